@@ -1,0 +1,62 @@
+# Everything runs in .venv, which the first target that needs it builds from hash-pinned locks.
+PYTHON ?= python3
+BIN := .venv/bin
+INSTALLED := .venv/installed
+
+.PHONY: help setup demo test test-long check format lint types layers faults bench lock clean
+.DEFAULT_GOAL := help
+
+help: ## list the targets
+	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
+
+setup: $(INSTALLED) ## make .venv with everything that the other targets need
+
+$(INSTALLED): requirements/dev.txt pyproject.toml
+	$(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/dev.txt
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
+	@touch $@
+
+demo: $(INSTALLED) ## run the main job on SQLite
+	$(BIN)/python examples/demo.py
+
+test: $(INSTALLED) ## run every test, PostgreSQL included
+	$(BIN)/python -m pytest -m "not long"
+
+test-long: $(INSTALLED) ## run the tests that take minutes as well
+	$(BIN)/python -m pytest --timeout 3600
+
+format: $(INSTALLED) ## format the code
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix --quiet . || true
+
+lint: $(INSTALLED)
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+
+types: $(INSTALLED)
+	$(BIN)/mypy
+	$(BIN)/pyright
+
+layers: $(INSTALLED)
+	$(BIN)/lint-imports
+
+check: lint types layers test ## the whole gate
+
+faults: $(INSTALLED) ## show that each planted fault turns the tests red
+	$(BIN)/python tests/planted_faults.py
+
+bench: $(INSTALLED) ## measure against limits and peers; writes docs/benchmarks.md and its plot
+	$(PYTHON) -m venv .bench-venv
+	.bench-venv/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/bench.txt
+	.bench-venv/bin/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
+	.bench-venv/bin/python -m benchmarks
+
+lock: ## pin the newest allowed versions, by hash
+	uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-annotate --no-header \
+		--no-emit-index-url --no-emit-find-links --all-extras --group dev pyproject.toml requirements/build.in -o requirements/dev.txt
+	uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-annotate --no-header \
+		--no-emit-index-url --no-emit-find-links --all-extras --group dev --group bench pyproject.toml requirements/build.in -o requirements/bench.txt
+
+clean: ## remove what the other targets made
+	rm -rf .venv .bench-venv .build

@@ -1,0 +1,71 @@
+"""Who may do what: one table, (actor, action) → allowed, or why not."""
+
+from enum import StrEnum
+from typing import Final
+
+from telic.domain.errors import InvalidInput, NotAllowed
+from telic.domain.goal import Actor, Reason
+
+
+class Action(StrEnum):
+    """What an actor can ask of a store."""
+
+    CREATE = "create"
+    PAUSE = "pause"
+    BLOCK = "report blocked"
+    RESUME = "resume"
+    COMPLETE = "complete"
+    ACCEPT = "accept without verification"
+    VERIFY = "verify"
+    CLEAR = "clear"
+    EDIT = "edit"
+    SET_BUDGET = "set a budget"
+    RECORD_TURN = "record a turn"
+
+
+_HUMAN: Final = frozenset(Action) - {Action.VERIFY}
+_ALLOWED: Final = {
+    Actor.USER: _HUMAN,
+    Actor.OPERATOR: _HUMAN,
+    Actor.HOST: _HUMAN - {Action.ACCEPT},
+    Actor.MODEL: frozenset({Action.COMPLETE, Action.BLOCK}),
+    Actor.VERIFIER: frozenset({Action.COMPLETE, Action.VERIFY}),
+    Actor.SYSTEM: frozenset({Action.PAUSE, Action.BLOCK, Action.RESUME, Action.RECORD_TURN}),
+}
+_WHY_NOT: Final = {
+    Action.ACCEPT: "its criteria must pass first, or a user or operator must accept it",
+    Action.CREATE: "the host must allow it, or create the goal itself",
+    Action.VERIFY: "only the verifier says that criteria passed",
+}
+GUARDED: Final = frozenset({Actor.MODEL, Actor.VERIFIER})
+"""Actors whose every write must carry the revision they have seen."""
+
+
+def why_not(actor: Actor, action: Action) -> str | None:
+    """Why the actor may not do this, or None where it may."""
+    if action in _ALLOWED[actor]:
+        return None
+    return f"the {actor} may not {action}: {_WHY_NOT.get(action, 'only a user, an operator or the host may')}"
+
+
+def authorize(actor: Actor, action: Action, *, is_guarded: bool) -> None:
+    """Nothing happens where the actor may do this.
+
+    Raises:
+        NotAllowed: it may not, or may only with the expected revision.
+        InvalidInput: there is no such actor.
+    """
+    if not isinstance(actor, Actor):
+        raise InvalidInput(f"the actor must be one of {', '.join(Actor)}")
+    refusal = why_not(actor, action)
+    if refusal is None and actor in GUARDED and not is_guarded:
+        refusal = f"the {actor} may {action} only at the revision it has seen: give expected_revision"
+    if refusal is not None:
+        raise NotAllowed(refusal)
+
+
+def completion_reasons(actor: Actor) -> tuple[Reason, Reason | None]:
+    """Why a goal counts as completed by this actor: without criteria, and with criteria (None: it may not)."""
+    if why_not(actor, Action.VERIFY) is None:
+        return Reason.ASSERTED, Reason.VERIFIED
+    return Reason.ASSERTED, Reason.ACCEPTED if why_not(actor, Action.ACCEPT) is None else None

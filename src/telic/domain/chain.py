@@ -1,0 +1,44 @@
+"""The SHA-256 chain of a goal's history, over one canonical text that both databases build alike.
+
+The fields that hold arbitrary characters come last (`data` is self-delimiting JSON), so no two histories share
+a canonical text.
+"""
+
+import json
+from collections.abc import Mapping
+from hashlib import sha256
+from typing import Any
+
+from telic.domain.budget import TURN_COUNTERS, TurnUsage
+
+
+def digest(canonical: str) -> str:
+    """The SHA-256 of the text, in hexadecimal."""
+    return sha256(canonical.encode()).hexdigest()
+
+
+def to_data(data: Mapping[str, Any]) -> str:
+    """An event's data as the one text it is kept and hashed as."""
+    return json.dumps(data, separators=(",", ":"), sort_keys=True)
+
+
+def event_hash(
+    previous: str,
+    *,
+    goal_id: str,
+    number: int,
+    revision: int,
+    kind: str,
+    actor: str,
+    at: int,
+    data: str,
+    key: str | None,
+) -> str:
+    """The hash of an event that follows the one whose hash is `previous`."""
+    return digest(f"{previous}|{goal_id}|{number}|{revision}|{kind}|{actor}|{at}|{data}|{key or ''}")
+
+
+def turn_hash(previous: str, *, goal_id: str, number: int, at: int, usage: TurnUsage, key: str) -> str:
+    """The hash of a turn that follows the one whose hash is `previous`."""
+    counts = "|".join(str(getattr(usage, name)) for name in TURN_COUNTERS)
+    return digest(f"{previous}|{goal_id}|{number}|{at}|{counts}|{key}")

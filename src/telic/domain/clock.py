@@ -1,0 +1,36 @@
+"""Instants: microseconds since the epoch in UTC, as integers that every database and JSON reader keeps exactly."""
+
+import time
+from datetime import UTC, datetime, timedelta
+from typing import NewType, Protocol
+
+Instant = NewType("Instant", int)
+"""Microseconds since 1970-01-01T00:00:00Z."""
+
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+class Clock(Protocol):
+    """Anything that tells the time. Telic orders nothing by it: a wrong clock only writes wrong times."""
+
+    def now(self) -> Instant:
+        """The present instant."""
+        ...
+
+
+class SystemClock:
+    """The machine's wall clock."""
+
+    def now(self) -> Instant:
+        """The present instant."""
+        return Instant(time.time_ns() // 1000)
+
+
+def to_datetime(instant: Instant) -> datetime:
+    """The instant as an aware datetime in UTC."""
+    return EPOCH + timedelta(microseconds=instant)
+
+
+def from_datetime(moment: datetime) -> Instant:
+    """The aware datetime as an instant."""
+    return Instant((moment - EPOCH) // timedelta(microseconds=1))

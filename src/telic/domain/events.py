@@ -1,0 +1,63 @@
+"""A goal's history: what changed, when, and by which actor; and the turns that were accounted."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import TYPE_CHECKING, Any
+
+from telic.domain.budget import TurnUsage
+from telic.domain.clock import Instant
+
+if TYPE_CHECKING:
+    from telic.domain.goal import Actor, Goal
+
+
+class EventKind(StrEnum):
+    """What an event reports."""
+
+    CREATED = "created"
+    EDITED = "edited"
+    BUDGET_SET = "budget_set"
+    PAUSED = "paused"
+    RESUMED = "resumed"
+    COMPLETED = "completed"
+    CLEARED = "cleared"
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """One line of a goal's append-only history.
+
+    `number` counts a goal's events from 1; `revision` is the goal's after the event. `data` holds what
+    changed, by name. `hash` chains the event to the one before it.
+    """
+
+    goal_id: str
+    number: int
+    revision: int
+    kind: EventKind
+    actor: "Actor"
+    at: Instant
+    key: str | None
+    data: Mapping[str, Any]
+    hash: str
+
+
+@dataclass(frozen=True, slots=True)
+class Turn:
+    """One accounted unit of agent work. `number` counts a goal's turns from 1; `hash` chains them."""
+
+    goal_id: str
+    number: int
+    key: str
+    at: Instant
+    usage: TurnUsage
+    hash: str
+
+
+@dataclass(frozen=True, slots=True)
+class TurnResult:
+    """The turn as it stands in the ledger, and the goal after it."""
+
+    goal: "Goal"
+    turn: Turn

@@ -1,0 +1,119 @@
+"""The goal itself, as an immutable value."""
+
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Final
+
+from telic.domain.budget import Budget, Usage
+from telic.domain.clock import Instant
+from telic.domain.criteria import Criterion
+
+DEFAULT_SCOPE: Final = "default"
+
+
+class GoalStatus(StrEnum):
+    """Where a goal stands. `completed` and `cleared` are terminal."""
+
+    ACTIVE = "active"
+    PAUSED = "paused"
+    COMPLETED = "completed"
+    CLEARED = "cleared"
+
+
+class Reason(StrEnum):
+    """Why a goal has its status. An active goal has no reason."""
+
+    USER = "user"
+    SUPERSEDED = "superseded"
+    BUDGET = "budget"
+    USAGE_LIMIT = "usage_limit"
+    WAITING = "waiting"
+    BLOCKED = "blocked"
+    STALLED = "stalled"
+    FAILED = "failed"
+    VERIFIED = "verified"
+    ACCEPTED = "accepted"
+    ASSERTED = "asserted"
+    DISMISSED = "dismissed"
+    GIVEN_UP = "given_up"
+
+
+class Actor(StrEnum):
+    """On whose behalf a call is made."""
+
+    USER = "user"
+    OPERATOR = "operator"
+    MODEL = "model"
+    HOST = "host"
+    VERIFIER = "verifier"
+    SYSTEM = "system"
+
+
+@dataclass(frozen=True, slots=True)
+class Goal:
+    """A goal as it stood when it was read.
+
+    `revision` rises by one with every change of definition or status, and is what a guarded write names.
+    Recording turns does not raise it. Budgets of None are unlimited.
+    """
+
+    id: str
+    scope: str
+    text: str
+    criteria: tuple[Criterion, ...]
+    status: GoalStatus
+    reason: Reason | None
+    note: str | None
+    revision: int
+    token_budget: int | None
+    turn_budget: int | None
+    active_microseconds_budget: int | None
+    cost_microunits_budget: int | None
+    turns_used: int
+    tokens_used: int
+    input_tokens_used: int
+    cached_input_tokens_used: int
+    output_tokens_used: int
+    reasoning_tokens_used: int
+    active_microseconds_used: int
+    cost_microunits_used: int
+    created_at: Instant
+    updated_at: Instant
+    ended_at: Instant | None
+
+    @property
+    def budget(self) -> Budget:
+        """The limits on usage."""
+        return Budget(
+            tokens=self.token_budget,
+            turns=self.turn_budget,
+            active_microseconds=self.active_microseconds_budget,
+            cost_microunits=self.cost_microunits_budget,
+        )
+
+    @property
+    def usage(self) -> Usage:
+        """What the goal's turns have consumed so far."""
+        return Usage(
+            turns=self.turns_used,
+            tokens=self.tokens_used,
+            input_tokens=self.input_tokens_used,
+            cached_input_tokens=self.cached_input_tokens_used,
+            output_tokens=self.output_tokens_used,
+            reasoning_tokens=self.reasoning_tokens_used,
+            active_microseconds=self.active_microseconds_used,
+            cost_microunits=self.cost_microunits_used,
+        )
+
+    @property
+    def is_finished(self) -> bool:
+        """Whether the goal is completed or cleared, and so never changes again."""
+        return self.ended_at is not None
+
+
+@dataclass(frozen=True, slots=True)
+class GoalPage:
+    """One page of a listing, newest first; `next_cursor` is None on the last page."""
+
+    goals: tuple[Goal, ...]
+    next_cursor: str | None

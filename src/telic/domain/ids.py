@@ -1,0 +1,43 @@
+"""Ids and keys."""
+
+import os
+import re
+from typing import Final, NewType
+
+from telic.domain.clock import Instant
+from telic.domain.errors import InvalidText
+
+GoalId = NewType("GoalId", str)
+"""A UUID of version 7 as text, so that ids made later sort later."""
+
+MIN_PREFIX_CHARS: Final = 8
+_PREFIX = re.compile(r"[0-9a-f-]{8,36}")
+
+
+def new_goal_id(at: Instant, randomness: bytes | None = None) -> GoalId:
+    """A new UUIDv7 (RFC 9562, section 5.7): 48 bits of milliseconds, 74 bits of chance.
+
+    `randomness` of 10 bytes makes the id repeatable, for imports that must find what they made before.
+    """
+    bits = int.from_bytes(os.urandom(10) if randomness is None else randomness[:10])
+    value = (at // 1000) << 80 | 0x7 << 76 | (bits >> 68) << 64 | 0b10 << 62 | bits & (1 << 62) - 1
+    text = f"{value:032x}"
+    return GoalId(f"{text[:8]}-{text[8:12]}-{text[12:16]}-{text[16:20]}-{text[20:]}")
+
+
+def new_key() -> str:
+    """A new idempotency key of 128 random bits."""
+    return os.urandom(16).hex()
+
+
+def check_id_prefix(prefix: object) -> str:
+    """The prefix in lower case, at least 8 characters of an id.
+
+    Raises:
+        InvalidText: it cannot begin an id, or is too short to be safe.
+    """
+    if not isinstance(prefix, str) or not _PREFIX.fullmatch(prefix.strip().lower()):
+        raise InvalidText(
+            f"an id is 36 hexadecimal digits and hyphens, of which at least {MIN_PREFIX_CHARS} must be given"
+        )
+    return prefix.strip().lower()

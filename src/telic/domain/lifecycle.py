@@ -1,0 +1,83 @@
+"""The state machine: which moves exist, what they are called, and which reasons go with which status."""
+
+from typing import Final
+
+from telic.domain.errors import InvalidInput, InvalidTransition
+from telic.domain.events import EventKind
+from telic.domain.goal import GoalStatus, Reason
+
+TRANSITIONS: Final = {
+    GoalStatus.ACTIVE: frozenset({GoalStatus.PAUSED, GoalStatus.COMPLETED, GoalStatus.CLEARED}),
+    GoalStatus.PAUSED: frozenset({GoalStatus.ACTIVE, GoalStatus.CLEARED}),
+    GoalStatus.COMPLETED: frozenset[GoalStatus](),
+    GoalStatus.CLEARED: frozenset[GoalStatus](),
+}
+
+REASONS: Final = {
+    GoalStatus.ACTIVE: frozenset[Reason](),
+    GoalStatus.PAUSED: frozenset(
+        {
+            Reason.USER,
+            Reason.SUPERSEDED,
+            Reason.BUDGET,
+            Reason.USAGE_LIMIT,
+            Reason.WAITING,
+            Reason.BLOCKED,
+            Reason.STALLED,
+            Reason.FAILED,
+        }
+    ),
+    GoalStatus.COMPLETED: frozenset({Reason.VERIFIED, Reason.ACCEPTED, Reason.ASSERTED}),
+    GoalStatus.CLEARED: frozenset({Reason.DISMISSED, Reason.GIVEN_UP}),
+}
+
+TERMINAL: Final = frozenset(status for status, targets in TRANSITIONS.items() if not targets)
+
+EVENT_OF: Final = {
+    GoalStatus.ACTIVE: EventKind.RESUMED,
+    GoalStatus.PAUSED: EventKind.PAUSED,
+    GoalStatus.COMPLETED: EventKind.COMPLETED,
+    GoalStatus.CLEARED: EventKind.CLEARED,
+}
+
+
+def sources(to: GoalStatus) -> tuple[GoalStatus, GoalStatus]:
+    """The one or two statuses from which a goal may become `to`; one alone is given twice."""
+    found = [status for status, targets in TRANSITIONS.items() if to in targets]
+    return found[0], found[-1]
+
+
+def check_transition(from_status: GoalStatus, to: GoalStatus) -> None:
+    """Nothing happens for a move that exists.
+
+    Raises:
+        InvalidTransition: the state machine has no such move.
+    """
+    if to not in TRANSITIONS[from_status]:
+        raise InvalidTransition(from_status, to)
+
+
+def check_status(value: str) -> GoalStatus:
+    """The value as a status.
+
+    Raises:
+        InvalidInput: there is no such status.
+    """
+    try:
+        return GoalStatus(value)
+    except ValueError:
+        raise InvalidInput(f"the status must be one of {', '.join(GoalStatus)}") from None
+
+
+def check_reason(status: GoalStatus, reason: Reason | None) -> Reason | None:
+    """The reason, one that goes with the status; an active goal takes none.
+
+    Raises:
+        InvalidInput: it does not.
+    """
+    if reason is None and status is GoalStatus.ACTIVE:
+        return None
+    if not isinstance(reason, Reason) or reason not in REASONS[status]:
+        known = ", ".join(sorted(REASONS[status])) or "none"
+        raise InvalidInput(f"a goal that is {status} has one of these reasons: {known}")
+    return reason

@@ -1,0 +1,94 @@
+"""The bounds of every input, the same on every database."""
+
+from typing import Final
+
+from telic.domain.errors import EmptyText, InvalidNumber, InvalidText, TextTooLong
+
+MAX_COUNTER: Final = 2**53 - 1
+"""The largest count: exact also in readers whose only number is a double."""
+
+DEFAULT_MAX_CHARS: Final = 2_000
+MAX_TEXT_CHARS: Final = 20_000
+MAX_NOTE_CHARS: Final = 4_000
+MAX_NAME_CHARS: Final = 200
+MAX_PAGE: Final = 1_000
+
+
+def check_counter(name: str, value: object) -> int:
+    """The value, an integer from 0 to 2**53 - 1.
+
+    Raises:
+        InvalidNumber: it is anything else; True and 1.0 are not integers here.
+    """
+    if type(value) is not int:
+        raise InvalidNumber(f"{name} must be an integer, not {type(value).__name__}")
+    if not 0 <= value <= MAX_COUNTER:
+        raise InvalidNumber(f"{name} must be from 0 to 2**53 - 1")
+    return value
+
+
+def check_page_size(value: object) -> int:
+    """The value, an integer from 1 to 1,000."""
+    size = check_counter("limit", value)
+    if not 1 <= size <= MAX_PAGE:
+        raise InvalidNumber(f"limit must be from 1 to {MAX_PAGE}")
+    return size
+
+
+def check_text(name: str, value: object, max_chars: int) -> str:
+    """The value, a text that every store keeps exactly, of at most `max_chars` characters.
+
+    Raises:
+        TextTooLong: it has more characters.
+        InvalidText: it is no text, or holds NUL or a lone surrogate.
+    """
+    if not isinstance(value, str):
+        raise InvalidText(f"{name} must be a text, not {type(value).__name__}")
+    if len(value) > max_chars:
+        raise TextTooLong(name, max_chars)
+    if "\0" in value:
+        raise InvalidText(f"{name} holds a NUL character")
+    if not value.isascii():
+        try:
+            value.encode()
+        except UnicodeEncodeError:
+            raise InvalidText(f"{name} holds a lone surrogate, which is no character") from None
+    return value
+
+
+def check_goal_text(value: object, max_chars: int) -> str:
+    """The value, a goal's text that says something.
+
+    Raises:
+        EmptyText: it is empty or white space.
+        TextTooLong, InvalidText: as `check_text`.
+        InvalidNumber: `max_chars` is not from 1 to 20,000.
+    """
+    if not 1 <= check_counter("max_chars", max_chars) <= MAX_TEXT_CHARS:
+        raise InvalidNumber(f"max_chars must be from 1 to {MAX_TEXT_CHARS}")
+    text = check_text("the goal's text", value, max_chars)
+    if not text.strip():
+        raise EmptyText("the goal's text says nothing")
+    return text
+
+
+def check_name(name: str, value: object) -> str:
+    """The value, a name (scope or key) of 1 to 200 characters.
+
+    Raises:
+        EmptyText, TextTooLong, InvalidText: it is not.
+    """
+    text = check_text(name, value, MAX_NAME_CHARS)
+    if not text:
+        raise EmptyText(f"{name} is empty")
+    return text
+
+
+def check_note(value: object) -> str | None:
+    """The value, a note of at most 4,000 characters, or None."""
+    return None if value is None else check_text("the note", value, MAX_NOTE_CHARS)
+
+
+def check_revision(value: object) -> int | None:
+    """The value, a revision, or None for an unguarded write."""
+    return None if value is None else check_counter("expected_revision", value)

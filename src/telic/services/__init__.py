@@ -1,0 +1,1 @@
+"""The front doors: blocking and async stores, health checks, transfers."""

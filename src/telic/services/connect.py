@@ -1,0 +1,73 @@
+"""How a store is opened."""
+
+from collections.abc import Coroutine, Generator
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+from telic.domain.clock import Clock
+from telic.services.async_store import AsyncGoalStore
+from telic.services.context import Context
+from telic.services.store import GoalStore
+from telic.storage.connect import open_async_driver, open_driver
+from telic.storage.options import Durability, OpenOptions
+
+
+def connect(
+    location: str | Path,
+    *,
+    timeout_seconds: float = 10.0,
+    durability: Durability = Durability.FULL,
+    create: bool = True,
+    pool_size: int = 8,
+    model_may_create: bool = False,
+    clock: Clock | None = None,
+) -> GoalStore:
+    """An open store: a path or `sqlite:///…` for SQLite, `postgresql://…` for PostgreSQL, its schema up to date.
+
+    No call lasts longer than `timeout_seconds` without an answer. With `create` off, a missing database is an
+    error. `model_may_create` lets `Actor.MODEL` create goals in scopes that have no unfinished one.
+
+    Raises:
+        StoreMisconfigured, StoreUnavailable, StoreCorrupt, SchemaMismatch, StoreBusy: nothing was written.
+    """
+    options = OpenOptions(timeout_seconds=timeout_seconds, durability=durability, create=create, pool_size=pool_size)
+    return GoalStore(open_driver(location, options), Context(clock, model_may_create))
+
+
+class _Connecting:
+    """Awaited, or entered with `async with`, gives an open store."""
+
+    def __init__(self, opening: Coroutine[Any, Any, AsyncGoalStore]) -> None:
+        self._opening = opening
+
+    def __await__(self) -> Generator[Any, None, AsyncGoalStore]:
+        return self._opening.__await__()
+
+    async def __aenter__(self) -> AsyncGoalStore:
+        self._store = await self._opening
+        return self._store
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self._store.close()
+
+
+def connect_async(
+    location: str | Path,
+    *,
+    timeout_seconds: float = 10.0,
+    durability: Durability = Durability.FULL,
+    create: bool = True,
+    pool_size: int = 8,
+    model_may_create: bool = False,
+    clock: Clock | None = None,
+) -> _Connecting:
+    """An open async store, awaited or entered with `async with`; otherwise as `connect`."""
+    options = OpenOptions(timeout_seconds=timeout_seconds, durability=durability, create=create, pool_size=pool_size)
+
+    async def opening() -> AsyncGoalStore:
+        return AsyncGoalStore(await open_async_driver(location, options), Context(clock, model_may_create))
+
+    return _Connecting(opening())

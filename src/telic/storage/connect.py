@@ -1,0 +1,61 @@
+"""From a path or URL to a driver; a database's library is imported only when such a database is opened."""
+
+from pathlib import Path
+from typing import Final
+from urllib.parse import unquote, urlsplit
+
+from telic.domain.errors import StoreMisconfigured
+from telic.storage.options import OpenOptions
+from telic.storage.transaction import AsyncDriver, Driver
+
+_POSTGRES_SCHEMES: Final = ("postgresql", "postgres")
+
+
+def open_driver(location: str | Path, options: OpenOptions) -> Driver:
+    """A blocking driver for the location, its database there and at the newest schema.
+
+    Raises:
+        StoreError: it cannot be opened; nothing was written.
+    """
+    if _is_postgres(location):
+        from telic.storage.drivers.postgres import PostgresDriver
+
+        return PostgresDriver(str(location), options)
+    from telic.storage.drivers.sqlite import SqliteDriver
+
+    return SqliteDriver(sqlite_path(location), options)
+
+
+async def open_async_driver(location: str | Path, options: OpenOptions) -> AsyncDriver:
+    """An async driver for the location, otherwise as `open_driver`."""
+    if _is_postgres(location):
+        from telic.storage.drivers.postgres_async import AsyncPostgresDriver
+
+        return await AsyncPostgresDriver.open(str(location), options)
+    import asyncio
+
+    from telic.storage.drivers.sqlite_async import AsyncSqliteDriver
+
+    return await asyncio.to_thread(AsyncSqliteDriver, sqlite_path(location), options)
+
+
+def _is_postgres(location: str | Path) -> bool:
+    return isinstance(location, str) and location.split("://")[0] in _POSTGRES_SCHEMES and "://" in location
+
+
+def sqlite_path(location: str | Path) -> str | Path:
+    """The path that an SQLite location names: a path as it is, or what follows `sqlite:///`.
+
+    Raises:
+        StoreMisconfigured: it is a URL of another kind, or no path at all.
+    """
+    if isinstance(location, Path):
+        return location
+    if not isinstance(location, str) or not location or "\0" in location:
+        raise StoreMisconfigured("a store is opened by a path, or a sqlite:/// or postgresql:// URL")
+    if "://" not in location:
+        return location
+    parts = urlsplit(location)
+    if parts.scheme != "sqlite" or parts.netloc or parts.query or parts.fragment or len(parts.path) < 2:
+        raise StoreMisconfigured(f"a URL of kind {parts.scheme!a} opens no store; use sqlite:///path or postgresql://…")
+    return unquote(parts.path[1:])

@@ -1,0 +1,1 @@
+"""One driver for each database and colour; nothing else imports a database library."""

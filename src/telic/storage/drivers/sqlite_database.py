@@ -1,0 +1,231 @@
+"""One SQLite file: its connections, its write transactions, and what must hold before it acknowledges one."""
+
+import ctypes
+import time
+from pathlib import Path
+from typing import Final
+
+import apsw
+
+from telic.domain.chain import digest
+from telic.domain.errors import (
+    OutcomeUnknown,
+    SchemaMismatch,
+    StoreBusy,
+    StoreClosed,
+    StoreFull,
+    StoreMisconfigured,
+    StoreMoved,
+)
+from telic.storage.drivers.sqlite_errors import translate, translated
+from telic.storage.drivers.sqlite_files import MEMORY, prepare_file
+from telic.storage.drivers.turnstile import Turnstile
+from telic.storage.migrate import pending
+from telic.storage.options import Durability, OpenOptions
+from telic.storage.statements import load_statements
+from telic.storage.transaction import Parameters, Row
+
+OLDEST_SAFE_SQLITE: Final = 3_051_003
+"""SQLite's own advice on the WAL-reset bug: 3.51.3 is the first release without it (sqlite.org/wal.html)."""
+
+_CACHE_KIBIBYTES: Final = 64 * 1024
+
+
+def _digest(*arguments: apsw.SQLiteValue) -> str:
+    return digest(str(arguments[0]))
+
+
+class SqliteTransaction:
+    """Runs named statements on one connection."""
+
+    def __init__(self, connection: apsw.Connection, statements: dict[str, str]) -> None:
+        self._execute = connection.cursor().execute
+        self._statements = statements
+
+    async def maybe(self, statement: str, parameters: Parameters) -> Row | None:
+        rows = self._execute(self._statements[statement], parameters).fetchall()
+        return rows[0] if rows else None
+
+    async def all(self, statement: str, parameters: Parameters) -> list[Row]:
+        return self._execute(self._statements[statement], parameters).fetchall()
+
+
+class SqliteDatabase:
+    """The writing and the reading connection to one file. Not thread-safe: a driver guards each of them."""
+
+    def __init__(self, path: str | Path, options: OpenOptions) -> None:
+        self.is_memory = str(path) == MEMORY
+        self.options = options
+        self.statements = load_statements("sqlite")
+        self._requested_path = Path(path)
+        self._is_closed = False
+        self.forget()
+        with translated():
+            self.writing()
+
+    def forget(self) -> None:
+        """The connections are given up unclosed, as a forked child must, and opened anew when next used."""
+        self._writer: apsw.Connection | None = None
+        self._turnstile: Turnstile | None = None
+        self.write_transaction: SqliteTransaction | None = None
+        self.read_transaction: SqliteTransaction | None = None
+        self._reader: apsw.Connection | None = None
+
+    def abandon(self) -> None:
+        """`forget`, with the old connections kept from ever being closed: closing them would harm the parent's."""
+        for connection in (self._writer, self._reader):
+            if connection is not None:
+                ctypes.pythonapi.Py_IncRef(ctypes.py_object(connection))
+        self.forget()
+
+    def writing(self) -> SqliteTransaction:
+        """The writing connection's statements, opened if need be."""
+        if self.write_transaction is None:
+            self._require_open()
+            self._open_writer()
+            assert self._writer is not None
+            self.write_transaction = SqliteTransaction(self._writer, self.statements)
+        return self.write_transaction
+
+    def reading(self) -> SqliteTransaction:
+        """The reading connection's statements, opened if need be."""
+        if self.read_transaction is None:
+            writing = self.writing()
+            if not self.is_memory:
+                self._reader = self._connect(str(self.path))
+                writing = SqliteTransaction(self._reader, self.statements)
+            self.read_transaction = writing
+        return self.read_transaction
+
+    def _require_open(self) -> None:
+        if self._is_closed:
+            raise StoreClosed("the store is closed")
+
+    def _open_writer(self) -> None:
+        if apsw.SQLITE_VERSION_NUMBER < OLDEST_SAFE_SQLITE:
+            raise StoreMisconfigured(f"SQLite {apsw.sqlite_lib_version()} can corrupt a shared database: upgrade apsw")
+        if self.is_memory:
+            self._writer = self._connect(MEMORY)
+            self._migrate(self._writer)
+            return
+        self.path = prepare_file(self._requested_path, create=self.options.create)
+        self._turnstile = Turnstile(self.path)
+        self._turnstile.enter(self.options.timeout_seconds)
+        try:
+            self._writer = self._connect(str(self.path))
+            self._migrate(self._writer)
+        finally:
+            self._turnstile.leave()
+
+    def _connect(self, path: str) -> apsw.Connection:
+        deadline = time.monotonic() + self.options.timeout_seconds
+        while True:
+            try:
+                return self._configured(apsw.Connection(path, flags=_FLAGS, statementcachesize=200))
+            except apsw.BusyError:
+                # While the last other connection closes, even the first PRAGMA can be refused at once.
+                if time.monotonic() > deadline:
+                    raise
+                time.sleep(0.005)
+
+    def _configured(self, connection: apsw.Connection) -> apsw.Connection:
+        connection.set_busy_timeout(int(self.options.timeout_seconds * 1000))
+        connection.config(apsw.SQLITE_DBCONFIG_DEFENSIVE, 1)
+        connection.config(apsw.SQLITE_DBCONFIG_TRUSTED_SCHEMA, 0)
+        connection.config(apsw.SQLITE_DBCONFIG_ENABLE_FKEY, 1)
+        connection.create_scalar_function("telic_digest", _digest, 1, deterministic=True)
+        full = self.options.durability is Durability.FULL
+        connection.execute(f"PRAGMA synchronous = {'FULL' if full else 'NORMAL'}")
+        connection.execute(f"PRAGMA cache_size = -{_CACHE_KIBIBYTES}")
+        if not self.is_memory and connection.pragma("journal_mode") != "wal":
+            connection.pragma("journal_mode", "wal")
+        return connection
+
+    def _migrate(self, connection: apsw.Connection) -> None:
+        tables = {name for (name,) in connection.execute("SELECT name FROM sqlite_schema WHERE type = 'table'")}
+        if "schema_version" not in tables and "goals" in tables:
+            raise SchemaMismatch("the database has a table named goals that Telic did not make")
+        if "schema_version" not in tables and not self.options.create:
+            raise StoreMisconfigured(f"{self._requested_path} holds no Telic store")
+        if "schema_version" not in tables:
+            connection.execute("CREATE TABLE schema_version (version INTEGER PRIMARY KEY) STRICT")
+        version = connection.execute("SELECT coalesce(max(version), 0) FROM schema_version").get
+        for migration in pending("sqlite", version):
+            with connection:
+                connection.execute(migration.script)
+                connection.execute("INSERT INTO schema_version VALUES (?)", (migration.version,))
+
+    def begin(self) -> SqliteTransaction:
+        """A write transaction is open, and no other process's is.
+
+        Raises:
+            StoreBusy: others were still writing at the deadline.
+            StoreMoved: the file is no longer the one that was opened.
+        """
+        transaction = self.write_transaction or self.writing()
+        if self._turnstile is not None:
+            self._turnstile.enter(self.options.timeout_seconds)
+        try:
+            transaction._execute("BEGIN IMMEDIATE")
+            if self.has_moved():
+                raise StoreMoved(f"{self.path} was deleted or replaced while it was open")
+        except apsw.Error as error:
+            self.rollback()
+            raise translate(error) from error
+        except BaseException:
+            self.rollback()
+            raise
+        return transaction
+
+    def has_moved(self) -> bool:
+        """Whether the path no longer leads to the file that is open."""
+        if self._writer is None or self.is_memory:
+            return False
+        moved = ctypes.c_int(0)
+        self._writer.file_control("main", apsw.SQLITE_FCNTL_HAS_MOVED, ctypes.addressof(moved))
+        return bool(moved.value)
+
+    def commit(self, key: str | None) -> None:
+        """What was written is durable.
+
+        Raises:
+            StoreFull, StoreBusy: nothing was written.
+            OutcomeUnknown: the disk failed, so that it may or may not be.
+        """
+        assert self.write_transaction is not None
+        try:
+            self.write_transaction._execute("COMMIT")
+        except apsw.Error as error:
+            meaning = translate(error)
+            self.rollback()
+            raise (meaning if isinstance(meaning, StoreFull | StoreBusy) else OutcomeUnknown(key)) from error
+        except BaseException:
+            self.rollback()
+            raise
+        if self._turnstile is not None:
+            self._turnstile.leave()
+
+    def rollback(self) -> None:
+        """Nothing of the transaction remains, and others may write."""
+        try:
+            if self._writer is not None and self._writer.in_transaction:
+                self._writer.execute("ROLLBACK")
+        finally:
+            if self._turnstile is not None:
+                self._turnstile.leave()
+
+    @property
+    def is_in_transaction(self) -> bool:
+        """Whether the write transaction is still open; some failures end it on their own."""
+        return self._writer is not None and self._writer.in_transaction
+
+    def close(self) -> None:
+        """Both connections and the turnstile are closed. Idempotent."""
+        self._is_closed = True
+        for resource in (self._reader, self._writer, self._turnstile):
+            if resource is not None:
+                resource.close()
+        self.forget()
+
+
+_FLAGS: Final = apsw.SQLITE_OPEN_READWRITE | apsw.SQLITE_OPEN_NOFOLLOW

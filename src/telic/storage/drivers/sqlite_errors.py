@@ -1,0 +1,46 @@
+"""SQLite's result codes as Telic's errors."""
+
+from collections.abc import Generator
+from contextlib import contextmanager
+from typing import Final
+
+import apsw
+
+from telic.domain.errors import StoreBusy, StoreCorrupt, StoreError, StoreFull, StoreUnavailable
+from telic.storage.transaction import LimitViolated, Raced
+
+_BY_RESULT: Final[dict[int, tuple[type[StoreError], str]]] = {
+    apsw.SQLITE_BUSY: (StoreBusy, "others kept the database locked for longer than the time-out"),
+    apsw.SQLITE_LOCKED: (StoreBusy, "another statement of this process holds the database"),
+    apsw.SQLITE_FULL: (StoreFull, "there is no room left for the database; free some and repeat the call"),
+    apsw.SQLITE_CORRUPT: (StoreCorrupt, "the database file is damaged; run `telic doctor`"),
+    apsw.SQLITE_NOTADB: (StoreCorrupt, "the file is not an SQLite database, or its header is damaged"),
+    apsw.SQLITE_CANTOPEN: (StoreUnavailable, "the database file cannot be opened"),
+    apsw.SQLITE_IOERR: (StoreUnavailable, "the database file cannot be read or written"),
+    apsw.SQLITE_READONLY: (StoreUnavailable, "the database file is read-only"),
+    apsw.SQLITE_PERM: (StoreUnavailable, "the database file may not be accessed"),
+    apsw.SQLITE_NOMEM: (StoreUnavailable, "there is no memory left"),
+}
+_BY_EXTENDED_RESULT: Final[dict[int, type[StoreError]]] = {
+    apsw.SQLITE_CONSTRAINT_CHECK: LimitViolated,
+    apsw.SQLITE_CONSTRAINT_UNIQUE: Raced,
+    apsw.SQLITE_CONSTRAINT_PRIMARYKEY: Raced,
+}
+
+
+def translate(error: apsw.Error) -> StoreError:
+    """The error's meaning, by its result code."""
+    extended = getattr(error, "extendedresult", -1)
+    if extended in _BY_EXTENDED_RESULT:
+        return _BY_EXTENDED_RESULT[extended]("a constraint refused the change")
+    kind, message = _BY_RESULT.get(extended & 0xFF, (StoreError, "SQLite refused the statement"))
+    return kind(f"{message} (SQLite result {extended})")
+
+
+@contextmanager
+def translated() -> Generator[None]:
+    """Inside, SQLite's errors are Telic's."""
+    try:
+        yield
+    except apsw.Error as error:
+        raise translate(error) from error

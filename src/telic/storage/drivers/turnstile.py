@@ -1,0 +1,83 @@
+"""A fair queue for the processes that write one SQLite file.
+
+SQLite's own busy handler lets one process starve the others for seconds. Here a writer first takes the gate,
+then the floor, then leaves the gate: whoever has just written must pass the gate again, behind the one that
+already waits there. Both are byte-range locks that belong to the open file description (Linux), so that a
+process's end frees them and two stores in one process exclude each other too.
+"""
+
+import fcntl
+import os
+import struct
+import time
+from pathlib import Path
+from typing import Final
+
+from telic.domain.errors import StoreBusy
+
+_SET_LOCK: Final[int | None] = getattr(fcntl, "F_OFD_SETLK", None)
+
+
+class _Place:
+    """One byte of the lock file, and how long to sleep between two tries for it."""
+
+    def __init__(self, position: int, poll_seconds: float) -> None:
+        self.take = struct.pack("hhqqi4x", fcntl.F_WRLCK, os.SEEK_SET, position, 1, 0)
+        self.give = struct.pack("hhqqi4x", fcntl.F_UNLCK, os.SEEK_SET, position, 1, 0)
+        self.poll_seconds = poll_seconds
+
+
+# Only one process at a time waits for the floor, so it may look often.
+_GATE: Final = _Place(0, 0.0002)
+_FLOOR: Final = _Place(1, 0.00002)
+
+
+class Turnstile:
+    """Lets one writer through at a time, in turn. Where the platform has no such locks, it lets all through."""
+
+    def __init__(self, database: Path) -> None:
+        path = database.with_name(database.name + "-turnstile")
+        flags = os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC
+        self._descriptor = -1 if _SET_LOCK is None else os.open(path, flags, 0o600)
+
+    def enter(self, timeout_seconds: float) -> None:
+        """The caller may write, until `leave`.
+
+        Raises:
+            StoreBusy: others were still writing at the deadline.
+        """
+        if self._descriptor < 0:
+            return
+        self._take(_GATE, timeout_seconds)
+        try:
+            self._take(_FLOOR, timeout_seconds)
+        finally:
+            self._lock(_GATE.give)
+
+    def _take(self, place: _Place, timeout_seconds: float) -> None:
+        if self._lock(place.take):
+            return
+        deadline = time.monotonic() + timeout_seconds
+        while not self._lock(place.take):
+            if time.monotonic() > deadline:
+                raise StoreBusy("other processes kept writing for longer than the time-out")
+            time.sleep(place.poll_seconds)
+
+    def _lock(self, request: bytes) -> bool:
+        assert _SET_LOCK is not None
+        try:
+            fcntl.fcntl(self._descriptor, _SET_LOCK, request)
+        except (BlockingIOError, PermissionError):
+            return False
+        return True
+
+    def leave(self) -> None:
+        """Others may write."""
+        if self._descriptor >= 0:
+            self._lock(_FLOOR.give)
+
+    def close(self) -> None:
+        """The locks are given back."""
+        if self._descriptor >= 0:
+            os.close(self._descriptor)
+            self._descriptor = -1

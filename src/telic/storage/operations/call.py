@@ -1,0 +1,65 @@
+"""What every mutating operation is told about the call it serves."""
+
+from dataclasses import dataclass
+
+from telic.domain.authority import Action, authorize
+from telic.domain.clock import Instant
+from telic.domain.errors import KeyConflict, StaleUpdate
+from telic.domain.events import Event, EventKind
+from telic.domain.goal import Actor, Goal
+from telic.domain.limits import check_name, check_revision
+from telic.storage.records import event_from_row
+from telic.storage.transaction import Transaction
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """When, on whose behalf, under which idempotency key, and from which revision a change is asked for."""
+
+    at: Instant
+    actor: Actor
+    key: str
+    expected_revision: int | None = None
+
+    def authorize(self, action: Action) -> None:
+        """Nothing happens where the call's actor may do this, and the call itself is well-formed.
+
+        Raises:
+            NotAllowed: the actor may not.
+            InvalidInput: the key or the expected revision cannot be one.
+        """
+        check_name("key", self.key)
+        check_revision(self.expected_revision)
+        authorize(self.actor, action, is_guarded=self.expected_revision is not None)
+
+    def require_fresh(self, goal: Goal) -> None:
+        """Nothing happens while the goal is at the revision that the caller has seen.
+
+        Raises:
+            StaleUpdate: it has moved on.
+        """
+        if self.expected_revision is not None and goal.revision != self.expected_revision:
+            raise StaleUpdate(goal, self.expected_revision)
+
+
+async def was_done(tx: Transaction, call: Call, goal_id: str, kind: EventKind, data: dict[str, object]) -> bool:
+    """Whether this very call has already happened.
+
+    Raises:
+        KeyConflict: its key belongs to another call on the goal.
+    """
+    row = await tx.maybe("events.with_key", {"id": goal_id, "key": call.key})
+    if row is None:
+        return False
+    require_same(event_from_row(row), call, kind, data)
+    return True
+
+
+def require_same(event: Event, call: Call, kind: EventKind, data: dict[str, object]) -> None:
+    """Nothing happens where the event is what the call would write.
+
+    Raises:
+        KeyConflict: it is another call's.
+    """
+    if event.kind is not kind or event.actor is not call.actor or event.data != data:
+        raise KeyConflict(call.key)

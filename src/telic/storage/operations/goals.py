@@ -1,0 +1,207 @@
+"""Creating and finding goals."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from telic.domain.authority import Action
+from telic.domain.budget import Budget
+from telic.domain.chain import event_hash, to_data
+from telic.domain.criteria import Criterion, check_criteria, criteria_to_json
+from telic.domain.errors import AmbiguousId, GoalNotFound, InvalidCursor, InvalidInput, NotAllowed
+from telic.domain.events import EventKind
+from telic.domain.goal import Actor, Goal, GoalPage, GoalStatus, Reason
+from telic.domain.ids import GoalId, check_id_prefix
+from telic.domain.lifecycle import check_status
+from telic.domain.limits import MAX_TEXT_CHARS, check_goal_text, check_name, check_page_size, check_text
+from telic.storage.operations.call import Call, was_done
+from telic.storage.records import goal_from_row
+from telic.storage.transaction import Parameters, Raced, Row, Transaction
+
+_BEFORE_ALL: Final = 2**63 - 1
+
+
+@dataclass(frozen=True, slots=True)
+class NewGoal:
+    """What a goal is created from; `max_chars` bounds the text."""
+
+    id: GoalId
+    scope: str
+    text: str
+    budget: Budget
+    criteria: Sequence[Criterion]
+    max_chars: int
+    model_may_create: bool
+
+    def checked(self) -> "NewGoal":
+        """The same, known to be valid.
+
+        Raises:
+            InvalidInput: a part of it is not.
+        """
+        check_goal_text(self.text, self.max_chars)
+        check_name("scope", self.scope)
+        if not isinstance(self.budget, Budget):
+            raise InvalidInput("the budget must be a Budget")
+        check_criteria(self.criteria)
+        return self
+
+    def data(self) -> dict[str, object]:
+        """What the creation's event holds."""
+        return {
+            "text": self.text,
+            "scope": self.scope,
+            "criteria": [criterion.as_dict() for criterion in self.criteria],
+            "budget": self.budget.as_dict(),
+        }
+
+
+async def create(tx: Transaction, call: Call, new: NewGoal) -> Goal:
+    """The new goal is active, and the scope's former active goal is paused as superseded.
+
+    A call with a key that has already created this goal gives that goal as it stands.
+    """
+    may_replace = _authorize_creation(call, new)
+    new = new.checked()
+    data = new.data()
+    row = await tx.maybe("goals.create", _creation(call, new, to_data(data), may_replace))
+    return goal_from_row(row) if row is not None else await _why_not_created(tx, call, new, data)
+
+
+def _authorize_creation(call: Call, new: NewGoal) -> bool:
+    by_model = call.actor is Actor.MODEL
+    if by_model and new.model_may_create:
+        check_name("key", call.key)
+        return False
+    call.authorize(Action.CREATE)
+    return True
+
+
+def _creation(call: Call, new: NewGoal, data: str, may_replace: bool) -> Parameters:
+    return {
+        "id": new.id,
+        "scope": new.scope,
+        "text": new.text,
+        "criteria": criteria_to_json(new.criteria),
+        **budget_columns(new.budget),
+        "at": call.at,
+        "actor": call.actor.value,
+        "key": call.key,
+        "data": data,
+        "superseded_data": superseded_data(new.id),
+        "over_unfinished": int(may_replace),
+        "created_hash": event_hash(
+            "",
+            goal_id=new.id,
+            number=1,
+            revision=1,
+            kind=EventKind.CREATED.value,
+            actor=call.actor.value,
+            at=call.at,
+            data=data,
+            key=call.key,
+        ),
+    }
+
+
+def budget_columns(budget: Budget) -> dict[str, int | None]:
+    """The budget as the goal's columns."""
+    return {
+        "token_budget": budget.tokens,
+        "turn_budget": budget.turns,
+        "active_microseconds_budget": budget.active_microseconds,
+        "cost_microunits_budget": budget.cost_microunits,
+    }
+
+
+def superseded_data(successor: str) -> str:
+    """What the event of a goal holds that another goal has pushed out of its scope's slot."""
+    return to_data({"reason": Reason.SUPERSEDED.value, "by": successor})
+
+
+async def _why_not_created(tx: Transaction, call: Call, new: NewGoal, data: dict[str, object]) -> Goal:
+    row = await tx.maybe("goals.created_with", {"scope": new.scope, "key": call.key})
+    if row is not None:
+        goal = goal_from_row(row)
+        await was_done(tx, call, goal.id, EventKind.CREATED, data)
+        return goal
+    if call.actor is Actor.MODEL:
+        raise NotAllowed("the model may not create a goal while the scope has an unfinished one")
+    raise Raced("another call with the same key is creating this goal")
+
+
+async def get(tx: Transaction, goal_id: str) -> Goal:
+    """The goal with this id.
+
+    Raises:
+        GoalNotFound: there is none.
+    """
+    row = await tx.maybe("goals.get", {"id": goal_id})
+    if row is None:
+        raise GoalNotFound(check_text("an id", goal_id, MAX_TEXT_CHARS))
+    return goal_from_row(row)
+
+
+async def find(tx: Transaction, prefix: str) -> Goal:
+    """The one goal whose id begins with the prefix of at least 8 characters.
+
+    Raises:
+        GoalNotFound, AmbiguousId: there is none, or there are several.
+    """
+    first = check_id_prefix(prefix)
+    rows = await tx.all("goals.find", {"first": first, "last": first + "~"})
+    if not rows:
+        raise GoalNotFound(first)
+    if len(rows) > 1:
+        raise AmbiguousId(first)
+    return goal_from_row(rows[0])
+
+
+async def active(tx: Transaction, scope: str) -> Goal | None:
+    """The scope's active goal, or None."""
+    row = await tx.maybe("goals.active", {"scope": check_name("scope", scope)})
+    return None if row is None else goal_from_row(row)
+
+
+async def list_goals(
+    tx: Transaction,
+    *,
+    scope: str | None,
+    status: GoalStatus | None,
+    text: str | None,
+    cursor: str | None,
+    limit: int,
+) -> GoalPage:
+    """One page of the goals that match, newest first."""
+    statement = "goals.list"
+    parameters: dict[str, int | str | None] = {
+        "before": _position(cursor),
+        "limit": check_page_size(limit) + 1,
+        "text": None if text is None else _folded(check_text("text", text, MAX_TEXT_CHARS)),
+    }
+    if scope is not None:
+        statement += "_in_scope"
+        parameters["scope"] = check_name("scope", scope)
+    if status is not None:
+        statement += "_with_status"
+        parameters["status"] = check_status(status).value
+    rows = await tx.all(statement, parameters)
+    return _page(rows, limit)
+
+
+def _page(rows: list[Row], limit: int) -> GoalPage:
+    shown = rows[:limit]
+    next_cursor = str(shown[-1][0]) if len(rows) > limit else None
+    return GoalPage(tuple(goal_from_row(row[1:]) for row in shown), next_cursor)
+
+
+def _position(cursor: str | None) -> int:
+    if cursor is None:
+        return _BEFORE_ALL
+    if not (isinstance(cursor, str) and cursor.isascii() and cursor.isdigit() and len(cursor) < 19):
+        raise InvalidCursor("the cursor was not made by a listing of goals")
+    return int(cursor)
+
+
+def _folded(text: str) -> str:
+    return "".join(character.lower() if character.isascii() else character for character in text)

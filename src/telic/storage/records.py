@@ -1,0 +1,130 @@
+"""Rows to values: the only module that knows the order of columns. A row it cannot understand is an error."""
+
+import json
+from dataclasses import astuple, dataclass, field, fields, make_dataclass
+from typing import Any, Final
+
+from telic.domain.budget import TURN_COUNTERS, TurnUsage
+from telic.domain.criteria import Criterion, criteria_from_data
+from telic.domain.errors import GoalError, StoreCorrupt
+from telic.domain.events import Event, EventKind, Turn
+from telic.domain.goal import Actor, Goal, GoalStatus, Reason
+from telic.domain.lifecycle import REASONS, TERMINAL
+from telic.domain.limits import MAX_COUNTER
+from telic.storage.transaction import Row
+
+# Building a frozen dataclass calls object.__setattr__ for each field, which costs more than the query. A twin
+# without the guard, with the same slots, is built and then becomes the real class.
+_Unguarded: Final[Any] = make_dataclass("_Unguarded", [item.name for item in fields(Goal)], slots=True)
+
+_COLUMNS: Final = [item.name for item in fields(Goal)]
+_GOAL_WIDTH: Final = len(_COLUMNS)
+_TURN_WIDTH: Final = 5 + len(TURN_COUNTERS)
+_STATUS: Final = _COLUMNS.index("status")
+_REVISION: Final = _COLUMNS.index("revision")
+_BUDGETS: Final = slice(_COLUMNS.index("token_budget"), _COLUMNS.index("cost_microunits_budget") + 1)
+_COUNTERS: Final = slice(_COLUMNS.index("turns_used"), _COLUMNS.index("updated_at") + 1)
+_STATES: Final[dict[tuple[object, object], tuple[GoalStatus, Reason | None]]] = {
+    (status.value, reason and reason.value): (status, reason)
+    for status, reasons in REASONS.items()
+    for reason in (reasons or (None,))
+}
+_NO_CRITERIA: Final[tuple[Criterion, ...]] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class GoalRecord:
+    """A goal with the heads of its chains: what the store keeps of it beyond its history."""
+
+    goal: Goal
+    creation_key: str
+    event_count: int
+    event_hash: str
+    turn_hash: str
+    sequence: int = field(default=0, compare=False)
+
+
+def goal_from_row(row: Row) -> Goal:
+    """The goal whose columns begin the row.
+
+    Raises:
+        StoreCorrupt: the row holds what Telic cannot have written; the message names it.
+    """
+    try:
+        goal_id, scope, text, criteria, status, reason, *_ = row
+        known_status, known_reason = _STATES[status, reason]
+        counters = row[_COUNTERS]
+        if min(counters) < 0 or row[_REVISION] < 1 or max(counters) > MAX_COUNTER:
+            raise ValueError("a number is out of its range")
+        if row[_BUDGETS] != (None, None, None, None):
+            _check_budgets(row[_BUDGETS])
+        if (row[_GOAL_WIDTH - 1] is None) is (known_status in TERMINAL):
+            raise ValueError("ended_at does not fit the status")
+        conditions = _NO_CRITERIA if criteria == "[]" else criteria_from_data(json.loads(criteria))
+        goal: Goal = _Unguarded(
+            goal_id, scope, text, conditions, known_status, known_reason, *row[_STATUS + 2 : _GOAL_WIDTH]
+        )
+        goal.__class__ = Goal
+    except (KeyError, TypeError, ValueError, GoalError) as error:
+        raise _malformed("goal", row, error) from error
+    return goal
+
+
+def _check_budgets(budgets: Row) -> None:
+    for budget in budgets:
+        if budget is not None and not 0 < budget <= MAX_COUNTER:
+            raise ValueError("a budget is out of its range")
+
+
+def turn_from_row(row: Row) -> Turn:
+    """The turn whose columns make up the row.
+
+    Raises:
+        StoreCorrupt: as `goal_from_row`.
+    """
+    try:
+        goal_id, number, key, at, *counts, digest = row
+        usage = TurnUsage(**dict(zip(TURN_COUNTERS, counts, strict=True)))
+        return Turn(goal_id, number, key, at, usage, digest)
+    except (TypeError, ValueError, GoalError) as error:
+        raise _malformed("turn", row, error) from error
+
+
+def goal_and_turn_from_row(row: Row) -> tuple[Goal, Turn]:
+    """The goal and, after it in the row, the turn."""
+    return goal_from_row(row[:_GOAL_WIDTH]), turn_from_row(row[_GOAL_WIDTH : _GOAL_WIDTH + _TURN_WIDTH])
+
+
+def event_from_row(row: Row) -> Event:
+    """The event whose columns make up the row.
+
+    Raises:
+        StoreCorrupt: as `goal_from_row`.
+    """
+    try:
+        goal_id, number, revision, kind, actor, at, key, data, digest = row
+        return Event(goal_id, number, revision, EventKind(kind), Actor(actor), at, key, _as_object(data), digest)
+    except (TypeError, ValueError) as error:
+        raise _malformed("event", row, error) from error
+
+
+def _as_object(text: str) -> dict[str, Any]:
+    data = json.loads(text)
+    if not isinstance(data, dict):
+        raise TypeError("an event's data must be a JSON object")
+    return data
+
+
+def record_from_row(row: Row) -> GoalRecord:
+    """The goal with its chain heads."""
+    return GoalRecord(goal_from_row(row[:_GOAL_WIDTH]), *row[_GOAL_WIDTH:])
+
+
+def goal_to_columns(goal: Goal) -> dict[str, Any]:
+    """The goal's columns by name, criteria left out."""
+    return dict(zip(_COLUMNS, astuple(goal), strict=True))
+
+
+def _malformed(kind: str, row: Row, error: Exception) -> StoreCorrupt:
+    place = f"{kind} {row[0]!a}" if kind == "goal" else f"{kind} {row[1]!a} of goal {row[0]!a}"
+    return StoreCorrupt(f"{place} cannot be understood: {type(error).__name__}: {error!s:.200}")

@@ -1,0 +1,77 @@
+"""What an operation sees of a database, and what a driver must offer."""
+
+from collections.abc import Callable, Coroutine, Mapping
+from enum import Enum
+from typing import Any, Protocol, TypeVar
+
+from telic.domain.errors import StoreError
+
+Value = int | str | None
+Row = tuple[Any, ...]
+Parameters = Mapping[str, Value]
+
+T = TypeVar("T")
+
+
+class Mode(Enum):
+    """What an operation needs of its transaction."""
+
+    READ = "read"
+    """It writes nothing."""
+
+    SINGLE = "single"
+    """Its first statement alone writes, all or nothing; what follows only reads. It may run without BEGIN."""
+
+    ATOMIC = "atomic"
+    """Several of its statements write; they commit together."""
+
+
+class Raced(StoreError):
+    """Another transaction got in between. The driver runs the operation again; users never see this."""
+
+
+class LimitViolated(StoreError):
+    """A column's CHECK refused a value. Operations turn this into the error that says which."""
+
+
+class Transaction(Protocol):
+    """The only thing an operation may await."""
+
+    async def maybe(self, statement: str, parameters: Parameters) -> Row | None:
+        """The row that the named statement gives, or None where it gives none."""
+        ...
+
+    async def all(self, statement: str, parameters: Parameters) -> list[Row]:
+        """All rows that the named statement gives."""
+        ...
+
+
+Operation = Callable[[Transaction], Coroutine[Any, Any, T]]
+
+
+class Driver(Protocol):
+    """Runs operations, each in its own transaction, and translates every database error."""
+
+    def run(self, operation: Operation[T], mode: Mode, key: str | None) -> T:
+        """What the operation returned, committed; nothing of it is there if this raises.
+
+        Except for OutcomeUnknown(key), after which the same call with the same key is the safe retry. The
+        operation may be run more than once, so it has no effect but through its transaction.
+        """
+        ...
+
+    def close(self) -> None:
+        """The database is let go. Idempotent."""
+        ...
+
+
+class AsyncDriver(Protocol):
+    """`Driver`, awaited."""
+
+    async def run(self, operation: Operation[T], mode: Mode, key: str | None) -> T:
+        """See `Driver.run`."""
+        ...
+
+    async def close(self) -> None:
+        """See `Driver.close`."""
+        ...
