@@ -31,7 +31,7 @@ OLDEST_SAFE_SQLITE: Final = 3_051_003
 _CACHE_KIBIBYTES: Final = 64 * 1024
 
 
-def _digest(*arguments: apsw.SQLiteValue) -> str:
+def _digest(*arguments: object) -> str:
     return digest(str(arguments[0]))
 
 
