@@ -96,6 +96,16 @@ class Usage:
 TURN_COUNTERS: Final = tuple(field.name for field in fields(TurnUsage))
 
 
+def budget_columns(budget: Budget) -> dict[str, int | None]:
+    """The budget under the names that a goal has for it."""
+    return {
+        "token_budget": budget.tokens,
+        "turn_budget": budget.turns,
+        "active_microseconds_budget": budget.active_microseconds,
+        "cost_microunits_budget": budget.cost_microunits,
+    }
+
+
 def exhausted_limit(usage: Usage, budget: Budget) -> str | None:
     """The name of the first limit that usage has reached, or None."""
     for name in LIMITS:

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
-from telic.domain.budget import Budget, TurnUsage, Usage
+from telic.domain.budget import Budget, TurnUsage, Usage, budget_columns
 from telic.domain.chain import event_hash, to_data, turn_hash
 from telic.domain.clock import Instant
 from telic.domain.criteria import criteria_from_data
@@ -51,7 +51,7 @@ def replay(goal_id: str, events: Iterable[Event], turns: Iterable[Turn]) -> Goal
     goal = _replay_events(goal_id, lines)
     usage = _replay_turns(goal_id, ledger)
     last = max([lines[-1].at, *(turn.at for turn in ledger[-1:])])
-    counters = {f"{name}_used": count for name, count in usage.as_dict().items()}
+    counters: dict[str, Any] = {f"{name}_used": count for name, count in usage.as_dict().items()}
     return GoalHistory(replace(goal, updated_at=last, **counters), lines, ledger)
 
 
@@ -99,21 +99,12 @@ def _created(event: Event) -> Goal:
         reason=None,
         note=None,
         revision=1,
-        **_budget_fields(budget),
+        **budget_columns(budget),
         **dict.fromkeys((f"{name}_used" for name in Usage().as_dict()), 0),
         created_at=event.at,
         updated_at=event.at,
         ended_at=None,
     )
-
-
-def _budget_fields(budget: Budget) -> dict[str, Any]:
-    return {
-        "token_budget": budget.tokens,
-        "turn_budget": budget.turns,
-        "active_microseconds_budget": budget.active_microseconds,
-        "cost_microunits_budget": budget.cost_microunits,
-    }
 
 
 def _changed(goal: Goal, event: Event) -> Goal:
@@ -127,7 +118,7 @@ def _changed(goal: Goal, event: Event) -> Goal:
             kept = goal.criteria if criteria is None else criteria_from_data(criteria)
             return replace(changed, text=text, criteria=kept)
         case EventKind.BUDGET_SET:
-            return replace(changed, **_budget_fields(Budget(**event.data["budget"])))
+            return replace(changed, **budget_columns(Budget(**event.data["budget"])))
         case EventKind.CREATED:
             raise ValueError("a goal is created once")
         case _:

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from telic.domain.authority import Action
-from telic.domain.budget import Budget, exhausted_limit
+from telic.domain.budget import Budget, budget_columns, exhausted_limit
 from telic.domain.criteria import Criterion, check_criteria, criteria_to_json
 from telic.domain.errors import InvalidInput, NotAllowed
 from telic.domain.events import EventKind
@@ -11,7 +11,7 @@ from telic.domain.goal import Actor, Goal, GoalStatus, Reason
 from telic.domain.lifecycle import check_transition
 from telic.domain.limits import check_goal_text
 from telic.storage.operations.call import Call, was_done
-from telic.storage.operations.goals import budget_columns, get
+from telic.storage.operations.goals import get
 from telic.storage.operations.transitions import lock, plan_move, rewrite, transition
 from telic.storage.transaction import Transaction, Value
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from telic.domain.authority import Action
-from telic.domain.budget import Budget
+from telic.domain.budget import Budget, budget_columns
 from telic.domain.chain import event_hash, to_data
 from telic.domain.criteria import Criterion, check_criteria, criteria_to_json
 from telic.domain.errors import AmbiguousId, GoalNotFound, InvalidCursor, InvalidInput, NotAllowed
@@ -101,16 +101,6 @@ def _creation(call: Call, new: NewGoal, data: str, may_replace: bool) -> Paramet
             data=data,
             key=call.key,
         ),
-    }
-
-
-def budget_columns(budget: Budget) -> dict[str, int | None]:
-    """The budget as the goal's columns."""
-    return {
-        "token_budget": budget.tokens,
-        "turn_budget": budget.turns,
-        "active_microseconds_budget": budget.active_microseconds,
-        "cost_microunits_budget": budget.cost_microunits,
     }
 
 

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from telic.domain.authority import Action, completion_reasons, why_not
-from telic.domain.budget import require_budget_left
+from telic.domain.budget import budget_columns, require_budget_left
 from telic.domain.chain import to_data
 from telic.domain.criteria import criteria_to_json
 from telic.domain.errors import GoalNotFound, NotAllowed
@@ -12,7 +12,7 @@ from telic.domain.goal import Goal, GoalStatus, Reason
 from telic.domain.lifecycle import EVENT_OF, TERMINAL, check_reason, check_status, check_transition, sources
 from telic.domain.limits import check_note
 from telic.storage.operations.call import Call, was_done
-from telic.storage.operations.goals import budget_columns, get, superseded_data
+from telic.storage.operations.goals import get, superseded_data
 from telic.storage.records import goal_from_row
 from telic.storage.transaction import Parameters, Raced, Transaction, Value
 
