@@ -51,8 +51,15 @@ def replay(goal_id: str, events: Iterable[Event], turns: Iterable[Turn]) -> Goal
     goal = _replay_events(goal_id, lines)
     usage = _replay_turns(goal_id, ledger)
     last = max([lines[-1].at, *(turn.at for turn in ledger[-1:])])
-    counters: dict[str, Any] = {f"{name}_used": count for name, count in usage.as_dict().items()}
-    return GoalHistory(replace(goal, updated_at=last, **counters), lines, ledger)
+    return GoalHistory(replace(goal, updated_at=last, **_counters(usage)), lines, ledger)
+
+
+def _counters(usage: Usage) -> dict[str, Any]:
+    return {f"{name}_used": count for name, count in usage.as_dict().items()}
+
+
+def _fields(values: Mapping[str, Any]) -> dict[str, Any]:
+    return dict(values)
 
 
 def _replay_events(goal_id: str, events: tuple[Event, ...]) -> Goal:
@@ -99,8 +106,8 @@ def _created(event: Event) -> Goal:
         reason=None,
         note=None,
         revision=1,
-        **budget_columns(budget),
-        **dict.fromkeys((f"{name}_used" for name in Usage().as_dict()), 0),
+        **_fields(budget_columns(budget)),
+        **_counters(Usage()),
         created_at=event.at,
         updated_at=event.at,
         ended_at=None,
@@ -118,7 +125,7 @@ def _changed(goal: Goal, event: Event) -> Goal:
             kept = goal.criteria if criteria is None else criteria_from_data(criteria)
             return replace(changed, text=text, criteria=kept)
         case EventKind.BUDGET_SET:
-            return replace(changed, **budget_columns(Budget(**event.data["budget"])))
+            return replace(changed, **_fields(budget_columns(Budget(**event.data["budget"]))))
         case EventKind.CREATED:
             raise ValueError("a goal is created once")
         case _:
