@@ -11,6 +11,7 @@ GoalId = NewType("GoalId", str)
 """A UUID of version 7 as text, so that ids made later sort later."""
 
 MIN_PREFIX_CHARS: Final = 8
+MAX_ID_CHARS: Final = 64
 _PREFIX = re.compile(r"[0-9a-f-]{8,36}")
 
 
@@ -41,3 +42,14 @@ def check_id_prefix(prefix: object) -> str:
             f"an id is 36 hexadecimal digits and hyphens, of which at least {MIN_PREFIX_CHARS} must be given"
         )
     return prefix.strip().lower()
+
+
+def check_id(goal_id: object) -> str:
+    """The id, a text that a store can look up.
+
+    Raises:
+        InvalidText: it is none.
+    """
+    if isinstance(goal_id, str) and goal_id.isascii() and len(goal_id) <= MAX_ID_CHARS and "\0" not in goal_id:
+        return goal_id
+    raise InvalidText(f"an id is a text of at most {MAX_ID_CHARS} ASCII characters")

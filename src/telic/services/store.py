@@ -7,9 +7,11 @@ from telic.domain.budget import Budget, TurnUsage
 from telic.domain.criteria import Criterion
 from telic.domain.events import Event, Turn, TurnResult
 from telic.domain.goal import DEFAULT_SCOPE, Actor, Goal, GoalPage, GoalStatus, Reason
-from telic.domain.limits import DEFAULT_MAX_CHARS
+from telic.domain.ids import check_id
+from telic.domain.limits import DEFAULT_MAX_CHARS, check_name
 from telic.services.context import Context
 from telic.storage.operations import definition, goals, ledger, transitions
+from telic.storage.records import goal_from_row
 from telic.storage.transaction import Driver, Mode
 
 
@@ -65,7 +67,7 @@ class GoalStore:
         Raises:
             GoalNotFound: there is none.
         """
-        return self._driver.run(lambda tx: goals.get(tx, goal_id), Mode.READ, None)
+        return goals.found(self._driver.point("goals.get", {"id": check_id(goal_id)}), goal_id)
 
     def find(self, prefix: str) -> Goal:
         """The one goal whose id begins with these 8 or more characters, as a person types them.
@@ -78,7 +80,8 @@ class GoalStore:
 
     def active(self, scope: str = DEFAULT_SCOPE) -> Goal | None:
         """The scope's active goal, or None."""
-        return self._driver.run(lambda tx: goals.active(tx, scope), Mode.READ, None)
+        row = self._driver.point("goals.active", {"scope": check_name("scope", scope)})
+        return None if row is None else goal_from_row(row)
 
     def list(
         self,

@@ -4,13 +4,12 @@ import json
 from dataclasses import astuple, dataclass, field, fields, make_dataclass
 from typing import Any, Final
 
-from telic.domain.budget import TURN_COUNTERS, TurnUsage
+from telic.domain.budget import TURN_COUNTERS, Budget, TurnUsage
 from telic.domain.criteria import Criterion, criteria_from_data
 from telic.domain.errors import GoalError, StoreCorrupt
 from telic.domain.events import Event, EventKind, Turn
 from telic.domain.goal import Actor, Goal, GoalStatus, Reason
 from telic.domain.lifecycle import REASONS, TERMINAL
-from telic.domain.limits import MAX_COUNTER
 from telic.storage.transaction import Row
 
 # Building a frozen dataclass calls object.__setattr__ for each field, which costs more than the query. A twin
@@ -20,10 +19,6 @@ _Unguarded: Final[Any] = make_dataclass("_Unguarded", [item.name for item in fie
 _COLUMNS: Final = [item.name for item in fields(Goal)]
 _GOAL_WIDTH: Final = len(_COLUMNS)
 _TURN_WIDTH: Final = 5 + len(TURN_COUNTERS)
-_STATUS: Final = _COLUMNS.index("status")
-_REVISION: Final = _COLUMNS.index("revision")
-_BUDGETS: Final = slice(_COLUMNS.index("token_budget"), _COLUMNS.index("cost_microunits_budget") + 1)
-_COUNTERS: Final = slice(_COLUMNS.index("turns_used"), _COLUMNS.index("updated_at") + 1)
 _STATES: Final[dict[tuple[object, object], tuple[GoalStatus, Reason | None]]] = {
     (status.value, reason and reason.value): (status, reason)
     for status, reasons in REASONS.items()
@@ -45,35 +40,41 @@ class GoalRecord:
 
 
 def goal_from_row(row: Row) -> Goal:
-    """The goal whose columns begin the row.
+    """The goal whose columns make up the row.
 
     Raises:
         StoreCorrupt: the row holds what Telic cannot have written; the message names it.
     """
     try:
-        goal_id, scope, text, criteria, status, reason, *_ = row
+        # fmt: off
+        (
+            goal_id, scope, text, criteria, status, reason, note, revision,
+            token_budget, turn_budget, active_budget, cost_budget,
+            turns, tokens, input_tokens, cached, output, reasoning, active, cost,
+            created_at, updated_at, ended_at,
+        ) = row
         known_status, known_reason = _STATES[status, reason]
-        counters = row[_COUNTERS]
-        if min(counters) < 0 or row[_REVISION] < 1 or max(counters) > MAX_COUNTER:
+        # One shift finds any number that is negative or above 2**53 - 1.
+        if (revision | turns | tokens | input_tokens | cached | output | reasoning | active | cost
+                | created_at | updated_at) >> 53 or not revision:
             raise ValueError("a number is out of its range")
-        if row[_BUDGETS] != (None, None, None, None):
-            _check_budgets(row[_BUDGETS])
-        if (row[_GOAL_WIDTH - 1] is None) is (known_status in TERMINAL):
+        if token_budget or turn_budget or active_budget or cost_budget:
+            Budget(tokens=token_budget, turns=turn_budget, active_microseconds=active_budget,
+                   cost_microunits=cost_budget)
+        if (ended_at is None) is (known_status in TERMINAL):
             raise ValueError("ended_at does not fit the status")
         conditions = _NO_CRITERIA if criteria == "[]" else criteria_from_data(json.loads(criteria))
         goal: Goal = _Unguarded(
-            goal_id, scope, text, conditions, known_status, known_reason, *row[_STATUS + 2 : _GOAL_WIDTH]
+            goal_id, scope, text, conditions, known_status, known_reason, note, revision,
+            token_budget, turn_budget, active_budget, cost_budget,
+            turns, tokens, input_tokens, cached, output, reasoning, active, cost,
+            created_at, updated_at, ended_at,
         )
+        # fmt: on
         goal.__class__ = Goal
     except (KeyError, TypeError, ValueError, GoalError) as error:
         raise _malformed("goal", row, error) from error
     return goal
-
-
-def _check_budgets(budgets: Row) -> None:
-    for budget in budgets:
-        if budget is not None and not 0 < budget <= MAX_COUNTER:
-            raise ValueError("a budget is out of its range")
 
 
 def turn_from_row(row: Row) -> Turn:

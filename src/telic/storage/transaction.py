@@ -60,6 +60,10 @@ class Driver(Protocol):
         """
         ...
 
+    def point(self, statement: str, parameters: Parameters) -> Row | None:
+        """The row of a statement that reads at most one; the shortest way there is."""
+        ...
+
     def close(self) -> None:
         """The database is let go. Idempotent."""
         ...
@@ -70,6 +74,10 @@ class AsyncDriver(Protocol):
 
     async def run(self, operation: Operation[T], mode: Mode, key: str | None) -> T:
         """See `Driver.run`."""
+        ...
+
+    async def point(self, statement: str, parameters: Parameters) -> Row | None:
+        """See `Driver.point`."""
         ...
 
     async def close(self) -> None:

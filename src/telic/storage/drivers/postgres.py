@@ -11,6 +11,7 @@ from psycopg_pool import ConnectionPool, PoolClosed, PoolTimeout
 from telic.domain.errors import StoreClosed, StoreUnavailable
 from telic.storage.drive import complete
 from telic.storage.drivers.fork import after_fork
+from telic.storage.drivers.postgres_errors import translate
 from telic.storage.drivers.postgres_server import PostgresServer, Replays, is_lost, require_quiet
 from telic.storage.options import OpenOptions
 from telic.storage.transaction import Mode, Operation, Parameters, Raced, Row
@@ -45,7 +46,10 @@ class PostgresTransaction:
     def _execute(self, name: str, parameters: Parameters) -> list[Row]:
         statement = self._server.statements[name]
         values = statement.values(parameters)
-        rows: list[Row] = self._cursor.execute(statement.sql, values, prepare=self._server.prepares).fetchall()
+        try:
+            rows: list[Row] = self._cursor.execute(statement.sql, values, prepare=self._server.prepares).fetchall()
+        except psycopg.errors.CheckViolation as error:
+            raise translate(error) from error
         return rows
 
 
@@ -84,6 +88,9 @@ class PostgresDriver:
             except Raced as error:
                 replays = replays or Replays(self._server.options.timeout_seconds)
                 time.sleep(replays.pause_after(error))
+
+    def point(self, statement: str, parameters: Parameters) -> Row | None:
+        return self.run(lambda tx: tx.maybe(statement, parameters), Mode.READ, None)
 
     def _run_once(self, operation: Operation[T], mode: Mode, key: str | None) -> T:
         connection = self._take_connection()

@@ -106,6 +106,10 @@ class AsyncPostgresDriver:
                 replays = replays or Replays(self._server.options.timeout_seconds)
                 await asyncio.sleep(replays.pause_after(error))
 
+    async def point(self, statement: str, parameters: Parameters) -> Row | None:
+        rows = await self._queue.submit(statement, parameters, Mode.READ, None)
+        return rows[0] if rows else None
+
     async def _run_atomic(self, operation: Operation[T], key: str | None) -> T:
         may_have_written = False
         async with self._connection() as connection:

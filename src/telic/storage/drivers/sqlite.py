@@ -6,15 +6,13 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TypeVar
 
-import apsw
-
 from telic.domain.errors import StoreBusy
 from telic.storage.drive import complete
 from telic.storage.drivers.fork import after_fork
 from telic.storage.drivers.sqlite_database import SqliteDatabase
-from telic.storage.drivers.sqlite_errors import translate, translated
+from telic.storage.drivers.sqlite_errors import translated
 from telic.storage.options import OpenOptions
-from telic.storage.transaction import Mode, Operation
+from telic.storage.transaction import Mode, Operation, Parameters, Row
 
 T = TypeVar("T")
 
@@ -43,9 +41,6 @@ class SqliteDriver:
             transaction = self.database.begin()
             try:
                 result = complete(operation(transaction))
-            except apsw.Error as error:
-                self.database.rollback()
-                raise translate(error) from error
             except BaseException:
                 self.database.rollback()
                 raise
@@ -54,10 +49,11 @@ class SqliteDriver:
 
     def _read(self, operation: Operation[T]) -> T:
         with self._read_lock:
-            try:
-                return complete(operation(self.database.read_transaction or self.database.reading()))
-            except apsw.Error as error:
-                raise translate(error) from error
+            return complete(operation(self.database.read_transaction or self.database.reading()))
+
+    def point(self, statement: str, parameters: Parameters) -> Row | None:
+        with self._read_lock:
+            return (self.database.read_transaction or self.database.reading()).point(statement, parameters)
 
     @contextmanager
     def _turn_to_write(self) -> Generator[None]:

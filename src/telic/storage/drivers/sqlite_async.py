@@ -22,7 +22,7 @@ from telic.storage.drivers.fork import after_fork
 from telic.storage.drivers.sqlite_database import SqliteDatabase, SqliteTransaction
 from telic.storage.drivers.sqlite_errors import translate
 from telic.storage.options import OpenOptions
-from telic.storage.transaction import Mode, Operation
+from telic.storage.transaction import Mode, Operation, Parameters, Row, Transaction
 
 T = TypeVar("T")
 
@@ -77,10 +77,16 @@ class AsyncSqliteDriver:
         return await future
 
     def _read(self, operation: Operation[T]) -> T:
-        try:
-            return complete(operation(self.database.read_transaction or self.database.reading()))
-        except apsw.Error as error:
-            raise translate(error) from error
+        return complete(operation(self.database.read_transaction or self.database.reading()))
+
+    async def point(self, statement: str, parameters: Parameters) -> Row | None:
+        if self.database.is_memory:
+
+            async def read(tx: Transaction) -> Row | None:
+                return await tx.maybe(statement, parameters)
+
+            return await self.run(read, Mode.READ, None)
+        return (self.database.read_transaction or self.database.reading()).point(statement, parameters)
 
     def _submit(self, work: _Work) -> None:
         if self._is_closing:
@@ -128,15 +134,15 @@ class AsyncSqliteDriver:
             _fail(batch, error)
 
     def _run_in_savepoint(self, call: _Call, transaction: SqliteTransaction) -> None:
-        transaction._execute("SAVEPOINT call")
+        transaction.execute("SAVEPOINT call")
         try:
             call.result = complete(call.operation(transaction))
         except Exception as error:
             call.error = translate(error) if isinstance(error, apsw.Error) else error
             if self.database.is_in_transaction:
-                transaction._execute("ROLLBACK TO call")
+                transaction.execute("ROLLBACK TO call")
         if self.database.is_in_transaction:
-            transaction._execute("RELEASE call")
+            transaction.execute("RELEASE call")
 
     async def close(self) -> None:
         """See `Driver.close`; calls already made are finished first."""

@@ -39,15 +39,29 @@ class SqliteTransaction:
     """Runs named statements on one connection."""
 
     def __init__(self, connection: apsw.Connection, statements: dict[str, str]) -> None:
-        self._execute = connection.cursor().execute
+        self.execute = connection.cursor().execute
         self._statements = statements
 
+    def point(self, statement: str, parameters: Parameters) -> Row | None:
+        """The only row, or None where there is none."""
+        try:
+            row: Row | None = self.execute(self._statements[statement], parameters).get
+        except apsw.Error as error:
+            raise translate(error) from error
+        return row
+
     async def maybe(self, statement: str, parameters: Parameters) -> Row | None:
-        rows = self._execute(self._statements[statement], parameters).fetchall()
+        rows = self._rows(statement, parameters)
         return rows[0] if rows else None
 
     async def all(self, statement: str, parameters: Parameters) -> list[Row]:
-        return self._execute(self._statements[statement], parameters).fetchall()
+        return self._rows(statement, parameters)
+
+    def _rows(self, statement: str, parameters: Parameters) -> list[Row]:
+        try:
+            return self.execute(self._statements[statement], parameters).fetchall()
+        except apsw.Error as error:
+            raise translate(error) from error
 
 
 class SqliteDatabase:
@@ -60,8 +74,7 @@ class SqliteDatabase:
         self._requested_path = Path(path)
         self._is_closed = False
         self.forget()
-        with translated():
-            self.writing()
+        self.writing()
 
     def forget(self) -> None:
         """The connections are given up unclosed, as a forked child must, and opened anew when next used."""
@@ -82,7 +95,8 @@ class SqliteDatabase:
         """The writing connection's statements, opened if need be."""
         if self.write_transaction is None:
             self._require_open()
-            self._open_writer()
+            with translated():
+                self._open_writer()
             assert self._writer is not None
             self.write_transaction = SqliteTransaction(self._writer, self.statements)
         return self.write_transaction
@@ -91,10 +105,12 @@ class SqliteDatabase:
         """The reading connection's statements, opened if need be."""
         if self.read_transaction is None:
             writing = self.writing()
-            if not self.is_memory:
-                self._reader = self._connect(str(self.path))
-                writing = SqliteTransaction(self._reader, self.statements)
-            self.read_transaction = writing
+            if self.is_memory:
+                self.read_transaction = writing
+            else:
+                with translated():
+                    self._reader = self._connect(str(self.path))
+                self.read_transaction = SqliteTransaction(self._reader, self.statements)
         return self.read_transaction
 
     def _require_open(self) -> None:
@@ -166,7 +182,7 @@ class SqliteDatabase:
         if self._turnstile is not None:
             self._turnstile.enter(self.options.timeout_seconds)
         try:
-            transaction._execute("BEGIN IMMEDIATE")
+            transaction.execute("BEGIN IMMEDIATE")
             if self.has_moved():
                 raise StoreMoved(f"{self.path} was deleted or replaced while it was open")
         except apsw.Error as error:
@@ -194,7 +210,7 @@ class SqliteDatabase:
         """
         assert self.write_transaction is not None
         try:
-            self.write_transaction._execute("COMMIT")
+            self.write_transaction.execute("COMMIT")
         except apsw.Error as error:
             meaning = translate(error)
             self.rollback()

@@ -126,9 +126,17 @@ async def get(tx: Transaction, goal_id: str) -> Goal:
     Raises:
         GoalNotFound: there is none.
     """
-    row = await tx.maybe("goals.get", {"id": goal_id})
+    return found(await tx.maybe("goals.get", {"id": goal_id}), goal_id)
+
+
+def found(row: Row | None, goal_id: str) -> Goal:
+    """The goal in the row.
+
+    Raises:
+        GoalNotFound: there is no row.
+    """
     if row is None:
-        raise GoalNotFound(check_text("an id", goal_id, MAX_TEXT_CHARS))
+        raise GoalNotFound(goal_id)
     return goal_from_row(row)
 
 
@@ -145,12 +153,6 @@ async def find(tx: Transaction, prefix: str) -> Goal:
     if len(rows) > 1:
         raise AmbiguousId(first)
     return goal_from_row(rows[0])
-
-
-async def active(tx: Transaction, scope: str) -> Goal | None:
-    """The scope's active goal, or None."""
-    row = await tx.maybe("goals.active", {"scope": check_name("scope", scope)})
-    return None if row is None else goal_from_row(row)
 
 
 async def list_goals(

@@ -8,6 +8,7 @@ from telic.domain.chain import to_data
 from telic.domain.errors import GoalNotFound, InvalidInput, TurnConflict
 from telic.domain.events import Event, Turn, TurnResult
 from telic.domain.goal import Reason
+from telic.domain.ids import check_id
 from telic.domain.limits import check_counter, check_page_size
 from telic.storage.operations.call import Call
 from telic.storage.operations.goals import get
@@ -28,7 +29,12 @@ async def record_turn(tx: Transaction, call: Call, goal_id: str, *, usage: TurnU
     call.authorize(Action.RECORD_TURN)
     if not isinstance(usage, TurnUsage):
         raise InvalidInput("the usage must be a TurnUsage")
-    parameters: dict[str, Value] = {"id": goal_id, "at": call.at, "key": call.key, "exhausted_data": _EXHAUSTED_DATA}
+    parameters: dict[str, Value] = {
+        "id": check_id(goal_id),
+        "at": call.at,
+        "key": call.key,
+        "exhausted_data": _EXHAUSTED_DATA,
+    }
     try:
         row = await tx.maybe("turns.record", parameters | usage.as_dict())
     except LimitViolated:
@@ -55,7 +61,7 @@ async def turns(tx: Transaction, goal_id: str, *, after: int, limit: int) -> lis
 async def _page(tx: Transaction, statement: str, goal_id: str, after: int, limit: int) -> list[Row]:
     check_counter("after", after)
     check_page_size(limit)
-    rows = await tx.all(statement, {"id": goal_id, "after": after, "limit": limit})
+    rows = await tx.all(statement, {"id": check_id(goal_id), "after": after, "limit": limit})
     if not rows:
         await get(tx, goal_id)
     return rows

@@ -6,13 +6,14 @@ from telic.domain.authority import Action, completion_reasons, why_not
 from telic.domain.budget import budget_columns, require_budget_left
 from telic.domain.chain import to_data
 from telic.domain.criteria import criteria_to_json
-from telic.domain.errors import GoalNotFound, NotAllowed
+from telic.domain.errors import NotAllowed
 from telic.domain.events import EventKind
 from telic.domain.goal import Goal, GoalStatus, Reason
+from telic.domain.ids import check_id
 from telic.domain.lifecycle import EVENT_OF, TERMINAL, check_reason, check_status, check_transition, sources
 from telic.domain.limits import check_note
 from telic.storage.operations.call import Call, was_done
-from telic.storage.operations.goals import get, superseded_data
+from telic.storage.operations.goals import found, get, superseded_data
 from telic.storage.records import goal_from_row
 from telic.storage.transaction import Parameters, Raced, Transaction, Value
 
@@ -85,7 +86,7 @@ async def transition(
 
 def _parameters(call: Call, goal_id: str, move: Move) -> Parameters:
     common: dict[str, int | str | None] = {
-        "id": goal_id,
+        "id": check_id(goal_id),
         "expected_revision": call.expected_revision,
         "at": call.at,
         "actor": call.actor.value,
@@ -151,10 +152,8 @@ async def lock(tx: Transaction, goal_id: str) -> Goal:
     Raises:
         GoalNotFound: there is none with this id.
     """
-    row = await tx.maybe("goals.lock", {"id": goal_id})
-    if row is None:
-        raise GoalNotFound(goal_id)
-    return goal_from_row(row)
+    row = await tx.maybe("goals.lock", {"id": check_id(goal_id)})
+    return found(row, goal_id)
 
 
 async def rewrite(

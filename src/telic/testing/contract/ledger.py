@@ -1,0 +1,286 @@
+"""Turns, budgets, keys and limits."""
+
+from typing import Any
+
+import pytest
+
+from telic import (
+    Budget,
+    EmptyText,
+    EventKind,
+    GoalError,
+    GoalStatus,
+    InvalidInput,
+    InvalidNumber,
+    InvalidText,
+    KeyConflict,
+    Reason,
+    TextTooLong,
+    TurnConflict,
+    TurnUsage,
+)
+from telic.domain.history import replay
+
+LARGEST = 2**53 - 1
+USAGE = TurnUsage(
+    tokens=1500,
+    input_tokens=1000,
+    cached_input_tokens=800,
+    output_tokens=500,
+    reasoning_tokens=200,
+    active_microseconds=90_000_000,
+    cost_microunits=12_345,
+)
+
+
+async def test_a_turn_raises_the_counters(store: Any) -> None:
+    """Every component is added to the goal and kept in the ledger."""
+    goal = await store.create("counting goal")
+    result = await store.record_turn(goal.id, usage=USAGE, key="run-7/turn-1")
+    assert result.goal.turns_used == 1
+    assert result.goal.tokens_used == 1500
+    assert {name: count for name, count in result.goal.usage.as_dict().items() if name != "turns"} == USAGE.as_dict()
+    (turn,) = await store.turns(goal.id)
+    assert turn == result.turn
+    assert (turn.number, turn.key, turn.usage) == (1, "run-7/turn-1", USAGE)
+
+
+async def test_a_repeated_turn_counts_once(store: Any) -> None:
+    """Same key and usage again give the same turn; other usage under the key is refused; nothing is added."""
+    goal = await store.create("once")
+    first = await store.record_turn(goal.id, tokens=5, key="k")
+    await store.record_turn(goal.id, tokens=6, key="l")
+    again = await store.record_turn(goal.id, tokens=5, key="k")
+    assert again.turn == first.turn
+    assert (again.goal.turns_used, again.goal.tokens_used) == (2, 11)
+    with pytest.raises(TurnConflict):
+        await store.record_turn(goal.id, tokens=6, key="k")
+    assert (await store.get(goal.id)).tokens_used == 11
+
+
+async def test_a_turn_on_a_paused_or_finished_goal_is_still_counted(store: Any) -> None:
+    """What was spent was spent, whatever became of the goal meanwhile; the status stays."""
+    for end in (store.pause, store.complete, store.clear):
+        goal = await end((await store.create("late turn", token_budget=1)).id)
+        after = (await store.record_turn(goal.id, tokens=9)).goal
+        assert (after.tokens_used, after.turns_used) == (9, 1)
+        assert (after.status, after.reason, after.revision) == (goal.status, goal.reason, goal.revision)
+
+
+async def test_a_turn_never_makes_a_users_command_stale(store: Any) -> None:
+    """Bookkeeping leaves the revision alone."""
+    goal = await store.create("busy")
+    for number in range(3):
+        await store.record_turn(goal.id, tokens=number)
+    assert (await store.pause(goal.id, expected_revision=goal.revision)).status is GoalStatus.PAUSED
+
+
+@pytest.mark.parametrize(
+    ("budget", "usage"),
+    [
+        (Budget(tokens=100), TurnUsage(tokens=50)),
+        (Budget(turns=2), TurnUsage()),
+        (Budget(active_microseconds=100), TurnUsage(active_microseconds=50)),
+        (Budget(cost_microunits=100), TurnUsage(cost_microunits=50)),
+        (Budget(tokens=10**9, turns=2), TurnUsage(tokens=1)),
+    ],
+)
+async def test_the_turn_that_reaches_a_budget_pauses_the_goal(store: Any, budget: Budget, usage: TurnUsage) -> None:
+    """Below the limit nothing happens; at the limit the goal is paused by the system, in the turn's own step."""
+    goal = await store.create("bounded", budget=budget)
+    first = await store.record_turn(goal.id, usage=usage)
+    assert (first.goal.status, first.goal.revision) == (GoalStatus.ACTIVE, 1)
+    second = await store.record_turn(goal.id, usage=usage)
+    assert (second.goal.status, second.goal.reason, second.goal.revision) == (GoalStatus.PAUSED, Reason.BUDGET, 2)
+    last = (await store.events(goal.id))[-1]
+    assert (last.kind, last.actor.value, last.data) == (EventKind.PAUSED, "system", {"reason": "budget"})
+    assert await store.active() is None
+
+
+async def test_numbers_near_the_integer_limits_are_exact_or_refused(store: Any) -> None:
+    """2**53 - 1 is kept exactly; a sum that would pass it is refused and changes nothing."""
+    goal = await store.create("huge", token_budget=LARGEST)
+    assert (await store.get(goal.id)).token_budget == LARGEST
+    goal = (await store.record_turn(goal.id, tokens=LARGEST - 1)).goal
+    assert (goal.tokens_used, goal.status) == (LARGEST - 1, GoalStatus.ACTIVE)
+    with pytest.raises(InvalidNumber):
+        await store.record_turn(goal.id, tokens=2, key="too much")
+    assert await store.get(goal.id) == goal
+    assert len(await store.turns(goal.id)) == 1
+    assert (await store.record_turn(goal.id, tokens=1)).goal.status is GoalStatus.PAUSED
+
+
+@pytest.mark.parametrize("number", [-1, 2**53, 2**63, 2**64, True, False, 1.0, "1", None])
+async def test_a_bad_number_is_refused_everywhere(store: Any, number: Any) -> None:
+    """No negative, too large, boolean, fractional or textual number gets in."""
+    goal = await store.create("x")
+    for attempt in (
+        lambda: store.record_turn(goal.id, usage=TurnUsage(tokens=number)),
+        lambda: store.record_turn(goal.id, usage=TurnUsage(cost_microunits=number)),
+        lambda: store.create("y", max_chars=number),
+        lambda: store.events(goal.id, after=number),
+        lambda: store.turns(goal.id, limit=number),
+    ):
+        with pytest.raises(InvalidNumber):
+            await attempt()
+    if number is not None:
+        for attempt in (
+            lambda: store.create("y", token_budget=number),
+            lambda: store.record_turn(goal.id, tokens=number),
+            lambda: store.set_budget(goal.id, Budget(turns=number)),
+            lambda: store.pause(goal.id, expected_revision=number),
+        ):
+            with pytest.raises(InvalidNumber):
+                await attempt()
+    assert await store.get(goal.id) == goal
+    assert (await store.list()).goals == (goal,)
+
+
+async def test_a_budget_of_nothing_is_refused(store: Any) -> None:
+    """0 would mean «unlimited» to some and «stop at once» to others."""
+    for name in ("tokens", "turns", "active_microseconds", "cost_microunits"):
+        with pytest.raises(InvalidNumber):
+            await store.create("x", budget=Budget(**{name: 0}))
+    with pytest.raises(InvalidInput):
+        await store.create("x", token_budget=1, budget=Budget(tokens=1))
+    assert (await store.list()).goals == ()
+
+
+@pytest.mark.parametrize("text", ["\0", "a\0b", "\ud800", "a\udfffb", 7, None, b"bytes"])
+async def test_ill_formed_text_is_refused_everywhere(store: Any, text: Any) -> None:
+    """NUL, lone surrogates and what is no text get in nowhere, on any database."""
+    goal = await store.create("x")
+    for attempt in (
+        lambda: store.create(text),
+        lambda: store.create("y", scope=text),
+        lambda: store.active(text),
+        lambda: store.get(text),
+        lambda: store.record_turn(text, tokens=1),
+        lambda: store.events(text),
+    ):
+        with pytest.raises(InvalidText):
+            await attempt()
+    if text is not None:
+        for attempt in (
+            lambda: store.create("y", key=text),
+            lambda: store.pause(goal.id, note=text),
+            lambda: store.pause(goal.id, key=text),
+            lambda: store.edit(goal.id, text=text),
+            lambda: store.record_turn(goal.id, tokens=1, key=text),
+            lambda: store.list(text=text),
+            lambda: store.list(scope=text),
+        ):
+            with pytest.raises(InvalidText):
+                await attempt()
+    assert await store.get(goal.id) == goal
+    assert (await store.list()).goals == (goal,)
+
+
+async def test_texts_and_names_have_bounds(store: Any) -> None:
+    """Empty says nothing; each kind of text has its longest."""
+    goal = await store.create("x" * 20_000, max_chars=20_000)
+    for attempt in (
+        lambda: store.create(""),
+        lambda: store.create(" \n\t"),
+        lambda: store.create("y", scope=""),
+        lambda: store.record_turn(goal.id, tokens=1, key=""),
+    ):
+        with pytest.raises(EmptyText):
+            await attempt()
+    for attempt in (
+        lambda: store.create("x" * 2001),
+        lambda: store.create("y", scope="s" * 201),
+        lambda: store.pause(goal.id, note="n" * 4001),
+        lambda: store.record_turn(goal.id, tokens=1, key="k" * 201),
+    ):
+        with pytest.raises(TextTooLong):
+            await attempt()
+    with pytest.raises(InvalidNumber):
+        await store.create("y", max_chars=20_001)
+    assert (await store.list()).goals == (goal,)
+
+
+async def test_a_turn_needs_its_usage_one_way(store: Any) -> None:
+    """Neither nothing nor two answers to the same question."""
+    goal = await store.create("x")
+    for arguments in ({}, {"tokens": 1, "usage": USAGE}):
+        with pytest.raises(InvalidInput):
+            await store.record_turn(goal.id, **arguments)
+
+
+async def test_every_mutating_call_with_a_key_happens_once(store: Any) -> None:
+    """Repeating a call with its key gives the goal as it stands, also when it would be refused by now."""
+    goal = await store.create("one", key="create")
+    assert (await store.create("one", key="create")).id == goal.id
+    other = await store.create("two")
+    calls = [
+        lambda: store.resume(goal.id, key="resume", expected_revision=2),
+        lambda: store.edit(goal.id, text="new", key="edit", expected_revision=3),
+        lambda: store.set_budget(goal.id, Budget(tokens=9), key="budget", expected_revision=4),
+        lambda: store.pause(goal.id, key="pause", expected_revision=5),
+        lambda: store.resume(goal.id, budget=Budget(tokens=10), key="raise", expected_revision=6),
+        lambda: store.complete(goal.id, key="complete", expected_revision=8),
+    ]
+    for call in calls:
+        changed = await call()
+        assert await call() == changed
+    for call in calls:
+        assert (await call()).revision == 9
+    assert [event.number for event in await store.events(goal.id)] == list(range(1, 10))
+    await store.clear(other.id, key="clear")
+    assert (await store.clear(other.id, key="clear")).revision == 3
+
+
+async def test_a_key_belongs_to_one_call(store: Any) -> None:
+    """The same key for another call is refused and changes nothing."""
+    goal = await store.create("one", key="k")
+    with pytest.raises(KeyConflict):
+        await store.create("two", key="k")
+    await store.create("two", scope="another", key="k")
+    await store.pause(goal.id, key="p", note="tea")
+    for attempt in (
+        lambda: store.pause(goal.id, key="p", note="coffee"),
+        lambda: store.resume(goal.id, key="p"),
+        lambda: store.edit(goal.id, text="x", key="p"),
+        lambda: store.complete(goal.id, key="k"),
+    ):
+        with pytest.raises(KeyConflict):
+            await attempt()
+    assert (await store.get(goal.id)).revision == 2
+
+
+async def test_replaying_the_history_gives_the_stored_goal(store: Any) -> None:
+    """Events and turns, chained and complete, are all it takes to make the goal again."""
+    goal = await store.create("a life | with «bars» and\nlines", token_budget=1000, key="b|c")
+    await store.create("rival")
+    await store.resume(goal.id)
+    await store.record_turn(goal.id, usage=USAGE, key="t|1")
+    await store.resume(goal.id, budget=Budget(tokens=5000, cost_microunits=10**9))
+    await store.edit(goal.id, text="another 😀 text")
+    await store.record_turn(goal.id, tokens=3)
+    await store.pause(goal.id, note="lunch \u202e time")
+    await store.complete(goal.id, note="done")
+    await store.record_turn(goal.id, tokens=4, key="late")
+    history = replay(goal.id, await store.events(goal.id), await store.turns(goal.id))
+    assert history.goal == await store.get(goal.id)
+
+
+async def test_history_pages_by_number(store: Any) -> None:
+    """`after` and `limit` give each event and turn once, in order."""
+    goal = await store.create("x")
+    for number in range(7):
+        await store.record_turn(goal.id, tokens=number)
+        await store.edit(goal.id, text=f"x{number}")
+    for read in (store.events, store.turns):
+        whole = await read(goal.id)
+        parts = [line for after in range(0, len(whole), 3) for line in await read(goal.id, after=after, limit=3)]
+        assert parts == list(whole)
+        assert await read(goal.id, after=len(whole)) == []
+
+
+async def test_errors_have_stable_codes(store: Any) -> None:
+    """Every error is a GoalError with a code for programs."""
+    with pytest.raises(GoalError) as refusal:
+        await store.create("")
+    assert refusal.value.code == "empty_text"
+    assert not refusal.value.retryable
