@@ -160,6 +160,14 @@ class HistoryBuilder:
         self._events: list[Event] = []
         self._turns: list[Turn] = []
 
+    @classmethod
+    def continuing(cls, history: GoalHistory) -> "HistoryBuilder":
+        """A builder that already holds this history."""
+        builder = cls(history.goal.id)
+        builder._events = list(history.events)
+        builder._turns = list(history.turns)
+        return builder
+
     def add_event(
         self,
         kind: EventKind,

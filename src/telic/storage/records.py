@@ -1,7 +1,7 @@
 """Rows to values: the only module that knows the order of columns. A row it cannot understand is an error."""
 
 import json
-from dataclasses import astuple, dataclass, field, fields, make_dataclass
+from dataclasses import astuple, dataclass, fields, make_dataclass
 from typing import Any, Final
 
 from telic.domain.budget import TURN_COUNTERS, Budget, TurnUsage
@@ -36,7 +36,6 @@ class GoalRecord:
     event_count: int
     event_hash: str
     turn_hash: str
-    sequence: int = field(default=0, compare=False)
 
 
 def goal_from_row(row: Row) -> Goal:

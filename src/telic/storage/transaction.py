@@ -5,6 +5,7 @@ from enum import Enum
 from typing import Any, Protocol, TypeVar
 
 from telic.domain.errors import StoreError
+from telic.domain.findings import Finding
 
 Value = int | str | None
 Row = tuple[Any, ...]
@@ -62,6 +63,10 @@ class Driver(Protocol):
 
     def point(self, statement: str, parameters: Parameters) -> Row | None:
         """The row of a statement that reads at most one; the shortest way there is."""
+        ...
+
+    def inspect(self) -> list[Finding]:
+        """What can be told of the database beyond its rows: damage, schema, durability, file safety."""
         ...
 
     def close(self) -> None:

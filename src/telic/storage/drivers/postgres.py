@@ -9,9 +9,11 @@ from psycopg.pq import TransactionStatus
 from psycopg_pool import ConnectionPool, PoolClosed, PoolTimeout
 
 from telic.domain.errors import StoreClosed, StoreUnavailable
+from telic.domain.findings import Finding
 from telic.storage.drive import complete
 from telic.storage.drivers.fork import after_fork
 from telic.storage.drivers.postgres_errors import translate
+from telic.storage.drivers.postgres_inspection import inspect_server
 from telic.storage.drivers.postgres_server import PostgresServer, Replays, is_lost, require_quiet
 from telic.storage.options import OpenOptions
 from telic.storage.transaction import Mode, Operation, Parameters, Raced, Row
@@ -130,6 +132,15 @@ class PostgresDriver:
         except psycopg.Error:
             connection.close()
         self._pool.putconn(connection)
+
+    def inspect(self) -> list[Finding]:
+        connection = self._take_connection()
+        try:
+            return inspect_server(connection)
+        except psycopg.Error as error:
+            raise translate(error) from error
+        finally:
+            self._give_back(connection)
 
     def close(self) -> None:
         """See `Driver.close`."""

@@ -7,10 +7,12 @@ from pathlib import Path
 from typing import TypeVar
 
 from telic.domain.errors import StoreBusy
+from telic.domain.findings import Finding
 from telic.storage.drive import complete
 from telic.storage.drivers.fork import after_fork
 from telic.storage.drivers.sqlite_database import SqliteDatabase
 from telic.storage.drivers.sqlite_errors import translated
+from telic.storage.drivers.sqlite_inspection import inspect_database
 from telic.storage.options import OpenOptions
 from telic.storage.transaction import Mode, Operation, Parameters, Row
 
@@ -63,6 +65,10 @@ class SqliteDriver:
             yield
         finally:
             self._write_lock.release()
+
+    def inspect(self) -> list[Finding]:
+        with self._turn_to_write(), translated():
+            return inspect_database(self.database)
 
     def close(self) -> None:
         """See `Driver.close`."""

@@ -231,6 +231,13 @@ class SqliteDatabase:
                 self._turnstile.leave()
 
     @property
+    def writer(self) -> apsw.Connection:
+        """The writing connection, opened if need be."""
+        self.writing()
+        assert self._writer is not None
+        return self._writer
+
+    @property
     def is_in_transaction(self) -> bool:
         """Whether the write transaction is still open; some failures end it on their own."""
         return self._writer is not None and self._writer.in_transaction

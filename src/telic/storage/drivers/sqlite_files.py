@@ -10,7 +10,7 @@ from typing import Final
 from telic.domain.errors import StoreMisconfigured, StoreUnavailable
 
 MEMORY: Final = ":memory:"
-_NETWORK_FILE_SYSTEMS: Final = frozenset(
+NETWORK_FILE_SYSTEMS: Final = frozenset(
     {"nfs", "nfs4", "cifs", "smb3", "smbfs", "9p", "afs", "ceph", "lustre", "glusterfs", "fuse.sshfs", "fuse.glusterfs"}
 )
 
@@ -32,7 +32,7 @@ def prepare_file(path: Path, *, create: bool) -> Path:
         if not stat.S_ISREG(os.fstat(descriptor).st_mode):
             raise StoreMisconfigured(f"{path} is not a regular file")
         file_system = file_system_of(os.fstat(descriptor).st_dev)
-        if file_system in _NETWORK_FILE_SYSTEMS:
+        if file_system in NETWORK_FILE_SYSTEMS:
             raise StoreMisconfigured(f"{path} is on a network file system ({file_system}); use PostgreSQL instead")
     finally:
         os.close(descriptor)

@@ -165,10 +165,12 @@ SELECT {event_columns} FROM events WHERE goal_id = :id AND number > :after ORDER
 -- statement: turns.page
 SELECT {turn_columns} FROM turns WHERE goal_id = :id AND number > :after ORDER BY number LIMIT :limit
 
--- statement: records.page
--- Goals with their chain heads, oldest first, for doctor and export.
-SELECT {goal_columns}, creation_key, event_count, event_hash, turn_hash, sequence
-FROM goals WHERE sequence > :after ORDER BY sequence LIMIT :limit
+-- statement: records.ids
+SELECT sequence, id FROM goals WHERE sequence > :after ORDER BY sequence LIMIT :limit
+
+-- statement: records.get
+-- A goal with its chain heads.
+SELECT {goal_columns}, creation_key, event_count, event_hash, turn_hash FROM goals WHERE id = :id
 
 -- statement: records.insert_goal
 INSERT INTO goals ({created_columns}) VALUES (:id, :scope, :text, :criteria, :status, :reason, :note, :revision,

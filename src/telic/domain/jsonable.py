@@ -1,0 +1,113 @@
+"""Goals, events and turns as JSON: the one shape that the command, exports and programs share."""
+
+from typing import Any
+
+from telic.domain.budget import TurnUsage
+from telic.domain.clock import Instant, from_datetime, to_datetime
+from telic.domain.errors import GoalError, StoreCorrupt
+from telic.domain.events import Event, EventKind, Turn
+from telic.domain.goal import Actor, Goal
+from telic.domain.history import GoalHistory, replay
+
+FORMAT_VERSION = 1
+
+
+def time_to_json(instant: Instant | None) -> str | None:
+    """The instant as RFC 3339 in UTC, with all six digits of its microseconds."""
+    return None if instant is None else to_datetime(instant).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+
+
+def time_from_json(text: str) -> Instant:
+    """The instant that `time_to_json` wrote."""
+    from datetime import datetime
+
+    return from_datetime(datetime.fromisoformat(text))
+
+
+def goal_to_json(goal: Goal) -> dict[str, Any]:
+    """The goal under its field names; budget and usage are objects, times RFC 3339 texts."""
+    return {
+        "id": goal.id,
+        "scope": goal.scope,
+        "text": goal.text,
+        "status": goal.status.value,
+        "reason": goal.reason and goal.reason.value,
+        "note": goal.note,
+        "revision": goal.revision,
+        "criteria": [criterion.as_dict() for criterion in goal.criteria],
+        "budget": goal.budget.as_dict(),
+        "usage": goal.usage.as_dict(),
+        "created_at": time_to_json(goal.created_at),
+        "updated_at": time_to_json(goal.updated_at),
+        "ended_at": time_to_json(goal.ended_at),
+    }
+
+
+def event_to_json(event: Event) -> dict[str, Any]:
+    """The event under its field names."""
+    return {
+        "goal_id": event.goal_id,
+        "number": event.number,
+        "revision": event.revision,
+        "kind": event.kind.value,
+        "actor": event.actor.value,
+        "at": time_to_json(event.at),
+        "key": event.key,
+        "data": dict(event.data),
+        "hash": event.hash,
+    }
+
+
+def turn_to_json(turn: Turn) -> dict[str, Any]:
+    """The turn under its field names."""
+    return {
+        "goal_id": turn.goal_id,
+        "number": turn.number,
+        "key": turn.key,
+        "at": time_to_json(turn.at),
+        "usage": turn.usage.as_dict(),
+        "hash": turn.hash,
+    }
+
+
+def history_to_json(history: GoalHistory) -> dict[str, Any]:
+    """One line of an export."""
+    return {
+        "telic": FORMAT_VERSION,
+        "goal": goal_to_json(history.goal),
+        "events": [event_to_json(event) for event in history.events],
+        "turns": [turn_to_json(turn) for turn in history.turns],
+    }
+
+
+def history_from_json(data: Any) -> GoalHistory:
+    """The history that `history_to_json` wrote, replayed and compared with the goal beside it.
+
+    Raises:
+        StoreCorrupt: it is something else, was altered, or comes from a newer Telic.
+    """
+    try:
+        if data["telic"] != FORMAT_VERSION:
+            raise StoreCorrupt(f"the export has format {data['telic']!a}, this Telic reads {FORMAT_VERSION}")
+        events = [_event_from_json(line) for line in data["events"]]
+        turns = [_turn_from_json(line) for line in data["turns"]]
+        history = replay(data["goal"]["id"], events, turns)
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        if isinstance(error, GoalError):
+            raise
+        raise StoreCorrupt(f"not a line of an export: {type(error).__name__}: {error!s:.200}") from error
+    if goal_to_json(history.goal) != data["goal"]:
+        raise StoreCorrupt(f"goal {history.goal.id}: its history does not make the goal beside it")
+    return history
+
+
+def _event_from_json(line: Any) -> Event:
+    kind, actor = EventKind(line["kind"]), Actor(line["actor"])
+    at = time_from_json(line["at"])
+    number, revision = line["number"], line["revision"]
+    return Event(line["goal_id"], number, revision, kind, actor, at, line["key"], line["data"], line["hash"])
+
+
+def _turn_from_json(line: Any) -> Turn:
+    usage = TurnUsage(**line["usage"])
+    return Turn(line["goal_id"], line["number"], line["key"], time_from_json(line["at"]), usage, line["hash"])

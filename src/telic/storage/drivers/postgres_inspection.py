@@ -1,0 +1,103 @@
+"""What a PostgreSQL store's schema and the server's settings really are."""
+
+from typing import Any, Final
+
+import psycopg
+
+from telic.domain.findings import Finding, Level, judge
+from telic.storage.migrate import load_migrations
+
+_SHOWN: Final = 5
+_SCRATCH: Final = "telic_doctor"
+
+_COLUMNS: Final = """
+SELECT 'column ' || table_name || '.' || column_name, concat_ws(' ', data_type, is_nullable, collation_name)
+FROM information_schema.columns WHERE table_schema = %(schema)s AND table_name = ANY(%(tables)s)
+"""
+_INDEXES: Final = """
+SELECT 'index ' || indexname, replace(indexdef, ' ON ' || quote_ident(schemaname) || '.', ' ON ')
+FROM pg_indexes WHERE schemaname = %(schema)s AND tablename = ANY(%(tables)s)
+"""
+_CONSTRAINTS: Final = """
+SELECT 'constraint ' || conname, replace(pg_get_constraintdef(oid), quote_ident(%(schema)s) || '.', '')
+FROM pg_constraint WHERE connamespace = %(schema)s::regnamespace AND contype <> 'n'
+    AND conrelid IN (SELECT oid FROM pg_class WHERE relname = ANY(%(tables)s))
+"""
+_TABLES: Final = ("goals", "turns", "events")
+
+
+def inspect_server(connection: psycopg.Connection[Any]) -> list[Finding]:
+    """The findings on one open database."""
+    return [_schema(connection), *_durability(connection), _replicas(connection)]
+
+
+def _schema(connection: psycopg.Connection[Any]) -> Finding:
+    try:
+        wanted, actual = _expected_definitions(connection), _definitions(connection, _home(connection))
+    except psycopg.errors.InsufficientPrivilege:
+        advice = "Run the check as a user that may create schemas."
+        return Finding("schema", Level.WARNING, "could not be compared: the user may not create a schema", advice)
+    strange = sorted(name for name, definition in wanted.items() if actual.get(name) != definition)
+    return judge(
+        "schema",
+        not strange,
+        f"differs in: {', '.join(strange[:_SHOWN])}" if strange else "as this release makes it",
+        "Export the goals and import them into a new store.",
+    )
+
+
+def _home(connection: psycopg.Connection[Any]) -> str:
+    query = "SELECT relnamespace::regnamespace::text FROM pg_class WHERE oid = to_regclass('goals')"
+    return str(_value(connection, query))
+
+
+def _expected_definitions(connection: psycopg.Connection[Any]) -> dict[str, str]:
+    """What the migrations make, made in a scratch schema that is rolled back."""
+    with connection.transaction(force_rollback=True):
+        connection.execute(f"CREATE SCHEMA {_SCRATCH}".encode())
+        connection.execute(f"SET LOCAL search_path = {_SCRATCH}".encode())
+        for migration in load_migrations("postgres"):
+            connection.execute(migration.script.encode())
+        return _definitions(connection, _SCRATCH)
+
+
+def _definitions(connection: psycopg.Connection[Any], schema: str) -> dict[str, str]:
+    parameters = {"schema": schema, "tables": list(_TABLES)}
+    found: dict[str, str] = {}
+    for query in (_COLUMNS, _INDEXES, _CONSTRAINTS):
+        found |= dict(connection.execute(query.encode(), parameters).fetchall())
+    return found
+
+
+def _durability(connection: psycopg.Connection[Any]) -> list[Finding]:
+    settings = {
+        name: str(_value(connection, f"SHOW {name}")) for name in ("fsync", "full_page_writes", "synchronous_commit")
+    }
+    is_safe = settings["fsync"] == settings["full_page_writes"] == "on"
+    return [
+        judge(
+            "server durability",
+            is_safe,
+            f"fsync={settings['fsync']}, full_page_writes={settings['full_page_writes']}",
+            "A power cut can lose or corrupt the whole database: set both to on in postgresql.conf.",
+            level=Level.WARNING,
+        ),
+        judge(
+            "commit durability",
+            settings["synchronous_commit"] != "off",
+            f"synchronous_commit={settings['synchronous_commit']}",
+            "A crash can lose the last acknowledged writes: set synchronous_commit to on, or open with FULL.",
+            level=Level.WARNING,
+        ),
+    ]
+
+
+def _replicas(connection: psycopg.Connection[Any]) -> Finding:
+    standbys = str(_value(connection, "SHOW synchronous_standby_names"))
+    message = f"synchronous standbys: {standbys}" if standbys else "no synchronous standby: a failover may lose writes"
+    return Finding("failover", Level.OK, message)
+
+
+def _value(connection: psycopg.Connection[Any], query: str) -> Any:
+    row = connection.execute(query.encode()).fetchone()
+    return None if row is None else row[0]

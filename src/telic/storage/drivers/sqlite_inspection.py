@@ -1,0 +1,101 @@
+"""What an SQLite store's file, schema and settings really are."""
+
+import os
+import stat
+from pathlib import Path
+from typing import Final
+
+import apsw
+
+from telic.domain.findings import Finding, Level, judge
+from telic.storage.drivers.sqlite_database import SqliteDatabase
+from telic.storage.drivers.sqlite_files import NETWORK_FILE_SYSTEMS, file_system_of
+from telic.storage.migrate import load_migrations
+
+_SHOWN: Final = 5
+_FULL: Final = 2
+
+
+def inspect_database(database: SqliteDatabase) -> list[Finding]:
+    """The findings on one open database."""
+    connection = database.writer
+    found = [_integrity(connection), _foreign_keys(connection), _schema(connection), _durability(connection)]
+    return found if database.is_memory else found + _files(database.path)
+
+
+def _integrity(connection: apsw.Connection) -> Finding:
+    rows = [str(message) for (message,) in connection.execute("PRAGMA integrity_check(5)")]
+    return judge(
+        "integrity",
+        rows == ["ok"],
+        "; ".join(rows),
+        "Restore a backup, or save what is readable with `telic export` and import it into a new store.",
+    )
+
+
+def _foreign_keys(connection: apsw.Connection) -> Finding:
+    count = len(connection.execute("PRAGMA foreign_key_check").fetchall())
+    return judge(
+        "references", count == 0, f"{count} lines without their goal", "Somebody deleted goals: restore a backup."
+    )
+
+
+def _schema(connection: apsw.Connection) -> Finding:
+    expected = apsw.Connection(":memory:")
+    for migration in load_migrations("sqlite"):
+        expected.execute(migration.script)
+    wanted, actual = _definitions(expected), _definitions(connection)
+    strange = [name for name, sql in wanted.items() if actual.get(name) != sql]
+    strange += [name for name in actual.keys() - wanted.keys() if name.startswith("trigger ")]
+    return judge(
+        "schema",
+        not strange,
+        f"differs in: {', '.join(sorted(strange)[:_SHOWN])}" if strange else "as this release makes it",
+        "Export the goals and import them into a new store.",
+    )
+
+
+def _definitions(connection: apsw.Connection) -> dict[str, str]:
+    rows = connection.execute("SELECT type || ' ' || name, sql FROM sqlite_schema WHERE sql IS NOT NULL")
+    return {str(name): " ".join(str(sql).split()) for name, sql in rows}
+
+
+def _durability(connection: apsw.Connection) -> Finding:
+    mode = connection.pragma("journal_mode")
+    is_full = connection.pragma("synchronous") >= _FULL
+    return judge(
+        "durability",
+        is_full,
+        f"journal_mode={mode}, synchronous={'FULL' if is_full else 'NORMAL'}: an acknowledged write survives "
+        + ("kill -9 and a power cut" if is_full else "kill -9, but not a power cut"),
+        "Open the store with durability=Durability.FULL.",
+        level=Level.WARNING,
+    )
+
+
+def _files(path: Path) -> list[Finding]:
+    status = path.stat()
+    mode = stat.S_IMODE(status.st_mode)
+    system = file_system_of(status.st_dev)
+    return [
+        judge(
+            "file permissions",
+            not mode & 0o077,
+            f"{path} has mode {mode:04o}",
+            f"Others can read or write the goals: chmod 600 {path}",
+            level=Level.WARNING,
+        ),
+        judge(
+            "file owner",
+            status.st_uid in (os.geteuid(), 0) and status.st_nlink == 1,
+            f"{path} belongs to user {status.st_uid} and has {status.st_nlink} name(s)",
+            "A store should belong to the user that runs Telic, and have one name only.",
+            level=Level.WARNING,
+        ),
+        judge(
+            "file system",
+            system not in NETWORK_FILE_SYSTEMS,
+            f"{path} is on {system or 'a file system of unknown type'}",
+            "SQLite's locks do not hold across a network: move the file, or use PostgreSQL.",
+        ),
+    ]
