@@ -16,9 +16,9 @@ from telic.domain.errors import StoreBusy, StoreCorrupt, StoreError, StoreMiscon
 from telic.storage.drivers.sqlite_errors import translated
 
 _FLAGS: Final = apsw.SQLITE_OPEN_READONLY | apsw.SQLITE_OPEN_URI | apsw.SQLITE_OPEN_NOFOLLOW
-_BUSY_MILLISECONDS: Final = 5_000
-_ATTEMPTS: Final = 100
-_PAUSE_SECONDS: Final = 0.02
+_PATIENCE_SECONDS: Final = 5.0
+_PAUSE_SECONDS: Final = 0.01
+_MAY_PASS: Final = (StoreBusy, StoreUnavailable)
 _HEADER_BYTES: Final = 20
 _WRITE_AHEAD: Final = b"\2\2"
 """The header's file format versions, write and read, of a file in WAL mode (sqlite.org/fileformat2.html)."""
@@ -39,17 +39,18 @@ def read_tables(path: Path, tables: Sequence[str]) -> dict[str, list[dict[str, A
         StoreUnavailable: it may not be read.
     """
     real = _real_path(path)
-    for _ in range(_ATTEMPTS):
+    deadline = time.monotonic() + _PATIENCE_SECONDS
+    while True:
         access = _access(real)
         found = _attempt(real, access[0], tables)
-        # What was read, or failed, under an assumption that no longer holds says nothing.
         if _access(real) != access:
-            time.sleep(_PAUSE_SECONDS)
-        elif isinstance(found, StoreError):
-            raise found
-        else:
+            # What was read, or failed, under an assumption that no longer holds says nothing.
+            found = StoreBusy(f"{path} kept changing while it was read; try again later")
+        if not isinstance(found, StoreError):
             return found
-    raise StoreBusy(f"{path} kept changing while it was read; try again later")
+        if not isinstance(found, _MAY_PASS) or time.monotonic() > deadline:
+            raise found
+        time.sleep(_PAUSE_SECONDS)
 
 
 def _real_path(path: Path) -> Path:
@@ -108,7 +109,7 @@ def _attempt(path: Path, parameters: str, tables: Sequence[str]) -> dict[str, li
 
 
 def _distrust(connection: apsw.Connection) -> None:
-    connection.set_busy_timeout(_BUSY_MILLISECONDS)
+    connection.set_busy_timeout(int(_PATIENCE_SECONDS * 1000))
     connection.config(apsw.SQLITE_DBCONFIG_DEFENSIVE, 1)
     connection.config(apsw.SQLITE_DBCONFIG_TRUSTED_SCHEMA, 0)
     connection.execute("PRAGMA cell_size_check = ON")

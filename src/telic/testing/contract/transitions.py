@@ -31,6 +31,8 @@ async def goal_that_is(store: Any, status: GoalStatus) -> Goal:
             goal = await store.complete(goal.id)
         case GoalStatus.CLEARED:
             goal = await store.clear(goal.id)
+        case GoalStatus.ACTIVE:
+            pass
     return goal
 
 

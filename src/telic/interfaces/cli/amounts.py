@@ -1,0 +1,75 @@
+"""Amounts as people write them: `2M`, `500k`, `$5`, `90m`, `40turns`."""
+
+import re
+from dataclasses import replace
+from decimal import Decimal
+from typing import Final
+
+from telic.domain.budget import Budget
+from telic.domain.errors import InvalidNumber
+
+_AMOUNT: Final = re.compile(r"(\$)?([0-9][0-9_,]*(?:\.[0-9]+)?)\s*([a-zA-Z]*)")
+_MULTIPLES: Final = {"": 1, "k": 1_000, "K": 1_000, "M": 1_000_000, "G": 1_000_000_000, "B": 1_000_000_000}
+_SECONDS: Final = {"s": 1, "m": 60, "min": 60, "h": 3600, "d": 86_400}
+_TURNS: Final = frozenset({"turn", "turns"})
+_MICRO: Final = 1_000_000
+_HELP: Final = "write 2M or 500k (tokens), $5 (cost), 90m or 2h (active time), or 40turns"
+
+
+def parse_limit(text: str) -> tuple[str, int]:
+    """The budget that the text means, and its amount in that budget's unit.
+
+    `M` is a million tokens and `m` a minute: case tells them apart.
+
+    Raises:
+        InvalidNumber: it means none, or is no whole number of the unit.
+    """
+    match = _AMOUNT.fullmatch(text.strip())
+    if match is None:
+        raise InvalidNumber(f"{text!a} is no budget: {_HELP}")
+    dollar, digits, unit = match.groups()
+    number = Decimal(digits.replace(",", "").replace("_", ""))
+    if dollar and unit in _MULTIPLES:
+        return "cost_microunits", _whole(text, number * _MULTIPLES[unit] * _MICRO)
+    if not dollar and unit in _MULTIPLES:
+        return "tokens", _whole(text, number * _MULTIPLES[unit])
+    if not dollar and unit in _SECONDS:
+        return "active_microseconds", _whole(text, number * _SECONDS[unit] * _MICRO)
+    if not dollar and unit in _TURNS:
+        return "turns", _whole(text, number)
+    raise InvalidNumber(f"{text!a} is no budget: {_HELP}")
+
+
+def _whole(text: str, number: Decimal) -> int:
+    if number != number.to_integral_value():
+        raise InvalidNumber(f"{text!a} is no whole number")
+    return int(number)
+
+
+def parse_budget(limits: tuple[str, ...], base: Budget) -> Budget:
+    """The base with each of the limits in it; `none` lifts all.
+
+    Raises:
+        InvalidNumber: a limit is none, or the same budget is given twice.
+    """
+    if limits == ("none",):
+        return Budget()
+    parsed = [parse_limit(text) for text in limits]
+    if len({name for name, _ in parsed}) < len(parsed):
+        raise InvalidNumber("the same budget is given twice")
+    return replace(base, **dict(parsed))
+
+
+def show_amount(name: str, amount: int) -> str:
+    """The amount as a person reads it."""
+    if name == "cost_microunits":
+        return f"${Decimal(amount) / _MICRO:,.2f}"
+    if name == "active_microseconds":
+        return _show_duration(amount // _MICRO)
+    return f"{amount:,}"
+
+
+def _show_duration(seconds: int) -> str:
+    hours, rest = divmod(seconds, 3600)
+    minutes, seconds = divmod(rest, 60)
+    return f"{hours}h{minutes:02}m" if hours else f"{minutes}m{seconds:02}s" if minutes else f"{seconds}s"

@@ -1,0 +1,79 @@
+"""The only writer to the terminal: nothing passes it that could carry an escape sequence or reorder text."""
+
+import json
+import sys
+import unicodedata
+from collections.abc import Sequence
+from typing import Any, Final, TextIO
+
+_UNSAFE_CATEGORIES: Final = frozenset({"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"})
+
+
+def safe(text: str) -> str:
+    """The text with every control, formatting, private and unassigned character written out as an escape."""
+    if text.isascii() and text.isprintable():
+        return text
+    return "".join(_escaped(character) for character in text)
+
+
+def _escaped(character: str) -> str:
+    if unicodedata.category(character) not in _UNSAFE_CATEGORIES:
+        return character
+    code = ord(character)
+    return f"\\x{code:02x}" if code < 0x100 else f"\\u{code:04x}" if code < 0x10000 else f"\\U{code:08x}"
+
+
+class Terminal:
+    """Standard output and standard error, in text or as JSON."""
+
+    def __init__(self, *, as_json: bool, output: TextIO | None = None, errors: TextIO | None = None) -> None:
+        self.as_json = as_json
+        self._output = output or sys.stdout
+        self._errors = errors or sys.stderr
+
+    def line(self, text: str = "") -> None:
+        """One line of text on standard output."""
+        self._output.write(safe(text) + "\n")
+
+    def json(self, data: Any) -> None:
+        """The data as one line of JSON on standard output, ASCII only."""
+        self._output.write(json.dumps(data) + "\n")
+
+    def raw_json_line(self, line: str) -> None:
+        """A line that is already JSON in ASCII."""
+        self._output.write(line + "\n")
+
+    def hint(self, text: str) -> None:
+        """A next step, on standard error; none for programs."""
+        if not self.as_json:
+            self._errors.write(f"hint: {safe(text)}\n")
+
+    def error(self, code: str, message: str, *, retryable: bool, hint: str | None) -> None:
+        """What went wrong, on standard error: one line, and one for what to do."""
+        if self.as_json:
+            data = {"code": code, "message": message, "retryable": retryable, "hint": hint}
+            self._errors.write(json.dumps({"error": data}) + "\n")
+            return
+        self._errors.write(f"telic: {safe(message)}\n")
+        if hint is not None:
+            self.hint(hint)
+
+    def table(self, columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
+        """A table on a terminal, and lines with tabs between the cells elsewhere."""
+        if not self._output.isatty():
+            for row in [columns, *rows]:
+                self.line_of_cells(row)
+            return
+        from rich import box
+        from rich.console import Console
+        from rich.table import Table
+        from rich.text import Text
+
+        table = Table(*columns, box=box.SIMPLE_HEAD)
+        for row in rows:
+            table.add_row(*(Text(safe(cell)) for cell in row))
+        Console(file=self._output, markup=False, highlight=False, emoji=False).print(table)
+
+    def line_of_cells(self, cells: Sequence[str]) -> None:
+        """The cells with tabs between them; none can hold one of its own."""
+        self._output.write("\t".join(safe(cell) for cell in cells) + "\n")

@@ -1,0 +1,97 @@
+"""Commands that move whole databases."""
+
+import os
+from collections.abc import Sequence
+from pathlib import Path
+
+import click
+
+from telic.domain.errors import StoreMisconfigured
+from telic.importers.codex import read_codex
+from telic.importers.zeph import read_zeph
+from telic.interfaces.cli.session import Session, command
+from telic.services.transfer import ImportReport, Placement, export_lines, import_histories, read_lines
+
+_LISTED = 20
+
+
+@click.command("import")
+@click.argument("system", type=click.Choice(["telic", "zeph", "codex"]))
+@click.argument("file", type=click.Path(path_type=Path))
+@command(creates=True)
+def import_goals(session: Session, system: str, file: Path) -> None:
+    """Import goals with their history from FILE: an export of telic, or the database of zeph or codex.
+
+    What is already there is left alone, so an import may be repeated. Goals of zeph go into --scope, those of
+    codex into one scope for each thread.
+    """
+    if system == "telic":
+        _report(session, _import_lines(session, file), ())
+        return
+    imported = read_zeph(file, scope=session.scope) if system == "zeph" else read_codex(file)
+    _report(session, import_histories(session.store, imported.histories), imported.not_carried)
+
+
+def _import_lines(session: Session, file: Path) -> ImportReport:
+    try:
+        with file.open(encoding="utf-8") as lines:
+            return import_histories(session.store, read_lines(lines))
+    except (OSError, UnicodeDecodeError) as error:
+        raise StoreMisconfigured(f"{file} cannot be read: {getattr(error, 'strerror', None) or error}") from error
+
+
+def _report(session: Session, report: ImportReport, not_carried: Sequence[str]) -> None:
+    counts = {placement.name.lower(): report.placements[placement] for placement in Placement}
+    if session.terminal.as_json:
+        details = {"refused_ids": report.refused_ids, "not_carried": list(not_carried)}
+        session.terminal.json({"placements": counts, **details})
+        return
+    for placement in Placement:
+        if report.placements[placement]:
+            session.terminal.line(f"{report.placements[placement]:>6} {placement}")
+    for sentence in not_carried[:_LISTED]:
+        session.terminal.line(f"not carried over: {sentence}")
+    if len(not_carried) > _LISTED:
+        session.terminal.line(f"and {len(not_carried) - _LISTED} more; --json lists all")
+    session.terminal.hint("telic list --all-scopes shows what is there now")
+
+
+@click.command()
+@click.argument("file", type=click.Path(path_type=Path), required=False)
+@command()
+def export(session: Session, file: Path | None) -> None:
+    """Write every goal with its whole history as JSON lines, to FILE or standard output.
+
+    FILE must not exist yet, is readable by you alone, and is there only when complete.
+    """
+    if file is None:
+        for line in export_lines(session.store):
+            session.terminal.raw_json_line(line)
+        return
+    count = _write_file(session, file)
+    if session.terminal.as_json:
+        session.terminal.json({"exported": count, "file": str(file)})
+    else:
+        session.terminal.line(f"{count} goals written to {file}")
+
+
+def _write_file(session: Session, file: Path) -> int:
+    unfinished = file.with_name(file.name + ".part")
+    count = 0
+    try:
+        if file.exists():
+            raise StoreMisconfigured(f"{file} is already there")
+        descriptor = os.open(unfinished, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+        with os.fdopen(descriptor, "w", encoding="ascii") as output:
+            for line in export_lines(session.store):
+                output.write(line + "\n")
+                count += 1
+            output.flush()
+            os.fsync(output.fileno())
+        unfinished.rename(file)
+    except OSError as error:
+        raise StoreMisconfigured(f"{file} cannot be written: {error.strerror}") from error
+    return count
+
+
+COMMANDS = (import_goals, export)
