@@ -17,7 +17,7 @@ from telic.domain.errors import (
     StoreMisconfigured,
     StoreMoved,
 )
-from telic.storage.drivers.sqlite_errors import translate, translated
+from telic.storage.drivers.sqlite_errors import SQLITE_FAILURES, translate, translated
 from telic.storage.drivers.sqlite_files import MEMORY, prepare_file
 from telic.storage.drivers.turnstile import Turnstile
 from telic.storage.migrate import pending
@@ -46,7 +46,7 @@ class SqliteTransaction:
         """The only row, or None where there is none."""
         try:
             row: Row | None = self.execute(self._statements[statement], parameters).get
-        except apsw.Error as error:
+        except SQLITE_FAILURES as error:
             raise translate(error) from error
         return row
 
@@ -60,7 +60,7 @@ class SqliteTransaction:
     def _rows(self, statement: str, parameters: Parameters) -> list[Row]:
         try:
             return self.execute(self._statements[statement], parameters).fetchall()
-        except apsw.Error as error:
+        except SQLITE_FAILURES as error:
             raise translate(error) from error
 
 

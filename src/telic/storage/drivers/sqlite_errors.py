@@ -28,8 +28,14 @@ _BY_EXTENDED_RESULT: Final[dict[int, type[StoreError]]] = {
 }
 
 
-def translate(error: apsw.Error) -> StoreError:
+SQLITE_FAILURES: Final = (apsw.Error, UnicodeDecodeError)
+"""What apsw raises: its own errors, and Python's where a damaged file's text is no text."""
+
+
+def translate(error: Exception) -> StoreError:
     """The error's meaning, by its result code."""
+    if isinstance(error, UnicodeDecodeError):
+        return StoreCorrupt("the database holds a text that is not UTF-8; run `telic doctor`")
     extended = getattr(error, "extendedresult", -1)
     if extended in _BY_EXTENDED_RESULT:
         return _BY_EXTENDED_RESULT[extended]("a constraint refused the change")
@@ -42,5 +48,5 @@ def translated() -> Generator[None]:
     """Inside, SQLite's errors are Telic's."""
     try:
         yield
-    except apsw.Error as error:
+    except SQLITE_FAILURES as error:
         raise translate(error) from error
