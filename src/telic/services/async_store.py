@@ -1,7 +1,6 @@
 """The async front door."""
 
 from collections.abc import Sequence
-from types import TracebackType
 
 from telic.domain.budget import Budget, TurnUsage
 from telic.domain.criteria import Criterion
@@ -18,9 +17,8 @@ from telic.storage.transaction import AsyncDriver, Mode
 class AsyncGoalStore:
     """Goals in one database, for any number of tasks of one event loop, processes and machines.
 
-    Made by `connect_async`. Every mutating call takes a `key`: the same call with the same key happens once, and is
-    the safe retry after `OutcomeUnknown`. Every call may raise `StoreError`s, whose docstrings say what was
-    written.
+    Made by `connect_async`. Every mutating call takes a `key`: the same call with the same key happens once, and
+    is the safe retry after `OutcomeUnknown`. Every call may raise a `StoreError`; each says what was written.
     """
 
     def __init__(self, driver: AsyncDriver, context: Context) -> None:
@@ -30,9 +28,7 @@ class AsyncGoalStore:
     async def __aenter__(self) -> "AsyncGoalStore":
         return self
 
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    async def __aexit__(self, *_: object) -> None:
         await self.close()
 
     async def create(

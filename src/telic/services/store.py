@@ -1,7 +1,6 @@
 """The blocking front door."""
 
 from collections.abc import Sequence
-from types import TracebackType
 
 from telic.domain.budget import Budget, TurnUsage
 from telic.domain.criteria import Criterion
@@ -19,8 +18,7 @@ class GoalStore:
     """Goals in one database, for any number of threads, processes and machines.
 
     Made by `connect`. Every mutating call takes a `key`: the same call with the same key happens once, and is
-    the safe retry after `OutcomeUnknown`. Every call may raise `StoreError`s, whose docstrings say what was
-    written.
+    the safe retry after `OutcomeUnknown`. Every call may raise a `StoreError`; each says what was written.
     """
 
     def __init__(self, driver: Driver, context: Context) -> None:
@@ -30,9 +28,7 @@ class GoalStore:
     def __enter__(self) -> "GoalStore":
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self.close()
 
     def create(

@@ -17,7 +17,7 @@ def open_driver(location: str | Path, options: OpenOptions) -> Driver:
     Raises:
         StoreError: it cannot be opened; nothing was written.
     """
-    if _is_postgres(location):
+    if _names_postgres(location):
         from telic.storage.drivers.postgres import PostgresDriver
 
         return PostgresDriver(str(location), options)
@@ -28,7 +28,7 @@ def open_driver(location: str | Path, options: OpenOptions) -> Driver:
 
 async def open_async_driver(location: str | Path, options: OpenOptions) -> AsyncDriver:
     """An async driver for the location, otherwise as `open_driver`."""
-    if _is_postgres(location):
+    if _names_postgres(location):
         from telic.storage.drivers.postgres_async import AsyncPostgresDriver
 
         return await AsyncPostgresDriver.open(str(location), options)
@@ -39,7 +39,7 @@ async def open_async_driver(location: str | Path, options: OpenOptions) -> Async
     return await asyncio.to_thread(AsyncSqliteDriver, sqlite_path(location), options)
 
 
-def _is_postgres(location: str | Path) -> bool:
+def _names_postgres(location: str | Path) -> bool:
     return isinstance(location, str) and location.split("://")[0] in _POSTGRES_SCHEMES and "://" in location
 
 

@@ -1,0 +1,134 @@
+"""The shape of the code, as its design fixes it."""
+
+import ast
+import inspect
+import re
+import subprocess
+import sys
+from pathlib import Path
+from statistics import median
+
+import pytest
+
+import telic
+from telic.domain import errors
+from telic.interfaces.cli.failures import FAILURES
+from telic.storage.drivers.postgres_server import Statement
+from telic.storage.statements import load_statements, number_parameters, parameter_names
+
+SOURCE = Path(telic.__file__).parent
+MODULES = sorted(SOURCE.rglob("*.py"))
+FUNCTION_LINES = 50
+FILE_LINES = 300
+MEDIAN_LINES = 8
+
+
+def functions() -> list[tuple[str, ast.FunctionDef | ast.AsyncFunctionDef]]:
+    return [
+        (f"{path.relative_to(SOURCE)}:{node.name}", node)
+        for path in MODULES
+        for node in ast.walk(ast.parse(path.read_text()))
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)
+    ]
+
+
+def length(node: ast.FunctionDef | ast.AsyncFunctionDef) -> int:
+    return (node.end_lineno or 0) - node.lineno + 1
+
+
+def test_functions_and_files_are_small() -> None:
+    """No function over 50 lines, half of them at most 8, no file over 300."""
+    assert [name for name, node in functions() if length(node) > FUNCTION_LINES] == []
+    assert median(length(node) for _, node in functions()) <= MEDIAN_LINES
+    assert [path.name for path in MODULES if len(path.read_text().splitlines()) > FILE_LINES] == []
+
+
+def test_no_suppressions_in_the_source() -> None:
+    """The type checkers are never told to look away."""
+    silenced = re.compile(r"type: ignore|pyright: ignore|noqa")
+    assert [path.name for path in MODULES if silenced.search(path.read_text())] == []
+
+
+def test_no_mutable_state_in_modules() -> None:
+    """Module-level names are constants, functions and classes."""
+    rebinding = [
+        f"{path.name}:{node.lineno}"
+        for path in MODULES
+        for node in ast.walk(ast.parse(path.read_text()))
+        if isinstance(node, ast.Global)
+    ]
+    assert rebinding == []
+
+
+def test_dialects_are_known_to_drivers_only() -> None:
+    """No rule asks which database it runs on."""
+    asking = re.compile(r"dialect\s*==|is_sqlite|is_postgres\b")
+    places = [path.relative_to(SOURCE) for path in MODULES if asking.search(path.read_text())]
+    assert [place for place in places if "drivers" not in place.parts] == []
+
+
+def public_methods(store: type) -> dict[str, object]:
+    return {name: method for name, method in vars(store).items() if inspect.isfunction(method) and name[0] != "_"}
+
+
+def test_both_stores_have_the_same_methods() -> None:
+    """Names, parameters, defaults, annotations and docstrings agree; only the colour differs."""
+    blocking, waiting = public_methods(telic.GoalStore), public_methods(telic.AsyncGoalStore)
+    assert blocking.keys() == waiting.keys()
+    for name, method in blocking.items():
+        assert inspect.signature(method) == inspect.signature(waiting[name]), name
+        assert inspect.getdoc(method) == inspect.getdoc(waiting[name]), name
+        assert inspect.iscoroutinefunction(waiting[name]), name
+
+
+def test_public_names_are_exported() -> None:
+    """Every error is public, and `__all__` names exactly what is there."""
+    kinds = {name for name, kind in vars(errors).items() if inspect.isclass(kind) and issubclass(kind, Exception)}
+    assert kinds <= set(telic.__all__)
+    assert all(hasattr(telic, name) for name in telic.__all__)
+
+
+def test_every_error_code_has_an_exit_code() -> None:
+    """The command's table knows each code, and no code stands for two errors."""
+    kinds = [kind for kind in vars(errors).values() if inspect.isclass(kind) and issubclass(kind, errors.GoalError)]
+    codes = [kind.code for kind in kinds if kind is not errors.GoalError]
+    assert len(set(codes)) == len(codes)
+    assert set(FAILURES) == set(codes)
+
+
+def test_statements_and_their_callers_agree() -> None:
+    """Each named statement is used, each name used is a statement, and both databases take the same parameters."""
+    sqlite, postgres = load_statements("sqlite"), load_statements("postgres")
+    assert sqlite.keys() == postgres.keys()
+    for name in sqlite:
+        assert set(parameter_names(sqlite[name])) == set(parameter_names(postgres[name])), name
+    source = "".join(path.read_text() for path in MODULES)
+    used = set(re.findall(r'"((?:goals|turns|events|records)\.(?!db)[a-z_]+)"', source))
+    used |= {"goals.list" + scope + status for scope in ("", "_in_scope") for status in ("", "_with_status")}
+    assert used == set(sqlite)
+
+
+def test_parameters_are_numbered_in_the_order_of_their_values() -> None:
+    """`$2` is the second name, also where a name comes twice."""
+    text = "SELECT :b, :a, :b"
+    statement = Statement(number_parameters(text).encode(), parameter_names(text))
+    assert statement.sql == b"SELECT $1, $2, $1"
+    assert statement.values({"a": 1, "b": 2}) == [2, 1]
+
+
+def test_importing_telic_loads_apsw_alone() -> None:
+    """No third-party module but apsw, and psycopg and the command's libraries not at all."""
+    script = (
+        "import sys, telic, sysconfig;"
+        "names = {name.split('.')[0] for name, module in sys.modules.items()"
+        " if 'site-packages' in (getattr(module, '__file__', None) or '')};"
+        "print(sorted(names - {'telic', 'apsw', '_distutils_hack'}))"
+    )
+    result = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+    assert result.stdout.strip() == "[]"
+
+
+@pytest.mark.parametrize("path", [path for path in MODULES if path.name != "__main__.py"], ids=lambda path: path.stem)
+def test_every_module_says_what_it_is_for(path: Path) -> None:
+    """A newcomer reads one sentence at the top of each file."""
+    assert ast.get_docstring(ast.parse(path.read_text()))
