@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 INSTALLED := .venv/installed
 
-.PHONY: help setup demo test test-long check format lint types layers faults bench lock clean
+.PHONY: help setup demo test test-long check format lint types layers faults bench docs lock clean
 .DEFAULT_GOAL := help
 
 help: ## list the targets
@@ -51,6 +51,9 @@ bench: $(INSTALLED) ## measure against limits and peers; writes docs/benchmarks.
 	.bench-venv/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/bench.txt
 	.bench-venv/bin/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
 	.bench-venv/bin/python -m benchmarks
+
+docs: $(INSTALLED) ## draw the pages that come from the code
+	$(BIN)/python docs/generate.py
 
 lock: ## pin the newest allowed versions, by hash
 	uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-annotate --no-header \

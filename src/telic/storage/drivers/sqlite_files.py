@@ -4,6 +4,7 @@ import errno
 import os
 import stat
 import sys
+from contextlib import suppress
 from pathlib import Path
 from typing import Final
 
@@ -18,37 +19,47 @@ NETWORK_FILE_SYSTEMS: Final = frozenset(
 def prepare_file(path: Path, *, create: bool) -> Path:
     """The database's own path, its file there and private, with every link in the folders resolved.
 
+    An existing file is only looked at: closing a descriptor of it would drop the locks that another store of
+    this process holds on it (POSIX; see "How To Corrupt An SQLite Database File", section 2.2).
+
     Raises:
         StoreMisconfigured: it is a link, a folder, a special file, or on a network file system.
-        StoreUnavailable: it may not be opened.
+        StoreUnavailable: it may not be read and written.
     """
     try:
         real = path.parent.resolve(strict=True) / path.name
-        flags = os.O_RDWR | os.O_NOFOLLOW | os.O_CLOEXEC | (os.O_CREAT if create else 0)
-        descriptor = os.open(real, flags, 0o600)
+        if create:
+            _make_private(real)
+        status = real.lstat()
     except OSError as error:
         raise _explained(path, error) from error
-    try:
-        if not stat.S_ISREG(os.fstat(descriptor).st_mode):
-            raise StoreMisconfigured(f"{path} is not a regular file")
-        file_system = file_system_of(os.fstat(descriptor).st_dev)
-        if file_system in NETWORK_FILE_SYSTEMS:
-            raise StoreMisconfigured(f"{path} is on a network file system ({file_system}); use PostgreSQL instead")
-    finally:
-        os.close(descriptor)
+    _check_kind(path, status)
+    if not os.access(real, os.R_OK | os.W_OK):
+        raise StoreUnavailable(f"{path} may not be read and written by this user")
     return real
 
 
+def _check_kind(path: Path, status: os.stat_result) -> None:
+    if stat.S_ISLNK(status.st_mode):
+        raise StoreMisconfigured(f"{path} is a symbolic link; name the file itself")
+    if stat.S_ISDIR(status.st_mode):
+        raise StoreMisconfigured(f"{path} is a folder, not a database file")
+    if not stat.S_ISREG(status.st_mode):
+        raise StoreMisconfigured(f"{path} is not a regular file")
+    file_system = file_system_of(status.st_dev)
+    if file_system in NETWORK_FILE_SYSTEMS:
+        raise StoreMisconfigured(f"{path} is on a network file system ({file_system}); use PostgreSQL instead")
+
+
+def _make_private(path: Path) -> None:
+    with suppress(FileExistsError):
+        os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600))
+
+
 def _explained(path: Path, error: OSError) -> StoreMisconfigured | StoreUnavailable:
-    match error.errno:
-        case errno.EISDIR:
-            return StoreMisconfigured(f"{path} is a folder, not a database file")
-        case errno.ELOOP:
-            return StoreMisconfigured(f"{path} is a symbolic link; name the file itself")
-        case errno.ENOENT | errno.ENOTDIR:
-            return StoreMisconfigured(f"{path} does not exist")
-        case _:
-            return StoreUnavailable(f"{path} cannot be opened: {error.strerror}")
+    if error.errno in (errno.ENOENT, errno.ENOTDIR):
+        return StoreMisconfigured(f"{path} does not exist")
+    return StoreUnavailable(f"{path} cannot be opened: {error.strerror}")
 
 
 def file_system_of(device: int, mount_table: str | None = None) -> str | None:

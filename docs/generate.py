@@ -1,0 +1,142 @@
+"""Writes the pages that are drawn from the code; a test fails when they no longer match it.
+
+Run by `make docs`.
+"""
+
+import inspect
+from collections.abc import Callable, Iterable
+from pathlib import Path
+
+import click
+
+from telic.domain import errors
+from telic.domain.authority import Action, why_not
+from telic.domain.errors import GoalError
+from telic.domain.goal import Actor, GoalStatus
+from telic.domain.lifecycle import REASONS, TRANSITIONS
+from telic.interfaces.cli.app import telic
+from telic.interfaces.cli.failures import FAILURES
+
+DOCS = Path(__file__).parent
+
+
+def table(header: list[str], rows: list[list[str]]) -> str:
+    lines = [header, ["---"] * len(header), *rows]
+    return "\n".join("| " + " | ".join(line) + " |" for line in lines)
+
+
+def listed(reasons: Iterable[str]) -> str:
+    return ", ".join(f"`{reason}`" for reason in sorted(reasons)) or "–"
+
+
+def lifecycle() -> str:
+    """The states, their reasons and who may do what."""
+    moves = [
+        [f"**{source}**", *("yes" if target in TRANSITIONS[source] else "–" for target in GoalStatus)]
+        for source in GoalStatus
+    ]
+    reasons = [
+        [f"**{status}**", ", ".join(f"`{reason}`" for reason in sorted(known)) or "–"]
+        for status, known in REASONS.items()
+    ]
+    actors = [
+        [f"**{actor}**", *("yes" if why_not(actor, action) is None else "–" for action in Action)] for actor in Actor
+    ]
+    edges = [f"    {source} --> {target}" for source, targets in TRANSITIONS.items() for target in sorted(targets)]
+    return "\n".join(
+        [
+            "# The life of a goal",
+            "",
+            "Drawn from the tables in `telic/domain/lifecycle.py` and `telic/domain/authority.py`.",
+            "",
+            "```mermaid",
+            "stateDiagram-v2",
+            "    [*] --> active",
+            *edges,
+            "    completed --> [*]",
+            "    cleared --> [*]",
+            "```",
+            "",
+            "Creation inserts a goal; it is no move. `create` and `resume` pause the scope's active goal as",
+            "`superseded` in the same transaction. Completing a paused goal is two moves committed together.",
+            "",
+            "## Moves",
+            "",
+            table(["from \\ to", *GoalStatus], moves),
+            "",
+            "## Reasons",
+            "",
+            table(["status", "reasons"], reasons),
+            "",
+            "A completion is `asserted` where the goal has no criteria, `verified` by the verifier, and `accepted` by a",
+            "user or operator who completes a goal with criteria by hand.",
+            "",
+            "## Who may do what",
+            "",
+            table(["actor", *Action], actors),
+            "",
+            "A model may also create, in a scope without an unfinished goal, in a store opened with",
+            "`model_may_create=True`. Every write of a model or verifier must carry the revision it has seen.",
+            "",
+        ]
+    )
+
+
+def error_reference() -> str:
+    """Every error with what it means."""
+    kinds = [kind for kind in vars(errors).values() if inspect.isclass(kind) and issubclass(kind, GoalError)]
+    sections = []
+    for kind in sorted(kinds, key=lambda kind: [base.__name__ for base in reversed(kind.__mro__)]):
+        exit_code = FAILURES[kind.code][0] if kind.code in FAILURES else "–"
+        facts = f"code `{kind.code}` · exit code {exit_code} · {'retryable' if kind.retryable else 'not retryable'}"
+        base = f" · a `{kind.__mro__[1].__name__}`"
+        sections += [
+            f"## {kind.__name__}",
+            "",
+            facts + (base if kind is not GoalError else ""),
+            "",
+            inspect.getdoc(kind) or "",
+            "",
+        ]
+    return "\n".join(
+        [
+            "# Errors",
+            "",
+            "Each says what happened, whether anything was written, and whether a retry is safe.",
+            "",
+            *sections,
+        ]
+    )
+
+
+def command_reference() -> str:
+    """Every command's help, the exit codes and the JSON shapes."""
+    codes: dict[int, list[str]] = {}
+    for code, (exit_code, _) in FAILURES.items():
+        codes.setdefault(exit_code, []).append(f"`{code}`")
+    rows = [["0", "done"], *([str(number), ", ".join(names)] for number, names in sorted(codes.items()))]
+    rows[1][1] += ", wrong usage"
+    rows += [["10", "`telic doctor` found a problem"], ["130", "interrupted"]]
+    sections = []
+    for name, command in sorted(telic.commands.items()):
+        parent = click.Context(telic, info_name="telic", terminal_width=100)
+        context = click.Context(command, info_name=name, parent=parent, terminal_width=100)
+        sections += [f"## telic {name}", "", "```text", command.get_help(context), "```", ""]
+    shapes = (DOCS / "reference" / "shapes.md").read_text()
+    return "\n".join(["# The command", "", "## Exit codes", "", table(["code", "error"], rows), "", shapes, *sections])
+
+
+PAGES: dict[str, Callable[[], str]] = {
+    "explanation/lifecycle.md": lifecycle,
+    "reference/errors.md": error_reference,
+    "reference/command.md": command_reference,
+}
+
+
+def main() -> None:
+    for name, render in PAGES.items():
+        (DOCS / name).write_text(render())
+
+
+if __name__ == "__main__":
+    main()

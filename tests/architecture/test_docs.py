@@ -1,0 +1,81 @@
+"""Documentation that cannot drift: examples are executed, drawn pages match the code, links lead somewhere."""
+
+import os
+import re
+import runpy
+import subprocess
+import sys
+import sysconfig
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+README = (ROOT / "README.md").read_text()
+EXAMPLE = re.compile(r"```python\n(.*?)```(?:\n\n```text\n(.*?)```)?", re.DOTALL)
+PAGES = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")])
+
+
+@pytest.mark.parametrize("number", range(len(EXAMPLE.findall(README))))
+def test_an_example_of_the_readme_prints_what_it_says(number: int, tmp_path: Path) -> None:
+    """Each example runs as pasted, in a new folder, and prints the text below it."""
+    code, expected = EXAMPLE.findall(README)[number]
+    result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=tmp_path)
+    assert result.returncode == 0, result.stderr
+    if expected:
+        assert result.stdout == expected
+
+
+def test_the_first_example_is_short() -> None:
+    """A stranger reads at most 15 lines before seeing it work."""
+    assert len(EXAMPLE.findall(README)[0][0].splitlines()) <= 15
+
+
+def test_the_commands_of_the_readme_run(tmp_path: Path) -> None:
+    """The session of `telic` commands works from the first line to the last."""
+    session = next(block for block in re.findall(r"```console\n(.*?)```", README, re.DOTALL) if "TELIC_STORE" in block)
+    script = "set -e\n" + "\n".join(line.removeprefix("$ ") for line in session.splitlines())
+    path = f"{sysconfig.get_path('scripts')}:{os.environ['PATH']}"
+    environment = os.environ | {"PATH": path}
+    result = subprocess.run(["bash", "-c", script], capture_output=True, text=True, cwd=tmp_path, env=environment)
+    assert result.returncode == 0, result.stderr
+    assert (tmp_path / "goals.jsonl").exists()
+
+
+def test_the_demo_runs(tmp_path: Path) -> None:
+    """`make demo` shows the main job and ends with a healthy database."""
+    result = subprocess.run(
+        [sys.executable, ROOT / "examples" / "demo.py"], capture_output=True, text=True, cwd=tmp_path
+    )
+    assert result.returncode == 0, result.stderr
+    assert "every chain, sum and state holds" in result.stdout
+    assert "problem" not in result.stdout
+
+
+@pytest.mark.parametrize("example", sorted((ROOT / "examples").glob("*.py")), ids=lambda path: path.stem)
+def test_every_example_is_executed(example: Path, tmp_path: Path) -> None:
+    """No example is only read."""
+    result = subprocess.run([sys.executable, example], capture_output=True, text=True, cwd=tmp_path)
+    assert result.returncode == 0, result.stderr
+
+
+def test_drawn_pages_match_the_code() -> None:
+    """Tables, errors and help are as the code has them; `make docs` draws them anew."""
+    generate = runpy.run_path(str(ROOT / "docs" / "generate.py"))
+    for name, render in generate["PAGES"].items():
+        assert (ROOT / "docs" / name).read_text() == render(), f"{name} has drifted: run make docs"
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
+def test_links_lead_somewhere(page: Path) -> None:
+    """Every relative link names a file that is there."""
+    for target in re.findall(r"\]\(([^)#:]+)(?:#[^)]*)?\)", page.read_text()):
+        assert (page.parent / target).exists(), target
+
+
+def test_locks_name_no_host() -> None:
+    """Dependency locks are pinned by hash and free of addresses."""
+    for lock in (ROOT / "requirements").glob("*.txt"):
+        text = lock.read_text()
+        assert "--hash=sha256:" in text
+        assert not re.search(r"https?://|file:|--(?:extra-)?index-url|--find-links", text)

@@ -1,0 +1,204 @@
+"""Shows that the tests have teeth: each planted fault, alone, must turn them red.
+
+Run by `make faults`. Each fault replaces one text in a copy of the source tree and runs the named tests on the
+copy; the command fails if any fault goes unnoticed.
+"""
+
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+
+ROOT = Path(__file__).parents[1]
+SQL = "src/telic/storage/sql"
+BOTH = ("sqlite", "postgres")
+
+
+@dataclass(frozen=True)
+class Fault:
+    """One rule broken on purpose: `before` becomes `after` in each of the files."""
+
+    name: str
+    files: tuple[str, ...]
+    before: str
+    after: str
+    tests: str
+
+
+def migrations() -> tuple[str, ...]:
+    return tuple(f"{SQL}/migrations/{dialect}/0001_initial.sql" for dialect in BOTH)
+
+
+FAULTS = (
+    Fault(
+        "no single-active index, and create does not pause",
+        (*migrations(),),
+        "CREATE UNIQUE INDEX goals_single_active",
+        "CREATE INDEX goals_single_active",
+        "tests/crash/test_many_processes.py tests/contract/test_doctor.py",
+    ),
+    Fault(
+        "the revision is not guarded",
+        (f"{SQL}/common.sql",),
+        "OR revision = CAST(:expected_revision AS BIGINT))",
+        "OR CAST(:expected_revision AS BIGINT) > 0)",
+        "tests/contract/test_contract.py -k stale",
+    ),
+    Fault(
+        "a turn raises the revision",
+        (f"{SQL}/common.sql",),
+        "turns_used = turns_used + 1,",
+        "turns_used = turns_used + 1, revision = revision + 1,",
+        "tests/contract/test_contract.py -k stale",
+    ),
+    Fault(
+        "a repeated turn is counted again",
+        (f"{SQL}/sqlite.sql",),
+        "AND NOT EXISTS (SELECT 1 FROM turns WHERE goal_id = :id AND key = :key)",
+        "",
+        "tests/contract/test_contract.py -k 'repeated_turn and sqlite'",
+    ),
+    Fault(
+        "transactions begin deferred",
+        ("src/telic/storage/drivers/sqlite_database.py",),
+        '"BEGIN IMMEDIATE"',
+        '"BEGIN DEFERRED"',
+        "tests/crash/test_many_processes.py",
+    ),
+    Fault(
+        "the key of a transition is ignored",
+        (f"{SQL}/common.sql",),
+        "AND NOT EXISTS (SELECT 1 FROM events WHERE goal_id = :id AND key = :key)",
+        "",
+        "tests/contract/test_contract.py -k 'key'",
+    ),
+    Fault(
+        "a turn on a paused goal is dropped",
+        (f"{SQL}/sqlite.sql",),
+        "FROM goals WHERE id = :id AND NOT EXISTS (SELECT 1 FROM turns",
+        "FROM goals WHERE id = :id AND status = 'active' AND NOT EXISTS (SELECT 1 FROM turns",
+        "tests/contract/test_contract.py -k 'still_counted and sqlite'",
+    ),
+    Fault(
+        "the budget is reached one unit late",
+        (f"{SQL}/common.sql",),
+        "tokens_used >= token_budget",
+        "tokens_used > token_budget",
+        "tests/contract/test_contract.py -k 'reaches_a_budget and sqlite'",
+    ),
+    Fault(
+        "resume does not look at the budget",
+        (f"{SQL}/common.sql",),
+        "AND NOT {exhausted} AND {unseen}",
+        "AND {unseen}",
+        "tests/contract/test_contract.py -k over_budget",
+    ),
+    Fault(
+        "resume leaves the holder active",
+        (f"{SQL}/sqlite.sql",),
+        "WHERE scope = (SELECT scope FROM goals WHERE id = :id) AND status = 'active' AND changes() = 1;",
+        "WHERE scope = (SELECT scope FROM goals WHERE id = :id) AND status = 'cleared' AND changes() = 1;",
+        "tests/contract/test_contract.py -k 'swaps and sqlite'",
+    ),
+    Fault(
+        "an unknown status becomes active",
+        ("src/telic/storage/records.py",),
+        "known_status, known_reason = _STATES[status, reason]",
+        "known_status, known_reason = _STATES.get((status, reason), (GoalStatus.ACTIVE, None))",
+        "tests/contract/test_malformed_rows.py",
+    ),
+    Fault(
+        "the event's hash leaves out its data",
+        (f"{SQL}/common.sql",),
+        "|| {chosen_data} || '|' || CAST(:key AS TEXT))",
+        "|| '|' || CAST(:key AS TEXT))",
+        "tests/contract/test_contract.py -k replaying",
+    ),
+    Fault(
+        "writes are acknowledged before they are committed",
+        ("src/telic/storage/drivers/sqlite.py",),
+        "self.database.commit(key)\n            return result",
+        "return result",
+        "tests/contract/test_contract.py -k 'counters and sqlite-blocking'",
+    ),
+    Fault(
+        "a moved file is written on",
+        ("src/telic/storage/drivers/sqlite_database.py",),
+        "if self.has_moved():",
+        "if False:",
+        "tests/crash/test_moved_file.py",
+    ),
+    Fault(
+        "a failing operation rolls back its whole batch, silently",
+        ("src/telic/storage/drivers/sqlite_async.py",),
+        'transaction.execute("ROLLBACK TO call")',
+        'transaction.execute("ROLLBACK"), transaction.execute("BEGIN IMMEDIATE"), transaction.execute("SAVEPOINT call")',
+        "tests/crash -k 'batch'",
+    ),
+    Fault(
+        "an error on commit counts as a failure",
+        ("src/telic/storage/drivers/postgres_server.py",),
+        "return OutcomeUnknown(key) if may_have_written else lost",
+        "return lost",
+        "tests/postgres -k 'reply or lost_replies'",
+    ),
+    Fault(
+        "a lone surrogate gets in",
+        ("src/telic/domain/limits.py",),
+        "value.encode()",
+        "value.encode(errors='surrogatepass')",
+        "tests/contract/test_contract.py -k ill_formed",
+    ),
+    Fault(
+        "true counts as one",
+        ("src/telic/domain/limits.py",),
+        "if type(value) is not int:",
+        "if not isinstance(value, int):",
+        "tests/contract/test_contract.py -k bad_number",
+    ),
+)
+
+
+def plant(fault: Fault, copy: Path) -> None:
+    for name in fault.files:
+        text = (copy / name).read_text()
+        if fault.before not in text:
+            raise SystemExit(f"{fault.name}: {name} no longer holds {fault.before!r}")
+        (copy / name).write_text(text.replace(fault.before, fault.after))
+
+
+def is_noticed(fault: Fault) -> bool:
+    with tempfile.TemporaryDirectory(prefix="telic-fault-") as folder:
+        copy = Path(folder) / "tree"
+        shutil.copytree(
+            ROOT, copy, ignore=shutil.ignore_patterns(".venv", ".git", ".build", ".bench-venv", "__pycache__")
+        )
+        Path(folder).chmod(0o755)
+        plant(fault, copy)
+        command = f"'{sys.executable}' -m pytest -q -x -p no:cacheprovider -m 'not long' {fault.tests}"
+        environment = os.environ | {"PYTHONPATH": str(copy / "src")}
+        result = subprocess.run(command, shell=True, cwd=copy, env=environment, capture_output=True, text=True)
+        if result.returncode not in (0, 1):
+            raise SystemExit(f"{fault.name}: the tests did not run\n{result.stdout[-2000:]}{result.stderr[-2000:]}")
+        return result.returncode == 1
+
+
+def main() -> None:
+    wanted = sys.argv[1:]
+    unnoticed = []
+    for fault in FAULTS:
+        if wanted and not any(word in fault.name for word in wanted):
+            continue
+        noticed = is_noticed(fault)
+        print(f"{'red  ' if noticed else 'GREEN'} {fault.name}", flush=True)
+        unnoticed += [] if noticed else [fault.name]
+    if unnoticed:
+        raise SystemExit(f"{len(unnoticed)} planted faults went unnoticed")
+    print("every planted fault turns the tests red")
+
+
+if __name__ == "__main__":
+    main()
