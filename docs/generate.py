@@ -35,10 +35,7 @@ def lifecycle() -> str:
         [f"**{source}**", *("yes" if target in TRANSITIONS[source] else "–" for target in GoalStatus)]
         for source in GoalStatus
     ]
-    reasons = [
-        [f"**{status}**", ", ".join(f"`{reason}`" for reason in sorted(known)) or "–"]
-        for status, known in REASONS.items()
-    ]
+    reasons = [[f"**{status}**", listed(known)] for status, known in REASONS.items()]
     actors = [
         [f"**{actor}**", *("yes" if why_not(actor, action) is None else "–" for action in Action)] for actor in Actor
     ]
@@ -68,8 +65,8 @@ def lifecycle() -> str:
             "",
             table(["status", "reasons"], reasons),
             "",
-            "A completion is `asserted` where the goal has no criteria, `verified` by the verifier, and `accepted` by a",
-            "user or operator who completes a goal with criteria by hand.",
+            "A completion is `asserted` where the goal has no criteria, `verified` by the verifier, and `accepted`",
+            "by a user or operator who completes a goal with criteria by hand.",
             "",
             "## Who may do what",
             "",

@@ -53,6 +53,9 @@ def sqlite_path(location: str | Path) -> str | Path:
         return location
     if not isinstance(location, str) or not location or "\0" in location:
         raise StoreMisconfigured("a store is opened by a path, or a sqlite:/// or postgresql:// URL")
+    if "://" not in location and location.split(":")[0] in (*_POSTGRES_SCHEMES, "sqlite"):
+        # Not repeated: a mistyped URL may hold a password.
+        raise StoreMisconfigured("a URL has :// after its scheme: sqlite:///path or postgresql://…")
     if "://" not in location:
         return location
     parts = urlsplit(location)

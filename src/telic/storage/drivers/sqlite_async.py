@@ -14,13 +14,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final, TypeVar
 
-import apsw
-
-from telic.domain.errors import OutcomeUnknown, StoreClosed, StoreError
+from telic.domain.errors import OutcomeUnknown, StoreClosed
 from telic.storage.drive import complete
 from telic.storage.drivers.fork import after_fork
 from telic.storage.drivers.sqlite_database import SqliteDatabase, SqliteTransaction
-from telic.storage.drivers.sqlite_errors import translate
+from telic.storage.drivers.sqlite_errors import SQLITE_FAILURES, translate
 from telic.storage.options import OpenOptions
 from telic.storage.transaction import Mode, Operation, Parameters, Row, Transaction
 
@@ -113,36 +111,31 @@ class AsyncSqliteDriver:
                 return
 
     def _write(self, batch: list[_Call]) -> None:
+        """Whatever happens, every caller is told, and the thread goes on."""
         try:
             transaction = self.database.begin()
-        except Exception as error:
-            _fail(batch, error)
-        else:
-            self._run_and_commit(batch, transaction)
-        _settle(batch)
-
-    def _run_and_commit(self, batch: list[_Call], transaction: SqliteTransaction) -> None:
-        for call in batch:
-            self._run_in_savepoint(call, transaction)
-            if not self.database.is_in_transaction:
-                _fail(batch, call.error or StoreError("SQLite ended the transaction on its own"))
-                self.database.rollback()
-                return
-        try:
+            for call in batch:
+                self._run_in_savepoint(call, transaction)
             self.database.commit(None)
-        except StoreError as error:
+        except SQLITE_FAILURES as error:
+            self.database.rollback()
+            _fail(batch, translate(error))
+        except Exception as error:
+            self.database.rollback()
             _fail(batch, error)
+        _settle(batch)
 
     def _run_in_savepoint(self, call: _Call, transaction: SqliteTransaction) -> None:
         transaction.execute("SAVEPOINT call")
         try:
             call.result = complete(call.operation(transaction))
         except Exception as error:
-            call.error = translate(error) if isinstance(error, apsw.Error) else error
-            if self.database.is_in_transaction:
-                transaction.execute("ROLLBACK TO call")
-        if self.database.is_in_transaction:
-            transaction.execute("RELEASE call")
+            if not self.database.is_in_transaction:
+                # A full or failing disk has ended the transaction, and all that was done in it.
+                raise
+            call.error = error
+            transaction.execute("ROLLBACK TO call")
+        transaction.execute("RELEASE call")
 
     async def close(self) -> None:
         """See `Driver.close`; calls already made are finished first."""

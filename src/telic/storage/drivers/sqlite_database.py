@@ -2,6 +2,7 @@
 
 import ctypes
 import time
+from contextlib import suppress
 from pathlib import Path
 from typing import Final
 
@@ -223,12 +224,12 @@ class SqliteDatabase:
 
     def rollback(self) -> None:
         """Nothing of the transaction remains, and others may write."""
-        try:
-            if self._writer is not None and self._writer.in_transaction:
-                self._writer.execute("ROLLBACK")
-        finally:
-            if self._turnstile is not None:
-                self._turnstile.leave()
+        # Where a failing disk refuses even this, the next BEGIN tells.
+        with suppress(apsw.Error):
+            if self.is_in_transaction:
+                self.writer.execute("ROLLBACK")
+        if self._turnstile is not None:
+            self._turnstile.leave()
 
     @property
     def writer(self) -> apsw.Connection:

@@ -54,6 +54,12 @@ def _check_kind(path: Path, status: os.stat_result) -> None:
 def _make_private(path: Path) -> None:
     with suppress(FileExistsError):
         os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600))
+        folder = os.open(path.parent, os.O_RDONLY | os.O_CLOEXEC)
+        try:
+            # Without this a power cut could take the file's name away, with all that was acknowledged.
+            os.fsync(folder)
+        finally:
+            os.close(folder)
 
 
 def _explained(path: Path, error: OSError) -> StoreMisconfigured | StoreUnavailable:
