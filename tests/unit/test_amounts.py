@@ -1,0 +1,64 @@
+"""Amounts as people write them."""
+
+import pytest
+
+from telic import Budget, InvalidNumber
+from telic.interfaces.cli.amounts import parse_budget, parse_limit, show_amount
+
+
+@pytest.mark.parametrize(
+    ("text", "meant"),
+    [
+        ("1500", ("tokens", 1500)),
+        ("1,500", ("tokens", 1500)),
+        ("2M", ("tokens", 2_000_000)),
+        ("500k", ("tokens", 500_000)),
+        ("0.5M", ("tokens", 500_000)),
+        ("1.25k", ("tokens", 1250)),
+        ("$5", ("cost_microunits", 5_000_000)),
+        ("$0.000001", ("cost_microunits", 1)),
+        ("$2k", ("cost_microunits", 2_000_000_000)),
+        ("90m", ("active_microseconds", 5_400_000_000)),
+        ("1.5h", ("active_microseconds", 5_400_000_000)),
+        ("30s", ("active_microseconds", 30_000_000)),
+        ("2d", ("active_microseconds", 172_800_000_000)),
+        ("40turns", ("turns", 40)),
+        ("1 turn", ("turns", 1)),
+    ],
+)
+def test_an_amount_is_understood(text: str, meant: tuple[str, int]) -> None:
+    """The unit tells which budget; M is a million tokens, m a minute."""
+    assert parse_limit(text) == meant
+
+
+@pytest.mark.parametrize(
+    "text", ["", "M", "-5", "1e6", "5€", "$5m", "5x", "1.5", "0.5turns", "$0.0000001", "٣", "1 000"]
+)
+def test_what_is_no_amount_is_refused(text: str) -> None:
+    """Nothing is guessed, rounded or ignored."""
+    with pytest.raises(InvalidNumber):
+        parse_limit(text)
+
+
+def test_a_budget_keeps_what_is_not_named() -> None:
+    """Limits are laid over the present ones; `none` lifts all; twice the same is refused."""
+    base = Budget(tokens=5, turns=7)
+    assert parse_budget(("2k", "$1"), base) == Budget(tokens=2000, turns=7, cost_microunits=1_000_000)
+    assert parse_budget(("none",), base) == Budget()
+    with pytest.raises(InvalidNumber):
+        parse_budget(("1k", "2k"), base)
+
+
+@pytest.mark.parametrize(
+    ("name", "amount", "shown"),
+    [
+        ("tokens", 1_234_567, "1,234,567"),
+        ("cost_microunits", 5_250_000, "$5.25"),
+        ("active_microseconds", 42_000_000, "42s"),
+        ("active_microseconds", 5_400_000_000, "1h30m"),
+        ("active_microseconds", 90_000_000, "1m30s"),
+    ],
+)
+def test_an_amount_is_shown_as_people_read_it(name: str, amount: int, shown: str) -> None:
+    """With separators and units."""
+    assert show_amount(name, amount) == shown
