@@ -1,6 +1,6 @@
 """Usage, the limits on it, and when a limit is reached."""
 
-from dataclasses import asdict, dataclass, fields
+from dataclasses import dataclass, fields
 from typing import Final
 
 from telic.domain.errors import BudgetExceeded, InvalidNumber
@@ -35,7 +35,7 @@ class Budget:
 
     def as_dict(self) -> dict[str, int | None]:
         """The four limits by name."""
-        return asdict(self)
+        return {name: getattr(self, name) for name in LIMITS}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -78,7 +78,7 @@ class Usage:
 
     def as_dict(self) -> dict[str, int]:
         """The counts by name."""
-        return asdict(self)
+        return {"turns": self.turns} | {name: getattr(self, name) for name in TURN_COUNTERS}
 
     def plus(self, turn: TurnUsage) -> "Usage":
         """This usage with one more turn in it.

@@ -7,9 +7,11 @@ a canonical text.
 import json
 from collections.abc import Mapping
 from hashlib import sha256
-from typing import Any
+from typing import Any, Final
 
 from telic.domain.budget import TURN_COUNTERS, TurnUsage
+
+_ENCODE: Final = json.JSONEncoder(separators=(",", ":"), sort_keys=True).encode
 
 
 def digest(canonical: str) -> str:
@@ -19,7 +21,7 @@ def digest(canonical: str) -> str:
 
 def to_data(data: Mapping[str, Any]) -> str:
     """An event's data as the one text it is kept and hashed as."""
-    return json.dumps(data, separators=(",", ":"), sort_keys=True)
+    return _ENCODE(data)
 
 
 def event_hash(

@@ -89,6 +89,8 @@ def check_criteria(criteria: Iterable[Criterion]) -> tuple[Criterion, ...]:
 
 def criteria_to_json(criteria: Sequence[Criterion]) -> str:
     """The criteria as the text the store keeps."""
+    if not criteria:
+        return "[]"
     return json.dumps([criterion.as_dict() for criterion in criteria], separators=(",", ":"))
 
 

@@ -284,19 +284,11 @@ class AsyncGoalStore:
         )
 
     async def events(self, goal_id: str, *, after: int = 0, limit: int = 1000) -> Sequence[Event]:
-        """The goal's events whose number is above `after`, in order, at most `limit` (1 to 1,000).
-
-        Raises:
-            GoalNotFound, InvalidNumber: there is no such goal, or an argument is unusable.
-        """
+        """The goal's events numbered above `after`, in order, at most `limit` (1 to 1,000). Raises as `get`."""
         return await self._driver.run(lambda tx: ledger.events(tx, goal_id, after=after, limit=limit), Mode.READ, None)
 
     async def turns(self, goal_id: str, *, after: int = 0, limit: int = 1000) -> Sequence[Turn]:
-        """The goal's turns whose number is above `after`, in order, at most `limit` (1 to 1,000).
-
-        Raises:
-            GoalNotFound, InvalidNumber: there is no such goal, or an argument is unusable.
-        """
+        """The goal's turns numbered above `after`, in order, at most `limit` (1 to 1,000). Raises as `get`."""
         return await self._driver.run(lambda tx: ledger.turns(tx, goal_id, after=after, limit=limit), Mode.READ, None)
 
     async def close(self) -> None:

@@ -280,19 +280,11 @@ class GoalStore:
         return self._driver.run(lambda tx: ledger.record_turn(tx, call, goal_id, usage=turn), Mode.SINGLE, call.key)
 
     def events(self, goal_id: str, *, after: int = 0, limit: int = 1000) -> Sequence[Event]:
-        """The goal's events whose number is above `after`, in order, at most `limit` (1 to 1,000).
-
-        Raises:
-            GoalNotFound, InvalidNumber: there is no such goal, or an argument is unusable.
-        """
+        """The goal's events numbered above `after`, in order, at most `limit` (1 to 1,000). Raises as `get`."""
         return self._driver.run(lambda tx: ledger.events(tx, goal_id, after=after, limit=limit), Mode.READ, None)
 
     def turns(self, goal_id: str, *, after: int = 0, limit: int = 1000) -> Sequence[Turn]:
-        """The goal's turns whose number is above `after`, in order, at most `limit` (1 to 1,000).
-
-        Raises:
-            GoalNotFound, InvalidNumber: there is no such goal, or an argument is unusable.
-        """
+        """The goal's turns numbered above `after`, in order, at most `limit` (1 to 1,000). Raises as `get`."""
         return self._driver.run(lambda tx: ledger.turns(tx, goal_id, after=after, limit=limit), Mode.READ, None)
 
     def close(self) -> None:
