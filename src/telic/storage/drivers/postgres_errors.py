@@ -20,6 +20,10 @@ class PreparedStatementLost(Raced):
     """A pooler moved the connection to a server that never saw the prepared statement."""
 
 
+class LockHeld(Raced):
+    """Another transaction kept a row locked for longer than this session waits at a time."""
+
+
 _BY_STATE: Final[dict[str, tuple[type[StoreError], str]]] = {
     "40001": (Raced, "serialization failure"),
     "40P01": (Raced, "deadlock"),
@@ -28,7 +32,7 @@ _BY_STATE: Final[dict[str, tuple[type[StoreError], str]]] = {
     "42P05": (PreparedStatementLost, "the prepared statement is already there"),
     "23514": (LimitViolated, "a constraint refused the change"),
     "22003": (LimitViolated, "a number is out of its range"),
-    "55P03": (StoreBusy, "others kept the goal locked for longer than the time-out"),
+    "55P03": (LockHeld, "others kept the goal locked"),
     "57014": (StoreBusy, "the statement took longer than the time-out"),
     "53100": (StoreFull, "the server's disk is full"),
     "25006": (StoreUnavailable, "the server accepts no writes: it is a replica, or read-only"),

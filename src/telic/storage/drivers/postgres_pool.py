@@ -16,7 +16,7 @@ import psycopg
 from psycopg.abc import PQGen
 from psycopg.pq import PipelineStatus, TransactionStatus
 
-from telic.domain.errors import StoreBusy, StoreClosed
+from telic.domain.errors import StoreBusy, StoreClosed, StoreUnavailable
 from telic.storage.drivers.postgres_server import PostgresServer
 from telic.storage.transaction import Row
 
@@ -115,12 +115,11 @@ def _is_in_transaction(connection: psycopg.BaseConnection[Any]) -> bool:
 class _Attempts:
     """How long to pause after a connection was refused, so that a server that comes back is found soon."""
 
-    def __init__(self, server: PostgresServer) -> None:
-        self._server = server
-        self._deadline = time.monotonic() + server.options.timeout_seconds
+    def __init__(self, seconds: float) -> None:
+        self._deadline = time.monotonic() + seconds
         self._pause_seconds = 0.01
 
-    def pause_after(self, error: psycopg.Error) -> float:
+    def pause_after(self, refusal: StoreUnavailable) -> float:
         """Seconds to wait before the next attempt.
 
         Raises:
@@ -129,7 +128,7 @@ class _Attempts:
         self._pause_seconds = min(self._pause_seconds * 2, _LONGEST_PAUSE_SECONDS)
         pause = random.uniform(self._pause_seconds / 2, self._pause_seconds)
         if time.monotonic() + pause > self._deadline:
-            raise self._server.unreachable(error) from None
+            raise refusal
         return pause
 
 
@@ -159,15 +158,15 @@ class ConnectionPool:
             raise
 
     def _open(self) -> PatientConnection:
-        attempts = _Attempts(self._server)
+        attempts = _Attempts(self._server.options.timeout_seconds)
         while True:
             try:
                 connection = PatientConnection.connect(**self._server.connection_arguments())
-            except psycopg.Error as error:
-                time.sleep(attempts.pause_after(error))
-            else:
                 connection.wait_seconds = self._server.wait_seconds
                 return connection
+            except psycopg.Error as error:
+                refusal = self._server.unreachable(error)
+            time.sleep(attempts.pause_after(refusal))
 
     def give_back(self, connection: PatientConnection) -> None:
         """The connection is nobody's; what it had not committed is undone."""
@@ -216,15 +215,15 @@ class AsyncConnectionPool:
             raise
 
     async def _open(self) -> PatientAsyncConnection:
-        attempts = _Attempts(self._server)
+        attempts = _Attempts(self._server.options.timeout_seconds)
         while True:
             try:
                 connection = await PatientAsyncConnection.connect(**self._server.connection_arguments())
-            except psycopg.Error as error:
-                await asyncio.sleep(attempts.pause_after(error))
-            else:
                 connection.wait_seconds = self._server.wait_seconds
                 return connection
+            except psycopg.Error as error:
+                refusal = self._server.unreachable(error)
+            await asyncio.sleep(attempts.pause_after(refusal))
 
     async def give_back(self, connection: PatientAsyncConnection) -> None:
         """See `ConnectionPool.give_back`."""

@@ -2,9 +2,13 @@
 
 A few carriers take what has gathered, send it down one connection in pipeline mode, and share one commit. Such
 a batch is one transaction to the server: where one statement fails, all are rolled back, and each is run alone.
+
+Writes to one goal are under way in one batch at a time; those that come meanwhile are parked until it is done. A
+goal that another session keeps locked so holds up one carrier, not all, and its writes are then sent alone.
 """
 
 import asyncio
+import time
 from collections import deque
 from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager
@@ -13,7 +17,8 @@ from typing import Any, Final
 
 import psycopg
 
-from telic.domain.errors import StoreError
+from telic.domain.errors import StoreBusy, StoreError
+from telic.storage.drivers.postgres_errors import LockHeld
 from telic.storage.drivers.postgres_server import PostgresServer, Statement, is_lost
 from telic.storage.transaction import Mode, Parameters, Row, Value
 
@@ -36,13 +41,26 @@ class Request:
     mode: Mode
     key: str | None
     future: asyncio.Future[list[Row]]
+    deadline: float
 
     def __lt__(self, other: "Request") -> bool:
-        return self._order < other._order
+        return self.goal < other.goal
 
     @property
-    def _order(self) -> str:
+    def goal(self) -> str:
+        """The goal that it locks, or would if it wrote."""
         return str(self.parameters.get("id") or "")
+
+    @property
+    def writes(self) -> bool:
+        """Whether it may change its goal, and so locks it."""
+        return self.mode is not Mode.READ
+
+    def is_given_up(self, now: float) -> bool:
+        """Whether nobody waits for it any more; one that waited for too long is refused."""
+        if now > self.deadline:
+            _refuse(self, StoreBusy("others kept the connections busy for longer than the time-out"))
+        return self.future.done()
 
     @property
     def values(self) -> list[Value]:
@@ -58,56 +76,102 @@ class StatementQueue:
         self._most_carriers = carriers
         self._carriers = 0
         self._waiting: deque[Request] = deque()
+        self._parked: dict[str, deque[Request]] = {}
+        self._contended: set[str] = set()
         self._tasks: set[asyncio.Task[None]] = set()
+        self._is_idle = asyncio.Event()
+        self._is_idle.set()
 
     async def submit(self, name: str, parameters: Parameters, mode: Mode, key: str | None) -> list[Row]:
         """The rows that the statement gave, committed."""
         future: asyncio.Future[list[Row]] = asyncio.get_running_loop().create_future()
-        self._waiting.append(Request(name, self._server.statements[name], parameters, mode, key, future))
+        deadline = time.monotonic() + self._server.options.timeout_seconds
+        self._waiting.append(Request(name, self._server.statements[name], parameters, mode, key, future, deadline))
         if self._carriers < self._most_carriers:
             await self._carry_own()
         return await future
 
+    async def finish(self) -> None:
+        """Everything that was submitted has its answer."""
+        await self._is_idle.wait()
+
     async def _carry_own(self) -> None:
         """Sends what waits, without a task's delay, and leaves to a task what has gathered meanwhile."""
         self._carriers += 1
+        self._is_idle.clear()
         try:
-            await self._send(self._next_batch())
+            await self._carry_batch()
         finally:
-            task = asyncio.get_running_loop().create_task(self._carry_on()) if self._waiting else None
-            if task is None:
-                self._carriers -= 1
-            else:
+            if self._waiting:
+                task = asyncio.get_running_loop().create_task(self._carry_on())
                 self._tasks.add(task)
                 task.add_done_callback(self._tasks.discard)
+            else:
+                self._stop_carrying()
 
     async def _carry_on(self) -> None:
         try:
             while self._waiting:
-                await self._send(self._next_batch())
+                await self._carry_batch()
         finally:
-            self._carriers -= 1
+            self._stop_carrying()
 
-    def _next_batch(self) -> list[Request]:
+    def _stop_carrying(self) -> None:
+        self._carriers -= 1
+        if not self._carriers:
+            self._is_idle.set()
+
+    async def _carry_batch(self) -> None:
+        batch, goals = self._next_batch()
+        for goal in goals:
+            self._parked[goal] = deque()
+        try:
+            if batch:
+                await self._send(sorted(batch))
+        finally:
+            for goal in goals:
+                self._unpark(goal)
+
+    def _unpark(self, goal: str) -> None:
+        parked = self._parked.pop(goal)
+        if goal in self._contended:
+            self._waiting.extend(parked)
+        else:
+            self._waiting.extendleft(reversed(parked))
+
+    def _next_batch(self) -> tuple[list[Request], set[str]]:
+        """Requests to share a transaction, and the goals they write to; writes to a goal under way are parked."""
         share = -(-len(self._waiting) // self._most_carriers)
-        batch = [self._waiting.popleft()]
-        while len(batch) < min(share, _LARGEST_BATCH) and batch[0].name not in _ALONE:
-            if self._waiting[0].name in _ALONE:
+        batch: list[Request] = []
+        goals: set[str] = set()
+        now = time.monotonic()
+        while self._waiting and len(batch) < _LARGEST_BATCH:
+            request = self._waiting[0]
+            if request.is_given_up(now):
+                self._waiting.popleft()
+                continue
+            if request.writes and request.goal in self._parked:
+                self._parked[request.goal].append(self._waiting.popleft())
+                continue
+            goes_alone = request.name in _ALONE or (request.writes and request.goal in self._contended)
+            if batch and (goes_alone or (len(batch) >= share and request.goal not in goals)):
                 break
             batch.append(self._waiting.popleft())
-        return sorted(batch)
+            if request.writes:
+                goals.add(request.goal)
+            if goes_alone:
+                break
+        return batch, goals
 
     async def _send(self, batch: list[Request]) -> None:
         try:
             async with self._take_connection() as connection:
                 if len(batch) == 1 or not await self._pipeline(connection, batch):
-                    for request in batch:
-                        await self._execute(connection, request)
+                    await self._send_each(connection, batch)
         except BaseException as error:
             for request in batch:
-                if not request.future.done():
-                    _refuse(request, error)
-            if not isinstance(error, StoreError):
+                _refuse(request, error)
+            if not isinstance(error, Exception):
                 raise
 
     async def _pipeline(self, connection: AsyncConnection, batch: list[Request]) -> bool:
@@ -120,25 +184,41 @@ class StatementQueue:
         except psycopg.Error as error:
             if is_lost(connection):
                 for request in batch:
-                    self._fail(connection, request, error)
+                    _refuse(request, self._meaning(connection, request, error))
             return is_lost(connection)
         for cursor, request in zip(cursors, batch, strict=True):
             _deliver(request, await cursor.fetchall())
         return True
 
-    async def _execute(self, connection: AsyncConnection, request: Request) -> None:
+    async def _send_each(self, connection: AsyncConnection, batch: list[Request]) -> None:
+        """Runs each request as a transaction of its own; a goal found locked is not waited for a second time."""
+        held: dict[str, StoreError] = {}
+        for request in batch:
+            known = held.get(request.goal) if request.writes else None
+            error = known or await self._execute(connection, request)
+            if error is not None:
+                _refuse(request, error)
+            if isinstance(error, LockHeld) and request.name not in _ALONE:
+                held[request.goal] = error
+                self._contended.add(request.goal)
+            elif request.writes:
+                self._contended.discard(request.goal)
+
+    async def _execute(self, connection: AsyncConnection, request: Request) -> StoreError | None:
+        """Answers the request, or gives the error to refuse it with."""
         cursor: Any = psycopg.AsyncRawCursor(connection)
         try:
             await cursor.execute(request.statement.sql, request.values, prepare=self._server.prepares)
             _deliver(request, await cursor.fetchall())
         except psycopg.Error as error:
-            self._fail(connection, request, error)
+            return self._meaning(connection, request, error)
+        return None
 
-    def _fail(self, connection: AsyncConnection, request: Request, error: psycopg.Error) -> None:
-        writes = request.mode is not Mode.READ
-        meaning = self._server.meaning(error, is_lost=is_lost(connection), may_have_written=writes, key=request.key)
+    def _meaning(self, connection: AsyncConnection, request: Request, error: psycopg.Error) -> StoreError:
+        lost = is_lost(connection)
+        meaning = self._server.meaning(error, is_lost=lost, may_have_written=request.writes, key=request.key)
         meaning.__cause__ = error
-        _refuse(request, meaning)
+        return meaning
 
 
 def _deliver(request: Request, rows: list[Row]) -> None:

@@ -1,7 +1,7 @@
 """One PostgreSQL database: how to connect to it, what it can do, and its schema."""
 
+import contextlib
 import random
-import select
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -50,8 +50,9 @@ class Statement:
 class PostgresServer:
     """What both drivers share: settings, statements, and the opening, which is blocking."""
 
-    def __init__(self, url: str, options: OpenOptions) -> None:
+    def __init__(self, url: str, options: OpenOptions, lock_seconds: float | None = None) -> None:
         self.options = options
+        self._lock_seconds = options.timeout_seconds if lock_seconds is None else lock_seconds
         self.statements = {
             name: Statement(number_parameters(text).encode(), parameter_names(text))
             for name, text in load_statements("postgres").items()
@@ -82,19 +83,33 @@ class PostgresServer:
             "target_session_attrs": "read-write",
             "application_name": "telic",
             **self._base,
+            "client_encoding": "UTF8",
         }
         if self._keeps_sessions:
             arguments["options"] = f"{self._base.get('options') or ''}{self._session_settings()}"
         return arguments | {"autocommit": True, "context": _ADAPTERS}
 
     def _session_settings(self) -> str:
-        milliseconds = int(self.options.timeout_seconds * 1000)
-        settings = {
-            "statement_timeout": milliseconds,
-            "lock_timeout": milliseconds,
-            "idle_in_transaction_session_timeout": milliseconds,
-        } | ({} if self.options.durability is Durability.FULL else {"synchronous_commit": "off"})
+        settings = self._timeouts() | (
+            {} if self.options.durability is Durability.FULL else {"synchronous_commit": "off"}
+        )
         return "".join(f" -c {name}={value}" for name, value in settings.items())
+
+    def _timeouts(self) -> dict[str, Any]:
+        milliseconds = max(1, int(self.options.timeout_seconds * 1000))
+        return {
+            "statement_timeout": milliseconds,
+            "lock_timeout": max(1, int(self._lock_seconds * 1000)),
+            "idle_in_transaction_session_timeout": milliseconds,
+        }
+
+    @property
+    def begin(self) -> bytes:
+        """What opens a transaction, with the time-outs where the session has none."""
+        if self._keeps_sessions:
+            return b"BEGIN"
+        local = (f"; SET LOCAL {name} = {value}" for name, value in self._timeouts().items())
+        return f"BEGIN{''.join(local)}".encode()
 
     def open(self) -> None:
         """The database answers and is at the newest schema.
@@ -105,24 +120,53 @@ class PostgresServer:
         with self._connect() as connection:
             try:
                 _check_server(connection)
+                self._keep_sessions_only_if(self._has_session_settings(connection))
                 self._migrate(connection)
             except psycopg.Error as error:
                 raise translate(error) from error
 
     def _connect(self) -> psycopg.Connection[Any]:
+        """A connection; with session settings, unless it can only be had without."""
+        started = time.monotonic()
+        first = self._attempt(keeps_sessions=True)
+        if isinstance(first, psycopg.Connection):
+            return first
+        if time.monotonic() - started >= self.options.timeout_seconds:
+            raise first
+        # A pooler in transaction mode refuses session settings, and loses prepared statements.
+        plain = self._attempt(keeps_sessions=False)
+        if isinstance(plain, StoreUnavailable):
+            raise first
+        # Unless the server had only just come up: then the settings are taken now.
+        again = self._attempt(keeps_sessions=True)
+        if isinstance(again, psycopg.Connection):
+            plain.close()
+            return again
+        self._keep_sessions_only_if(False)
+        return plain
+
+    def _attempt(self, *, keeps_sessions: bool) -> psycopg.Connection[Any] | StoreUnavailable:
+        self._keep_sessions_only_if(keeps_sessions)
         try:
             return psycopg.connect(**self.connection_arguments())
         except psycopg.Error as error:
-            refused = StoreUnavailable(
-                f"cannot connect to PostgreSQL at {self.place}: check that it runs there, and the user and password"
-            )
-            refused.__cause__ = _without_message(error)
-        # A pooler in transaction mode refuses session settings, and loses prepared statements.
-        self._keeps_sessions = self.prepares = False
-        try:
-            return psycopg.connect(**self.connection_arguments())
-        except psycopg.Error:
-            raise refused from refused.__cause__
+            return self.unreachable(error)
+
+    def unreachable(self, error: psycopg.Error) -> StoreUnavailable:
+        """What a refused connection means; without the library's message, which may repeat parts of the URL."""
+        refusal = StoreUnavailable(
+            f"cannot connect to PostgreSQL at {self.place}: check that it runs there, and the user and password"
+        )
+        refusal.__cause__ = psycopg.OperationalError(f"{type(error).__name__} (SQLSTATE {error.sqlstate})")
+        return refusal
+
+    def _keep_sessions_only_if(self, is_kept: bool) -> None:
+        self._keeps_sessions = self.prepares = is_kept
+
+    def _has_session_settings(self, connection: psycopg.Connection[Any]) -> bool:
+        wanted = str(self._timeouts()["statement_timeout"])
+        row = connection.execute("SELECT setting FROM pg_settings WHERE name = 'statement_timeout'").fetchone()
+        return row == (wanted,)
 
     def _migrate(self, connection: psycopg.Connection[Any]) -> None:
         if not pending("postgres", _version(connection)):
@@ -155,17 +199,6 @@ def is_lost(connection: psycopg.BaseConnection[Any]) -> bool:
     return bool(connection.closed) or connection.pgconn.transaction_status in unclear
 
 
-def require_quiet(connection: psycopg.BaseConnection[Any]) -> None:
-    """Nothing happens for an idle connection on which nothing waits; costs no round trip.
-
-    Raises:
-        OperationalError: the server has said something, so it has hung up.
-    """
-    readable, _, _ = select.select([connection.pgconn.socket], [], [], 0)
-    if readable:
-        raise psycopg.OperationalError("the server closed the idle connection")
-
-
 class Replays:
     """How long to pause before an operation that raced is run again, until the deadline."""
 
@@ -180,23 +213,18 @@ class Replays:
             StoreBusy: the deadline has passed.
         """
         if time.monotonic() > self._deadline:
-            raise StoreBusy("other writers kept getting in between for longer than the time-out") from error
+            raise StoreBusy(f"others were in the way for longer than the time-out: {error}") from error
         self._pause_seconds = min(self._pause_seconds * 2, _LONGEST_PAUSE_SECONDS)
         return random.uniform(0, self._pause_seconds)
 
 
 def _parse(url: str) -> Mapping[str, Any]:
-    try:
-        return conninfo.conninfo_to_dict(url)
-    except psycopg.Error:
-        # The library's message repeats the whole URL with its password.
-        raise StoreMisconfigured(
-            "the PostgreSQL URL cannot be read: postgresql://user:password@host:port/name"
-        ) from None
-
-
-def _without_message(error: psycopg.Error) -> Exception:
-    return psycopg.OperationalError(f"{type(error).__name__} (SQLSTATE {error.sqlstate})")
+    # What follows a NUL the library would not see, and so take the password for the port.
+    if "\0" not in url:
+        with contextlib.suppress(psycopg.Error):
+            return conninfo.conninfo_to_dict(url)
+    # The library's own error, which repeats the whole URL with its password, is not even this one's context.
+    raise StoreMisconfigured("the PostgreSQL URL cannot be read: postgresql://user:password@host:port/name")
 
 
 def _check_server(connection: psycopg.Connection[Any]) -> None:

@@ -1,0 +1,1 @@
+"""Telic measured against the limits of its databases and against its peers: `python -m benchmarks`."""

@@ -1,0 +1,45 @@
+"""The parameters that Telic itself would send, so that a loop without Telic does exactly the same work."""
+
+from typing import Any, NoReturn
+
+import telic
+from benchmarks.hot import Hot, Target
+from telic.services.context import Context
+from telic.storage.drive import complete
+from telic.storage.transaction import Mode, Operation, Parameters
+
+
+class _Sent(Exception):
+    def __init__(self, parameters: Parameters) -> None:
+        self.parameters = dict(parameters)
+
+
+class _Recorder:
+    """A driver and a transaction of which nothing is left but what was sent first."""
+
+    def run(self, operation: Operation[Any], mode: Mode, key: str | None) -> Any:  # noqa: ARG002
+        return complete(operation(self))
+
+    def point(self, statement: str, parameters: Parameters) -> NoReturn:  # noqa: ARG002
+        raise _Sent(parameters)
+
+    async def maybe(self, statement: str, parameters: Parameters) -> NoReturn:  # noqa: ARG002
+        raise _Sent(parameters)
+
+    all = maybe
+
+    def inspect(self) -> NoReturn:
+        raise NotImplementedError
+
+    def close(self) -> None:
+        pass
+
+
+def recorded(operation: Hot, target: Target) -> dict[str, Any]:
+    """The parameters of the first statement that the operation sends."""
+    store = telic.GoalStore(_Recorder(), Context(None, model_may_create=False))
+    try:
+        operation(store, target)
+    except _Sent as sent:
+        return sent.parameters
+    raise AssertionError("the operation sent no statement")

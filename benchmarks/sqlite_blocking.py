@@ -1,0 +1,89 @@
+"""Blocking SQLite against a bare apsw loop that runs the same SQL in the same transactions."""
+
+from collections.abc import Callable, Iterator
+from functools import partial
+from pathlib import Path
+from typing import Any, Final
+
+import apsw
+
+import telic
+from benchmarks import hot
+from benchmarks.bench import Bench
+from benchmarks.hot import Hot, Targets
+from benchmarks.measure import Result, Work, faster, interleave, time_each
+from benchmarks.populate import goals_of_sqlite, populate_sqlite
+from benchmarks.recorded import recorded
+from telic.domain.chain import digest
+from telic.storage.statements import load_statements
+
+GOALS: Final = 1_000
+WARM_UP_COMMITS: Final = 1_000
+"""A write-ahead log is slower while it grows."""
+
+InLoop = Callable[[dict[str, Any]], object]
+
+
+class ApswLoop:
+    """What a program without Telic would do: prepared parameters, one statement text, one transaction."""
+
+    def __init__(self, path: Path) -> None:
+        self.connection = apsw.Connection(str(path), statementcachesize=200)
+        self.connection.set_busy_timeout(10_000)
+        self.connection.config(apsw.SQLITE_DBCONFIG_DEFENSIVE, 1)
+        self.connection.config(apsw.SQLITE_DBCONFIG_TRUSTED_SCHEMA, 0)
+        self.connection.config(apsw.SQLITE_DBCONFIG_ENABLE_FKEY, 1)
+        # Without it SQLite compiles some statements anew at each execution, to look at the bound values.
+        self.connection.config(apsw.SQLITE_DBCONFIG_ENABLE_QPSG, 1)
+        self.connection.create_scalar_function("telic_digest", digest, 1, deterministic=True)
+        self.connection.execute("PRAGMA synchronous = FULL; PRAGMA cache_size = -65536")
+        self.statements = load_statements("sqlite")
+
+    def writes(self, statement: str) -> InLoop:
+        """Runs the named statement in a transaction of its own."""
+        execute, sql = self.connection.execute, self.statements[statement]
+
+        def write(parameters: dict[str, Any]) -> object:
+            execute("BEGIN IMMEDIATE")
+            rows = execute(sql, parameters).fetchall()
+            execute("COMMIT")
+            return rows
+
+        return write
+
+    def reads(self, statement: str) -> InLoop:
+        """Runs the named statement."""
+        execute, sql = self.connection.execute, self.statements[statement]
+        return lambda parameters: execute(sql, parameters).fetchall()
+
+
+def run(bench: Bench) -> Iterator[Result]:
+    """`record_turn`, `create` and `get` at the default durability."""
+    path, other_path = bench.new_file("telic"), bench.new_file("apsw")
+    for each in (path, other_path):
+        populate_sqlite(each, GOALS)
+    loop = ApswLoop(other_path)
+    writes, reads = bench.size(250, 100), bench.size(5_000, 1_000)
+    kinds: list[tuple[Hot, InLoop, int]] = [
+        (hot.record_turn, loop.writes("turns.record"), writes),
+        (hot.create, loop.writes("goals.create"), writes),
+        (hot.get, loop.reads("goals.get"), reads),
+        (hot.active, loop.reads("goals.active"), reads),
+    ]
+    with telic.connect(path) as store:
+        for operation, in_loop, size in kinds:
+            works = _works(store, operation, in_loop, size, Targets(goals_of_sqlite(path, GOALS)))
+            interleave(works, WARM_UP_COMMITS // size + 1)
+            rounds = interleave(works, bench.repetitions)
+            yield faster(f"SQLite, blocking: {operation.__name__}", "apsw loop, same SQL", rounds, at_least=0.8)
+    loop.connection.close()
+
+
+def _works(store: telic.GoalStore, operation: Hot, in_loop: InLoop, size: int, targets: Targets) -> tuple[Work, Work]:
+    def by_telic() -> float:
+        return time_each(partial(operation, store), targets.take(size))
+
+    def by_loop() -> float:
+        return time_each(in_loop, [recorded(operation, target) for target in targets.take(size)])
+
+    return by_telic, by_loop

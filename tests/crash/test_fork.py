@@ -1,0 +1,252 @@
+"""A store that is open when its process forks: parent and children go on, and nothing acknowledged is lost."""
+
+import asyncio
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import telic
+from tests.crash.support import (
+    COLOURS,
+    Crew,
+    checked_history,
+    name_of,
+    new_goal,
+    opened,
+    stay_in_a_transaction,
+    wait_for,
+)
+
+CHILDREN = 4
+TURNS_EACH = 50
+
+
+async def _record(store: Any, goal_id: str, name: str, turns: int = TURNS_EACH) -> None:
+    for number in range(turns):
+        await store.record_turn(goal_id, tokens=3, key=f"{name}-{number}")
+
+
+def _in_a_new_loop(body: Callable[..., Awaitable[Any]], *arguments: Any) -> Any:
+    async def run() -> Any:
+        return await body(*arguments)
+
+    return asyncio.run(run())
+
+
+def _keys(names: list[str]) -> set[str]:
+    return {f"{name}-{number}" for name in names for number in range(TURNS_EACH)}
+
+
+async def _fork_and_share(location: str, colour: str, goal_id: str) -> None:
+    async with opened(location, colour) as store:
+        await _record(store, goal_id, "before")
+        crew = Crew()
+        children = [crew.start(_in_a_new_loop, _record, store, goal_id, f"child{number}") for number in range(CHILDREN)]
+        await _record(store, goal_id, "parent")
+        for child in children:
+            child.result()
+        await _record(store, goal_id, "after")
+
+
+def _share(location: str, colour: str, goal_id: str, crew: Crew) -> None:
+    crew.start(_in_a_new_loop, _fork_and_share, location, colour, goal_id).result()
+    history = checked_history(location, goal_id)
+    names = ["before", "parent", "after", *(f"child{number}" for number in range(CHILDREN))]
+    assert {turn.key for turn in history.turns} == _keys(names)
+    assert history.goal.tokens_used == 3 * len(_keys(names))
+
+
+def test_parent_and_children_share_a_blocking_store(location: str, crew: Crew) -> None:
+    """Forked children and their parent write through one blocking store at once, and every turn is counted."""
+    _share(location, "blocking", new_goal(location), crew)
+
+
+def test_parent_and_children_share_an_async_store(tmp_path: Path, crew: Crew) -> None:
+    """Forked children, in loops of their own, and their parent write through one async store at once."""
+    path = str(tmp_path / "goals.db")
+    _share(path, "async", new_goal(path), crew)
+
+
+async def _close_before_the_child(location: str, colour: str, goal_id: str, folder: Path) -> None:
+    async def child(store: Any) -> None:
+        await _record(store, goal_id, "first")
+        (folder / "first").touch()
+        wait_for(folder / "closed")
+        await _record(store, goal_id, "second")
+        # A crash: the child never gets to close its store, and so to move the log into the database.
+        os.kill(os.getpid(), signal.SIGKILL)
+
+    async with opened(location, colour) as store:
+        await _record(store, goal_id, "parent")
+        worker = Crew().start(_in_a_new_loop, child, store)
+        wait_for(folder / "first")
+    (folder / "closed").touch()
+    worker.wait()
+
+
+@pytest.mark.parametrize("colour", COLOURS)
+def test_a_child_outlives_its_parents_store(colour: str, tmp_path: Path, crew: Crew) -> None:
+    """What a forked child acknowledges after its parent has closed the store is there, also after a crash."""
+    path = str(tmp_path / "goals.db")
+    goal_id = new_goal(path)
+    crew.start(_in_a_new_loop, _close_before_the_child, path, colour, goal_id, tmp_path).result()
+    history = checked_history(path, goal_id)
+    assert {turn.key for turn in history.turns} == _keys(["parent", "first", "second"])
+
+
+async def _child_closes(location: str, colour: str, goal_id: str) -> None:
+    async def child(store: Any, name: str) -> None:
+        await _record(store, goal_id, name)
+        await store.close()
+
+    async with opened(location, colour) as store:
+        await _record(store, goal_id, "before")
+        Crew().start(_in_a_new_loop, child, store, "child").result()
+        await _record(store, goal_id, "after")
+        Crew().start(_in_a_new_loop, child, store, "second-child").result()
+
+
+@pytest.mark.parametrize("colour", COLOURS)
+def test_a_child_that_closes_the_store_leaves_the_parents_open(colour: str, tmp_path: Path, crew: Crew) -> None:
+    """A forked child's `close` is its own: the parent's store goes on."""
+    path = str(tmp_path / "goals.db")
+    goal_id = new_goal(path)
+    crew.start(_in_a_new_loop, _child_closes, path, colour, goal_id).result()
+    history = checked_history(path, goal_id)
+    assert {turn.key for turn in history.turns} == _keys(["before", "child", "after", "second-child"])
+
+
+def _delete_all(folder: Path) -> None:
+    for file in folder.iterdir():
+        file.unlink()
+
+
+async def _delete_before_the_child(location: str, colour: str, folder: Path) -> str:
+    async def child(store: Any) -> str:
+        wait_for(folder / "deleted")
+        try:
+            await store.create("in the void")
+        except telic.GoalError as error:
+            return name_of(error)
+        return "acknowledged"
+
+    async with opened(location, colour) as store:
+        await store.create("before")
+        worker = Crew().start(_in_a_new_loop, child, store)
+        _delete_all(folder)
+        (folder / "deleted").touch()
+        outcome: str = worker.result()
+    return outcome
+
+
+@pytest.mark.parametrize("colour", COLOURS)
+def test_a_child_whose_file_was_deleted_is_told(colour: str, tmp_path: Path, crew: Crew) -> None:
+    """A forked child whose database was deleted meanwhile gets StoreMoved, and does not make another one."""
+    path = str(tmp_path / "goals.db")
+    assert crew.start(_in_a_new_loop, _delete_before_the_child, path, colour, tmp_path).result() == "StoreMoved"
+    assert [file.name for file in tmp_path.iterdir()] == ["deleted"]
+
+
+def _fork_amid_a_write(location: str, goal_id: str, entered: Path) -> None:
+    store = telic.connect(location, timeout_seconds=5)
+    thread = threading.Thread(target=stay_in_a_transaction, args=(store, entered, 0.3))
+    thread.start()
+    wait_for(entered)
+    child = Crew().start(lambda: store.record_turn(goal_id, tokens=3, key="child").turn.number)
+    child.result()
+    thread.join()
+    store.record_turn(goal_id, tokens=3, key="parent")
+
+
+def test_a_child_forked_amid_a_write_writes(tmp_path: Path, crew: Crew) -> None:
+    """A child that was forked while another thread of its parent was writing can write itself."""
+    path = str(tmp_path / "goals.db")
+    goal_id = new_goal(path)
+    crew.start(_fork_amid_a_write, path, goal_id, tmp_path / "entered").result()
+    assert checked_history(path, goal_id).goal.turns_used == 2
+
+
+async def _fork_a_busy_store(location: str, colour: str, goal_id: str, forks: int) -> int:
+    parent_turns = 0
+    async with opened(location, colour, timeout_seconds=5) as store:
+
+        async def keep_writing() -> None:
+            nonlocal parent_turns
+            while True:
+                await store.record_turn(goal_id, tokens=3)
+                parent_turns += 1
+                await asyncio.sleep(0)
+
+        writers = [asyncio.ensure_future(keep_writing()) for _ in range(4)]
+        for number in range(forks):
+            await asyncio.sleep(0.005)
+            child = Crew().start(_in_a_new_loop, _record, store, goal_id, f"child{number}", 1)
+            await asyncio.to_thread(child.result)
+        for writer in writers:
+            writer.cancel()
+        await asyncio.gather(*writers, return_exceptions=True)
+    return parent_turns
+
+
+def test_children_of_a_busy_async_store_write(tmp_path: Path, crew: Crew) -> None:
+    """Children forked at random moments of a busy async store all write at once, and nothing is miscounted."""
+    path, forks = str(tmp_path / "goals.db"), 40
+    goal_id = new_goal(path)
+    acknowledged = crew.start(_in_a_new_loop, _fork_a_busy_store, path, "async", goal_id, forks).result()
+    history = checked_history(path, goal_id)
+    assert {f"child{number}-0" for number in range(forks)} <= {turn.key for turn in history.turns}
+    assert acknowledged + forks <= history.goal.turns_used <= acknowledged + forks + 4
+
+
+def _hold_the_lock_with_an_idle_child(location: str, child: Path, entered: Path) -> None:
+    store = telic.connect(location)
+    child.write_text(str(Crew().start(time.sleep, 3600).pid))
+    stay_in_a_transaction(store, entered, 3600)
+
+
+def test_an_idle_child_keeps_no_lock_of_a_killed_parent(tmp_path: Path, crew: Crew) -> None:
+    """The write lock of a killed process is free at once, although a child that it had forked lives on."""
+    path, child, entered = str(tmp_path / "goals.db"), tmp_path / "child", tmp_path / "entered"
+    goal_id = new_goal(path)
+    holder = crew.start(_hold_the_lock_with_an_idle_child, path, child, entered)
+    wait_for(entered)
+    holder.kill()
+    try:
+        with telic.connect(path, timeout_seconds=1) as store:
+            store.record_turn(goal_id, tokens=3)
+    finally:
+        os.kill(int(child.read_text()), signal.SIGKILL)
+
+
+CHILD_THAT_ENDS = """
+import os, sys, telic
+store = telic.connect(sys.argv[1])
+goal = store.create("outlive")
+child = os.fork()
+if child == 0:
+    if sys.argv[2] == "used":
+        store.record_turn(goal.id, tokens=1, key="child")
+    sys.exit(0)
+assert os.waitpid(child, 0)[1] == 0
+for number in range(20):
+    store.record_turn(goal.id, tokens=1, key=f"parent-{number}")
+print(goal.id, flush=True)
+os.kill(os.getpid(), 9)
+"""
+
+
+@pytest.mark.parametrize("use", ["used", "unused"])
+def test_the_orderly_end_of_a_child_harms_nothing(use: str, tmp_path: Path) -> None:
+    """A child that ends as interpreters do, tidying up what it inherited, takes nothing from its parent."""
+    path = str(tmp_path / "goals.db")
+    command = [sys.executable, "-W", "ignore::DeprecationWarning", "-c", CHILD_THAT_ENDS, path, use]
+    goal_id = subprocess.run(command, capture_output=True, text=True, check=False).stdout.strip()
+    assert checked_history(path, goal_id).goal.turns_used == 20 + (use == "used")

@@ -1,0 +1,181 @@
+"""Both stores through PgBouncer in transaction mode, which keeps no session between two transactions."""
+
+import asyncio
+import time
+from collections.abc import Iterator
+from typing import Any
+
+import psycopg
+import pytest
+
+import telic
+from telic import GoalStatus
+from telic.domain.history import replay
+from tests.postgres.bouncer import BINARY, DROPS_SETTINGS, Bouncer, running_bouncer
+from tests.postgres.faces import OPENERS, OpenStore, ledger_of, retried
+from tests.support.postgres_server import PostgresServer
+
+pytestmark = pytest.mark.skipif(BINARY is None, reason="pgbouncer is not installed")
+
+SETTINGS = ("statement_timeout", "lock_timeout", "idle_in_transaction_session_timeout", "synchronous_commit")
+VARIANTS = {"refuses settings": "", "drops settings": DROPS_SETTINGS}
+
+
+@pytest.fixture(scope="module", params=VARIANTS)
+def bouncer(request: pytest.FixtureRequest, postgres_url: str) -> Iterator[Bouncer]:
+    """A pooler that refuses session settings at connection, and one that drops them without a word."""
+    with running_bouncer(postgres_url, VARIANTS[request.param]) as started:
+        yield started
+
+
+@pytest.fixture
+def pooled(bouncer: Bouncer, database: str) -> str:
+    """The database's URL, led through the pooler."""
+    return bouncer.url(database)
+
+
+async def live_a_goals_life(store: Any, worker: int, turns: int) -> str:
+    """Every kind of call on one goal; gives its id."""
+    scope = f"worker-{worker}"
+    former = await store.create("the former goal", scope=scope, token_budget=10)
+    goal = await store.create("the goal", scope=scope, key=f"key-{worker}")
+    for number in range(turns):
+        await store.record_turn(goal.id, tokens=number, key=f"turn-{number}")
+        assert (await store.active(scope=scope)).id == goal.id
+        assert (await store.get(former.id)).id == former.id
+    goal = await store.edit(goal.id, text=f"edited by {worker}")
+    goal = await store.set_budget(goal.id, telic.Budget(tokens=1_000_000), expected_revision=goal.revision)
+    with pytest.raises(telic.StaleUpdate):
+        await store.pause(goal.id, expected_revision=1)
+    with pytest.raises(telic.TurnConflict):
+        await store.record_turn(goal.id, tokens=999, key="turn-0")
+    await store.resume(former.id)
+    assert (await store.record_turn(former.id, tokens=11, key="over")).goal.reason is telic.Reason.BUDGET
+    goal = await store.resume(goal.id)
+    goal = await store.complete(goal.id, expected_revision=goal.revision)
+    listed = (await store.list(scope=scope)).goals
+    assert [(item.id, item.status) for item in listed] == [
+        (goal.id, GoalStatus.COMPLETED),
+        (former.id, GoalStatus.PAUSED),
+    ]
+    return str(goal.id)
+
+
+async def check_a_goals_life(witness: Any, goal_id: str, worker: int, turns: int) -> None:
+    events, ledger = await witness.events(goal_id), await witness.turns(goal_id)
+    goal = await witness.get(goal_id)
+    assert replay(goal_id, events, ledger).goal == goal
+    assert [event.kind.value for event in events] == [
+        "created", "edited", "budget_set", "paused", "resumed", "completed"
+    ]  # fmt: skip
+    assert {turn.key: turn.usage.tokens for turn in ledger} == {f"turn-{number}": number for number in range(turns)}
+    assert goal.text == f"edited by {worker}"
+
+
+@pytest.mark.parametrize(("colour", "workers", "turns"), [("blocking", 8, 25), ("async", 32, 8)])
+async def test_every_call_is_exact_through_the_pooler(
+    colour: str, workers: int, turns: int, pooled: str, database: str
+) -> None:
+    """Many threads or tasks on two server connections: no raw error, no lost or doubled change."""
+    async with OPENERS[colour](pooled) as store, OPENERS[colour](database) as witness:
+        lives = [live_a_goals_life(store, worker, turns) for worker in range(workers)]
+        ids = await asyncio.gather(*lives)
+        for worker, goal_id in enumerate(ids):
+            await check_a_goals_life(witness, goal_id, worker, turns)
+
+
+async def test_two_stores_with_other_statements_never_mix_them_up(pooled: str, open_store: OpenStore) -> None:
+    """Statements of the same shape on connections of two stores give their own answers, not each other's."""
+    async with open_store(pooled, pool_size=4) as first, open_store(pooled, pool_size=4) as second:
+        goal = await first.create("mine", scope="mine")
+
+        async def ask(number: int) -> None:
+            for _ in range(10):
+                by_id, by_scope = (first.get(goal.id), second.active("mine"))
+                assert await asyncio.gather(by_id, by_scope) == [goal, goal]
+                assert await second.active(goal.id) is None
+                with pytest.raises(telic.GoalNotFound):
+                    await first.get("01234567-89ab-7def-8123-456789abcdef")
+
+        await asyncio.gather(*map(ask, range(8)))
+
+
+async def test_no_session_setting_is_left_on_the_servers_connections(
+    pooled: str, database: str, open_store: OpenStore
+) -> None:
+    """Other clients of the pooler find the server's own settings and no prepared statement."""
+    async with open_store(pooled, timeout_seconds=3, durability=telic.Durability.NORMAL) as store:
+        goal = await store.create("leave no trace")
+        for number in range(8):
+            await asyncio.gather(*(store.edit(goal.id, text=f"text {number} {n}") for n in range(4)))
+            await asyncio.gather(*(store.record_turn(goal.id, tokens=1) for _ in range(4)))
+        with pytest.raises(telic.InvalidInput):
+            await store.edit(goal.id)
+        found = await asyncio.to_thread(_settings_of_both_connections, pooled)
+    with psycopg.connect(database) as direct:
+        expected = _settings(direct)
+    assert found == [expected, expected]
+
+
+def _settings(connection: "psycopg.Connection[Any]") -> list[Any]:
+    values: list[Any] = [connection.execute(f"SHOW {name}".encode()).fetchone() for name in SETTINGS]
+    values += connection.execute("SELECT count(*) FROM pg_prepared_statements").fetchall()
+    return values
+
+
+def _settings_of_both_connections(pooled: str) -> list[list[Any]]:
+    """Two transactions at once are on the pooler's two server connections."""
+    arguments: dict[str, Any] = {"prepare_threshold": None}
+    with psycopg.connect(pooled, **arguments) as one, psycopg.connect(pooled, **arguments) as two:
+        pids = {connection.execute("SELECT pg_backend_pid()").fetchone() for connection in (one, two)}
+        assert len(pids) == 2
+        return [_settings(one), _settings(two)]
+
+
+async def test_a_locked_goal_is_busy_through_the_pooler_too(pooled: str, database: str, open_store: OpenStore) -> None:
+    """Without session settings each transaction carries its own time-outs, and every call ends in time."""
+    async with open_store(pooled, timeout_seconds=1) as store:
+        goal = await store.create("locked")
+        with psycopg.connect(database) as other:
+            other.execute("SELECT 1 FROM goals WHERE id = %s FOR UPDATE", (goal.id,))
+            started = time.monotonic()
+            edit = store.edit(goal.id, text="busy", key="busy edit")
+            turn = store.record_turn(goal.id, tokens=4, key="busy turn")
+            outcomes = await asyncio.gather(edit, turn, return_exceptions=True)
+            assert time.monotonic() - started < 3
+        assert isinstance(outcomes[0], telic.StoreBusy)
+        assert isinstance(outcomes[1], telic.StoreBusy | telic.OutcomeUnknown)
+        await retried(lambda: store.edit(goal.id, text="busy", key="busy edit"), 5)
+        await retried(lambda: store.record_turn(goal.id, tokens=4, key="busy turn"), 5)
+        assert await ledger_of(store, goal.id) == {"busy turn": 4}
+        assert (await store.get(goal.id)).revision == 2
+
+
+@pytest.mark.parametrize(("colour", "settings"), list(zip(OPENERS, VARIANTS.values(), strict=True)))
+async def test_restarts_of_the_pooler_and_of_the_server_are_survived(
+    colour: str, settings: str, own_server: PostgresServer
+) -> None:
+    """Whichever of the two goes away, callers see retryable errors only, and every turn is counted once."""
+    with running_bouncer(own_server.url(), settings) as bouncer:
+        async with OPENERS[colour](bouncer.url(own_server.url()), timeout_seconds=5) as store:
+            goal = await store.create("two that may fail")
+            acknowledged = 0
+
+            async def record(worker: int, until: asyncio.Event) -> None:
+                nonlocal acknowledged
+                number = 0
+                while not until.is_set():
+                    key = f"{worker}-{number}"
+                    await retried(lambda: store.record_turn(goal.id, tokens=1, key=key))  # noqa: B023
+                    acknowledged, number = acknowledged + 1, number + 1
+
+            done = asyncio.Event()
+            workers = [asyncio.create_task(record(worker, done)) for worker in range(4)]
+            for restart in (own_server.kill_and_start, bouncer.stop, bouncer.start, own_server.kill_and_start):
+                await asyncio.sleep(0.2)
+                await asyncio.to_thread(restart)
+            await asyncio.sleep(0.3)
+            done.set()
+            await asyncio.gather(*workers)
+            assert len(await ledger_of(store, goal.id)) == acknowledged
+            assert acknowledged > 20
