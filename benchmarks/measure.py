@@ -88,10 +88,11 @@ def faster(work: str, reference: str, rounds: Sequence[Round], at_least: float |
     return _compared(work, reference, rounds, [other / telic for telic, other in rounds], bar, "×")
 
 
-def slower(work: str, reference: str, rounds: Sequence[Round], at_most: float, unit: str = "×") -> Result:
+def slower(work: str, reference: str, rounds: Sequence[Round], at_most: float | None = None, unit: str = "×") -> Result:
     """How many times the reference's time Telic takes; each round is (Telic, reference)."""
     ratios = [telic / other for telic, other in rounds]
-    return _compared(work, reference, rounds, ratios, Bar(at_most, is_floor=False), unit)
+    bar = None if at_most is None else Bar(at_most, is_floor=False)
+    return _compared(work, reference, rounds, ratios, bar, unit)
 
 
 def _compared(

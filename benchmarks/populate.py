@@ -80,7 +80,9 @@ def populate_postgres(url: str, goals: int, id_expression: str = UUID) -> None:
         connection.execute("CHECKPOINT")
 
 
-_SPREAD: Final = "SELECT id, scope FROM goals WHERE status = 'active' AND sequence % {step} = {offset} ORDER BY sequence LIMIT {count}"
+_SPREAD: Final = """
+SELECT id, scope FROM goals WHERE status = 'active' AND sequence % {step} = {offset} ORDER BY sequence LIMIT {count}
+"""
 
 
 def goals_of_sqlite(path: Path, count: int, step: int = 1, offset: int = 0) -> Goals:

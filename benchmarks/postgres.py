@@ -10,6 +10,8 @@ from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
+from tests.support.postgres_server import binaries
+
 import telic
 from benchmarks import hot
 from benchmarks.bench import Bench
@@ -18,7 +20,6 @@ from benchmarks.measure import Result, Round, Work, faster, interleave
 from benchmarks.populate import FIRST_NUMERIC_ID, NUMERIC, goals_of_postgres, populate_postgres
 from benchmarks.recorded import recorded
 from telic.storage.statements import load_statements
-from tests.support.postgres_server import binaries
 
 GOALS: Final = 1_000
 CALLERS: Final = 32

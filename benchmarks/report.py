@@ -1,7 +1,6 @@
 """The table, the page and the plot."""
 
 import platform
-import sys
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from os import cpu_count

@@ -6,6 +6,7 @@ from functools import partial
 from typing import Any, Final
 
 import psycopg
+from tests.support.tcp_proxy import TcpProxy
 
 import telic
 from benchmarks import hot
@@ -13,7 +14,6 @@ from benchmarks.bench import Bench
 from benchmarks.hot import Hot, Target, Targets
 from benchmarks.measure import Result, interleave, slower, time_each
 from benchmarks.populate import goals_of_postgres, populate_postgres
-from tests.support.tcp_proxy import TcpProxy
 
 DELAY_SECONDS: Final = 0.010
 """Each way."""
@@ -35,7 +35,6 @@ def run(bench: Bench) -> Iterator[Result]:
     """Every hot operation, blocking and async."""
     url = bench.new_database("far_away")
     populate_postgres(url, GOALS)
-    targets = Targets(goals_of_postgres(url, GOALS))
     with TcpProxy(bench.postgres.port) as proxy:
         far = proxy.url(url)
         with psycopg.connect(far, autocommit=True, prepare_threshold=0) as plain:
@@ -43,13 +42,17 @@ def run(bench: Bench) -> Iterator[Result]:
             with telic.connect(far) as store:
                 for name, operations in OPERATIONS.items():
                     call = partial(_all, partial(_call, store), operations)
-                    yield _measure(bench, f"blocking: {name}", call, len(operations), targets, plain)
+                    yield _measure(bench, f"blocking: {name}", call, len(operations), _active_goals(url), plain)
             with asyncio.Runner() as runner:
                 async_store = runner.run(_open(far))
                 for name, operations in OPERATIONS.items():
                     call = partial(_all, partial(_call_async, runner, async_store), operations)
-                    yield _measure(bench, f"async: {name}", call, len(operations), targets, plain)
+                    yield _measure(bench, f"async: {name}", call, len(operations), _active_goals(url), plain)
                 runner.run(async_store.close())
+
+
+def _active_goals(url: str) -> Targets:
+    return Targets(goals_of_postgres(url, GOALS))
 
 
 def _measure(

@@ -10,7 +10,7 @@ import apsw
 import telic
 from benchmarks import hot
 from benchmarks.bench import Bench
-from benchmarks.hot import Hot, Targets
+from benchmarks.hot import Hot, Target, Targets
 from benchmarks.measure import Result, Work, faster, interleave, time_each
 from benchmarks.populate import goals_of_sqlite, populate_sqlite
 from benchmarks.recorded import recorded
@@ -22,6 +22,7 @@ WARM_UP_COMMITS: Final = 1_000
 """A write-ahead log is slower while it grows."""
 
 InLoop = Callable[[dict[str, Any]], object]
+Works = tuple[Work, Work]
 
 
 class ApswLoop:
@@ -58,28 +59,31 @@ class ApswLoop:
 
 
 def run(bench: Bench) -> Iterator[Result]:
-    """`record_turn`, `create` and `get` at the default durability."""
+    """`record_turn`, `create`, `get` and `active` at the default durability."""
     path, other_path = bench.new_file("telic"), bench.new_file("apsw")
     for each in (path, other_path):
         populate_sqlite(each, GOALS)
     loop = ApswLoop(other_path)
-    writes, reads = bench.size(250, 100), bench.size(5_000, 1_000)
-    kinds: list[tuple[Hot, InLoop, int]] = [
-        (hot.record_turn, loop.writes("turns.record"), writes),
-        (hot.create, loop.writes("goals.create"), writes),
-        (hot.get, loop.reads("goals.get"), reads),
-        (hot.active, loop.reads("goals.active"), reads),
-    ]
+    targets = Targets(goals_of_sqlite(path, GOALS))
+    size = bench.size(250, 100)
     with telic.connect(path) as store:
-        for operation, in_loop, size in kinds:
-            works = _works(store, operation, in_loop, size, Targets(goals_of_sqlite(path, GOALS)))
+        for write, statement in ((hot.record_turn, "turns.record"), (hot.create, "goals.create")):
+            works = _writes(store, write, loop.writes(statement), targets, size)
             interleave(works, WARM_UP_COMMITS // size + 1)
-            rounds = interleave(works, bench.repetitions)
-            yield faster(f"SQLite, blocking: {operation.__name__}", "apsw loop, same SQL", rounds, at_least=0.8)
+            yield _compared(bench, write, works)
+        for read, statement in ((hot.get, "goals.get"), (hot.active, "goals.active")):
+            works = _reads(store, read, loop.reads(statement), targets.take(GOALS), bench.size(5, 1))
+            interleave(works, 1)
+            yield _compared(bench, read, works)
     loop.connection.close()
 
 
-def _works(store: telic.GoalStore, operation: Hot, in_loop: InLoop, size: int, targets: Targets) -> tuple[Work, Work]:
+def _compared(bench: Bench, operation: Hot, works: Works) -> Result:
+    rounds = interleave(works, bench.repetitions)
+    return faster(f"SQLite, blocking: {operation.__name__}", "apsw loop, same SQL", rounds, at_least=0.8)
+
+
+def _writes(store: telic.GoalStore, operation: Hot, in_loop: InLoop, targets: Targets, size: int) -> Works:
     def by_telic() -> float:
         return time_each(partial(operation, store), targets.take(size))
 
@@ -87,3 +91,11 @@ def _works(store: telic.GoalStore, operation: Hot, in_loop: InLoop, size: int, t
         return time_each(in_loop, [recorded(operation, target) for target in targets.take(size)])
 
     return by_telic, by_loop
+
+
+def _reads(store: telic.GoalStore, operation: Hot, in_loop: InLoop, targets: list[Target], passes: int) -> Works:
+    parameters = [recorded(operation, target) for target in targets]
+    return (
+        lambda: time_each(partial(operation, store), targets * passes),
+        lambda: time_each(in_loop, parameters * passes),
+    )

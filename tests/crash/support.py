@@ -25,6 +25,7 @@ from telic.testing import Awaited
 
 COLOURS = ("blocking", "async")
 UNSPECIFIC = {"GoalError", "StoreError"}
+_TEST_PROCESS = os.getpid()
 
 
 def fork() -> int:
@@ -35,24 +36,31 @@ def fork() -> int:
 
 
 class Worker:
-    """A forked process that runs one function and reports what it returned."""
+    """A forked process that runs one function and reports what it returned.
+
+    It leads a process group, so that whatever it forks in turn ends with the test as well. It is reaped by
+    `close` only, so that until then its id is nobody else's.
+    """
 
     def __init__(self, body: Callable[..., Any], arguments: tuple[Any, ...]) -> None:
         self._receiver, sender = multiprocessing.Pipe(duplex=False)
-        self._is_running = True
+        self._leads_group = os.getpid() == _TEST_PROCESS
         self.pid = fork()
+        if self._leads_group:
+            # By both, so that neither can be ahead of it.
+            os.setpgid(self.pid, self.pid)
         if self.pid == 0:
             self._receiver.close()
             _run(body, arguments, sender)
         sender.close()
 
-    def result(self, timeout_seconds: float = 120) -> Any:
+    def result(self, timeout_seconds: float = 60) -> Any:
         """What the function returned; a test failure where it raised, died or took too long."""
         assert self._receiver.poll(timeout_seconds), f"a worker gave no answer within {timeout_seconds} s"
         try:
             succeeded, value = self._receiver.recv()
         except EOFError:
-            raise AssertionError(f"a worker died with wait status {self.wait()}") from None
+            raise AssertionError("a worker died without an answer") from None
         self.wait()
         assert succeeded, f"a worker failed:\n{value}"
         return value
@@ -63,23 +71,31 @@ class Worker:
         self.wait_until_stopped()
 
     def wait_until_stopped(self) -> None:
-        os.waitpid(self.pid, os.WUNTRACED)
+        """Returns once the process stands still; a test failure where it ends instead."""
+        outcome = os.waitid(os.P_PID, self.pid, os.WSTOPPED | os.WEXITED | os.WNOWAIT)
+        assert outcome is not None
+        assert outcome.si_code == os.CLD_STOPPED
 
     def kill(self) -> None:
-        """The process is gone, by SIGKILL."""
-        if self._is_running:
-            os.kill(self.pid, signal.SIGKILL)
-            self.wait()
+        """The process is gone, by SIGKILL; what it forked lives on."""
+        os.kill(self.pid, signal.SIGKILL)
+        self.wait()
 
-    def wait(self) -> int:
-        """The wait status of the process, which has ended."""
-        _, status = os.waitpid(self.pid, 0)
-        self._is_running = False
-        return status
+    def wait(self) -> bool:
+        """Whether it was a signal that ended the process, which is gone."""
+        outcome = os.waitid(os.P_PID, self.pid, os.WEXITED | os.WNOWAIT)
+        assert outcome is not None
+        return outcome.si_code != os.CLD_EXITED
 
     def close(self) -> None:
-        """The process is gone, and so is the pipe to it."""
-        self.kill()
+        """The process is gone with all that it forked, and so is the pipe to it. Idempotent."""
+        if self._receiver.closed:
+            return
+        if self._leads_group:
+            os.killpg(self.pid, signal.SIGKILL)
+        else:
+            os.kill(self.pid, signal.SIGKILL)
+        os.waitpid(self.pid, 0)
         self._receiver.close()
 
 

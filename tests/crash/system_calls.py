@@ -84,9 +84,9 @@ def run_killed_at(crew: Crew, point: Point, body: Callable[[StartingLine], Any])
         worker, "-o", os.devnull, "-e", f"trace={name}", "-e", f"inject={name}:signal=SIGKILL:when={occurrence}"
     ):
         line.start()
-        status = worker.wait()
+        was_killed = worker.wait()
     worker.close()
-    return os.WIFSIGNALED(status)
+    return was_killed
 
 
 def run_logged(crew: Crew, log: Path, body: Callable[[StartingLine], Any]) -> list[Point]:

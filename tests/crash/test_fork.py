@@ -27,6 +27,8 @@ from tests.crash.support import (
 
 CHILDREN = 4
 TURNS_EACH = 50
+CHILD_SECONDS = 20
+"""How long a child may take that has inherited no locks; one that has may wait for ever."""
 
 
 async def _record(store: Any, goal_id: str, name: str, turns: int = TURNS_EACH) -> None:
@@ -52,7 +54,7 @@ async def _fork_and_share(location: str, colour: str, goal_id: str) -> None:
         children = [crew.start(_in_a_new_loop, _record, store, goal_id, f"child{number}") for number in range(CHILDREN)]
         await _record(store, goal_id, "parent")
         for child in children:
-            child.result()
+            child.result(CHILD_SECONDS)
         await _record(store, goal_id, "after")
 
 
@@ -109,9 +111,9 @@ async def _child_closes(location: str, colour: str, goal_id: str) -> None:
 
     async with opened(location, colour) as store:
         await _record(store, goal_id, "before")
-        Crew().start(_in_a_new_loop, child, store, "child").result()
+        Crew().start(_in_a_new_loop, child, store, "child").result(CHILD_SECONDS)
         await _record(store, goal_id, "after")
-        Crew().start(_in_a_new_loop, child, store, "second-child").result()
+        Crew().start(_in_a_new_loop, child, store, "second-child").result(CHILD_SECONDS)
 
 
 @pytest.mark.parametrize("colour", COLOURS)
@@ -143,7 +145,7 @@ async def _delete_before_the_child(location: str, colour: str, folder: Path) -> 
         worker = Crew().start(_in_a_new_loop, child, store)
         _delete_all(folder)
         (folder / "deleted").touch()
-        outcome: str = worker.result()
+        outcome: str = worker.result(CHILD_SECONDS)
     return outcome
 
 
@@ -161,7 +163,7 @@ def _fork_amid_a_write(location: str, goal_id: str, entered: Path) -> None:
     thread.start()
     wait_for(entered)
     child = Crew().start(lambda: store.record_turn(goal_id, tokens=3, key="child").turn.number)
-    child.result()
+    child.result(CHILD_SECONDS)
     thread.join()
     store.record_turn(goal_id, tokens=3, key="parent")
 
@@ -189,7 +191,7 @@ async def _fork_a_busy_store(location: str, colour: str, goal_id: str, forks: in
         for number in range(forks):
             await asyncio.sleep(0.005)
             child = Crew().start(_in_a_new_loop, _record, store, goal_id, f"child{number}", 1)
-            await asyncio.to_thread(child.result)
+            await asyncio.to_thread(child.result, CHILD_SECONDS)
         for writer in writers:
             writer.cancel()
         await asyncio.gather(*writers, return_exceptions=True)

@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import signal
 import time
 import traceback
 from collections.abc import Callable
@@ -12,6 +13,7 @@ import pytest
 
 import telic
 from tests.postgres.faces import OpenStore, Threaded, ledger_of
+from tests.support.tcp_proxy import TcpProxy
 
 
 def sessions(url: str) -> int:
@@ -61,25 +63,26 @@ async def test_closing_ends_every_session(open_store: OpenStore, database: str) 
         await asyncio.sleep(0.01)
 
 
-async def test_a_closed_store_finishes_calls_and_refuses_new_ones(open_store: OpenStore, database: str) -> None:
+async def test_a_closed_store_finishes_calls_and_refuses_new_ones(
+    open_store: OpenStore, proxy: TcpProxy, proxied: str, database: str
+) -> None:
     """Calls made before the closing are acknowledged and kept; calls made after it raise StoreClosed."""
-    async with open_store(database, pool_size=4) as witness:
-        async with open_store(database, pool_size=4) as store:
-            goal = await store.create("closing time")
-            keys = [f"turn-{number}" for number in range(24)]
-            calls = [asyncio.ensure_future(store.record_turn(goal.id, tokens=1, key=key)) for key in keys]
-            await asyncio.sleep(0.005)
-            await store.close()
-            await store.close()
-            outcomes = await asyncio.gather(*calls, return_exceptions=True)
+    async with open_store(database) as witness, open_store(proxied, pool_size=4) as store:
+        goal = await store.create("closing time")
+        proxy.delay_seconds = 0.01
+        keys = [f"turn-{number}" for number in range(24)]
+        calls = [asyncio.ensure_future(store.record_turn(goal.id, tokens=1, key=key)) for key in keys]
+        await asyncio.sleep(0.005)
+        await store.close()
+        await store.close()
+        outcomes = await asyncio.gather(*calls, return_exceptions=True)
+        for call in (store.get(goal.id), store.edit(goal.id, text="too late")):
             with pytest.raises(telic.StoreClosed):
-                await store.get(goal.id)
-            with pytest.raises(telic.StoreClosed):
-                await store.edit(goal.id, text="too late")
+                await call
         done = {key for key, outcome in zip(keys, outcomes, strict=True) if isinstance(outcome, telic.TurnResult)}
-        refused = [outcome for outcome in outcomes if isinstance(outcome, BaseException)]
+        refused = {type(outcome) for outcome in outcomes if isinstance(outcome, BaseException)}
         # A thread may come to its call only after the closing; a task has made it before.
-        assert {type(error) for error in refused} <= ({telic.StoreClosed} if isinstance(store, Threaded) else set())
+        assert refused <= ({telic.StoreClosed} if isinstance(store, Threaded) else set())
         assert set(await ledger_of(witness, goal.id)) == done
 
 
@@ -99,24 +102,29 @@ async def test_many_open_files_do_not_matter(open_store: OpenStore, database: st
             os.close(pipe)
 
 
-def run_in_fork(work: Callable[[], None]) -> bool:
-    """Whether the work succeeded in a forked child within twenty seconds."""
+def fork(work: Callable[[], None]) -> int:
+    """The process id of a forked child that does the work and exits with 0 where it succeeded."""
     child = os.fork()
-    if child == 0:
-        try:
-            work()
-            os._exit(0)
-        except BaseException:
-            traceback.print_exc()
-        finally:
-            os._exit(1)
+    if child:
+        return child
+    try:
+        work()
+        os._exit(0)
+    except BaseException:
+        traceback.print_exc()
+    finally:
+        os._exit(1)
+
+
+def succeeds(child: int) -> bool:
+    """Whether the child ends well, within twenty seconds."""
     deadline = time.monotonic() + 20
     while time.monotonic() < deadline:
         pid, status = os.waitpid(child, os.WNOHANG)
         if pid:
             return status == 0
         time.sleep(0.01)
-    os.kill(child, 9)
+    os.kill(child, signal.SIGKILL)
     os.waitpid(child, 0)
     return False
 
@@ -127,27 +135,30 @@ def test_a_store_works_on_both_sides_of_a_fork(database: str) -> None:
         goal = store.create("forked")
 
         def record(who: str) -> None:
-            for number in range(20):
-                assert store.record_turn(goal.id, tokens=1, key=f"{who}-{number}").turn.usage.tokens == 1
+            for number in range(15):
+                assert store.record_turn(goal.id, tokens=1, key=f"{who}-{number}").turn.key == f"{who}-{number}"
                 assert store.get(goal.id).id == goal.id
 
-        record("before")
-        for generation in range(3):
-            with ThreadPoolExecutor(1) as beside:
-                parent = beside.submit(record, f"parent-{generation}")
-                assert run_in_fork(lambda: record(f"child-{generation}"))  # noqa: B023
-                parent.result(20)
-        keys = {turn.key for turn in store.turns(goal.id)}
-        assert len(keys) == 20 * 7
-        assert store.get(goal.id).turns_used == 20 * 7
+        def record_in_threads(who: str) -> None:
+            with ThreadPoolExecutor(4) as threads:
+                list(threads.map(lambda number: record(f"{who}-{number}"), range(4)))
+
+        record_in_threads("before")
+        assert sessions(database) > 1
+        for generation in ("first", "second"):
+            child = fork(lambda: record_in_threads(f"{generation} child"))  # noqa: B023
+            record_in_threads(f"beside {generation}")
+            assert succeeds(child)
+        turns = store.turns(goal.id)
+        assert len({turn.key for turn in turns}) == len(turns) == store.get(goal.id).turns_used == 15 * 4 * 5
 
 
 def test_a_forked_child_that_ends_leaves_the_parents_sessions_alone(database: str) -> None:
     """Neither a child's exit nor its closing of the store says good-bye on the parent's connections."""
     with telic.connect(database) as store:
         goal = store.create("forked")
-        assert run_in_fork(store.close)
-        assert run_in_fork(lambda: None)
+        assert succeeds(fork(store.close))
+        assert succeeds(fork(lambda: None))
         before = _backend_ids(database)
         assert store.record_turn(goal.id, tokens=1).turn.number == 1
         assert _backend_ids(database) == before

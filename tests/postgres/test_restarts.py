@@ -125,12 +125,13 @@ async def test_an_outage_is_told_in_time_and_ends_with_the_servers(
     open_store: OpenStore, server: PostgresServer
 ) -> None:
     """Calls end at the time-out with StoreUnavailable; soon after the server is back, however late, work goes on."""
-    async with open_store(server.url(), timeout_seconds=1) as store:
+    url = server.url()
+    async with open_store(url, timeout_seconds=10) as store, open_store(url, timeout_seconds=1) as hasty:
         goal = await store.create("an outage of four seconds")
         async with loaded(store, goal.id) as load:
             server.stop()
             stopped = time.monotonic()
-            await asyncio.gather(*(_told_in_time(call) for call in _calls(store, goal.id)))
+            await asyncio.gather(*(_told_in_time(call) for call in _calls(hasty, goal.id)))
             await asyncio.sleep(stopped + 4 - time.monotonic())
             await asyncio.to_thread(server.start)
             back = time.monotonic()

@@ -7,7 +7,7 @@ import psycopg
 
 from telic.domain.findings import Finding
 from telic.storage.drive import complete
-from telic.storage.drivers.fork import after_fork
+from telic.storage.drivers.fork import watch_forks
 from telic.storage.drivers.postgres_errors import translate
 from telic.storage.drivers.postgres_inspection import inspect_server
 from telic.storage.drivers.postgres_pool import ConnectionPool
@@ -49,9 +49,16 @@ class PostgresDriver:
         self._server = PostgresServer(url, options)
         self._server.open()
         self._pool = ConnectionPool(self._server)
-        after_fork(self, "_start_again")
+        watch_forks(self)
 
-    def _start_again(self) -> None:
+    def before_fork(self) -> None:
+        """See `Forked`; connections of other threads are theirs, before and after."""
+
+    def after_fork_in_parent(self) -> None:
+        """See `Forked`."""
+
+    def after_fork_in_child(self) -> None:
+        """See `Forked`."""
         # The parent's connections are kept from ever being closed: closing them would end the parent's sessions.
         self._inherited = self._pool, getattr(self, "_inherited", None)
         self._pool = ConnectionPool(self._server)

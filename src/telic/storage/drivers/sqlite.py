@@ -1,6 +1,7 @@
 """Blocking SQLite: every operation runs in its caller's thread."""
 
 import threading
+import time
 from collections.abc import Generator
 from contextlib import contextmanager
 from pathlib import Path
@@ -9,7 +10,7 @@ from typing import TypeVar
 from telic.domain.errors import StoreBusy
 from telic.domain.findings import Finding
 from telic.storage.drive import complete
-from telic.storage.drivers.fork import after_fork
+from telic.storage.drivers.fork import watch_forks
 from telic.storage.drivers.sqlite_database import SqliteDatabase
 from telic.storage.drivers.sqlite_errors import translated
 from telic.storage.drivers.sqlite_inspection import inspect_database
@@ -24,23 +25,17 @@ class SqliteDriver:
 
     def __init__(self, path: str | Path, options: OpenOptions) -> None:
         self.database = SqliteDatabase(path, options)
-        self._start()
-        after_fork(self, "_start_in_child")
-
-    def _start(self) -> None:
         self._write_lock = threading.Lock()
         self._read_lock = self._write_lock if self.database.is_memory else threading.Lock()
-
-    def _start_in_child(self) -> None:
-        self.database.abandon()
-        self._start()
+        watch_forks(self)
 
     def run(self, operation: Operation[T], mode: Mode, key: str | None) -> T:
         """See `Driver.run`."""
         if mode is Mode.READ:
-            return self._read(operation)
-        with self._turn_to_write():
-            transaction = self.database.begin()
+            with self._read_lock:
+                return complete(operation(self.database.read_transaction or self.database.reading()))
+        with self._turn_to_write() as deadline:
+            transaction = self.database.begin(deadline)
             try:
                 result = complete(operation(transaction))
             except BaseException:
@@ -49,20 +44,17 @@ class SqliteDriver:
             self.database.commit(key)
             return result
 
-    def _read(self, operation: Operation[T]) -> T:
-        with self._read_lock:
-            return complete(operation(self.database.read_transaction or self.database.reading()))
-
     def point(self, statement: str, parameters: Parameters) -> Row | None:
         with self._read_lock:
             return (self.database.read_transaction or self.database.reading()).point(statement, parameters)
 
     @contextmanager
-    def _turn_to_write(self) -> Generator[None]:
+    def _turn_to_write(self) -> Generator[float]:
+        deadline = time.monotonic() + self.database.options.timeout_seconds
         if not self._write_lock.acquire(timeout=self.database.options.timeout_seconds):
             raise StoreBusy("other threads kept writing for longer than the time-out")
         try:
-            yield
+            yield deadline
         finally:
             self._write_lock.release()
 
@@ -72,5 +64,32 @@ class SqliteDriver:
 
     def close(self) -> None:
         """See `Driver.close`."""
-        with self._turn_to_write(), translated():
-            self.database.close()
+        self._stop()
+        try:
+            with translated():
+                self.database.close()
+        finally:
+            self._go_on()
+
+    def _stop(self) -> None:
+        self._write_lock.acquire()
+        if self._read_lock is not self._write_lock:
+            self._read_lock.acquire()
+
+    def _go_on(self) -> None:
+        self._write_lock.release()
+        if self._read_lock is not self._write_lock:
+            self._read_lock.release()
+
+    def before_fork(self) -> None:
+        """See `Forked`."""
+        self._stop()
+
+    def after_fork_in_parent(self) -> None:
+        """See `Forked`."""
+        self._go_on()
+
+    def after_fork_in_child(self) -> None:
+        """See `Forked`."""
+        self.database.leave_to_parent()
+        self._go_on()

@@ -8,19 +8,19 @@ and the same call with the same key is the safe retry.
 import asyncio
 import queue
 import threading
-from collections.abc import Callable
+import time
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final, TypeVar
 
-from telic.domain.errors import OutcomeUnknown, StoreClosed
+from telic.domain.errors import OutcomeUnknown, StoreBusy, StoreClosed
 from telic.storage.drive import complete
-from telic.storage.drivers.fork import after_fork
+from telic.storage.drivers.fork import watch_forks
 from telic.storage.drivers.sqlite_database import SqliteDatabase, SqliteTransaction
-from telic.storage.drivers.sqlite_errors import SQLITE_FAILURES, translate
+from telic.storage.drivers.sqlite_errors import SQLITE_FAILURES, translate, translated
 from telic.storage.options import OpenOptions
-from telic.storage.transaction import Mode, Operation, Parameters, Row, Transaction
+from telic.storage.transaction import Mode, Operation, Parameters, Row
 
 T = TypeVar("T")
 
@@ -31,6 +31,7 @@ _LARGEST_BATCH: Final = 256
 class _Call:
     operation: Operation[Any]
     key: str | None
+    deadline: float
     future: asyncio.Future[Any]
     result: Any = None
     error: Exception | None = None
@@ -44,86 +45,92 @@ class _Call:
             self.future.set_exception(self.error)
 
 
-_Work = _Call | Callable[[], None]
-
-
 class AsyncSqliteDriver:
     """Reads run inline on a connection of their own; writes are handed to the writer thread."""
 
     def __init__(self, path: str | Path, options: OpenOptions) -> None:
         self.database = SqliteDatabase(path, options)
         self.database.reading()
+        self._read_lock = threading.Lock()
+        self._write_lock = threading.Lock()
         self._start()
-        after_fork(self, "_start_in_child")
+        watch_forks(self)
 
     def _start(self) -> None:
-        self._work: queue.SimpleQueue[_Work] = queue.SimpleQueue()
+        # None ends the thread.
+        self._work: queue.SimpleQueue[_Call | None] = queue.SimpleQueue()
         self._thread: threading.Thread | None = None
         self._is_closing = False
 
-    def _start_in_child(self) -> None:
-        self.database.abandon()
-        self._start()
-
     async def run(self, operation: Operation[T], mode: Mode, key: str | None) -> T:
         """See `Driver.run`; other tasks go on meanwhile."""
+        self._require_open()
         # Statements of an in-memory database share one connection, where a read would see uncommitted writes.
         if mode is Mode.READ and not self.database.is_memory:
-            return self._read(operation)
+            with self._read_lock:
+                return complete(operation(self.database.read_transaction or self.database.reading()))
         future: asyncio.Future[T] = asyncio.get_running_loop().create_future()
-        self._submit(_Call(operation, key, future))
+        deadline = time.monotonic() + self.database.options.timeout_seconds
+        self._submit(_Call(operation, key, deadline, future))
         return await future
-
-    def _read(self, operation: Operation[T]) -> T:
-        return complete(operation(self.database.read_transaction or self.database.reading()))
 
     async def point(self, statement: str, parameters: Parameters) -> Row | None:
         if self.database.is_memory:
+            return await self.run(lambda tx: tx.maybe(statement, parameters), Mode.READ, None)
+        self._require_open()
+        with self._read_lock:
+            return (self.database.read_transaction or self.database.reading()).point(statement, parameters)
 
-            async def read(tx: Transaction) -> Row | None:
-                return await tx.maybe(statement, parameters)
-
-            return await self.run(read, Mode.READ, None)
-        return (self.database.read_transaction or self.database.reading()).point(statement, parameters)
-
-    def _submit(self, work: _Work) -> None:
+    def _require_open(self) -> None:
         if self._is_closing:
             raise StoreClosed("the store is closed")
+
+    def _submit(self, call: _Call) -> None:
         if self._thread is None:
             # Not joined at exit: a store that was not closed must not keep the interpreter from ending.
             self._thread = threading.Thread(target=self._write_until_closed, name="telic-sqlite-writer", daemon=True)
             self._thread.start()
-        self._work.put(work)
+        self._work.put(call)
 
     def _write_until_closed(self) -> None:
-        while True:
-            batch: list[_Call] = []
-            work = self._work.get()
-            while isinstance(work, _Call):
-                batch.append(work)
-                if len(batch) == _LARGEST_BATCH or self._work.empty():
-                    break
-                work = self._work.get()
-            if batch:
-                self._write(batch)
-            if not isinstance(work, _Call):
-                work()
-                return
+        waiting: list[_Call] = []
+        is_ending = False
+        while waiting or not is_ending:
+            is_ending = self._gather(waiting) or is_ending
+            if waiting:
+                with self._write_lock:
+                    waiting = self._write(waiting)
 
-    def _write(self, batch: list[_Call]) -> None:
-        """Whatever happens, every caller is told, and the thread goes on."""
+    def _gather(self, waiting: list[_Call]) -> bool:
+        """Whether the thread is to end; `waiting` has all the calls there are, at least one unless it ends."""
+        while len(waiting) < _LARGEST_BATCH and not (waiting and self._work.empty()):
+            call = self._work.get()
+            if call is None:
+                return True
+            waiting.append(call)
+        return False
+
+    def _write(self, batch: list[_Call]) -> list[_Call]:
+        """The calls to try again; all others are told, whatever happens."""
         try:
-            transaction = self.database.begin()
+            transaction = self.database.begin(min(call.deadline for call in batch))
+        except StoreBusy as error:
+            late = [call for call in batch if call.deadline <= time.monotonic()]
+            _fail(late, error)
+            return [call for call in batch if call not in late]
+        except Exception as error:
+            _fail(batch, error)
+            return []
+        try:
             for call in batch:
                 self._run_in_savepoint(call, transaction)
             self.database.commit(None)
-        except SQLITE_FAILURES as error:
-            self.database.rollback()
-            _fail(batch, translate(error))
         except Exception as error:
             self.database.rollback()
-            _fail(batch, error)
-        _settle(batch)
+            _fail(batch, translate(error) if isinstance(error, SQLITE_FAILURES) else error)
+        else:
+            _settle(batch)
+        return []
 
     def _run_in_savepoint(self, call: _Call, transaction: SqliteTransaction) -> None:
         transaction.execute("SAVEPOINT call")
@@ -141,35 +148,47 @@ class AsyncSqliteDriver:
         """See `Driver.close`; calls already made are finished first."""
         if self._is_closing:
             return
-        loop = asyncio.get_running_loop()
-        closed: asyncio.Future[None] = loop.create_future()
-
-        def close() -> None:
-            self.database.close()
-            loop.call_soon_threadsafe(closed.set_result, None)
-
-        self._submit(close)
         self._is_closing = True
-        await closed
+        await asyncio.to_thread(self._end)
+
+    def _end(self) -> None:
+        if self._thread is not None:
+            self._work.put(None)
+            self._thread.join()
+        with self._read_lock, self._write_lock, translated():
+            self.database.close()
+
+    def before_fork(self) -> None:
+        """See `Forked`."""
+        self._write_lock.acquire()
+        self._read_lock.acquire()
+
+    def after_fork_in_parent(self) -> None:
+        """See `Forked`."""
+        self._write_lock.release()
+        self._read_lock.release()
+
+    def after_fork_in_child(self) -> None:
+        """See `Forked`; what other threads' callers wait for is the parent's to answer."""
+        self.database.leave_to_parent()
+        self._start()
+        self.after_fork_in_parent()
 
 
-def _fail(batch: list[_Call], error: Exception) -> None:
-    for call in batch:
-        call.error = call.error or _own(error, call)
+def _fail(calls: list[_Call], error: Exception) -> None:
+    for call in calls:
+        call.error = call.error or (OutcomeUnknown(call.key) if isinstance(error, OutcomeUnknown) else error)
+    _settle(calls)
 
 
-def _own(error: Exception, call: _Call) -> Exception:
-    return OutcomeUnknown(call.key) if isinstance(error, OutcomeUnknown) else error
-
-
-def _settle(batch: list[_Call]) -> None:
-    for loop in {call.future.get_loop() for call in batch}:
+def _settle(calls: list[_Call]) -> None:
+    for loop in {call.future.get_loop() for call in calls}:
         # Where the callers' loop has ended, so has everyone who could be told.
         with suppress(RuntimeError):
-            loop.call_soon_threadsafe(_settle_those_of, loop, batch)
+            loop.call_soon_threadsafe(_settle_those_of, loop, calls)
 
 
-def _settle_those_of(loop: asyncio.AbstractEventLoop, batch: list[_Call]) -> None:
-    for call in batch:
+def _settle_those_of(loop: asyncio.AbstractEventLoop, calls: list[_Call]) -> None:
+    for call in calls:
         if call.future.get_loop() is loop:
             call.settle()

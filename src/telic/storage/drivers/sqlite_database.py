@@ -11,7 +11,6 @@ import apsw
 from telic.domain.chain import digest
 from telic.domain.errors import (
     OutcomeUnknown,
-    SchemaMismatch,
     StoreBusy,
     StoreClosed,
     StoreFull,
@@ -19,9 +18,9 @@ from telic.domain.errors import (
     StoreMoved,
 )
 from telic.storage.drivers.sqlite_errors import SQLITE_FAILURES, translate, translated
-from telic.storage.drivers.sqlite_files import MEMORY, prepare_file
+from telic.storage.drivers.sqlite_files import MEMORY, identity, prepare_file
+from telic.storage.drivers.sqlite_schema import migrate
 from telic.storage.drivers.turnstile import Turnstile
-from telic.storage.migrate import pending
 from telic.storage.options import Durability, OpenOptions
 from telic.storage.statements import load_statements
 from telic.storage.transaction import Parameters, Row
@@ -30,6 +29,7 @@ OLDEST_SAFE_SQLITE: Final = 3_051_003
 """SQLite's own advice on the WAL-reset bug: 3.51.3 is the first release without it (sqlite.org/wal.html)."""
 
 _CACHE_KIBIBYTES: Final = 64 * 1024
+_PAUSE_SECONDS: Final = 0.002
 
 
 def _digest(*arguments: object) -> str:
@@ -73,33 +73,41 @@ class SqliteDatabase:
         self.options = options
         self.statements = load_statements("sqlite")
         self._requested_path = Path(path)
+        self._identity: tuple[int, int] | None = None
         self._is_closed = False
-        self.forget()
-        self.writing()
+        self._forget()
+        try:
+            self.writing()
+        except BaseException:
+            self.close()
+            raise
 
-    def forget(self) -> None:
-        """The connections are given up unclosed, as a forked child must, and opened anew when next used."""
+    def _forget(self) -> None:
         self._writer: apsw.Connection | None = None
+        self._reader: apsw.Connection | None = None
         self._turnstile: Turnstile | None = None
+        self._deadline = 0.0
         self.write_transaction: SqliteTransaction | None = None
         self.read_transaction: SqliteTransaction | None = None
-        self._reader: apsw.Connection | None = None
 
-    def abandon(self) -> None:
-        """`forget`, with the old connections kept from ever being closed: closing them would harm the parent's."""
-        for connection in (self._writer, self._reader):
-            if connection is not None:
-                ctypes.pythonapi.Py_IncRef(ctypes.py_object(connection))
-        self.forget()
+    def leave_to_parent(self) -> None:
+        """In a forked child: the inherited connections are closed, and others opened when next used.
+
+        They must be at rest. SQLite forbids to *use* them here, as the locks are the parent's; but left open they
+        would make it believe that this process has locks already, and so take none for a new connection.
+        """
+        if self.is_memory:
+            return
+        self._release()
 
     def writing(self) -> SqliteTransaction:
         """The writing connection's statements, opened if need be."""
         if self.write_transaction is None:
-            self._require_open()
+            if self._is_closed:
+                raise StoreClosed("the store is closed")
             with translated():
                 self._open_writer()
-            assert self._writer is not None
-            self.write_transaction = SqliteTransaction(self._writer, self.statements)
+            self.write_transaction = SqliteTransaction(self.writer, self.statements)
         return self.write_transaction
 
     def reading(self) -> SqliteTransaction:
@@ -111,42 +119,60 @@ class SqliteDatabase:
             else:
                 with translated():
                     self._reader = self._connect(str(self.path))
+                    self._reader.set_busy_timeout(int(self.options.timeout_seconds * 1000))
                 self.read_transaction = SqliteTransaction(self._reader, self.statements)
         return self.read_transaction
 
-    def _require_open(self) -> None:
-        if self._is_closed:
-            raise StoreClosed("the store is closed")
+    @property
+    def writer(self) -> apsw.Connection:
+        """The writing connection, opened if need be."""
+        if self._writer is None:
+            self.writing()
+        assert self._writer is not None
+        return self._writer
 
     def _open_writer(self) -> None:
+        self._deadline = time.monotonic() + self.options.timeout_seconds
         if apsw.SQLITE_VERSION_NUMBER < OLDEST_SAFE_SQLITE:
             raise StoreMisconfigured(f"SQLite {apsw.sqlite_lib_version()} can corrupt a shared database: upgrade apsw")
         if self.is_memory:
             self._writer = self._connect(MEMORY)
-            self._migrate(self._writer)
+            migrate(self._writer, self._requested_path, create=True)
             return
-        self.path = prepare_file(self._requested_path, create=self.options.create)
+        self._find_file()
         self._turnstile = Turnstile(self.path)
-        self._turnstile.enter(self.options.timeout_seconds)
+        self._turnstile.enter(self._deadline)
         try:
             self._writer = self._connect(str(self.path))
-            self._migrate(self._writer)
+            migrate(self._writer, self._requested_path, create=self.options.create)
         finally:
             self._turnstile.leave()
 
+    def _find_file(self) -> None:
+        """The file is there, made if it may be; opened anew, it must be the one that was opened first."""
+        if self._identity is None:
+            self.path = prepare_file(self._requested_path, create=self.options.create)
+            self._identity = identity(self.path)
+        elif identity(self.path) != self._identity:
+            raise StoreMoved(f"{self.path} was deleted or replaced while it was open")
+
     def _connect(self, path: str) -> apsw.Connection:
-        deadline = time.monotonic() + self.options.timeout_seconds
         while True:
+            connection = apsw.Connection(path, flags=_FLAGS, statementcachesize=200)
             try:
-                return self._configured(apsw.Connection(path, flags=_FLAGS, statementcachesize=200))
+                return self._configured(connection)
             except apsw.BusyError:
                 # While the last other connection closes, even the first PRAGMA can be refused at once.
-                if time.monotonic() > deadline:
+                connection.close()
+                if time.monotonic() > self._deadline:
                     raise
-                time.sleep(0.005)
+                time.sleep(_PAUSE_SECONDS)
+            except BaseException:
+                connection.close()
+                raise
 
     def _configured(self, connection: apsw.Connection) -> apsw.Connection:
-        connection.set_busy_timeout(int(self.options.timeout_seconds * 1000))
+        connection.set_busy_handler(self._waits_on)
         connection.config(apsw.SQLITE_DBCONFIG_DEFENSIVE, 1)
         connection.config(apsw.SQLITE_DBCONFIG_TRUSTED_SCHEMA, 0)
         connection.config(apsw.SQLITE_DBCONFIG_ENABLE_FKEY, 1)
@@ -154,34 +180,26 @@ class SqliteDatabase:
         full = self.options.durability is Durability.FULL
         connection.execute(f"PRAGMA synchronous = {'FULL' if full else 'NORMAL'}")
         connection.execute(f"PRAGMA cache_size = -{_CACHE_KIBIBYTES}")
-        if not self.is_memory and connection.pragma("journal_mode") != "wal":
-            connection.pragma("journal_mode", "wal")
         return connection
 
-    def _migrate(self, connection: apsw.Connection) -> None:
-        tables = {name for (name,) in connection.execute("SELECT name FROM sqlite_schema WHERE type = 'table'")}
-        if "schema_version" not in tables and "goals" in tables:
-            raise SchemaMismatch("the database has a table named goals that Telic did not make")
-        if "schema_version" not in tables and not self.options.create:
-            raise StoreMisconfigured(f"{self._requested_path} holds no Telic store")
-        if "schema_version" not in tables:
-            connection.execute("CREATE TABLE schema_version (version INTEGER PRIMARY KEY) STRICT")
-        version = connection.execute("SELECT coalesce(max(version), 0) FROM schema_version").get
-        for migration in pending("sqlite", version):
-            with connection:
-                connection.execute(migration.script)
-                connection.execute("INSERT INTO schema_version VALUES (?)", (migration.version,))
+    def _waits_on(self, _attempt: int) -> bool:
+        """Whether to try for a lock once more; the deadline is the call's, however often it had to wait."""
+        if time.monotonic() > self._deadline:
+            return False
+        time.sleep(_PAUSE_SECONDS)
+        return True
 
-    def begin(self) -> SqliteTransaction:
-        """A write transaction is open, and no other process's is.
+    def begin(self, deadline: float) -> SqliteTransaction:
+        """A write transaction is open, and no other process's is; `deadline` is a moment of `time.monotonic`.
 
         Raises:
             StoreBusy: others were still writing at the deadline.
             StoreMoved: the file is no longer the one that was opened.
         """
         transaction = self.write_transaction or self.writing()
+        self._deadline = deadline
         if self._turnstile is not None:
-            self._turnstile.enter(self.options.timeout_seconds)
+            self._turnstile.enter(deadline)
         try:
             transaction.execute("BEGIN IMMEDIATE")
             if self.has_moved():
@@ -232,13 +250,6 @@ class SqliteDatabase:
             self._turnstile.leave()
 
     @property
-    def writer(self) -> apsw.Connection:
-        """The writing connection, opened if need be."""
-        self.writing()
-        assert self._writer is not None
-        return self._writer
-
-    @property
     def is_in_transaction(self) -> bool:
         """Whether the write transaction is still open; some failures end it on their own."""
         return self._writer is not None and self._writer.in_transaction
@@ -246,10 +257,14 @@ class SqliteDatabase:
     def close(self) -> None:
         """Both connections and the turnstile are closed. Idempotent."""
         self._is_closed = True
+        self._release()
+
+    def _release(self) -> None:
+        # The reader first: the last connection to close moves the log into the database.
         for resource in (self._reader, self._writer, self._turnstile):
             if resource is not None:
                 resource.close()
-        self.forget()
+        self._forget()
 
 
 _FLAGS: Final = apsw.SQLITE_OPEN_READWRITE | apsw.SQLITE_OPEN_NOFOLLOW

@@ -6,10 +6,11 @@ from typing import Final
 
 import apsw
 
-from telic.domain.errors import StoreBusy, StoreCorrupt, StoreError, StoreFull, StoreUnavailable
+from telic.domain.errors import SchemaMismatch, StoreBusy, StoreCorrupt, StoreError, StoreFull, StoreUnavailable
 from telic.storage.transaction import LimitViolated, Raced
 
 _BY_RESULT: Final[dict[int, tuple[type[StoreError], str]]] = {
+    apsw.SQLITE_ERROR: (SchemaMismatch, "the database's tables are not as this Telic makes them"),
     apsw.SQLITE_BUSY: (StoreBusy, "others kept the database locked for longer than the time-out"),
     apsw.SQLITE_LOCKED: (StoreBusy, "another statement of this process holds the database"),
     apsw.SQLITE_FULL: (StoreFull, "there is no room left for the database; free some and repeat the call"),

@@ -28,6 +28,7 @@ def prepare_file(path: Path, *, create: bool) -> Path:
     """
     try:
         real = path.parent.resolve(strict=True) / path.name
+        _require_local(path, real.parent.stat().st_dev)
         if create:
             _make_private(real)
         status = real.lstat()
@@ -46,7 +47,11 @@ def _check_kind(path: Path, status: os.stat_result) -> None:
         raise StoreMisconfigured(f"{path} is a folder, not a database file")
     if not stat.S_ISREG(status.st_mode):
         raise StoreMisconfigured(f"{path} is not a regular file")
-    file_system = file_system_of(status.st_dev)
+    _require_local(path, status.st_dev)
+
+
+def _require_local(path: Path, device: int) -> None:
+    file_system = file_system_of(device)
     if file_system in NETWORK_FILE_SYSTEMS:
         raise StoreMisconfigured(f"{path} is on a network file system ({file_system}); use PostgreSQL instead")
 
@@ -66,6 +71,15 @@ def _explained(path: Path, error: OSError) -> StoreMisconfigured | StoreUnavaila
     if error.errno in (errno.ENOENT, errno.ENOTDIR):
         return StoreMisconfigured(f"{path} does not exist")
     return StoreUnavailable(f"{path} cannot be opened: {error.strerror}")
+
+
+def identity(path: Path) -> tuple[int, int] | None:
+    """What tells the file from every other one, whatever its name; None where there is none."""
+    try:
+        status = path.stat()
+    except OSError:
+        return None
+    return status.st_dev, status.st_ino
 
 
 def file_system_of(device: int, mount_table: str | None = None) -> str | None:

@@ -13,7 +13,7 @@ import time
 from pathlib import Path
 from typing import Final
 
-from telic.domain.errors import StoreBusy
+from telic.domain.errors import StoreBusy, StoreUnavailable
 
 _SET_LOCK: Final[int | None] = getattr(fcntl, "F_OFD_SETLK", None)
 
@@ -38,26 +38,26 @@ class Turnstile:
     def __init__(self, database: Path) -> None:
         path = database.with_name(database.name + "-turnstile")
         flags = os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC
-        self._descriptor = -1 if _SET_LOCK is None else os.open(path, flags, 0o600)
+        try:
+            self._descriptor = -1 if _SET_LOCK is None else os.open(path, flags, 0o600)
+        except OSError as error:
+            raise StoreUnavailable(f"{path} cannot be made beside the database: {error.strerror}") from error
 
-    def enter(self, timeout_seconds: float) -> None:
-        """The caller may write, until `leave`.
+    def enter(self, deadline: float) -> None:
+        """The caller may write, until `leave`; `deadline` is a moment of `time.monotonic`.
 
         Raises:
             StoreBusy: others were still writing at the deadline.
         """
         if self._descriptor < 0:
             return
-        self._take(_GATE, timeout_seconds)
+        self._take(_GATE, deadline)
         try:
-            self._take(_FLOOR, timeout_seconds)
+            self._take(_FLOOR, deadline)
         finally:
             self._lock(_GATE.give)
 
-    def _take(self, place: _Place, timeout_seconds: float) -> None:
-        if self._lock(place.take):
-            return
-        deadline = time.monotonic() + timeout_seconds
+    def _take(self, place: _Place, deadline: float) -> None:
         while not self._lock(place.take):
             if time.monotonic() > deadline:
                 raise StoreBusy("other processes kept writing for longer than the time-out")
