@@ -228,6 +228,83 @@ def test_an_idle_child_keeps_no_lock_of_a_killed_parent(tmp_path: Path, crew: Cr
         os.kill(int(child.read_text()), signal.SIGKILL)
 
 
+def _write_and_read_at_once(store: Any, goal_id: str, key: str) -> int:
+    """In a child, as the first use that it makes of a blocking store: the turns seen."""
+    line, seen = threading.Barrier(2), []
+
+    def read() -> None:
+        line.wait()
+        seen.append(store.get(goal_id).turns_used)
+
+    reader = threading.Thread(target=read)
+    reader.start()
+    line.wait()
+    store.record_turn(goal_id, tokens=3, key=key)
+    reader.join()
+    return seen[0]
+
+
+async def _write_and_read_async(store: Any, goal_id: str, key: str) -> int:
+    _, goal = await asyncio.gather(store.record_turn(goal_id, tokens=3, key=key), store.get(goal_id))
+    turns: int = goal.turns_used
+    return turns
+
+
+async def _first_uses(path: str, colour: str, goal_id: str, forks: int) -> None:
+    if colour == "async":
+        async with telic.connect_async(path, timeout_seconds=5) as store:
+            for number in range(forks):
+                child = Crew().start(_in_a_new_loop, _write_and_read_async, store, goal_id, f"child-{number}")
+                assert child.result(CHILD_SECONDS) in (number, number + 1)
+        return
+    with telic.connect(path, timeout_seconds=5) as blocking:
+        for number in range(forks):
+            child = Crew().start(_write_and_read_at_once, blocking, goal_id, f"child-{number}")
+            assert child.result(CHILD_SECONDS) in (number, number + 1)
+
+
+@pytest.mark.parametrize("colour", COLOURS)
+def test_a_childs_first_uses_may_come_at_once(colour: str, tmp_path: Path, crew: Crew) -> None:
+    """A forked child's first read and first write, made at the same moment, both succeed; no lock is left behind."""
+    path, forks = str(tmp_path / "goals.db"), 25
+    goal_id = new_goal(path)
+    crew.start(_in_a_new_loop, _first_uses, path, colour, goal_id, forks).result()
+    assert checked_history(path, goal_id).goal.turns_used == forks
+
+
+def _write_and_die(path: str, goal_id: str, closed: Path, written: Path) -> None:
+    wait_for(closed)
+    store = telic.connect(path)
+    for number in range(TURNS_EACH):
+        store.record_turn(goal_id, tokens=3, key=f"other-{number}")
+    written.touch()
+    time.sleep(3600)
+
+
+def _fork_a_child_that_begins_late(path: str, closed: Path, may_begin: Path) -> None:
+    # Hooks run in the order of their registration: this one before the store's own.
+    os.register_at_fork(after_in_child=lambda: wait_for(may_begin))
+    store = telic.connect(path)
+    store.list()
+    child = Crew().start(int)
+    store.close()
+    closed.touch()
+    child.result(CHILD_SECONDS)
+
+
+def test_a_child_that_begins_late_takes_no_log_away(tmp_path: Path, crew: Crew) -> None:
+    """What others acknowledged between a fork and the child's first step is there, also if they were killed."""
+    path, closed, written, may_begin = (tmp_path / name for name in ("goals.db", "closed", "written", "may begin"))
+    goal_id = new_goal(path)
+    other = crew.start(_write_and_die, path, goal_id, closed, written)
+    parent = crew.start(_fork_a_child_that_begins_late, path, closed, may_begin)
+    wait_for(written)
+    other.kill()
+    may_begin.touch()
+    parent.result()
+    assert {turn.key for turn in checked_history(path, goal_id).turns} == _keys(["other"])
+
+
 CHILD_THAT_ENDS = """
 import os, sys, telic
 store = telic.connect(sys.argv[1])

@@ -14,6 +14,10 @@ from tests.postgres.faces import OpenStore
 from tests.support.postgres_server import free_port
 
 PASSWORD = "hunter2-Pa55"
+HANG_UP = """
+SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity
+WHERE datname = current_database() AND pid <> pg_backend_pid()
+"""
 Admin = Callable[[str], None]
 
 
@@ -156,7 +160,7 @@ async def test_a_server_that_accepts_no_writes_is_unavailable(
         admin(f"ALTER DATABASE {urlsplit(own_database).path[1:]} SET default_transaction_read_only = on")
         error = await refusal_of(open_store, own_database, caplog, urlsplit(own_database).password or "")
         assert type(error) is telic.StoreUnavailable
-        admin("SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity WHERE application_name = 'telic'")
+        admin(HANG_UP)
         with pytest.raises(telic.StoreUnavailable) as refusal:
             await store.record_turn(goal.id, tokens=1)
         assert (urlsplit(own_database).password or "") not in everything_said(refusal.value, caplog)
@@ -186,7 +190,7 @@ async def test_errors_of_an_open_store_repeat_no_password(
             async with open_store(with_password(own_database, user=name), timeout_seconds=1) as store:
                 assert PASSWORD not in repr(store) + repr(vars(store))
                 admin(f"ALTER ROLE {name} PASSWORD 'another'")
-                admin("SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity WHERE application_name = 'telic'")
+                admin(HANG_UP)
                 with pytest.raises(telic.StoreUnavailable) as refusal:
                     await store.create("refused")
         assert PASSWORD not in everything_said(refusal.value, caplog)

@@ -18,7 +18,6 @@ _Unguarded: Final[Any] = make_dataclass("_Unguarded", [item.name for item in fie
 
 _COLUMNS: Final = [item.name for item in fields(Goal)]
 _GOAL_WIDTH: Final = len(_COLUMNS)
-_TURN_WIDTH: Final = 5 + len(TURN_COUNTERS)
 _STATES: Final[dict[tuple[object, object], tuple[GoalStatus, Reason | None]]] = {
     (status.value, reason and reason.value): (status, reason)
     for status, reasons in REASONS.items()
@@ -76,23 +75,25 @@ def goal_from_row(row: Row) -> Goal:
     return goal
 
 
-def turn_from_row(row: Row) -> Turn:
-    """The turn whose columns make up the row.
+def turn_from_row(row: Row, asked: TurnUsage | None = None) -> Turn:
+    """The turn whose columns make up the row; usage equal to what was asked for needs no second check.
 
     Raises:
         StoreCorrupt: as `goal_from_row`.
     """
     try:
         goal_id, number, key, at, *counts, digest = row
-        usage = TurnUsage(**dict(zip(TURN_COUNTERS, counts, strict=True)))
+        usage = asked
+        if usage is None or counts != list(usage.as_dict().values()):
+            usage = TurnUsage(**dict(zip(TURN_COUNTERS, counts, strict=True)))
         return Turn(goal_id, number, key, at, usage, digest)
     except (TypeError, ValueError, GoalError) as error:
         raise _malformed("turn", row, error) from error
 
 
-def goal_and_turn_from_row(row: Row) -> tuple[Goal, Turn]:
+def goal_and_turn_from_row(row: Row, asked: TurnUsage) -> tuple[Goal, Turn]:
     """The goal and, after it in the row, the turn."""
-    return goal_from_row(row[:_GOAL_WIDTH]), turn_from_row(row[_GOAL_WIDTH : _GOAL_WIDTH + _TURN_WIDTH])
+    return goal_from_row(row[:_GOAL_WIDTH]), turn_from_row(row[_GOAL_WIDTH:], asked)
 
 
 def event_from_row(row: Row) -> Event:

@@ -2,8 +2,6 @@
 
 import threading
 import time
-from collections.abc import Generator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import TypeVar
 
@@ -34,7 +32,8 @@ class SqliteDriver:
         if mode is Mode.READ:
             with self._read_lock:
                 return complete(operation(self.database.read_transaction or self.database.reading()))
-        with self._turn_to_write() as deadline:
+        deadline = self._wait_to_write()
+        try:
             transaction = self.database.begin(deadline)
             try:
                 result = complete(operation(transaction))
@@ -43,24 +42,27 @@ class SqliteDriver:
                 raise
             self.database.commit(key)
             return result
+        finally:
+            self._write_lock.release()
 
     def point(self, statement: str, parameters: Parameters) -> Row | None:
         with self._read_lock:
             return (self.database.read_transaction or self.database.reading()).point(statement, parameters)
 
-    @contextmanager
-    def _turn_to_write(self) -> Generator[float]:
+    def _wait_to_write(self) -> float:
+        """The call's deadline; the caller has the lock and releases it."""
         deadline = time.monotonic() + self.database.options.timeout_seconds
         if not self._write_lock.acquire(timeout=self.database.options.timeout_seconds):
             raise StoreBusy("other threads kept writing for longer than the time-out")
-        try:
-            yield deadline
-        finally:
-            self._write_lock.release()
+        return deadline
 
     def inspect(self) -> list[Finding]:
-        with self._turn_to_write(), translated():
-            return inspect_database(self.database)
+        self._wait_to_write()
+        try:
+            with translated():
+                return inspect_database(self.database)
+        finally:
+            self._write_lock.release()
 
     def close(self) -> None:
         """See `Driver.close`."""

@@ -75,6 +75,8 @@ class SqliteDatabase:
         self._requested_path = Path(path)
         self._identity: tuple[int, int] | None = None
         self._is_closed = False
+        self._moved = ctypes.c_int(0)
+        self._moved_address = ctypes.addressof(self._moved)
         self._forget()
         try:
             self.writing()
@@ -216,9 +218,8 @@ class SqliteDatabase:
         """Whether the path no longer leads to the file that is open."""
         if self._writer is None or self.is_memory:
             return False
-        moved = ctypes.c_int(0)
-        self._writer.file_control("main", apsw.SQLITE_FCNTL_HAS_MOVED, ctypes.addressof(moved))
-        return bool(moved.value)
+        self._writer.file_control("main", apsw.SQLITE_FCNTL_HAS_MOVED, self._moved_address)
+        return bool(self._moved.value)
 
     def commit(self, key: str | None) -> None:
         """What was written is durable.

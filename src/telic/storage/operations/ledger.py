@@ -42,7 +42,7 @@ async def record_turn(tx: Transaction, call: Call, goal_id: str, *, usage: TurnU
         raise
     if row is None:
         raise GoalNotFound(goal_id)
-    goal, turn = goal_and_turn_from_row(row)
+    goal, turn = goal_and_turn_from_row(row, usage)
     if turn.usage != usage:
         raise TurnConflict(call.key)
     return TurnResult(goal, turn)
