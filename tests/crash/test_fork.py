@@ -1,69 +1,38 @@
 """A store that is open when its process forks: parent and children go on, and nothing acknowledged is lost."""
 
-import asyncio
 import os
 import signal
 import subprocess
 import sys
-import threading
-import time
-from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 import telic
-from tests.crash.support import (
-    COLOURS,
-    Crew,
-    checked_history,
-    name_of,
-    new_goal,
-    opened,
-    stay_in_a_transaction,
-    wait_for,
-)
+from tests.crash.forking import CHILD_SECONDS, in_a_new_loop, keys, record
+from tests.crash.support import COLOURS, Crew, checked_history, name_of, new_goal, opened, wait_for
 
 CHILDREN = 4
-TURNS_EACH = 50
-CHILD_SECONDS = 20
-"""How long a child may take that has inherited no locks; one that has may wait for ever."""
-
-
-async def _record(store: Any, goal_id: str, name: str, turns: int = TURNS_EACH) -> None:
-    for number in range(turns):
-        await store.record_turn(goal_id, tokens=3, key=f"{name}-{number}")
-
-
-def _in_a_new_loop(body: Callable[..., Awaitable[Any]], *arguments: Any) -> Any:
-    async def run() -> Any:
-        return await body(*arguments)
-
-    return asyncio.run(run())
-
-
-def _keys(names: list[str]) -> set[str]:
-    return {f"{name}-{number}" for name in names for number in range(TURNS_EACH)}
 
 
 async def _fork_and_share(location: str, colour: str, goal_id: str) -> None:
     async with opened(location, colour) as store:
-        await _record(store, goal_id, "before")
+        await record(store, goal_id, "before")
         crew = Crew()
-        children = [crew.start(_in_a_new_loop, _record, store, goal_id, f"child{number}") for number in range(CHILDREN)]
-        await _record(store, goal_id, "parent")
+        children = [crew.start(in_a_new_loop, record, store, goal_id, f"child{number}") for number in range(CHILDREN)]
+        await record(store, goal_id, "parent")
         for child in children:
             child.result(CHILD_SECONDS)
-        await _record(store, goal_id, "after")
+        await record(store, goal_id, "after")
 
 
 def _share(location: str, colour: str, goal_id: str, crew: Crew) -> None:
-    crew.start(_in_a_new_loop, _fork_and_share, location, colour, goal_id).result()
+    crew.start(in_a_new_loop, _fork_and_share, location, colour, goal_id).result()
     history = checked_history(location, goal_id)
     names = ["before", "parent", "after", *(f"child{number}" for number in range(CHILDREN))]
-    assert {turn.key for turn in history.turns} == _keys(names)
-    assert history.goal.tokens_used == 3 * len(_keys(names))
+    assert {turn.key for turn in history.turns} == keys(names)
+    assert history.goal.tokens_used == 3 * len(keys(names))
 
 
 def test_parent_and_children_share_a_blocking_store(location: str, crew: Crew) -> None:
@@ -79,16 +48,16 @@ def test_parent_and_children_share_an_async_store(tmp_path: Path, crew: Crew) ->
 
 async def _close_before_the_child(location: str, colour: str, goal_id: str, folder: Path) -> None:
     async def child(store: Any) -> None:
-        await _record(store, goal_id, "first")
+        await record(store, goal_id, "first")
         (folder / "first").touch()
         wait_for(folder / "closed")
-        await _record(store, goal_id, "second")
+        await record(store, goal_id, "second")
         # A crash: the child never gets to close its store, and so to move the log into the database.
         os.kill(os.getpid(), signal.SIGKILL)
 
     async with opened(location, colour) as store:
-        await _record(store, goal_id, "parent")
-        worker = Crew().start(_in_a_new_loop, child, store)
+        await record(store, goal_id, "parent")
+        worker = Crew().start(in_a_new_loop, child, store)
         wait_for(folder / "first")
     (folder / "closed").touch()
     worker.wait()
@@ -99,21 +68,21 @@ def test_a_child_outlives_its_parents_store(colour: str, tmp_path: Path, crew: C
     """What a forked child acknowledges after its parent has closed the store is there, also after a crash."""
     path = str(tmp_path / "goals.db")
     goal_id = new_goal(path)
-    crew.start(_in_a_new_loop, _close_before_the_child, path, colour, goal_id, tmp_path).result()
+    crew.start(in_a_new_loop, _close_before_the_child, path, colour, goal_id, tmp_path).result()
     history = checked_history(path, goal_id)
-    assert {turn.key for turn in history.turns} == _keys(["parent", "first", "second"])
+    assert {turn.key for turn in history.turns} == keys(["parent", "first", "second"])
 
 
 async def _child_closes(location: str, colour: str, goal_id: str) -> None:
     async def child(store: Any, name: str) -> None:
-        await _record(store, goal_id, name)
+        await record(store, goal_id, name)
         await store.close()
 
     async with opened(location, colour) as store:
-        await _record(store, goal_id, "before")
-        Crew().start(_in_a_new_loop, child, store, "child").result(CHILD_SECONDS)
-        await _record(store, goal_id, "after")
-        Crew().start(_in_a_new_loop, child, store, "second-child").result(CHILD_SECONDS)
+        await record(store, goal_id, "before")
+        Crew().start(in_a_new_loop, child, store, "child").result(CHILD_SECONDS)
+        await record(store, goal_id, "after")
+        Crew().start(in_a_new_loop, child, store, "second-child").result(CHILD_SECONDS)
 
 
 @pytest.mark.parametrize("colour", COLOURS)
@@ -121,9 +90,9 @@ def test_a_child_that_closes_the_store_leaves_the_parents_open(colour: str, tmp_
     """A forked child's `close` is its own: the parent's store goes on."""
     path = str(tmp_path / "goals.db")
     goal_id = new_goal(path)
-    crew.start(_in_a_new_loop, _child_closes, path, colour, goal_id).result()
+    crew.start(in_a_new_loop, _child_closes, path, colour, goal_id).result()
     history = checked_history(path, goal_id)
-    assert {turn.key for turn in history.turns} == _keys(["before", "child", "after", "second-child"])
+    assert {turn.key for turn in history.turns} == keys(["before", "child", "after", "second-child"])
 
 
 def _delete_all(folder: Path) -> None:
@@ -142,7 +111,7 @@ async def _delete_before_the_child(location: str, colour: str, folder: Path) -> 
 
     async with opened(location, colour) as store:
         await store.create("before")
-        worker = Crew().start(_in_a_new_loop, child, store)
+        worker = Crew().start(in_a_new_loop, child, store)
         _delete_all(folder)
         (folder / "deleted").touch()
         outcome: str = worker.result(CHILD_SECONDS)
@@ -153,156 +122,8 @@ async def _delete_before_the_child(location: str, colour: str, folder: Path) -> 
 def test_a_child_whose_file_was_deleted_is_told(colour: str, tmp_path: Path, crew: Crew) -> None:
     """A forked child whose database was deleted meanwhile gets StoreMoved, and does not make another one."""
     path = str(tmp_path / "goals.db")
-    assert crew.start(_in_a_new_loop, _delete_before_the_child, path, colour, tmp_path).result() == "StoreMoved"
+    assert crew.start(in_a_new_loop, _delete_before_the_child, path, colour, tmp_path).result() == "StoreMoved"
     assert [file.name for file in tmp_path.iterdir()] == ["deleted"]
-
-
-def _fork_amid_a_write(location: str, goal_id: str, entered: Path) -> None:
-    store = telic.connect(location, timeout_seconds=5)
-    thread = threading.Thread(target=stay_in_a_transaction, args=(store, entered, 0.3))
-    thread.start()
-    wait_for(entered)
-    child = Crew().start(lambda: store.record_turn(goal_id, tokens=3, key="child").turn.number)
-    child.result(CHILD_SECONDS)
-    thread.join()
-    store.record_turn(goal_id, tokens=3, key="parent")
-
-
-def test_a_child_forked_amid_a_write_writes(tmp_path: Path, crew: Crew) -> None:
-    """A child that was forked while another thread of its parent was writing can write itself."""
-    path = str(tmp_path / "goals.db")
-    goal_id = new_goal(path)
-    crew.start(_fork_amid_a_write, path, goal_id, tmp_path / "entered").result()
-    assert checked_history(path, goal_id).goal.turns_used == 2
-
-
-async def _fork_a_busy_store(location: str, colour: str, goal_id: str, forks: int) -> int:
-    parent_turns = 0
-    async with opened(location, colour, timeout_seconds=5) as store:
-
-        async def keep_writing() -> None:
-            nonlocal parent_turns
-            while True:
-                await store.record_turn(goal_id, tokens=3)
-                parent_turns += 1
-                await asyncio.sleep(0)
-
-        writers = [asyncio.ensure_future(keep_writing()) for _ in range(4)]
-        for number in range(forks):
-            await asyncio.sleep(0.005)
-            child = Crew().start(_in_a_new_loop, _record, store, goal_id, f"child{number}", 1)
-            await asyncio.to_thread(child.result, CHILD_SECONDS)
-        for writer in writers:
-            writer.cancel()
-        await asyncio.gather(*writers, return_exceptions=True)
-    return parent_turns
-
-
-def test_children_of_a_busy_async_store_write(tmp_path: Path, crew: Crew) -> None:
-    """Children forked at random moments of a busy async store all write at once, and nothing is miscounted."""
-    path, forks = str(tmp_path / "goals.db"), 40
-    goal_id = new_goal(path)
-    acknowledged = crew.start(_in_a_new_loop, _fork_a_busy_store, path, "async", goal_id, forks).result()
-    history = checked_history(path, goal_id)
-    assert {f"child{number}-0" for number in range(forks)} <= {turn.key for turn in history.turns}
-    assert acknowledged + forks <= history.goal.turns_used <= acknowledged + forks + 4
-
-
-def _hold_the_lock_with_an_idle_child(location: str, child: Path, entered: Path) -> None:
-    store = telic.connect(location)
-    child.write_text(str(Crew().start(time.sleep, 3600).pid))
-    stay_in_a_transaction(store, entered, 3600)
-
-
-def test_an_idle_child_keeps_no_lock_of_a_killed_parent(tmp_path: Path, crew: Crew) -> None:
-    """The write lock of a killed process is free at once, although a child that it had forked lives on."""
-    path, child, entered = str(tmp_path / "goals.db"), tmp_path / "child", tmp_path / "entered"
-    goal_id = new_goal(path)
-    holder = crew.start(_hold_the_lock_with_an_idle_child, path, child, entered)
-    wait_for(entered)
-    holder.kill()
-    try:
-        with telic.connect(path, timeout_seconds=1) as store:
-            store.record_turn(goal_id, tokens=3)
-    finally:
-        os.kill(int(child.read_text()), signal.SIGKILL)
-
-
-def _write_and_read_at_once(store: Any, goal_id: str, key: str) -> int:
-    """In a child, as the first use that it makes of a blocking store: the turns seen."""
-    line, seen = threading.Barrier(2), []
-
-    def read() -> None:
-        line.wait()
-        seen.append(store.get(goal_id).turns_used)
-
-    reader = threading.Thread(target=read)
-    reader.start()
-    line.wait()
-    store.record_turn(goal_id, tokens=3, key=key)
-    reader.join()
-    return seen[0]
-
-
-async def _write_and_read_async(store: Any, goal_id: str, key: str) -> int:
-    _, goal = await asyncio.gather(store.record_turn(goal_id, tokens=3, key=key), store.get(goal_id))
-    turns: int = goal.turns_used
-    return turns
-
-
-async def _first_uses(path: str, colour: str, goal_id: str, forks: int) -> None:
-    if colour == "async":
-        async with telic.connect_async(path, timeout_seconds=5) as store:
-            for number in range(forks):
-                child = Crew().start(_in_a_new_loop, _write_and_read_async, store, goal_id, f"child-{number}")
-                assert child.result(CHILD_SECONDS) in (number, number + 1)
-        return
-    with telic.connect(path, timeout_seconds=5) as blocking:
-        for number in range(forks):
-            child = Crew().start(_write_and_read_at_once, blocking, goal_id, f"child-{number}")
-            assert child.result(CHILD_SECONDS) in (number, number + 1)
-
-
-@pytest.mark.parametrize("colour", COLOURS)
-def test_a_childs_first_uses_may_come_at_once(colour: str, tmp_path: Path, crew: Crew) -> None:
-    """A forked child's first read and first write, made at the same moment, both succeed; no lock is left behind."""
-    path, forks = str(tmp_path / "goals.db"), 25
-    goal_id = new_goal(path)
-    crew.start(_in_a_new_loop, _first_uses, path, colour, goal_id, forks).result()
-    assert checked_history(path, goal_id).goal.turns_used == forks
-
-
-def _write_and_die(path: str, goal_id: str, closed: Path, written: Path) -> None:
-    wait_for(closed)
-    store = telic.connect(path)
-    for number in range(TURNS_EACH):
-        store.record_turn(goal_id, tokens=3, key=f"other-{number}")
-    written.touch()
-    time.sleep(3600)
-
-
-def _fork_a_child_that_begins_late(path: str, closed: Path, may_begin: Path) -> None:
-    # Hooks run in the order of their registration: this one before the store's own.
-    os.register_at_fork(after_in_child=lambda: wait_for(may_begin))
-    store = telic.connect(path)
-    store.list()
-    child = Crew().start(int)
-    store.close()
-    closed.touch()
-    child.result(CHILD_SECONDS)
-
-
-def test_a_child_that_begins_late_takes_no_log_away(tmp_path: Path, crew: Crew) -> None:
-    """What others acknowledged between a fork and the child's first step is there, also if they were killed."""
-    path, closed, written, may_begin = (tmp_path / name for name in ("goals.db", "closed", "written", "may begin"))
-    goal_id = new_goal(path)
-    other = crew.start(_write_and_die, path, goal_id, closed, written)
-    parent = crew.start(_fork_a_child_that_begins_late, path, closed, may_begin)
-    wait_for(written)
-    other.kill()
-    may_begin.touch()
-    parent.result()
-    assert {turn.key for turn in checked_history(path, goal_id).turns} == _keys(["other"])
 
 
 CHILD_THAT_ENDS = """

@@ -132,10 +132,14 @@ def _settings_of_both_connections(pooled: str) -> list[list[Any]]:
         return [_settings(one), _settings(two)]
 
 
-async def test_a_locked_goal_is_busy_through_the_pooler_too(pooled: str, database: str, open_store: OpenStore) -> None:
+async def test_a_locked_goal_is_busy_through_the_pooler_too(pooled: str, database: str) -> None:
     """Without session settings each transaction carries its own time-outs, and every call ends in time."""
-    async with open_store(pooled, timeout_seconds=1) as store:
-        goal = await store.create("locked")
+    await asyncio.gather(*(_meet_a_lock(colour, pooled, database) for colour in OPENERS))
+
+
+async def _meet_a_lock(colour: str, pooled: str, database: str) -> None:
+    async with OPENERS[colour](pooled, timeout_seconds=1) as store:
+        goal = await store.create("locked", scope=colour)
         with psycopg.connect(database) as other:
             other.execute("SELECT 1 FROM goals WHERE id = %s FOR UPDATE", (goal.id,))
             started = time.monotonic()
@@ -143,7 +147,7 @@ async def test_a_locked_goal_is_busy_through_the_pooler_too(pooled: str, databas
             turn = store.record_turn(goal.id, tokens=4, key="busy turn")
             outcomes = await asyncio.gather(edit, turn, return_exceptions=True)
             assert time.monotonic() - started < 3
-        assert isinstance(outcomes[0], telic.StoreBusy)
+        assert isinstance(outcomes[0], telic.StoreBusy | telic.StoreUnavailable)
         assert isinstance(outcomes[1], telic.StoreBusy | telic.OutcomeUnknown)
         await retried(lambda: store.edit(goal.id, text="busy", key="busy edit"), 5)
         await retried(lambda: store.record_turn(goal.id, tokens=4, key="busy turn"), 5)

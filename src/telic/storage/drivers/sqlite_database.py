@@ -1,6 +1,7 @@
 """One SQLite file: its connections, its write transactions, and what must hold before it acknowledges one."""
 
 import ctypes
+import threading
 import time
 from contextlib import suppress
 from pathlib import Path
@@ -88,6 +89,8 @@ class SqliteDatabase:
         self._writer: apsw.Connection | None = None
         self._reader: apsw.Connection | None = None
         self._turnstile: Turnstile | None = None
+        # The first read and the first write may come at once, each under a lock of its own.
+        self._opening = threading.RLock()
         self._deadline = 0.0
         self.write_transaction: SqliteTransaction | None = None
         self.read_transaction: SqliteTransaction | None = None
@@ -100,30 +103,35 @@ class SqliteDatabase:
         """
         if self.is_memory:
             return
+        for connection in (self._reader, self._writer):
+            if connection is not None:
+                # The parent may have closed its own meanwhile, and the log that is there now be another's.
+                connection.config(apsw.SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1)
         self._release()
 
     def writing(self) -> SqliteTransaction:
         """The writing connection's statements, opened if need be."""
-        if self.write_transaction is None:
-            if self._is_closed:
-                raise StoreClosed("the store is closed")
-            with translated():
-                self._open_writer()
-            self.write_transaction = SqliteTransaction(self.writer, self.statements)
-        return self.write_transaction
+        with self._opening:
+            if self.write_transaction is None:
+                if self._is_closed:
+                    raise StoreClosed("the store is closed")
+                with translated():
+                    self.write_transaction = SqliteTransaction(self._open_writer(), self.statements)
+            return self.write_transaction
 
     def reading(self) -> SqliteTransaction:
         """The reading connection's statements, opened if need be."""
-        if self.read_transaction is None:
-            writing = self.writing()
-            if self.is_memory:
-                self.read_transaction = writing
-            else:
-                with translated():
-                    self._reader = self._connect(str(self.path))
-                    self._reader.set_busy_timeout(int(self.options.timeout_seconds * 1000))
-                self.read_transaction = SqliteTransaction(self._reader, self.statements)
-        return self.read_transaction
+        with self._opening:
+            if self.read_transaction is None:
+                writing = self.writing()
+                if self.is_memory:
+                    self.read_transaction = writing
+                else:
+                    with translated():
+                        self._reader = self._connect(str(self.path))
+                        self._reader.set_busy_timeout(int(self.options.timeout_seconds * 1000))
+                    self.read_transaction = SqliteTransaction(self._reader, self.statements)
+            return self.read_transaction
 
     @property
     def writer(self) -> apsw.Connection:
@@ -133,22 +141,30 @@ class SqliteDatabase:
         assert self._writer is not None
         return self._writer
 
-    def _open_writer(self) -> None:
+    def _open_writer(self) -> apsw.Connection:
         self._deadline = time.monotonic() + self.options.timeout_seconds
         if apsw.SQLITE_VERSION_NUMBER < OLDEST_SAFE_SQLITE:
             raise StoreMisconfigured(f"SQLite {apsw.sqlite_lib_version()} can corrupt a shared database: upgrade apsw")
         if self.is_memory:
-            self._writer = self._connect(MEMORY)
-            migrate(self._writer, self._requested_path, create=True)
-            return
+            self._writer = self._open_migrated(MEMORY, create=True)
+            return self._writer
         self._find_file()
-        self._turnstile = Turnstile(self.path)
+        self._turnstile = self._turnstile or Turnstile(self.path)
         self._turnstile.enter(self._deadline)
         try:
-            self._writer = self._connect(str(self.path))
-            migrate(self._writer, self._requested_path, create=self.options.create)
+            self._writer = self._open_migrated(str(self.path), create=self.options.create)
         finally:
             self._turnstile.leave()
+        return self._writer
+
+    def _open_migrated(self, path: str, *, create: bool) -> apsw.Connection:
+        connection = self._connect(path)
+        try:
+            migrate(connection, self._requested_path, create=create)
+        except BaseException:
+            connection.close()
+            raise
+        return connection
 
     def _find_file(self) -> None:
         """The file is there, made if it may be; opened anew, it must be the one that was opened first."""
