@@ -38,15 +38,16 @@ def main() -> int:
     arguments = _parse()
     results: list[Result] = []
     with open_bench(quick=arguments.quick) as bench:
+        folder = arguments.into or (None if arguments.quick or arguments.only else REPOSITORY / "docs")
         for name in arguments.only or THEMES:
             print(f"{name} …", file=sys.stderr, flush=True)
             for result in THEMES[name].run(bench):
                 print(report.line(result), flush=True)
                 results.append(result)
-        folder = arguments.into or (None if arguments.quick or arguments.only else REPOSITORY / "docs")
+            if folder is not None:
+                # After each theme, so that a run that is cut short leaves what it measured.
+                report.write(folder, results, bench)
         print(report.table(results))
-        if folder is not None:
-            report.write(folder, results, bench)
     return 0 if all(result.is_reached for result in results) else 1
 
 

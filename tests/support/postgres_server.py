@@ -135,5 +135,5 @@ def running_server(settings: dict[str, str] | None = None) -> Iterator[PostgresS
         yield server
     finally:
         with contextlib.suppress(Exception):
-            server.stop()
+            server.stop(signal.SIGQUIT)
         shutil.rmtree(folder, ignore_errors=True)

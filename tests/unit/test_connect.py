@@ -38,6 +38,7 @@ def test_a_location_names_a_path(location: str | Path, path: str | Path) -> None
         "sqlite:///",
         "postgresql:/me:hunter2@h/x",
         "sqlite:x",
+        "mysql://u:hunter2@[bad/x",
     ],
 )
 def test_a_location_that_names_nothing_is_refused(location: object) -> None:

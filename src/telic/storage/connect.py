@@ -40,7 +40,7 @@ async def open_async_driver(location: str | Path, options: OpenOptions) -> Async
 
 
 def _names_postgres(location: str | Path) -> bool:
-    return isinstance(location, str) and location.split("://")[0] in _POSTGRES_SCHEMES and "://" in location
+    return isinstance(location, str) and location.split("://")[0].lower() in _POSTGRES_SCHEMES and "://" in location
 
 
 def sqlite_path(location: str | Path) -> str | Path:
@@ -53,12 +53,15 @@ def sqlite_path(location: str | Path) -> str | Path:
         return location
     if not isinstance(location, str) or not location or "\0" in location:
         raise StoreMisconfigured("a store is opened by a path, or a sqlite:/// or postgresql:// URL")
-    if "://" not in location and location.split(":")[0] in (*_POSTGRES_SCHEMES, "sqlite"):
+    if "://" not in location and location.split(":")[0].lower() in (*_POSTGRES_SCHEMES, "sqlite"):
         # Not repeated: a mistyped URL may hold a password.
         raise StoreMisconfigured("a URL has :// after its scheme: sqlite:///path or postgresql://…")
     if "://" not in location:
         return location
-    parts = urlsplit(location)
+    try:
+        parts = urlsplit(location)
+    except ValueError:
+        raise StoreMisconfigured("the URL cannot be read: sqlite:///path or postgresql://…") from None
     if parts.scheme != "sqlite" or parts.netloc or parts.query or parts.fragment or len(parts.path) < 2:
         raise StoreMisconfigured(f"a URL of kind {parts.scheme!a} opens no store; use sqlite:///path or postgresql://…")
     return unquote(parts.path[1:])
