@@ -1,8 +1,6 @@
-"""What a call costs on the wire, counted by a proxy, and in time over a network with a delay."""
+"""What a call costs on the wire, counted by a proxy."""
 
 import asyncio
-import statistics
-import time
 from collections.abc import Awaitable, Callable
 from typing import Any
 
@@ -29,28 +27,25 @@ HOT_CALLS: dict[str, Call] = {
 }
 
 
-async def measure(proxy: TcpProxy, call: Callable[[int], Awaitable[Any]]) -> tuple[set[int], float]:
-    """The round trips of each of several calls, and the median of their seconds; the first ones prepare statements."""
+async def measure(proxy: TcpProxy, call: Callable[[int], Awaitable[Any]]) -> set[int]:
+    """The round trips of each of several calls, after the first ones, which prepare statements."""
     bursts: set[int] = set()
-    seconds: list[float] = []
     for number in range(WARM_UP + MEASURED):
-        before, started = proxy.bursts, time.monotonic()
+        before = proxy.bursts
         await call(number)
         if number >= WARM_UP:
             bursts.add(proxy.bursts - before)
-            seconds.append(time.monotonic() - started)
-    return bursts, statistics.median(seconds)
+    return bursts
 
 
 @pytest.mark.parametrize("name", HOT_CALLS)
 async def test_a_hot_call_is_one_round_trip(name: str, open_store: OpenStore, proxy: TcpProxy, proxied: str) -> None:
-    """Each costs exactly one round trip, and hardly more time than the network takes for it."""
+    """Each costs exactly one round trip; what that takes is measured by the benchmarks."""
     async with open_store(proxied) as store:
         goal = await store.create("far away")
         proxy.delay_seconds = ROUND_TRIP_SECONDS / 2
-        bursts, seconds = await measure(proxy, lambda number: HOT_CALLS[name](store, goal.id, number))
+        bursts = await measure(proxy, lambda number: HOT_CALLS[name](store, goal.id, number))
         assert bursts == {1}
-        assert seconds < 1.5 * ROUND_TRIP_SECONDS
 
 
 async def test_a_transition_is_one_round_trip(open_store: OpenStore, proxy: TcpProxy, proxied: str) -> None:
@@ -65,9 +60,7 @@ async def test_a_transition_is_one_round_trip(open_store: OpenStore, proxy: TcpP
         moves = [GoalStatus.PAUSED, GoalStatus.ACTIVE]
         to_either = await measure(proxy, lambda number: store.transition(goals[7].id, moves[number % 2]))
         to_cleared = await measure(proxy, lambda number: store.clear(goals[number].id))
-        for bursts, seconds in (to_active, to_either, to_cleared):
-            assert bursts == {1}
-            assert seconds < 1.5 * ROUND_TRIP_SECONDS
+        assert to_active == to_either == to_cleared == {1}
 
 
 async def test_a_repeated_or_refused_call_costs_little_more(
@@ -76,14 +69,14 @@ async def test_a_repeated_or_refused_call_costs_little_more(
     """A turn's repeat is one round trip as well; the reason of a refusal is asked for in at most two more."""
     async with open_store(proxied) as store:
         goal = await store.create("again")
-        repeated, _ = await measure(proxy, lambda number: store.record_turn(goal.id, tokens=5, key="the same"))
+        repeated = await measure(proxy, lambda number: store.record_turn(goal.id, tokens=5, key="the same"))
         assert repeated == {1}
 
         async def refused(number: int) -> None:
             with pytest.raises(telic.StaleUpdate):
                 await store.pause(goal.id, expected_revision=99)
 
-        bursts, _ = await measure(proxy, refused)
+        bursts = await measure(proxy, refused)
         assert max(bursts) <= 3
 
 
@@ -95,17 +88,16 @@ async def test_a_transaction_is_at_most_six_round_trips(open_store: OpenStore, p
             lambda number: store.edit(goal.id, text=f"text {number}"),
             lambda number: store.set_budget(goal.id, telic.Budget(tokens=1_000 + number)),
         ):
-            bursts, _ = await measure(proxy, call)
+            bursts = await measure(proxy, call)
             assert max(bursts) <= 6
 
 
 async def test_many_callers_share_round_trips(open_store: OpenStore, proxy: TcpProxy, proxied: str) -> None:
-    """64 callers over a slow network are done in the time of a few round trips; tasks share the trips as well."""
+    """64 callers cost at most a round trip each, and tasks share them."""
     async with open_store(proxied, pool_size=16) as store:
         goals = [await store.create("one of many", scope=f"scope-{number}") for number in range(64)]
         await asyncio.gather(*(store.record_turn(goal.id, tokens=1, key="warm up") for goal in goals))
         proxy.delay_seconds = ROUND_TRIP_SECONDS / 2
-        before, started = proxy.bursts, time.monotonic()
+        before = proxy.bursts
         await asyncio.gather(*(store.record_turn(goal.id, tokens=1, key="measured") for goal in goals))
-        assert time.monotonic() - started < 16 * ROUND_TRIP_SECONDS
         assert proxy.bursts - before <= (64 if isinstance(store, Threaded) else 32)
