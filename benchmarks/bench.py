@@ -1,6 +1,7 @@
 """What every theme is given: sizes, a folder on a real disk, and a PostgreSQL server that syncs."""
 
 import contextlib
+import fcntl
 import os
 import shutil
 import tempfile
@@ -73,11 +74,22 @@ def _stored_server(folder: Path) -> PostgresServer:
     return server
 
 
+def _keep_others_out(cleanup: contextlib.ExitStack) -> None:
+    lock = cleanup.enter_context((CACHE / "lock").open("w"))
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        raise SystemExit("another run of the benchmarks is under way: figures of two at once are worthless") from None
+
+
 @contextlib.contextmanager
 def open_bench(*, quick: bool) -> Iterator[Bench]:
     """A run, whose files and server are gone at its end."""
     CACHE.mkdir(parents=True, exist_ok=True)
     os.chdir(REPOSITORY)
     with contextlib.ExitStack() as cleanup:
+        _keep_others_out(cleanup)
+        for left_behind in CACHE.glob("run-*"):
+            shutil.rmtree(left_behind)
         folder = Path(cleanup.enter_context(tempfile.TemporaryDirectory(prefix="run-", dir=CACHE)))
         yield Bench(folder, cleanup, quick=quick)

@@ -98,7 +98,8 @@ so that what disturbs the machine disturbs both. Ratios travel between machines,
 - **pgbench**: `-M prepared` with the same statement on random goals out of 1,000, on the same server, which syncs
   (`fsync` and `synchronous_commit` on), over TCP on one machine.
 - **Processes**: all record turns on one file as fast as they can. Jain's index of fairness is 1 when all get the
-  same share and 1/n when one gets all. The worst wait is the longest single call of all processes.
+  same share and 1/n when one gets all. The worst wait is the longest single call of all processes; the
+  reference is one process alone, whose worst wait is what the disk's slowest sync took.
 - **20 ms away**: a proxy delays each direction by 10 ms; one round trip is a `SELECT 1` through the same proxy.
 - **Growth**: one goal per scope and five turns per goal in both databases; the same number of goals, spread evenly
   over the table in random order, is touched in both. `transition` pauses each and then resumes each. In the large

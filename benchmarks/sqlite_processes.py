@@ -3,6 +3,7 @@
 import multiprocessing
 import time
 from collections.abc import Iterator
+from functools import partial
 from multiprocessing.synchronize import Barrier
 from pathlib import Path
 from typing import Final
@@ -11,7 +12,7 @@ import telic
 from benchmarks import hot
 from benchmarks.bench import Bench
 from benchmarks.hot import Goals, Targets
-from benchmarks.measure import Bar, Result, Spread
+from benchmarks.measure import FEWEST_REPETITIONS, Bar, Result, Spread
 from benchmarks.populate import goals_of_sqlite, populate_sqlite
 
 PROCESSES: Final = 8
@@ -22,40 +23,51 @@ Outcome = tuple[int, float]
 
 
 def run(bench: Bench) -> Iterator[Result]:
-    """Jain's index of fairness, and the worst wait of any process."""
+    """Jain's index of fairness, and the worst wait of any process, beside that of one alone."""
     path = bench.new_file("processes")
     populate_sqlite(path, GOALS)
     goals = goals_of_sqlite(path, GOALS)
     seconds = bench.size(5, 2)
-    contests = [_contest(path, goals, seconds) for _ in range(9)]
-    each = Spread.of([seconds / sum(count for count, _ in contest) for contest in contests])
-    work, reference = f"SQLite, {PROCESSES} processes on one file: record_turn, {{}}", "each other"
+    works = [partial(_contest, path, goals, seconds, processes) for processes in (PROCESSES, 1)]
+    contests = [tuple(work() for work in works) for _ in range(FEWEST_REPETITIONS)]
+    name = f"SQLite, {PROCESSES} processes on one file: record_turn, {{}}"
     yield Result(
-        work=work.format("Jain fairness"),
-        reference=reference,
-        ratio=Spread.of([_fairness([count for count, _ in contest]) for contest in contests]),
+        work=name.format("Jain fairness"),
+        reference="one process: time per turn",
+        ratio=Spread.of(_fairness(many) for many, _ in contests),
         unit="",
         bar=Bar(0.9, is_floor=True),
-        telic=each,
+        telic=Spread.of(_seconds_each(many, seconds) for many, _ in contests),
+        other=Spread.of(_seconds_each(alone, seconds) for _, alone in contests),
     )
     yield Result(
-        work=work.format("worst wait"),
-        reference=reference,
-        ratio=Spread.of([1000 * max(wait for _, wait in contest) for contest in contests]),
+        work=name.format("worst wait"),
+        reference="one process: worst wait",
+        ratio=Spread.of(1000 * _worst(many) for many, _ in contests),
         unit="ms",
         bar=Bar(100, is_floor=False),
-        telic=each,
+        telic=Spread.of(_worst(many) for many, _ in contests),
+        other=Spread.of(_worst(alone) for _, alone in contests),
     )
 
 
-def _fairness(counts: list[int]) -> float:
+def _seconds_each(contest: list[Outcome], seconds: float) -> float:
+    return seconds / sum(count for count, _ in contest)
+
+
+def _worst(contest: list[Outcome]) -> float:
+    return max(wait for _, wait in contest)
+
+
+def _fairness(contest: list[Outcome]) -> float:
+    counts = [count for count, _ in contest]
     return sum(counts) ** 2 / (len(counts) * sum(count * count for count in counts))
 
 
-def _contest(path: Path, goals: Goals, seconds: float) -> list[Outcome]:
+def _contest(path: Path, goals: Goals, seconds: float, count: int) -> list[Outcome]:
     context = multiprocessing.get_context("spawn")
-    start, outcomes = context.Barrier(PROCESSES), context.SimpleQueue()
-    arguments = [(path, goals[number::PROCESSES], seconds, start, outcomes) for number in range(PROCESSES)]
+    start, outcomes = context.Barrier(count), context.SimpleQueue()
+    arguments = [(path, goals[number::count], seconds, start, outcomes) for number in range(count)]
     processes = [context.Process(target=_record_turns, args=each) for each in arguments]
     for process in processes:
         process.start()

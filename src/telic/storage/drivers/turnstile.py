@@ -27,6 +27,9 @@ class _Place:
         self.poll_seconds = poll_seconds
 
 
+_SHORTEST_POLL_SECONDS: Final = 0.00002
+_PATIENT_ATTEMPTS: Final = 25
+
 # Only one process at a time waits for the floor, so it may look often.
 _GATE: Final = _Place(0, 0.0002)
 _FLOOR: Final = _Place(1, 0.00002)
@@ -58,10 +61,15 @@ class Turnstile:
             self._lock(_GATE.give)
 
     def _take(self, place: _Place, deadline: float) -> None:
+        attempts = 0
         while not self._lock(place.take):
             if time.monotonic() > deadline:
                 raise StoreBusy("other processes kept writing for longer than the time-out")
-            time.sleep(place.poll_seconds)
+            attempts += 1
+            # Whoever has waited long looks more often, and so is soon the next.
+            time.sleep(
+                max(_SHORTEST_POLL_SECONDS, place.poll_seconds * _PATIENT_ATTEMPTS / (_PATIENT_ATTEMPTS + attempts))
+            )
 
     def _lock(self, request: bytes) -> bool:
         assert _SET_LOCK is not None
