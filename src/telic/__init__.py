@@ -1,6 +1,6 @@
 """Telic: durable goals for AI agents."""
 
-from telic.domain.budget import Budget, TurnUsage, Usage
+from telic.domain.budget import BillingPolicy, Budget, ModelUsage, TurnUsage, Usage, UsageKind
 from telic.domain.clock import Clock, Instant, SystemClock, from_datetime, to_datetime
 from telic.domain.criteria import Criterion, CriterionKind
 from telic.domain.errors import (
@@ -43,6 +43,7 @@ __all__ = [
     "Actor",
     "AmbiguousId",
     "AsyncGoalStore",
+    "BillingPolicy",
     "Budget",
     "BudgetExceeded",
     "Clock",
@@ -66,6 +67,7 @@ __all__ = [
     "InvalidTransition",
     "KeyConflict",
     "LeaseLost",
+    "ModelUsage",
     "NotAllowed",
     "OutcomeUnknown",
     "Reason",
@@ -86,6 +88,7 @@ __all__ = [
     "TurnResult",
     "TurnUsage",
     "Usage",
+    "UsageKind",
     "connect",
     "connect_async",
     "from_datetime",

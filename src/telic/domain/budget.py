@@ -1,6 +1,7 @@
 """Usage, the limits on it, and when a limit is reached."""
 
 from dataclasses import dataclass, fields
+from enum import StrEnum
 from typing import Final
 
 from telic.domain.errors import BudgetExceeded, InvalidNumber
@@ -63,6 +64,61 @@ class TurnUsage:
         return {name: getattr(self, name) for name in TURN_COUNTERS}
 
 
+class UsageKind(StrEnum):
+    """Who consumed a line of usage. Only `work` is a turn of the agent, and counts against a budget of turns."""
+
+    WORK = "work"
+    JUDGE = "judge"
+    SUB_AGENT = "sub_agent"
+    TOOL = "tool"
+
+
+class BillingPolicy(StrEnum):
+    """Which of a model's tokens count against a goal's budget; chosen when the goal is created."""
+
+    INPUT_AND_OUTPUT = "input_and_output"
+    WITHOUT_CACHED = "without_cached"
+    OUTPUT = "output"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ModelUsage:
+    """What a model's responses consumed, before the goal's policy says how much of it is billed.
+
+    Cached tokens are a part of the input tokens and reasoning tokens a part of the output tokens, as in
+    OpenTelemetry's `gen_ai.usage` (Anthropic's API reports cached input beside the rest: add it up first).
+
+    Raises:
+        InvalidNumber: a count is not an integer from 0 to 2**53 - 1, or a part is larger than its whole.
+    """
+
+    input_tokens: int = 0
+    cached_input_tokens: int = 0
+    output_tokens: int = 0
+    reasoning_tokens: int = 0
+    active_microseconds: int = 0
+    cost_microunits: int = 0
+
+    def __post_init__(self) -> None:
+        for name in MODEL_COUNTERS:
+            check_counter(name, getattr(self, name))
+        if self.cached_input_tokens > self.input_tokens or self.reasoning_tokens > self.output_tokens:
+            raise InvalidNumber("cached tokens are a part of the input tokens, reasoning tokens of the output tokens")
+
+    def billed(self, policy: BillingPolicy) -> TurnUsage:
+        """The usage of a turn, with the tokens that the policy bills.
+
+        Raises:
+            InvalidNumber: they are more than 2**53 - 1.
+        """
+        billed = {
+            BillingPolicy.INPUT_AND_OUTPUT: self.input_tokens + self.output_tokens,
+            BillingPolicy.WITHOUT_CACHED: self.input_tokens - self.cached_input_tokens + self.output_tokens,
+            BillingPolicy.OUTPUT: self.output_tokens,
+        }
+        return TurnUsage(tokens=billed[policy], **{name: getattr(self, name) for name in MODEL_COUNTERS})
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Usage:
     """What a goal's turns consumed together."""
@@ -94,6 +150,7 @@ class Usage:
 
 
 TURN_COUNTERS: Final = tuple(field.name for field in fields(TurnUsage))
+MODEL_COUNTERS: Final = tuple(field.name for field in fields(ModelUsage))
 
 
 def budget_columns(budget: Budget) -> dict[str, int | None]:
