@@ -8,13 +8,16 @@ from telic.domain.errors import (
     BudgetExceeded,
     EmptyText,
     GoalError,
+    GoalNotActive,
     GoalNotFound,
+    HoldLost,
     InvalidCursor,
     InvalidInput,
     InvalidNumber,
     InvalidText,
     InvalidTransition,
     KeyConflict,
+    LeaseHeld,
     LeaseLost,
     NotAllowed,
     OutcomeUnknown,
@@ -32,7 +35,10 @@ from telic.domain.errors import (
     TurnConflict,
 )
 from telic.domain.events import Event, EventKind, Turn, TurnResult
+from telic.domain.feed import EventPage, FeedEvent
 from telic.domain.goal import DEFAULT_SCOPE, Actor, Goal, GoalPage, GoalStatus, Reason
+from telic.domain.hold import Hold, HoldState, Reservation
+from telic.domain.lease import Lease, LeaseState
 from telic.services.async_store import AsyncGoalStore
 from telic.services.connect import connect, connect_async
 from telic.services.store import GoalStore
@@ -53,12 +59,18 @@ __all__ = [
     "EmptyText",
     "Event",
     "EventKind",
+    "EventPage",
+    "FeedEvent",
     "Goal",
     "GoalError",
+    "GoalNotActive",
     "GoalNotFound",
     "GoalPage",
     "GoalStatus",
     "GoalStore",
+    "Hold",
+    "HoldLost",
+    "HoldState",
     "Instant",
     "InvalidCursor",
     "InvalidInput",
@@ -66,11 +78,15 @@ __all__ = [
     "InvalidText",
     "InvalidTransition",
     "KeyConflict",
+    "Lease",
+    "LeaseHeld",
     "LeaseLost",
+    "LeaseState",
     "ModelUsage",
     "NotAllowed",
     "OutcomeUnknown",
     "Reason",
+    "Reservation",
     "SchemaMismatch",
     "StaleUpdate",
     "StoreBusy",

@@ -11,7 +11,7 @@ from telic.storage.statements import load_statements, number_parameters, paramet
 
 STATEMENTS = load_statements("postgres")
 READS_EVERYTHING = {"records.strays": "doctor looks at every row"}
-TABLES = {"goals", "turns", "events"}
+TABLES = {"goals", "turns", "events", "holds"}
 
 FILL = """
 INSERT INTO goals (id, scope, text, criteria, status, reason, revision, token_budget, turns_used, tokens_used,
@@ -31,6 +31,9 @@ SELECT lpad(n::text, 36, '0'), number, 'turn-' || number, n, 100, 0, 0, 0, 0, 0,
 FROM generate_series(1, 6000) AS n, generate_series(1, 4) AS number;
 INSERT INTO events (goal_id, number, revision, kind, actor, at, key, data, hash)
 SELECT lpad(n::text, 36, '0'), number, number, 'edited', 'user', n, 'event-' || number, '{}', repeat('e', 64)
+FROM generate_series(1, 6000) AS n, generate_series(1, 3) AS number;
+INSERT INTO holds (goal_id, key, tokens, active_microseconds, cost_microunits, placed_at, expires_at, state)
+SELECT lpad(n::text, 36, '0'), 'hold-' || number, 100, 0, 0, n, n, 'open'
 FROM generate_series(1, 6000) AS n, generate_series(1, 3) AS number;
 ANALYZE
 """
@@ -96,7 +99,8 @@ def test_the_check_sees_a_missing_index(filled: "psycopg.Connection[Any]") -> No
     """Without the index that a statement needs, its plan reads the whole table."""
     with filled.transaction(force_rollback=True):
         filled.execute(
-            "DROP INDEX goals_single_active, goals_by_scope, goals_unfinished, goals_creation_key, goals_by_status"
+            "DROP INDEX goals_single_active, goals_by_scope, goals_unfinished, goals_creation_key, goals_by_status,"
+            " goals_claimable"
         )
         nodes = plan_of(filled, "goals.active")
     assert [node for node in nodes if node["Node Type"] == "Seq Scan" and node["Relation Name"] == "goals"]

@@ -21,6 +21,8 @@ class Action(StrEnum):
     EDIT = "edit"
     SET_BUDGET = "set a budget"
     RECORD_TURN = "record a turn"
+    WAKE = "wake"
+    HOLD = "hold budget"
 
 
 _HUMAN: Final = frozenset(Action) - {Action.VERIFY}
@@ -30,7 +32,7 @@ _ALLOWED: Final = {
     Actor.HOST: _HUMAN - {Action.ACCEPT},
     Actor.MODEL: frozenset({Action.COMPLETE, Action.BLOCK}),
     Actor.VERIFIER: frozenset({Action.COMPLETE, Action.VERIFY}),
-    Actor.SYSTEM: frozenset({Action.PAUSE, Action.BLOCK, Action.RESUME, Action.RECORD_TURN}),
+    Actor.SYSTEM: frozenset({Action.PAUSE, Action.BLOCK, Action.RESUME, Action.RECORD_TURN, Action.WAKE, Action.HOLD}),
 }
 _WHY_NOT: Final = {
     Action.ACCEPT: "its criteria must pass first, or a user or operator must accept it",

@@ -136,8 +136,8 @@ class Usage:
         """The counts by name."""
         return {"turns": self.turns} | {name: getattr(self, name) for name in TURN_COUNTERS}
 
-    def plus(self, turn: TurnUsage) -> "Usage":
-        """This usage with one more turn in it.
+    def plus(self, turn: TurnUsage, kind: UsageKind = UsageKind.WORK) -> "Usage":
+        """This usage with one more line of the ledger in it.
 
         Raises:
             InvalidNumber: a counter would pass 2**53 - 1.
@@ -146,7 +146,12 @@ class Usage:
             name: check_counter(f"the sum of {name}", getattr(self, name) + count)
             for name, count in turn.as_dict().items()
         }
-        return Usage(turns=check_counter("the sum of turns", self.turns + 1), **sums)
+        return Usage(turns=check_counter("the sum of turns", self.turns + turns_of(kind)), **sums)
+
+
+def turns_of(kind: UsageKind) -> int:
+    """How many turns a line of this kind counts as."""
+    return int(kind is UsageKind.WORK)
 
 
 TURN_COUNTERS: Final = tuple(field.name for field in fields(TurnUsage))

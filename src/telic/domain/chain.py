@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from hashlib import sha256
 from typing import Any, Final
 
-from telic.domain.budget import TURN_COUNTERS, TurnUsage
+from telic.domain.budget import TURN_COUNTERS, TurnUsage, UsageKind
 
 _ENCODE: Final = json.JSONEncoder(separators=(",", ":"), sort_keys=True).encode
 
@@ -40,7 +40,19 @@ def event_hash(
     return digest(f"{previous}|{goal_id}|{number}|{revision}|{kind}|{actor}|{at}|{data}|{key or ''}")
 
 
-def turn_hash(previous: str, *, goal_id: str, number: int, at: int, usage: TurnUsage, key: str) -> str:
+def turn_label(kind: UsageKind, model: str | None) -> str:
+    """What stands before a turn's counts in its canonical text; nothing for work by no named model.
+
+    The counts begin with a digit and a label does not, and the name's length says where it ends.
+    """
+    if kind is UsageKind.WORK and model is None:
+        return ""
+    return f"{kind.value}|{len(model or '')}|{model or ''}|"
+
+
+def turn_hash(
+    previous: str, *, goal_id: str, number: int, at: int, usage: TurnUsage, key: str, kind: UsageKind, model: str | None
+) -> str:
     """The hash of a turn that follows the one whose hash is `previous`."""
     counts = "|".join(str(getattr(usage, name)) for name in TURN_COUNTERS)
-    return digest(f"{previous}|{goal_id}|{number}|{at}|{counts}|{key}")
+    return digest(f"{previous}|{goal_id}|{number}|{at}|{turn_label(kind, model)}{counts}|{key}")

@@ -3,7 +3,7 @@
     GoalError
     ├── GoalNotFound · AmbiguousId · InvalidTransition · StaleUpdate · BudgetExceeded
     ├── KeyConflict ── TurnConflict
-    ├── LeaseLost · NotAllowed
+    ├── GoalNotActive · LeaseHeld · LeaseLost · HoldLost · NotAllowed
     ├── InvalidInput ── InvalidText (EmptyText, TextTooLong) · InvalidNumber · InvalidCursor
     └── StoreError
         ├── StoreBusy · StoreUnavailable        (retryable)
@@ -83,16 +83,22 @@ class BudgetExceeded(GoalError):
     """The goal has used up a budget. Nothing was written; raise the budget, in the same call if you like.
 
     `limit` names the budget (`tokens`, `turns`, `active_microseconds`, `cost_microunits`), in whose unit
-    `used` and `budget` are.
+    `used` and `budget` are, and for a refused hold also what others `held` and what was `asked`.
     """
 
     code = "budget_exceeded"
 
-    def __init__(self, limit: str, used: int, budget: int) -> None:
-        super().__init__(f"the budget of {limit} is used up: {used} of {budget}")
+    def __init__(self, limit: str, used: int, budget: int, held: int = 0, asked: int = 0) -> None:
+        super().__init__(
+            f"the budget of {limit} has no room for {asked}: {used} used and {held} held of {budget}"
+            if asked
+            else f"the budget of {limit} is used up: {used} of {budget}"
+        )
         self.limit = limit
         self.used = used
         self.budget = budget
+        self.held = held
+        self.asked = asked
 
 
 class KeyConflict(GoalError):
@@ -115,6 +121,38 @@ class LeaseLost(GoalError):
     """Another worker holds the goal, or the lease ran out. Nothing was written; stop working on it."""
 
     code = "lease_lost"
+
+
+class LeaseHeld(GoalError):
+    """Another worker has the goal's lease: `holder` says who. Nothing was written; ask again when it has expired."""
+
+    code = "lease_held"
+
+    def __init__(self, goal_id: str, holder: str | None, expires_in_microseconds: int) -> None:
+        seconds = max(0, expires_in_microseconds) / 1_000_000
+        super().__init__(f"goal {goal_id} is driven by {holder!a} for the next {seconds:.1f} s")
+        self.goal_id = goal_id
+        self.holder = holder
+        self.expires_in_microseconds = expires_in_microseconds
+
+
+class HoldLost(GoalError):
+    """The hold expired, or was settled or released before. Nothing was written; record the turn without it."""
+
+    code = "hold_lost"
+
+
+class GoalNotActive(GoalError):
+    """No turn may start: the goal is paused or finished, or the scope has none. Nothing was written.
+
+    `goal` is the goal as it stands, where there is one.
+    """
+
+    code = "goal_not_active"
+
+    def __init__(self, message: str, goal: "Goal | None" = None) -> None:
+        super().__init__(message)
+        self.goal = goal
 
 
 class NotAllowed(GoalError):

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any
 
-from telic.domain.budget import TurnUsage
+from telic.domain.budget import TurnUsage, UsageKind
 from telic.domain.clock import Instant
 
 if TYPE_CHECKING:
@@ -22,6 +22,7 @@ class EventKind(StrEnum):
     RESUMED = "resumed"
     COMPLETED = "completed"
     CLEARED = "cleared"
+    KEPT_ASLEEP = "kept_asleep"
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +46,10 @@ class Event:
 
 @dataclass(frozen=True, slots=True)
 class Turn:
-    """One accounted unit of agent work. `number` counts a goal's turns from 1; `hash` chains them."""
+    """One line of the ledger. `number` counts a goal's lines from 1; `hash` chains them.
+
+    A line of kind `work` is a turn of the agent; others were consumed on its behalf. `model` may name the model.
+    """
 
     goal_id: str
     number: int
@@ -53,6 +57,8 @@ class Turn:
     at: Instant
     usage: TurnUsage
     hash: str
+    kind: UsageKind = UsageKind.WORK
+    model: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final
 
-from telic.domain.budget import Budget, Usage
+from telic.domain.budget import BillingPolicy, Budget, Usage
 from telic.domain.clock import Instant
 from telic.domain.criteria import Criterion
 
@@ -54,7 +54,8 @@ class Goal:
     """A goal as it stood when it was read.
 
     `revision` rises by one with every change of definition or status, and is what a guarded write names.
-    Recording turns does not raise it. Budgets of None are unlimited.
+    Recording turns does not raise it. Budgets of None are unlimited. `billing` says which of a model's tokens
+    count. A paused goal with `wake_at` or `wake_signal` becomes active by itself, at that time or on that signal.
     """
 
     id: str
@@ -80,6 +81,14 @@ class Goal:
     created_at: Instant
     updated_at: Instant
     ended_at: Instant | None
+    billing: BillingPolicy = BillingPolicy.INPUT_AND_OUTPUT
+    wake_at: Instant | None = None
+    wake_signal: str | None = None
+
+    @property
+    def is_waiting(self) -> bool:
+        """Whether the goal is paused and will wake by itself."""
+        return self.wake_at is not None or self.wake_signal is not None
 
     @property
     def budget(self) -> Budget:

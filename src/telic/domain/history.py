@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
-from telic.domain.budget import Budget, TurnUsage, Usage, budget_columns
+from telic.domain.budget import BillingPolicy, Budget, TurnUsage, Usage, UsageKind, budget_columns
 from telic.domain.chain import event_hash, to_data, turn_hash
 from telic.domain.clock import Instant
 from telic.domain.criteria import criteria_from_data
@@ -111,13 +111,16 @@ def _created(event: Event) -> Goal:
         created_at=event.at,
         updated_at=event.at,
         ended_at=None,
+        billing=BillingPolicy(event.data.get("billing", BillingPolicy.INPUT_AND_OUTPUT)),
+        wake_at=None,
+        wake_signal=None,
     )
 
 
 def _changed(goal: Goal, event: Event) -> Goal:
     if event.revision != goal.revision + 1 or event.at < goal.updated_at:
         raise ValueError("its revision or time does not follow the event before it")
-    changed = replace(goal, revision=event.revision, updated_at=event.at)
+    changed = replace(goal, revision=event.revision, updated_at=event.at, wake_at=None, wake_signal=None)
     match event.kind:
         case EventKind.EDITED:
             text = event.data.get("text", goal.text)
@@ -128,27 +131,47 @@ def _changed(goal: Goal, event: Event) -> Goal:
             return replace(changed, **_fields(budget_columns(Budget(**event.data["budget"]))))
         case EventKind.CREATED:
             raise ValueError("a goal is created once")
+        case EventKind.KEPT_ASLEEP:
+            return _kept_asleep(goal, changed, event)
         case _:
+            check_transition(goal, _STATUS_OF[event.kind])
             return _moved(changed, event)
+
+
+def _kept_asleep(before: Goal, goal: Goal, event: Event) -> Goal:
+    if not before.is_waiting:
+        raise ValueError("only a goal that waits can be kept asleep")
+    return replace(goal, reason=check_reason(GoalStatus.PAUSED, Reason(event.data["reason"])))
 
 
 def _moved(goal: Goal, event: Event) -> Goal:
     to = _STATUS_OF[event.kind]
-    check_transition(goal.status, to)
-    reason = event.data.get("reason")
+    data = event.data
+    reason = data.get("reason")
     known = check_reason(to, None if reason is None else Reason(reason))
-    ended_at = event.at if to in TERMINAL else None
-    return replace(goal, status=to, reason=known, note=event.data.get("note"), ended_at=ended_at)
+    moved = replace(goal, status=to, reason=known, note=data.get("note"), ended_at=None)
+    if to is GoalStatus.PAUSED:
+        return replace(moved, wake_at=data.get("wake_at"), wake_signal=data.get("wake_signal"))
+    return replace(moved, ended_at=event.at) if to in TERMINAL else moved
 
 
 def _replay_turns(goal_id: str, turns: tuple[Turn, ...]) -> Usage:
     usage = Usage()
     previous = ""
     for number, turn in enumerate(turns, 1):
-        previous = turn_hash(previous, goal_id=goal_id, number=number, at=turn.at, usage=turn.usage, key=turn.key)
+        previous = turn_hash(
+            previous,
+            goal_id=goal_id,
+            number=number,
+            at=turn.at,
+            usage=turn.usage,
+            key=turn.key,
+            kind=turn.kind,
+            model=turn.model,
+        )
         if turn.number != number or turn.goal_id != goal_id or turn.hash != previous:
             raise StoreCorrupt(f"goal {goal_id}: turn {number} does not continue the chain")
-        usage = usage.plus(turn.usage)
+        usage = usage.plus(turn.usage, turn.kind)
     return usage
 
 
@@ -199,8 +222,11 @@ class HistoryBuilder:
         number = len(self._turns) + 1
         at = Instant(max(at, self._turns[-1].at)) if self._turns else at
         previous = self._turns[-1].hash if self._turns else ""
-        chained = turn_hash(previous, goal_id=self._goal_id, number=number, at=at, usage=usage, key=key)
-        self._turns.append(Turn(self._goal_id, number, key, at, usage, chained))
+        kind, model = UsageKind.WORK, None
+        chained = turn_hash(
+            previous, goal_id=self._goal_id, number=number, at=at, usage=usage, key=key, kind=kind, model=model
+        )
+        self._turns.append(Turn(self._goal_id, number, key, at, usage, chained, kind, model))
 
     def finish(self) -> GoalHistory:
         """The goal that the history makes.

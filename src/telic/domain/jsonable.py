@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from telic.domain.budget import TurnUsage
+from telic.domain.budget import TurnUsage, UsageKind
 from telic.domain.clock import Instant, from_datetime, to_datetime
 from telic.domain.errors import GoalError, StoreCorrupt
 from telic.domain.events import Event, EventKind, Turn
@@ -37,6 +37,9 @@ def goal_to_json(goal: Goal) -> dict[str, Any]:
         "criteria": [criterion.as_dict() for criterion in goal.criteria],
         "budget": goal.budget.as_dict(),
         "usage": goal.usage.as_dict(),
+        "billing": goal.billing.value,
+        "wake_at": time_to_json(goal.wake_at),
+        "wake_signal": goal.wake_signal,
         "created_at": time_to_json(goal.created_at),
         "updated_at": time_to_json(goal.updated_at),
         "ended_at": time_to_json(goal.ended_at),
@@ -66,6 +69,8 @@ def turn_to_json(turn: Turn) -> dict[str, Any]:
         "key": turn.key,
         "at": time_to_json(turn.at),
         "usage": turn.usage.as_dict(),
+        "kind": turn.kind.value,
+        "model": turn.model,
         "hash": turn.hash,
     }
 
@@ -110,4 +115,5 @@ def _event_from_json(line: Any) -> Event:
 
 def _turn_from_json(line: Any) -> Turn:
     usage = TurnUsage(**line["usage"])
-    return Turn(line["goal_id"], line["number"], line["key"], time_from_json(line["at"]), usage, line["hash"])
+    at, kind = time_from_json(line["at"]), UsageKind(line["kind"])
+    return Turn(line["goal_id"], line["number"], line["key"], at, usage, line["hash"], kind, line["model"])

@@ -4,7 +4,7 @@ from typing import Final
 
 from telic.domain.errors import InvalidInput, InvalidTransition
 from telic.domain.events import EventKind
-from telic.domain.goal import GoalStatus, Reason
+from telic.domain.goal import Goal, GoalStatus, Reason
 
 TRANSITIONS: Final = {
     GoalStatus.ACTIVE: frozenset({GoalStatus.PAUSED, GoalStatus.COMPLETED, GoalStatus.CLEARED}),
@@ -31,6 +31,9 @@ REASONS: Final = {
     GoalStatus.CLEARED: frozenset({Reason.DISMISSED, Reason.GIVEN_UP}),
 }
 
+WAITS: Final = frozenset({Reason.WAITING, Reason.USAGE_LIMIT})
+"""The reasons of a paused goal that may wake by itself."""
+
 TERMINAL: Final = frozenset(status for status, targets in TRANSITIONS.items() if not targets)
 
 EVENT_OF: Final = {
@@ -47,14 +50,17 @@ def sources(to: GoalStatus) -> tuple[GoalStatus, GoalStatus]:
     return found[0], found[-1]
 
 
-def check_transition(from_status: GoalStatus, to: GoalStatus) -> None:
+def check_transition(goal: Goal, to: GoalStatus) -> None:
     """Nothing happens for a move that exists.
+
+    A paused goal that would wake by itself may be paused once more: stopping it must not wait for its waking.
 
     Raises:
         InvalidTransition: the state machine has no such move.
     """
-    if to not in TRANSITIONS[from_status]:
-        raise InvalidTransition(from_status, to)
+    stops_waiting = goal.is_waiting and to is GoalStatus.PAUSED
+    if to not in TRANSITIONS[goal.status] and not stops_waiting:
+        raise InvalidTransition(goal.status, to)
 
 
 def check_status(value: str) -> GoalStatus:

@@ -12,6 +12,7 @@ MAX_TEXT_CHARS: Final = 20_000
 MAX_NOTE_CHARS: Final = 4_000
 MAX_NAME_CHARS: Final = 200
 MAX_PAGE: Final = 1_000
+MAX_TTL_SECONDS: Final = 86_400
 
 
 def check_counter(name: str, value: object) -> int:
@@ -92,3 +93,21 @@ def check_note(value: object) -> str | None:
 def check_revision(value: object) -> int | None:
     """The value, a revision, or None for an unguarded write."""
     return None if value is None else check_counter("expected_revision", value)
+
+
+def check_ttl(value: object) -> int:
+    """The value, seconds from 0.001 to 86,400, in microseconds.
+
+    Raises:
+        InvalidNumber: it is anything else.
+    """
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        raise InvalidNumber(f"ttl_seconds must be a number, not {type(value).__name__}")
+    if not 0.001 <= value <= MAX_TTL_SECONDS:
+        raise InvalidNumber(f"ttl_seconds must be from 0.001 to {MAX_TTL_SECONDS}")
+    return round(value * 1_000_000)
+
+
+def check_instant(name: str, value: object) -> int | None:
+    """The value, microseconds since the epoch, or None."""
+    return None if value is None else check_counter(name, value)

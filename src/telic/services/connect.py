@@ -20,18 +20,27 @@ def connect(
     durability: Durability = Durability.FULL,
     create: bool = True,
     pool_size: int = 8,
+    notification_url: str | None = None,
     model_may_create: bool = False,
     clock: Clock | None = None,
 ) -> GoalStore:
     """An open store: a path or `sqlite:///…` for SQLite, `postgresql://…` for PostgreSQL, its schema up to date.
 
     No call lasts longer than `timeout_seconds` without an answer. With `create` off, a missing database is an
-    error. `model_may_create` lets `Actor.MODEL` create goals in scopes that have no unfinished one.
+    error. Behind a pooler in transaction mode, `notification_url` leads past it to the server, for notifications of
+    changes; without one the store looks for changes twice a second. `model_may_create` lets `Actor.MODEL` create
+    goals in scopes that have no unfinished one.
 
     Raises:
         StoreMisconfigured, StoreUnavailable, StoreCorrupt, SchemaMismatch, StoreBusy: nothing was written.
     """
-    options = OpenOptions(timeout_seconds=timeout_seconds, durability=durability, create=create, pool_size=pool_size)
+    options = OpenOptions(
+        timeout_seconds=timeout_seconds,
+        durability=durability,
+        create=create,
+        pool_size=pool_size,
+        notification_url=notification_url,
+    )
     return GoalStore(open_driver(location, options), Context(clock, model_may_create))
 
 
@@ -61,11 +70,18 @@ def connect_async(
     durability: Durability = Durability.FULL,
     create: bool = True,
     pool_size: int = 8,
+    notification_url: str | None = None,
     model_may_create: bool = False,
     clock: Clock | None = None,
 ) -> _Connecting:
     """An open async store, awaited or entered with `async with`; otherwise as `connect`."""
-    options = OpenOptions(timeout_seconds=timeout_seconds, durability=durability, create=create, pool_size=pool_size)
+    options = OpenOptions(
+        timeout_seconds=timeout_seconds,
+        durability=durability,
+        create=create,
+        pool_size=pool_size,
+        notification_url=notification_url,
+    )
 
     async def opening() -> AsyncGoalStore:
         return AsyncGoalStore(await open_async_driver(location, options), Context(clock, model_may_create))

@@ -2,12 +2,13 @@
 
 from collections.abc import Sequence
 
-from telic.domain.budget import Budget, TurnUsage
+from telic.domain.budget import BillingPolicy, Budget, ModelUsage, TurnUsage
 from telic.domain.clock import Clock, SystemClock
 from telic.domain.criteria import Criterion
 from telic.domain.errors import InvalidInput
 from telic.domain.goal import Actor
 from telic.domain.ids import new_goal_id, new_key
+from telic.domain.lease import Lease
 from telic.storage.operations.call import Call
 from telic.storage.operations.goals import NewGoal
 
@@ -19,9 +20,11 @@ class Context:
         self._clock = clock or SystemClock()
         self._model_may_create = model_may_create
 
-    def call(self, actor: Actor, key: str | None, expected_revision: int | None = None) -> Call:
+    def call(
+        self, actor: Actor, key: str | None, expected_revision: int | None = None, lease: Lease | None = None
+    ) -> Call:
         """The call as it is made now, with a new key where none is given."""
-        return Call(self._clock.now(), actor, new_key() if key is None else key, expected_revision)
+        return Call(self._clock.now(), actor, new_key() if key is None else key, expected_revision, lease)
 
     def new_goal(
         self,
@@ -31,6 +34,7 @@ class Context:
         budget: Budget | None,
         criteria: Sequence[Criterion],
         max_chars: int,
+        billing: BillingPolicy,
     ) -> NewGoal:
         """The goal to be created, with a new id."""
         if token_budget is not None and budget is not None:
@@ -43,9 +47,10 @@ class Context:
             criteria=criteria,
             max_chars=max_chars,
             model_may_create=self._model_may_create,
+            billing=billing,
         )
 
-    def turn_usage(self, tokens: int | None, usage: TurnUsage | None) -> TurnUsage:
+    def turn_usage(self, tokens: int | None, usage: TurnUsage | ModelUsage | None) -> TurnUsage | ModelUsage:
         """The usage of a turn, from whichever way it was given."""
         if (tokens is None) is (usage is None):
             raise InvalidInput("give tokens or usage, one of them")

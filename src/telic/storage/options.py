@@ -18,13 +18,15 @@ class OpenOptions:
     """Settings of a driver.
 
     No call lasts longer than `timeout_seconds` without an answer. With `create` off, a database that is not
-    there, or has no tables yet, is an error. `pool_size` bounds the connections to PostgreSQL.
+    there, or has no tables yet, is an error. `pool_size` bounds the connections to PostgreSQL. Behind a pooler in
+    transaction mode, `notification_url` leads past it to the server, for notifications.
     """
 
     timeout_seconds: float = 10.0
     durability: Durability = Durability.FULL
     create: bool = True
     pool_size: int = 8
+    notification_url: str | None = None
 
     def __post_init__(self) -> None:
         if not 0 < self.timeout_seconds <= 3600:

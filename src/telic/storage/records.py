@@ -4,12 +4,15 @@ import json
 from dataclasses import astuple, dataclass, fields, make_dataclass
 from typing import Any, Final
 
-from telic.domain.budget import TURN_COUNTERS, Budget, TurnUsage
+from telic.domain.budget import TURN_COUNTERS, BillingPolicy, Budget, TurnUsage, UsageKind
 from telic.domain.criteria import Criterion, criteria_from_data
 from telic.domain.errors import GoalError, StoreCorrupt
 from telic.domain.events import Event, EventKind, Turn
 from telic.domain.goal import Actor, Goal, GoalStatus, Reason
+from telic.domain.hold import Hold, HoldState, Reservation
+from telic.domain.lease import Lease, LeaseState
 from telic.domain.lifecycle import REASONS, TERMINAL
+from telic.domain.limits import check_instant
 from telic.storage.transaction import Row
 
 # Building a frozen dataclass calls object.__setattr__ for each field, which costs more than the query. A twin
@@ -23,6 +26,7 @@ _STATES: Final[dict[tuple[object, object], tuple[GoalStatus, Reason | None]]] = 
     for status, reasons in REASONS.items()
     for reason in (reasons or (None,))
 }
+_POLICIES: Final = {policy.value: policy for policy in BillingPolicy}
 _NO_CRITERIA: Final[tuple[Criterion, ...]] = ()
 
 
@@ -34,6 +38,7 @@ class GoalRecord:
     creation_key: str
     event_count: int
     event_hash: str
+    ledger_count: int
     turn_hash: str
 
 
@@ -49,7 +54,7 @@ def goal_from_row(row: Row) -> Goal:
             goal_id, scope, text, criteria, status, reason, note, revision,
             token_budget, turn_budget, active_budget, cost_budget,
             turns, tokens, input_tokens, cached, output, reasoning, active, cost,
-            created_at, updated_at, ended_at,
+            created_at, updated_at, ended_at, billing, wake_at, wake_signal,
         ) = row
         known_status, known_reason = _STATES[status, reason]
         # One shift finds any number that is negative or above 2**53 - 1.
@@ -61,12 +66,14 @@ def goal_from_row(row: Row) -> Goal:
                    cost_microunits=cost_budget)
         if (ended_at is None) is (known_status in TERMINAL):
             raise ValueError("ended_at does not fit the status")
+        if wake_at is not None or wake_signal is not None:
+            _check_wait(known_status, wake_at)
         conditions = _NO_CRITERIA if criteria == "[]" else criteria_from_data(json.loads(criteria))
         goal: Goal = _Unguarded(
             goal_id, scope, text, conditions, known_status, known_reason, note, revision,
             token_budget, turn_budget, active_budget, cost_budget,
             turns, tokens, input_tokens, cached, output, reasoning, active, cost,
-            created_at, updated_at, ended_at,
+            created_at, updated_at, ended_at, _POLICIES[billing], wake_at, wake_signal,
         )
         # fmt: on
         goal.__class__ = Goal
@@ -75,25 +82,29 @@ def goal_from_row(row: Row) -> Goal:
     return goal
 
 
-def turn_from_row(row: Row, asked: TurnUsage | None = None) -> Turn:
-    """The turn whose columns make up the row; usage equal to what was asked for needs no second check.
+def _check_wait(status: GoalStatus, wake_at: object) -> None:
+    if status is not GoalStatus.PAUSED:
+        raise ValueError("only a paused goal can wait")
+    check_instant("wake_at", wake_at)
+
+
+def turn_from_row(row: Row) -> Turn:
+    """The turn whose columns make up the row.
 
     Raises:
         StoreCorrupt: as `goal_from_row`.
     """
     try:
-        goal_id, number, key, at, *counts, digest = row
-        usage = asked
-        if usage is None or counts != list(usage.as_dict().values()):
-            usage = TurnUsage(**dict(zip(TURN_COUNTERS, counts, strict=True)))
-        return Turn(goal_id, number, key, at, usage, digest)
+        goal_id, number, key, at, *counts, digest, kind, model = row
+        usage = TurnUsage(**dict(zip(TURN_COUNTERS, counts, strict=True)))
+        return Turn(goal_id, number, key, at, usage, digest, UsageKind(kind), model)
     except (TypeError, ValueError, GoalError) as error:
         raise _malformed("turn", row, error) from error
 
 
-def goal_and_turn_from_row(row: Row, asked: TurnUsage) -> tuple[Goal, Turn]:
+def goal_and_turn_from_row(row: Row) -> tuple[Goal, Turn]:
     """The goal and, after it in the row, the turn."""
-    return goal_from_row(row[:_GOAL_WIDTH]), turn_from_row(row[_GOAL_WIDTH:], asked)
+    return goal_from_row(row[:_GOAL_WIDTH]), turn_from_row(row[_GOAL_WIDTH:])
 
 
 def event_from_row(row: Row) -> Event:
@@ -119,6 +130,32 @@ def _as_object(text: str) -> dict[str, Any]:
 def record_from_row(row: Row) -> GoalRecord:
     """The goal with its chain heads."""
     return GoalRecord(goal_from_row(row[:_GOAL_WIDTH]), *row[_GOAL_WIDTH:])
+
+
+def hold_from_row(row: Row) -> Hold:
+    """The hold whose columns make up the row.
+
+    Raises:
+        StoreCorrupt: as `goal_from_row`.
+    """
+    try:
+        goal_id, key, tokens, active_microseconds, cost_microunits, placed_at, turn_key, state = row
+        reserved = Reservation(tokens=tokens, active_microseconds=active_microseconds, cost_microunits=cost_microunits)
+        return Hold(goal_id, key, reserved, placed_at, HoldState(state), turn_key)
+    except (TypeError, ValueError, GoalError) as error:
+        raise _malformed("hold", row, error) from error
+
+
+def lease_from_row(row: Row) -> Lease:
+    """The lease that was just granted or renewed."""
+    return Lease(goal_from_row(row[:_GOAL_WIDTH]), *row[_GOAL_WIDTH:])
+
+
+def lease_state_from_row(row: Row) -> LeaseState:
+    """Who may drive the goal now."""
+    holder, token, expires_in = row[_GOAL_WIDTH:]
+    is_held = expires_in > 0
+    return LeaseState(goal_from_row(row[:_GOAL_WIDTH]), holder if is_held else None, token, max(0, expires_in))
 
 
 def goal_to_columns(goal: Goal) -> dict[str, Any]:

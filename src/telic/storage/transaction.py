@@ -1,6 +1,6 @@
 """What an operation sees of a database, and what a driver must offer."""
 
-from collections.abc import Callable, Coroutine, Mapping
+from collections.abc import Callable, Coroutine, Hashable, Mapping
 from enum import Enum
 from typing import Any, Protocol, TypeVar
 
@@ -50,6 +50,38 @@ class Transaction(Protocol):
 Operation = Callable[[Transaction], Coroutine[Any, Any, T]]
 
 
+class Changes(Protocol):
+    """Tells whether anybody may have committed a change; costs microseconds while nobody does."""
+
+    def token(self) -> Hashable:
+        """Something that differs from its earlier values once a change was, or may have been, committed."""
+        ...
+
+    def wait(self, token: Hashable, seconds: float) -> None:
+        """The token may differ from the given one, or the seconds are over; it may also be too early."""
+        ...
+
+    def close(self) -> None:
+        """What it holds is let go. Idempotent."""
+        ...
+
+
+class AsyncChanges(Protocol):
+    """`Changes`, with the waiting awaited."""
+
+    def token(self) -> Hashable:
+        """See `Changes.token`."""
+        ...
+
+    async def wait(self, token: Hashable, seconds: float) -> None:
+        """See `Changes.wait`; other tasks go on meanwhile."""
+        ...
+
+    def close(self) -> None:
+        """See `Changes.close`."""
+        ...
+
+
 class Driver(Protocol):
     """Runs operations, each in its own transaction, and translates every database error."""
 
@@ -63,6 +95,10 @@ class Driver(Protocol):
 
     def point(self, statement: str, parameters: Parameters) -> Row | None:
         """The row of a statement that reads at most one; the shortest way there is."""
+        ...
+
+    def changes(self) -> Changes:
+        """A new watch over what anybody commits, for one thread."""
         ...
 
     def inspect(self) -> list[Finding]:
@@ -83,6 +119,10 @@ class AsyncDriver(Protocol):
 
     async def point(self, statement: str, parameters: Parameters) -> Row | None:
         """See `Driver.point`."""
+        ...
+
+    def changes(self) -> AsyncChanges:
+        """A new watch over what anybody commits, for one task."""
         ...
 
     async def close(self) -> None:

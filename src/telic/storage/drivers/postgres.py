@@ -8,6 +8,7 @@ import psycopg
 from telic.domain.findings import Finding
 from telic.storage.drive import complete
 from telic.storage.drivers.fork import watch_forks
+from telic.storage.drivers.postgres_changes import PostgresChanges
 from telic.storage.drivers.postgres_errors import translate
 from telic.storage.drivers.postgres_inspection import inspect_server
 from telic.storage.drivers.postgres_pool import ConnectionPool
@@ -74,6 +75,10 @@ class PostgresDriver:
 
     def point(self, statement: str, parameters: Parameters) -> Row | None:
         return self.run(lambda tx: tx.maybe(statement, parameters), Mode.READ, None)
+
+    def changes(self) -> PostgresChanges:
+        """See `Driver.changes`."""
+        return PostgresChanges(self._server)
 
     def _run_once(self, operation: Operation[T], mode: Mode, key: str | None) -> T:
         connection = self._pool.take()

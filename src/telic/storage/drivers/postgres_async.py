@@ -8,6 +8,7 @@ from typing import Final, TypeVar
 import psycopg
 
 from telic.domain.errors import StoreClosed
+from telic.storage.drivers.postgres_changes import AsyncPostgresChanges
 from telic.storage.drivers.postgres_pool import AsyncConnectionPool
 from telic.storage.drivers.postgres_queue import AsyncConnection, StatementQueue
 from telic.storage.drivers.postgres_server import PostgresServer, Replays, is_lost
@@ -82,6 +83,10 @@ class AsyncPostgresDriver:
 
     async def point(self, statement: str, parameters: Parameters) -> Row | None:
         return await self.run(lambda tx: tx.maybe(statement, parameters), Mode.READ, None)
+
+    def changes(self) -> AsyncPostgresChanges:
+        """See `AsyncDriver.changes`."""
+        return AsyncPostgresChanges(self._server)
 
     async def _run_atomic(self, operation: Operation[T], key: str | None) -> T:
         may_have_written = False

@@ -89,6 +89,17 @@ class PostgresServer:
             arguments["options"] = f"{self._base.get('options') or ''}{self._session_settings()}"
         return arguments | {"autocommit": True, "context": _ADAPTERS}
 
+    @property
+    def notifies(self) -> bool:
+        """Whether notifications can be had: on a session of its own, by this URL or by another given for them."""
+        return self._keeps_sessions or self.options.notification_url is not None
+
+    def notification_arguments(self) -> dict[str, Any]:
+        """What the connection that listens is opened with."""
+        if self.options.notification_url is None:
+            return self.connection_arguments()
+        return {**self.connection_arguments(), **_parse(self.options.notification_url)}
+
     def _session_settings(self) -> str:
         settings = self._timeouts() | (
             {} if self.options.durability is Durability.FULL else {"synchronous_commit": "off"}
@@ -122,6 +133,7 @@ class PostgresServer:
                 _check_server(connection)
                 self._keep_sessions_only_if(self._has_session_settings(connection))
                 self._migrate(connection)
+                _mend_restored(connection)
             except psycopg.Error as error:
                 raise translate(error) from error
 
@@ -240,6 +252,22 @@ def _version(connection: psycopg.Connection[Any]) -> int:
     row = connection.execute("SELECT coalesce(max(version), 0) FROM schema_version").fetchone()
     assert row is not None
     return int(row[0])
+
+
+def _mend_restored(connection: psycopg.Connection[Any]) -> None:
+    """Events restored into another server carry its transactions' numbers: here they count as the oldest.
+
+    A cursor that was made on the other server means nothing here, so the store gets a new name.
+    """
+    newest = "SELECT transaction_id FROM events ORDER BY transaction_id DESC LIMIT 1"
+    query = f"SELECT ({newest}) >= pg_snapshot_xmax(pg_current_snapshot())"
+    if connection.execute(query.encode()).fetchone() != (True,):
+        return
+    with connection.transaction():
+        connection.execute(
+            b"UPDATE events SET transaction_id = '1' WHERE transaction_id >= pg_snapshot_xmax(pg_current_snapshot())"
+        )
+        connection.execute(b"UPDATE store_identity SET id = replace(gen_random_uuid()::text, '-', '')")
 
 
 def _has_table(connection: psycopg.Connection[Any], name: str) -> bool:

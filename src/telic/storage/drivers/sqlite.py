@@ -2,6 +2,7 @@
 
 import threading
 import time
+from collections.abc import Hashable
 from pathlib import Path
 from typing import TypeVar
 
@@ -9,6 +10,7 @@ from telic.domain.errors import StoreBusy
 from telic.domain.findings import Finding
 from telic.storage.drive import complete
 from telic.storage.drivers.fork import watch_forks
+from telic.storage.drivers.sqlite_changes import SqliteChanges
 from telic.storage.drivers.sqlite_database import SqliteDatabase
 from telic.storage.drivers.sqlite_errors import translated
 from telic.storage.drivers.sqlite_inspection import inspect_database
@@ -48,6 +50,14 @@ class SqliteDriver:
     def point(self, statement: str, parameters: Parameters) -> Row | None:
         with self._read_lock:
             return (self.database.read_transaction or self.database.reading()).point(statement, parameters)
+
+    def changes(self) -> SqliteChanges:
+        """See `Driver.changes`."""
+        return SqliteChanges(self._version)
+
+    def _version(self) -> Hashable:
+        with self._read_lock:
+            return self.database.version()
 
     def _wait_to_write(self) -> float:
         """The call's deadline; the caller has the lock and releases it."""

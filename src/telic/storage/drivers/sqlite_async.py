@@ -9,6 +9,7 @@ import asyncio
 import queue
 import threading
 import time
+from collections.abc import Hashable
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,6 +18,7 @@ from typing import Any, Final, TypeVar
 from telic.domain.errors import OutcomeUnknown, StoreBusy, StoreClosed
 from telic.storage.drive import complete
 from telic.storage.drivers.fork import watch_forks
+from telic.storage.drivers.sqlite_changes import AsyncSqliteChanges
 from telic.storage.drivers.sqlite_database import SqliteDatabase, SqliteTransaction
 from telic.storage.drivers.sqlite_errors import SQLITE_FAILURES, translate, translated
 from telic.storage.options import OpenOptions
@@ -80,6 +82,15 @@ class AsyncSqliteDriver:
         self._require_open()
         with self._read_lock:
             return (self.database.read_transaction or self.database.reading()).point(statement, parameters)
+
+    def changes(self) -> AsyncSqliteChanges:
+        """See `AsyncDriver.changes`."""
+        return AsyncSqliteChanges(self._version)
+
+    def _version(self) -> Hashable:
+        self._require_open()
+        with self._write_lock if self.database.is_memory else self._read_lock:
+            return self.database.version()
 
     def _require_open(self) -> None:
         if self._is_closing:

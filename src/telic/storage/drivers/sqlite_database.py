@@ -1,8 +1,10 @@
 """One SQLite file: its connections, its write transactions, and what must hold before it acknowledges one."""
 
 import ctypes
+import os
 import threading
 import time
+from collections.abc import Hashable
 from contextlib import suppress
 from pathlib import Path
 from typing import Final
@@ -21,6 +23,7 @@ from telic.domain.errors import (
 from telic.storage.drivers.sqlite_errors import SQLITE_FAILURES, translate, translated
 from telic.storage.drivers.sqlite_files import MEMORY, identity, prepare_file
 from telic.storage.drivers.sqlite_schema import migrate
+from telic.storage.drivers.steady_clock import end_former_runs, steady_microseconds
 from telic.storage.drivers.turnstile import Turnstile
 from telic.storage.options import Durability, OpenOptions
 from telic.storage.statements import load_statements
@@ -133,6 +136,14 @@ class SqliteDatabase:
                     self.read_transaction = SqliteTransaction(self._reader, self.statements)
             return self.read_transaction
 
+    def version(self) -> Hashable:
+        """Something that differs after every commit, whoever made it; of the reading connection."""
+        execute = self.reading().execute
+        with translated():
+            # In memory there is one connection, which does not count its own commits as others'.
+            changed = self.writer.total_changes() if self.is_memory else 0
+            return execute("PRAGMA data_version").get, changed, os.getpid()
+
     @property
     def writer(self) -> apsw.Connection:
         """The writing connection, opened if need be."""
@@ -161,6 +172,7 @@ class SqliteDatabase:
         connection = self._connect(path)
         try:
             migrate(connection, self._requested_path, create=create)
+            end_former_runs(connection)
         except BaseException:
             connection.close()
             raise
@@ -195,6 +207,7 @@ class SqliteDatabase:
         connection.config(apsw.SQLITE_DBCONFIG_TRUSTED_SCHEMA, 0)
         connection.config(apsw.SQLITE_DBCONFIG_ENABLE_FKEY, 1)
         connection.create_scalar_function("telic_digest", _digest, 1, deterministic=True)
+        connection.create_scalar_function("telic_now", steady_microseconds, 0)
         full = self.options.durability is Durability.FULL
         connection.execute(f"PRAGMA synchronous = {'FULL' if full else 'NORMAL'}")
         connection.execute(f"PRAGMA cache_size = -{_CACHE_KIBIBYTES}")

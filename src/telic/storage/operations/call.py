@@ -4,12 +4,13 @@ from dataclasses import dataclass
 
 from telic.domain.authority import Action, authorize
 from telic.domain.clock import Instant
-from telic.domain.errors import KeyConflict, StaleUpdate
+from telic.domain.errors import InvalidInput, KeyConflict, LeaseLost, StaleUpdate
 from telic.domain.events import Event, EventKind
 from telic.domain.goal import Actor, Goal
+from telic.domain.lease import Lease
 from telic.domain.limits import check_name, check_revision
-from telic.storage.records import event_from_row
-from telic.storage.transaction import Transaction
+from telic.storage.records import event_from_row, lease_state_from_row
+from telic.storage.transaction import Transaction, Value
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,6 +21,14 @@ class Call:
     actor: Actor
     key: str
     expected_revision: int | None = None
+    lease: Lease | None = None
+
+    @property
+    def lease_columns(self) -> dict[str, Value]:
+        """What a statement compares with the goal's lease; None for a call without one."""
+        if self.lease is None:
+            return {"lease_holder": None, "lease_token": None}
+        return {"lease_holder": self.lease.holder, "lease_token": self.lease.token}
 
     def authorize(self, action: Action) -> None:
         """Nothing happens where the call's actor may do this, and the call itself is well-formed.
@@ -30,6 +39,8 @@ class Call:
         """
         check_name("key", self.key)
         check_revision(self.expected_revision)
+        if self.lease is not None and not isinstance(self.lease, Lease):
+            raise InvalidInput("the lease must be a Lease")
         authorize(self.actor, action, is_guarded=self.expected_revision is not None)
 
     def require_fresh(self, goal: Goal) -> None:
@@ -63,3 +74,22 @@ def require_same(event: Event, call: Call, kind: EventKind, data: dict[str, obje
     """
     if event.kind is not kind or event.actor is not call.actor or event.data != data:
         raise KeyConflict(call.key)
+
+
+async def require_lease(tx: Transaction, call: Call, goal: Goal) -> None:
+    """Nothing happens while the call's lease on the goal is kept, or where the call has none.
+
+    Raises:
+        LeaseLost: it expired, was released, or another worker has the goal.
+    """
+    if call.lease is None:
+        return
+    row = await tx.maybe("leases.get", {"id": goal.id})
+    state = None if row is None else lease_state_from_row(row)
+    if state is None or (state.holder, state.token) != (call.lease.holder, call.lease.token):
+        raise lease_lost(goal.id)
+
+
+def lease_lost(goal_id: str) -> LeaseLost:
+    """The error of a worker that no longer drives the goal."""
+    return LeaseLost(f"the lease on goal {goal_id} expired, was released, or is another worker's")

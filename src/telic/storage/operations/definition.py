@@ -100,7 +100,7 @@ async def resume_with_budget(tx: Transaction, call: Call, goal_id: str, *, budge
     if await was_done(tx, call, goal.id, EventKind.RESUMED, move.data(has_criteria=False)):
         return await get(tx, goal_id)
     call.require_fresh(goal)
-    check_transition(goal.status, GoalStatus.ACTIVE)
+    check_transition(goal, GoalStatus.ACTIVE)
     goal = await rewrite(tx, call, goal, EventKind.BUDGET_SET, data, dict(budget_columns(budget)), with_key=False)
     seen = Call(call.at, call.actor, call.key, goal.revision)
     return await transition(tx, seen, goal_id, to=GoalStatus.ACTIVE, reason=None, note=note)

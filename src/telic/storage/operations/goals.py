@@ -5,10 +5,10 @@ from dataclasses import dataclass
 from typing import Final
 
 from telic.domain.authority import Action
-from telic.domain.budget import Budget, budget_columns
+from telic.domain.budget import BillingPolicy, Budget, budget_columns
 from telic.domain.chain import event_hash, to_data
 from telic.domain.criteria import Criterion, check_criteria, criteria_to_json
-from telic.domain.errors import AmbiguousId, GoalNotFound, InvalidCursor, InvalidInput, NotAllowed
+from telic.domain.errors import AmbiguousId, GoalNotFound, InvalidCursor, InvalidInput, NotAllowed, StoreCorrupt
 from telic.domain.events import EventKind
 from telic.domain.goal import Actor, Goal, GoalPage, GoalStatus, Reason
 from telic.domain.ids import GoalId, check_id_prefix
@@ -32,6 +32,7 @@ class NewGoal:
     criteria: Sequence[Criterion]
     max_chars: int
     model_may_create: bool
+    billing: BillingPolicy = BillingPolicy.INPUT_AND_OUTPUT
 
     def checked(self) -> "NewGoal":
         """The same, known to be valid.
@@ -43,17 +44,21 @@ class NewGoal:
         check_name("scope", self.scope)
         if not isinstance(self.budget, Budget):
             raise InvalidInput("the budget must be a Budget")
+        if not isinstance(self.billing, BillingPolicy):
+            raise InvalidInput("billing must be a BillingPolicy")
         check_criteria(self.criteria)
         return self
 
     def data(self) -> dict[str, object]:
         """What the creation's event holds."""
-        return {
+        data: dict[str, object] = {
             "text": self.text,
             "scope": self.scope,
             "criteria": [criterion.as_dict() for criterion in self.criteria],
             "budget": self.budget.as_dict(),
         }
+        is_usual = self.billing is BillingPolicy.INPUT_AND_OUTPUT
+        return data if is_usual else data | {"billing": self.billing.value}
 
 
 async def create(tx: Transaction, call: Call, new: NewGoal) -> Goal:
@@ -84,6 +89,7 @@ def _creation(call: Call, new: NewGoal, data: str, may_replace: bool) -> Paramet
         "text": new.text,
         "criteria": criteria_to_json(new.criteria),
         **budget_columns(new.budget),
+        "billing": new.billing.value,
         "at": call.at,
         "actor": call.actor.value,
         "key": call.key,
@@ -197,3 +203,15 @@ def _position(cursor: str | None) -> int:
 
 def _folded(text: str) -> str:
     return "".join(character.lower() if character.isascii() else character for character in text)
+
+
+async def secret(tx: Transaction) -> bytes:
+    """The store's own random bytes.
+
+    Raises:
+        StoreCorrupt: they are gone.
+    """
+    row = await tx.maybe("identity.get", {})
+    if row is None:
+        raise StoreCorrupt("the table store_identity is empty")
+    return bytes.fromhex(row[1])

@@ -1,16 +1,17 @@
 """The usage ledger and the history: recording turns, reading both back."""
 
+from dataclasses import dataclass
 from typing import Final
 
 from telic.domain.authority import Action
-from telic.domain.budget import TurnUsage
-from telic.domain.chain import to_data
-from telic.domain.errors import GoalNotFound, InvalidInput, TurnConflict
+from telic.domain.budget import BillingPolicy, ModelUsage, TurnUsage, UsageKind, turns_of
+from telic.domain.chain import to_data, turn_label
+from telic.domain.errors import GoalError, HoldLost, InvalidInput, TurnConflict
 from telic.domain.events import Event, Turn, TurnResult
 from telic.domain.goal import Reason
 from telic.domain.ids import check_id
-from telic.domain.limits import check_counter, check_page_size
-from telic.storage.operations.call import Call
+from telic.domain.limits import check_counter, check_name, check_page_size
+from telic.storage.operations.call import Call, require_lease
 from telic.storage.operations.goals import get
 from telic.storage.records import event_from_row, goal_and_turn_from_row, turn_from_row
 from telic.storage.transaction import LimitViolated, Row, Transaction, Value
@@ -18,17 +19,65 @@ from telic.storage.transaction import LimitViolated, Row, Transaction, Value
 _EXHAUSTED_DATA: Final = to_data({"reason": Reason.BUDGET.value})
 
 
-async def record_turn(tx: Transaction, call: Call, goal_id: str, *, usage: TurnUsage) -> TurnResult:
+@dataclass(frozen=True, slots=True)
+class NewTurn:
+    """A line for the ledger: what was consumed, by whom, and which hold it settles.
+
+    A `TurnUsage` says how many tokens are billed; of a `ModelUsage` the goal's policy does.
+    """
+
+    usage: TurnUsage | ModelUsage
+    kind: UsageKind = UsageKind.WORK
+    model: str | None = None
+    hold: str | None = None
+
+    def checked(self) -> "NewTurn":
+        """The same, known to be valid.
+
+        Raises:
+            InvalidInput: a part of it is not.
+        """
+        if not isinstance(self.usage, TurnUsage | ModelUsage):
+            raise InvalidInput("the usage must be a TurnUsage or a ModelUsage")
+        if not isinstance(self.kind, UsageKind):
+            raise InvalidInput(f"the kind of usage must be one of {', '.join(UsageKind)}")
+        for name, value in (("model", self.model), ("hold", self.hold)):
+            if value is not None:
+                check_name(name, value)
+        return self
+
+    def billed(self, policy: BillingPolicy) -> TurnUsage:
+        """The usage as the ledger keeps it for a goal of this policy."""
+        return self.usage if isinstance(self.usage, TurnUsage) else self.usage.billed(policy)
+
+    def columns(self) -> dict[str, Value]:
+        """The parameters of `turns.record` that describe the line; the goal's policy chooses among the tokens."""
+        billed = self.billed(BillingPolicy.INPUT_AND_OUTPUT)
+        columns: dict[str, Value] = {
+            **billed.as_dict(),
+            "tokens_of_both": billed.tokens,
+            "tokens_without_cached": self.billed(BillingPolicy.WITHOUT_CACHED).tokens,
+            "tokens_of_output": self.billed(BillingPolicy.OUTPUT).tokens,
+            "turns": turns_of(self.kind),
+            "kind": self.kind.value,
+            "model": self.model,
+            "hold": self.hold,
+            "label": turn_label(self.kind, self.model),
+        }
+        del columns["tokens"]
+        return columns
+
+
+async def record_turn(tx: Transaction, call: Call, goal_id: str, new: NewTurn) -> TurnResult:
     """The turn is in the ledger exactly once, whatever the goal's status; a reached budget has paused the goal.
 
     Raises:
         TurnConflict: the key was recorded with other usage.
         GoalNotFound: there is no such goal.
+        LeaseLost, HoldLost: nothing changed.
         InvalidNumber: a counter would pass 2**53 - 1.
     """
     call.authorize(Action.RECORD_TURN)
-    if not isinstance(usage, TurnUsage):
-        raise InvalidInput("the usage must be a TurnUsage")
     parameters: dict[str, Value] = {
         "id": check_id(goal_id),
         "at": call.at,
@@ -36,16 +85,23 @@ async def record_turn(tx: Transaction, call: Call, goal_id: str, *, usage: TurnU
         "exhausted_data": _EXHAUSTED_DATA,
     }
     try:
-        row = await tx.maybe("turns.record", parameters | usage.as_dict())
+        row = await tx.maybe("turns.record", parameters | new.checked().columns() | call.lease_columns)
     except LimitViolated:
-        (await get(tx, goal_id)).usage.plus(usage)
+        goal = await get(tx, goal_id)
+        goal.usage.plus(new.billed(goal.billing), new.kind)
         raise
     if row is None:
-        raise GoalNotFound(goal_id)
-    goal, turn = goal_and_turn_from_row(row, usage)
-    if turn.usage != usage:
+        raise await _why_not_recorded(tx, call, goal_id)
+    goal, turn = goal_and_turn_from_row(row)
+    if (turn.usage, turn.kind, turn.model) != (new.billed(goal.billing), new.kind, new.model):
         raise TurnConflict(call.key)
     return TurnResult(goal, turn)
+
+
+async def _why_not_recorded(tx: Transaction, call: Call, goal_id: str) -> GoalError:
+    goal = await get(tx, goal_id)
+    await require_lease(tx, call, goal)
+    return HoldLost("the hold expired, or was settled or released before")
 
 
 async def events(tx: Transaction, goal_id: str, *, after: int, limit: int) -> list[Event]:

@@ -128,6 +128,10 @@ async def _insert(tx: Transaction, history: GoalHistory) -> None:
         "event_count": len(history.events),
         "event_hash": history.event_hash,
         "turn_hash": history.turn_hash,
+        "billing": goal.billing.value,
+        "wake_at": goal.wake_at,
+        "wake_signal": goal.wake_signal,
+        "ledger_count": len(history.turns),
     }
     await tx.maybe("records.insert_goal", row)
     for event in history.events:
@@ -152,7 +156,7 @@ def _event_row(event: Event) -> dict[str, Value]:
 
 def _turn_row(turn: Turn) -> dict[str, Value]:
     row: dict[str, Value] = {"goal_id": turn.goal_id, "number": turn.number, "key": turn.key, "at": turn.at}
-    return row | turn.usage.as_dict() | {"hash": turn.hash}
+    return row | turn.usage.as_dict() | {"hash": turn.hash, "kind": turn.kind.value, "model": turn.model}
 
 
 def problems(stored: StoredHistory) -> list[str]:
@@ -164,7 +168,12 @@ def problems(stored: StoredHistory) -> list[str]:
     record = stored.record
     history = replay(record.goal.id, stored.events, stored.turns)
     expected = GoalRecord(
-        history.goal, history.creation_key, len(history.events), history.event_hash, history.turn_hash
+        history.goal,
+        history.creation_key,
+        len(history.events),
+        history.event_hash,
+        len(history.turns),
+        history.turn_hash,
     )
     return [
         f"goal {record.goal.id}: {name} is {actual!a}, its history says {wanted!a}"

@@ -1,18 +1,19 @@
 """Moves of the state machine."""
 
 from dataclasses import dataclass
+from typing import Final
 
 from telic.domain.authority import Action, completion_reasons, why_not
 from telic.domain.budget import budget_columns, require_budget_left
 from telic.domain.chain import to_data
 from telic.domain.criteria import criteria_to_json
-from telic.domain.errors import NotAllowed
+from telic.domain.errors import InvalidInput, NotAllowed
 from telic.domain.events import EventKind
 from telic.domain.goal import Goal, GoalStatus, Reason
 from telic.domain.ids import check_id
-from telic.domain.lifecycle import EVENT_OF, TERMINAL, check_reason, check_status, check_transition, sources
-from telic.domain.limits import check_note
-from telic.storage.operations.call import Call, was_done
+from telic.domain.lifecycle import EVENT_OF, TERMINAL, WAITS, check_reason, check_status, check_transition, sources
+from telic.domain.limits import check_instant, check_name, check_note
+from telic.storage.operations.call import Call, require_lease, was_done
 from telic.storage.operations.goals import found, get, superseded_data
 from telic.storage.records import goal_from_row
 from telic.storage.transaction import Parameters, Raced, Transaction, Value
@@ -32,12 +33,19 @@ class Move:
     reason: Reason | None
     reason_with_criteria: Reason | None
     note: str | None
+    wake_at: int | None = None
+    wake_signal: str | None = None
 
     def data(self, *, has_criteria: bool) -> dict[str, object]:
         """What the move's event holds."""
         reason = self.reason_with_criteria if has_criteria else self.reason
-        named: dict[str, object] = {"reason": reason.value} if reason is not None else {}
-        return named | ({"note": self.note} if self.note is not None else {})
+        named = {
+            "reason": reason and reason.value,
+            "note": self.note,
+            "wake_at": self.wake_at,
+            "wake_signal": self.wake_signal,
+        }
+        return {name: value for name, value in named.items() if value is not None}
 
     @property
     def is_refused_with_criteria(self) -> bool:
@@ -45,21 +53,48 @@ class Move:
         return self.to is GoalStatus.COMPLETED and self.reason_with_criteria is None
 
 
-def plan_move(call: Call, to: GoalStatus, reason: Reason | None, note: str | None) -> Move:
+@dataclass(frozen=True, slots=True)
+class Wait:
+    """What a paused goal waits for: a time, a named signal, or whichever comes first."""
+
+    at: int | None = None
+    signal: str | None = None
+
+    def checked(self, to: GoalStatus, reason: Reason | None) -> "Wait":
+        """The same, known to be valid for a move with this reason.
+
+        Raises:
+            InvalidInput: it is not, or such a goal cannot wake by itself.
+        """
+        check_instant("wake_at", self.at)
+        if self.signal is not None:
+            check_name("wake_signal", self.signal)
+        if self != NO_WAIT and (to is not GoalStatus.PAUSED or reason not in WAITS):
+            raise InvalidInput(
+                f"only a goal paused for one of these reasons wakes by itself: {', '.join(sorted(WAITS))}"
+            )
+        return self
+
+
+NO_WAIT: Final = Wait()
+
+
+def plan_move(call: Call, to: GoalStatus, reason: Reason | None, note: str | None, wait: Wait = NO_WAIT) -> Move:
     """The move, known to be one that this actor may ask for.
 
     Raises:
         NotAllowed: it may not.
-        InvalidInput: the status, reason or note cannot be one.
+        InvalidInput: the status, reason, note or wait cannot be one.
     """
     to = check_status(to)
+    wait = wait.checked(to, reason)
     if to is GoalStatus.COMPLETED:
         call.authorize(Action.COMPLETE)
         asserted, with_criteria = completion_reasons(call.actor)
         return Move(to, asserted, with_criteria, check_note(note))
     reason = check_reason(to, reason or _DEFAULT_REASONS.get(to))
     call.authorize(_ACTIONS.get((to, reason)) or _ACTIONS[to, None])
-    return Move(to, reason, reason, check_note(note))
+    return Move(to, reason, reason, check_note(note), wait.at, wait.signal)
 
 
 _ACTIONS: dict[tuple[GoalStatus, Reason | None], Action] = {
@@ -71,14 +106,21 @@ _ACTIONS: dict[tuple[GoalStatus, Reason | None], Action] = {
 
 
 async def transition(
-    tx: Transaction, call: Call, goal_id: str, *, to: GoalStatus, reason: Reason | None, note: str | None
+    tx: Transaction,
+    call: Call,
+    goal_id: str,
+    *,
+    to: GoalStatus,
+    reason: Reason | None,
+    note: str | None,
+    wait: Wait = NO_WAIT,
 ) -> Goal:
     """The goal has the wanted status; a resumed one has pushed out its scope's active goal.
 
     Raises:
         GoalNotFound, InvalidTransition, StaleUpdate, NotAllowed, BudgetExceeded, KeyConflict: nothing changed.
     """
-    move = plan_move(call, to, reason, note)
+    move = plan_move(call, to, reason, note, wait)
     statement = "goals.resume" if move.to is GoalStatus.ACTIVE else "goals.transition"
     row = await tx.maybe(statement, _parameters(call, goal_id, move))
     return goal_from_row(row) if row is not None else await _why_not_moved(tx, call, goal_id, move)
@@ -98,16 +140,22 @@ def _parameters(call: Call, goal_id: str, move: Move) -> Parameters:
         return common | {"superseded_data": superseded_data(goal_id)}
     source, other_source = sources(move.to)
     with_criteria = None if move.is_refused_with_criteria else to_data(move.data(has_criteria=True))
-    return common | {
-        "status": move.to.value,
-        "source": source.value,
-        "other_source": other_source.value,
-        "kind": EVENT_OF[move.to].value,
-        "reason": move.reason and move.reason.value,
-        "reason_with_criteria": move.reason_with_criteria and move.reason_with_criteria.value,
-        "data_with_criteria": with_criteria,
-        "ends": int(move.to in TERMINAL),
-    }
+    return (
+        common
+        | call.lease_columns
+        | {
+            "wake_at": move.wake_at,
+            "wake_signal": move.wake_signal,
+            "status": move.to.value,
+            "source": source.value,
+            "other_source": other_source.value,
+            "kind": EVENT_OF[move.to].value,
+            "reason": move.reason and move.reason.value,
+            "reason_with_criteria": move.reason_with_criteria and move.reason_with_criteria.value,
+            "data_with_criteria": with_criteria,
+            "ends": int(move.to in TERMINAL),
+        }
+    )
 
 
 async def _why_not_moved(tx: Transaction, call: Call, goal_id: str, move: Move) -> Goal:
@@ -115,7 +163,8 @@ async def _why_not_moved(tx: Transaction, call: Call, goal_id: str, move: Move) 
     if await was_done(tx, call, goal.id, EVENT_OF[move.to], move.data(has_criteria=bool(goal.criteria))):
         return goal
     call.require_fresh(goal)
-    check_transition(goal.status, move.to)
+    await require_lease(tx, call, goal)
+    check_transition(goal, move.to)
     _require_completable(call, goal, move)
     if move.to is GoalStatus.ACTIVE:
         require_budget_left(goal.usage, goal.budget)
@@ -139,6 +188,7 @@ async def complete(tx: Transaction, call: Call, goal_id: str, *, note: str | Non
         if await was_done(tx, call, goal.id, EventKind.COMPLETED, data):
             return goal
         call.require_fresh(goal)
+        await require_lease(tx, call, goal)
         _require_completable(call, goal, move)
         await rewrite(tx, call, goal, EventKind.RESUMED, {}, with_key=False)
         ended: dict[str, Value] = {"status": move.to.value, "reason": str(data["reason"]), "note": move.note}

@@ -6,11 +6,26 @@ id, scope, text, criteria, status, reason, note, revision,
 token_budget, turn_budget, active_microseconds_budget, cost_microunits_budget,
 turns_used, tokens_used, input_tokens_used, cached_input_tokens_used, output_tokens_used,
 reasoning_tokens_used, active_microseconds_used, cost_microunits_used,
-created_at, updated_at, ended_at
+created_at, updated_at, ended_at, billing, wake_at, wake_signal
 
 -- fragment: turn_columns
 goal_id, number, key, at, tokens, input_tokens, cached_input_tokens, output_tokens, reasoning_tokens,
-active_microseconds, cost_microunits, hash
+active_microseconds, cost_microunits, hash, kind, model
+
+-- fragment: hold_columns
+goal_id, key, tokens, active_microseconds, cost_microunits, placed_at, turn_key,
+CASE WHEN state = 'open' AND expires_at <= telic_now() THEN 'expired' ELSE state END
+
+-- fragment: lease_columns
+{goal_columns}, lease_holder, lease_token
+
+-- fragment: leased
+-- A write under a lease checks it in its own statement; any other write has no token.
+(CAST(:lease_token AS BIGINT) IS NULL OR {lease_is_kept})
+
+-- fragment: lease_is_kept
+(lease_token = CAST(:lease_token AS BIGINT) AND lease_holder = CAST(:lease_holder AS TEXT)
+    AND lease_expires_at > telic_now())
 
 -- fragment: event_columns
 goal_id, number, revision, kind, actor, at, key, data, hash
@@ -46,13 +61,14 @@ id, scope, text, criteria, status, reason, note, revision,
 token_budget, turn_budget, active_microseconds_budget, cost_microunits_budget,
 turns_used, tokens_used, input_tokens_used, cached_input_tokens_used, output_tokens_used,
 reasoning_tokens_used, active_microseconds_used, cost_microunits_used,
-created_at, updated_at, ended_at, creation_key, event_count, event_hash, turn_hash
+created_at, updated_at, ended_at, creation_key, event_count, event_hash, turn_hash, billing
 
 -- fragment: created_values
 CAST(:id AS TEXT), CAST(:scope AS TEXT), CAST(:text AS TEXT), CAST(:criteria AS TEXT), 'active', NULL, NULL, 1,
 CAST(:token_budget AS BIGINT), CAST(:turn_budget AS BIGINT), CAST(:active_microseconds_budget AS BIGINT),
 CAST(:cost_microunits_budget AS BIGINT), 0, 0, 0, 0, 0, 0, 0, 0,
-CAST(:at AS BIGINT), CAST(:at AS BIGINT), NULL, CAST(:key AS TEXT), 1, CAST(:created_hash AS TEXT), ''
+CAST(:at AS BIGINT), CAST(:at AS BIGINT), NULL, CAST(:key AS TEXT), 1, CAST(:created_hash AS TEXT), '',
+CAST(:billing AS TEXT)
 
 -- fragment: unseen
 (CAST(:expected_revision AS BIGINT) IS NULL OR revision = CAST(:expected_revision AS BIGINT))
@@ -62,7 +78,12 @@ AND NOT EXISTS (SELECT 1 FROM events WHERE goal_id = :id AND key = :key)
 CASE WHEN criteria = '[]' THEN CAST(:data AS TEXT) ELSE CAST(:data_with_criteria AS TEXT) END
 
 -- fragment: transitionable
-id = :id AND (status = :source OR status = :other_source) AND {chosen_data} IS NOT NULL AND {unseen}
+id = :id AND (status = :source OR status = :other_source OR {stops_waiting})
+AND {chosen_data} IS NOT NULL AND {unseen} AND {leased}
+
+-- fragment: stops_waiting
+-- A goal that would wake by itself can be paused once more: then it waits for something else, or no longer.
+CAST(:status AS TEXT) = 'paused' AND status = 'paused' AND (wake_at IS NOT NULL OR wake_signal IS NOT NULL)
 
 -- fragment: transition_hash
 telic_digest({next_event} || '|' || CAST(:kind AS TEXT) || '|' || CAST(:actor AS TEXT) || '|' || {now} || '|'
@@ -71,7 +92,8 @@ telic_digest({next_event} || '|' || CAST(:kind AS TEXT) || '|' || CAST(:actor AS
 -- fragment: transition_columns
 status = CAST(:status AS TEXT),
 reason = CASE WHEN criteria = '[]' THEN CAST(:reason AS TEXT) ELSE CAST(:reason_with_criteria AS TEXT) END,
-note = CAST(:note AS TEXT), revision = revision + 1, updated_at = {now}, event_count = event_count + 1,
+note = CAST(:note AS TEXT), wake_at = CAST(:wake_at AS BIGINT), wake_signal = CAST(:wake_signal AS TEXT),
+revision = revision + 1, updated_at = {now}, event_count = event_count + 1,
 ended_at = CASE WHEN CAST(:ends AS BIGINT) = 1 THEN {now} END
 
 -- fragment: resumable
@@ -82,19 +104,24 @@ telic_digest({next_event} || '|resumed|' || CAST(:actor AS TEXT) || '|' || {now}
     || '|' || CAST(:key AS TEXT))
 
 -- fragment: resume_columns
-status = 'active', reason = NULL, note = CAST(:note AS TEXT), revision = revision + 1, updated_at = {now},
-event_count = event_count + 1
+status = 'active', reason = NULL, note = CAST(:note AS TEXT), wake_at = NULL, wake_signal = NULL,
+revision = revision + 1, updated_at = {now}, event_count = event_count + 1
 
 -- fragment: next_turn_hash
-telic_digest(turn_hash || '|' || id || '|' || (turns_used + 1) || '|' || {now}
-    || '|' || CAST(:tokens AS BIGINT) || '|' || CAST(:input_tokens AS BIGINT)
+telic_digest(turn_hash || '|' || id || '|' || (ledger_count + 1) || '|' || {now}
+    || '|' || CAST(:label AS TEXT) || {billed} || '|' || CAST(:input_tokens AS BIGINT)
     || '|' || CAST(:cached_input_tokens AS BIGINT) || '|' || CAST(:output_tokens AS BIGINT)
     || '|' || CAST(:reasoning_tokens AS BIGINT) || '|' || CAST(:active_microseconds AS BIGINT)
     || '|' || CAST(:cost_microunits AS BIGINT) || '|' || CAST(:key AS TEXT))
 
+-- fragment: billed
+CASE billing WHEN 'without_cached' THEN CAST(:tokens_without_cached AS BIGINT)
+    WHEN 'output' THEN CAST(:tokens_of_output AS BIGINT) ELSE CAST(:tokens_of_both AS BIGINT) END
+
 -- fragment: counters_after_turn
-turns_used = turns_used + 1,
-tokens_used = tokens_used + CAST(:tokens AS BIGINT),
+ledger_count = ledger_count + 1,
+turns_used = turns_used + CAST(:turns AS BIGINT),
+tokens_used = tokens_used + {billed},
 input_tokens_used = input_tokens_used + CAST(:input_tokens AS BIGINT),
 cached_input_tokens_used = cached_input_tokens_used + CAST(:cached_input_tokens AS BIGINT),
 output_tokens_used = output_tokens_used + CAST(:output_tokens AS BIGINT),
@@ -103,9 +130,52 @@ active_microseconds_used = active_microseconds_used + CAST(:active_microseconds 
 cost_microunits_used = cost_microunits_used + CAST(:cost_microunits AS BIGINT)
 
 -- fragment: turn_values
-:key, {now}, CAST(:tokens AS BIGINT), CAST(:input_tokens AS BIGINT), CAST(:cached_input_tokens AS BIGINT),
+:key, {now}, {billed}, CAST(:input_tokens AS BIGINT), CAST(:cached_input_tokens AS BIGINT),
 CAST(:output_tokens AS BIGINT), CAST(:reasoning_tokens AS BIGINT), CAST(:active_microseconds AS BIGINT),
 CAST(:cost_microunits AS BIGINT)
+
+-- fragment: room
+-- What is used, held and asked for together stays within each budget that is set; a hold is for one turn.
+COALESCE(tokens_used + {held_tokens} + CAST(:tokens AS BIGINT) <= token_budget, TRUE)
+AND COALESCE(turns_used + {held_turns} + 1 <= turn_budget, TRUE)
+AND COALESCE(active_microseconds_used + {held_active_microseconds} + CAST(:active_microseconds AS BIGINT)
+    <= active_microseconds_budget, TRUE)
+AND COALESCE(cost_microunits_used + {held_cost_microunits} + CAST(:cost_microunits AS BIGINT)
+    <= cost_microunits_budget, TRUE)
+
+-- fragment: holdable
+id = :id AND status = 'active' AND {leased}
+AND NOT EXISTS (SELECT 1 FROM holds WHERE goal_id = :id AND key = :key)
+
+-- fragment: placed_columns
+goal_id, key, tokens, active_microseconds, cost_microunits, placed_at, expires_at, state
+
+-- fragment: placed_values
+id, CAST(:key AS TEXT), CAST(:tokens AS BIGINT), CAST(:active_microseconds AS BIGINT),
+CAST(:cost_microunits AS BIGINT), CAST(:at AS BIGINT), telic_now() + CAST(:ttl_microseconds AS BIGINT), 'open'
+
+-- fragment: hold_is_open
+key = CAST(:hold AS TEXT) AND state = 'open' AND expires_at > telic_now()
+
+-- fragment: granted
+lease_holder = CAST(:holder AS TEXT), lease_token = lease_token + 1,
+lease_expires_at = telic_now() + CAST(:ttl_microseconds AS BIGINT)
+
+-- fragment: grantable
+status = 'active' AND (lease_expires_at <= telic_now() OR lease_holder = CAST(:holder AS TEXT))
+
+-- fragment: feed_columns
+events.goal_id, events.number, events.revision, events.kind, events.actor, events.at, events.key, events.data,
+events.hash
+
+-- fragment: of_interest
+(CAST(:scope AS TEXT) IS NULL OR scope = CAST(:scope AS TEXT))
+AND (CAST(:goal_id AS TEXT) IS NULL OR events.goal_id = CAST(:goal_id AS TEXT))
+
+-- fragment: feed_end
+-- The last row has no event: it says up to where the database was looked at, and which database it is.
+UNION ALL
+SELECT upper_bound, id, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL FROM bounds, store_identity
 
 -- fragment: page
 ORDER BY sequence DESC LIMIT :limit
@@ -142,7 +212,7 @@ SELECT {goal_columns} FROM goals WHERE scope = :scope AND creation_key = :key
 -- The row is locked, and what changes was decided from it; one event of kind :kind follows by events.append.
 UPDATE goals SET text = :text, criteria = :criteria, token_budget = :token_budget, turn_budget = :turn_budget,
     active_microseconds_budget = :active_microseconds_budget, cost_microunits_budget = :cost_microunits_budget,
-    status = :status, reason = :reason, note = :note, revision = revision + 1, updated_at = {now},
+    status = :status, reason = :reason, note = :note, wake_at = NULL, wake_signal = NULL, revision = revision + 1, updated_at = {now},
     ended_at = CASE WHEN CAST(:ends AS BIGINT) = 1 THEN {now} END, event_count = event_count + 1,
     event_hash = telic_digest({next_event} || '|' || CAST(:kind AS TEXT) || '|' || CAST(:actor AS TEXT) || '|' || {now}
         || '|' || CAST(:data AS TEXT) || '|' || COALESCE(CAST(:key AS TEXT), ''))
@@ -165,19 +235,66 @@ SELECT {event_columns} FROM events WHERE goal_id = :id AND number > :after ORDER
 -- statement: turns.page
 SELECT {turn_columns} FROM turns WHERE goal_id = :id AND number > :after ORDER BY number LIMIT :limit
 
+-- statement: holds.get
+SELECT {hold_columns} FROM holds WHERE goal_id = :id AND key = :key
+
+-- statement: holds.page
+SELECT {hold_columns} FROM holds WHERE goal_id = :id AND key > :after ORDER BY key LIMIT :limit
+
+-- statement: holds.release
+UPDATE holds SET state = 'released'
+WHERE goal_id = :id AND {hold_is_open} AND EXISTS (SELECT 1 FROM goals WHERE id = :id AND {leased})
+RETURNING {hold_columns}
+
+-- statement: leases.claim
+UPDATE goals SET {granted} WHERE id = :id AND {grantable} RETURNING {lease_columns}
+
+-- statement: leases.claim_scope
+UPDATE goals SET {granted} WHERE scope = :scope AND {grantable} RETURNING {lease_columns}
+
+-- statement: leases.claim_due
+-- Whoever was served longest ago comes first: a lease that ends leaves its moment behind.
+WITH due AS MATERIALIZED (
+    SELECT id AS due_id FROM goals {in_order_of_service} WHERE status = 'active' AND lease_expires_at <= (SELECT telic_now())
+    ORDER BY lease_expires_at, sequence LIMIT :limit {skip_locked}
+)
+UPDATE goals SET {granted} WHERE id IN (SELECT due_id FROM due) RETURNING {lease_columns}
+
+-- statement: leases.renew
+UPDATE goals SET lease_expires_at = telic_now() + CAST(:ttl_microseconds AS BIGINT)
+WHERE id = :id AND {lease_is_kept} RETURNING {lease_columns}
+
+-- statement: leases.release
+UPDATE goals SET lease_holder = NULL, lease_expires_at = telic_now()
+WHERE id = :id AND {lease_is_kept} RETURNING {goal_columns}
+
+-- statement: leases.get
+SELECT {goal_columns}, lease_holder, lease_token, lease_expires_at - telic_now() FROM goals WHERE id = :id
+
+-- statement: waits.due
+SELECT {goal_columns} FROM goals WHERE wake_at <= :at
+AND (CAST(:scope AS TEXT) IS NULL OR scope = CAST(:scope AS TEXT)) ORDER BY wake_at LIMIT :limit {skip_locked}
+
+-- statement: waits.signalled
+SELECT {goal_columns} FROM goals WHERE wake_signal = :signal ORDER BY id LIMIT :limit {skip_locked}
+
+-- statement: identity.get
+SELECT id, secret FROM store_identity
+
 -- statement: records.ids
 SELECT sequence, id FROM goals WHERE sequence > :after ORDER BY sequence LIMIT :limit
 
 -- statement: records.get
 -- A goal with its chain heads.
-SELECT {goal_columns}, creation_key, event_count, event_hash, turn_hash FROM goals WHERE id = :id
+SELECT {goal_columns}, creation_key, event_count, event_hash, ledger_count, turn_hash FROM goals WHERE id = :id
 
 -- statement: records.insert_goal
-INSERT INTO goals ({created_columns}) VALUES (:id, :scope, :text, :criteria, :status, :reason, :note, :revision,
+INSERT INTO goals ({created_columns}, wake_at, wake_signal, ledger_count) VALUES (:id, :scope, :text, :criteria, :status, :reason, :note, :revision,
     :token_budget, :turn_budget, :active_microseconds_budget, :cost_microunits_budget,
     :turns_used, :tokens_used, :input_tokens_used, :cached_input_tokens_used, :output_tokens_used,
     :reasoning_tokens_used, :active_microseconds_used, :cost_microunits_used,
-    :created_at, :updated_at, :ended_at, :creation_key, :event_count, :event_hash, :turn_hash)
+    :created_at, :updated_at, :ended_at, :creation_key, :event_count, :event_hash, :turn_hash, :billing,
+    :wake_at, :wake_signal, :ledger_count)
 RETURNING id
 
 -- statement: records.insert_event
@@ -188,7 +305,7 @@ RETURNING number
 -- statement: records.insert_turn
 INSERT INTO turns ({turn_columns})
 VALUES (:goal_id, :number, :key, :at, :tokens, :input_tokens, :cached_input_tokens, :output_tokens,
-    :reasoning_tokens, :active_microseconds, :cost_microunits, :hash)
+    :reasoning_tokens, :active_microseconds, :cost_microunits, :hash, :kind, :model)
 RETURNING number
 
 -- statement: records.strays

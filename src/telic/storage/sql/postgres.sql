@@ -5,6 +5,35 @@
 -- Differs because SQLite has neither strpos nor COLLATE "C"; both fold ASCII letters only.
 strpos(lower(text COLLATE "C"), :text) > 0
 
+-- fragment: skip_locked
+-- Differs because SQLite has one writer at a time: there is nobody to be skipped.
+FOR NO KEY UPDATE SKIP LOCKED
+
+-- fragment: in_order_of_service
+-- Differs because PostgreSQL finds the index by itself.
+
+-- fragment: held_tokens
+-- Differs, as do the next three, because a statement's own snapshot may miss what was held while it waited.
+held.tokens
+
+-- fragment: held_turns
+held.turns
+
+-- fragment: held_active_microseconds
+held.active_microseconds
+
+-- fragment: held_cost_microunits
+held.cost_microunits
+
+-- fragment: feed_bounds
+SELECT CAST(COALESCE(CAST(NULLIF(CAST(:until AS TEXT), '') AS pg_snapshot), pg_current_snapshot()) AS TEXT)
+    AS upper_bound
+
+-- fragment: feed_page
+SELECT events.sequence, scope, {feed_columns} FROM events JOIN goals ON goals.id = events.goal_id
+WHERE events.sequence > CAST(:after AS BIGINT) AND {of_interest}
+AND pg_visible_in_snapshot(transaction_id, (SELECT CAST(upper_bound AS pg_snapshot) FROM bounds))
+
 -- statement: goals.lock
 -- Differs because PostgreSQL must lock the row that a decision is about to be made on.
 SELECT {goal_columns} FROM goals WHERE id = :id FOR NO KEY UPDATE
@@ -71,10 +100,14 @@ WITH known AS (
     SELECT {turn_columns} FROM turns WHERE goal_id = :id AND key = :key
 ), before AS (
     SELECT id AS before_id, status = 'active' AND COALESCE(
-        tokens_used + CAST(:tokens AS BIGINT) >= token_budget OR turns_used + 1 >= turn_budget
+        tokens_used + {billed} >= token_budget OR turns_used + CAST(:turns AS BIGINT) >= turn_budget
         OR active_microseconds_used + CAST(:active_microseconds AS BIGINT) >= active_microseconds_budget
         OR cost_microunits_used + CAST(:cost_microunits AS BIGINT) >= cost_microunits_budget, FALSE) AS exhausted
-    FROM goals WHERE id = :id AND NOT EXISTS (SELECT 1 FROM known) FOR NO KEY UPDATE
+    FROM goals WHERE id = :id AND NOT EXISTS (SELECT 1 FROM known) AND {leased} FOR NO KEY UPDATE
+), settled AS (
+    UPDATE holds SET state = 'settled', turn_key = CAST(:key AS TEXT)
+    FROM before WHERE goal_id = before_id AND {hold_is_open}
+    RETURNING key AS settled_key
 ), counted AS (
     UPDATE goals SET {counters_after_turn}, turn_hash = {next_turn_hash}, updated_at = {now},
         status = CASE WHEN exhausted THEN 'paused' ELSE status END,
@@ -84,11 +117,11 @@ WITH known AS (
         event_count = CASE WHEN exhausted THEN event_count + 1 ELSE event_count END,
         event_hash = CASE WHEN exhausted THEN telic_digest({next_event} || '|paused|system|' || {now} || '|'
             || CAST(:exhausted_data AS TEXT) || '|') ELSE event_hash END
-    FROM before WHERE id = before_id
+    FROM before WHERE id = before_id AND (CAST(:hold AS TEXT) IS NULL OR EXISTS (SELECT 1 FROM settled))
     RETURNING goals.*, exhausted
 ), recorded AS (
     INSERT INTO turns ({turn_columns})
-    SELECT id, turns_used, {turn_values}, turn_hash FROM counted
+    SELECT id, ledger_count, {turn_values}, turn_hash, CAST(:kind AS TEXT), CAST(:model AS TEXT) FROM counted
     RETURNING {turn_columns}
 ), exhausted_event AS (
     INSERT INTO events ({event_columns})
@@ -98,3 +131,32 @@ WITH known AS (
 SELECT {goal_columns}, {turn_columns} FROM counted JOIN recorded ON goal_id = id
 UNION ALL
 SELECT {goal_columns}, {turn_columns} FROM goals JOIN known ON goal_id = id
+
+-- statement: holds.place
+-- Differs because PostgreSQL must lock the goal before it adds up what is held.
+WITH locked AS (
+    SELECT * FROM goals WHERE {holdable} FOR NO KEY UPDATE
+), placed AS (
+    INSERT INTO holds ({placed_columns})
+    SELECT {placed_values} FROM locked, LATERAL telic_held(locked.id) AS held
+    WHERE {room}
+    RETURNING {hold_columns}
+)
+SELECT * FROM placed
+UNION ALL
+SELECT {hold_columns} FROM holds WHERE goal_id = :id AND key = :key
+
+-- statement: feed.first
+-- Differs, as does the next, because sequence numbers commit out of order here: a snapshot says what is new.
+WITH bounds AS ({feed_bounds}), page AS ({feed_page} ORDER BY events.sequence LIMIT :limit)
+SELECT NULL, NULL, page.* FROM page
+{feed_end}
+
+-- statement: feed.next
+WITH bounds AS ({feed_bounds}), page AS (
+    {feed_page} AND transaction_id >= pg_snapshot_xmin(CAST(:before AS pg_snapshot))
+    AND NOT pg_visible_in_snapshot(transaction_id, CAST(:before AS pg_snapshot))
+    ORDER BY events.sequence LIMIT :limit
+)
+SELECT NULL, NULL, page.* FROM page
+{feed_end}

@@ -5,6 +5,39 @@
 -- Differs because PostgreSQL has no instr and its lower() follows the locale; both fold ASCII letters only.
 instr(lower(text), :text) > 0
 
+-- fragment: skip_locked
+-- Differs because BEGIN IMMEDIATE already keeps every other writer out.
+
+-- fragment: in_order_of_service
+-- Differs because SQLite, which has no statistics of these tables, would sort all active goals.
+INDEXED BY goals_claimable
+
+-- fragment: held_tokens
+-- Differs, as do the next three, because nobody writes between this statement's snapshot and its end.
+(SELECT COALESCE(SUM(tokens), 0) FROM holds {that_reserve})
+
+-- fragment: held_turns
+(SELECT COUNT(*) FROM holds {that_reserve})
+
+-- fragment: held_active_microseconds
+(SELECT COALESCE(SUM(active_microseconds), 0) FROM holds {that_reserve})
+
+-- fragment: held_cost_microunits
+(SELECT COALESCE(SUM(cost_microunits), 0) FROM holds {that_reserve})
+
+-- fragment: that_reserve
+WHERE goal_id = :id AND state = 'open' AND expires_at > telic_now()
+
+-- fragment: feed_bounds
+-- Written like PostgreSQL's snapshots: everything below the number can be seen.
+SELECT COALESCE(NULLIF(:until, ''), (SELECT (last + 1) || ':' || (last + 1) || ':' FROM (
+    SELECT COALESCE(MAX(sequence), 0) AS last FROM events))) AS upper_bound
+
+-- fragment: feed_page
+SELECT events.sequence, scope, {feed_columns} FROM events JOIN goals ON goals.id = events.goal_id
+WHERE events.sequence > :after AND {of_interest}
+AND events.sequence < (SELECT CAST(upper_bound AS INTEGER) FROM bounds)
+
 -- statement: goals.lock
 -- Differs because BEGIN IMMEDIATE already keeps every other writer out.
 SELECT {goal_columns} FROM goals WHERE id = :id
@@ -51,11 +84,15 @@ RETURNING {goal_columns}
 
 -- statement: turns.record
 -- Differs because SQLite has no data-modifying CTEs.
+UPDATE holds SET state = 'settled', turn_key = :key
+WHERE goal_id = (SELECT id FROM goals WHERE id = :id AND {leased}) AND {hold_is_open}
+AND NOT EXISTS (SELECT 1 FROM turns WHERE goal_id = :id AND key = :key);
 INSERT INTO turns ({turn_columns})
-SELECT id, turns_used + 1, {turn_values}, {next_turn_hash}
-FROM goals WHERE id = :id AND NOT EXISTS (SELECT 1 FROM turns WHERE goal_id = :id AND key = :key);
+SELECT id, ledger_count + 1, {turn_values}, {next_turn_hash}, :kind, :model
+FROM goals WHERE id = :id AND NOT EXISTS (SELECT 1 FROM turns WHERE goal_id = :id AND key = :key)
+AND {leased} AND (:hold IS NULL OR changes() = 1);
 UPDATE goals SET {counters_after_turn}, updated_at = {now},
-    turn_hash = (SELECT hash FROM turns WHERE goal_id = goals.id AND number = goals.turns_used + 1)
+    turn_hash = (SELECT hash FROM turns WHERE goal_id = goals.id AND number = goals.ledger_count + 1)
 WHERE id = :id AND changes() = 1;
 INSERT INTO events ({event_columns})
 SELECT id, event_count + 1, revision + 1, 'paused', 'system', updated_at, NULL, :exhausted_data,
@@ -66,3 +103,21 @@ UPDATE goals SET status = 'paused', reason = 'budget', note = NULL, revision = r
     event_hash = (SELECT hash FROM events WHERE goal_id = goals.id AND number = goals.event_count + 1)
 WHERE id = :id AND changes() = 1;
 SELECT {goal_columns}, {turn_columns} FROM goals JOIN turns ON goal_id = id WHERE id = :id AND key = :key
+
+-- statement: holds.place
+-- Differs because PostgreSQL must lock the goal before it adds up what is held.
+INSERT INTO holds ({placed_columns}) SELECT {placed_values} FROM goals WHERE {holdable} AND {room};
+SELECT {hold_columns} FROM holds WHERE goal_id = :id AND key = :key
+
+-- statement: feed.first
+-- Differs, as does the next, because PostgreSQL's sequence numbers commit out of order. Here they do not.
+WITH bounds AS ({feed_bounds}), page AS ({feed_page} ORDER BY events.sequence LIMIT :limit)
+SELECT NULL, NULL, page.* FROM page
+{feed_end}
+
+-- statement: feed.next
+WITH bounds AS ({feed_bounds}), page AS (
+    {feed_page} AND events.sequence >= CAST(:before AS INTEGER) ORDER BY events.sequence LIMIT :limit
+)
+SELECT NULL, NULL, page.* FROM page
+{feed_end}

@@ -156,7 +156,6 @@ async def test_ill_formed_text_is_refused_everywhere(store: Any, text: Any) -> N
         lambda: store.active(text),
         lambda: store.get(text),
         lambda: store.record_turn(text, tokens=1),
-        lambda: store.events(text),
     ):
         with pytest.raises(InvalidText):
             await attempt()
@@ -167,6 +166,8 @@ async def test_ill_formed_text_is_refused_everywhere(store: Any, text: Any) -> N
             lambda: store.pause(goal.id, key=text),
             lambda: store.edit(goal.id, text=text),
             lambda: store.record_turn(goal.id, tokens=1, key=text),
+            lambda: store.events(text),
+            lambda: store.events(scope=text),
             lambda: store.list(text=text),
             lambda: store.list(scope=text),
         ):

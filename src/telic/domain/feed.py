@@ -1,0 +1,86 @@
+"""The feed: every committed event of a store exactly once, per goal in the order of its revisions.
+
+A cursor says up to which snapshot of the database all events were delivered, and how far the snapshot after it
+was. A snapshot is written as PostgreSQL writes its own (`xmin:xmax:xip_list`); SQLite's has one number only, the
+first sequence number that it does not see.
+"""
+
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import overload
+
+from telic.domain.errors import InvalidCursor
+from telic.domain.events import Event
+
+_CURSOR = re.compile(r"([0-9a-f]{32})/([0-9:,]{0,4000})/([0-9:,]{0,4000})/([0-9]{1,18})")
+_SNAPSHOT = re.compile(r"([0-9]{1,18}):([0-9]{1,18}):((?:[0-9]{1,18},)*[0-9]{1,18})?")
+
+
+@dataclass(frozen=True, slots=True)
+class Cursor:
+    """A position in the feed. All events that `before` could see were delivered.
+
+    Of those that `until` can see, the ones numbered up to `after` were delivered too; an empty `until` means that
+    the next page begins a new snapshot.
+    """
+
+    store_id: str
+    before: str = ""
+    until: str = ""
+    after: int = 0
+
+    def __str__(self) -> str:
+        return f"{self.store_id}/{self.before}/{self.until}/{self.after}"
+
+
+def parse_cursor(text: object) -> Cursor:
+    """The cursor that was written as this text.
+
+    Raises:
+        InvalidCursor: it was not made by a feed.
+    """
+    found = _CURSOR.fullmatch(text) if isinstance(text, str) else None
+    if found is None or not (_is_snapshot(found[2]) and _is_snapshot(found[3])):
+        raise InvalidCursor("the cursor was not made by a feed of events")
+    return Cursor(found[1], found[2], found[3], int(found[4]))
+
+
+def _is_snapshot(text: str) -> bool:
+    """Whether the text is empty, or a snapshot as PostgreSQL's `pg_snapshot` takes it."""
+    found = _SNAPSHOT.fullmatch(text)
+    if not text or found is None:
+        return not text
+    under_way = [int(number) for number in found[3].split(",")] if found[3] else []
+    bounds = [int(found[1]), *under_way, int(found[2])]
+    return bounds[0] > 0 and bounds == sorted(bounds) and len({*under_way, bounds[-1]}) == len(under_way) + 1
+
+
+@dataclass(frozen=True, slots=True)
+class FeedEvent:
+    """An event in the feed, its goal's scope, and the cursor that continues after it."""
+
+    event: Event
+    scope: str
+    cursor: str
+
+
+@dataclass(frozen=True, slots=True)
+class EventPage(Sequence[FeedEvent]):
+    """Some events of the feed in order; `cursor` continues after them, whether or not there are any."""
+
+    events: tuple[FeedEvent, ...]
+    cursor: str
+
+    def __len__(self) -> int:
+        return len(self.events)
+
+    def __iter__(self) -> Iterator[FeedEvent]:
+        return iter(self.events)
+
+    @overload
+    def __getitem__(self, index: int) -> FeedEvent: ...
+    @overload
+    def __getitem__(self, index: slice) -> tuple[FeedEvent, ...]: ...
+    def __getitem__(self, index: int | slice) -> FeedEvent | tuple[FeedEvent, ...]:
+        return self.events[index]

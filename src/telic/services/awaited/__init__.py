@@ -1,0 +1,1 @@
+"""The async store's methods by theme; `services/blocking` has their twins."""

@@ -1,0 +1,1 @@
+"""The blocking store's methods by theme; `services/awaited` has their twins."""

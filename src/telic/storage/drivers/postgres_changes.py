@@ -1,0 +1,133 @@
+"""How a change in PostgreSQL is noticed: by notification on a connection of its own, else by looking again.
+
+A pooler in transaction mode passes no notifications on: then, and while the connection is lost, every look counts
+as a change. Notifications tell of events; that other processes recorded turns is seen within a second.
+"""
+
+import asyncio
+import contextlib
+import os
+import select
+import time
+from collections.abc import Hashable
+from typing import Any, Final
+
+import psycopg
+
+from telic.storage.drivers.postgres_server import PostgresServer
+
+_LOOK_SECONDS: Final = 0.5
+_LOOK_ANYWAY_SECONDS: Final = 5.0
+"""A connection that died without a word is found out by keepalives only; meanwhile this bounds the delay."""
+_RECONNECT_SECONDS: Final = 1.0
+
+
+class _Listener:
+    """The listening connection, opened when first needed and again after it was lost."""
+
+    def __init__(self, server: PostgresServer) -> None:
+        self._server = server
+        self._connection: psycopg.Connection[Any] | None = None
+        self._owner = os.getpid()
+        self._count = 0
+        self._next_attempt = 0.0
+        self._is_closed = False
+
+    def token(self) -> Hashable:
+        """See `Changes.token`."""
+        self._drain()
+        return self._count, time.monotonic() // (1.0 if self._connection else _LOOK_SECONDS)
+
+    def _drain(self) -> None:
+        connection = self._connection
+        if connection is None:
+            return
+        if self._owner != os.getpid():
+            # In a forked child: the connection is the parent's, and closing it would end the parent's session.
+            self._connection = None
+            return
+        try:
+            connection.pgconn.consume_input()
+            while connection.pgconn.notifies() is not None:
+                self._count += 1
+        except psycopg.Error:
+            self._lose()
+
+    def _lose(self) -> None:
+        self._count += 1
+        if self._connection is not None:
+            self._connection.close()
+            self._connection = None
+
+    @property
+    def wants_connection(self) -> bool:
+        """Whether it should be opened now."""
+        is_possible = self._server.notifies and not self._is_closed and self._connection is None
+        return is_possible and time.monotonic() >= self._next_attempt
+
+    def connect(self) -> None:
+        """The connection listens, if the server lets it; blocks until that is known."""
+        self._next_attempt = time.monotonic() + _RECONNECT_SECONDS
+        with contextlib.suppress(psycopg.Error):
+            connection = psycopg.connect(**self._server.notification_arguments())
+            connection.execute(b"LISTEN telic")
+            self._owner = os.getpid()
+            self._connection = connection
+            # Whatever was committed before this moment went unnoticed.
+            self._count += 1
+
+    def socket(self) -> int | None:
+        """What becomes readable when the server has something to say; None while nothing listens."""
+        return None if self._connection is None else self._connection.pgconn.socket
+
+    def close(self) -> None:
+        """See `Changes.close`."""
+        self._is_closed = True
+        if self._connection is not None and self._owner == os.getpid():
+            self._connection.close()
+        self._connection = None
+
+
+class PostgresChanges(_Listener):
+    """See `Changes`."""
+
+    def wait(self, token: Hashable, seconds: float) -> None:
+        """See `Changes.wait`."""
+        if self.wants_connection:
+            self.connect()
+        if self.token() != token:
+            return
+        socket = self.socket()
+        if socket is None:
+            time.sleep(min(seconds, _LOOK_SECONDS))
+            return
+        poll = select.poll()
+        poll.register(socket, select.POLLIN)
+        poll.poll(min(seconds, _LOOK_ANYWAY_SECONDS) * 1000)
+
+
+class AsyncPostgresChanges(_Listener):
+    """See `AsyncChanges`."""
+
+    async def wait(self, token: Hashable, seconds: float) -> None:
+        """See `Changes.wait`."""
+        if self.wants_connection:
+            await asyncio.to_thread(self.connect)
+        if self.token() != token:
+            return
+        socket = self.socket()
+        if socket is None:
+            await asyncio.sleep(min(seconds, _LOOK_SECONDS))
+            return
+        await self._until_readable(socket, min(seconds, _LOOK_ANYWAY_SECONDS))
+
+    async def _until_readable(self, socket: int, seconds: float) -> None:
+        loop = asyncio.get_running_loop()
+        is_readable = asyncio.Event()
+        loop.add_reader(socket, is_readable.set)
+        try:
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(seconds):
+                    await is_readable.wait()
+        finally:
+            loop.remove_reader(socket)

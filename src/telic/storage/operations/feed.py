@@ -1,0 +1,78 @@
+"""The feed: pages of committed events, each exactly once."""
+
+from telic.domain.errors import InvalidCursor, InvalidInput
+from telic.domain.feed import Cursor, EventPage, FeedEvent, parse_cursor
+from telic.domain.ids import check_id
+from telic.domain.limits import check_counter, check_name, check_page_size
+from telic.storage.records import event_from_row
+from telic.storage.transaction import Row, Transaction, Value
+
+
+def cursor_text(after: int | str | None) -> str | None:
+    """The cursor, where one was given.
+
+    Raises:
+        InvalidInput: it is a number, which means nothing without a goal.
+    """
+    if isinstance(after, str):
+        return after
+    if after is None or after == 0:
+        return None
+    raise InvalidInput("without a goal, `after` is a cursor of the feed")
+
+
+def event_number(after: int | str | None, scope: str | None) -> int:
+    """The number of an event of one goal; 0 is before the first.
+
+    Raises:
+        InvalidNumber: it is a cursor, or no count.
+        InvalidInput: a scope was given beside the goal.
+    """
+    if scope is not None:
+        raise InvalidInput("give a goal or a scope, not both")
+    return check_counter("after", after)
+
+
+async def feed(tx: Transaction, *, after: str | None, scope: str | None, goal_id: str | None, limit: int) -> EventPage:
+    """Up to `limit` committed events that come after the cursor, from the very first where there is none.
+
+    Raises:
+        InvalidCursor: it was made by another database's feed, or by none.
+    """
+    start = None if after is None else parse_cursor(after)
+    check_page_size(limit)
+    return await _page(tx, start, scope, goal_id, limit)
+
+
+async def present(tx: Transaction) -> str:
+    """The cursor after which only events come that are not yet committed."""
+    return (await _page(tx, None, None, None, 0)).cursor
+
+
+async def _page(tx: Transaction, start: Cursor | None, scope: str | None, goal_id: str | None, limit: int) -> EventPage:
+    parameters: dict[str, Value] = {
+        "until": "" if start is None else start.until,
+        "after": 0 if start is None else start.after,
+        "scope": None if scope is None else check_name("scope", scope),
+        "goal_id": None if goal_id is None else check_id(goal_id),
+        "limit": limit,
+    }
+    before = "" if start is None else start.before
+    if before:
+        rows = await tx.all("feed.next", parameters | {"before": before})
+    else:
+        rows = await tx.all("feed.first", parameters)
+    (bounds,) = [row for row in rows if row[2] is None]
+    upper_bound, store_id = bounds[:2]
+    if start is not None and start.store_id != store_id:
+        raise InvalidCursor("the cursor was made by another database's feed")
+    position = Cursor(store_id, before, upper_bound)
+    events = tuple(_event(position, row) for row in sorted(row[2:] for row in rows if row[2] is not None))
+    is_full = limit > 0 and len(events) == limit
+    return EventPage(events, events[-1].cursor if is_full else str(Cursor(store_id, upper_bound)))
+
+
+def _event(position: Cursor, row: Row) -> FeedEvent:
+    sequence, scope = row[:2]
+    cursor = Cursor(position.store_id, position.before, position.until, sequence)
+    return FeedEvent(event_from_row(row[2:]), scope, str(cursor))

@@ -1,0 +1,86 @@
+"""Waits: paused goals that become active by themselves, at a time or on a named signal."""
+
+from telic.domain.authority import Action
+from telic.domain.budget import exhausted_limit
+from telic.domain.errors import GoalNotActive, KeyConflict
+from telic.domain.events import EventKind
+from telic.domain.goal import Actor, Goal, GoalStatus, Reason
+from telic.domain.lease import Lease
+from telic.domain.limits import MAX_PAGE, check_name
+from telic.storage.operations.call import Call
+from telic.storage.operations.leases import claim, claim_due
+from telic.storage.operations.transitions import lock, rewrite
+from telic.storage.records import event_from_row, goal_from_row
+from telic.storage.transaction import Transaction, Value
+
+_AWAKE: dict[str, Value] = {"status": GoalStatus.ACTIVE.value, "reason": None, "note": None}
+
+
+async def wake(tx: Transaction, call: Call, goal_id: str) -> Goal:
+    """The waiting goal is active, or kept asleep where its scope's slot is taken or its budget used up.
+
+    Raises:
+        GoalNotActive: it waits for nothing.
+        GoalNotFound, StaleUpdate, NotAllowed, KeyConflict: nothing changed.
+    """
+    call.authorize(Action.WAKE)
+    goal = await lock(tx, goal_id)
+    if await _was_woken(tx, call, goal):
+        return goal
+    call.require_fresh(goal)
+    if not goal.is_waiting:
+        raise GoalNotActive(f"goal {goal.id} is {goal.status} and waits for nothing", goal)
+    return await _wake(tx, call, goal, {"woken_by": "call"}, with_key=True)
+
+
+async def _was_woken(tx: Transaction, call: Call, goal: Goal) -> bool:
+    row = await tx.maybe("events.with_key", {"id": goal.id, "key": call.key})
+    if row is None:
+        return False
+    event = event_from_row(row)
+    if event.actor is not call.actor or event.data.get("woken_by") != "call":
+        raise KeyConflict(call.key)
+    return True
+
+
+async def signal(tx: Transaction, call: Call, name: str) -> list[Goal]:
+    """Every goal that waits for the signal was woken as by `wake`; at most 1,000 at a time."""
+    call.authorize(Action.WAKE)
+    waiting = await tx.all("waits.signalled", {"signal": check_name("signal", name), "limit": MAX_PAGE})
+    data: dict[str, object] = {"woken_by": "signal", "signal": name}
+    return [await _wake(tx, call, goal_from_row(row), data) for row in waiting]
+
+
+async def claim_what_is_due(
+    tx: Transaction, call: Call, *, scope: str | None, holder: str, ttl_seconds: float, limit: int
+) -> list[Lease]:
+    """Goals whose time has come were woken, and up to `limit` active goals that nobody drives are the holder's.
+
+    Each goal is woken once and granted once, however many workers ask at the same time.
+    """
+    parameters: dict[str, Value] = {"at": call.at, "limit": limit, "scope": scope}
+    for row in await tx.all("waits.due", parameters):
+        await _wake(tx, call, goal_from_row(row), {"woken_by": "time"})
+    if scope is None:
+        return await claim_due(tx, holder=holder, ttl_seconds=ttl_seconds, limit=limit)
+    try:
+        return [await claim(tx, goal_id=None, scope=scope, holder=holder, ttl_seconds=ttl_seconds)]
+    except GoalNotActive:
+        return []
+
+
+async def _wake(tx: Transaction, call: Call, goal: Goal, data: dict[str, object], *, with_key: bool = False) -> Goal:
+    by_system = call if with_key else Call(call.at, Actor.SYSTEM, call.key)
+    kept = await _why_asleep(tx, goal)
+    if kept is None:
+        return await rewrite(tx, by_system, goal, EventKind.RESUMED, data, _AWAKE, with_key=with_key)
+    asleep: dict[str, Value] = {"reason": str(kept["reason"])}
+    return await rewrite(tx, by_system, goal, EventKind.KEPT_ASLEEP, data | kept, asleep, with_key=with_key)
+
+
+async def _why_asleep(tx: Transaction, goal: Goal) -> dict[str, object] | None:
+    row = await tx.maybe("goals.active", {"scope": goal.scope})
+    if row is not None:
+        return {"reason": Reason.SUPERSEDED.value, "by": goal_from_row(row).id}
+    limit = exhausted_limit(goal.usage, goal.budget)
+    return None if limit is None else {"reason": Reason.BUDGET.value, "limit": limit}
