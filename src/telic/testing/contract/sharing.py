@@ -42,6 +42,7 @@ async def expire() -> None:
 
 
 async def states(store: Any, goal_id: str) -> list[HoldState]:
+    """The states of the goal's holds, in the order of their keys."""
     return [hold.state for hold in await store.holds(goal_id)]
 
 
@@ -134,7 +135,7 @@ async def test_holds_are_refused_where_no_turn_may_start(store: Any) -> None:
     await store.hold(goal.id, tokens=10, key="h")
     await store.pause(goal.id)
     with pytest.raises(GoalNotActive) as refused:
-        await store.hold(goal.id, tokens=10)
+    assert refused.value.goal == await store.get(goal.id)
     assert refused.value.goal.status is GoalStatus.PAUSED
     assert (await store.record_turn(goal.id, tokens=7, hold="h")).goal.tokens_used == 7
     await store.clear(goal.id)
