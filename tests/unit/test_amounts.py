@@ -3,7 +3,7 @@
 import pytest
 
 from telic import Budget, InvalidNumber
-from telic.interfaces.cli.amounts import parse_budget, parse_limit, show_amount
+from telic.domain.amounts import parse_budget, parse_limit, show_amount
 
 
 @pytest.mark.parametrize(
