@@ -167,7 +167,7 @@ def _only(verb: Verb, scanned: Scanned, body: str, *, may_have_id: bool) -> Goal
 
 def _ambiguous(verb: Verb, body: str, command: str) -> InvalidCommand:
     return InvalidCommand(
-        f"nothing was done: {verb} is a command, but what follows it does not fit {USAGE[verb][0]}"
+        f"{verb} is a command, but what follows it does not fit {USAGE[verb][0]}"
         f" (an id has {MIN_PREFIX_CHARS} or more characters)",
         (command, f"/goal create {body.strip()}"),
     )

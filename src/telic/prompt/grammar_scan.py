@@ -142,7 +142,7 @@ class _Scanner:
             return
         value, mark = self._take_value(name, has_equals)
         is_quoted = mark in _CLOSING
-        is_smart = is_quoted and mark not in "\"'" or is_smart
+        is_smart = (is_quoted and mark not in "\"'") or is_smart
         self._options.append(Option(name, value, is_quoted, is_smart))
 
     def _take_value(self, name: str, has_equals: bool) -> tuple[str, str]:

@@ -8,7 +8,6 @@ from telic.services.awaited import Awaited
 from telic.services.connect import connect
 from telic.services.store import GoalStore
 
-
 __all__ = ["Awaited", "temporary_store"]
 
 

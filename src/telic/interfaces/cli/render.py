@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 
+from telic.domain.amounts import show_amount
 from telic.domain.clock import Instant, to_datetime
 from telic.domain.criteria import Criterion
 from telic.domain.events import Event, Turn
@@ -9,7 +10,6 @@ from telic.domain.goal import Goal
 from telic.domain.ids import short_ids
 from telic.domain.jsonable import event_to_json, goal_to_json, turn_to_json
 from telic.domain.visible import first_words
-from telic.domain.amounts import show_amount
 from telic.interfaces.cli.terminal import Terminal
 
 
