@@ -268,11 +268,13 @@ def write(command: GoalCommand) -> str:
 
 def _write_criterion(criterion: Criterion) -> str:
     if criterion.kind is CriterionKind.COMMAND:
-        return f"--check {_quoted(shlex.join(criterion.argv))}"
-    return f"--{'judge' if criterion.kind is CriterionKind.JUDGE else 'approve'} {_quoted(criterion.question)}"
+        return f"--check {_in_quotes(shlex.join(criterion.argv))}"
+    return f"--{'judge' if criterion.kind is CriterionKind.JUDGE else 'approve'} {_in_quotes(criterion.question)}"
 
 
 def _quoted(value: str) -> str:
-    if _PLAIN_VALUE.fullmatch(value):
-        return value
+    return value if _PLAIN_VALUE.fullmatch(value) else _in_quotes(value)
+
+
+def _in_quotes(value: str) -> str:
     return '"' + value.replace("\\", "\\\\").replace('"', '\\"') + '"'

@@ -19,6 +19,7 @@ _SEPARATOR: Final = re.compile(r"\r\n|\s|$")
 _PLAIN: Final = re.compile(r"[^\s`\"“]+")
 _BACKQUOTES: Final = re.compile(r"`+")
 _CLOSING: Final = {'"': '"', "'": "'", "“": '”“"', "”": '”"', "„": '“”"', "‘": "’‘'", "’": "’'"}
+_CURLY: Final = re.compile(r"[“”]")
 _DOUBLE_QUOTED: Final = re.compile(r'"((?:[^"\\]|\\.)*)"', re.DOTALL)
 _ESCAPED: Final = re.compile(r'\\(["\\])')
 
@@ -167,11 +168,25 @@ class _Scanner:
             if match is not None:
                 return _ESCAPED.sub(r"\1", match.group(1)), match.end()
         else:
-            is_end = r"(?=\s|$)" if mark != "'" else ""
-            closing = re.compile(f"[{_CLOSING[mark]}]{is_end}").search(self._body, start + 1)
-            if closing is not None:
-                return self._body[start + 1 : closing.start()], closing.end()
+            end = _closing_quote(self._body, start)
+            if end is not None:
+                return self._body[start + 1 : end], end + 1
         raise InvalidCommand(f"--{name}: the quote {mark} is not closed")
+
+
+def _closing_quote(body: str, start: int) -> int | None:
+    """Where the quote that opens at `start` closes; curly ones may stand inside each other, and in words."""
+    mark = body[start]
+    if mark == "'":
+        end = body.find(mark, start + 1)
+        return None if end < 0 else end
+    depth = 0
+    for match in _CURLY.finditer(body, start) if mark == "“" else ():
+        depth += 1 if match.group() == mark else -1
+        if depth == 0:
+            return match.start()
+    closing = re.compile(rf"[{_CLOSING[mark]}](?=\s|$)").search(body, start + 1)
+    return None if closing is None else closing.start()
 
 
 def _option(word: str) -> tuple[str, bool, int, bool] | None:

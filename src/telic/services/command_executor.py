@@ -43,13 +43,14 @@ class Executor:
     def __init__(self, store: AsyncGoalStore, request: Request) -> None:
         self._store = store
         self._request = request
+        self._command: GoalCommand | None = None
         self._goal: Goal | None = None
         self._holder_id: str | None = None
 
     async def answer(self) -> Reply:
         """What was asked for is done and told, or the reply says why not."""
         try:
-            command = parse(self._request.line)
+            self._command = command = parse(self._request.line)
             if command.verb is Verb.HELP:
                 return self._reply(ReplyKind.HELP)
             return await self._handler(command.verb)(command)
@@ -78,7 +79,7 @@ class Executor:
         goal = error.goal if isinstance(error, StaleUpdate) else self._goal
         problem = Problem.of(error, ADVICE.get(error.code, ADVICE["goal_error"]))
         about = () if goal is None else (goal,)
-        return self._reply(kind, *about, problem=problem, steps=steps_after_error(error, goal))
+        return self._reply(kind, *about, problem=problem, steps=steps_after_error(error, self._command, goal))
 
     def _guard(self, goal: Goal) -> dict[str, Any]:
         seen = self._request.expected_revision
@@ -215,6 +216,9 @@ class Executor:
         return self._changed(kind, goal, await move(goal.id, note=command.note, **self._guard(goal)))
 
     def _changed(self, kind: ReplyKind, before: Goal, after: Goal) -> Reply:
+        if after.revision == before.revision:
+            # A call that was made before, under the same key, has changed nothing now.
+            return self._reply(ReplyKind.STATUS, after, steps=steps_for(after))
         return self._reply(kind, after, changes=changes_between(before, after), steps=steps_for(after))
 
     async def _resume(self, command: GoalCommand) -> Reply:

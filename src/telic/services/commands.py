@@ -32,7 +32,8 @@ def execute(
 
     Only goals of `scope` are seen and changed. `expected_revision` is the revision that the person saw, where the
     program knows it; otherwise the goal as it is read now is meant. `key` is the message's own id, where the program
-    has one: the same message then changes things once, however often it is delivered. `clock` tells goals' ages.
+    has one: delivered again, the message changes its goal no second time. (Without an ID in it, a message means the
+    goal that is active by then: a program that has answered a message does not execute it again.) `clock` tells ages.
     """
     request = Request(line, scope, actor, expected_revision, max_chars, key, _now(clock))
     return complete(Executor(cast("AsyncGoalStore", Awaited(store)), request).answer())

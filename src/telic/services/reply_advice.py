@@ -1,11 +1,13 @@
 """What to do next: after a refusal by its code, after a change by where the goal stands."""
 
+from dataclasses import replace
 from typing import Final
 
-from telic.domain.amounts import write_limit
+from telic.domain.amounts import parse_limit, write_limit
 from telic.domain.budget import exhausted_limit
 from telic.domain.errors import BudgetExceeded, GoalError, InvalidCommand
 from telic.domain.goal import Goal, GoalStatus, Reason
+from telic.prompt.grammar import GoalCommand, write
 from telic.services.replies import Step
 
 ADVICE: Final = {
@@ -39,13 +41,15 @@ ADVICE: Final = {
 }
 
 
-def steps_after_error(error: GoalError, goal: Goal | None) -> tuple[Step, ...]:
-    """The commands that fit after the error; `goal` is the one it is about, where that is known."""
+def steps_after_error(error: GoalError, command: GoalCommand | None, goal: Goal | None) -> tuple[Step, ...]:
+    """The commands that fit after the error; `goal` is the one that the command was about, where it came so far."""
     if isinstance(error, InvalidCommand):
-        return tuple(Step(command, "") for command in error.suggestions)
-    if isinstance(error, BudgetExceeded) and goal is not None:
+        return tuple(Step(suggestion, "") for suggestion in error.suggestions)
+    if isinstance(error, BudgetExceeded) and command is not None and goal is not None:
+        kept = tuple(limit for limit in command.limits if parse_limit(limit)[0] != error.limit)
         more = write_limit(error.limit, 2 * max(error.used, error.budget))
-        return (Step(f"/goal resume {goal.id} --budget {more}", "to raise the budget and go on"),)
+        enough = replace(command, goal_id=goal.id, limits=(*kept, more))
+        return (Step(write(enough), "to raise the budget and go on"),)
     return ()
 
 

@@ -1,9 +1,9 @@
 """Replies as plain text, for terminals and chats alike: every text of others passes `safe`, line by line."""
 
 from collections.abc import Callable, Iterator
-from typing import Final
+from typing import Any, Final
 
-from telic.domain.amounts import show_amount
+from telic.domain.amounts import show_amount, write_limit
 from telic.domain.clock import Instant
 from telic.domain.events import Event
 from telic.domain.goal import Goal
@@ -122,8 +122,14 @@ def _history(reply: Reply) -> Iterator[str]:
 
 
 def _data(event: Event) -> str:
-    shown = " ".join(f"{name}={value}" for name, value in event.data.items() if value not in (None, [], {}))
-    return safe(first_words(shown, 120))
+    shown = [f"{name}: {_value(name, value)}" for name, value in event.data.items() if value not in (None, [], {})]
+    return safe(first_words(", ".join(shown), 120))
+
+
+def _value(name: str, value: Any) -> str:
+    if name == "budget":
+        return " ".join(write_limit(limit, amount) for limit, amount in value.items() if amount is not None) or "none"
+    return str(len(value)) if name == "criteria" else str(value)
 
 
 def _confirm(reply: Reply) -> Iterator[str]:
