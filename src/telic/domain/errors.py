@@ -4,7 +4,7 @@
     ├── GoalNotFound · AmbiguousId · InvalidTransition · StaleUpdate · BudgetExceeded
     ├── KeyConflict ── TurnConflict
     ├── GoalNotActive · LeaseHeld · LeaseLost · HoldLost · NotAllowed
-    ├── InvalidInput ── InvalidText (EmptyText, TextTooLong) · InvalidNumber · InvalidCursor
+    ├── InvalidInput ── InvalidText (EmptyText, TextTooLong) · InvalidNumber · InvalidCursor · InvalidCommand
     └── StoreError
         ├── StoreBusy · StoreUnavailable        (retryable)
         ├── OutcomeUnknown                      (retry with the same key)
@@ -199,6 +199,19 @@ class InvalidCursor(InvalidInput):
     """The cursor was not made by this listing."""
 
     code = "invalid_cursor"
+
+
+class InvalidCommand(InvalidInput):
+    """A typed command cannot be understood, or means two things. Nothing was done.
+
+    `suggestions` are whole commands that can be sent instead, the likeliest first.
+    """
+
+    code = "invalid_command"
+
+    def __init__(self, message: str, suggestions: tuple[str, ...] = ()) -> None:
+        super().__init__(message)
+        self.suggestions = suggestions
 
 
 class StoreError(GoalError):

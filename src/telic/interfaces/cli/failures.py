@@ -23,6 +23,7 @@ FAILURES: Final[dict[str, tuple[int, str | None]]] = {
     "text_too_long": (_INPUT, "keep the goal short and point to a file for the details, or raise --max-chars"),
     "invalid_number": (_INPUT, "whole numbers only; budgets as 2M, 500k, $5, 90m or 40turns"),
     "invalid_cursor": (_INPUT, "use the next_cursor of the page before, unchanged"),
+    "invalid_command": (_INPUT, "/goal help tells what can be typed in a chat"),
     "goal_not_found": (EXIT_NOTHING_THERE, "telic list shows the goals with their ids"),
     "ambiguous_id": (EXIT_NOTHING_THERE, "give more characters of the id; telic list shows enough of them"),
     "invalid_transition": (_CONFLICT, "telic show ID tells where the goal stands"),
