@@ -2,5 +2,16 @@
 
 from telic.prompt.block import place_after_prefix, render
 from telic.prompt.escape import quote, visible
+from telic.prompt.texts import FailedCriterion, blocked_audit, continuation, feedback, wind_down
 
-__all__ = ["place_after_prefix", "quote", "render", "visible"]
+__all__ = [
+    "FailedCriterion",
+    "blocked_audit",
+    "continuation",
+    "feedback",
+    "place_after_prefix",
+    "quote",
+    "render",
+    "visible",
+    "wind_down",
+]
