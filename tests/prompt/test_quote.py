@@ -1,9 +1,11 @@
 """Every text is quoted as one JSON string that ends where it ends; people see it readable, with nothing hidden."""
 
+import html
 import json
 import re
 import string
 import unicodedata
+from collections.abc import Callable
 
 import pytest
 
@@ -31,6 +33,32 @@ def test_hostile_texts_stay_inside(family: str) -> None:
     for text in FAMILIES[family]:
         for placed in (text,) if len(text) >= 20_000 else (text, "x" + text, text + "x", f"\u00e9{text}\u00e9"):
             assert_string_holds(placed, quote(placed))
+
+
+WEAKER_WAYS: dict[str, Callable[[str], str]] = {
+    "as it is": lambda text: f'"{text}"',
+    "without tags": lambda text: '"' + re.sub(r"</?[a-z_]+>", "", text) + '"',
+    "html.escape": lambda text: f'"{html.escape(text)}"',
+    "json.dumps": json.dumps,
+    "json.dumps, not ASCII": lambda text: json.dumps(text, ensure_ascii=False),
+    "normalised first": lambda text: quote(unicodedata.normalize("NFKC", text)),
+}
+
+
+def is_refused(text: str, quoted: str) -> bool:
+    try:
+        assert_string_holds(text, quoted)
+    except (AssertionError, ValueError):
+        return True
+    return False
+
+
+@pytest.mark.parametrize("way", WEAKER_WAYS)
+def test_the_oracles_see_through_weaker_ways(way: str) -> None:
+    """What others do with hostile text lets a tenth of it through at least, mostly far more."""
+    texts = [text for text in HOSTILE if len(text) < 20_000]
+    refused = [text for text in texts if is_refused(text, WEAKER_WAYS[way](text))]
+    assert len(refused) > len(texts) // 10
 
 
 @pytest.mark.parametrize("text", ORDINARY)

@@ -55,6 +55,8 @@ _EMPTY_FROM: Final = 0x40000
 """From here on nothing is written: planes unassigned, of tags and variation selectors, and for private use."""
 
 _LEAF_RANGES: Final = 32
+_TOLD_FIRST: Final = 24
+"""The longest ranges beyond the basic plane hold nearly all that is written there: emoji, ideographs, mathematics."""
 
 Ranges = list[tuple[int, int]]
 
@@ -82,10 +84,17 @@ def risky_runs(*, is_ascii: bool) -> re.Pattern[str]:
     """
     if is_ascii:
         return re.compile(f"([\\x00-\\x1f\\x7f{re.escape(''.join(sorted(_STRUCTURAL)))}]+)")
-    ranges = [(match.start(), match.end() - 1) for match in re.finditer(rb"\x00+", _shown())]
-    basic = [(first, last) for first, last in ranges if last < 0x10000]
-    beyond = [*((first, last) for first, last in ranges if first >= 0x10000), (_EMPTY_FROM, sys.maxunicode)]
-    return re.compile(f"({_class(basic)}+|(?=[\U00010000-\U0010ffff]){_search_tree(beyond)})")
+    shown = _shown()
+    risky = _runs(rb"\x00+", shown)
+    basic = [(first, last) for first, last in risky if last < 0x10000]
+    beyond = [(first, last) for first, last in risky if first >= 0x10000]
+    longest = sorted(_runs(rb"\x01+", shown[0x10000:], 0x10000), key=lambda run: run[0] - run[1])[:_TOLD_FIRST]
+    passed_by = _class([(0, 0xFFFF), *longest])
+    return re.compile(f"({_class(basic)}+|(?!{passed_by}){_search_tree([*beyond, (_EMPTY_FROM, sys.maxunicode)])})")
+
+
+def _runs(pattern: bytes, flags: bytes, offset: int = 0) -> Ranges:
+    return [(offset + match.start(), offset + match.end() - 1) for match in re.finditer(pattern, flags)]
 
 
 def _shown() -> bytes:
