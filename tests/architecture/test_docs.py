@@ -16,10 +16,17 @@ EXAMPLE = re.compile(r"```python\n(.*?)```(?:\n\n```text\n(.*?)```)?", re.DOTALL
 PAGES = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")])
 
 
-@pytest.mark.parametrize("number", range(len(EXAMPLE.findall(README))))
-def test_an_example_of_the_readme_prints_what_it_says(number: int, tmp_path: Path) -> None:
-    """Each example runs as pasted, in a new folder, and prints the text below it."""
-    code, expected = EXAMPLE.findall(README)[number]
+EXAMPLES = [
+    pytest.param(code, expected, id=f"{page.stem}-{number}")
+    for page in PAGES
+    for number, (code, expected) in enumerate(EXAMPLE.findall(page.read_text()))
+    if code.startswith("import ")
+]
+
+
+@pytest.mark.parametrize(("code", "expected"), EXAMPLES)
+def test_an_example_prints_what_the_page_says(code: str, expected: str, tmp_path: Path) -> None:
+    """Each example that begins with an import runs as pasted, in a new folder, and prints the text below it."""
     result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=tmp_path)
     assert result.returncode == 0, result.stderr
     if expected:

@@ -19,7 +19,7 @@ from telic.domain.budget import Budget
 from telic.domain.criteria import Criterion, CriterionKind
 from telic.domain.errors import InvalidCommand, InvalidNumber, TextTooLong
 from telic.domain.ids import MIN_PREFIX_CHARS
-from telic.domain.visible import first_words
+from telic.domain.wording import first_words
 from telic.prompt.grammar_scan import Option, Scanned, complaint, scan
 from telic.prompt.grammar_words import OPTIONS_OF, USAGE, VERBS, Verb, is_amount, is_id, verb_meant_by
 

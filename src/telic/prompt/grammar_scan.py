@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from telic.domain.errors import InvalidCommand
-from telic.domain.visible import first_words
+from telic.domain.wording import first_words
 from telic.prompt.grammar_words import TAKES_VALUE, option_meant_by
 
 _SPACE: Final = re.compile(r"\s*")

@@ -9,8 +9,8 @@ from typing import cast
 from telic.domain.clock import Clock, Instant, SystemClock
 from telic.domain.goal import DEFAULT_SCOPE, Actor
 from telic.domain.limits import DEFAULT_MAX_CHARS
+from telic.services.async_face import Awaited
 from telic.services.async_store import AsyncGoalStore
-from telic.services.awaited import Awaited
 from telic.services.command_executor import Executor, Request
 from telic.services.replies import Reply
 from telic.services.store import GoalStore

@@ -1,4 +1,4 @@
-"""Replies as plain text, for terminals and chats alike: every text of others passes `safe`, line by line."""
+"""Replies as plain text, for terminals and chats alike: every text of others passes `visible`, line by line."""
 
 from collections.abc import Callable, Iterator
 from typing import Any, Final
@@ -8,7 +8,8 @@ from telic.domain.clock import Instant
 from telic.domain.events import Event
 from telic.domain.goal import Goal
 from telic.domain.ids import short_ids
-from telic.domain.visible import first_words, safe
+from telic.domain.wording import first_words
+from telic.prompt.escape import visible
 from telic.prompt.grammar_words import USAGE
 from telic.services.replies import Change, Problem, Reply, ReplyKind, Step, describe_criterion
 
@@ -56,33 +57,33 @@ def _changed(reply: Reply) -> Iterator[str]:
 
 
 def _short(goal: Goal) -> str:
-    return safe(short_ids([goal.id])[0])
+    return visible(short_ids([goal.id])[0])
 
 
 def _named(goal: Goal) -> str:
-    return f"{safe(goal.id)} “{safe(first_words(goal.text))}”"
+    return f"{visible(goal.id)} “{visible(first_words(goal.text))}”"
 
 
 def _quoted(text: str) -> Iterator[str]:
     """The text, each of its lines behind a bar."""
-    return (f"  │ {safe(line)}" for line in text.replace("\r\n", "\n").split("\n"))
+    return (f"  │ {visible(line)}" for line in text.replace("\r\n", "\n").split("\n"))
 
 
 def _change(change: Change) -> str:
-    return f"  {change.name}: {safe(change.before or 'none')} → {safe(change.after or 'none')}"
+    return f"  {change.name}: {visible(change.before or 'none')} → {visible(change.after or 'none')}"
 
 
 def _facts(goal: Goal, at: Instant) -> Iterator[tuple[str, str]]:
     reason = f" ({goal.reason})" if goal.reason else ""
     yield "status", f"{goal.status}{reason}, revision {goal.revision}"
     if goal.note:
-        yield "note", safe(first_words(goal.note, 300))
+        yield "note", visible(first_words(goal.note, 300))
     usage, limits = goal.usage.as_dict(), goal.budget.as_dict()
     for name, shown in _NAMES.items():
         if usage[name] or limits[name] or name in ("tokens", "turns"):
             yield shown, _spent(name, usage[name], limits[name])
     for criterion in goal.criteria:
-        yield "criterion", safe(first_words(describe_criterion(criterion), 300))
+        yield "criterion", visible(first_words(describe_criterion(criterion), 300))
     yield "age", show_age(at - goal.created_at)
 
 
@@ -109,7 +110,8 @@ def _listed(reply: Reply) -> Iterator[str]:
         yield "No goals yet."
     for goal, short in zip(reply.goals, short_ids([goal.id for goal in reply.goals]), strict=True):
         standing = f"{goal.status} ({goal.reason})" if goal.reason else goal.status
-        yield f"{safe(short)}  {standing:<22} {show_age(reply.at - goal.created_at):>4}  {safe(first_words(goal.text))}"
+        age = show_age(reply.at - goal.created_at)
+        yield f"{visible(short)}  {standing:<22} {age:>4}  {visible(first_words(goal.text))}"
 
 
 def _history(reply: Reply) -> Iterator[str]:
@@ -123,7 +125,7 @@ def _history(reply: Reply) -> Iterator[str]:
 
 def _data(event: Event) -> str:
     shown = [f"{name}: {_value(name, value)}" for name, value in event.data.items() if value not in (None, [], {})]
-    return safe(first_words(", ".join(shown), 120))
+    return visible(first_words(", ".join(shown), 120))
 
 
 def _value(name: str, value: Any) -> str:
@@ -138,7 +140,7 @@ def _confirm(reply: Reply) -> Iterator[str]:
 
 
 def _no_goal(reply: Reply) -> Iterator[str]:
-    yield f"No goal is active in {safe(reply.scope)}."
+    yield f"No goal is active in {visible(reply.scope)}."
     yield from (f"  paused ({goal.reason}): {_named(goal)}" for goal in reply.goals)
 
 
@@ -146,12 +148,12 @@ def _problem(reply: Reply) -> Iterator[str]:
     problem = reply.problem
     assert problem is not None
     yield _headline(reply.kind, problem)
-    yield f"  {safe(problem.advice)}"
+    yield f"  {visible(problem.advice)}"
 
 
 def _headline(kind: ReplyKind, problem: Problem) -> str:
     start = "The store failed" if kind is ReplyKind.FAILED else "Not done"
-    return f"{start}: {safe(problem.message)}. [{problem.code}]"
+    return f"{start}: {visible(problem.message)}. [{problem.code}]"
 
 
 def _help(_: Reply) -> Iterator[str]:
@@ -164,9 +166,9 @@ def _steps(steps: tuple[Step, ...]) -> Iterator[str]:
     """The commands that fit now; one that cannot be copied from a line is described."""
     for step in steps:
         command = step.command
-        if safe(command) != command or len(command) > _LONGEST_COMMAND:
+        if visible(command) != command or len(command) > _LONGEST_COMMAND:
             head = command.split(" -- ", 1)[0]
-            command = f"{safe(first_words(head, 120))} -- and the text as before"
+            command = f"{visible(first_words(head, 120))} -- and the text as before"
         yield f"→ {step.purpose}: {command}" if step.purpose else f"→ {command}"
 
 

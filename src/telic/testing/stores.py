@@ -4,7 +4,7 @@ from collections.abc import Generator
 from contextlib import contextmanager
 
 from telic.domain.clock import Clock
-from telic.services.awaited import Awaited
+from telic.services.async_face import Awaited
 from telic.services.connect import connect
 from telic.services.store import GoalStore
 

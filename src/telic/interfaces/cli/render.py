@@ -9,7 +9,7 @@ from telic.domain.events import Event, Turn
 from telic.domain.goal import Goal
 from telic.domain.ids import short_ids
 from telic.domain.jsonable import event_to_json, goal_to_json, turn_to_json
-from telic.domain.visible import first_words
+from telic.domain.wording import first_words
 from telic.interfaces.cli.terminal import Terminal
 
 
