@@ -200,7 +200,7 @@ class AgentPromptTooLarge(AgentFailure):
 
 
 class AgentExited(AgentFailure):
-    """The agent's command ended another code than 0, or a signal killed it; the message says which."""
+    """The agent's command ended with another code than 0, or a signal killed it; the message says which."""
 
     code = "agent_exited"
 
