@@ -42,19 +42,22 @@ def claim_instructions() -> str:
     return _INSTRUCTIONS
 
 
-def read_claim(text: str, now: Instant) -> Statement:
-    """What the text's last line claims; a line that is no marker, or cannot be understood, claims nothing."""
+def read_claim(text: str, now: Instant, note: str | None = None) -> Statement:
+    """What the text's last line claims; a line that is no marker, or cannot be understood, claims nothing.
+
+    `note` is that of an agent that claims nothing.
+    """
     last_line = text.rstrip().rpartition("\n")[2].strip(_DECORATION)
     match = _MARKER.fullmatch(last_line)
     if match is None:
-        return Statement()
+        return Statement(note=note)
     word, rest = match[1].lower(), match[2].strip(_DECORATION)
     if word == "complete":
-        return Statement(claim=Claim.COMPLETE) if rest in ("", ".") else Statement()
+        return Statement(claim=Claim.COMPLETE) if rest in ("", ".") else Statement(note=note)
     if word == "blocked":
         return Statement(claim=Claim.BLOCKED, note=rest or None)
     wake = _read_wake(rest, now)
-    return Statement() if wake is None else Statement(claim=Claim.WAITING, wake=wake)
+    return Statement(note=note) if wake is None else Statement(claim=Claim.WAITING, wake=wake)
 
 
 def _read_wake(text: str, now: Instant) -> Wake | None:

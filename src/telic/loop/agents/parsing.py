@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from decimal import Decimal, InvalidOperation
 from typing import Any, Final, Protocol, cast
 
@@ -30,7 +30,7 @@ class Parsed:
     text: str = ""
     usage: ModelUsage | None = None
     model: str | None = None
-    statement: Statement = Statement()
+    statement: Statement = field(default_factory=Statement)
     session: str | None = None
     tool_effects: int | None = None
     tool_output_tail: str = ""
@@ -44,8 +44,8 @@ class Parsed:
 class OutputParser(Protocol):
     """Reads an agent's output line by line, in bounded memory."""
 
-    def take(self, line: bytes, *, whole: bool) -> None:
-        """The line is read; one that is not whole was the last, and may be cut off anywhere."""
+    def take(self, line: bytes) -> None:
+        """The line is read; the last one may be cut off anywhere."""
         ...
 
     def parsed(self, now: Instant) -> Parsed:
@@ -69,13 +69,13 @@ class TextTail:
         self._text = f"{self._text}\n{kept}"[-self._max_chars :] if self._text else kept
 
 
-def read_object(line: bytes) -> Fields | None:
-    """The JSON object that the line is, or None."""
+def read_values(line: bytes) -> list[Fields]:
+    """The JSON object that the line is, or those of the list that it is; none where it is neither."""
     try:
         value = json.loads(line)
     except (ValueError, RecursionError):
-        return None
-    return as_fields(value)
+        return []
+    return list_of({"values": value if isinstance(value, list) else [value]}, "values")
 
 
 def as_fields(value: object) -> Fields | None:

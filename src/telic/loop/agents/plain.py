@@ -11,7 +11,7 @@ class PlainParser:
     def __init__(self) -> None:
         self._text = TextTail()
 
-    def take(self, line: bytes, *, whole: bool) -> None:
+    def take(self, line: bytes) -> None:
         """The line is the text's last; bytes that are no UTF-8 become U+FFFD."""
         self._text.add(line.decode(errors="replace"))
 
