@@ -147,7 +147,7 @@ class ClaudeCodeParser:
         """What the messages so far say. Without a result, usage is what the messages began with: a lower bound."""
         result = self._result or {}
         quota = self._quota(result, now)
-        boundary = result.get("subtype") in _BOUNDARIES
+        boundary = text_of(result, "subtype") in _BOUNDARIES
         failed = result.get("is_error") is True and not boundary and quota is None
         usage, session = self._usage_and_session(result)
         return Parsed(

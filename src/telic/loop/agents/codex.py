@@ -63,7 +63,7 @@ class CodexParser:
                 pass
 
     def _item(self, item: Fields) -> None:
-        kind = item.get("type")
+        kind = text_of(item, "type")
         if kind == "agent_message":
             self._text = text_of(item, "text") or self._text
         if kind in _CHANGING_ITEMS and item.get("status") == "completed":

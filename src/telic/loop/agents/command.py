@@ -93,10 +93,13 @@ class CommandAgent:
             _raise_not_started(request, argv[0], error, in_argument)
 
     def _template(self, request: TurnRequest) -> tuple[str, ...]:
-        return self.argv if request.session is None or self.resume_argv is None else self.resume_argv
+        return self.resume_argv if self.resume_argv is not None and self._session_id(request) else self.argv
+
+    def _session_id(self, request: TurnRequest) -> str:
+        return "" if request.session is None else self.output_format.session_id(request.session)
 
     def _argv(self, request: TurnRequest) -> list[str]:
-        session = "" if request.session is None else self.output_format.session_id(request.session)
+        session = self._session_id(request)
         # In one pass over the template: a prompt that mentions {session} stays as it is.
         parts = [word.split(_PROMPT) for word in self._template(request)]
         return [request.prompt.join(part.replace(_SESSION, session) for part in word) for word in parts]

@@ -13,7 +13,7 @@ _PART: Final = re.compile(r"(\d+) ?([dhms])", re.I)
 _UNITS: Final = {"d": "days", "h": "hours", "m": "minutes", "s": "seconds"}
 _MOMENT: Final = re.compile(
     r"(?:again|resets?)(?: at)? (?:([A-Z][a-z]{2})[a-z]* (\d{1,2})(?:st|nd|rd|th)?,?(?: (\d{4}),?)?(?: at)? )?"
-    r"(\d{1,2})(?::(\d{2}))? ?([ap])\.?m\b\.?(?: \(([A-Za-z_+\-/0-9]+)\))?",
+    r"(1[0-2]|0?[1-9])(?::([0-5]\d))? ?([ap])\.?m\b\.?(?: \(([^)]*)\))?",
     re.I,
 )
 _MONTHS: Final = ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec")
