@@ -88,7 +88,8 @@ async def test_a_prompt_of_many_megabytes_on_standard_input(make_request: MakeRe
 
 
 async def test_the_command_knows_its_turn(make_request: MakeRequest, script_agent: MakeAgent) -> None:
-    code = "import os; print(*(os.environ.get(n) for n in ('TELIC_TURN_NUMBER','TELIC_TURN_KEY','TELIC_SESSION','COLOUR')))"
+    names = ("TELIC_TURN_NUMBER", "TELIC_TURN_KEY", "TELIC_SESSION", "COLOUR")
+    code = f"import os; print(*(os.environ.get(name) for name in {names}))"
     report = await script_agent(code, environment={"COLOUR": "blue"}).turn(make_request(session="s-1"))
     assert report.text == "1 turn-1 s-1 blue"
 
@@ -119,7 +120,7 @@ async def test_a_workspace_that_is_not_there(make_request: MakeRequest, script_a
 async def test_another_exit_code(make_request: MakeRequest, script_agent: MakeAgent) -> None:
     """The end of both streams is kept, errors last."""
     agent = script_agent("import sys; print('o' * 50000); print('why', file=sys.stderr); sys.exit(3)")
-    with pytest.raises(AgentExited, match="exit code 3") as caught:
+    with pytest.raises(AgentExited, match="exit code 3: why") as caught:
         await agent.turn(make_request())
     assert caught.value.output_tail.endswith("o\n\nwhy\n")
     assert len(caught.value.output_tail) <= 20_001
@@ -138,7 +139,7 @@ async def test_a_command_that_prints_nothing(make_request: MakeRequest, script_a
 async def test_a_command_that_hangs(make_request: MakeRequest, script_agent: MakeAgent) -> None:
     """What it had used by then is known, and its conversation goes on."""
     code = printing({"type": "usage", "input_tokens": 5}, {"type": "session", "session": "s"}, then="time.sleep(60)")
-    with pytest.raises(AgentTimedOut, match="0.7 seconds") as caught:
+    with pytest.raises(AgentTimedOut, match=r"0\.7 seconds") as caught:
         await script_agent(code, output_format=JSON_LINES).turn(make_request(timeout_seconds=0.7))
     assert caught.value.usage is not None
     assert (caught.value.usage.input_tokens, caught.value.session) == (5, "s")

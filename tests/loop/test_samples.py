@@ -58,7 +58,7 @@ def test_a_resumed_turn_of_claude_code_pays_for_itself_alone() -> None:
     """The session's totals are three calls; this turn made one."""
     first = claude("claude_code_turn.jsonl")
     second = claude("claude_code_resumed.jsonl", first.session)
-    assert second.usage == ONE_CALL
+    assert (second.usage, second.tool_effects) == (ONE_CALL, 0)
     # This format does not tell the turn's share: it is the difference to what the session had used.
     third = claude("claude_code_resumed.json", second.session)
     assert third.usage == ONE_CALL

@@ -77,6 +77,8 @@ class ClaudeCodeParser:
         match fields.get("type"):
             case "system" if fields.get("subtype") == "init":
                 self._began = True
+                # Only a stream begins like this, and a stream tells every tool call.
+                self._tool_effects = self._tool_effects or 0
                 self._model = text_of(fields, "model") or self._model
             case "assistant":
                 self._assistant(fields, fields_of(fields, "message"))
@@ -101,7 +103,6 @@ class ClaudeCodeParser:
             self._remember_usage(str(message.get("id")), fields_of(message, "usage"))
 
     def _use_tool(self, use_id: str, name: str) -> None:
-        self._tool_effects = self._tool_effects or 0
         self._tools[use_id] = name
         if len(self._tools) > _MESSAGES_KEPT:
             del self._tools[next(iter(self._tools))]

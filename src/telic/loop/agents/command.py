@@ -27,6 +27,7 @@ from telic.loop.agents.protocol import MAX_REPORT_TEXT_CHARS, MAX_SESSION_CHARS,
 
 _PROMPT: Final = "{prompt}"
 _SESSION: Final = "{session}"
+_SHOWN_CHARS: Final = 200
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -136,7 +137,7 @@ def _check(request: TurnRequest, result: ProcessResult, parsed: Parsed, dropped_
     if parsed.failure is not None:
         _fail(AgentTurnFailed, f"the agent says: {kept_tail(parsed.failure, MAX_REPORT_TEXT_CHARS)}", result, parsed)
     if result.exit_code != 0 and not parsed.boundary:
-        _fail(AgentExited, _ended(result.exit_code or 0), result, parsed)
+        _fail(AgentExited, _ended(result.exit_code or 0, _tail(result)), result, parsed)
     if result.output_bytes == 0:
         _fail(AgentSaidNothing, "the agent printed nothing", result, parsed)
     if parsed.broken is not None:
@@ -146,9 +147,10 @@ def _check(request: TurnRequest, result: ProcessResult, parsed: Parsed, dropped_
         _fail(AgentOutputBroken, f"the agent's output ends without a result{lost}", result, parsed)
 
 
-def _ended(exit_code: int) -> str:
+def _ended(exit_code: int, output_tail: str) -> str:
     how = f"was killed by signal {-exit_code}" if exit_code < 0 else f"ended with exit code {exit_code}"
-    return f"the agent's command {how}"
+    last_line = output_tail.rstrip().rpartition("\n")[2][-_SHOWN_CHARS:]
+    return f"the agent's command {how}" + (f": {last_line}" if last_line else "")
 
 
 def _fail(kind: type[AgentFailure], message: str, result: ProcessResult, parsed: Parsed) -> NoReturn:
