@@ -33,6 +33,19 @@ def test_an_example_prints_what_the_page_says(code: str, expected: str, tmp_path
         assert result.stdout == expected
 
 
+def test_the_examples_of_own_agents_print_what_they_say(tmp_path: Path) -> None:
+    """Those that begin with the name of a file are that file; the others run beside it."""
+    examples = EXAMPLE.findall((ROOT / "docs" / "howto" / "own-agent.md").read_text())
+    files = {code.split()[1]: code for code, _ in examples if code.startswith("# ")}
+    assert list(files) == ["agent.py"]
+    for name, code in files.items():
+        (tmp_path / name).write_text(code)
+    for code, expected in examples:
+        if code not in files.values():
+            result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=tmp_path)
+            assert (result.stderr, result.stdout) == ("", expected)
+
+
 def test_the_first_example_is_short() -> None:
     """A stranger reads at most 15 lines before seeing it work."""
     assert len(EXAMPLE.findall(README)[0][0].splitlines()) <= 15
