@@ -4,6 +4,14 @@ from telic.domain.budget import BillingPolicy, Budget, ModelUsage, TurnUsage, Us
 from telic.domain.clock import Clock, Instant, SystemClock, from_datetime, to_datetime
 from telic.domain.criteria import Criterion, CriterionKind
 from telic.domain.errors import (
+    AgentExited,
+    AgentFailure,
+    AgentNotRunnable,
+    AgentOutputBroken,
+    AgentPromptTooLarge,
+    AgentSaidNothing,
+    AgentTimedOut,
+    AgentTurnFailed,
     AmbiguousId,
     BudgetExceeded,
     EmptyText,
@@ -41,6 +49,14 @@ from telic.storage.options import Durability
 __all__ = [
     "DEFAULT_SCOPE",
     "Actor",
+    "AgentExited",
+    "AgentFailure",
+    "AgentNotRunnable",
+    "AgentOutputBroken",
+    "AgentPromptTooLarge",
+    "AgentSaidNothing",
+    "AgentTimedOut",
+    "AgentTurnFailed",
     "AmbiguousId",
     "AsyncGoalStore",
     "BillingPolicy",

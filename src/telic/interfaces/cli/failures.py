@@ -15,6 +15,7 @@ _NOT_ALLOWED: Final = 6
 _RETRYABLE: Final = 7
 _UNKNOWN: Final = 8
 _STORE: Final = 9
+_AGENT: Final = 11
 
 FAILURES: Final[dict[str, tuple[int, str | None]]] = {
     "invalid_input": (_INPUT, "telic COMMAND --help tells what is accepted"),
@@ -32,6 +33,14 @@ FAILURES: Final[dict[str, tuple[int, str | None]]] = {
     "budget_exceeded": (_BUDGET, "raise it in the same call: telic resume ID --budget 4M"),
     "lease_lost": (_CONFLICT, "another worker has the goal"),
     "not_allowed": (_NOT_ALLOWED, None),
+    "agent_failure": (_AGENT, None),
+    "agent_not_runnable": (_AGENT, "name a command that can be executed, and a folder that is there"),
+    "agent_prompt_too_large": (_AGENT, "leave {prompt} out of the command; the prompt then comes on standard input"),
+    "agent_exited": (_AGENT, "the end of its output says why"),
+    "agent_timed_out": (_AGENT, "give each turn more time, or the agent smaller steps"),
+    "agent_said_nothing": (_AGENT, "run the command by hand to see why it prints nothing"),
+    "agent_output_broken": (_AGENT, "tell Telic the format that the command prints"),
+    "agent_turn_failed": (_AGENT, "the end of its output says why"),
     "store_busy": (_RETRYABLE, "repeat the command; nothing was written"),
     "store_unavailable": (_RETRYABLE, "repeat the command when the store can be reached; nothing was written"),
     "outcome_unknown": (_UNKNOWN, "repeat the command with the --key it names; it then happens exactly once"),
