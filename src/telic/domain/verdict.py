@@ -9,7 +9,7 @@ from typing import Any, Final
 from telic.domain.budget import MODEL_COUNTERS, ModelUsage
 from telic.domain.criteria import MAX_CRITERIA
 from telic.domain.errors import InvalidInput
-from telic.domain.limits import MAX_COUNTER, MAX_NAME_CHARS, check_counter, check_text
+from telic.domain.limits import MAX_COUNTER, MAX_NAME_CHARS, check_counter, check_name, check_text
 
 MAX_OUTPUT_TAIL_CHARS: Final = 4_000
 MAX_STATEMENT_CHARS: Final = 1_000
@@ -45,6 +45,20 @@ class CheckError(StrEnum):
     JUDGE_RATE_LIMITED = "judge_rate_limited"
     JUDGE_REFUSED = "judge_refused"
     JUDGE_UNDECIDED = "judge_undecided"
+
+
+JUDGE_ERRORS: Final = frozenset(
+    {
+        CheckError.NO_JUDGE,
+        CheckError.JUDGE_OUTAGE,
+        CheckError.JUDGE_TIMED_OUT,
+        CheckError.JUDGE_BAD_OUTPUT,
+        CheckError.JUDGE_RATE_LIMITED,
+        CheckError.JUDGE_REFUSED,
+        CheckError.JUDGE_UNDECIDED,
+    }
+)
+"""The errors that are a judge's, or its absence: no doing of the agent's."""
 
 
 class AttemptResult(StrEnum):
@@ -141,7 +155,7 @@ class Verdict:
         if self.output_sha256 is not None:
             check_sha256(self.output_sha256)
         if self.decided_by is not None:
-            check_text("decided_by", self.decided_by, MAX_NAME_CHARS)
+            check_name("decided_by", self.decided_by)
         for statements in (self.reasons, self.suggestions):
             check_statements(statements)
         if len(self.attempts) > MAX_ATTEMPTS:
@@ -171,6 +185,27 @@ class Verdict:
             "suggestions": list(self.suggestions),
             "attempts": [attempt.as_dict() for attempt in self.attempts],
         }
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Approval:
+    """A human's answer to the criterion with this hash; whoever hands it in vouches that it still counts.
+
+    Raises:
+        InvalidInput: the hash is none, nobody is named, or a text is over its limit.
+    """
+
+    criterion_hash: str
+    is_approved: bool
+    decided_by: str
+    note: str = ""
+
+    def __post_init__(self) -> None:
+        check_sha256(self.criterion_hash)
+        check_name("decided_by", self.decided_by)
+        check_text("an approval's note", self.note, MAX_STATEMENT_CHARS)
+        if type(self.is_approved) is not bool:
+            raise InvalidInput("is_approved is True or False")
 
 
 def check_statements(statements: Sequence[str]) -> tuple[str, ...]:

@@ -66,7 +66,7 @@ def _verification(data: dict[str, Any]) -> Verification:
 
 
 def _verdict(data: dict[str, Any]) -> Verdict:
-    read = {
+    read: dict[str, Any] = {
         "outcome": Outcome(data["outcome"]),
         "error": None if data["error"] is None else CheckError(data["error"]),
         "reasons": tuple(_list(data["reasons"])),
@@ -78,4 +78,5 @@ def _verdict(data: dict[str, Any]) -> Verdict:
 
 def _attempt(data: dict[str, Any]) -> JudgeAttempt:
     usage = None if data["usage"] is None else usage_from_dict(data["usage"])
-    return JudgeAttempt(**data | {"result": AttemptResult(data["result"]), "usage": usage})
+    read: dict[str, Any] = {"result": AttemptResult(data["result"]), "usage": usage}
+    return JudgeAttempt(**data | read)

@@ -6,7 +6,7 @@ from typing import Any, Final
 from telic.domain.criteria import MAX_CRITERIA
 from telic.domain.errors import InvalidInput
 from telic.domain.limits import check_counter
-from telic.domain.verdict import MAX_OUTPUT_TAIL_CHARS, Outcome, Verdict, check_sha256
+from telic.domain.verdict import JUDGE_ERRORS, MAX_OUTPUT_TAIL_CHARS, Outcome, Verdict, check_sha256
 
 FEEDBACK_CHARS: Final = 12_000
 """How much of all checks' output goes into one prompt, shared evenly."""
@@ -74,8 +74,11 @@ class Verification:
 
     @property
     def feedback(self) -> tuple[Feedback, ...]:
-        """What the next prompt says: the criteria that failed or could not be checked, with suggestions and output."""
-        told = [verdict for verdict in self.verdicts if verdict.outcome in (Outcome.FAILED, Outcome.ERROR)]
+        """What the next prompt says: the criteria that failed, and the commands that could not be run to an end.
+
+        That a judge could not be asked is left out: the agent cannot mend it.
+        """
+        told = [verdict for verdict in self.verdicts if _concerns_agent(verdict)]
         share = min(MAX_OUTPUT_TAIL_CHARS, FEEDBACK_CHARS // max(len(told), 1))
         return tuple(
             Feedback(
@@ -96,3 +99,8 @@ class Verification:
             "criterion_hashes": list(self.criterion_hashes),
             "verdicts": [verdict.as_dict() for verdict in self.verdicts],
         }
+
+
+def _concerns_agent(verdict: Verdict) -> bool:
+    is_broken = verdict.error is not None and verdict.error not in JUDGE_ERRORS
+    return verdict.outcome is Outcome.FAILED or is_broken
