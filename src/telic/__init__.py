@@ -38,6 +38,7 @@ from telic.domain.errors import (
     StoreUnavailable,
     TextTooLong,
     TurnConflict,
+    WorkspaceMissing,
 )
 from telic.domain.events import Event, EventKind, Turn, TurnResult
 from telic.domain.goal import DEFAULT_SCOPE, Actor, Goal, GoalPage, GoalStatus, Reason
@@ -105,6 +106,7 @@ __all__ = [
     "TurnUsage",
     "Usage",
     "UsageKind",
+    "WorkspaceMissing",
     "connect",
     "connect_async",
     "from_datetime",
