@@ -42,6 +42,7 @@ from telic.domain.errors import (
     StoreUnavailable,
     TextTooLong,
     TurnConflict,
+    WorkspaceMissing,
 )
 from telic.domain.events import Event, EventKind, Turn, TurnResult
 from telic.domain.feed import EventPage, FeedEvent
@@ -123,6 +124,7 @@ __all__ = [
     "TurnUsage",
     "Usage",
     "UsageKind",
+    "WorkspaceMissing",
     "connect",
     "connect_async",
     "from_datetime",

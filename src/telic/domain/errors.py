@@ -7,6 +7,7 @@
     ├── InvalidInput ── InvalidText (EmptyText, TextTooLong) · InvalidNumber · InvalidCursor · InvalidCommand
     ├── AgentFailure ── AgentNotRunnable · AgentPromptTooLarge · AgentExited · AgentTimedOut
     │                   · AgentSaidNothing · AgentOutputBroken · AgentTurnFailed
+    ├── WorkspaceMissing
     └── StoreError
         ├── StoreBusy · StoreUnavailable        (retryable)
         ├── OutcomeUnknown                      (retry with the same key)
@@ -18,6 +19,8 @@ Each docstring says what happened, whether anything was written, and whether a r
 from typing import TYPE_CHECKING, ClassVar
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from telic.domain.budget import ModelUsage
     from telic.domain.goal import Goal, GoalStatus
 
@@ -278,6 +281,16 @@ class AgentTurnFailed(AgentFailure):
     """The agent itself says that its turn failed, as its provider was down or its own limit of steps was reached."""
 
     code = "agent_turn_failed"
+
+
+class WorkspaceMissing(GoalError):
+    """The folder that a goal is worked on in is not there, or is none. Nothing was written; put it back first."""
+
+    code = "workspace_missing"
+
+    def __init__(self, workspace: "Path") -> None:
+        super().__init__(f"the workspace is no folder, or gone: {str(workspace)!a}")
+        self.workspace = workspace
 
 
 class StoreError(GoalError):

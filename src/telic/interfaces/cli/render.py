@@ -37,7 +37,7 @@ def _standing(goal: Goal) -> str:
 
 
 def _criterion(criterion: Criterion) -> str:
-    return f"{criterion.kind}: {' '.join(criterion.argv) or criterion.question}"
+    return f"{criterion.kind}: {criterion.title}"
 
 
 def _spending(goal: Goal) -> list[tuple[str, str]]:
