@@ -38,7 +38,6 @@ class JsonLinesParser:
         self._tool_output = TextTail()
         self._tool_effects: int | None = None
         self._usage: ModelUsage | None = None
-        self._usage_is_broken = False
         self._model: str | None = None
         self._session: str | None = None
         self._claim: Fields | None = None
@@ -86,12 +85,8 @@ class JsonLinesParser:
 
     def _add_usage(self, fields: Fields) -> None:
         self._model = text_of(fields, "model") or self._model
-        try:
-            added = ModelUsage(**{name: count_of(fields, name) or 0 for name in MODEL_COUNTERS})
-            self._usage = added if self._usage is None else sum_usage([self._usage, added])
-        except InvalidInput:
-            self._usage_is_broken = True
-            raise
+        added = ModelUsage(**{name: count_of(fields, name) or 0 for name in MODEL_COUNTERS})
+        self._usage = added if self._usage is None else sum_usage([self._usage, added])
 
     def parsed(self, now: Instant) -> Parsed:
         """What the lines so far say."""
@@ -102,7 +97,7 @@ class JsonLinesParser:
             broken = broken or str(error)
         return Parsed(
             text=str(self._text),
-            usage=None if self._usage_is_broken else self._usage,
+            usage=self._usage,
             model=self._model,
             statement=statement,
             session=self._session,
