@@ -9,7 +9,7 @@ import pytest
 import telic
 from telic import Actor, Budget, GoalStatus, Reason, StoreError
 from telic.domain import errors
-from telic.services.awaited import Awaited
+from telic.services.async_face import Awaited
 from telic.services.commands import execute, execute_async
 from telic.services.replies import Reply, ReplyKind
 from telic.services.reply_advice import ADVICE

@@ -207,6 +207,10 @@ class Approval:
         if type(self.is_approved) is not bool:
             raise InvalidInput("is_approved is True or False")
 
+    def as_dict(self) -> dict[str, Any]:
+        """The approval as JSON keeps it."""
+        return _plain(self)
+
 
 def check_statements(statements: Sequence[str]) -> tuple[str, ...]:
     """The reasons or suggestions: at most 20 texts of at most 1,000 characters.
