@@ -85,10 +85,10 @@ def risky_runs(*, is_ascii: bool) -> re.Pattern[str]:
     if is_ascii:
         return re.compile(f"([\\x00-\\x1f\\x7f{re.escape(''.join(sorted(_STRUCTURAL)))}]+)")
     shown = _shown()
-    basic = _runs(rb"\x00+", shown[:0x10000])
-    beyond = [*_runs(rb"\x00+", shown[0x10000:], 0x10000), (_EMPTY_FROM, sys.maxunicode)]
+    quick = [*_runs(rb"\x00+", shown[:0x10000]), (_EMPTY_FROM, sys.maxunicode)]
+    beyond = _runs(rb"\x00+", shown[0x10000:], 0x10000)
     longest = sorted(_runs(rb"\x01+", shown[0x10000:], 0x10000), key=lambda run: run[0] - run[1])[:_TOLD_FIRST]
-    return re.compile(f"({_class(basic)}+|(?!{_class([(0, 0xFFFF), *longest])}){_search_tree(beyond)})")
+    return re.compile(f"({_class(quick)}+|(?!{_class([(0, 0xFFFF), *longest])}){_search_tree(beyond)})")
 
 
 def _runs(pattern: bytes, flags: bytes, offset: int = 0) -> Ranges:
