@@ -26,6 +26,17 @@ def test_an_example_of_the_readme_prints_what_it_says(number: int, tmp_path: Pat
         assert result.stdout == expected
 
 
+@pytest.mark.parametrize("guide", ["criteria"])
+def test_a_guide_prints_what_it_says(guide: str, tmp_path: Path) -> None:
+    """Its examples run as one program, in a new folder, and print the texts below them."""
+    examples = EXAMPLE.findall((ROOT / "docs" / "howto" / f"{guide}.md").read_text())
+    assert examples
+    script = "\n".join(code for code, _ in examples)
+    result = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, cwd=tmp_path)
+    assert result.returncode == 0, result.stderr
+    assert result.stdout == "".join(expected for _, expected in examples)
+
+
 def test_the_first_example_is_short() -> None:
     """A stranger reads at most 15 lines before seeing it work."""
     assert len(EXAMPLE.findall(README)[0][0].splitlines()) <= 15

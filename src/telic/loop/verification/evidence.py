@@ -84,6 +84,8 @@ class Evidence:
         for number, check in enumerate(self.checks, 1):
             lines.append(f"Check {number}, {check.outcome} with exit code {check.exit_code}: {quoted(check.title)}")
             lines.append(f"Check {number}, the end of its output: {quoted(check.output_tail)}")
+        if not self.checks and not self.tool_output_tail:
+            lines.append("No check was run, and no tool's result is known: there is only what the agent says.")
         lines.append(f"The tools' results, their end: {quoted(self.tool_output_tail)}")
         lines.append(f"The agent's own words, their end: {quoted(self.work_tail)}")
         return "\n".join(lines)
