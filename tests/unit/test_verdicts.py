@@ -150,7 +150,10 @@ def test_a_judges_usage_is_that_of_all_its_attempts() -> None:
 
 
 def test_every_judges_error_is_known_as_one() -> None:
-    assert {error for error in CheckError if "judge" in error.value} == JUDGE_ERRORS
+    """All but its own statement that the evidence does not decide, which the agent should hear."""
+    assert {error for error in CheckError if "judge" in error.value} - {CheckError.JUDGE_UNDECIDED} == JUDGE_ERRORS
+    undecided = verdict(1, Outcome.ERROR, error=CheckError.JUDGE_UNDECIDED, suggestions=("run the tests",))
+    assert verification(verdict(0), undecided).feedback[0].suggestions == ("run the tests",)
 
 
 def test_a_verification_survives_json() -> None:

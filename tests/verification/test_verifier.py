@@ -95,6 +95,22 @@ async def test_the_first_judge_that_cannot_be_asked_is_the_last_one(
     assert outcomes(found) == [(0, "failed"), (1, "passed")]
 
 
+async def test_an_undecided_judge_does_not_silence_the_others(
+    verifier: Verifier, goal_with: MakeGoal, model_server: ModelServer
+) -> None:
+    model_server.script = [answering("cannot_judge", reasons=["too short"]), answering("pass")]
+    found = await verifier.verify(goal_with(QUESTION, SECOND_QUESTION, APPROVAL), approvals=[approved()])
+    assert outcomes(found) == [(0, "error"), (1, "passed")]
+
+
+async def test_the_evidence_is_bounded(verifier: Verifier, goal_with: MakeGoal, model_server: ModelServer) -> None:
+    code = "print('x' * 100_000)"
+    checks = [Criterion.command([sys.executable, "-c", code, "y" * 4_000, str(number)]) for number in range(10)]
+    work = Work(text="z" * 1_000_000, tool_output_tail="z" * 1_000_000)
+    await verifier.verify(goal_with(*checks, QUESTION), work)
+    assert len(model_server.requests[0]["messages"][1]["content"]) < 40_000
+
+
 async def test_without_a_judge_a_question_is_an_error(workspace: Path, goal_with: MakeGoal) -> None:
     found = await Verifier(workspace=workspace).verify(goal_with(QUESTION))
     assert found.verdicts[0].error is CheckError.NO_JUDGE

@@ -80,22 +80,32 @@ async def run_process(
     if not timeout_seconds > 0:
         raise InvalidInput("timeout_seconds must be above 0")
     output, errors = BoundedOutput(head_bytes, tail_bytes), BoundedOutput(0, tail_bytes)
-
-    def take(chunk: bytes) -> None:
-        output.take(chunk)
-        if on_chunk is not None:
-            on_chunk(chunk)
-
     started_at, started = SystemClock().now(), time.monotonic()
-    run = _Run(_start(argv, cwd, environment, stdin is not None, merge_errors), stdin or b"", take, errors.take)
+    process = _start(argv, cwd, environment, stdin is not None, merge_errors)
+    run = _Run(process, stdin or b"", _both(output.take, on_chunk), errors.take)
     try:
         exited = await run.exited_by(started + timeout_seconds)
     finally:
         await _insist(run.end(grace_seconds))
     run.raise_failure()
+    return _result(process.returncode if exited else None, output, errors, started_at, started)
+
+
+def _both(first: OnChunk, second: OnChunk | None) -> OnChunk:
+    def take(chunk: bytes) -> None:
+        first(chunk)
+        if second is not None:
+            second(chunk)
+
+    return take
+
+
+def _result(
+    exit_code: int | None, output: BoundedOutput, errors: BoundedOutput, started_at: Instant, started: float
+) -> ProcessResult:
     return ProcessResult(
-        exit_code=run.exit_code if exited else None,
-        timed_out=not exited,
+        exit_code=exit_code,
+        timed_out=exit_code is None,
         output_head=output.head,
         output_tail=output.tail,
         output_bytes=output.length,
@@ -151,11 +161,6 @@ class _Run:
         if process.stdin is not None:
             os.set_blocking(process.stdin.fileno(), False)
             self._loop.add_writer(process.stdin.fileno(), self._write, process.stdin)
-
-    @property
-    def exit_code(self) -> int | None:
-        """The leader's exit code once it has ended."""
-        return self._process.returncode
 
     def raise_failure(self) -> None:
         """Nothing happens unless a callback has raised; then that passes."""

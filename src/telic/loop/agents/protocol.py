@@ -10,7 +10,7 @@ from telic.domain.budget import ModelUsage
 from telic.domain.clock import Instant
 from telic.domain.errors import InvalidInput
 from telic.domain.goal import Goal
-from telic.domain.limits import MAX_NOTE_CHARS, check_counter, check_name, check_text
+from telic.domain.limits import MAX_NAME_CHARS, MAX_NOTE_CHARS, check_counter, check_name, check_text
 
 MAX_REPORT_TEXT_CHARS: Final = 20_000
 """How much of an agent's last words, and of its tools' output, a report keeps: the end, where the outcome is."""
@@ -75,7 +75,7 @@ class TurnRequest:
 class TurnReport:
     """What came of a turn.
 
-    `text`, `tool_output_tail` and `note` keep the end of what they are given, and only characters that a store
+    `text`, `tool_output_tail`, `note` and `model` keep the end of what they are given, and only characters that a store
     keeps. `usage` and `tool_effects` (the tool calls that changed something) are None where unknown, which is not
     0. `quota` is set when the provider refused to go on; the turn is then no failure.
 
@@ -105,6 +105,7 @@ class TurnReport:
         kept: Mapping[str, str | None] = {
             "text": kept_tail(self.text, MAX_REPORT_TEXT_CHARS),
             "tool_output_tail": kept_tail(self.tool_output_tail, MAX_REPORT_TEXT_CHARS),
+            "model": None if self.model is None else kept_tail(self.model, MAX_NAME_CHARS),
             "note": None if self.note is None else kept_tail(self.note, MAX_NOTE_CHARS),
         }
         for name, text in kept.items():

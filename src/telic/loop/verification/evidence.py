@@ -11,6 +11,7 @@ from telic.loop.agents.protocol import TurnReport, kept_tail
 
 WORK_CHARS: Final = 8_000
 TOOL_OUTPUT_CHARS: Final = 12_000
+TITLE_CHARS: Final = 200
 CHECKS_CHARS: Final = 12_000
 """How much of all checks' output together a judge sees, shared evenly."""
 
@@ -100,7 +101,7 @@ def gather(goal: Goal, question: str, work: Work, checks: Sequence[Verdict]) -> 
         revision=goal.revision,
         checks=tuple(
             CheckEvidence(
-                title=goal.criteria[verdict.index].title,
+                title=goal.criteria[verdict.index].title[:TITLE_CHARS],
                 outcome=verdict.outcome.value,
                 exit_code=verdict.exit_code,
                 output_tail=verdict.output_tail[-share:],
