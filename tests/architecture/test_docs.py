@@ -26,7 +26,6 @@ def test_an_example_of_the_readme_prints_what_it_says(number: int, tmp_path: Pat
         assert result.stdout == expected
 
 
-<<<<<<< HEAD
 @pytest.mark.parametrize("guide", ["criteria"])
 def test_a_guide_prints_what_it_says(guide: str, tmp_path: Path) -> None:
     """Its examples run as one program, in a new folder, and print the texts below them."""
@@ -36,7 +35,8 @@ def test_a_guide_prints_what_it_says(guide: str, tmp_path: Path) -> None:
     result = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, cwd=tmp_path)
     assert result.returncode == 0, result.stderr
     assert result.stdout == "".join(expected for _, expected in examples)
-=======
+
+
 def test_the_examples_of_own_agents_print_what_they_say(tmp_path: Path) -> None:
     """Those that begin with the name of a file are that file; the others run beside it."""
     examples = EXAMPLE.findall((ROOT / "docs" / "howto" / "own-agent.md").read_text())
@@ -48,7 +48,6 @@ def test_the_examples_of_own_agents_print_what_they_say(tmp_path: Path) -> None:
         if code not in files.values():
             result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=tmp_path)
             assert (result.stderr, result.stdout) == ("", expected)
->>>>>>> agents
 
 
 def test_the_first_example_is_short() -> None:

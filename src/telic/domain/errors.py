@@ -3,11 +3,10 @@
     GoalError
     ├── GoalNotFound · AmbiguousId · InvalidTransition · StaleUpdate · BudgetExceeded
     ├── KeyConflict ── TurnConflict
-    ├── LeaseLost · NotAllowed
+    ├── LeaseLost · NotAllowed · WorkspaceMissing
     ├── InvalidInput ── InvalidText (EmptyText, TextTooLong) · InvalidNumber · InvalidCursor
     ├── AgentFailure ── AgentNotRunnable · AgentPromptTooLarge · AgentExited · AgentTimedOut
     │                   · AgentSaidNothing · AgentOutputBroken · AgentTurnFailed
-    ├── WorkspaceMissing
     └── StoreError
         ├── StoreBusy · StoreUnavailable        (retryable)
         ├── OutcomeUnknown                      (retry with the same key)
@@ -19,8 +18,6 @@ Each docstring says what happened, whether anything was written, and whether a r
 from typing import TYPE_CHECKING, ClassVar
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from telic.domain.budget import ModelUsage
     from telic.domain.goal import Goal, GoalStatus
 
@@ -188,10 +185,7 @@ class AgentFailure(GoalError):
 
 
 class AgentNotRunnable(AgentFailure):
-    """The agent's command could not be started: it is not there, may not be executed, or has no working folder.
-
-    Nothing ran; a retry fails alike until that is mended.
-    """
+    """The agent's command is not there, may not be executed, or has no folder. Nothing ran; mend that, then retry."""
 
     code = "agent_not_runnable"
 
@@ -237,10 +231,6 @@ class WorkspaceMissing(GoalError):
 
     code = "workspace_missing"
 
-    def __init__(self, workspace: "Path") -> None:
-        super().__init__(f"the workspace is no folder, or gone: {str(workspace)!a}")
-        self.workspace = workspace
-
 
 class StoreError(GoalError):
     """The store failed, as opposed to refusing. Subclasses say what was written."""
@@ -263,10 +253,7 @@ class StoreUnavailable(StoreError):
 
 
 class OutcomeUnknown(StoreError):
-    """The store failed while committing: the change may or may not be there.
-
-    Repeat the call with `key`: it then happens exactly once.
-    """
+    """The store failed while committing: the change may be there or not. Repeated with `key`, it happens once."""
 
     code = "outcome_unknown"
     retryable = True
