@@ -13,6 +13,8 @@ import pytest
 ROOT = Path(__file__).parents[2]
 README = (ROOT / "README.md").read_text()
 EXAMPLE = re.compile(r"```python\n(.*?)```(?:\n\n```text\n(.*?)```)?", re.DOTALL)
+GUIDES = ["criteria"]
+"""Pages whose examples are one program, from the first to the last."""
 PAGES = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")])
 
 
@@ -20,6 +22,8 @@ def _examples() -> list[object]:
     """Each example that begins with an import, with the files that its page's other examples are named after."""
     found: list[object] = []
     for page in PAGES:
+        if page.stem in GUIDES:
+            continue
         blocks = EXAMPLE.findall(page.read_text())
         files = {code.split()[1]: code for code, _ in blocks if code.startswith("# ")}
         found += [
@@ -39,6 +43,17 @@ def test_an_example_prints_what_the_page_says(files: dict[str, str], code: str, 
     assert result.returncode == 0, result.stderr
     if expected:
         assert result.stdout == expected
+
+
+@pytest.mark.parametrize("guide", GUIDES)
+def test_a_guide_prints_what_it_says(guide: str, tmp_path: Path) -> None:
+    """Its examples run as one program, in a new folder, and print the texts below them."""
+    examples = EXAMPLE.findall((ROOT / "docs" / "howto" / f"{guide}.md").read_text())
+    assert examples
+    script = "\n".join(code for code, _ in examples)
+    result = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, cwd=tmp_path)
+    assert result.returncode == 0, result.stderr
+    assert result.stdout == "".join(expected for _, expected in examples)
 
 
 def test_the_first_example_is_short() -> None:

@@ -55,10 +55,9 @@ JUDGE_ERRORS: Final = frozenset(
         CheckError.JUDGE_BAD_OUTPUT,
         CheckError.JUDGE_RATE_LIMITED,
         CheckError.JUDGE_REFUSED,
-        CheckError.JUDGE_UNDECIDED,
     }
 )
-"""The errors that are a judge's, or its absence: no doing of the agent's."""
+"""The errors that a judge answered nothing: no doing of the agent's. An undecided judge has answered."""
 
 
 class AttemptResult(StrEnum):

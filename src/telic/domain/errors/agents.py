@@ -5,8 +5,6 @@ from typing import TYPE_CHECKING
 from telic.domain.errors.base import GoalError
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from telic.domain.budget import ModelUsage
 
 
@@ -77,7 +75,3 @@ class WorkspaceMissing(GoalError):
     """The folder that a goal is worked on in is not there, or is none. Nothing was written; put it back first."""
 
     code = "workspace_missing"
-
-    def __init__(self, workspace: "Path") -> None:
-        super().__init__(f"the workspace is no folder, or gone: {str(workspace)!a}")
-        self.workspace = workspace

@@ -11,6 +11,7 @@ from telic.prompt import quote
 
 WORK_CHARS: Final = 8_000
 TOOL_OUTPUT_CHARS: Final = 12_000
+TITLE_CHARS: Final = 200
 CHECKS_CHARS: Final = 12_000
 """How much of all checks' output together a judge sees, shared evenly."""
 
@@ -84,6 +85,8 @@ class Evidence:
         for number, check in enumerate(self.checks, 1):
             lines.append(f"Check {number}, {check.outcome} with exit code {check.exit_code}: {quote(check.title)}")
             lines.append(f"Check {number}, the end of its output: {quote(check.output_tail)}")
+        if not self.checks and not self.tool_output_tail:
+            lines.append("No check was run, and no tool's result is known: there is only what the agent says.")
         lines.append(f"The tools' results, their end: {quote(self.tool_output_tail)}")
         lines.append(f"The agent's own words, their end: {quote(self.work_tail)}")
         return "\n".join(lines)
@@ -98,7 +101,7 @@ def gather(goal: Goal, question: str, work: Work, checks: Sequence[Verdict]) -> 
         revision=goal.revision,
         checks=tuple(
             CheckEvidence(
-                title=goal.criteria[verdict.index].title,
+                title=goal.criteria[verdict.index].title[:TITLE_CHARS],
                 outcome=verdict.outcome.value,
                 exit_code=verdict.exit_code,
                 output_tail=verdict.output_tail[-share:],
