@@ -92,7 +92,8 @@ def decide(goal: Goal, state: LoopState, policy: LoopPolicy, at: int) -> Decisio
     if goal.status is not GoalStatus.ACTIVE:
         return _when_not_active(goal, state)
     return (
-        _after_claim(goal, state, policy)
+        _at_the_providers_limit(state, policy)
+        or _after_claim(goal, state, policy)
         or _when_stuck(goal, state, policy)
         or _when_early(state, at)
         or _at_the_limit(goal, state, policy)
@@ -105,6 +106,14 @@ def _when_not_active(goal: Goal, state: LoopState) -> Decision:
     if goal.reason is Reason.BUDGET and _has_unverified_work(goal, state):
         return Decision(Step.VERIFY)
     return Decision(Step.STOP, goal.reason, goal.note)
+
+
+def _at_the_providers_limit(state: LoopState, policy: LoopPolicy) -> Decision | None:
+    if not state.quota_until:
+        return None
+    if state.quota_waits > policy.max_quota_waits:
+        return Decision(Step.PAUSE, Reason.USAGE_LIMIT, "the provider's limit was waited for often enough")
+    return Decision(Step.PAUSE, Reason.USAGE_LIMIT, state.note, until=state.quota_until)
 
 
 def _after_claim(goal: Goal, state: LoopState, policy: LoopPolicy) -> Decision | None:

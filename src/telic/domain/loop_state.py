@@ -10,6 +10,7 @@ from telic.domain.errors import InvalidInput
 from telic.domain.limits import MAX_NOTE_CHARS, check_counter, check_text
 
 MAX_SESSION_CHARS: Final = 1_000
+MAX_WORK_CHARS: Final = 12_000
 MAX_WORKSPACES: Final = 200
 """How many states of the workspace are remembered; going back to one of these is no progress."""
 
@@ -19,8 +20,10 @@ class LoopState:
     """Counts "in a row" begin anew with each success, and all of them when a user changes or resumes the goal.
 
     `turns` counts the turns that this goal's loops finished or failed, and names the next turn's key.
-    `idle_turns` brought no observable progress. `next_at` is when the next turn may start. `wound_down_at` is the
-    revision at which the agent was asked to come to an end. `seen_events` counts the events that were looked at.
+    `idle_turns` brought no observable progress. `next_at` is when the next turn may start, `quota_until` when the
+    provider's limit ends. `wound_down_at` is the revision at which the agent was asked to come to an end.
+    `seen_events` counts the events that were looked at. `work` and `tool_output` are the ends of what the agent last
+    said, and of what its tools printed, for a judge.
     """
 
     turns: int = 0
@@ -38,18 +41,22 @@ class LoopState:
     quota_waits: int = 0
     blocked_claims: int = 0
     next_at: int = 0
+    quota_until: int = 0
     wound_down_at: int = 0
     seen_events: int = 0
     passed_hashes: tuple[str, ...] = ()
     workspace_hashes: tuple[str, ...] = ()
     tool_effects: int = 0
+    work: str = ""
+    tool_output: str = ""
 
     def __post_init__(self) -> None:
         for name in _COUNTS:
             check_counter(name, getattr(self, name))
         if self.wake_at is not None:
             check_counter("wake_at", self.wake_at)
-        for name, text, most in (("note", self.note, MAX_NOTE_CHARS), ("session", self.session, MAX_SESSION_CHARS)):
+        for name, most in _TEXTS.items():
+            text = getattr(self, name)
             if text is not None:
                 check_text(name, text, most)
         if not isinstance(self.claim, Claim):
@@ -78,6 +85,7 @@ class LoopState:
             quota_waits=0,
             blocked_claims=0,
             next_at=0,
+            quota_until=0,
             wound_down_at=0,
         )
 
@@ -86,6 +94,12 @@ class LoopState:
         return json.dumps({field.name: getattr(self, field.name) for field in fields(self)}, separators=(",", ":"))
 
 
+_TEXTS: Final = {
+    "note": MAX_NOTE_CHARS,
+    "session": MAX_SESSION_CHARS,
+    "work": MAX_WORK_CHARS,
+    "tool_output": MAX_WORK_CHARS,
+}
 _COUNTS: Final = tuple(field.name for field in fields(LoopState) if field.type is int)
 
 

@@ -3,8 +3,9 @@
 from collections.abc import Sequence
 from functools import partial
 
+from telic.domain.claim import Wake
 from telic.domain.events import TurnResult
-from telic.domain.goal import Actor, Goal
+from telic.domain.goal import Actor, Goal, Reason
 from telic.domain.lease import Lease
 from telic.domain.loop_state import LoopState
 from telic.domain.verification import Verification
@@ -12,6 +13,7 @@ from telic.services.async_store import AsyncGoalStore
 from telic.storage.operations import loop
 from telic.storage.operations.ledger import NewTurn
 from telic.storage.operations.loop import KeyedTurn
+from telic.storage.operations.transitions import Wait
 from telic.storage.transaction import Mode
 
 __all__ = ["KeyedTurn", "LoopRecords", "NewTurn"]
@@ -43,6 +45,24 @@ class LoopRecords:
         call = self._store._context.call(Actor.SYSTEM, turn.key, lease=lease)
         operation = partial(loop.finish_turn, call=call, goal_id=self._goal_id, turn=turn, state=state)
         return await self._store._driver.run(operation, Mode.ATOMIC, turn.key)
+
+    async def pause(
+        self,
+        lease: Lease,
+        reason: Reason,
+        state: LoopState,
+        *,
+        note: str | None = None,
+        wake: Wake | None = None,
+        expected_revision: int | None = None,
+    ) -> Goal:
+        """The goal is paused and the state stored: both, or neither. Raises as `AsyncGoalStore.pause`."""
+        call = self._store._context.call(Actor.SYSTEM, None, expected_revision, lease)
+        wait = Wait() if wake is None else Wait(wake.at, wake.signal)
+        operation = partial(
+            loop.pause, call=call, goal_id=self._goal_id, reason=reason, note=note, wait=wait, state=state
+        )
+        return await self._store._driver.run(operation, Mode.ATOMIC, call.key)
 
     async def finish_verification(
         self, lease: Lease, verification: Verification, judged: Sequence[KeyedTurn], state: LoopState, key: str

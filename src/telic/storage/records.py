@@ -9,7 +9,7 @@ from telic.domain.criteria import Criterion, criteria_from_data
 from telic.domain.errors import GoalError, StoreCorrupt
 from telic.domain.events import Event, EventKind, Turn
 from telic.domain.goal import Actor, Goal, GoalStatus, Reason
-from telic.domain.hold import Hold, HoldState, Reservation
+from telic.domain.hold import RESERVED, Hold, HoldState, Reservation
 from telic.domain.lease import Lease, LeaseState
 from telic.domain.lifecycle import REASONS, TERMINAL
 from telic.domain.limits import check_instant
@@ -139,8 +139,8 @@ def hold_from_row(row: Row) -> Hold:
         StoreCorrupt: as `goal_from_row`.
     """
     try:
-        goal_id, key, tokens, active_microseconds, cost_microunits, placed_at, turn_key, state = row
-        reserved = Reservation(tokens=tokens, active_microseconds=active_microseconds, cost_microunits=cost_microunits)
+        goal_id, key, *amounts, placed_at, turn_key, state = row
+        reserved = Reservation(**dict(zip(RESERVED, amounts, strict=True)))
         return Hold(goal_id, key, reserved, placed_at, HoldState(state), turn_key)
     except (TypeError, ValueError, GoalError) as error:
         raise _malformed("hold", row, error) from error

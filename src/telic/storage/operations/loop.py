@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 
 from telic.domain.errors import HoldLost, InvalidInput, StoreCorrupt
 from telic.domain.events import EventKind, TurnResult
-from telic.domain.goal import Actor, Goal
+from telic.domain.goal import Actor, Goal, GoalStatus, Reason
 from telic.domain.limits import MAX_PAGE
 from telic.domain.loop_state import LoopState, loop_state_from_text
 from telic.domain.verification import Verification
@@ -13,6 +13,7 @@ from telic.storage.operations import verdicts
 from telic.storage.operations.call import Call, lease_lost
 from telic.storage.operations.goals import get
 from telic.storage.operations.ledger import NewTurn, events, record_turn
+from telic.storage.operations.transitions import Wait, transition
 from telic.storage.transaction import Transaction
 
 _ANEW = frozenset({EventKind.RESUMED, EventKind.EDITED, EventKind.BUDGET_SET})
@@ -74,6 +75,15 @@ async def finish_turn(tx: Transaction, call: Call, goal_id: str, turn: KeyedTurn
         result = await record_turn(tx, keyed, goal_id, replace(turn.new, hold=None))
     await save(tx, call, goal_id, state)
     return result
+
+
+async def pause(
+    tx: Transaction, call: Call, goal_id: str, *, reason: Reason, note: str | None, wait: Wait, state: LoopState
+) -> Goal:
+    """The goal is paused, and the loop stands where it does then: both, or neither. Raises as `transition`."""
+    goal = await transition(tx, call, goal_id, to=GoalStatus.PAUSED, reason=reason, note=note, wait=wait)
+    await save(tx, call, goal_id, state)
+    return goal
 
 
 async def finish_verification(

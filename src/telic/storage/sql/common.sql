@@ -13,7 +13,7 @@ goal_id, number, key, at, tokens, input_tokens, cached_input_tokens, output_toke
 active_microseconds, cost_microunits, hash, kind, model
 
 -- fragment: hold_columns
-goal_id, key, tokens, active_microseconds, cost_microunits, placed_at, turn_key,
+goal_id, key, tokens, turns, active_microseconds, cost_microunits, placed_at, turn_key,
 CASE WHEN state = 'open' AND expires_at <= telic_now() THEN 'expired' ELSE state END
 
 -- fragment: lease_columns
@@ -135,9 +135,9 @@ CAST(:output_tokens AS BIGINT), CAST(:reasoning_tokens AS BIGINT), CAST(:active_
 CAST(:cost_microunits AS BIGINT)
 
 -- fragment: room
--- What is used, held and asked for together stays within each budget that is set; a hold is for one turn.
+-- What is used, held and asked for together stays within each budget that is set.
 COALESCE(tokens_used + {held_tokens} + CAST(:tokens AS BIGINT) <= token_budget, TRUE)
-AND COALESCE(turns_used + {held_turns} + 1 <= turn_budget, TRUE)
+AND COALESCE(turns_used + {held_turns} + CAST(:turns AS BIGINT) <= turn_budget, TRUE)
 AND COALESCE(active_microseconds_used + {held_active_microseconds} + CAST(:active_microseconds AS BIGINT)
     <= active_microseconds_budget, TRUE)
 AND COALESCE(cost_microunits_used + {held_cost_microunits} + CAST(:cost_microunits AS BIGINT)
@@ -148,10 +148,10 @@ id = :id AND status = 'active' AND {leased}
 AND NOT EXISTS (SELECT 1 FROM holds WHERE goal_id = :id AND key = :key)
 
 -- fragment: placed_columns
-goal_id, key, tokens, active_microseconds, cost_microunits, placed_at, expires_at, state
+goal_id, key, tokens, turns, active_microseconds, cost_microunits, placed_at, expires_at, state
 
 -- fragment: placed_values
-id, CAST(:key AS TEXT), CAST(:tokens AS BIGINT), CAST(:active_microseconds AS BIGINT),
+id, CAST(:key AS TEXT), CAST(:tokens AS BIGINT), CAST(:turns AS BIGINT), CAST(:active_microseconds AS BIGINT),
 CAST(:cost_microunits AS BIGINT), CAST(:at AS BIGINT), telic_now() + CAST(:ttl_microseconds AS BIGINT), 'open'
 
 -- fragment: hold_is_open

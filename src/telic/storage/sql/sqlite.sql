@@ -17,7 +17,7 @@ INDEXED BY goals_claimable
 (SELECT COALESCE(SUM(tokens), 0) FROM holds {that_reserve})
 
 -- fragment: held_turns
-(SELECT COUNT(*) FROM holds {that_reserve})
+(SELECT COALESCE(SUM(turns), 0) FROM holds {that_reserve})
 
 -- fragment: held_active_microseconds
 (SELECT COALESCE(SUM(active_microseconds), 0) FROM holds {that_reserve})

@@ -1,0 +1,91 @@
+"""Keeps a lease while work goes on, and ends the work when its goal is stopped or the lease is lost."""
+
+import asyncio
+import contextlib
+import time
+from collections.abc import Coroutine
+from typing import Any, TypeVar
+
+from telic.domain.errors import LeaseLost, OutcomeUnknown, StoreBusy, StoreUnavailable
+from telic.domain.goal import Goal, GoalStatus
+from telic.domain.lease import Lease
+from telic.services.async_store import AsyncGoalStore
+
+T = TypeVar("T")
+
+PASSING = (StoreBusy, StoreUnavailable, OutcomeUnknown)
+"""What the store gets over by itself."""
+
+
+class Stopped(Exception):
+    """Somebody changed the goal's status while work on it went on; the work was cancelled."""
+
+    def __init__(self, goal: Goal) -> None:
+        super().__init__(f"goal {goal.id} is {goal.status}")
+        self.goal = goal
+
+
+class Heartbeat:
+    """Renews one lease every `interval_seconds`, and at once when it is poked."""
+
+    def __init__(self, store: AsyncGoalStore, lease: Lease, *, interval_seconds: float, ttl_seconds: float) -> None:
+        self._store = store
+        self._interval_seconds = interval_seconds
+        self._ttl_seconds = ttl_seconds
+        self._poked = asyncio.Event()
+        self._kept_until = time.monotonic() + ttl_seconds
+        self.lease = lease
+
+    def poke(self) -> None:
+        """The goal is looked at now, not only with the next beat."""
+        self._poked.set()
+
+    async def guard(self, work: Coroutine[Any, Any, T], status: GoalStatus) -> T:
+        """What the work gave, unless the goal left this status meanwhile, or the lease was lost.
+
+        Then the work was cancelled, and has ended.
+
+        Raises:
+            Stopped: the goal has another status.
+            LeaseLost: another worker may have the goal, or the store was away for longer than the lease lasts.
+        """
+        task = asyncio.ensure_future(work)
+        try:
+            while not task.done():
+                await self._next_beat(task)
+                if not task.done():
+                    await self.beat()
+                    if self.lease.goal.status is not status:
+                        raise Stopped(self.lease.goal)
+        finally:
+            if not task.done():
+                task.cancel()
+                with contextlib.suppress(asyncio.CancelledError, Exception):
+                    await task
+        return task.result()
+
+    async def _next_beat(self, task: "asyncio.Future[Any]") -> None:
+        poke = asyncio.ensure_future(self._poked.wait())
+        try:
+            await asyncio.wait({task, poke}, timeout=self._interval_seconds, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            poke.cancel()
+            self._poked.clear()
+
+    async def beat(self) -> None:
+        """The lease is renewed, and carries the goal as it stands.
+
+        Raises:
+            LeaseLost: it could not be, for as long as it lasts.
+        """
+        asked_at = time.monotonic()
+        try:
+            self.lease = await self._store.renew(self.lease, ttl_seconds=self._ttl_seconds)
+            self._kept_until = asked_at + self._ttl_seconds
+        except PASSING as error:
+            if time.monotonic() >= self._kept_until:
+                raise LeaseLost(f"the store was away for longer than the lease lasts: {error}") from error
+
+    async def rest(self, seconds: float, status: GoalStatus) -> None:
+        """The seconds have passed, under guard. Raises as `guard`."""
+        await self.guard(asyncio.sleep(seconds), status)
