@@ -4,7 +4,7 @@ import json
 from dataclasses import astuple, dataclass, fields, make_dataclass
 from typing import Any, Final
 
-from telic.domain.budget import TURN_COUNTERS, Budget, TurnUsage
+from telic.domain.budget import TURN_COUNTERS, TurnUsage
 from telic.domain.criteria import Criterion, criteria_from_data
 from telic.domain.errors import GoalError, StoreCorrupt
 from telic.domain.events import Event, EventKind, Turn
@@ -18,8 +18,8 @@ _Unguarded: Final[Any] = make_dataclass("_Unguarded", [item.name for item in fie
 
 _COLUMNS: Final = [item.name for item in fields(Goal)]
 _GOAL_WIDTH: Final = len(_COLUMNS)
-_STATES: Final[dict[tuple[object, object], tuple[GoalStatus, Reason | None]]] = {
-    (status.value, reason and reason.value): (status, reason)
+_STATES: Final[dict[tuple[object, object], tuple[GoalStatus, Reason | None, bool]]] = {
+    (status.value, reason and reason.value): (status, reason, status in TERMINAL)
     for status, reasons in REASONS.items()
     for reason in (reasons or (None,))
 }
@@ -44,35 +44,29 @@ def goal_from_row(row: Row) -> Goal:
         StoreCorrupt: the row holds what Telic cannot have written; the message names it.
     """
     try:
-        # fmt: off
-        (
-            goal_id, scope, text, criteria, status, reason, note, revision,
-            token_budget, turn_budget, active_budget, cost_budget,
-            turns, tokens, input_tokens, cached, output, reasoning, active, cost,
-            created_at, updated_at, ended_at,
-        ) = row
-        known_status, known_reason = _STATES[status, reason]
-        # One shift finds any number that is negative or above 2**53 - 1.
-        if (revision | turns | tokens | input_tokens | cached | output | reasoning | active | cost
-                | created_at | updated_at) >> 53 or not revision:
-            raise ValueError("a number is out of its range")
-        if token_budget or turn_budget or active_budget or cost_budget:
-            Budget(tokens=token_budget, turns=turn_budget, active_microseconds=active_budget,
-                   cost_microunits=cost_budget)
-        if (ended_at is None) is (known_status in TERMINAL):
+        goal: Any = _Unguarded(*row)
+        goal.status, goal.reason, is_finished = _STATES[goal.status, goal.reason]
+        if (goal.ended_at is not None) is not is_finished:
             raise ValueError("ended_at does not fit the status")
-        conditions = _NO_CRITERIA if criteria == "[]" else criteria_from_data(json.loads(criteria))
-        goal: Goal = _Unguarded(
-            goal_id, scope, text, conditions, known_status, known_reason, note, revision,
-            token_budget, turn_budget, active_budget, cost_budget,
-            turns, tokens, input_tokens, cached, output, reasoning, active, cost,
-            created_at, updated_at, ended_at,
-        )
-        # fmt: on
-        goal.__class__ = Goal
+        # One shift finds any number that is negative or above 2**53 - 1, and refuses what is no integer.
+        if (
+            goal.revision | goal.turns_used | goal.tokens_used | goal.input_tokens_used
+            | goal.cached_input_tokens_used | goal.output_tokens_used | goal.reasoning_tokens_used
+            | goal.active_microseconds_used | goal.cost_microunits_used | goal.created_at | goal.updated_at
+            | (1 if goal.token_budget is None else goal.token_budget)
+            | (1 if goal.turn_budget is None else goal.turn_budget)
+            | (1 if goal.active_microseconds_budget is None else goal.active_microseconds_budget)
+            | (1 if goal.cost_microunits_budget is None else goal.cost_microunits_budget)
+        ) >> 53 or goal.revision == 0:  # fmt: skip
+            raise ValueError("a number is out of its range")
+        if 0 in (goal.token_budget, goal.turn_budget, goal.active_microseconds_budget, goal.cost_microunits_budget):
+            raise ValueError("a budget is 0")
+        goal.criteria = _NO_CRITERIA if goal.criteria == "[]" else criteria_from_data(json.loads(goal.criteria))
     except (KeyError, TypeError, ValueError, GoalError) as error:
         raise _malformed("goal", row, error) from error
-    return goal
+    goal.__class__ = Goal
+    known: Goal = goal
+    return known
 
 
 def turn_from_row(row: Row, asked: TurnUsage | None = None) -> Turn:
