@@ -2,6 +2,7 @@
 
 import json
 from dataclasses import astuple, dataclass, fields, make_dataclass
+from operator import attrgetter
 from typing import Any, Final
 
 from telic.domain.budget import TURN_COUNTERS, TurnUsage
@@ -24,6 +25,7 @@ _STATES: Final[dict[tuple[object, object], tuple[GoalStatus, Reason | None, bool
     for reason in (reasons or (None,))
 }
 _NO_CRITERIA: Final[tuple[Criterion, ...]] = ()
+_COUNTS: Final = attrgetter(*TURN_COUNTERS)
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,7 +80,7 @@ def turn_from_row(row: Row, asked: TurnUsage | None = None) -> Turn:
     try:
         goal_id, number, key, at, *counts, digest = row
         usage = asked
-        if usage is None or counts != list(usage.as_dict().values()):
+        if usage is None or tuple(counts) != _COUNTS(usage):
             usage = TurnUsage(**dict(zip(TURN_COUNTERS, counts, strict=True)))
         return Turn(goal_id, number, key, at, usage, digest)
     except (TypeError, ValueError, GoalError) as error:
