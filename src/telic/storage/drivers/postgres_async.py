@@ -8,8 +8,8 @@ from typing import Final, TypeVar
 import psycopg
 
 from telic.domain.errors import StoreClosed
-from telic.storage.drivers.postgres_pool import AsyncConnectionPool
-from telic.storage.drivers.postgres_queue import AsyncConnection, StatementQueue
+from telic.storage.drivers.postgres_pool import AsyncConnectionPool, PatientAsyncConnection
+from telic.storage.drivers.postgres_queue import StatementQueue
 from telic.storage.drivers.postgres_server import PostgresServer, Replays, is_lost
 from telic.storage.options import OpenOptions
 from telic.storage.transaction import Mode, Operation, Parameters, Raced, Row
@@ -36,8 +36,8 @@ class QueuedTransaction:
 class AsyncPostgresTransaction:
     """Runs named statements on one connection."""
 
-    def __init__(self, connection: AsyncConnection, server: PostgresServer) -> None:
-        self._cursor = psycopg.AsyncRawCursor(connection)
+    def __init__(self, connection: PatientAsyncConnection, server: PostgresServer) -> None:
+        self._connection = connection
         self._server = server
 
     async def maybe(self, statement: str, parameters: Parameters) -> Row | None:
@@ -46,8 +46,8 @@ class AsyncPostgresTransaction:
 
     async def all(self, statement: str, parameters: Parameters) -> list[Row]:
         named = self._server.statements[statement]
-        await self._cursor.execute(named.sql, named.values(parameters), prepare=self._server.prepares)
-        return await self._cursor.fetchall()
+        request = (named, named.values(parameters))
+        return await self._connection.wait(self._connection.session.ask(request, prepares=self._server.prepares))
 
 
 class AsyncPostgresDriver:
@@ -98,7 +98,7 @@ class AsyncPostgresDriver:
                 ) from error
 
     @asynccontextmanager
-    async def _connection(self) -> AsyncGenerator[AsyncConnection]:
+    async def _connection(self) -> AsyncGenerator[PatientAsyncConnection]:
         connection = await self._pool.take()
         try:
             yield connection

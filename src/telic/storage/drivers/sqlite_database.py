@@ -258,4 +258,3 @@ class SqliteDatabase:
             if resource is not None:
                 resource.close()
         self._forget()
-

@@ -2,8 +2,8 @@
 
 SQLite's own busy handler lets one process starve the others for seconds. Here a writer first takes the gate,
 then the floor, then leaves the gate: whoever has just written must pass the gate again, behind the one that
-already waits there. Where nobody is, both are taken at once. Both are byte-range locks that belong to the open file description (Linux), so that a
-process's end frees them and two stores in one process exclude each other too.
+already waits there. Where nobody waits, both are taken at once. Both are byte-range locks that belong to the open
+file description (Linux), so that a process's end frees them and two stores in one process exclude each other too.
 """
 
 import fcntl
