@@ -1,8 +1,6 @@
 """Async PostgreSQL: single statements share connections through a queue, transactions take one of their own."""
 
 import asyncio
-from collections.abc import AsyncGenerator
-from contextlib import asynccontextmanager
 from typing import Final, TypeVar
 
 import psycopg
@@ -58,7 +56,7 @@ class AsyncPostgresDriver:
         self._pool = AsyncConnectionPool(server)
         self._is_closed = False
         carriers = max(1, server.options.pool_size // 2)
-        self._queue = StatementQueue(server, self._connection, carriers)
+        self._queue = StatementQueue(server, self._pool, carriers)
 
     @classmethod
     async def open(cls, url: str, options: OpenOptions) -> "AsyncPostgresDriver":
@@ -85,23 +83,17 @@ class AsyncPostgresDriver:
 
     async def _run_atomic(self, operation: Operation[T], key: str | None) -> T:
         may_have_written = False
-        async with self._connection() as connection:
-            try:
-                await connection.execute(self._server.begin, prepare=False)
-                result = await operation(AsyncPostgresTransaction(connection, self._server))
-                may_have_written = True
-                await connection.execute(b"COMMIT", prepare=False)
-                return result
-            except psycopg.Error as error:
-                raise self._server.meaning(
-                    error, is_lost=is_lost(connection), may_have_written=may_have_written, key=key
-                ) from error
-
-    @asynccontextmanager
-    async def _connection(self) -> AsyncGenerator[PatientAsyncConnection]:
         connection = await self._pool.take()
         try:
-            yield connection
+            await connection.execute(self._server.begin, prepare=False)
+            result = await operation(AsyncPostgresTransaction(connection, self._server))
+            may_have_written = True
+            await connection.execute(b"COMMIT", prepare=False)
+            return result
+        except psycopg.Error as error:
+            raise self._server.meaning(
+                error, is_lost=is_lost(connection), may_have_written=may_have_written, key=key
+            ) from error
         finally:
             await self._pool.give_back(connection)
 

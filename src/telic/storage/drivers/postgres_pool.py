@@ -215,16 +215,23 @@ class AsyncConnectionPool:
         """See `ConnectionPool.take`."""
         if self._is_closed:
             raise StoreClosed("the store is closed")
-        try:
-            async with asyncio.timeout(self._server.options.timeout_seconds):
-                await self._slots.acquire()
-        except TimeoutError:
-            raise StoreBusy("all connections were in use for longer than the time-out") from None
+        await self._take_slot()
         try:
             return self._shelf.take() or self._shelf.add(await self._open())
         except BaseException:
             self._slots.release()
             raise
+
+    async def _take_slot(self) -> None:
+        if not self._slots.locked():
+            # It is there at once, and a time-out costs more than the rest of lending a connection.
+            await self._slots.acquire()
+            return
+        try:
+            async with asyncio.timeout(self._server.options.timeout_seconds):
+                await self._slots.acquire()
+        except TimeoutError:
+            raise StoreBusy("all connections were in use for longer than the time-out") from None
 
     async def _open(self) -> PatientAsyncConnection:
         attempts = _Attempts(self._server.options.timeout_seconds)

@@ -10,8 +10,6 @@ goal that another session keeps locked so holds up one carrier, not all, and its
 import asyncio
 import time
 from collections import deque
-from collections.abc import Callable
-from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from typing import Final
 
@@ -19,12 +17,10 @@ import psycopg
 
 from telic.domain.errors import StoreBusy, StoreError
 from telic.storage.drivers.postgres_errors import LockHeld
-from telic.storage.drivers.postgres_pool import PatientAsyncConnection
+from telic.storage.drivers.postgres_pool import AsyncConnectionPool, PatientAsyncConnection
 from telic.storage.drivers.postgres_server import PostgresServer, is_lost
 from telic.storage.drivers.postgres_statements import Statement
 from telic.storage.transaction import Mode, Parameters, Row, Value
-
-TakeConnection = Callable[[], AbstractAsyncContextManager[PatientAsyncConnection]]
 
 _LARGEST_BATCH: Final = 32
 _ALONE: Final = frozenset({"goals.create", "goals.resume"})
@@ -71,9 +67,9 @@ class Request:
 class StatementQueue:
     """Waiting statements, and at most `carriers` batches of them under way."""
 
-    def __init__(self, server: PostgresServer, take_connection: TakeConnection, carriers: int) -> None:
+    def __init__(self, server: PostgresServer, pool: AsyncConnectionPool, carriers: int) -> None:
         self._server = server
-        self._take_connection = take_connection
+        self._pool = pool
         self._most_carriers = carriers
         self._carriers = 0
         self._waiting: deque[Request] = deque()
@@ -166,9 +162,12 @@ class StatementQueue:
 
     async def _send(self, batch: list[Request]) -> None:
         try:
-            async with self._take_connection() as connection:
+            connection = await self._pool.take()
+            try:
                 if len(batch) == 1 or not await self._pipeline(connection, batch):
                     await self._send_each(connection, batch)
+            finally:
+                await self._pool.give_back(connection)
         except BaseException as error:
             for request in batch:
                 _refuse(request, error)
