@@ -107,8 +107,8 @@ FAULTS = (
     Fault(
         "an unknown status becomes active",
         ("src/telic/storage/records.py",),
-        "known_status, known_reason = _STATES[status, reason]",
-        "known_status, known_reason = _STATES.get((status, reason), (GoalStatus.ACTIVE, None))",
+        "_STATES[goal.status, goal.reason]",
+        "_STATES.get((goal.status, goal.reason), (GoalStatus.ACTIVE, None, False))",
         "tests/contract/test_malformed_rows.py",
     ),
     Fault(
