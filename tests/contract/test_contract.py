@@ -2,5 +2,6 @@
 
 from telic.testing.contract.goals import *  # noqa: F403
 from telic.testing.contract.ledger import *  # noqa: F403
+from telic.testing.contract.reports import *  # noqa: F403
 from telic.testing.contract.sharing import *  # noqa: F403
 from telic.testing.contract.transitions import *  # noqa: F403

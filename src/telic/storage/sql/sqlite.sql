@@ -12,6 +12,10 @@ instr(lower(text), :text) > 0
 -- Differs because SQLite, which has no statistics of these tables, would sort all active goals.
 INDEXED BY goals_claimable
 
+-- fragment: chosen_goals
+-- Differs because the two databases unfold a JSON array in different words.
+SELECT value FROM json_each(:ids)
+
 -- fragment: held_tokens
 -- Differs, as do the next three, because nobody writes between this statement's snapshot and its end.
 (SELECT COALESCE(SUM(tokens), 0) FROM holds {that_reserve})
