@@ -16,14 +16,34 @@ EXAMPLE = re.compile(r"```python\n(.*?)```(?:\n\n```text\n(.*?)```)?", re.DOTALL
 PAGES = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")])
 
 
-@pytest.mark.parametrize("number", range(len(EXAMPLE.findall(README))))
-def test_an_example_of_the_readme_prints_what_it_says(number: int, tmp_path: Path) -> None:
-    """Each example runs as pasted, in a new folder, and prints the text below it."""
-    code, expected = EXAMPLE.findall(README)[number]
+EXAMPLES = [
+    pytest.param(code, expected, id=f"{page.stem}-{number}")
+    for page in PAGES
+    for number, (code, expected) in enumerate(EXAMPLE.findall(page.read_text()))
+    if code.startswith("import ")
+]
+
+
+@pytest.mark.parametrize(("code", "expected"), EXAMPLES)
+def test_an_example_prints_what_the_page_says(code: str, expected: str, tmp_path: Path) -> None:
+    """Each example that begins with an import runs as pasted, in a new folder, and prints the text below it."""
     result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=tmp_path)
     assert result.returncode == 0, result.stderr
     if expected:
         assert result.stdout == expected
+
+
+def test_the_examples_of_own_agents_print_what_they_say(tmp_path: Path) -> None:
+    """Those that begin with the name of a file are that file; the others run beside it."""
+    examples = EXAMPLE.findall((ROOT / "docs" / "howto" / "own-agent.md").read_text())
+    files = {code.split()[1]: code for code, _ in examples if code.startswith("# ")}
+    assert list(files) == ["agent.py"]
+    for name, code in files.items():
+        (tmp_path / name).write_text(code)
+    for code, expected in examples:
+        if code not in files.values():
+            result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=tmp_path)
+            assert (result.stderr, result.stdout) == ("", expected)
 
 
 def test_the_first_example_is_short() -> None:
