@@ -313,13 +313,13 @@ SELECT {ledger_columns} FROM goals WHERE scope = :scope AND sequence > :after OR
 
 -- statement: reports.ledger
 SELECT {group_name}, COUNT(*), SUM(CASE WHEN kind = 'work' THEN 1 ELSE 0 END), {counter_sums}
-FROM turns WHERE goal_id IN ({chosen_goals}) AND number > :after AND number <= :last AND at >= :since AND at < :until
+FROM turns WHERE {of_chosen_goals} AND number > :after AND number <= :last AND at >= :since AND at < :until
 GROUP BY 1
 
 -- statement: reports.holds
 -- Those that no turn has settled and nobody released: open still, or expired.
 SELECT goal_id, expires_at > telic_now(), COUNT(*), {reserved_sums}
-FROM holds WHERE state = 'open' AND goal_id IN ({chosen_goals}) AND placed_at >= :since AND placed_at < :until
+FROM holds {by_those_open} WHERE state = 'open' AND {of_chosen_goals} AND placed_at >= :since AND placed_at < :until
 GROUP BY 1, 2
 
 -- statement: identity.get

@@ -97,20 +97,18 @@ async def test_a_report_of_a_part(store: Any, clock: Any, by: UsageGrouping) -> 
     assert (await store.usage(by=by, since=moments[-1] + 1)).total.lines == 0
 
 
-async def test_sums_beyond_64_bits_are_exact(store: Any) -> None:
-    """More than any database's integers hold: nothing wraps, nothing is rounded."""
-    count = 1_030
-    goals = [await store.create(f"goal {number}", scope=f"scope {number}") for number in range(count)]
+async def test_sums_beyond_a_counters_limit_are_exact(store: Any) -> None:
+    """No goal may use more than 2**53 - 1, but goals together may: nothing is rounded."""
     usage = TurnUsage(**dict.fromkeys(TurnUsage().as_dict(), LARGEST))
-    for goal in goals:
+    for number in range(3):
+        goal = await store.create(f"goal {number}", scope=f"scope {number}")
         await store.record_turn(goal.id, usage=usage, model="large")
         await store.hold(goal.id, tokens=LARGEST, cost_microunits=LARGEST)
-    assert count * LARGEST > 2**63
+        await store.hold(goal.id, tokens=LARGEST)
     for by in UsageGrouping:
-        report = await store.usage(by=by)
-        assert report.total.usage.as_dict() == {"turns": count} | dict.fromkeys(TurnUsage().as_dict(), count * LARGEST)
-        assert sum(group.sum.usage.tokens for group in report.groups) + LARGEST * report.left_out == count * LARGEST
-    assert (await store.usage()).total.held == Reserved(count, count * LARGEST, 0, count * LARGEST)
+        total = (await store.usage(by=by)).total
+        assert total.usage.as_dict() == {"turns": 3} | dict.fromkeys(TurnUsage().as_dict(), 3 * LARGEST)
+    assert (await store.usage()).total.held == Reserved(6, 6 * LARGEST, 0, 3 * LARGEST)
 
 
 async def test_the_largest_groups_are_named(store: Any, clock: Any) -> None:
@@ -145,20 +143,6 @@ async def test_a_report_by_goal_tells_what_is_held_and_uncertain(store: Any, clo
     assert group.sum.uncertain == Reserved(2, 1100, 7, 5)
     assert (await store.usage(goal_id=goal.id)).total == group.sum
     assert (await store.usage(since=clock.now() + 1)).total.uncertain == Reserved()
-
-
-@pytest.mark.parametrize("lines", [10_001])
-async def test_a_long_ledger_is_read_in_parts(store: Any, lines: int) -> None:
-    """One goal with more lines than are read at once, among small ones."""
-    goals = [await store.create(f"goal {number}") for number in range(3)]
-    wanted = [3, lines, 5]
-    for goal, count in zip(goals, wanted, strict=True):
-        for start in range(0, count, 200):
-            turns = range(start, min(count, start + 200))
-            await asyncio.gather(*(store.record_turn(goal.id, tokens=number, key=f"{number}") for number in turns))
-    report = await store.usage(by=UsageGrouping.KIND)
-    assert report.total.usage.tokens == sum(sum(range(count)) for count in wanted)
-    assert [group.sum.usage.turns for group in report.groups] == [sum(wanted)]
 
 
 async def test_a_report_is_refused_for_what_makes_no_sense(store: Any) -> None:
