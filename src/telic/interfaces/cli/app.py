@@ -6,8 +6,8 @@ from collections.abc import Sequence
 
 import click
 
-from telic.domain.errors import GoalError, OutcomeUnknown, StaleUpdate
-from telic.interfaces.cli import goals, history, transfer
+from telic.domain.errors import BudgetExceeded, GoalError, OutcomeUnknown, StaleUpdate
+from telic.interfaces.cli import goals, history, moves, sharing, transfer, usage, watch
 from telic.interfaces.cli.failures import EXIT_INTERRUPTED, failure
 from telic.interfaces.cli.terminal import Terminal
 
@@ -22,7 +22,7 @@ def telic() -> None:
     """
 
 
-for module in (goals, history, transfer):
+for module in (goals, moves, history, sharing, usage, watch, transfer):
     for command in module.COMMANDS:
         telic.add_command(command)
 
@@ -61,6 +61,8 @@ def _own_hint(error: GoalError) -> str | None:
     match error:
         case StaleUpdate():
             return f"look at it with telic show {error.goal.id}, then repeat with --revision {error.goal.revision}"
+        case BudgetExceeded() if error.asked:
+            return "telic budget ID 4M raises it; telic holds ID shows what is held"
         case OutcomeUnknown(key=str(key)):
             return f"repeat the command with --key {key}; it then happens exactly once"
         case _:

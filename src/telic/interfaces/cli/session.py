@@ -11,6 +11,7 @@ import click
 
 from telic.domain.errors import GoalNotFound, InvalidInput
 from telic.domain.goal import DEFAULT_SCOPE, Actor, Goal, GoalStatus
+from telic.interfaces.cli.render import show_goal
 from telic.interfaces.cli.terminal import Terminal
 from telic.services.connect import connect
 from telic.services.store import GoalStore
@@ -66,6 +67,11 @@ class Session:
         if found is None:
             raise NothingActive(self.scope)
         return found
+
+    def show_changed(self, goal: Goal, hint: str) -> None:
+        """The goal as it now is, and what can come next, were shown."""
+        show_goal(self.terminal, goal)
+        self.terminal.hint(hint)
 
     def resumable(self, typed: str | None) -> Goal:
         """The goal to resume: by a prefix of its id, or the scope's only paused one."""

@@ -1,0 +1,65 @@
+"""The command that follows the feed of events as they are committed."""
+
+import click
+
+from telic.domain.feed import FeedEvent
+from telic.domain.ids import short_ids
+from telic.domain.jsonable import feed_event_to_json
+from telic.interfaces.cli import options
+from telic.interfaces.cli.failures import EXIT_INTERRUPTED
+from telic.interfaces.cli.render import event_data, show_time
+from telic.interfaces.cli.session import Session, command
+
+
+@click.command()
+@options.goal_id
+@click.option("--all-scopes", is_flag=True, help="Goals of every scope.")
+@click.option("--after", metavar="CURSOR", help="Begin after this cursor.  [default: now]")
+@click.option("--idle", type=click.FloatRange(min=0), metavar="SECONDS", help="End when nothing came for so long.")
+@command()
+def watch(session: Session, goal_id: str | None, all_scopes: bool, after: str | None, idle: float | None) -> int:
+    """Follow what happens to goals, by whatever process, until Ctrl-C.
+
+    Every committed event is told once. The end names the cursor from which --after goes on, also after a restart.
+    """
+    goal = None if goal_id is None else session.goal(goal_id)
+    cursor = after or session.store.cursor()
+    everywhere = all_scopes or goal is not None
+    what = "every scope" if all_scopes else f"scope {session.scope}" if goal is None else f"goal {goal.id}"
+    session.terminal.hint(f"watching {what}; Ctrl-C ends it")
+    session.terminal.flush()
+    code = 0
+    try:
+        for event in session.store.watch(
+            scope=None if everywhere else session.scope,
+            goal_id=None if goal is None else goal.id,
+            after=cursor,
+            idle_seconds=idle,
+        ):
+            _show(session, event)
+            cursor = event.cursor
+    except KeyboardInterrupt:
+        code = EXIT_INTERRUPTED
+    session.terminal.cursor(cursor)
+    return code
+
+
+def _show(session: Session, event: FeedEvent) -> None:
+    if session.terminal.as_json:
+        session.terminal.json(feed_event_to_json(event))
+    else:
+        session.terminal.row(
+            [
+                show_time(event.event.at),
+                short_ids([event.event.goal_id])[0],
+                event.scope,
+                event.event.kind.value,
+                event.event.actor.value,
+                event_data(event.event),
+            ],
+            widths=[20, 13, 12, 10, 8, 0],
+        )
+    session.terminal.flush()
+
+
+COMMANDS = (watch,)
