@@ -82,7 +82,9 @@ def wake(session: Session, goal_id: str | None, signal: str | None, revision: in
     if signal is None:
         goal = session.store.wake(session.goal(goal_id).id, expected_revision=revision, actor=session.actor, key=key)
         done = goal.status is GoalStatus.ACTIVE
-        session.show_changed(goal, f"telic claim {goal.id} drives it" if done else f"telic resume {goal.id} goes on")
+        session.show_changed(
+            goal, f"telic claim {goal.id} --holder NAME drives it" if done else f"telic resume {goal.id} goes on"
+        )
         return
     if revision is not None:
         raise InvalidInput("--revision guards one goal; a signal wakes many")

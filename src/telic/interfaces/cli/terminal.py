@@ -72,7 +72,7 @@ class Terminal:
         rows: Sequence[Sequence[str]],
         *,
         numbers: Collection[str] = (),
-        total: bool = False,
+        has_total: bool = False,
     ) -> None:
         """A table on a terminal, and lines with tabs between the cells elsewhere.
 
