@@ -88,8 +88,12 @@ class Terminal:
         from rich.text import Text
 
         table = Table(box=box.SIMPLE_HEAD)
-        for name in columns:
-            table.add_column(name, justify="right" if name in numbers else "left")
+        for place, name in enumerate(columns):
+            # Half an id names nothing, and half a number misleads: other columns give way.
+            whole = (
+                max(len(visible(row[place])) for row in [columns, *rows]) if name in {columns[0], *numbers} else None
+            )
+            table.add_column(name, justify="right" if name in numbers else "left", min_width=whole)
         for number, row in enumerate(rows, 1):
             table.add_row(*(Text(visible(cell)) for cell in row), end_section=has_total and number == len(rows) - 1)
         Console(file=self._output, markup=False, highlight=False, emoji=False).print(table)
