@@ -4,6 +4,8 @@ import time
 
 import pytest
 
+import telic
+from telic.services.transfer import export_lines
 from tests.interfaces.shell import Shell
 
 LEASE = ("--holder", "host/1", "--lease-token")
@@ -61,14 +63,17 @@ def test_a_workers_turn_in_the_shell(shell: Shell) -> None:
 )
 def test_a_refusal_is_one_helpful_line(shell: Shell, arguments: list[str], code: str, expect: int) -> None:
     """A typed error with its exit code and a next step, and nothing written."""
-    shell("create", "x", "--budget", "1k")
-    shell("claim", "--holder", "one")
-    before = shell("export").stdout, shell("holds").stdout
-    plain = shell(*arguments, expect=expect)
-    assert len(plain.stderr.splitlines()) <= 2
-    assert plain.stdout == ""
-    assert shell.error(*arguments, expect=expect)["code"] == code
-    assert (shell("export").stdout, shell("holds").stdout) == before
+    with telic.connect(shell.store) as store:
+        goal = store.create("x", token_budget=1000)
+        store.claim(goal.id, holder="one")
+        before = list(export_lines(store))
+        plain = shell(*arguments, expect=expect)
+        assert len(plain.stderr.splitlines()) <= 2
+        assert plain.stdout == ""
+        assert shell.error(*arguments, expect=expect)["code"] == code
+        assert list(export_lines(store)) == before
+        assert list(store.holds(goal.id)) == []
+        assert (store.lease(goal.id).holder, store.lease(goal.id).token) == ("one", 1)
 
 
 def test_a_waiting_goal_in_the_shell(shell: Shell) -> None:

@@ -57,7 +57,7 @@ def _show(session: Session, event: FeedEvent) -> None:
                 event.event.actor.value,
                 event_data(event.event),
             ],
-            widths=[20, 13, 12, 10, 8, 0],
+            widths=[20, 13, 12, 11, 8, 0],
         )
     session.terminal.flush()
 
