@@ -60,8 +60,9 @@ def test_another_process_is_seen_at_once(place: str) -> None:
         assert list(line) == ["cursor", "scope", "event"]
         assert (line["event"]["goal_id"], line["scope"]) == (goal["id"], "default")
         other("pause", goal["id"], "--note", "tea")
-        line = json.loads(next_line(process))
-        assert (line["event"]["kind"], line["event"]["data"]["note"]) == ("paused", "tea")
+        while (line["event"]["goal_id"], line["event"]["kind"]) != (goal["id"], "paused"):
+            line = json.loads(next_line(process))
+        assert line["event"]["data"]["note"] == "tea"
         assert process.poll() is None
 
 

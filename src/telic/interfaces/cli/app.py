@@ -9,7 +9,7 @@ import click
 from telic.domain.errors import BudgetExceeded, GoalError, OutcomeUnknown, StaleUpdate
 from telic.interfaces.cli import goals, history, moves, sharing, transfer, usage, watch
 from telic.interfaces.cli.failures import EXIT_INTERRUPTED, failure
-from telic.interfaces.cli.terminal import Terminal
+from telic.interfaces.cli.terminal import ReaderGone, Terminal
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
@@ -43,7 +43,7 @@ def run(arguments: Sequence[str]) -> int:
         code, hint = failure(error)
         terminal.error(error.code, str(error), retryable=error.retryable, hint=_own_hint(error) or hint)
         return code
-    except BrokenPipeError:
+    except (ReaderGone, BrokenPipeError):
         # The reader has seen enough; writing the rest at exit would fail once more.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0

@@ -12,7 +12,7 @@ import click
 from telic.domain.errors import GoalNotFound, InvalidInput
 from telic.domain.goal import DEFAULT_SCOPE, Actor, Goal, GoalStatus
 from telic.interfaces.cli.render import show_goal
-from telic.interfaces.cli.terminal import Terminal
+from telic.interfaces.cli.terminal import ReaderGone, Terminal
 from telic.services.connect import connect
 from telic.services.store import GoalStore
 
@@ -102,7 +102,11 @@ def command(*, creates: bool = False, actor: Actor = Actor.USER) -> Callable[[Fu
             session = Session(store, scope, Actor(actor), Terminal(as_json=as_json), creates)
             context = click.get_current_context()
             context.call_on_close(session.close)
-            return function(session, **arguments)
+            try:
+                return function(session, **arguments)
+            except BrokenPipeError as error:
+                # Click would make a failure of it.
+                raise ReaderGone from error
 
         for option in _shared_options(actor):
             call = option(call)

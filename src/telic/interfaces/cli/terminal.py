@@ -8,6 +8,10 @@ from typing import Any, TextIO
 from telic.prompt.escape import visible
 
 
+class ReaderGone(Exception):
+    """Whoever read the output has seen enough."""
+
+
 class Terminal:
     """Standard output and standard error, in text or as JSON."""
 

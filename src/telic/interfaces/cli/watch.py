@@ -1,5 +1,8 @@
 """The command that follows the feed of events as they are committed."""
 
+import signal
+from types import FrameType
+
 import click
 
 from telic.domain.feed import FeedEvent
@@ -26,22 +29,51 @@ def watch(session: Session, goal_id: str | None, all_scopes: bool, after: str | 
     cursor = after or session.store.cursor()
     everywhere = all_scopes or goal is not None
     what = "every scope" if all_scopes else f"scope {session.scope}" if goal is None else f"goal {goal.id}"
-    session.terminal.hint(f"watching {what}; Ctrl-C ends it")
-    session.terminal.flush()
     code = 0
     try:
-        for event in session.store.watch(
-            scope=None if everywhere else session.scope,
-            goal_id=None if goal is None else goal.id,
-            after=cursor,
-            idle_seconds=idle,
-        ):
-            _show(session, event)
-            cursor = event.cursor
+        with _Interruption() as interruption:
+            session.terminal.hint(f"watching {what}; Ctrl-C ends it")
+            session.terminal.flush()
+            for event in session.store.watch(
+                scope=None if everywhere else session.scope,
+                goal_id=None if goal is None else goal.id,
+                after=cursor,
+                idle_seconds=idle,
+            ):
+                interruption.is_postponed = True
+                _show(session, event)
+                cursor = event.cursor
+                interruption.end_postponement()
     except KeyboardInterrupt:
         code = EXIT_INTERRUPTED
     session.terminal.cursor(cursor)
     return code
+
+
+class _Interruption:
+    """Ctrl-C ends the watch between two events, so that none is told twice; a second Ctrl-C ends it at once."""
+
+    def __init__(self) -> None:
+        self.is_postponed = False
+        self._is_wanted = False
+
+    def __enter__(self) -> "_Interruption":
+        self._former = signal.signal(signal.SIGINT, self._interrupt)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        signal.signal(signal.SIGINT, self._former)
+
+    def _interrupt(self, _number: int, _frame: FrameType | None) -> None:
+        if not self.is_postponed or self._is_wanted:
+            raise KeyboardInterrupt
+        self._is_wanted = True
+
+    def end_postponement(self) -> None:
+        """The event was told; whoever asked meanwhile is obeyed now."""
+        self.is_postponed = False
+        if self._is_wanted:
+            raise KeyboardInterrupt
 
 
 def _show(session: Session, event: FeedEvent) -> None:
