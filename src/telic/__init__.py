@@ -49,6 +49,7 @@ from telic.domain.feed import EventPage, FeedEvent
 from telic.domain.goal import DEFAULT_SCOPE, Actor, Goal, GoalPage, GoalStatus, Reason
 from telic.domain.hold import Hold, HoldState, Reservation
 from telic.domain.lease import Lease, LeaseState
+from telic.domain.report import Reserved, UsageGroup, UsageGrouping, UsageReport, UsageSum
 from telic.services.async_store import AsyncGoalStore
 from telic.services.connect import connect, connect_async
 from telic.services.store import GoalStore
@@ -106,6 +107,7 @@ __all__ = [
     "OutcomeUnknown",
     "Reason",
     "Reservation",
+    "Reserved",
     "SchemaMismatch",
     "StaleUpdate",
     "StoreBusy",
@@ -123,7 +125,11 @@ __all__ = [
     "TurnResult",
     "TurnUsage",
     "Usage",
+    "UsageGroup",
+    "UsageGrouping",
     "UsageKind",
+    "UsageReport",
+    "UsageSum",
     "WorkspaceMissing",
     "connect",
     "connect_async",

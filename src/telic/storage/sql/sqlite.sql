@@ -12,6 +12,14 @@ instr(lower(text), :text) > 0
 -- Differs because SQLite, which has no statistics of these tables, would sort all active goals.
 INDEXED BY goals_claimable
 
+-- fragment: by_those_open
+-- Differs because SQLite, which has no statistics of these tables, would read the settled ones too.
+INDEXED BY holds_open
+
+-- fragment: of_chosen_goals
+-- Differs because the two databases unfold a JSON array in different words.
+goal_id IN (SELECT value FROM json_each(:ids))
+
 -- fragment: held_tokens
 -- Differs, as do the next three, because nobody writes between this statement's snapshot and its end.
 (SELECT COALESCE(SUM(tokens), 0) FROM holds {that_reserve})
