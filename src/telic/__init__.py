@@ -39,6 +39,9 @@ from telic.domain.feed import EventPage, FeedEvent
 from telic.domain.goal import DEFAULT_SCOPE, Actor, Goal, GoalPage, GoalStatus, Reason
 from telic.domain.hold import Hold, HoldState, Reservation
 from telic.domain.lease import Lease, LeaseState
+from telic.domain.snapshot import GoalSnapshot
+from telic.services.accounting.awaited import AsyncGoalAccounting
+from telic.services.accounting.blocking import GoalAccounting
 from telic.services.async_store import AsyncGoalStore
 from telic.services.connect import connect, connect_async
 from telic.services.store import GoalStore
@@ -48,6 +51,7 @@ __all__ = [
     "DEFAULT_SCOPE",
     "Actor",
     "AmbiguousId",
+    "AsyncGoalAccounting",
     "AsyncGoalStore",
     "BillingPolicy",
     "Budget",
@@ -62,10 +66,12 @@ __all__ = [
     "EventPage",
     "FeedEvent",
     "Goal",
+    "GoalAccounting",
     "GoalError",
     "GoalNotActive",
     "GoalNotFound",
     "GoalPage",
+    "GoalSnapshot",
     "GoalStatus",
     "GoalStore",
     "Hold",

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from telic.domain.budget import BillingPolicy, Budget, ModelUsage, TurnUsage
-from telic.domain.clock import Clock, SystemClock
+from telic.domain.clock import Clock, Instant, SystemClock
 from telic.domain.criteria import Criterion
 from telic.domain.errors import InvalidInput
 from telic.domain.goal import Actor
@@ -19,6 +19,10 @@ class Context:
     def __init__(self, clock: Clock | None, model_may_create: bool) -> None:
         self._clock = clock or SystemClock()
         self._model_may_create = model_may_create
+
+    def now(self) -> Instant:
+        """The present instant, by the store's clock."""
+        return self._clock.now()
 
     def call(
         self, actor: Actor, key: str | None, expected_revision: int | None = None, lease: Lease | None = None
