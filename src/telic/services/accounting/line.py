@@ -20,6 +20,7 @@ from telic.domain.budget import (
 )
 from telic.domain.clock import Instant
 from telic.domain.errors import InvalidInput
+from telic.domain.goal import DEFAULT_SCOPE
 from telic.domain.ids import check_id
 from telic.domain.limits import check_name
 
@@ -57,15 +58,16 @@ class Line(NamedTuple):
         usage = self.usage
         name, counts = ("billed", _TURN_COUNTS) if type(usage) is TurnUsage else ("used", _MODEL_COUNTS)
         text = (
-            f'{{"key":{encode_basestring_ascii(self.key)},"goal":{_quoted(self.goal_id)},'
-            f'"scope":{encode_basestring_ascii(self.scope)},"at":{self.at},"kind":"{self.kind.value}",'
-            f'"model":{_quoted(self.model)},"hold":{_quoted(self.hold)},"{name}":{list(counts(usage))}}}'
+            f'{{"key":{encode_basestring_ascii(self.key)},"at":{self.at},"kind":"{self.kind.value}",'
+            f'"{name}":{list(counts(usage))}{self._names()}}}'
         ).encode("ascii")
         return b"%08x %s\n" % (crc32(text), text)
 
-
-def _quoted(text: str | None) -> str:
-    return "null" if text is None else encode_basestring_ascii(text)
+    def _names(self) -> str:
+        names = {"goal": self.goal_id} if self.goal_id else {"scope": self.scope}
+        if self.model or self.hold:
+            names |= {"model": self.model, "hold": self.hold}
+        return "".join(f',"{name}":{encode_basestring_ascii(text)}' for name, text in names.items() if text)
 
 
 def decoded(data: bytes) -> Line:
@@ -81,15 +83,15 @@ def decoded(data: bytes) -> Line:
         found = json.loads(text)
         return Line(
             found["key"],
-            found["goal"],
-            found["scope"],
+            found.get("goal"),
+            found.get("scope", DEFAULT_SCOPE),
             Instant(found["at"]),
             _usage_of(found),
             UsageKind(found["kind"]),
-            found["model"],
-            found["hold"],
+            found.get("model"),
+            found.get("hold"),
         )
-    except (ValueError, KeyError, TypeError) as error:
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise MalformedLine(f"{type(error).__name__}: {error!s:.200}") from error
 
 
@@ -157,7 +159,10 @@ class Pending:
         self._sum_up()
         counts = usage.as_dict()
         counts["turns"] += self._turns
-        for name, count in (*zip(TURN_COUNTERS, self._of_turns, strict=True), *zip(MODEL_COUNTERS, self._of_models, strict=True)):
+        for name, count in (
+            *zip(TURN_COUNTERS, self._of_turns, strict=True),
+            *zip(MODEL_COUNTERS, self._of_models, strict=True),
+        ):
             counts[name] += count
         used = dict(zip(MODEL_COUNTERS, self._of_models, strict=True))
         counts["tokens"] += billed_tokens(

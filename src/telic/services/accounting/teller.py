@@ -102,5 +102,3 @@ def _is_by_others(before: GoalSnapshot | None, after: GoalSnapshot) -> bool:
         return True
     is_exhaustion = (after.status, after.reason) == (GoalStatus.PAUSED, Reason.BUDGET)
     return after.revision > before.revision + is_exhaustion
-
-
