@@ -8,6 +8,7 @@ from benchmarks import (
     growth,
     peers,
     postgres,
+    prompt,
     report,
     round_trips,
     sqlite_async,
@@ -28,6 +29,7 @@ THEMES = {
         round_trips,
         growth,
         start_up,
+        prompt,
         peers,
     )
 }

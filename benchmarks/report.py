@@ -104,6 +104,7 @@ so that what disturbs the machine disturbs both. Ratios travel between machines,
 - **Growth**: one goal per scope and five turns per goal in both databases; the same number of goals, spread evenly
   over the table in random order, is touched in both. `transition` pauses each and then resumes each. In the large
   database these goals' pages no longer fit the processor's caches, which also slows the bare apsw loop: see its row.
+- **quote**: five calls on one text. It is held to a time, since that is what is promised.
 - **Peers** do comparable work, not equal work: they have no ledger hash, no history and no budget check. The
   LangGraph store reads a record, adds to its counters and puts it back, which loses updates when two do it at once.
 """

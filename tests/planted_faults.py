@@ -14,6 +14,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).parents[1]
 SQL = "src/telic/storage/sql"
+PROMPT = "src/telic/prompt"
 BOTH = ("sqlite", "postgres")
 
 
@@ -158,6 +159,55 @@ FAULTS = (
         "if type(value) is not int:",
         "if not isinstance(value, int):",
         "tests/contract/test_contract.py -k bad_number",
+    ),
+    Fault(
+        "a look-alike of an angle bracket is shown in a prompt",
+        (f"{PROMPT}/characters.py",),
+        "for code in _disguised():",
+        "for code in ():",
+        "tests/prompt/test_quote.py -k hostile",
+    ),
+    Fault(
+        "a mark that swallows a tag's bracket is shown in a prompt",
+        (f"{PROMPT}/characters.py",),
+        "(0x0300, 0x036F), ",
+        "",
+        "tests/prompt/test_quote.py -k 'hostile or combines'",
+    ),
+    Fault(
+        "an unassigned character is shown in a prompt",
+        (f"{PROMPT}/characters.py",),
+        "bytearray(map(str.isprintable, map(chr, range(_EMPTY_FROM))))",
+        "bytearray([1]) * _EMPTY_FROM",
+        "tests/prompt/test_quote.py -k hostile",
+    ),
+    Fault(
+        "a note gets into the block as it is",
+        (f"{PROMPT}/block.py",),
+        "{quote(goal.note)}",
+        "{goal.note}",
+        "tests/prompt/test_block.py",
+    ),
+    Fault(
+        "the boundary can be guessed",
+        (f"{PROMPT}/block.py",),
+        "hmac.new(secret, message",
+        "hmac.new(bytes(32), message",
+        "tests/prompt/test_block.py",
+    ),
+    Fault(
+        "the block counts every token",
+        (f"{PROMPT}/amounts.py",),
+        "step = max(1, limit // BUDGET_STEPS)",
+        "step = 1",
+        "tests/prompt/test_block.py",
+    ),
+    Fault(
+        "bidirectional characters reach the terminal",
+        (f"{PROMPT}/characters.py",),
+        "or not (character.isprintable() or character in _SPACES)",
+        "",
+        "tests/interfaces/test_command.py -k hostile",
     ),
 )
 

@@ -4,6 +4,14 @@ from telic.domain.budget import BillingPolicy, Budget, ModelUsage, TurnUsage, Us
 from telic.domain.clock import Clock, Instant, SystemClock, from_datetime, to_datetime
 from telic.domain.criteria import Criterion, CriterionKind
 from telic.domain.errors import (
+    AgentExited,
+    AgentFailure,
+    AgentNotRunnable,
+    AgentOutputBroken,
+    AgentPromptTooLarge,
+    AgentSaidNothing,
+    AgentTimedOut,
+    AgentTurnFailed,
     AmbiguousId,
     BudgetExceeded,
     EmptyText,
@@ -11,6 +19,7 @@ from telic.domain.errors import (
     GoalNotActive,
     GoalNotFound,
     HoldLost,
+    InvalidCommand,
     InvalidCursor,
     InvalidInput,
     InvalidNumber,
@@ -33,6 +42,7 @@ from telic.domain.errors import (
     StoreUnavailable,
     TextTooLong,
     TurnConflict,
+    WorkspaceMissing,
 )
 from telic.domain.events import Event, EventKind, Turn, TurnResult
 from telic.domain.feed import EventPage, FeedEvent
@@ -50,6 +60,14 @@ from telic.storage.options import Durability
 __all__ = [
     "DEFAULT_SCOPE",
     "Actor",
+    "AgentExited",
+    "AgentFailure",
+    "AgentNotRunnable",
+    "AgentOutputBroken",
+    "AgentPromptTooLarge",
+    "AgentSaidNothing",
+    "AgentTimedOut",
+    "AgentTurnFailed",
     "AmbiguousId",
     "AsyncGoalAccounting",
     "AsyncGoalStore",
@@ -78,6 +96,7 @@ __all__ = [
     "HoldLost",
     "HoldState",
     "Instant",
+    "InvalidCommand",
     "InvalidCursor",
     "InvalidInput",
     "InvalidNumber",
@@ -111,6 +130,7 @@ __all__ = [
     "TurnUsage",
     "Usage",
     "UsageKind",
+    "WorkspaceMissing",
     "connect",
     "connect_async",
     "from_datetime",

@@ -13,17 +13,47 @@ import pytest
 ROOT = Path(__file__).parents[2]
 README = (ROOT / "README.md").read_text()
 EXAMPLE = re.compile(r"```python\n(.*?)```(?:\n\n```text\n(.*?)```)?", re.DOTALL)
+GUIDES = ["criteria"]
+"""Pages whose examples are one program, from the first to the last."""
 PAGES = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")])
 
 
-@pytest.mark.parametrize("number", range(len(EXAMPLE.findall(README))))
-def test_an_example_of_the_readme_prints_what_it_says(number: int, tmp_path: Path) -> None:
-    """Each example runs as pasted, in a new folder, and prints the text below it."""
-    code, expected = EXAMPLE.findall(README)[number]
+def _examples() -> list[object]:
+    """Each example that begins with an import, with the files that its page's other examples are named after."""
+    found: list[object] = []
+    for page in PAGES:
+        if page.stem in GUIDES:
+            continue
+        blocks = EXAMPLE.findall(page.read_text())
+        files = {code.split()[1]: code for code, _ in blocks if code.startswith("# ")}
+        found += [
+            pytest.param(files, code, expected, id=f"{page.stem}-{number}")
+            for number, (code, expected) in enumerate(blocks)
+            if code.startswith("import ")
+        ]
+    return found
+
+
+@pytest.mark.parametrize(("files", "code", "expected"), _examples())
+def test_an_example_prints_what_the_page_says(files: dict[str, str], code: str, expected: str, tmp_path: Path) -> None:
+    """It runs as pasted, in a new folder that has the page's files, and prints the text below it."""
+    for name, content in files.items():
+        (tmp_path / name).write_text(content)
     result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=tmp_path)
     assert result.returncode == 0, result.stderr
     if expected:
         assert result.stdout == expected
+
+
+@pytest.mark.parametrize("guide", GUIDES)
+def test_a_guide_prints_what_it_says(guide: str, tmp_path: Path) -> None:
+    """Its examples run as one program, in a new folder, and print the texts below them."""
+    examples = EXAMPLE.findall((ROOT / "docs" / "howto" / f"{guide}.md").read_text())
+    assert examples
+    script = "\n".join(code for code, _ in examples)
+    result = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, cwd=tmp_path)
+    assert result.returncode == 0, result.stderr
+    assert result.stdout == "".join(expected for _, expected in examples)
 
 
 def test_the_first_example_is_short() -> None:

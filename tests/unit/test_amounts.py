@@ -1,9 +1,12 @@
 """Amounts as people write them."""
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from telic import Budget, InvalidNumber
-from telic.interfaces.cli.amounts import parse_budget, parse_limit, show_amount
+from telic.domain.amounts import parse_budget, parse_limit, show_amount, write_limit
+from telic.domain.budget import LIMITS
 
 
 @pytest.mark.parametrize(
@@ -62,3 +65,26 @@ def test_a_budget_keeps_what_is_not_named() -> None:
 def test_an_amount_is_shown_as_people_read_it(name: str, amount: int, shown: str) -> None:
     """With separators and units."""
     assert show_amount(name, amount) == shown
+
+
+@given(st.sampled_from(LIMITS), st.integers(min_value=0, max_value=2**53 - 1))
+def test_a_written_limit_reads_back(name: str, amount: int) -> None:
+    """To the last microsecond and microunit."""
+    assert parse_limit(write_limit(name, amount)) == (name, amount)
+
+
+@pytest.mark.parametrize(
+    ("name", "amount", "written"),
+    [
+        ("tokens", 2_000_000, "2M"),
+        ("tokens", 1500, "1500"),
+        ("tokens", 2_500_000, "2500k"),
+        ("cost_microunits", 5_250_000, "$5.25"),
+        ("active_microseconds", 5_400_000_000, "90m"),
+        ("active_microseconds", 1_500_000, "1.5s"),
+        ("turns", 40, "40turns"),
+    ],
+)
+def test_a_limit_is_written_as_people_type_it(name: str, amount: int, written: str) -> None:
+    """In the shortest unit that keeps it whole."""
+    assert write_limit(name, amount) == written

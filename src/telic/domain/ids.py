@@ -2,6 +2,7 @@
 
 import os
 import re
+from collections.abc import Sequence
 from typing import Final, NewType
 
 from telic.domain.clock import Instant
@@ -12,6 +13,7 @@ GoalId = NewType("GoalId", str)
 
 MIN_PREFIX_CHARS: Final = 8
 MAX_ID_CHARS: Final = 64
+_SHORT_ID_CHARS: Final = 13
 _PREFIX = re.compile(r"[0-9a-f-]{8,36}")
 
 
@@ -53,3 +55,11 @@ def check_id(goal_id: object) -> str:
     if isinstance(goal_id, str) and goal_id.isascii() and len(goal_id) <= MAX_ID_CHARS and "\0" not in goal_id:
         return goal_id
     raise InvalidText(f"an id is a text of at most {MAX_ID_CHARS} ASCII characters")
+
+
+def short_ids(ids: Sequence[str]) -> list[str]:
+    """The shortest beginnings, of at least 13 characters, that tell these ids apart."""
+    length = _SHORT_ID_CHARS
+    while len({goal_id[:length] for goal_id in ids}) < len(set(ids)):
+        length += 1
+    return [goal_id[:length] for goal_id in ids]

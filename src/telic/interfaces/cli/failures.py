@@ -15,6 +15,7 @@ _NOT_ALLOWED: Final = 6
 _RETRYABLE: Final = 7
 _UNKNOWN: Final = 8
 _STORE: Final = 9
+_AGENT: Final = 11
 
 FAILURES: Final[dict[str, tuple[int, str | None]]] = {
     "invalid_input": (_INPUT, "telic COMMAND --help tells what is accepted"),
@@ -23,6 +24,7 @@ FAILURES: Final[dict[str, tuple[int, str | None]]] = {
     "text_too_long": (_INPUT, "keep the goal short and point to a file for the details, or raise --max-chars"),
     "invalid_number": (_INPUT, "whole numbers only; budgets as 2M, 500k, $5, 90m or 40turns"),
     "invalid_cursor": (_INPUT, "use the next_cursor of the page before, unchanged"),
+    "invalid_command": (_INPUT, "/goal help tells what can be typed in a chat"),
     "goal_not_found": (EXIT_NOTHING_THERE, "telic list shows the goals with their ids"),
     "ambiguous_id": (EXIT_NOTHING_THERE, "give more characters of the id; telic list shows enough of them"),
     "invalid_transition": (_CONFLICT, "telic show ID tells where the goal stands"),
@@ -35,6 +37,15 @@ FAILURES: Final[dict[str, tuple[int, str | None]]] = {
     "lease_lost": (_CONFLICT, "stop working on the goal; telic claim ID asks for it anew"),
     "hold_lost": (_CONFLICT, "record the turn without --hold"),
     "not_allowed": (_NOT_ALLOWED, None),
+    "agent_failure": (_AGENT, None),
+    "agent_not_runnable": (_AGENT, "name a command that can be executed, and a folder that is there"),
+    "agent_prompt_too_large": (_AGENT, "leave {prompt} out of the command; the prompt then comes on standard input"),
+    "agent_exited": (_AGENT, "the end of its output says why"),
+    "agent_timed_out": (_AGENT, "give each turn more time, or the agent smaller steps"),
+    "agent_said_nothing": (_AGENT, "run the command by hand to see why it prints nothing"),
+    "agent_output_broken": (_AGENT, "tell Telic the format that the command prints"),
+    "agent_turn_failed": (_AGENT, "the end of its output says why"),
+    "workspace_missing": (_AGENT, "name a folder that is there"),
     "store_busy": (_RETRYABLE, "repeat the command; nothing was written"),
     "store_unavailable": (_RETRYABLE, "repeat the command when the store can be reached; nothing was written"),
     "outcome_unknown": (_UNKNOWN, "repeat the command with the --key it names; it then happens exactly once"),

@@ -6,6 +6,7 @@ from typing import Any
 
 import click
 
+from telic.domain.amounts import parse_budget
 from telic.domain.budget import Budget
 from telic.domain.criteria import Criterion
 from telic.domain.errors import InvalidInput
@@ -13,7 +14,6 @@ from telic.domain.goal import Goal, GoalStatus, Reason
 from telic.domain.jsonable import goal_to_json
 from telic.domain.lifecycle import REASONS
 from telic.domain.limits import DEFAULT_MAX_CHARS
-from telic.interfaces.cli.amounts import parse_budget
 from telic.interfaces.cli.failures import EXIT_NOTHING_THERE
 from telic.interfaces.cli.render import show_goal, show_goals
 from telic.interfaces.cli.session import Session, command

@@ -2,11 +2,11 @@
 
 import click
 
+from telic.domain.amounts import parse_limit
 from telic.domain.budget import TurnUsage
 from telic.domain.errors import InvalidNumber
 from telic.domain.goal import Actor
 from telic.domain.jsonable import goal_to_json, turn_to_json
-from telic.interfaces.cli.amounts import parse_limit
 from telic.interfaces.cli.failures import EXIT_FOUND_PROBLEMS
 from telic.interfaces.cli.render import show_events, show_goal, show_turns
 from telic.interfaces.cli.session import Session, command

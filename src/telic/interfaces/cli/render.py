@@ -2,16 +2,15 @@
 
 from collections.abc import Sequence
 
+from telic.domain.amounts import show_amount
 from telic.domain.clock import Instant, to_datetime
 from telic.domain.criteria import Criterion
 from telic.domain.events import Event, Turn
 from telic.domain.goal import Goal
+from telic.domain.ids import short_ids
 from telic.domain.jsonable import event_to_json, goal_to_json, turn_to_json
-from telic.interfaces.cli.amounts import show_amount
+from telic.domain.wording import first_words
 from telic.interfaces.cli.terminal import Terminal
-
-_SHORT_ID_CHARS = 13
-_SHORT_TEXT_CHARS = 60
 
 
 def show_goal(terminal: Terminal, goal: Goal) -> None:
@@ -38,7 +37,7 @@ def _standing(goal: Goal) -> str:
 
 
 def _criterion(criterion: Criterion) -> str:
-    return f"{criterion.kind}: {' '.join(criterion.argv) or criterion.question}"
+    return f"{criterion.kind}: {criterion.title}"
 
 
 def _spending(goal: Goal) -> list[tuple[str, str]]:
@@ -60,30 +59,25 @@ def show_time(instant: Instant) -> str:
     return to_datetime(instant).strftime("%Y-%m-%d %H:%M:%SZ")
 
 
-def short_ids(goals: Sequence[Goal]) -> list[str]:
-    """The shortest beginnings, of at least 13 characters, that tell these goals apart."""
-    length = _SHORT_ID_CHARS
-    while len({goal.id[:length] for goal in goals}) < len({goal.id for goal in goals}):
-        length += 1
-    return [goal.id[:length] for goal in goals]
-
-
 def show_goals(terminal: Terminal, goals: Sequence[Goal]) -> None:
     """The goals as a table."""
     rows = [
-        [short, goal.scope, str(goal.status), str(goal.reason or ""), _shortly(goal), str(goal.turns_used), goal_text]
-        for short, goal, goal_text in zip(short_ids(goals), goals, map(_first_words, goals), strict=True)
+        [
+            short,
+            goal.scope,
+            str(goal.status),
+            str(goal.reason or ""),
+            _shortly(goal),
+            str(goal.turns_used),
+            first_words(goal.text),
+        ]
+        for short, goal in zip(short_ids([goal.id for goal in goals]), goals, strict=True)
     ]
     terminal.table(["id", "scope", "status", "reason", "tokens", "turns", "text"], rows)
 
 
 def _shortly(goal: Goal) -> str:
     return show_amount("tokens", goal.tokens_used) + _of("tokens", goal.token_budget)
-
-
-def _first_words(goal: Goal) -> str:
-    text = " ".join(goal.text.split())
-    return text if len(text) <= _SHORT_TEXT_CHARS else text[: _SHORT_TEXT_CHARS - 1] + "…"
 
 
 def show_events(terminal: Terminal, events: Sequence[Event]) -> None:

@@ -2,25 +2,10 @@
 
 import json
 import sys
-import unicodedata
 from collections.abc import Sequence
-from typing import Any, Final, TextIO
+from typing import Any, TextIO
 
-_UNSAFE_CATEGORIES: Final = frozenset({"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"})
-
-
-def safe(text: str) -> str:
-    """The text with every control, formatting, private and unassigned character written out as an escape."""
-    if text.isascii() and text.isprintable():
-        return text
-    return "".join(_escaped(character) for character in text)
-
-
-def _escaped(character: str) -> str:
-    if unicodedata.category(character) not in _UNSAFE_CATEGORIES:
-        return character
-    code = ord(character)
-    return f"\\x{code:02x}" if code < 0x100 else f"\\u{code:04x}" if code < 0x10000 else f"\\U{code:08x}"
+from telic.prompt.escape import visible
 
 
 class Terminal:
@@ -33,7 +18,7 @@ class Terminal:
 
     def line(self, text: str = "") -> None:
         """One line of text on standard output."""
-        self._output.write(safe(text) + "\n")
+        self._output.write(visible(text) + "\n")
 
     def json(self, data: Any) -> None:
         """The data as one line of JSON on standard output, ASCII only."""
@@ -46,7 +31,7 @@ class Terminal:
     def hint(self, text: str) -> None:
         """A next step, on standard error; none for programs."""
         if not self.as_json:
-            self._errors.write(f"hint: {safe(text)}\n")
+            self._errors.write(f"hint: {visible(text)}\n")
 
     def error(self, code: str, message: str, *, retryable: bool, hint: str | None) -> None:
         """What went wrong, on standard error: one line, and one for what to do."""
@@ -54,7 +39,7 @@ class Terminal:
             data = {"code": code, "message": message, "retryable": retryable, "hint": hint}
             self._errors.write(json.dumps({"error": data}) + "\n")
             return
-        self._errors.write(f"telic: {safe(message)}\n")
+        self._errors.write(f"telic: {visible(message)}\n")
         if hint is not None:
             self.hint(hint)
 
@@ -71,9 +56,9 @@ class Terminal:
 
         table = Table(*columns, box=box.SIMPLE_HEAD)
         for row in rows:
-            table.add_row(*(Text(safe(cell)) for cell in row))
+            table.add_row(*(Text(visible(cell)) for cell in row))
         Console(file=self._output, markup=False, highlight=False, emoji=False).print(table)
 
     def line_of_cells(self, cells: Sequence[str]) -> None:
         """The cells with tabs between them; none can hold one of its own."""
-        self._output.write("\t".join(safe(cell) for cell in cells) + "\n")
+        self._output.write("\t".join(visible(cell) for cell in cells) + "\n")

@@ -219,8 +219,17 @@ UPDATE goals SET text = :text, criteria = :criteria, token_budget = :token_budge
 WHERE id = :id
 RETURNING {goal_columns}
 
+-- statement: goals.remark
+-- The row is locked; one event of kind :kind follows by events.append, which changes nothing else.
+UPDATE goals SET updated_at = {now}, event_count = event_count + 1,
+    event_hash = telic_digest(event_hash || '|' || id || '|' || (event_count + 1) || '|' || revision || '|'
+        || CAST(:kind AS TEXT) || '|' || CAST(:actor AS TEXT) || '|' || {now} || '|' || CAST(:data AS TEXT) || '|'
+        || CAST(:key AS TEXT))
+WHERE id = :id
+RETURNING {goal_columns}
+
 -- statement: events.append
--- Writes down the change that goals.redefine has just made.
+-- Writes down the change that goals.redefine or goals.remark has just made.
 INSERT INTO events ({event_columns})
 SELECT id, event_count, revision, :kind, :actor, updated_at, CAST(:key AS TEXT), :data, event_hash
 FROM goals WHERE id = :id
@@ -231,6 +240,19 @@ SELECT {event_columns} FROM events WHERE goal_id = :id AND key = :key
 
 -- statement: events.page
 SELECT {event_columns} FROM events WHERE goal_id = :id AND number > :after ORDER BY number LIMIT :limit
+
+-- statement: events.before
+SELECT {event_columns} FROM events WHERE goal_id = :id AND number < :before ORDER BY number DESC LIMIT :limit
+
+-- statement: loop.get
+SELECT state FROM loop_states WHERE goal_id = :id
+
+-- statement: loop.put
+INSERT INTO loop_states (goal_id, state, lease_token, updated_at)
+SELECT id, :state, lease_token, :at FROM goals WHERE id = :id AND {leased}
+ON CONFLICT (goal_id) DO UPDATE SET state = excluded.state, lease_token = excluded.lease_token,
+    updated_at = excluded.updated_at
+RETURNING goal_id
 
 -- statement: turns.page
 SELECT {turn_columns} FROM turns WHERE goal_id = :id AND number > :after ORDER BY number LIMIT :limit

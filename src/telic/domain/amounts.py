@@ -60,16 +60,30 @@ def parse_budget(limits: tuple[str, ...], base: Budget) -> Budget:
     return replace(base, **dict(parsed))
 
 
+def write_limit(name: str, amount: int) -> str:
+    """The budget and its amount, in its unit, as a person would type them: `parse_limit` reads it back."""
+    if name == "turns":
+        return f"{amount}turns"
+    if name == "cost_microunits":
+        return f"${Decimal(amount) / _MICRO:f}"
+    if name == "active_microseconds":
+        minutes, rest = divmod(amount, 60 * _MICRO)
+        return f"{Decimal(amount) / _MICRO:f}s" if rest else f"{minutes}m"
+    divisor, unit = next(((of, unit) for unit, of in (("M", 1_000_000), ("k", 1_000)) if amount % of == 0), (1, ""))
+    return f"{amount // divisor}{unit}"
+
+
 def show_amount(name: str, amount: int) -> str:
     """The amount as a person reads it."""
     if name == "cost_microunits":
         return f"${Decimal(amount) / _MICRO:,.2f}"
     if name == "active_microseconds":
-        return _show_duration(amount // _MICRO)
+        return show_duration(amount // _MICRO)
     return f"{amount:,}"
 
 
-def _show_duration(seconds: int) -> str:
+def show_duration(seconds: int) -> str:
+    """The duration in its two largest units."""
     hours, rest = divmod(seconds, 3600)
     minutes, seconds = divmod(rest, 60)
     return f"{hours}h{minutes:02}m" if hours else f"{minutes}m{seconds:02}s" if minutes else f"{seconds}s"

@@ -1,0 +1,106 @@
+"""All verdicts on a goal's criteria at one revision, and what they say together."""
+
+from dataclasses import dataclass
+from typing import Any, Final
+
+from telic.domain.criteria import MAX_CRITERIA
+from telic.domain.errors import InvalidInput
+from telic.domain.limits import check_counter
+from telic.domain.verdict import JUDGE_ERRORS, MAX_OUTPUT_TAIL_CHARS, Outcome, Verdict, check_sha256
+
+FEEDBACK_CHARS: Final = 12_000
+"""How much of all checks' output goes into one prompt, shared evenly."""
+
+
+@dataclass(frozen=True, slots=True)
+class Feedback:
+    """What an agent should hear of a criterion that did not pass. Its texts are others' words: render them escaped."""
+
+    index: int
+    outcome: Outcome
+    detail: str
+    reasons: tuple[str, ...]
+    suggestions: tuple[str, ...]
+    output_tail: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Verification:
+    """All verdicts at one revision, in the order of the criteria, whose hashes are in `criterion_hashes`.
+
+    A criterion without a verdict was not reached, because one before it did not pass.
+
+    Raises:
+        InvalidInput: a verdict is about another revision, or about no criterion of these, or comes twice.
+    """
+
+    revision: int
+    criterion_hashes: tuple[str, ...]
+    verdicts: tuple[Verdict, ...]
+
+    def __post_init__(self) -> None:
+        check_counter("revision", self.revision)
+        if len(self.criterion_hashes) > MAX_CRITERIA:
+            raise InvalidInput(f"a goal may have at most {MAX_CRITERIA} criteria")
+        for criterion_hash in self.criterion_hashes:
+            check_sha256(criterion_hash)
+        places = [verdict.index for verdict in self.verdicts]
+        if places != sorted(set(places)):
+            raise InvalidInput("verdicts come in the order of their criteria, at most one for each")
+        for verdict in self.verdicts:
+            about = self.criterion_hashes[verdict.index : verdict.index + 1]
+            if verdict.revision != self.revision or about != (verdict.criterion_hash,):
+                raise InvalidInput(f"the verdict on criterion {verdict.index} is about another goal or revision")
+
+    @property
+    def is_verified(self) -> bool:
+        """Whether there are criteria and every one of them passed, all at this revision."""
+        return 0 < len(self.criterion_hashes) == len(self.verdicts) and self.outcome is Outcome.PASSED
+
+    @property
+    def outcome(self) -> Outcome:
+        """What came of it altogether: failed before error before pending; passed only where nothing is missing."""
+        found = {verdict.outcome for verdict in self.verdicts}
+        for outcome in (Outcome.FAILED, Outcome.ERROR, Outcome.PENDING):
+            if outcome in found:
+                return outcome
+        is_whole = 0 < len(self.criterion_hashes) == len(self.verdicts)
+        return Outcome.PASSED if is_whole else Outcome.ERROR
+
+    @property
+    def passed_hashes(self) -> frozenset[str]:
+        """The hashes of the criteria that passed."""
+        return frozenset(verdict.criterion_hash for verdict in self.verdicts if verdict.outcome is Outcome.PASSED)
+
+    @property
+    def feedback(self) -> tuple[Feedback, ...]:
+        """What the next prompt says: the criteria that failed, could not be run to an end, or lack evidence.
+
+        That a judge gave no answer is left out: the agent cannot mend it.
+        """
+        told = [verdict for verdict in self.verdicts if _concerns_agent(verdict)]
+        share = min(MAX_OUTPUT_TAIL_CHARS, FEEDBACK_CHARS // max(len(told), 1))
+        return tuple(
+            Feedback(
+                verdict.index,
+                verdict.outcome,
+                verdict.detail,
+                verdict.reasons,
+                verdict.suggestions,
+                verdict.output_tail[-share:],
+            )
+            for verdict in told
+        )
+
+    def as_dict(self) -> dict[str, Any]:
+        """The verification as JSON keeps it."""
+        return {
+            "revision": self.revision,
+            "criterion_hashes": list(self.criterion_hashes),
+            "verdicts": [verdict.as_dict() for verdict in self.verdicts],
+        }
+
+
+def _concerns_agent(verdict: Verdict) -> bool:
+    is_broken = verdict.error is not None and verdict.error not in JUDGE_ERRORS
+    return verdict.outcome is Outcome.FAILED or is_broken

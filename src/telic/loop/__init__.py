@@ -1,0 +1,1 @@
+"""The autonomous loop: what drives a goal's agent, turn after turn."""

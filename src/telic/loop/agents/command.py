@@ -1,0 +1,188 @@
+"""The agent that is a command: any program that takes a prompt and prints what came of it."""
+
+import errno
+import os
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
+from typing import Final, NoReturn
+
+from telic.domain.clock import Clock, SystemClock
+from telic.domain.errors import (
+    AgentExited,
+    AgentFailure,
+    AgentNotRunnable,
+    AgentOutputBroken,
+    AgentPromptTooLarge,
+    AgentSaidNothing,
+    AgentTimedOut,
+    AgentTurnFailed,
+    InvalidInput,
+)
+from telic.loop.agents.formats import PLAIN, OutputFormat
+from telic.loop.agents.output import LineSplitter
+from telic.loop.agents.parsing import Parsed
+from telic.loop.agents.process import DEFAULT_GRACE_SECONDS, ProcessResult, run_process
+from telic.loop.agents.protocol import MAX_REPORT_TEXT_CHARS, MAX_SESSION_CHARS, TurnReport, TurnRequest, kept_tail
+
+_PROMPT: Final = "{prompt}"
+_SESSION: Final = "{session}"
+_SHOWN_CHARS: Final = 200
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CommandAgent:
+    """Runs a command for each turn, in the request's workspace, without a shell.
+
+    The prompt comes on standard input, or in place of `{prompt}` in a word of `argv`. `resume_argv`, where there is
+    one, continues a conversation; `{session}` in it becomes the conversation's id. The command finds
+    `TELIC_GOAL_ID`, `TELIC_TURN_NUMBER`, `TELIC_TURN_KEY` and `TELIC_SESSION` in its environment, besides this
+    process's own and `environment`. `on_line` is given each line of output as it comes.
+
+    When the turn ends, however it ends, no process of the command's group is left: they have `grace_seconds` to
+    stop when asked to, and are then killed.
+    """
+
+    argv: tuple[str, ...]
+    resume_argv: tuple[str, ...] | None = None
+    output_format: OutputFormat = PLAIN
+    environment: Mapping[str, str] = field(default_factory=dict[str, str])
+    on_line: Callable[[str], None] | None = None
+    grace_seconds: float = DEFAULT_GRACE_SECONDS
+    clock: Clock = field(default_factory=SystemClock)
+
+    async def turn(self, request: TurnRequest) -> TurnReport:
+        """The command has ended, and its output says what came of the turn.
+
+        Raises:
+            AgentFailure: it came to nothing; the error has the end of the output, and the usage as far as it is known.
+        """
+        lines, parser = LineSplitter(), self.output_format.parser(request.session)
+
+        def take(line: bytes) -> None:
+            parser.take(line)
+            if self.on_line is not None:
+                self.on_line(line.decode(errors="replace"))
+
+        def take_chunk(chunk: bytes) -> None:
+            for line in lines.split(chunk):
+                take(line)
+
+        result = await self._run(request, take_chunk)
+        for line in lines.finish():
+            take(line)
+        parsed = _with_time(parser.parsed(self.clock.now()), result)
+        _check(request, result, parsed, lines.dropped)
+        return _report(parsed, result)
+
+    async def _run(self, request: TurnRequest, on_chunk: Callable[[bytes], None]) -> ProcessResult:
+        argv = self._argv(request)
+        in_argument = any(_PROMPT in word for word in self._template(request))
+        try:
+            return await run_process(
+                argv,
+                cwd=request.workspace,
+                timeout_seconds=request.timeout_seconds,
+                stdin=None if in_argument else request.prompt.encode(),
+                environment=os.environ | dict(self.environment) | _turn_environment(request),
+                on_chunk=on_chunk,
+                grace_seconds=self.grace_seconds,
+            )
+        except OSError as error:
+            _raise_not_started(request, argv[0], error, in_argument)
+
+    def _template(self, request: TurnRequest) -> tuple[str, ...]:
+        return self.resume_argv if self.resume_argv is not None and self._session_id(request) else self.argv
+
+    def _session_id(self, request: TurnRequest) -> str:
+        return "" if request.session is None else self.output_format.session_id(request.session)
+
+    def _argv(self, request: TurnRequest) -> list[str]:
+        session = self._session_id(request)
+        # In one pass over the template: a prompt that mentions {session} stays as it is.
+        parts = [word.split(_PROMPT) for word in self._template(request)]
+        return [request.prompt.join(part.replace(_SESSION, session) for part in word) for word in parts]
+
+
+def _turn_environment(request: TurnRequest) -> dict[str, str]:
+    return {
+        "TELIC_GOAL_ID": request.goal.id,
+        "TELIC_TURN_NUMBER": str(request.turn_number),
+        "TELIC_TURN_KEY": request.turn_key,
+        "TELIC_SESSION": request.session or "",
+    }
+
+
+def _raise_not_started(request: TurnRequest, command: str, error: OSError, in_argument: bool) -> NoReturn:
+    if error.errno == errno.E2BIG and in_argument:
+        raise AgentPromptTooLarge(
+            f"the prompt of {len(request.prompt.encode())} bytes is larger than the system lets an argument be; "
+            "leave {prompt} out of the command, and the prompt comes on standard input",
+            session=request.session,
+        ) from error
+    reason = error.strerror or str(error)
+    raise AgentNotRunnable(
+        f"{command!a} cannot be run in {str(request.workspace)!a}: {reason}", session=request.session
+    ) from error
+
+
+def _with_time(parsed: Parsed, result: ProcessResult) -> Parsed:
+    """The same with the time that the turn took; what broken output says of usage is not believed."""
+    usage = parsed.usage if parsed.broken is None else None
+    if usage is not None and usage.active_microseconds == 0:
+        usage = replace(usage, active_microseconds=result.elapsed_microseconds)
+    return replace(parsed, usage=usage)
+
+
+def _check(request: TurnRequest, result: ProcessResult, parsed: Parsed, dropped_lines: int) -> None:
+    """Nothing happens where the output is a report. A provider's quota is no failure, however the command ended."""
+    if parsed.quota is not None:
+        return
+    if result.timed_out:
+        _fail(AgentTimedOut, f"the agent took longer than {request.timeout_seconds:g} seconds", result, parsed)
+    if parsed.failure is not None:
+        _fail(AgentTurnFailed, f"the agent says: {kept_tail(parsed.failure, MAX_REPORT_TEXT_CHARS)}", result, parsed)
+    if result.exit_code != 0 and not parsed.boundary:
+        _fail(AgentExited, _ended(result.exit_code or 0, _tail(result)), result, parsed)
+    if result.output_bytes == 0:
+        _fail(AgentSaidNothing, "the agent printed nothing", result, parsed)
+    if parsed.broken is not None:
+        _fail(AgentOutputBroken, f"the agent's output is broken: {parsed.broken}", result, parsed)
+    if not parsed.finished:
+        lost = f"; {dropped_lines} lines were too long to be read" if dropped_lines else ""
+        _fail(AgentOutputBroken, f"the agent's output ends without a result{lost}", result, parsed)
+
+
+def _ended(exit_code: int, output_tail: str) -> str:
+    how = f"was killed by signal {-exit_code}" if exit_code < 0 else f"ended with exit code {exit_code}"
+    last_line = output_tail.rstrip().rpartition("\n")[2][-_SHOWN_CHARS:]
+    return f"the agent's command {how}" + (f": {last_line}" if last_line else "")
+
+
+def _fail(kind: type[AgentFailure], message: str, result: ProcessResult, parsed: Parsed) -> NoReturn:
+    raise kind(message, output_tail=_tail(result), usage=parsed.usage, session=parsed.session)
+
+
+def _tail(result: ProcessResult) -> str:
+    """The end of both streams, errors last: there commands say what went wrong."""
+    streams = [text for text in (result.output_tail, result.errors_tail) if text]
+    half = MAX_REPORT_TEXT_CHARS // 2
+    return "\n".join(kept_tail(stream.decode(errors="replace"), half) for stream in streams)
+
+
+def _report(parsed: Parsed, result: ProcessResult) -> TurnReport:
+    too_long = parsed.session is not None and len(parsed.session) > MAX_SESSION_CHARS
+    try:
+        return TurnReport(
+            text=parsed.text,
+            usage=parsed.usage,
+            model=parsed.model,
+            claim=parsed.statement.claim,
+            note=parsed.statement.note,
+            session=None if too_long else parsed.session,
+            tool_effects=parsed.tool_effects,
+            tool_output_tail=parsed.tool_output_tail,
+            quota=parsed.quota,
+            wake=parsed.statement.wake,
+        )
+    except InvalidInput as error:
+        _fail(AgentOutputBroken, f"the agent's output is broken: {error}", result, parsed)

@@ -1,0 +1,1 @@
+"""Checking a goal's criteria: commands, then judges, then humans; nothing here writes to a store."""

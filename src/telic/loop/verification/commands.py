@@ -1,0 +1,148 @@
+"""Command criteria: run in the workspace, kept with their exit code, the end of their output and its hash."""
+
+import asyncio
+import errno
+import signal
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Final
+
+from telic.domain.criteria import Criterion
+from telic.domain.verdict import MAX_OUTPUT_TAIL_CHARS, CheckError, Outcome, Verdict
+from telic.loop.agents.process import ProcessResult, run_process
+from telic.loop.agents.protocol import kept_tail
+from telic.loop.verification.judge_answer import kept_statement
+
+DEFAULT_TIMEOUT_SECONDS: Final = 600
+SHELL: Final = "/bin/sh"
+
+_MAX_BYTES_OF_A_CHARACTER: Final = 4
+_NOT_EXECUTABLE_EXIT, _NOT_FOUND_EXIT = 126, 127
+_SIGNAL_EXITS: Final = range(129, 129 + 64)
+
+
+class CannotRun(Exception):
+    """A command could not be run to an end of its own; `error` says why."""
+
+    def __init__(self, error: CheckError, detail: str) -> None:
+        super().__init__(detail)
+        self.error = error
+
+
+async def check_command(
+    criterion: Criterion,
+    *,
+    index: int,
+    revision: int,
+    workspace: Path,
+    environment: Mapping[str, str] | None = None,
+) -> Verdict:
+    """The command has run in its folder, and nothing that it started is left.
+
+    It passes with exit code 0 and fails with another. That it could not run, took longer than its time-out (600
+    seconds where it names none), was killed, or says by the exit codes 126 and 127 that it found nothing to run,
+    is an error and no failure. `environment` is the whole of it, or None for this process's own.
+    """
+    try:
+        folder = await asyncio.to_thread(folder_of, criterion, workspace)
+        result = await run(criterion, folder, stdin=None, environment=environment)
+    except CannotRun as failure:
+        return Verdict(
+            index=index,
+            revision=revision,
+            criterion_hash=criterion.content_hash,
+            outcome=Outcome.ERROR,
+            error=failure.error,
+            detail=kept_statement(str(failure)),
+        )
+    error, detail = why_no_answer(criterion, result)
+    return Verdict(
+        index=index,
+        revision=revision,
+        criterion_hash=criterion.content_hash,
+        outcome=Outcome.ERROR if error else Outcome.FAILED if result.exit_code else Outcome.PASSED,
+        error=error,
+        detail=detail,
+        exit_code=None if result.exit_code is None or result.exit_code < 0 else result.exit_code,
+        output_tail=kept_tail(result.output_tail.decode(errors="replace"), MAX_OUTPUT_TAIL_CHARS),
+        output_sha256=result.output_sha256,
+        duration_microseconds=result.elapsed_microseconds,
+    )
+
+
+def folder_of(criterion: Criterion, workspace: Path) -> Path:
+    """Where the criterion's command runs: a folder that is there, inside the workspace, with no links left in it.
+
+    Raises:
+        CannotRun: it is not there, or leads out of the workspace.
+    """
+    try:
+        root = workspace.resolve(strict=True)
+        folder = (root / (criterion.folder or ".")).resolve(strict=True)
+    except (OSError, RuntimeError) as error:
+        raise CannotRun(CheckError.FOLDER_MISSING, f"the folder is not there: {error}") from error
+    if not folder.is_relative_to(root):
+        raise CannotRun(CheckError.FOLDER_OUTSIDE, f"the folder {criterion.folder!a} leads out of the workspace")
+    if not folder.is_dir():
+        raise CannotRun(CheckError.FOLDER_MISSING, f"{criterion.folder!a} is no folder")
+    return folder
+
+
+async def run(
+    criterion: Criterion,
+    folder: Path,
+    *,
+    stdin: bytes | None,
+    environment: Mapping[str, str] | None,
+    timeout_seconds: float = DEFAULT_TIMEOUT_SECONDS,
+    tail_bytes: int = MAX_OUTPUT_TAIL_CHARS * _MAX_BYTES_OF_A_CHARACTER,
+) -> ProcessResult:
+    """The criterion's command has ended. What it prints on standard error is output too, unless it has input.
+
+    Raises:
+        CannotRun: it could not be started.
+    """
+    argv: Sequence[str] = (SHELL, "-c", *criterion.argv) if criterion.shell else criterion.argv
+    try:
+        return await run_process(
+            argv,
+            cwd=folder,
+            timeout_seconds=criterion.timeout_seconds or timeout_seconds,
+            stdin=stdin,
+            environment=environment,
+            merge_errors=stdin is None,
+            tail_bytes=tail_bytes,
+        )
+    except OSError as error:
+        raise _not_started(error, folder) from error
+
+
+def why_no_answer(criterion: Criterion, result: ProcessResult) -> tuple[CheckError | None, str]:
+    """Why the run says nothing about the criterion, or None where it does; and how it ended, in words."""
+    code = result.exit_code
+    if result.timed_out or code is None:
+        return CheckError.TIMED_OUT, f"it was stopped after {result.elapsed_microseconds / 1e6:.1f} seconds"
+    if code < 0:
+        return CheckError.KILLED, f"it was killed by {_signal_name(-code)}"
+    if criterion.shell and code in _SIGNAL_EXITS:
+        return CheckError.KILLED, f"the shell says that {_signal_name(code - 128)} killed it"
+    if code == _NOT_FOUND_EXIT:
+        return CheckError.NOT_FOUND, "exit code 127: a command was not found"
+    if code == _NOT_EXECUTABLE_EXIT:
+        return CheckError.NOT_EXECUTABLE, "exit code 126: a command could not be executed"
+    return None, f"exit code {code}"
+
+
+def _not_started(error: OSError, folder: Path) -> CannotRun:
+    if not folder.is_dir():
+        return CannotRun(CheckError.FOLDER_MISSING, "the folder is gone")
+    if isinstance(error, FileNotFoundError | NotADirectoryError):
+        return CannotRun(CheckError.NOT_FOUND, f"the command was not found: {error}")
+    if isinstance(error, PermissionError) or error.errno == errno.ENOEXEC:
+        return CannotRun(CheckError.NOT_EXECUTABLE, f"the command cannot be executed: {error}")
+    return CannotRun(CheckError.NOT_STARTED, f"the command could not be started: {error}")
+
+
+def _signal_name(number: int) -> str:
+    known = {each.value: each.name for each in signal.Signals}
+    return known.get(number, f"signal {number}")

@@ -1,0 +1,255 @@
+"""The content hash of a workspace: equal for equal files, different after any change that is not ignored.
+
+In a git repository it covers tracked and untracked files, ignored ones not; elsewhere, or where git cannot tell, all
+files but those of well-known caches. It covers names, content, the executable bit and targets of links; no times,
+no owners, no empty folders.
+"""
+
+import asyncio
+import os
+import re
+import stat
+import threading
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from fnmatch import translate
+from hashlib import sha256
+from pathlib import Path
+from typing import Final
+
+from telic.domain.errors import InvalidNumber, WorkspaceMissing
+from telic.loop.agents.process import run_process
+
+DEFAULT_EXCLUDES: Final = (
+    ".git",
+    ".hg",
+    ".svn",
+    ".venv",
+    "node_modules",
+    "__pycache__",
+    ".mypy_cache",
+    ".pytest_cache",
+    ".ruff_cache",
+    ".tox",
+)
+"""Names of folders and files that are left out wherever they are."""
+
+_MISSING: Final = "the workspace is no folder, or gone: {!a}"
+_READ_BYTES: Final = 1 << 20
+_MAX_LISTING_BYTES: Final = 64 << 20
+_LIST_FILES: Final = (
+    "git",
+    # A repository's own settings could name a command to run here, and an agent could have written them.
+    *("-c", "core.fsmonitor=false", "-c", "core.hooksPath=/dev/null"),
+    *("ls-files", "-z", "--cached", "--others", "--exclude-standard"),
+)
+
+
+class ListedBy(StrEnum):
+    """Who told which files there are."""
+
+    GIT = "git"
+    WALK = "walk"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WorkspaceLimits:
+    """How much of a workspace is looked at.
+
+    The files are taken in the order of their paths. Beyond `max_bytes` of content, a file's size and time of
+    change stand for its content, and so they do for a file that cannot be read. Beyond `max_files` nothing is
+    looked at, and the state says that it is not whole. Git may take `timeout_seconds` to list them.
+
+    Raises:
+        InvalidNumber: a limit is below 1.
+    """
+
+    max_files: int = 50_000
+    max_bytes: int = 256 << 20
+    timeout_seconds: float = 30.0
+
+    def __post_init__(self) -> None:
+        if self.max_files < 1 or self.max_bytes < 1 or not self.timeout_seconds > 0:
+            raise InvalidNumber("the limits of a workspace are above 0")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WorkspaceState:
+    """A workspace as it was seen. `stood_in` files are in the hash with size and time in place of their content."""
+
+    hash: str
+    listed_by: ListedBy
+    files: int
+    content_bytes: int
+    stood_in: int
+    is_whole: bool
+
+
+async def observe_workspace(
+    workspace: Path, *, excludes: Sequence[str] = DEFAULT_EXCLUDES, limits: WorkspaceLimits | None = None
+) -> WorkspaceState:
+    """The workspace was looked at, outside the event loop's thread; nothing in it was changed or run.
+
+    `excludes` are shell patterns for a name anywhere, or for a whole path relative to the workspace.
+
+    Raises:
+        WorkspaceMissing: it is not there, or went away meanwhile.
+    """
+    limits = limits or WorkspaceLimits()
+    if not await asyncio.to_thread(workspace.is_dir):
+        raise WorkspaceMissing(_MISSING.format(str(workspace)))
+    listed = await _listed_by_git(workspace, limits)
+    stop = threading.Event()
+    try:
+        return await asyncio.to_thread(_observe, workspace, listed, _Excludes(excludes), limits, stop)
+    finally:
+        stop.set()
+
+
+async def _listed_by_git(workspace: Path, limits: WorkspaceLimits) -> list[str]:
+    """The paths that git lists; none where git is not there, is not asked for this folder, or ignores it all."""
+    listing = bytearray()
+
+    def take(chunk: bytes) -> None:
+        if len(listing) < _MAX_LISTING_BYTES:
+            listing.extend(chunk)
+
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("GIT_")}
+    try:
+        result = await run_process(
+            _LIST_FILES,
+            cwd=workspace,
+            timeout_seconds=limits.timeout_seconds,
+            environment=environment | {"GIT_OPTIONAL_LOCKS": "0"},
+            on_chunk=take,
+        )
+    except OSError:
+        return []
+    if result.exit_code != 0 or result.output_bytes > _MAX_LISTING_BYTES:
+        return []
+    return [os.fsdecode(path) for path in bytes(listing).split(b"\0") if path]
+
+
+def _observe(
+    workspace: Path, listed: list[str], excludes: "_Excludes", limits: WorkspaceLimits, stop: threading.Event
+) -> WorkspaceState:
+    reading = _Reading(workspace, excludes, limits, stop)
+    reading.take(sorted(set(listed)) if listed else _walk(workspace, "", excludes))
+    if not workspace.is_dir():
+        raise WorkspaceMissing(_MISSING.format(str(workspace)))
+    return WorkspaceState(
+        hash=reading.hash,
+        listed_by=ListedBy.GIT if listed else ListedBy.WALK,
+        files=reading.files,
+        content_bytes=reading.content_bytes,
+        stood_in=reading.stood_in,
+        is_whole=reading.is_whole,
+    )
+
+
+class _Reading:
+    """A hash over files, while it grows."""
+
+    def __init__(self, workspace: Path, excludes: "_Excludes", limits: WorkspaceLimits, stop: threading.Event) -> None:
+        self._root = workspace
+        self._excludes = excludes
+        self._limits = limits
+        self._stop = stop
+        self._digest = sha256()
+        self.files = 0
+        self.content_bytes = 0
+        self.stood_in = 0
+        self.is_whole = True
+
+    @property
+    def hash(self) -> str:
+        return self._digest.hexdigest()
+
+    def take(self, paths: Iterable[str]) -> None:
+        """The files are in the hash, up to the limit; a folder among them (a repository in this one) is walked."""
+        for path in paths:
+            if self._stop.is_set():
+                return
+            if self.files >= self._limits.max_files:
+                self.is_whole = False
+                return
+            if not self._excludes.cover(path):
+                self._take_one(path)
+
+    def _take_one(self, path: str) -> None:
+        try:
+            status = (self._root / path).lstat()
+        except OSError:
+            return
+        if stat.S_ISDIR(status.st_mode):
+            self.take(_walk(self._root, path.rstrip("/"), self._excludes))
+            return
+        self.files += 1
+        for part in (os.fsencode(path), *self._content(self._root / path, status)):
+            self._digest.update(f"{len(part)}:".encode() + part)
+
+    def _content(self, file: Path, status: os.stat_result) -> tuple[bytes, bytes]:
+        try:
+            if stat.S_ISLNK(status.st_mode):
+                return b"link", os.fsencode(file.readlink())
+            if not stat.S_ISREG(status.st_mode):
+                return b"other", str(stat.S_IFMT(status.st_mode)).encode()
+            if self.content_bytes + status.st_size <= self._limits.max_bytes:
+                return b"executable" if status.st_mode & stat.S_IXUSR else b"file", self._read(file)
+        except OSError:
+            pass
+        self.stood_in += 1
+        return b"stood in", f"{status.st_size} {status.st_mtime_ns}".encode()
+
+    def _read(self, file: Path) -> bytes:
+        content = sha256()
+        # Between looking and opening, a pipe may have taken the file's place: it must not block.
+        opened = os.open(file, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
+        try:
+            while not self._stop.is_set() and (chunk := os.read(opened, _READ_BYTES)):
+                content.update(chunk)
+                self.content_bytes += len(chunk)
+        finally:
+            os.close(opened)
+        return content.digest()
+
+
+def _walk(root: Path, folder: str, excludes: "_Excludes") -> Iterator[str]:
+    """The files below the folder, in an order that only their names decide; links are not followed."""
+    waiting = [folder]
+    while waiting:
+        below = waiting.pop()
+        for entry in sorted(_entries(root / below), key=lambda entry: entry.name):
+            path = f"{below}/{entry.name}" if below else entry.name
+            if excludes.cover(path):
+                continue
+            if entry.is_dir(follow_symlinks=False):
+                waiting.append(path)
+            else:
+                yield path
+
+
+def _entries(folder: Path) -> list[os.DirEntry[str]]:
+    try:
+        with os.scandir(folder) as entries:
+            return list(entries)
+    except OSError:
+        return []
+
+
+class _Excludes:
+    """Patterns of what is left out, by name anywhere or by whole path."""
+
+    def __init__(self, patterns: Sequence[str]) -> None:
+        is_plain = {pattern: not set(pattern) & set("*?[") for pattern in patterns}
+        self._plain = {pattern for pattern, plain in is_plain.items() if plain}
+        shapes = [translate(pattern) for pattern, plain in is_plain.items() if not plain]
+        self._shapes = re.compile("|".join(shapes)) if shapes else None
+
+    def cover(self, path: str) -> bool:
+        """Whether the path is left out, for itself or for a folder that it is in."""
+        names = [*path.split("/"), path]
+        if not self._plain.isdisjoint(names):
+            return True
+        return self._shapes is not None and any(self._shapes.match(name) for name in names)

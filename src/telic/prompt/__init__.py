@@ -1,0 +1,17 @@
+"""What a model reads of a goal: the block, the texts around it, and the escaping that every author's word passes."""
+
+from telic.prompt.block import place_after_prefix, render
+from telic.prompt.escape import quote, visible
+from telic.prompt.texts import FailedCriterion, blocked_audit, continuation, feedback, wind_down
+
+__all__ = [
+    "FailedCriterion",
+    "blocked_audit",
+    "continuation",
+    "feedback",
+    "place_after_prefix",
+    "quote",
+    "render",
+    "visible",
+    "wind_down",
+]

@@ -1,0 +1,142 @@
+"""The words of `/goal`: its commands, its options, and which word was meant by another."""
+
+from difflib import get_close_matches
+from enum import StrEnum
+from typing import Final
+
+from telic.domain.amounts import parse_limit
+from telic.domain.errors import InvalidInput
+from telic.domain.ids import check_id_prefix
+
+
+class Verb(StrEnum):
+    """What `/goal` can be asked to do."""
+
+    STATUS = "status"
+    CREATE = "create"
+    PAUSE = "pause"
+    RESUME = "resume"
+    COMPLETE = "complete"
+    CLEAR = "clear"
+    EDIT = "edit"
+    BUDGET = "budget"
+    LIST = "list"
+    HISTORY = "history"
+    HELP = "help"
+
+
+VERBS: Final = {verb.value: verb for verb in Verb} | {"new": Verb.CREATE, "stop": Verb.PAUSE}
+"""The words that are commands."""
+
+USAGE: Final = {
+    Verb.STATUS: ("/goal status [ID]", "shows the goal; /goal alone does too"),
+    Verb.CREATE: ("/goal create TEXT", "sets a new goal; /goal TEXT does too"),
+    Verb.PAUSE: ("/goal pause [ID]", "stops work on it until it is resumed; also /goal stop"),
+    Verb.RESUME: ("/goal resume [ID]", "goes on with a paused goal"),
+    Verb.COMPLETE: ("/goal complete [ID]", "says that it is reached"),
+    Verb.CLEAR: ("/goal clear [ID]", "gives it up for good; its history stays"),
+    Verb.EDIT: ("/goal edit [ID] -- TEXT", "changes its text, or its criteria by their options"),
+    Verb.BUDGET: ("/goal budget [ID] 2M $5 90m 40turns", "sets limits on its usage; none lifts all"),
+    Verb.LIST: ("/goal list", "lists the goals with their ids, newest first"),
+    Verb.HISTORY: ("/goal history [ID]", "tells what happened to it"),
+    Verb.HELP: ("/goal help", "shows this"),
+}
+"""How each command is written, and what it does."""
+
+TAKES_VALUE: Final = {
+    "budget": True,
+    "turns": True,
+    "check": True,
+    "judge": True,
+    "approve": True,
+    "note": True,
+    "cursor": True,
+    "auto": False,
+    "replace": False,
+    "no-criteria": False,
+    "help": False,
+}
+"""The options, and whether a value follows."""
+
+_CRITERIA: Final = frozenset({"check", "judge", "approve"})
+_LIMITS: Final = frozenset({"budget", "turns"})
+
+OPTIONS_OF: Final[dict[Verb, frozenset[str]]] = {
+    Verb.STATUS: frozenset(),
+    Verb.CREATE: _CRITERIA | _LIMITS | {"auto", "replace"},
+    Verb.PAUSE: frozenset({"note"}),
+    Verb.RESUME: _LIMITS | {"note", "auto", "replace"},
+    Verb.COMPLETE: frozenset({"note"}),
+    Verb.CLEAR: frozenset({"note"}),
+    Verb.EDIT: _CRITERIA | {"no-criteria"},
+    Verb.BUDGET: _LIMITS,
+    Verb.LIST: frozenset({"cursor"}),
+    Verb.HISTORY: frozenset(),
+    Verb.HELP: frozenset(),
+}
+"""The options that each command takes, `--help` aside."""
+
+_ALSO_SAID: Final = {
+    "active": Verb.STATUS,
+    "current": Verb.STATUS,
+    "show": Verb.STATUS,
+    "abort": Verb.PAUSE,
+    "halt": Verb.PAUSE,
+    "continue": Verb.RESUME,
+    "start": Verb.RESUME,
+    "unpause": Verb.RESUME,
+    "done": Verb.COMPLETE,
+    "finish": Verb.COMPLETE,
+    "finished": Verb.COMPLETE,
+    "cancel": Verb.CLEAR,
+    "delete": Verb.CLEAR,
+    "drop": Verb.CLEAR,
+    "remove": Verb.CLEAR,
+    "reset": Verb.CLEAR,
+    "ls": Verb.LIST,
+    "events": Verb.HISTORY,
+    "log": Verb.HISTORY,
+}
+_LONGEST_WORD: Final = 20
+_LIKENESS: Final = 0.7
+
+
+def is_id(word: str) -> bool:
+    """Whether the word can begin an id."""
+    try:
+        check_id_prefix(word)
+    except InvalidInput:
+        return False
+    return word == word.strip()
+
+
+def is_amount(word: str) -> bool:
+    """Whether the word is an amount: `2M`, `$5`, `90m`, `40turns`, or `none`."""
+    try:
+        return word == "none" or bool(parse_limit(word))
+    except InvalidInput:
+        return False
+
+
+def verb_meant_by(text: str) -> Verb | None:
+    """The command that a text misspells or says in another word; None where it reads as a goal.
+
+    Only a text that would be a whole command is looked at: one word, with an id or amounts behind it at most.
+    """
+    words = text.split()
+    if not words or not all(is_id(word) or is_amount(word) for word in words[1:]):
+        return None
+    first = words[0].lower().strip(".,:;!?…")
+    if is_id(first):
+        return Verb.STATUS
+    if len(first) > _LONGEST_WORD:
+        return None
+    close = get_close_matches(first, VERBS, 1, _LIKENESS)
+    return _ALSO_SAID.get(first) or (VERBS[close[0]] if close else None)
+
+
+def option_meant_by(name: str) -> str | None:
+    """The option whose name this is, or nearly is."""
+    if len(name) > _LONGEST_WORD:
+        return None
+    return next(iter(get_close_matches(name, TAKES_VALUE, 1, _LIKENESS)), None)

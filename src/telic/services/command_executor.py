@@ -1,0 +1,276 @@
+"""What each `/goal` command does, written once over an async store."""
+
+from collections import deque
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, replace
+from typing import Any, Final
+
+from telic.domain.authority import GUARDED, Action, authorize
+from telic.domain.budget import Budget
+from telic.domain.clock import Instant
+from telic.domain.errors import AmbiguousId, GoalError, GoalNotFound, StaleUpdate, StoreError
+from telic.domain.events import Event, EventKind
+from telic.domain.goal import Actor, Goal, GoalStatus, Reason
+from telic.domain.limits import MAX_PAGE
+from telic.prompt.grammar import GoalCommand, parse, write
+from telic.prompt.grammar_words import Verb
+from telic.services.async_store import AsyncGoalStore
+from telic.services.replies import Problem, Reply, ReplyKind, Step, changes_between
+from telic.services.reply_advice import ADVICE, steps_after_error, steps_for
+
+_LISTED: Final = 20
+_LAST_EVENTS: Final = 20
+_OFFERED: Final = 5
+_ALSO_ON_PAUSED: Final = frozenset({Verb.STATUS, Verb.RESUME, Verb.BUDGET, Verb.HISTORY})
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """A typed line, and on whose behalf, where, when and from which sight of the goal it was typed."""
+
+    line: str
+    scope: str
+    actor: Actor
+    expected_revision: int | None
+    max_chars: int
+    key: str | None
+    at: Instant
+
+
+class Executor:
+    """Answers one request."""
+
+    def __init__(self, store: AsyncGoalStore, request: Request) -> None:
+        self._store = store
+        self._request = request
+        self._command: GoalCommand | None = None
+        self._goal: Goal | None = None
+        self._holder_id: str | None = None
+
+    async def answer(self) -> Reply:
+        """What was asked for is done and told, or the reply says why not."""
+        try:
+            self._command = command = parse(self._request.line)
+            if command.verb is Verb.HELP:
+                return self._reply(ReplyKind.HELP)
+            return await self._handler(command.verb)(command)
+        except GoalError as error:
+            return self._refused(error)
+
+    def _handler(self, verb: Verb) -> Callable[[GoalCommand], Awaitable[Reply]]:
+        return {
+            Verb.STATUS: self._status,
+            Verb.CREATE: self._create,
+            Verb.PAUSE: self._pause,
+            Verb.RESUME: self._resume,
+            Verb.COMPLETE: self._complete,
+            Verb.CLEAR: self._clear,
+            Verb.EDIT: self._edit,
+            Verb.BUDGET: self._budget,
+            Verb.LIST: self._list,
+            Verb.HISTORY: self._history,
+        }[verb]
+
+    def _reply(self, kind: ReplyKind, *goals: Goal, **more: Any) -> Reply:
+        return Reply(kind=kind, at=self._request.at, scope=self._request.scope, goals=goals, **more)
+
+    def _refused(self, error: GoalError) -> Reply:
+        kind = ReplyKind.FAILED if isinstance(error, StoreError) else ReplyKind.REFUSED
+        goal = error.goal if isinstance(error, StaleUpdate) else self._goal
+        problem = Problem.of(error, ADVICE.get(error.code, ADVICE["goal_error"]))
+        about = () if goal is None else (goal,)
+        return self._reply(kind, *about, problem=problem, steps=steps_after_error(error, self._command, goal))
+
+    def _guard(self, goal: Goal) -> dict[str, Any]:
+        seen = self._request.expected_revision
+        revision = goal.revision if seen is None else seen
+        return {"expected_revision": revision, "actor": self._request.actor, "key": self._request.key}
+
+    async def _meant(self, command: GoalCommand) -> Goal | None:
+        """The goal that is named, or the scope's active one, or for commands that end nothing its only paused one."""
+        if command.goal_id is not None:
+            self._goal = await self._named(command.goal_id)
+        else:
+            self._goal = await self._store.active(self._request.scope)
+        if self._goal is None and command.verb in _ALSO_ON_PAUSED:
+            paused = await self._paused_goals(2)
+            self._goal = paused[0] if len(paused) == 1 else None
+        return self._goal
+
+    async def _named(self, prefix: str) -> Goal:
+        """The scope's goal with this id; other scopes' goals are not there, and so never in the way."""
+        try:
+            goal = await self._store.find(prefix)
+        except AmbiguousId:
+            return await self._named_among_many(prefix)
+        if goal.scope != self._request.scope:
+            raise GoalNotFound(prefix)
+        return goal
+
+    async def _named_among_many(self, prefix: str) -> Goal:
+        found, cursor = list[Goal](), None
+        while True:
+            page = await self._store.list(scope=self._request.scope, cursor=cursor, limit=MAX_PAGE)
+            found += [goal for goal in page.goals if goal.id.startswith(prefix)]
+            if len(found) > 1:
+                raise AmbiguousId(prefix)
+            if page.next_cursor is None:
+                break
+            cursor = page.next_cursor
+        if not found:
+            raise GoalNotFound(prefix)
+        return found[0]
+
+    async def _paused_goals(self, limit: int) -> tuple[Goal, ...]:
+        page = await self._store.list(scope=self._request.scope, status=GoalStatus.PAUSED, limit=limit)
+        return page.goals
+
+    async def _no_goal(self, command: GoalCommand) -> Reply:
+        """Nothing is active; the paused goals that could be meant are offered."""
+        paused = await self._paused_goals(_OFFERED)
+        if command.verb in (Verb.PAUSE, Verb.STATUS):
+            steps = tuple(step for goal in paused for step in steps_for(goal)[:1])
+        else:
+            steps = tuple(Step(write(replace(command, goal_id=goal.id)), "to mean this one") for goal in paused)
+        return self._reply(ReplyKind.NO_GOAL, *paused, steps=(*steps, Step("/goal TEXT", "to set a new goal")))
+
+    async def _status(self, command: GoalCommand) -> Reply:
+        goal = await self._meant(command)
+        if goal is None:
+            return await self._no_goal(command)
+        return self._reply(ReplyKind.STATUS, goal, steps=steps_for(goal))
+
+    async def _create(self, command: GoalCommand) -> Reply:
+        request = self._request
+        refusal = await self._confirmation(command, None)
+        if refusal is not None:
+            return refusal
+        goal = await self._store.create(
+            command.text or "",
+            scope=request.scope,
+            budget=command.budget(Budget()),
+            criteria=command.criteria,
+            max_chars=request.max_chars,
+            actor=request.actor,
+            key=request.key,
+        )
+        return await self._taken_over(ReplyKind.CREATED, command, None, goal)
+
+    async def _confirmation(self, command: GoalCommand, wanted: Goal | None) -> Reply | None:
+        """What to confirm before another goal is paused for this one; None where nothing is in the way."""
+        holder = await self._store.active(self._request.scope)
+        self._holder_id = None if holder is None else holder.id
+        if holder is None or (wanted is not None and holder.id == wanted.id) or self._request.actor in GUARDED:
+            return None
+        if command.may_replace and (command.replaced_id is None or holder.id.startswith(command.replaced_id)):
+            return None
+        if wanted is None and await self._was_created_by_this(holder):
+            return None
+        confirmed = write(replace(command, may_replace=True, replaced_id=holder.id))
+        steps = (Step(confirmed, "to pause it and go on"), Step("/goal status", "to look at it"))
+        return self._reply(ReplyKind.CONFIRM, holder, steps=steps)
+
+    async def _was_created_by_this(self, holder: Goal) -> bool:
+        if self._request.key is None:
+            return False
+        (created, *_) = await self._store.events(holder.id, limit=1)
+        return created.key == self._request.key
+
+    async def _taken_over(self, kind: ReplyKind, command: GoalCommand, before: Goal | None, goal: Goal) -> Reply:
+        superseded = await self._superseded_by(goal)
+        changes = () if before is None else changes_between(before, goal)
+        return self._reply(
+            kind,
+            goal,
+            superseded=superseded,
+            changes=changes,
+            steps=steps_for(goal),
+            starts_work=command.is_auto and goal.status is GoalStatus.ACTIVE,
+        )
+
+    async def _superseded_by(self, goal: Goal) -> Goal | None:
+        """The goal whose place this one has just taken, whichever it was at that moment."""
+        (*_, taken) = await self._last_events(goal.id, 1)
+        for candidate in await self._paused_goals(MAX_PAGE):
+            if candidate.reason is Reason.SUPERSEDED and (
+                candidate.id == self._holder_id or candidate.updated_at >= taken.at
+            ):
+                (*_, last) = await self._last_events(candidate.id, 1)
+                if last.kind is EventKind.PAUSED and last.data.get("by") == goal.id:
+                    return candidate
+        return None
+
+    async def _pause(self, command: GoalCommand) -> Reply:
+        return await self._move(command, self._store.pause, ReplyKind.PAUSED)
+
+    async def _complete(self, command: GoalCommand) -> Reply:
+        return await self._move(command, self._store.complete, ReplyKind.COMPLETED)
+
+    async def _clear(self, command: GoalCommand) -> Reply:
+        return await self._move(command, self._store.clear, ReplyKind.CLEARED)
+
+    async def _move(self, command: GoalCommand, move: Callable[..., Awaitable[Goal]], kind: ReplyKind) -> Reply:
+        goal = await self._meant(command)
+        if goal is None:
+            return await self._no_goal(command)
+        return self._changed(kind, goal, await move(goal.id, note=command.note, **self._guard(goal)))
+
+    def _changed(self, kind: ReplyKind, before: Goal, after: Goal) -> Reply:
+        if after.revision == before.revision:
+            # A call that was made before, under the same key, has changed nothing now.
+            return self._reply(ReplyKind.STATUS, after, steps=steps_for(after))
+        return self._reply(kind, after, changes=changes_between(before, after), steps=steps_for(after))
+
+    async def _resume(self, command: GoalCommand) -> Reply:
+        goal = await self._meant(command)
+        if goal is None:
+            return await self._no_goal(command)
+        if goal.status is GoalStatus.ACTIVE and not command.limits and command.note is None:
+            authorize(self._request.actor, Action.RESUME, is_guarded=True)
+            return self._reply(ReplyKind.STATUS, goal, steps=steps_for(goal), starts_work=command.is_auto)
+        refusal = await self._confirmation(replace(command, goal_id=goal.id), goal)
+        if refusal is not None:
+            return refusal
+        budget = command.budget(goal.budget) if command.limits else None
+        after = await self._store.resume(goal.id, budget=budget, note=command.note, **self._guard(goal))
+        return await self._taken_over(ReplyKind.RESUMED, command, goal, after)
+
+    async def _edit(self, command: GoalCommand) -> Reply:
+        goal = await self._meant(command)
+        if goal is None:
+            return await self._no_goal(command)
+        criteria = command.criteria if command.criteria or command.drops_criteria else None
+        after = await self._store.edit(
+            goal.id, text=command.text, criteria=criteria, max_chars=self._request.max_chars, **self._guard(goal)
+        )
+        return self._changed(ReplyKind.EDITED, goal, after)
+
+    async def _budget(self, command: GoalCommand) -> Reply:
+        goal = await self._meant(command)
+        if goal is None:
+            return await self._no_goal(command)
+        if not command.limits:
+            return self._reply(ReplyKind.STATUS, goal, steps=(Step("/goal budget 2M $5", "to set limits"),))
+        after = await self._store.set_budget(goal.id, command.budget(goal.budget), **self._guard(goal))
+        return self._changed(ReplyKind.BUDGET_SET, goal, after)
+
+    async def _list(self, command: GoalCommand) -> Reply:
+        page = await self._store.list(scope=self._request.scope, cursor=command.cursor, limit=_LISTED)
+        more = page.next_cursor
+        steps = (Step(f"/goal list --cursor {more}", "for older ones"),) if more else ()
+        return self._reply(ReplyKind.LIST, *page.goals, steps=steps, next_cursor=more)
+
+    async def _history(self, command: GoalCommand) -> Reply:
+        goal = await self._meant(command)
+        if goal is None:
+            return await self._no_goal(command)
+        return self._reply(ReplyKind.HISTORY, goal, events=await self._last_events(goal.id, _LAST_EVENTS))
+
+    async def _last_events(self, goal_id: str, count: int) -> tuple[Event, ...]:
+        last, after = deque[Event](maxlen=count), 0
+        while events := await self._store.events(goal_id, after=after, limit=MAX_PAGE):
+            last.extend(events)
+            after = events[-1].number
+            if len(events) < MAX_PAGE:
+                break
+        return tuple(last)

@@ -1,0 +1,135 @@
+"""Leases: who may drive a goal."""
+
+from typing import Any
+
+import pytest
+
+from telic import (
+    GoalNotActive,
+    GoalNotFound,
+    GoalStatus,
+    InvalidInput,
+    LeaseHeld,
+    LeaseLost,
+)
+from telic.testing.contract.expiry import SHORT_SECONDS, expire
+
+SECOND = 1_000_000
+
+
+async def test_one_worker_drives_a_goal(store: Any) -> None:
+    """A claim is refused while another's lease lasts, and says whose; each grant has a higher token."""
+    goal = await store.create("lease")
+    first = await store.claim(goal.id, holder="one")
+    with pytest.raises(LeaseHeld) as refused:
+        await store.claim(goal.id, holder="two")
+    assert refused.value.holder == "one"
+    assert 0 < refused.value.expires_in_microseconds <= 60 * SECOND
+    assert (await store.lease(goal.id)).holder == "one"
+    await store.release_lease(first)
+    assert (await store.lease(goal.id)).holder is None
+    second = await store.claim(scope="default", holder="two")
+    assert second.token > first.token
+    assert second.goal == goal
+
+
+async def test_an_expired_lease_is_lost(store: Any) -> None:
+    """Another may claim; whoever had it writes nothing under it any more."""
+    goal = await store.create("lease")
+    old = await store.claim(goal.id, holder="old", ttl_seconds=SHORT_SECONDS)
+    await expire()
+    with pytest.raises(LeaseLost):
+        await store.renew(old)
+    new = await store.claim(goal.id, holder="new")
+    for write in (
+        store.renew(old),
+        store.release_lease(old),
+        store.record_turn(goal.id, tokens=5, lease=old),
+        store.hold(goal.id, tokens=5, lease=old),
+        store.pause(goal.id, lease=old),
+        store.complete(goal.id, lease=old),
+        store.clear(goal.id, lease=old),
+    ):
+        with pytest.raises(LeaseLost):
+            await write
+    assert await store.get(goal.id) == goal
+    assert await store.holds(goal.id) == []
+    assert (await store.renew(new)).token == new.token
+
+
+async def test_a_lease_is_checked_with_each_write(store: Any) -> None:
+    """Its holder writes; a turn recorded before the lease was lost is still the same turn."""
+    goal = await store.create("lease", token_budget=100)
+    lease = await store.claim(goal.id, holder="worker")
+    await store.hold(goal.id, tokens=5, lease=lease, key="h")
+    recorded = await store.record_turn(goal.id, tokens=5, lease=lease, hold="h", key="t")
+    await store.hold(goal.id, tokens=5, lease=lease, key="i")
+    await store.release(goal.id, "i", lease=lease)
+    await store.release_lease(lease)
+    again = await store.record_turn(goal.id, tokens=5, lease=lease, hold="h", key="t")
+    assert again.turn == recorded.turn
+    with pytest.raises(LeaseLost):
+        await store.release(goal.id, "h", lease=lease)
+    with pytest.raises(LeaseLost):
+        await store.record_turn(goal.id, tokens=5, lease=lease, key="u")
+
+
+async def test_a_holder_that_claims_again_voids_its_former_lease(store: Any) -> None:
+    """A worker that was restarted under its name need not wait for itself."""
+    goal = await store.create("lease")
+    before = await store.claim(goal.id, holder="worker")
+    after = await store.claim(goal.id, holder="worker")
+    assert after.token == before.token + 1
+    with pytest.raises(LeaseLost):
+        await store.renew(before)
+
+
+async def test_a_heartbeat_tells_that_the_goal_was_stopped(store: Any) -> None:
+    """A pause does not take the lease: the worker may still record the turn it was at, but claims no more."""
+    goal = await store.create("lease")
+    lease = await store.claim(goal.id, holder="worker")
+    await store.pause(goal.id)
+    assert (await store.renew(lease)).goal.status is GoalStatus.PAUSED
+    assert (await store.record_turn(goal.id, tokens=5, lease=lease)).goal.turns_used == 1
+    await store.release_lease(lease)
+    with pytest.raises(GoalNotActive):
+        await store.claim(goal.id, holder="worker")
+    with pytest.raises(GoalNotActive):
+        await store.claim(scope="default", holder="worker")
+    with pytest.raises(GoalNotFound):
+        await store.claim("0" * 36, holder="worker")
+    with pytest.raises(InvalidInput):
+        await store.claim(holder="worker")
+
+
+async def test_leases_leave_no_trace_in_the_history(store: Any) -> None:
+    """Who drives a goal is neither its definition nor its status."""
+    goal = await store.create("lease")
+    await store.release_lease(await store.claim(goal.id, holder="worker"))
+    assert await store.get(goal.id) == goal
+    assert len(await store.events(goal.id)) == 1
+
+
+async def test_due_goals_are_granted_longest_unserved_first(store: Any) -> None:
+    """Each goal once; whoever was served last comes last, so none is left out for ever."""
+    goals = [await store.create(f"goal {number}", scope=f"scope {number}") for number in range(4)]
+    await store.pause(goals[3].id)
+    first = await store.claim_due(holder="one", limit=2)
+    assert sorted(lease.goal.id for lease in first) == sorted(goal.id for goal in goals[:2])
+    second = await store.claim_due(holder="two", limit=9)
+    assert [lease.goal.id for lease in second] == [goals[2].id]
+    assert await store.claim_due(holder="three") == []
+    for lease in [*second, *first]:
+        await store.release_lease(lease)
+    (third,) = await store.claim_due(holder="three")
+    assert third.goal.id == goals[2].id
+    (own,) = await store.claim_due(holder="four", scope="scope 0")
+    assert own.goal.id == goals[0].id
+    assert await store.claim_due(holder="five", scope="scope 3") == []
+
+
+async def test_the_secret_is_the_stores_own(store: Any) -> None:
+    """Thirty-two random bytes that stay the same."""
+    secret = await store.secret()
+    assert len(secret) == 32
+    assert await store.secret() == secret

@@ -1,0 +1,125 @@
+"""Waits: goals that wake by themselves."""
+
+from typing import Any
+
+import pytest
+
+from telic import (
+    Actor,
+    Budget,
+    EventKind,
+    GoalNotActive,
+    GoalStatus,
+    InvalidInput,
+    InvalidNumber,
+    InvalidTransition,
+    NotAllowed,
+    Reason,
+)
+from telic.domain.history import replay
+
+SECOND = 1_000_000
+
+
+async def test_a_goal_wakes_at_its_time(store: Any, clock: Any) -> None:
+    """Not before; then once, and it is granted in the same call."""
+    goal = await store.create("wait")
+    until = clock.now() + 60 * SECOND
+    asleep = await store.pause(goal.id, wake_at=until, reason=Reason.USAGE_LIMIT)
+    assert (asleep.wake_at, asleep.reason, asleep.is_waiting) == (until, Reason.USAGE_LIMIT, True)
+    assert await store.claim_due(holder="worker") == []
+    clock.advance(60)
+    (lease,) = await store.claim_due(holder="worker")
+    assert (lease.goal.id, lease.goal.status, lease.goal.is_waiting) == (goal.id, GoalStatus.ACTIVE, False)
+    last = (await store.events(goal.id))[-1]
+    assert (last.kind, last.actor, last.data["woken_by"]) == (EventKind.RESUMED, Actor.SYSTEM, "time")
+
+
+async def test_a_signal_wakes_those_that_wait_for_it(store: Any) -> None:
+    """All of them, and nobody else."""
+    goals = [await store.create(f"goal {number}", scope=f"scope {number}") for number in range(3)]
+    await store.pause(goals[0].id, wake_signal="ci/7")
+    await store.pause(goals[1].id, wake_signal="ci/7")
+    await store.pause(goals[2].id, wake_signal="ci/8")
+    woken = await store.signal("ci/7")
+    assert sorted(goal.id for goal in woken) == sorted(goal.id for goal in goals[:2])
+    assert await store.signal("ci/7") == []
+    assert (await store.get(goals[2].id)).wake_signal == "ci/8"
+
+
+async def test_waking_by_hand_is_repeatable(store: Any) -> None:
+    """The same key wakes once; a goal that waits for nothing is not woken."""
+    goal = await store.create("wait")
+    with pytest.raises(GoalNotActive):
+        await store.wake(goal.id)
+    await store.pause(goal.id, wake_signal="ci/7")
+    woken = await store.wake(goal.id, key="w")
+    assert woken.status is GoalStatus.ACTIVE
+    await store.pause(goal.id)
+    assert (await store.wake(goal.id, key="w")).status is GoalStatus.PAUSED
+    with pytest.raises(GoalNotActive):
+        await store.wake(goal.id, key="x")
+    with pytest.raises(NotAllowed):
+        await store.wake(goal.id, actor=Actor.MODEL, expected_revision=4)
+
+
+async def test_a_goal_stays_asleep_where_its_slot_is_taken(store: Any, clock: Any) -> None:
+    """The other goal goes on; an event says why, and the wait is over."""
+    sleeper = await store.create("sleeper")
+    await store.pause(sleeper.id, wake_at=clock.now() + SECOND)
+    other = await store.create("other")
+    clock.advance(2)
+    (lease,) = await store.claim_due(holder="worker")
+    assert lease.goal.id == other.id
+    kept = await store.get(sleeper.id)
+    assert (kept.status, kept.reason, kept.is_waiting) == (GoalStatus.PAUSED, Reason.SUPERSEDED, False)
+    last = (await store.events(sleeper.id))[-1]
+    assert (last.kind, last.data["by"]) == (EventKind.KEPT_ASLEEP, other.id)
+    assert replay(sleeper.id, await store.events(sleeper.id), []).goal == kept
+
+
+async def test_a_goal_stays_asleep_without_budget(store: Any) -> None:
+    """Turns that came in while it slept have used it up."""
+    goal = await store.create("sleeper", token_budget=10)
+    await store.pause(goal.id, wake_signal="ci")
+    await store.record_turn(goal.id, tokens=10)
+    (kept,) = await store.signal("ci")
+    assert (kept.status, kept.reason, kept.is_waiting) == (GoalStatus.PAUSED, Reason.BUDGET, False)
+    assert replay(goal.id, await store.events(goal.id), await store.turns(goal.id)).goal == kept
+
+
+async def test_a_waiting_goal_can_be_stopped(store: Any, clock: Any) -> None:
+    """Stop wins: paused once more, resumed, edited or cleared, it no longer wakes by itself."""
+    for number, change in enumerate(
+        (
+            lambda goal: store.pause(goal.id),
+            lambda goal: store.resume(goal.id),
+            lambda goal: store.edit(goal.id, text="other"),
+            lambda goal: store.set_budget(goal.id, Budget(tokens=5)),
+            lambda goal: store.clear(goal.id),
+            lambda goal: store.complete(goal.id),
+        )
+    ):
+        goal = await store.create("sleeper", scope=f"scope {number}")
+        await store.pause(goal.id, wake_at=clock.now() + SECOND, wake_signal="ci")
+        changed = await change(goal)
+        assert not changed.is_waiting
+        assert replay(goal.id, await store.events(goal.id), []).goal == changed
+    clock.advance(2)
+    woken = [lease.goal.scope for lease in await store.claim_due(holder="worker", limit=9)]
+    assert woken == ["scope 1"]
+    assert await store.signal("ci") == []
+
+
+async def test_only_a_wait_wakes(store: Any, clock: Any) -> None:
+    """A goal that the user paused, or that is not paused, has nothing to wait for."""
+    goal = await store.create("sleeper")
+    with pytest.raises(InvalidInput):
+        await store.pause(goal.id, reason=Reason.USER, wake_at=clock.now())
+    with pytest.raises(InvalidInput):
+        await store.transition(goal.id, GoalStatus.CLEARED, wake_signal="ci")
+    with pytest.raises(InvalidNumber):
+        await store.pause(goal.id, wake_at=-1)
+    await store.pause(goal.id)
+    with pytest.raises(InvalidTransition):
+        await store.pause(goal.id)

@@ -1,0 +1,120 @@
+"""The marker line, and the times that providers name."""
+
+import time
+from collections.abc import Iterator
+
+import pytest
+
+from telic import Instant
+from telic.domain.errors import InvalidInput, InvalidNumber
+from telic.loop.agents.claims import Statement, claim_instructions, read_claim
+from telic.loop.agents.protocol import Claim, TurnReport, Wake
+from telic.loop.agents.reset_times import reset_time
+
+NOW = Instant(1_790_000_000_000_000)  # 2026-09-21T14:13:20Z
+MINUTE = 60_000_000
+
+
+@pytest.mark.parametrize(
+    ("line", "meant"),
+    [
+        ("TELIC: complete", Statement(claim=Claim.COMPLETE)),
+        ("**TELIC: complete**", Statement(claim=Claim.COMPLETE)),
+        ("`telic: Complete.`", Statement(claim=Claim.COMPLETE)),
+        ("TELIC: blocked: no key for staging", Statement(claim=Claim.BLOCKED, note="no key for staging")),
+        ("TELIC: blocked", Statement(claim=Claim.BLOCKED)),
+        ("TELIC: wait 10m", Statement(claim=Claim.WAITING, wake=Wake(at=Instant(NOW + 10 * MINUTE)))),
+        ("TELIC: wait 2 h", Statement(claim=Claim.WAITING, wake=Wake(at=Instant(NOW + 120 * MINUTE)))),
+        ("TELIC: wait for ci-finished", Statement(claim=Claim.WAITING, wake=Wake(signal="ci-finished"))),
+        (
+            "TELIC: wait until 2026-09-21T16:13:20+02:00",
+            Statement(claim=Claim.WAITING, wake=Wake(at=Instant(NOW))),
+        ),
+        ("TELIC: wait banana", Statement()),
+        ("TELIC: wait", Statement()),
+        ("TELIC: wait for", Statement()),
+        ("TELIC: wait 999999d", Statement()),
+        ("TELIC: wait until 2026-13-01T00:00:00Z", Statement()),
+        ("TELIC: wait until 0001-01-01T00:00:00Z", Statement()),
+        ("TELIC: complete, except for the tests", Statement()),
+        ("TELIC: completed", Statement()),
+        ("I would say TELIC: complete", Statement()),
+        ("", Statement()),
+    ],
+)
+def test_the_last_line_claims(line: str, meant: Statement) -> None:
+    assert read_claim(f"Did it.\n\n{line}\n \n", NOW) == meant
+
+
+def test_only_the_last_line_claims() -> None:
+    assert read_claim("TELIC: complete\nNo, wait.", NOW).claim is Claim.WORKING
+
+
+def test_an_echo_of_the_instructions_claims_nothing() -> None:
+    """An agent that repeats its prompt has not reached its goal."""
+    assert read_claim(claim_instructions(), NOW) == Statement()
+    assert read_claim(f"goal\n{claim_instructions()}\n", NOW) == Statement()
+
+
+@pytest.fixture
+def berlin(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    monkeypatch.setenv("TZ", "Europe/Berlin")
+    time.tzset()
+    yield
+    monkeypatch.undo()
+    time.tzset()
+
+
+@pytest.mark.usefixtures("berlin")
+@pytest.mark.parametrize(
+    ("sentence", "seconds"),
+    [
+        ("Claude AI usage limit reached|1790003600", 1_790_003_600),
+        ("You've hit your usage limit. Try again at 6:13 PM.", 1_790_007_180),
+        ("or try again at 3:28 PM.", 1_790_083_680),
+        ("or try again at Sep 22nd, 2026 12:00 AM.", 1_790_028_000),
+        ("You've hit your session limit · resets 9am (America/New_York)", 1_790_082_000),
+        ("You've hit your session limit · resets 8:20pm (Asia/Singapore)", 1_790_079_600),
+        ("your weekly limit · resets Oct 1, 9am (UTC)", 1_790_845_200),
+        ("your weekly limit · resets Jan 2 at 9am (UTC)", 1_798_880_400),
+        ("try again in 3 days 6 hours 57 minutes.", 1_790_000_000 + 3 * 86_400 + 6 * 3600 + 57 * 60),
+        ("resets in 45m", 1_790_002_700),
+        ("try again later", None),
+        ("resets 25pm", None),
+        ("resets 9am (Nowhere/Atlantis)", None),
+        ("resets 9am (../../etc/passwd)", None),
+        ("try again at Feb 31st, 2027 9:00 AM", None),
+        ("Claude AI usage limit reached|99999999999", 99_999_999_999),
+    ],
+)
+def test_a_time_of_reset_is_understood(sentence: str, seconds: int | None) -> None:
+    """A clock time is the next such one; without a zone it is this machine's."""
+    assert reset_time(sentence, NOW) == (None if seconds is None else seconds * 1_000_000)
+
+
+def test_a_report_keeps_what_a_store_keeps() -> None:
+    report = TurnReport(text="a" * 30_000 + "end\0\ud800", note="n" * 5_000, claim=Claim.BLOCKED)
+    assert report.text == "a" * 19_995 + "end\ufffd"
+    assert report.note == "n" * 4_000
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {"claim": Claim.WAITING},
+        {"claim": Claim.COMPLETE, "wake": Wake(signal="ci")},
+        {"session": "x" * 1_001},
+        {"session": "a\0b"},
+        {"tool_effects": -1},
+        {"tool_effects": True},
+    ],
+)
+def test_contradictory_reports_are_refused(fields: dict[str, object]) -> None:
+    with pytest.raises((InvalidInput, InvalidNumber)):
+        TurnReport(text="", **fields)
+
+
+@pytest.mark.parametrize("fields", [{}, {"signal": ""}, {"signal": "x" * 201}, {"at": -1}])
+def test_a_wait_without_an_end_is_refused(fields: dict[str, object]) -> None:
+    with pytest.raises((InvalidInput, InvalidNumber)):
+        Wake(**fields)

@@ -1,0 +1,324 @@
+"""What Claude Code and Codex print, line by line, and what damage to it means."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from telic import Instant, ModelUsage
+from telic.loop.agents.claude_code import ClaudeCodeParser
+from telic.loop.agents.codex import CodexParser
+from telic.loop.agents.cumulative import CumulativeSession, read_session, used_since
+from telic.loop.agents.parsing import OutputParser, Parsed
+from telic.loop.agents.protocol import Claim, QuotaReached
+
+SAMPLES = Path(__file__).parent / "samples"
+NOW = Instant(1_790_000_000_000_000)
+RESET = Instant(1_990_000_000_000_000)
+UNKNOWN_SESSION = "11111111-1111-4111-8111-111111111111"
+
+
+def lines_of(name: str) -> list[bytes]:
+    return (SAMPLES / name).read_bytes().splitlines()
+
+
+def parse(parser: OutputParser, lines: list[bytes]) -> Parsed:
+    for line in lines:
+        parser.take(line)
+    return parser.parsed(NOW)
+
+
+def claude(name: str, session: str | None = None) -> Parsed:
+    return parse(ClaudeCodeParser(session), lines_of(name))
+
+
+def codex(name: str, session: str | None = None) -> Parsed:
+    return parse(CodexParser(session), lines_of(name))
+
+
+ONE_CALL = ModelUsage(input_tokens=1_110, cached_input_tokens=1_000, output_tokens=42, cost_microunits=1_580)
+TWO_CALLS = ModelUsage(input_tokens=2_220, cached_input_tokens=2_000, output_tokens=84, cost_microunits=3_160)
+
+
+def test_a_turn_of_claude_code() -> None:
+    """Both calls are billed once, cached input is part of the input, the tool call counts, the last line claims."""
+    parsed = claude("claude_code_turn.jsonl")
+    assert parsed.usage == TWO_CALLS
+    assert parsed.model == "claude-opus-5-5"
+    assert parsed.text == "Hello\n\nTELIC: complete"
+    assert parsed.statement.claim is Claim.COMPLETE
+    assert (parsed.tool_effects, parsed.tool_output_tail) == (1, "hi")
+    assert (parsed.finished, parsed.failure, parsed.quota, parsed.broken) == (True, None, None, None)
+    assert parsed.session is not None
+    assert read_session(parsed.session) == CumulativeSession(parsed.session.split()[0], TWO_CALLS)
+
+
+def test_a_resumed_turn_of_claude_code_pays_for_itself_alone() -> None:
+    """The session's totals are three calls; this turn made one."""
+    first = claude("claude_code_turn.jsonl")
+    second = claude("claude_code_resumed.jsonl", first.session)
+    assert (second.usage, second.tool_effects) == (ONE_CALL, 0)
+    # This format does not tell the turn's share: it is the difference to what the session had used.
+    third = claude("claude_code_resumed.json", second.session)
+    assert third.usage == ONE_CALL
+    assert first.session is not None
+    assert (second.session or "").split()[0] == (third.session or "").split()[0] == first.session.split()[0]
+
+
+def test_a_session_that_others_began_has_no_known_share_without_one_told() -> None:
+    alien = claude("claude_code_turn.jsonl").session or ""
+    assert claude("claude_code_resumed.json", alien.split()[0]).usage is None
+    assert claude("claude_code_resumed.jsonl", alien.split()[0]).usage == ONE_CALL
+
+
+def test_a_single_json_object_of_claude_code() -> None:
+    """No tool calls are told: that they changed nothing is not known."""
+    parsed = claude("claude_code.json")
+    assert (parsed.usage, parsed.tool_effects, parsed.statement.claim) == (ONE_CALL, None, Claim.COMPLETE)
+
+
+def test_a_list_of_messages_is_read_alike() -> None:
+    """As `--output-format json --verbose` prints them."""
+    whole = b"[" + b",".join(lines_of("claude_code_turn.jsonl")) + b"]"
+    assert parse(ClaudeCodeParser(), [whole]) == claude("claude_code_turn.jsonl")
+
+
+def test_its_own_limit_of_steps_is_no_failure() -> None:
+    parsed = claude("claude_code_max_turns.jsonl")
+    assert (parsed.failure, parsed.boundary, parsed.statement.claim) == (None, True, Claim.COMPLETE)
+    assert parsed.usage == ONE_CALL
+
+
+def test_a_lost_session_is_not_named_again() -> None:
+    parsed = claude("claude_code_session_lost.jsonl", UNKNOWN_SESSION)
+    assert parsed.failure == f"No conversation found with session ID: {UNKNOWN_SESSION}"
+    assert parsed.session is None
+
+
+@pytest.mark.parametrize(("name", "resets_at"), [("429", None), ("rate_limit", RESET)])
+def test_claude_codes_limit_is_a_quota(name: str, resets_at: Instant | None) -> None:
+    parsed = claude(f"claude_code_{name}.jsonl")
+    assert (parsed.quota, parsed.failure) == (QuotaReached(resets_at=resets_at), None)
+    assert parsed.usage == ModelUsage()
+    assert parsed.session is not None
+
+
+def test_a_limit_is_a_quota_also_when_the_command_waits_for_its_end() -> None:
+    assert parse(ClaudeCodeParser(), lines_of("claude_code_rate_limit.jsonl")[:2]).quota == QuotaReached(
+        resets_at=RESET
+    )
+
+
+def test_the_banner_of_old_releases_is_a_quota() -> None:
+    result = {
+        "type": "result",
+        "subtype": "success",
+        "is_error": False,
+        "result": "Claude AI usage limit reached|1990000000",
+    }
+    assert parse(ClaudeCodeParser(), [json.dumps(result).encode()]).quota == QuotaReached(resets_at=RESET)
+
+
+def test_talk_about_limits_is_no_quota() -> None:
+    result = {
+        "type": "result",
+        "is_error": False,
+        "result": "I documented what happens when you've hit your usage limit.",
+    }
+    assert parse(ClaudeCodeParser(), [json.dumps(result).encode()]).quota is None
+
+
+def test_a_turn_cut_short_has_a_lower_bound_of_usage() -> None:
+    """The same message comes once for each of its blocks, and is counted once."""
+    parsed = parse(ClaudeCodeParser(), lines_of("claude_code_turn.jsonl")[:-1])
+    assert not parsed.finished
+    assert parsed.usage == ModelUsage(input_tokens=2_220, cached_input_tokens=2_000, output_tokens=2)
+
+
+def test_reading_and_failing_changes_nothing() -> None:
+    uses = [{"type": "tool_use", "id": name, "name": name} for name in ("Read", "Edit", "Write", "Edit")]
+    results = [
+        {"type": "tool_result", "tool_use_id": name, "content": [{"type": "text", "text": name}]}
+        for name in ("Read", "Edit", "Edit")
+    ]
+    failed = {"type": "tool_result", "tool_use_id": "Write", "content": "denied", "is_error": True}
+    messages = [
+        {"type": "assistant", "message": {"content": uses}},
+        {"type": "user", "message": {"content": [*results, failed]}},
+    ]
+    parsed = parse(ClaudeCodeParser(), [json.dumps(message).encode() for message in messages])
+    assert (parsed.tool_effects, parsed.tool_output_tail) == (1, "Read\nEdit\ndenied")
+
+
+def test_a_release_that_counts_each_process_by_itself() -> None:
+    """Older ones report no more than this turn; nothing is subtracted from it."""
+    result = json.loads((SAMPLES / "claude_code.json").read_text())
+    session = str(CumulativeSession(result["session_id"], ModelUsage(input_tokens=1_000, output_tokens=40)))
+    assert parse(ClaudeCodeParser(session), [json.dumps(result).encode()]).usage == ONE_CALL
+
+
+def test_a_release_without_models_has_its_totals() -> None:
+    result = json.loads((SAMPLES / "claude_code.json").read_text())
+    del result["modelUsage"]
+    assert parse(ClaudeCodeParser(), [json.dumps(result).encode()]).usage == ONE_CALL
+
+
+FIRST_TURN = ModelUsage(input_tokens=200, cached_input_tokens=60, output_tokens=40, reasoning_tokens=10)
+
+
+def test_a_turn_of_codex() -> None:
+    parsed = codex("codex_turn.jsonl")
+    assert parsed.usage == FIRST_TURN
+    assert (parsed.text, parsed.statement.claim) == ("Hello\n\nTELIC: complete", Claim.COMPLETE)
+    assert parsed.tool_effects == 1
+    assert parsed.tool_output_tail == "$ /bin/bash -lc 'echo hi > file.txt; echo hi'\nhi\n[exit code 0]"
+    assert (parsed.finished, parsed.failure, parsed.quota, parsed.broken) == (True, None, None, None)
+
+
+def test_a_resumed_turn_of_codex_pays_for_itself_alone() -> None:
+    """The thread's total is 300 input tokens; this turn used 100."""
+    second = codex("codex_resumed.jsonl", codex("codex_turn.jsonl").session)
+    assert second.usage == ModelUsage(input_tokens=100, cached_input_tokens=30, output_tokens=20, reasoning_tokens=5)
+
+
+def test_a_thread_that_others_began_has_no_known_share() -> None:
+    thread = (codex("codex_turn.jsonl").session or "").split()[0]
+    parsed = codex("codex_resumed.jsonl", thread)
+    assert parsed.usage is None
+    assert parsed.session == f"{thread} used 300,90,60,15,0,0"
+
+
+def test_what_a_lost_turn_used_is_told_by_the_next() -> None:
+    """A turn that was killed has unknown usage; its thread's total is not forgotten."""
+    killed = parse(CodexParser(), lines_of("codex_turn.jsonl")[:-1])
+    assert (killed.usage, killed.finished) == (None, False)
+    assert codex("codex_resumed.jsonl", killed.session).usage == ModelUsage(
+        input_tokens=300, cached_input_tokens=90, output_tokens=60, reasoning_tokens=15
+    )
+
+
+def test_codex_usage_limit_is_a_quota() -> None:
+    """The sentence has a typographic apostrophe, and the time of this machine's zone."""
+    parsed = codex("codex_usage_limit.jsonl")
+    assert parsed.failure is None
+    assert parsed.quota is not None
+    assert parsed.quota.resets_at is not None
+    # The sample was recorded in UTC; it names minutes.
+    assert abs(parsed.quota.resets_at - RESET) < 15 * 3600 * 1_000_000
+
+
+def test_a_failed_turn_of_codex() -> None:
+    parsed = codex("codex_failed.jsonl")
+    assert "high demand" in (parsed.failure or "")
+    assert (parsed.quota, parsed.usage) == (None, None)
+
+
+def test_a_passing_error_of_codex_is_no_failure() -> None:
+    error = b'{"type":"error","message":"Reconnecting... 1/5"}'
+    lines = lines_of("codex_turn.jsonl")
+    assert parse(CodexParser(), [*lines[:3], error, *lines[3:]]).failure is None
+    assert parse(CodexParser(), [*lines[:3], error]).failure == "Reconnecting... 1/5"
+
+
+def test_all_zeros_of_codex_are_unknown() -> None:
+    """It prints them where nothing was counted."""
+    done = {"type": "turn.completed", "usage": {"input_tokens": 0, "cached_input_tokens": 0, "output_tokens": 0}}
+    parsed = parse(CodexParser(), [*lines_of("codex_turn.jsonl")[:-1], json.dumps(done).encode()])
+    assert (parsed.usage, parsed.finished) == (None, True)
+
+
+def test_a_count_that_fell_began_anew() -> None:
+    before, total = ModelUsage(input_tokens=100, output_tokens=9), ModelUsage(input_tokens=40, output_tokens=10)
+    assert used_since(before, total) == total
+    assert used_since(ModelUsage(), total) == total
+
+
+@pytest.mark.parametrize("text", ["--last", "-x", "", "a b", "id used 1,2", "id used 1,9,1,1,1,1"])
+def test_a_session_is_never_an_option(text: str) -> None:
+    session = read_session(text)
+    assert session is None or session == CumulativeSession("id")
+
+
+def altered(name: str, change: Any) -> list[bytes]:
+    *rest, last = lines_of(name)
+    fields = json.loads(last)
+    change(fields)
+    return [*rest, json.dumps(fields).encode()]
+
+
+@pytest.mark.parametrize("count", [-1, 1.5, True, "many", 2**53, 1e400, [1]])
+def test_absurd_counts_are_broken_and_unknown(count: object) -> None:
+    def claude_change(fields: dict[str, Any]) -> None:
+        fields["model_usage_since_last_result"]["claude-opus-5-5"]["outputTokens"] = count
+
+    parsed = parse(ClaudeCodeParser(), altered("claude_code_turn.jsonl", claude_change))
+    assert (parsed.usage, parsed.broken is None) == (None, False)
+    parsed = parse(
+        CodexParser(), altered("codex_turn.jsonl", lambda fields: fields["usage"].update(input_tokens=count))
+    )
+    assert (parsed.usage, parsed.broken is None) == (None, False)
+
+
+@pytest.mark.parametrize("cost", [-0.1, True, "1", 1e300, float("nan"), float("inf")])
+def test_absurd_costs_are_broken_and_unknown(cost: object) -> None:
+    def change(fields: dict[str, Any]) -> None:
+        fields["model_usage_since_last_result"]["claude-opus-5-5"]["costUSD"] = cost
+
+    parsed = parse(ClaudeCodeParser(), altered("claude_code_turn.jsonl", change))
+    assert (parsed.usage, parsed.broken is None) == (None, False)
+
+
+@pytest.mark.parametrize("missing", ["input_tokens", "output_tokens"])
+def test_missing_counts_are_unknown_and_not_broken(missing: str) -> None:
+    parsed = parse(CodexParser(), altered("codex_turn.jsonl", lambda fields: fields["usage"].pop(missing)))
+    assert (parsed.usage, parsed.broken) == (None, None)
+
+
+SAMPLE_FILES = [path.name for path in sorted(SAMPLES.glob("*.json*"))]
+
+
+@pytest.mark.parametrize("name", SAMPLE_FILES)
+def test_news_of_later_releases_do_no_harm(name: str) -> None:
+    """Unknown fields, unknown types and lines that are no JSON change nothing."""
+    make = CodexParser if name.startswith("codex") else ClaudeCodeParser
+    lines: list[bytes] = []
+    for line in lines_of(name):
+        extended = json.loads(line) | {"news": {"nested": [1, {"deep": None}]}, "type_of_news": 1}
+        lines += [
+            json.dumps(extended).encode(),
+            b'{"type":"future.event","usage":{"input_tokens":9}}',
+            b"warning: \xff",
+            b"[[[",
+            b"7",
+            b"",
+        ]
+    assert parse(make(), lines) == parse(make(), lines_of(name))
+
+
+@pytest.mark.parametrize("name", SAMPLE_FILES)
+def test_output_cut_off_anywhere_never_crashes(name: str) -> None:
+    """Nor does it count more than the whole."""
+    make = CodexParser if name.startswith("codex") else ClaudeCodeParser
+    text = (SAMPLES / name).read_bytes()
+    whole = parse(make(), lines_of(name)).usage
+    for length in range(0, len(text), 23):
+        usage = parse(make(), text[:length].splitlines()).usage
+        assert usage is None or (whole is not None and usage.input_tokens <= whole.input_tokens)
+
+
+HOSTILE = [None, 0, "", [], {}, [None], [[]], {"content": 3}, {"content": [3]}, "\ud800", -1, {"x": None}]
+
+
+@pytest.mark.parametrize("make", [ClaudeCodeParser, CodexParser])
+@pytest.mark.parametrize("value", HOSTILE, ids=repr)
+def test_any_value_anywhere_is_survived(make: Any, value: object) -> None:
+    name = "claude_code_turn.jsonl" if make is ClaudeCodeParser else "codex_turn.jsonl"
+    for line in lines_of(name):
+        fields = json.loads(line)
+        for key in fields:
+            parse(make(), [json.dumps(fields | {key: value}).encode()])
+        for key, inner in fields.items():
+            for inside in inner if isinstance(inner, dict) else ():
+                parse(make(), [json.dumps(fields | {key: inner | {inside: value}}).encode()])
+    parse(make(), [b"[" * 100_000, b'{"a":' * 100_000, b"1" * 10_000])
