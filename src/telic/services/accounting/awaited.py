@@ -40,7 +40,11 @@ class AwaitedPort:
 
     def token(self) -> Hashable:
         """See `Port.token`."""
-        return self.changes.token()
+        return self._store._context.calls, self.changes.token()
+
+    async def listen(self) -> None:
+        """What is committed from now on is noticed without a delay."""
+        await self.changes.wait(self.changes.token(), 0)
 
     async def active(self, scope: str) -> Goal | None:
         """See `Port.active`."""
@@ -69,6 +73,11 @@ class AwaitedPort:
             async with asyncio.timeout(seconds):
                 await self.work.wait()
         self.work.clear()
+
+    @property
+    def is_woken(self) -> bool:
+        """See `Port.is_woken`."""
+        return self.work.is_set()
 
     async def pause(self, seconds: float) -> None:
         """See `Port.pause`."""
@@ -130,6 +139,7 @@ class AsyncGoalAccounting(AccountingBase):
     async def _start(self) -> "AsyncGoalAccounting":
         if not self._store_id:
             self._set_up((await self._store.cursor()).partition("/")[0])
+            await self._port.listen()
             await self._reader.read()
             self._begin()
             watch_forks(self)
@@ -143,7 +153,7 @@ class AsyncGoalAccounting(AccountingBase):
         self._thread = threading.get_ident()
         self._writer = self._loop.create_task(self._write(), name="telic-accounting")
         self._watcher = self._loop.create_task(self._watch(), name="telic-accounting-watch")
-        reference = weakref.ref(self)
+        reference: weakref.ref[AsyncGoalAccounting] = weakref.ref(self)
         self._at_exit = lambda: _let_go_at_exit(reference)
         atexit.register(self._at_exit)
 

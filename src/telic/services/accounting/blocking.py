@@ -39,10 +39,15 @@ class BlockingPort:
         self._store = store
         self.changes = store._driver.changes()
         self.work = threading.Event()
+        self._never = threading.Event()
 
     def token(self) -> Hashable:
         """See `Port.token`."""
-        return self.changes.token()
+        return self._store._context.calls, self.changes.token()
+
+    async def listen(self) -> None:
+        """What is committed from now on is noticed without a delay."""
+        self.changes.wait(self.changes.token(), 0)
 
     async def active(self, scope: str) -> Goal | None:
         """See `Port.active`."""
@@ -70,9 +75,14 @@ class BlockingPort:
         self.work.wait(seconds)
         self.work.clear()
 
+    @property
+    def is_woken(self) -> bool:
+        """See `Port.is_woken`."""
+        return self.work.is_set()
+
     async def pause(self, seconds: float) -> None:
         """See `Port.pause`."""
-        time.sleep(seconds)
+        self._never.wait(seconds)
 
     async def call(self, callback: Callable[..., Any], *arguments: Any) -> None:
         """See `Port.call`."""
@@ -121,6 +131,7 @@ class GoalAccounting(AccountingBase):
         self._writer: threading.Thread | None = None
         self._watcher: threading.Thread | None = None
         self._set_up(store.cursor().partition("/")[0])
+        complete(self._port.listen())
         complete(self._reader.read())
         self._begin()
         watch_forks(self)
@@ -139,7 +150,7 @@ class GoalAccounting(AccountingBase):
         self._watcher = threading.Thread(target=self._watch, name="telic-accounting-watch", daemon=True)
         self._writer.start()
         self._watcher.start()
-        reference = weakref.ref(self)
+        reference: weakref.ref[GoalAccounting] = weakref.ref(self)
         self._at_exit = lambda: _close_at_exit(reference)
         atexit.register(self._at_exit)
 

@@ -91,18 +91,26 @@ class Book:
     def publish(self, goal: Goal | None, token: Hashable, writes: int | None, *, is_last_chance: bool) -> bool:
         """The goal was read after the token and after so many writes.
 
-        False where a write came in between, so that nobody can tell whether the goal has it: read it once more.
+        False where a write came in between, so that nobody can tell whether the reading has it: read it once more.
+        At the last chance it is taken where it shows more than other counters.
         """
         with self._lock:
-            if (self._is_writing or writes != self._writes) and not is_last_chance:
+            is_clear = writes == self._writes and not self._is_writing
+            if is_clear or (is_last_chance and not self._is_same(goal)):
+                self._keep(goal, token)
+            elif not is_last_chance:
                 return False
-            self._keep(goal, token)
             self.is_stale = False
             return True
 
-    def _keep(self, goal: Goal | None, token: Hashable) -> None:
+    def _is_same(self, goal: Goal | None) -> bool:
         known = self.goal
-        if goal is None or known is None or goal.id != known.id or _progress(goal) >= _progress(known):
+        return goal is not None and known is not None and (goal.id, goal.revision) == (known.id, known.revision)
+
+    def _keep(self, goal: Goal | None, token: Hashable) -> None:
+        """The goal is known, unless it is an older reading; what was overtaken has an old token, so is read again."""
+        known = self.goal
+        if goal is not None and (known is None or goal.id != known.id or _progress(goal) >= _progress(known)):
             self.goal = goal
         self._token = token
         if self.goal is not None and self.goal.status is GoalStatus.ACTIVE:

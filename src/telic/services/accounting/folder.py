@@ -74,7 +74,8 @@ class JournalFolder:
 
     def journals(self) -> Iterator[str]:
         """The names of all journals, those made first before others."""
-        yield from sorted(name for name in os.listdir(self._handle) if name.endswith(JOURNAL_SUFFIX))
+        with os.scandir(self._handle) as entries:
+            yield from sorted(entry.name for entry in entries if entry.name.endswith(JOURNAL_SUFFIX))
 
     def marker(self, name: str) -> int:
         """Another descriptor of the file, through which its beginning can be written."""

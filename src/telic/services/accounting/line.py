@@ -64,10 +64,11 @@ class Line(NamedTuple):
         return b"%08x %s\n" % (crc32(text), text)
 
     def _names(self) -> str:
-        names = {"goal": self.goal_id} if self.goal_id else {"scope": self.scope}
-        if self.model or self.hold:
-            names |= {"model": self.model, "hold": self.hold}
-        return "".join(f',"{name}":{encode_basestring_ascii(text)}' for name, text in names.items() if text)
+        texts = [f',"goal":{encode_basestring_ascii(self.goal_id)}' if self.goal_id else ""]
+        for name, text in (("scope", None if self.goal_id else self.scope), ("model", self.model), ("hold", self.hold)):
+            if text is not None:
+                texts.append(f',"{name}":{encode_basestring_ascii(text)}')
+        return "".join(texts)
 
 
 def decoded(data: bytes) -> Line:

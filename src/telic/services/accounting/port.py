@@ -12,7 +12,7 @@ class Port(Protocol):
     """A store, the time, and a way to run what is not the loop's."""
 
     def token(self) -> Hashable:
-        """See `Changes.token`."""
+        """Something that differs from its earlier values once a change was, or may have been, committed."""
         ...
 
     async def active(self, scope: str) -> Goal | None:
@@ -38,6 +38,11 @@ class Port(Protocol):
 
     async def rest(self, seconds: float) -> None:
         """There may be something to do, or the seconds are over."""
+        ...
+
+    @property
+    def is_woken(self) -> bool:
+        """Whether something happened since the last rest."""
         ...
 
     async def pause(self, seconds: float) -> None:

@@ -84,7 +84,8 @@ class Pump:
         while time.monotonic() >= self._next_attempt and (entry := self._outbox.peek()) is not None:
             if not await self._store(entry) or self._is_over:
                 break
-            await self._reader.look()
+            if self._port.is_woken:
+                await self._reader.look()
             await self._teller.tell()
 
     async def _store(self, entry: Entry) -> bool:

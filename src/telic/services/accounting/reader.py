@@ -8,7 +8,7 @@ from telic.domain.goal import Goal
 from telic.services.accounting.book import Book
 from telic.services.accounting.port import Port
 
-_ATTEMPTS: Final = 6
+_ATTEMPTS: Final = 5
 _PAUSE_SECONDS: Final = 0.002
 _LOG: Final = logging.getLogger("telic.accounting")
 

@@ -55,7 +55,7 @@ class Teller:
         """What is so at the start is no news."""
         self._told = snapshot = self._book.snapshot()
         if snapshot is not None:
-            self._of_goal(snapshot)
+            self._of_goal(snapshot).update(passed(snapshot))
 
     async def tell(self) -> None:
         """The host was told what is new. What it does then harms nobody but itself."""
@@ -80,12 +80,10 @@ class Teller:
             await self._call(self._callbacks.on_exhausted, snapshot)
 
     def _of_goal(self, snapshot: GoalSnapshot) -> set[Passed]:
-        """What was told of the goal. What a goal had passed before it was first seen here is no news."""
-        if snapshot.id not in self._passed:
-            self._passed[snapshot.id] = set(passed(snapshot))
-            if len(self._passed) > _MOST_GOALS:
-                del self._passed[next(iter(self._passed))]
-        return self._passed[snapshot.id]
+        """What was told of the goal; of many goals, only of those seen last."""
+        if snapshot.id not in self._passed and len(self._passed) >= _MOST_GOALS:
+            del self._passed[next(iter(self._passed))]
+        return self._passed.setdefault(snapshot.id, set())
 
     async def _call(self, callback: Callable[..., Any] | None, *arguments: Any) -> None:
         if callback is None:
