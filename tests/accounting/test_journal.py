@@ -1,5 +1,6 @@
 """The journal: what the dead left is stored, what is broken blocks nothing, and nobody else can reach it."""
 
+import contextlib
 import os
 import stat
 import subprocess
@@ -142,17 +143,32 @@ async def test_the_living_keep_their_journals(tmp_path: Path, colour: str, folde
     assert files(folder, ".journal") == []
 
 
+def _mode(path: Path) -> int:
+    return stat.S_IMODE(path.stat().st_mode)
+
+
 async def test_files_are_private(tmp_path: Path, colour: str, folder: Path) -> None:
     """Nobody else can read or write them, whatever the umask."""
     former = os.umask(0)
     try:
         async with accounting_for(str(tmp_path / "g.db"), colour, folder):
             (journal,) = files(folder, ".journal")
-            assert stat.S_IMODE(journal.stat().st_mode) == 0o600
-            assert stat.S_IMODE(journal.parent.stat().st_mode) == 0o700
-            assert stat.S_IMODE(folder.stat().st_mode) == 0o700
+            assert [_mode(path) for path in (journal, journal.parent, folder)] == [0o600, 0o700, 0o700]
     finally:
         os.umask(former)
+
+
+def _put_in_the_way(place: Path, obstacle: str) -> None:
+    place.parent.mkdir()
+    match obstacle:
+        case "a file":
+            place.write_text("in the way")
+        case "a link":
+            place.parent.with_name("elsewhere").mkdir()
+            place.symlink_to(place.parent.with_name("elsewhere"))
+        case _:
+            place.mkdir()
+            place.chmod(0o777)
 
 
 @pytest.mark.parametrize("obstacle", ["a file", "a link", "open to others"])
@@ -165,23 +181,14 @@ async def test_an_unusable_folder_costs_durability_only(
     async with opened(location, colour) as store:
         goal = await store.create("no journal")
         place = folder / (await store.cursor()).partition("/")[0]
-        folder.mkdir()
-        match obstacle:
-            case "a file":
-                place.write_text("in the way")
-            case "a link":
-                (tmp_path / "elsewhere").mkdir()
-                place.symlink_to(tmp_path / "elsewhere")
-            case _:
-                place.mkdir()
-                place.chmod(0o777)
+        _put_in_the_way(place, obstacle)
         failures = {"on_failure": lambda error, _: told.append(error)}
         async with accounting_for(location, colour, folder, **failures) as (_, accounting):
             keys = [accounting.on_turn_complete(number) for number in range(1, 51)]
             assert await accounting.flush()
         assert await ledger_keys(store, goal.id) == keys
     assert [isinstance(error, OSError) for error in told] == [True]
-    assert not list(tmp_path.glob("elsewhere/*"))
+    assert files(tmp_path, ".journal") == []
 
 
 @pytest.fixture
@@ -203,7 +210,7 @@ async def test_a_full_disk_costs_durability_only(tmp_path: Path, colour: str, di
         goal = await store.create("full")
         await accounting.snapshot()
         keys = [accounting.on_turn_complete(1)]
-        with pytest.raises(OSError, match="No space"), (disk / "ballast").open("ab", buffering=0) as ballast:
+        with (disk / "ballast").open("ab", buffering=0) as ballast, contextlib.suppress(OSError):
             while True:
                 ballast.write(bytes(4096))
         keys += [accounting.on_turn_complete(1) for _ in range(300)]

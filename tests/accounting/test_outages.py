@@ -33,8 +33,6 @@ async def _agent(location: str, colour: str, folder: Path, accepted: Path, name:
             key = accounting.on_turn_complete(number, key=f"{name}-{number}")
             _report(accepted, key)
             await asyncio.sleep(pause)
-            if colour == "blocking" and not pause:
-                time.sleep(0)
 
 
 def _accepted(path: Path) -> list[str]:
