@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 import telic
+from telic.services.accounting import pump
 from telic.services.accounting.line import Line, MalformedLine, decoded
 from tests.accounting.support import accounting_for, files, ledger_keys, until
 from tests.crash.support import Crew, opened
@@ -252,6 +253,30 @@ async def test_a_second_process_stores_what_a_killed_one_accepted(location: str,
         (left, own) = files(folder, ".journal")
         await until(lambda: not (left.exists() and own.exists()))
         assert await ledger_keys(store, goal.id) == [f"dying-{number}" for number in range(30)]
+
+
+async def test_the_living_take_over_what_a_neighbour_leaves(
+    tmp_path: Path, colour: str, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nobody needs to start anew."""
+    monkeypatch.setattr(pump, "_ADOPTION_SECONDS", 0.1)
+    async with accounting_for(str(tmp_path / "g.db"), colour, folder) as (store, _):
+        goal = await store.create("neighbours")
+        path = await _leave(store, folder, _header() + _line(1, goal.id), "ffff.journal")
+        await _until_gone(path)
+        assert await ledger_keys(store, goal.id) == ["left-1"]
+
+
+async def test_a_turn_without_a_goal_is_never_billed_to_a_later_one(tmp_path: Path, colour: str, folder: Path) -> None:
+    """A turn accepted while nobody knew of a goal is not held against one that was created afterwards."""
+    async with opened(str(tmp_path / "g.db"), colour) as store:
+        goal = await store.create("later")
+        before, after = telic.Instant(goal.created_at - 1), telic.Instant(goal.created_at)
+        lines = [Line(f"at-{at}", None, "default", at, telic.TurnUsage(tokens=1)).encoded() for at in (before, after)]
+        path = await _leave(store, folder, _header() + b"".join(lines))
+        async with accounting_for(str(tmp_path / "g.db"), colour, folder):
+            await _until_gone(path)
+        assert await ledger_keys(store, goal.id) == [f"at-{after}"]
 
 
 def _accept_and_die(location: str, goal_id: str, folder: Path) -> None:

@@ -15,7 +15,7 @@ import pytest
 import telic
 from tests.accounting.support import accounting_for, begin, files, ledger_keys, until
 from tests.crash.forking import in_a_new_loop
-from tests.crash.support import Crew, checked_history, new_goal, opened, stay_in_a_transaction, wait_for
+from tests.crash.support import Crew, checked_history, fork, new_goal, opened, stay_in_a_transaction, wait_for
 from tests.support.postgres_server import PostgresServer
 
 
@@ -263,3 +263,29 @@ async def test_the_parents_journal_stays_locked_when_a_child_ends(tmp_path: Path
         async with accounting_for(location, colour, folder):
             assert set(before) < set(files(folder, ".journal"))
         assert files(folder, ".journal") == before
+
+
+def _leave_a_child_and_die(location: str, folder: Path, ready: Path) -> None:
+    store = telic.connect(location)
+    accounting = telic.GoalAccounting(store, journal_folder=folder)
+    accounting.on_turn_complete(1, key="orphan-1")
+    accounting.flush()
+    store.close()
+    accounting.on_turn_complete(2, key="orphan-2")
+    if fork() == 0:
+        ready.touch()
+        time.sleep(3600)
+    wait_for(ready)
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
+async def test_a_child_that_outlives_its_parent_keeps_no_journal(
+    tmp_path: Path, colour: str, folder: Path, crew: Crew
+) -> None:
+    """The parent was killed; its child lives on, and what the parent accepted is stored all the same."""
+    location = str(tmp_path / "g.db")
+    goal_id = new_goal(location)
+    worker = crew.start(_leave_a_child_and_die, location, folder, tmp_path / "ready")
+    assert worker.wait()
+    await _store_the_rest(location, colour, folder)
+    _require_exact(location, goal_id, ["orphan-1", "orphan-2"], may_be_there=0)

@@ -1,5 +1,6 @@
 """Accepted turns reach the ledger: each once, in order, with what they consumed, billed to the right goal."""
 
+import inspect
 import stat
 from pathlib import Path
 from typing import Any
@@ -214,3 +215,19 @@ async def test_names_of_any_characters_survive_the_journal(tmp_path: Path, colou
         assert await accounting.flush()
         (turn,) = await store.turns(goal.id)
         assert (turn.key, turn.model) == (name, name)
+
+
+def test_both_colours_have_the_same_methods() -> None:
+    """Names, parameters and docstrings agree; only the colour differs."""
+    blocking, waiting = (
+        {name: method for name, method in inspect.getmembers(kind, inspect.isfunction) if name[0] != "_"}
+        for kind in (telic.GoalAccounting, telic.AsyncGoalAccounting)
+    )
+    assert blocking.keys() == waiting.keys()
+    for name in blocking.keys() - {"after_fork_in_child"}:
+        assert str(inspect.signature(blocking[name])) == str(inspect.signature(waiting[name])), name
+        assert inspect.getdoc(blocking[name]) == inspect.getdoc(waiting[name]), name
+    parameters = [
+        list(inspect.signature(kind).parameters) for kind in (telic.GoalAccounting, telic.AsyncGoalAccounting)
+    ]
+    assert parameters[0] == parameters[1]

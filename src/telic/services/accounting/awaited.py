@@ -216,12 +216,12 @@ class AsyncGoalAccounting(AccountingBase):
         return self._book.snapshot()
 
     async def flush(self, timeout_seconds: float = DEFAULT_TIMEOUT_SECONDS) -> bool:
-        """Whether every turn accepted so far is stored or set aside; waits for that, not longer than the time-out."""
+        """Whether every turn accepted so far is stored or set aside, and told; waits for that, within the time-out."""
         wanted = self._book.accepted
         deadline = time.monotonic() + timeout_seconds
         self._pump.hurry()
         self._wake()
-        while self._book.settled < wanted:
+        while self._book.told < wanted:
             if time.monotonic() >= deadline or self._is_closed or asyncio.current_task() is self._writer:
                 return False
             await asyncio.sleep(FLUSH_PAUSE_SECONDS)

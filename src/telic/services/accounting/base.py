@@ -72,7 +72,10 @@ class AccountingBase(ABC):
             # What is so at the start is no news.
             self._teller.begin()
             self._is_running = True
-            self._run()
+            try:
+                self._run()
+            except RuntimeError as error:
+                self._book.report(error, None, "nothing stores turns here, they wait in the journal")
 
     @abstractmethod
     def _new_port(self) -> Port:

@@ -198,12 +198,12 @@ class GoalAccounting(AccountingBase):
         return self._book.snapshot()
 
     def flush(self, timeout_seconds: float = DEFAULT_TIMEOUT_SECONDS) -> bool:
-        """Whether every turn accepted so far is stored or set aside; waits for that, not longer than the time-out."""
+        """Whether every turn accepted so far is stored or set aside, and told; waits for that, within the time-out."""
         wanted = self._book.accepted
         deadline = time.monotonic() + timeout_seconds
         self._pump.hurry()
         self._wake()
-        while self._book.settled < wanted:
+        while self._book.told < wanted:
             if time.monotonic() >= deadline or self._is_closed or threading.current_thread() is self._writer:
                 return False
             time.sleep(FLUSH_PAUSE_SECONDS)

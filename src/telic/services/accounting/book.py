@@ -29,6 +29,8 @@ class Book:
         self.reports: deque[Report] = deque(maxlen=_MOST_REPORTS)
         self.accepted = 0
         self.settled = 0
+        self.told = 0
+        """Of how many settled lines the host was told what there was to tell."""
         self.turns_goal: str | None = None
         """Whose a turn is that completes now, unless the host knows better."""
         self._token: Hashable = None

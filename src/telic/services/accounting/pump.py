@@ -80,13 +80,21 @@ class Pump:
             self._next_adoption = time.monotonic() + _ADOPTION_SECONDS
             self._outbox.adopt()
         await self._reader.look()
-        await self._teller.tell()
-        while time.monotonic() >= self._next_attempt and (entry := self._outbox.peek()) is not None:
-            if not await self._store(entry) or self._is_over:
+        await self._tell()
+        is_storing = True
+        while is_storing and not self._is_over and time.monotonic() >= self._next_attempt:
+            entry = self._outbox.peek()
+            if entry is None:
                 break
+            is_storing = await self._store(entry)
             if self._port.is_woken:
                 await self._reader.look()
-            await self._teller.tell()
+            await self._tell()
+
+    async def _tell(self) -> None:
+        settled = self._book.settled
+        await self._teller.tell()
+        self._book.told = settled
 
     async def _store(self, entry: Entry) -> bool:
         """Whether the entry is dealt with, so that the next one's turn has come."""
@@ -163,7 +171,6 @@ class Pump:
         self._wait_longer()
         self._outbox.spill()
         await self._port.offload(self._outbox.sync)
-        await self._teller.tell()
 
     def _wait_longer(self) -> None:
         self._pause_seconds = min(_LONGEST_PAUSE_SECONDS, max(_SHORTEST_PAUSE_SECONDS, self._pause_seconds * 2))
