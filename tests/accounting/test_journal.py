@@ -267,6 +267,17 @@ async def test_the_living_take_over_what_a_neighbour_leaves(
         assert await ledger_keys(store, goal.id) == ["left-1"]
 
 
+async def test_any_number_of_journals_is_emptied_oldest_first(tmp_path: Path, colour: str, folder: Path) -> None:
+    """A host that died again and again leaves many; they are opened some at a time."""
+    async with opened(str(tmp_path / "g.db"), colour) as store:
+        goal = await store.create("many")
+        for number in range(1, 61):
+            path = await _leave(store, folder, _header() + _line(number, goal.id), f"{number:04}.journal")
+        async with accounting_for(str(tmp_path / "g.db"), colour, folder):
+            await _until_gone(path)
+        assert await ledger_keys(store, goal.id) == [f"left-{number}" for number in range(1, 61)]
+
+
 async def test_a_turn_without_a_goal_is_never_billed_to_a_later_one(tmp_path: Path, colour: str, folder: Path) -> None:
     """A turn accepted while nobody knew of a goal is not held against one that was created afterwards."""
     async with opened(str(tmp_path / "g.db"), colour) as store:

@@ -52,7 +52,8 @@ class AccountingBase(ABC):
     def _set_up(self, store_id: str) -> None:
         """Everything but what runs by itself is there."""
         self._store_id = store_id
-        self._owner = os.urandom(8).hex()
+        # Begins with the time, so that journals are emptied in the order in which they were begun.
+        self._owner = f"{self._context.now():014x}{os.urandom(6).hex()}"
         self._numbers = itertools.count(1)
         self._lock = threading.Lock()
         folder = self._settings.journal_folder

@@ -12,6 +12,8 @@ from telic.services.accounting.journal import Journal
 from telic.services.accounting.line import Line
 
 _MOST_IN_MEMORY: Final = 100_000
+_MOST_DEAD: Final = 16
+"""Each takes two descriptors for as long as it is being emptied."""
 _ATTEMPTS: Final = 5
 _LOG: Final = logging.getLogger("telic.accounting")
 
@@ -39,6 +41,7 @@ class Outbox:
         self._folder: JournalFolder | None = None
         self._own: Journal | None = None
         self._dead: deque[Journal] = deque()
+        self._is_adopting = False
         self._strange: set[str] = set()
         self._memory: deque[bytes] = deque()
         self._waiting: Entry | None = None
@@ -89,21 +92,27 @@ class Outbox:
                 self._memory.popleft()
 
     def adopt(self) -> None:
-        """Journals whose owners are dead are this instance's to empty."""
+        """Journals whose owners are dead are this instance's to empty, some at a time, the oldest first."""
         folder = self._folder
         if folder is None:
             return
         for name in folder.journals():
-            if name in self._strange:
-                continue
-            try:
-                journal = Journal.of_the_dead(folder, name, self._lock)
-            except (OSError, ValueError) as error:
-                self._strange.add(name)
-                _LOG.error("the journal %s in %s is left alone: %s", name, folder.path, error)
-                continue
-            if journal is not None:
-                self._dead.append(journal)
+            if len(self._dead) >= _MOST_DEAD:
+                return
+            if name not in self._strange:
+                self._adopt_one(folder, name)
+        self._is_adopting = False
+
+    def _adopt_one(self, folder: JournalFolder, name: str) -> None:
+        try:
+            journal = Journal.of_the_dead(folder, name, self._lock)
+        except (OSError, ValueError) as error:
+            self._strange.add(name)
+            _LOG.error("the journal %s in %s is left alone: %s", name, folder.path, error)
+            return
+        if journal is not None:
+            self._dead.append(journal)
+            self._is_adopting = True
 
     def peek(self) -> Entry | None:
         """The line that is next, the same until it is dropped; None where none waits."""
@@ -120,6 +129,8 @@ class Outbox:
             if data is not None:
                 _LOG.warning("the last line of a journal was cut short and never accepted: %d bytes", len(data))
             self._dead.popleft().close(is_kept=False)
+            if not self._dead and self._is_adopting:
+                self.adopt()
         return None
 
     def _next_own(self) -> Entry | None:
