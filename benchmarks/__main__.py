@@ -5,6 +5,7 @@ import sys
 from pathlib import Path
 
 from benchmarks import (
+    accounting,
     growth,
     peers,
     postgres,
@@ -29,6 +30,7 @@ THEMES = {
         round_trips,
         growth,
         start_up,
+        accounting,
         prompt,
         peers,
     )

@@ -15,6 +15,7 @@ from pathlib import Path
 ROOT = Path(__file__).parents[1]
 SQL = "src/telic/storage/sql"
 PROMPT = "src/telic/prompt"
+ACCOUNTING = "src/telic/services/accounting"
 BOTH = ("sqlite", "postgres")
 
 
@@ -248,6 +249,55 @@ FAULTS = (
         '*("-c", "core.fsmonitor=false", "-c", "core.hooksPath=/dev/null"),',
         "",
         "tests/verification/test_workspace.py -k settings",
+    ),
+    Fault(
+        "a turn is kept in memory only",
+        (f"{ACCOUNTING}/outbox.py",),
+        "self._own is not None and not self._memory",
+        "self._own is None and not self._memory",
+        "tests/accounting/test_journal.py -k killed_one",
+    ),
+    Fault(
+        "a child keeps its parent's journal open",
+        (f"{ACCOUNTING}/base.py",),
+        "        self._book.outbox.leave_to_parent()\n",
+        "",
+        "tests/accounting/test_outages.py -k outlives",
+    ),
+    Fault(
+        "a journal is taken over while its owner lives",
+        (f"{ACCOUNTING}/folder.py",),
+        "        except OSError:\n            return False\n",
+        "        except OSError:\n            pass\n",
+        "tests/accounting/test_journal.py -k living",
+    ),
+    Fault(
+        "a snapshot counts a turn twice while it is stored",
+        (f"{ACCOUNTING}/book.py",),
+        "is_clear = writes == self._writes and not self._is_writing",
+        "is_clear = True",
+        "tests/accounting/test_snapshots.py -k live",
+    ),
+    Fault(
+        "a cached goal is used after a change",
+        (f"{ACCOUNTING}/book.py",),
+        "return self._token == token and not self.is_stale",
+        "return self._token is not None",
+        "tests/accounting/test_snapshots.py -k acknowledged",
+    ),
+    Fault(
+        "a line's checksum is not compared",
+        (f"{ACCOUNTING}/line.py",),
+        'if checksum != b"%08x" % crc32(text):',
+        "if not checksum:",
+        "tests/accounting/test_journal.py -k altered",
+    ),
+    Fault(
+        "a turn's key changes with each attempt",
+        (f"{ACCOUNTING}/pump.py",),
+        "hold=hold, key=line.key",
+        "hold=hold, key=line.key + str(time.monotonic())",
+        "tests/accounting/test_turns.py -k once",
     ),
 )
 

@@ -50,6 +50,9 @@ from telic.domain.goal import DEFAULT_SCOPE, Actor, Goal, GoalPage, GoalStatus, 
 from telic.domain.hold import Hold, HoldState, Reservation
 from telic.domain.lease import Lease, LeaseState
 from telic.domain.report import Reserved, UsageGroup, UsageGrouping, UsageReport, UsageSum
+from telic.domain.snapshot import GoalSnapshot
+from telic.services.accounting.awaited import AsyncGoalAccounting
+from telic.services.accounting.blocking import GoalAccounting
 from telic.services.async_store import AsyncGoalStore
 from telic.services.connect import connect, connect_async
 from telic.services.store import GoalStore
@@ -67,6 +70,7 @@ __all__ = [
     "AgentTimedOut",
     "AgentTurnFailed",
     "AmbiguousId",
+    "AsyncGoalAccounting",
     "AsyncGoalStore",
     "BillingPolicy",
     "Budget",
@@ -81,10 +85,12 @@ __all__ = [
     "EventPage",
     "FeedEvent",
     "Goal",
+    "GoalAccounting",
     "GoalError",
     "GoalNotActive",
     "GoalNotFound",
     "GoalPage",
+    "GoalSnapshot",
     "GoalStatus",
     "GoalStore",
     "Hold",
