@@ -119,7 +119,9 @@ def loop_state_from_text(text: str) -> LoopState:
         # What is left out has no default here: it was written by another Telic, or by nobody.
         if missing := {field.name for field in fields(LoopState)} - set(data):
             raise InvalidInput(f"it lacks {', '.join(sorted(missing))}")
-        lists = {name: tuple(data[name]) for name in ("passed_hashes", "workspace_hashes")}
-        return LoopState(**data | lists | {"claim": Claim(data["claim"])})
+        for name in ("passed_hashes", "workspace_hashes"):
+            data[name] = tuple(data[name])
+        data["claim"] = Claim(data["claim"])
+        return LoopState(**data)
     except (KeyError, TypeError, ValueError, AttributeError, RecursionError) as error:
         raise InvalidInput(f"unreadable state of a loop: {error!s:.200}") from error
