@@ -107,8 +107,8 @@ FAULTS = (
     Fault(
         "an unknown status becomes active",
         ("src/telic/storage/records.py",),
-        "known_status, known_reason = _STATES[status, reason]",
-        "known_status, known_reason = _STATES.get((status, reason), (GoalStatus.ACTIVE, None))",
+        "_STATES[goal.status, goal.reason]",
+        "_STATES.get((goal.status, goal.reason), (GoalStatus.ACTIVE, None, False))",
         "tests/contract/test_malformed_rows.py",
     ),
     Fault(
@@ -208,6 +208,46 @@ FAULTS = (
         "or not (character.isprintable() or character in _SPACES)",
         "",
         "tests/interfaces/test_command.py -k hostile",
+        "a verification of another revision counts",
+        ("src/telic/domain/verification.py",),
+        "verdict.revision != self.revision or ",
+        "",
+        "tests/unit/test_verdicts.py",
+    ),
+    Fault(
+        "a criterion that was not reached counts as passed",
+        ("src/telic/domain/verification.py",),
+        "is_whole = 0 < len(self.criterion_hashes) == len(self.verdicts)",
+        "is_whole = 0 < len(self.criterion_hashes)",
+        "tests/unit/test_verdicts.py",
+    ),
+    Fault(
+        "a judge that contradicts itself is believed",
+        ("src/telic/loop/verification/judge_answer.py",),
+        "if verdict is JudgeVerdict.YES and problems:",
+        "if False:",
+        "tests/unit/test_judge_answer.py",
+    ),
+    Fault(
+        "a judge that fails says no",
+        ("src/telic/loop/verification/judge.py",),
+        "outcome=Outcome.ERROR if given_up else",
+        "outcome=Outcome.FAILED if given_up else",
+        "tests/verification/test_model_judge.py -k outage",
+    ),
+    Fault(
+        "the judge sees the beginning of the work",
+        ("src/telic/loop/verification/evidence.py",),
+        "kept_tail(work.text, WORK_CHARS)",
+        "work.text[:WORK_CHARS]",
+        "tests/verification/test_model_judge.py -k sent",
+    ),
+    Fault(
+        "looking at a workspace runs what its settings name",
+        ("src/telic/loop/workspace.py",),
+        '*("-c", "core.fsmonitor=false", "-c", "core.hooksPath=/dev/null"),',
+        "",
+        "tests/verification/test_workspace.py -k settings",
     ),
 )
 

@@ -13,8 +13,8 @@ import pytest
 import telic
 from telic.domain import errors
 from telic.interfaces.cli.failures import FAILURES
-from telic.storage.drivers.postgres_server import Statement
-from telic.storage.statements import load_statements, number_parameters, parameter_names
+from telic.storage.drivers.postgres_statements import Statement
+from telic.storage.statements import load_statements, parameter_names
 
 SOURCE = Path(telic.__file__).parent
 MODULES = sorted(SOURCE.rglob("*.py"))
@@ -118,7 +118,7 @@ def test_statements_and_their_callers_agree() -> None:
 def test_parameters_are_numbered_in_the_order_of_their_values() -> None:
     """`$2` is the second name, also where a name comes twice."""
     text = "SELECT :b, :a, :b"
-    statement = Statement(number_parameters(text).encode(), parameter_names(text))
+    statement = Statement.of(text)
     assert statement.sql == b"SELECT $1, $2, $1"
     assert statement.values({"a": 1, "b": 2}) == [2, 1]
 

@@ -154,8 +154,8 @@ SELECT NULL, NULL, page.* FROM page
 
 -- statement: feed.next
 WITH bounds AS ({feed_bounds}), page AS (
-    {feed_page} AND transaction_id >= pg_snapshot_xmin(CAST(:before AS pg_snapshot))
-    AND NOT pg_visible_in_snapshot(transaction_id, CAST(:before AS pg_snapshot))
+    {feed_page} AND transaction_id >= pg_snapshot_xmin(CAST(CAST(:before AS TEXT) AS pg_snapshot))
+    AND NOT pg_visible_in_snapshot(transaction_id, CAST(CAST(:before AS TEXT) AS pg_snapshot))
     ORDER BY events.sequence LIMIT :limit
 )
 SELECT NULL, NULL, page.* FROM page
