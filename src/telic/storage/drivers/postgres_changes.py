@@ -75,6 +75,9 @@ class _Listener:
             self._connection = connection
             # Whatever was committed before this moment went unnoticed.
             self._count += 1
+            if self._is_closed:
+                # A task that was cancelled does not wait for the thread in which this runs.
+                self.close()
 
     def socket(self) -> int | None:
         """What becomes readable when the server has something to say; None while nothing listens."""

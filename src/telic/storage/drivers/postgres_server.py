@@ -255,19 +255,31 @@ def _version(connection: psycopg.Connection[Any]) -> int:
 
 
 def _mend_restored(connection: psycopg.Connection[Any]) -> None:
-    """Events restored into another server carry its transactions' numbers: here they count as the oldest.
+    """A database that was restored or copied from elsewhere has a new name, so that no cursor from there counts here.
 
-    A cursor that was made on the other server means nothing here, so the store gets a new name.
+    Its events carry that server's transactions' numbers: those that this one has not reached count as the oldest.
     """
     newest = "SELECT transaction_id FROM events ORDER BY transaction_id DESC LIMIT 1"
-    query = f"SELECT ({newest}) >= pg_snapshot_xmax(pg_current_snapshot())"
-    if connection.execute(query.encode()).fetchone() != (True,):
-        return
+    is_ahead = f"coalesce(({newest}) >= pg_snapshot_xmax(pg_current_snapshot()), false)"
+    rename = f"""UPDATE store_identity SET place = %(place)s,
+        id = CASE WHEN place = '' AND NOT {is_ahead} THEN id ELSE replace(gen_random_uuid()::text, '-', '') END
+        WHERE place <> %(place)s OR {is_ahead}"""
     with connection.transaction():
-        connection.execute(
-            b"UPDATE events SET transaction_id = '1' WHERE transaction_id >= pg_snapshot_xmax(pg_current_snapshot())"
-        )
-        connection.execute(b"UPDATE store_identity SET id = replace(gen_random_uuid()::text, '-', '')")
+        if connection.execute(rename.encode(), {"place": _place(connection)}).rowcount:
+            connection.execute(
+                b"UPDATE events SET transaction_id = '1'"
+                b" WHERE transaction_id >= pg_snapshot_xmax(pg_current_snapshot())"
+            )
+
+
+def _place(connection: psycopg.Connection[Any]) -> str:
+    """The server and the database, as far as the user may know; a promoted replica is the same server."""
+    allowed = connection.execute("SELECT has_function_privilege('pg_control_system()', 'execute')").fetchone()
+    server = "(SELECT system_identifier FROM pg_control_system())" if allowed == (True,) else "0"
+    place = f"SELECT {server} || '/' || oid FROM pg_database WHERE datname = current_database()"
+    row = connection.execute(place.encode()).fetchone()
+    assert row is not None
+    return str(row[0])
 
 
 def _has_table(connection: psycopg.Connection[Any], name: str) -> bool:

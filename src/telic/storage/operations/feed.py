@@ -65,7 +65,7 @@ async def _page(tx: Transaction, start: Cursor | None, scope: str | None, goal_i
     (bounds,) = [row for row in rows if row[2] is None]
     upper_bound, store_id = bounds[:2]
     if start is not None and start.store_id != store_id:
-        raise InvalidCursor("the cursor was made by another database's feed")
+        raise InvalidCursor("the cursor was made by another database's feed, or before this one was set back")
     position = Cursor(store_id, before, upper_bound)
     events = tuple(_event(position, row) for row in sorted(row[2:] for row in rows if row[2] is not None))
     is_full = limit > 0 and len(events) == limit

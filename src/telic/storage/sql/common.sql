@@ -232,6 +232,9 @@ SELECT {event_columns} FROM events WHERE goal_id = :id AND key = :key
 -- statement: events.page
 SELECT {event_columns} FROM events WHERE goal_id = :id AND number > :after ORDER BY number LIMIT :limit
 
+-- statement: turns.with_key
+SELECT {turn_columns} FROM turns WHERE goal_id = :id AND key = :key
+
 -- statement: turns.page
 SELECT {turn_columns} FROM turns WHERE goal_id = :id AND number > :after ORDER BY number LIMIT :limit
 
@@ -260,6 +263,10 @@ WITH due AS MATERIALIZED (
 )
 UPDATE goals SET {granted} WHERE id IN (SELECT due_id FROM due) RETURNING {lease_columns}
 
+-- statement: leases.claim_due_in_scope
+UPDATE goals SET {granted} WHERE scope = :scope AND status = 'active' AND lease_expires_at <= telic_now()
+RETURNING {lease_columns}
+
 -- statement: leases.renew
 UPDATE goals SET lease_expires_at = telic_now() + CAST(:ttl_microseconds AS BIGINT)
 WHERE id = :id AND {lease_is_kept} RETURNING {lease_columns}
@@ -276,7 +283,8 @@ SELECT {goal_columns} FROM goals WHERE wake_at <= :at
 AND (CAST(:scope AS TEXT) IS NULL OR scope = CAST(:scope AS TEXT)) ORDER BY wake_at LIMIT :limit {skip_locked}
 
 -- statement: waits.signalled
-SELECT {goal_columns} FROM goals WHERE wake_signal = :signal ORDER BY id LIMIT :limit {skip_locked}
+-- Waits for a locked goal: a signal is given once, so one that was passed over would sleep on.
+SELECT {goal_columns} FROM goals WHERE wake_signal = :signal ORDER BY id LIMIT :limit {and_lock}
 
 -- statement: identity.get
 SELECT id, secret FROM store_identity

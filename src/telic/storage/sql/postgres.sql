@@ -9,6 +9,10 @@ strpos(lower(text COLLATE "C"), :text) > 0
 -- Differs because SQLite has one writer at a time: there is nobody to be skipped.
 FOR NO KEY UPDATE SKIP LOCKED
 
+-- fragment: and_lock
+-- Differs as `skip_locked`.
+FOR NO KEY UPDATE
+
 -- fragment: in_order_of_service
 -- Differs because PostgreSQL finds the index by itself.
 

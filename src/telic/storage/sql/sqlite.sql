@@ -8,6 +8,9 @@ instr(lower(text), :text) > 0
 -- fragment: skip_locked
 -- Differs because BEGIN IMMEDIATE already keeps every other writer out.
 
+-- fragment: and_lock
+-- Differs as `skip_locked`.
+
 -- fragment: in_order_of_service
 -- Differs because SQLite, which has no statistics of these tables, would sort all active goals.
 INDEXED BY goals_claimable
@@ -116,8 +119,12 @@ SELECT NULL, NULL, page.* FROM page
 {feed_end}
 
 -- statement: feed.next
+-- A position beyond the last event was not reached in this file: an older copy has taken its place.
 WITH bounds AS ({feed_bounds}), page AS (
     {feed_page} AND events.sequence >= CAST(:before AS INTEGER) ORDER BY events.sequence LIMIT :limit
 )
 SELECT NULL, NULL, page.* FROM page
-{feed_end}
+UNION ALL
+SELECT upper_bound, CASE WHEN CAST(:before AS INTEGER) <= CAST(upper_bound AS INTEGER) THEN id END,
+    NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL
+FROM bounds, store_identity
