@@ -9,6 +9,7 @@ import psycopg
 
 import telic
 from telic.domain.clock import SystemClock
+from telic.services.transfer import goal_ids
 from telic.storage.drive import complete
 from telic.storage.drivers.postgres import PostgresTransaction
 from telic.storage.drivers.postgres_server import PostgresServer
@@ -46,14 +47,7 @@ def granted(store: telic.GoalStore, goal_id: str, holder: str, ttl_seconds: floa
 
 def all_events(store: telic.GoalStore) -> list[tuple[str, int]]:
     """Every goal's events by goal and number, as the goals' own histories have them."""
-    goals: list[telic.Goal] = []
-    cursor = None
-    while True:
-        page = store.list(limit=1000, after=cursor)
-        goals += page.goals
-        cursor = page.next
-        if cursor is None:
-            return [(goal.id, event.number) for goal in goals for event in store.events(goal.id)]
+    return [(goal_id, event.number) for goal_id in goal_ids(store) for event in store.events(goal_id)]
 
 
 class OpenTransaction:

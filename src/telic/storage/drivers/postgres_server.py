@@ -58,6 +58,7 @@ class PostgresServer:
             for name, text in load_statements("postgres").items()
         }
         self.prepares = True
+        self.is_closed = False
         self._base = _parse(url)
         self._keeps_sessions = True
 

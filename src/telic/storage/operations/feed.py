@@ -41,7 +41,11 @@ async def feed(tx: Transaction, *, after: str | None, scope: str | None, goal_id
     """
     start = None if after is None else parse_cursor(after)
     check_page_size(limit)
-    return await _page(tx, start, scope, goal_id, limit)
+    page = await _page(tx, start, scope, goal_id, limit)
+    if start is None or not start.until or page:
+        return page
+    # What the cursor's snapshot could see was at its end; an empty page shall mean that there is no more.
+    return await _page(tx, parse_cursor(page.cursor), scope, goal_id, limit)
 
 
 async def present(tx: Transaction) -> str:
