@@ -3,15 +3,17 @@
 import asyncio
 import random
 import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
+import psycopg
 import pytest
 
 import telic
 from telic import BudgetExceeded, GoalNotActive, GoalStatus, HoldState
 from tests.crash.support import COLOURS, Crew, checked_history, opened, wait_for
-from tests.sharing.support import eventually
+from tests.sharing.support import eventually, open_transaction
 
 TOKENS = 1_000
 MODEL_CALL_SECONDS = 0.02
@@ -183,3 +185,29 @@ def test_a_hold_is_settled_or_released_and_not_both(location: str, crew: Crew) -
     )
     assert settled + released == 40
     assert checked_history(location, goal_id).goal.tokens_used == 10 * settled
+
+
+def _waiting(url: str) -> int:
+    """How many statements wait for another transaction's lock."""
+    with psycopg.connect(url) as connection:
+        row = connection.execute(
+            "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"
+        ).fetchone()
+    assert row is not None
+    return int(row[0])
+
+
+def test_the_same_turn_twice_at_once_is_one_turn(database: str) -> None:
+    """A retry that overtakes its first attempt gets the turn as well, though the hold is settled already."""
+    with telic.connect(database) as store, ThreadPoolExecutor(3) as threads:
+        goal_id = store.create("shared").id
+        hold = store.hold(goal_id, tokens=10)
+        with open_transaction(database) as other:
+            other.connection.execute("SELECT 1 FROM goals WHERE id = %s FOR UPDATE", (goal_id,))
+            calls = [
+                threads.submit(store.record_turn, goal_id, tokens=7, hold=hold.key, key="the same") for _ in range(3)
+            ]
+            eventually(lambda: True if _waiting(database) == 3 else None, "the calls never waited")
+            other.connection.rollback()
+        assert {call.result().turn.number for call in calls} == {1}
+        assert store.get(goal_id).tokens_used == 7

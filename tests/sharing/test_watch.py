@@ -170,13 +170,14 @@ async def test_a_watch_outlasts_a_locked_out_reader(tmp_path: Path, colour: str)
 async def test_a_watch_outlasts_a_busy_file(tmp_path: Path, colour: str, crew: Crew) -> None:
     """While another process is inside a write transaction, the watcher goes on with what was committed before."""
     path, entered = str(tmp_path / "goals.db"), tmp_path / "entered"
-    start = _present(path)
-    _change(path, ["before"])
-    (tmp_path / "may enter").touch()
-    writer = crew.start(hold_the_write_lock, path, tmp_path / "may enter", entered)
-    wait_for(entered)
-    async with watching(path, colour, start, timeout_seconds=0.1) as watcher:
+    start, may_enter = _present(path), tmp_path / "may enter"
+    writer = crew.start(hold_the_write_lock, path, may_enter, entered)
+    async with watching(path, colour, start, timeout_seconds=5) as watcher:
+        await asyncio.to_thread(_change, path, ["before"])
+        may_enter.touch()
+        await asyncio.to_thread(wait_for, entered)
         await watcher.until(1)
+        await asyncio.sleep(0.1)
         writer.kill()
         await asyncio.to_thread(_change, path, ["after"])
         assert [item.scope for item in await watcher.until(2)] == ["before", "after"]
@@ -297,7 +298,8 @@ async def _wait_for_a_change(changes: AsyncPostgresChanges) -> None:
 
 
 def _is_read(loop: Any, changes: AsyncPostgresChanges) -> bool:
-    return changes.socket() in loop._selector.get_map()
+    socket = changes.socket()
+    return socket is not None and socket in loop._selector.get_map()
 
 
 async def _consume(store: telic.AsyncGoalStore) -> None:
