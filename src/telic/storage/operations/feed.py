@@ -62,10 +62,12 @@ async def _page(tx: Transaction, start: Cursor | None, scope: str | None, goal_i
         "limit": limit,
     }
     before = "" if start is None else start.before
-    if before:
-        rows = await tx.all("feed.next", parameters | {"before": before})
-    else:
+    if not before:
         rows = await tx.all("feed.first", parameters)
+    elif parameters["after"]:
+        rows = await tx.all("feed.rest", parameters | {"before": before})
+    else:
+        rows = await tx.all("feed.next", parameters | {"before": before})
     (bounds,) = [row for row in rows if row[2] is None]
     upper_bound, store_id = bounds[:2]
     if start is not None and start.store_id != store_id:

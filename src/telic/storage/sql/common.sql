@@ -261,7 +261,7 @@ WITH due AS MATERIALIZED (
     SELECT id AS due_id FROM goals {in_order_of_service} WHERE status = 'active' AND lease_expires_at <= (SELECT telic_now())
     ORDER BY lease_expires_at, sequence LIMIT :limit {skip_locked}
 )
-UPDATE goals SET {granted} WHERE id IN (SELECT due_id FROM due) RETURNING {lease_columns}
+UPDATE goals SET {granted} WHERE {is_due} RETURNING {lease_columns}
 
 -- statement: leases.claim_due_in_scope
 UPDATE goals SET {granted} WHERE scope = :scope AND status = 'active' AND lease_expires_at <= telic_now()
