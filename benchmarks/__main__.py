@@ -11,10 +11,12 @@ from benchmarks import (
     prompt,
     report,
     round_trips,
+    sharing,
     sqlite_async,
     sqlite_blocking,
     sqlite_processes,
     start_up,
+    watching,
 )
 from benchmarks.bench import REPOSITORY, open_bench
 from benchmarks.measure import Result
@@ -28,6 +30,8 @@ THEMES = {
         postgres,
         round_trips,
         growth,
+        sharing,
+        watching,
         start_up,
         prompt,
         peers,

@@ -221,7 +221,7 @@ FAULTS = (
         (f"{SQL}/migrations/postgres/0002_sharing.sql",),
         ") LANGUAGE plpgsql VOLATILE AS",
         ") LANGUAGE plpgsql STABLE AS",
-        "tests/sharing/test_holds.py -k 'never_overspend and postgres'",
+        "tests/sharing/test_holds.py -k waited",
     ),
     Fault(
         "a hold never expires",
@@ -240,7 +240,7 @@ FAULTS = (
     Fault(
         "a repeated turn whose hold is settled is refused",
         ("src/telic/storage/operations/ledger.py",),
-        "raise Raced(\"the same turn was recorded while this one was being refused\")",
+        'raise Raced("the same turn was recorded while this one was being refused")',
         "pass",
         "tests/sharing/test_holds.py -k same_turn",
     ),
@@ -303,8 +303,8 @@ FAULTS = (
     Fault(
         "a sleeper pushes out whoever took its place",
         ("src/telic/storage/operations/waits.py",),
-        "if row is not None:\n        return {\"reason\": Reason.SUPERSEDED.value",
-        "if row is not None and not row:\n        return {\"reason\": Reason.SUPERSEDED.value",
+        'if row is not None:\n        return {"reason": Reason.SUPERSEDED.value',
+        'if row is not None and not row:\n        return {"reason": Reason.SUPERSEDED.value',
         "tests/sharing/test_waits.py -k 'one_after_the_other and sqlite'",
     ),
     Fault(
@@ -332,7 +332,7 @@ FAULTS = (
     Fault(
         "a database restored elsewhere keeps its name",
         ("src/telic/storage/drivers/postgres_server.py",),
-        "                _mend_restored(connection)\n",
+        "                keep_place(connection)\n",
         "",
         "tests/sharing/test_feed_order.py -k 'restored or another_server or copy'",
     ),

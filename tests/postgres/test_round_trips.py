@@ -75,9 +75,7 @@ async def test_a_turn_of_a_worker_is_one_round_trip(open_store: OpenStore, proxy
         lease = await store.claim(goal.id, holder="worker")
         proxy.delay_seconds = ROUND_TRIP_SECONDS / 2
         to_renew = await measure(proxy, lambda number: store.renew(lease))
-        to_hold = await measure(
-            proxy, lambda number: store.hold(goal.id, tokens=5, key=f"hold-{number}", lease=lease)
-        )
+        to_hold = await measure(proxy, lambda number: store.hold(goal.id, tokens=5, key=f"hold-{number}", lease=lease))
         to_settle = await measure(
             proxy,
             lambda number: store.record_turn(

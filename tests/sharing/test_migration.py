@@ -37,7 +37,9 @@ def old(location: str) -> str:
 def rows_of(place: str) -> dict[str, list[list[Any]]]:
     """What the tables hold in the first schema's columns, in the order in which it was recorded."""
     return {
-        table: [list(row) for row in execute(place, f"SELECT {', '.join(recorded['columns'])} FROM {table} ORDER BY 1, 2")]
+        table: [
+            list(row) for row in execute(place, f"SELECT {', '.join(recorded['columns'])} FROM {table} ORDER BY 1, 2")
+        ]
         for table, recorded in RECORDED.items()
     }
 
@@ -126,7 +128,8 @@ UNION ALL SELECT 'constraint', conrelid::regclass::text, conname, pg_get_constra
     WHERE connamespace = 'public'::regnamespace
 UNION ALL SELECT 'function', '', proname, pg_get_functiondef(oid) FROM pg_proc
     WHERE pronamespace = 'public'::regnamespace
-UNION ALL SELECT 'trigger', tgrelid::regclass::text, tgname, pg_get_triggerdef(oid) FROM pg_trigger WHERE NOT tgisinternal
+UNION ALL SELECT 'trigger', tgrelid::regclass::text, tgname, pg_get_triggerdef(oid) FROM pg_trigger
+    WHERE NOT tgisinternal
 UNION ALL SELECT 'view', '', viewname, definition FROM pg_views WHERE schemaname = 'public'
 UNION ALL SELECT 'version', '', version::text, '' FROM schema_version
 ORDER BY 1, 2, 3

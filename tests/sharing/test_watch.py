@@ -158,10 +158,9 @@ async def test_a_watch_outlasts_a_locked_out_reader(tmp_path: Path, colour: str)
     async with watching(str(path), colour, _present(str(path)), timeout_seconds=0.1) as watcher:
         await asyncio.to_thread(_change, str(path), ["before"])
         await watcher.until(1)
-        with _readers_kept_out(path):
-            # SQLite tries for ten seconds.
-            with pytest.raises(telic.StoreBusy):
-                await asyncio.to_thread(_read_once, path)
+        # SQLite tries for ten seconds.
+        with _readers_kept_out(path), pytest.raises(telic.StoreBusy):
+            await asyncio.to_thread(_read_once, path)
         await asyncio.to_thread(_change, str(path), ["after"])
         assert [item.scope for item in await watcher.until(2)] == ["before", "after"]
 
@@ -323,11 +322,15 @@ async def test_a_cancelled_watch_of_a_file_leaves_nothing_open(tmp_path: Path) -
     async with telic.connect_async(tmp_path / "goals.db") as store:
         await store.create("watched")
         await _until_cancelled(store)
-        before = len(os.listdir("/proc/self/fd"))
+        before = _descriptors()
         for _ in range(5):
             await _until_cancelled(store)
-        after = len(os.listdir("/proc/self/fd"))
+        after = _descriptors()
         assert after == before
+
+
+def _descriptors() -> int:
+    return len(list(Path("/proc/self/fd").iterdir()))
 
 
 async def _until_cancelled(store: telic.AsyncGoalStore) -> None:

@@ -22,6 +22,7 @@ from telic.domain.errors import (
     StoreUnavailable,
 )
 from telic.storage.drivers.postgres_errors import PreparedStatementLost, translate
+from telic.storage.drivers.postgres_place import keep_place
 from telic.storage.migrate import pending
 from telic.storage.options import Durability, OpenOptions
 from telic.storage.statements import load_statements, number_parameters, parameter_names
@@ -134,7 +135,7 @@ class PostgresServer:
                 _check_server(connection)
                 self._keep_sessions_only_if(self._has_session_settings(connection))
                 self._migrate(connection)
-                _mend_restored(connection)
+                keep_place(connection)
             except psycopg.Error as error:
                 raise translate(error) from error
 
@@ -253,34 +254,6 @@ def _version(connection: psycopg.Connection[Any]) -> int:
     row = connection.execute("SELECT coalesce(max(version), 0) FROM schema_version").fetchone()
     assert row is not None
     return int(row[0])
-
-
-def _mend_restored(connection: psycopg.Connection[Any]) -> None:
-    """A database that was restored or copied from elsewhere has a new name, so that no cursor from there counts here.
-
-    Its events carry that server's transactions' numbers: those that this one has not reached count as the oldest.
-    """
-    newest = "SELECT transaction_id FROM events ORDER BY transaction_id DESC LIMIT 1"
-    is_ahead = f"coalesce(({newest}) >= pg_snapshot_xmax(pg_current_snapshot()), false)"
-    rename = f"""UPDATE store_identity SET place = %(place)s,
-        id = CASE WHEN place = '' AND NOT {is_ahead} THEN id ELSE replace(gen_random_uuid()::text, '-', '') END
-        WHERE place <> %(place)s OR {is_ahead}"""
-    with connection.transaction():
-        if connection.execute(rename.encode(), {"place": _place(connection)}).rowcount:
-            connection.execute(
-                b"UPDATE events SET transaction_id = '1'"
-                b" WHERE transaction_id >= pg_snapshot_xmax(pg_current_snapshot())"
-            )
-
-
-def _place(connection: psycopg.Connection[Any]) -> str:
-    """The server and the database, as far as the user may know; a promoted replica is the same server."""
-    allowed = connection.execute("SELECT has_function_privilege('pg_control_system()', 'execute')").fetchone()
-    server = "(SELECT system_identifier FROM pg_control_system())" if allowed == (True,) else "0"
-    place = f"SELECT {server} || '/' || oid FROM pg_database WHERE datname = current_database()"
-    row = connection.execute(place.encode()).fetchone()
-    assert row is not None
-    return str(row[0])
 
 
 def _has_table(connection: psycopg.Connection[Any], name: str) -> bool:
