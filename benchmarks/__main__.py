@@ -12,10 +12,12 @@ from benchmarks import (
     prompt,
     report,
     round_trips,
+    sharing,
     sqlite_async,
     sqlite_blocking,
     sqlite_processes,
     start_up,
+    watching,
 )
 from benchmarks.bench import REPOSITORY, open_bench
 from benchmarks.measure import Result
@@ -29,6 +31,8 @@ THEMES = {
         postgres,
         round_trips,
         growth,
+        sharing,
+        watching,
         start_up,
         accounting,
         prompt,

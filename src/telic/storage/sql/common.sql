@@ -278,6 +278,9 @@ ON CONFLICT (goal_id) DO UPDATE SET state = excluded.state, lease_token = exclud
     updated_at = excluded.updated_at
 RETURNING goal_id
 
+-- statement: turns.with_key
+SELECT {turn_columns} FROM turns WHERE goal_id = :id AND key = :key
+
 -- statement: turns.page
 SELECT {turn_columns} FROM turns WHERE goal_id = :id AND number > :after ORDER BY number LIMIT :limit
 
@@ -304,7 +307,11 @@ WITH due AS MATERIALIZED (
     SELECT id AS due_id FROM goals {in_order_of_service} WHERE status = 'active' AND lease_expires_at <= (SELECT telic_now())
     ORDER BY lease_expires_at, sequence LIMIT :limit {skip_locked}
 )
-UPDATE goals SET {granted} WHERE id IN (SELECT due_id FROM due) RETURNING {lease_columns}
+UPDATE goals SET {granted} WHERE {is_due} RETURNING {lease_columns}
+
+-- statement: leases.claim_due_in_scope
+UPDATE goals SET {granted} WHERE scope = :scope AND status = 'active' AND lease_expires_at <= telic_now()
+RETURNING {lease_columns}
 
 -- statement: leases.renew
 UPDATE goals SET lease_expires_at = telic_now() + CAST(:ttl_microseconds AS BIGINT)
@@ -322,7 +329,8 @@ SELECT {goal_columns} FROM goals WHERE wake_at <= :at
 AND (CAST(:scope AS TEXT) IS NULL OR scope = CAST(:scope AS TEXT)) ORDER BY wake_at LIMIT :limit {skip_locked}
 
 -- statement: waits.signalled
-SELECT {goal_columns} FROM goals WHERE wake_signal = :signal ORDER BY id LIMIT :limit {skip_locked}
+-- Waits for a locked goal: a signal is given once, so one that was passed over would sleep on.
+SELECT {goal_columns} FROM goals WHERE wake_signal = :signal ORDER BY id LIMIT :limit {and_lock}
 
 -- statement: reports.goal
 SELECT {ledger_columns} FROM goals WHERE id = :id
