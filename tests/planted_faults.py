@@ -386,6 +386,13 @@ FAULTS = (
         "tests/sharing/test_leases.py -k reboot",
     ),
     Fault(
+        "what raced with the clock is not run again",
+        ("src/telic/storage/drivers/sqlite_errors.py",),
+        "MOST_ATTEMPTS: Final = 10",
+        "MOST_ATTEMPTS: Final = 1",
+        "tests/sharing/test_leases.py -k while_it_is",
+    ),
+    Fault(
         "a goal that wakes goes on waiting",
         (f"{SQL}/common.sql",),
         "note = :note, wake_at = NULL, wake_signal = NULL, revision",
