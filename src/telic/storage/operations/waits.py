@@ -2,7 +2,7 @@
 
 from telic.domain.authority import Action
 from telic.domain.budget import exhausted_limit
-from telic.domain.errors import GoalNotActive, KeyConflict
+from telic.domain.errors import GoalNotActive, KeyConflict, LeaseHeld
 from telic.domain.events import EventKind
 from telic.domain.goal import Actor, Goal, GoalStatus, Reason
 from telic.domain.lease import Lease
@@ -65,7 +65,7 @@ async def claim_what_is_due(
         return await claim_due(tx, holder=holder, ttl_seconds=ttl_seconds, limit=limit)
     try:
         return [await claim(tx, goal_id=None, scope=scope, holder=holder, ttl_seconds=ttl_seconds)]
-    except GoalNotActive:
+    except (GoalNotActive, LeaseHeld):
         return []
 
 
