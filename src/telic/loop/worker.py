@@ -5,7 +5,7 @@ import random
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, field
-from typing import Final
+from typing import Any, Final
 
 from telic.domain.errors import GoalError, InvalidNumber, LeaseLost, StoreClosed, StoreError
 from telic.domain.events import EventKind
@@ -71,7 +71,7 @@ class Worker:
         Raises:
             StoreClosed: the store was closed.
         """
-        stopped = asyncio.ensure_future(self._stopping.wait())
+        stopped: asyncio.Task[Any] = asyncio.ensure_future(self._stopping.wait())
         try:
             async with Bell(self.store, self._hears) as bell:
                 await self._work(bell, stopped)
@@ -88,7 +88,7 @@ class Worker:
             loop.poke()
         return event.event.kind in _CLAIMABLE
 
-    async def _work(self, bell: Bell, stopped: "asyncio.Future[bool]") -> None:
+    async def _work(self, bell: Bell, stopped: "asyncio.Task[Any]") -> None:
         pause = _SHORTEST_PAUSE_SECONDS
         while not stopped.done():
             free = self.concurrency - len(self._driving)
@@ -98,8 +98,8 @@ class Worker:
             pause = _SHORTEST_PAUSE_SECONDS if leases else min(pause * 2, self.longest_pause_seconds)
             await self._rest(bell, stopped, pause * random.uniform(0.75, 1))
 
-    async def _rest(self, bell: Bell, stopped: "asyncio.Future[bool]", seconds: float) -> None:
-        rung = asyncio.ensure_future(bell.rung())
+    async def _rest(self, bell: Bell, stopped: "asyncio.Task[Any]", seconds: float) -> None:
+        rung: asyncio.Task[Any] = asyncio.ensure_future(bell.rung())
         try:
             await asyncio.wait({rung, stopped, *self._driving}, timeout=seconds, return_when=asyncio.FIRST_COMPLETED)
         finally:

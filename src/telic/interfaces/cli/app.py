@@ -7,7 +7,8 @@ from collections.abc import Sequence
 import click
 
 from telic.domain.errors import GoalError, OutcomeUnknown, StaleUpdate
-from telic.interfaces.cli import goals, history, transfer
+from telic.interfaces.cli import checks, goals, history, transfer, worker
+from telic.interfaces.cli import run as running
 from telic.interfaces.cli.failures import EXIT_INTERRUPTED, failure
 from telic.interfaces.cli.terminal import Terminal
 
@@ -22,7 +23,7 @@ def telic() -> None:
     """
 
 
-for module in (goals, history, transfer):
+for module in (goals, history, running, worker, checks, transfer):
     for command in module.COMMANDS:
         telic.add_command(command)
 

@@ -14,6 +14,7 @@ from telic.domain.goal import Goal, GoalStatus, Reason
 from telic.domain.jsonable import goal_to_json
 from telic.domain.lifecycle import REASONS
 from telic.domain.limits import DEFAULT_MAX_CHARS
+from telic.interfaces.cli.checks import look_at_checks, show_checks
 from telic.interfaces.cli.failures import EXIT_NOTHING_THERE
 from telic.interfaces.cli.render import show_goal, show_goals
 from telic.interfaces.cli.session import Session, command
@@ -129,8 +130,14 @@ def list_goals(
 @_id
 @command()
 def show(session: Session, goal_id: str | None) -> None:
-    """Show a goal."""
-    show_goal(session.terminal, session.goal(goal_id))
+    """Show a goal, and how its criteria were last checked."""
+    goal = session.goal(goal_id)
+    checks = look_at_checks(session.store, goal)
+    if session.terminal.as_json:
+        session.terminal.json(goal_to_json(goal) | {"checks": [check.as_dict() for check in checks]})
+        return
+    show_goal(session.terminal, goal)
+    show_checks(session.terminal, goal, checks)
 
 
 @click.command()

@@ -2,7 +2,7 @@
 
 import json
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, TextIO
 
 from telic.prompt.escape import visible
@@ -27,6 +27,14 @@ class Terminal:
     def raw_json_line(self, line: str) -> None:
         """A line that is already JSON in ASCII."""
         self._output.write(line + "\n")
+
+    def flush(self) -> None:
+        """What was written is with its reader."""
+        self._output.flush()
+
+    def status_line(self) -> "StatusLine | None":
+        """A line that stays below all others and can be rewritten; None where nobody would see it."""
+        return StatusLine(self._output) if self._output.isatty() and not self.as_json else None
 
     def hint(self, text: str) -> None:
         """A next step, on standard error; none for programs."""
@@ -62,3 +70,42 @@ class Terminal:
     def line_of_cells(self, cells: Sequence[str]) -> None:
         """The cells with tabs between them; none can hold one of its own."""
         self._output.write("\t".join(visible(cell) for cell in cells) + "\n")
+
+
+class StatusLine:
+    """The last line of a terminal, rewritten twice a second, with lines of text going by above it."""
+
+    def __init__(self, output: TextIO) -> None:
+        from rich.console import Console
+        from rich.live import Live
+
+        self._text: Callable[[], str] = str
+        self._console = Console(file=output, markup=False, highlight=False, emoji=False)
+        self._live = Live(
+            get_renderable=self._render,
+            console=self._console,
+            refresh_per_second=2,
+            transient=True,
+            redirect_stdout=False,
+            redirect_stderr=False,
+        )
+        self._live.start()
+
+    def _render(self) -> Any:
+        from rich.text import Text
+
+        return Text(visible(self._text()), no_wrap=True, overflow="ellipsis", style="bold")
+
+    def show(self, text: Callable[[], str]) -> None:
+        """The line says what the function gives, each time that it is drawn."""
+        self._text = text
+
+    def line(self, text: str) -> None:
+        """One line of text above it."""
+        from rich.text import Text
+
+        self._console.print(Text(visible(text)))
+
+    def close(self) -> None:
+        """The line is gone."""
+        self._live.stop()
