@@ -78,6 +78,7 @@ async def test_it_may_name_its_model_and_what_it_used(workspace: Path, goal_with
         '{"verdict": "rate_limited", "retry_after_seconds": "soon"}',
         '{"verdict": "rate_limited", "retry_after_seconds": NaN}',
         '{"verdict": "pass", "reasons": ["' + "x" * 100_000 + '"]}',
+        '{"verdict": "fail", "reasons": ["no"]}' + " " * 100_000 + '{"verdict": "pass"}',
     ],
     ids=lambda text: text[:50],
 )

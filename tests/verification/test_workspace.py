@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from telic.domain.errors import WorkspaceMissing
+from telic.loop import workspace as workspace_module
 from telic.loop.workspace import DEFAULT_EXCLUDES, ListedBy, WorkspaceLimits, WorkspaceState, observe_workspace
 
 GIT = {"GIT_CONFIG_GLOBAL": "/dev/null", "GIT_CONFIG_SYSTEM": "/dev/null", "HOME": "/nonexistent"}
@@ -147,6 +148,33 @@ async def test_repositories_inside_are_looked_into(repository: Path, tmp_path: P
         assert await changes(repository, lambda folder, name=name: (folder / name / "file").write_text("y"))
 
 
+async def test_the_order_in_which_a_disk_lists_files_does_not_matter(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before = await seen(folder)
+    listed = workspace_module._entries
+    monkeypatch.setattr(
+        workspace_module, "_entries", lambda below: sorted(listed(below), key=lambda each: each.name)[::-1]
+    )
+    assert await seen(folder) == before
+    monkeypatch.setattr(workspace_module, "_entries", lambda below: sorted(listed(below), key=lambda each: each.name))
+    assert await seen(folder) == before
+
+
+@pytest.mark.parametrize("listed_by", list(ListedBy))
+async def test_links_are_not_followed(workspace: Path, tmp_path: Path, listed_by: ListedBy) -> None:
+    """Neither out of the workspace nor round and round in it."""
+    fill(workspace)
+    if listed_by is ListedBy.GIT:
+        git(workspace, "init", "-q")
+    (tmp_path / "outside").mkdir()
+    (workspace / "out").symlink_to(tmp_path / "outside")
+    (workspace / "round").symlink_to(".")
+    assert not await changes(workspace, lambda folder: (tmp_path / "outside" / "file").write_text("x"))
+    state = await observe_workspace(workspace)
+    assert (state.files, state.listed_by) == (5, listed_by)
+
+
 async def test_a_broken_repository_is_walked(folder: Path) -> None:
     (folder / ".git").write_text("gitdir: /nowhere")
     assert (await observe_workspace(folder)).listed_by is ListedBy.WALK
@@ -176,10 +204,10 @@ async def test_a_repositorys_settings_run_nothing(repository: Path) -> None:
 async def test_the_environment_cannot_point_elsewhere(
     repository: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    before = await seen(repository)
+    before = await observe_workspace(repository)
     monkeypatch.setenv("GIT_DIR", str(tmp_path / "elsewhere"))
     monkeypatch.setenv("GIT_INDEX_FILE", str(tmp_path / "index"))
-    assert await seen(repository) == before
+    assert await observe_workspace(repository) == before
 
 
 async def test_excludes_leave_out_names_and_paths(repository: Path) -> None:

@@ -17,6 +17,11 @@ class Claim(StrEnum):
     WAITING = "waiting"
 
 
+def approval_signal(goal_id: str) -> str:
+    """The signal that wakes a goal which waits for a person's answer; answering sends it."""
+    return f"approval/{goal_id}"
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Wake:
     """What an agent waits for: an instant, a named signal, or whichever of both comes first.

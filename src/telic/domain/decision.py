@@ -90,22 +90,31 @@ class Decision:
 def decide(goal: Goal, state: LoopState, policy: LoopPolicy, at: int) -> Decision:
     """The next step. Whoever stopped the goal wins over everything; what is claimed is checked before all else."""
     if goal.status is not GoalStatus.ACTIVE:
-        return _when_not_active(goal, state)
+        return _when_not_active(goal, state, policy, at)
     return (
         _at_the_providers_limit(state, policy)
         or _after_claim(goal, state, policy)
         or _when_stuck(goal, state, policy)
         or _when_early(state, at)
+        or _when_due(goal, state, policy)
         or _at_the_limit(goal, state, policy)
-        or _next_turn(goal, state, policy)
+        or Decision(Step.AUDIT if state.claim is Claim.BLOCKED else Step.TURN)
     )
 
 
-def _when_not_active(goal: Goal, state: LoopState) -> Decision:
+def _when_not_active(goal: Goal, state: LoopState, policy: LoopPolicy, at: int) -> Decision:
+    stop = Decision(Step.STOP, goal.reason, goal.note)
     # Reaching the budget paused it in the turn's own transaction; what was done may still be enough.
-    if goal.reason is Reason.BUDGET and _has_unverified_work(goal, state):
-        return Decision(Step.VERIFY)
-    return Decision(Step.STOP, goal.reason, goal.note)
+    if goal.reason is not Reason.BUDGET:
+        return stop
+    if _has_unverified_work(goal, state) and state.unchecked_verifications < policy.max_unchecked_verifications:
+        early = _when_early(state, at) if state.unchecked_verifications else None
+        return early or Decision(Step.VERIFY)
+    return _completion(state) if state.claim is Claim.COMPLETE and not goal.criteria else stop
+
+
+def _completion(state: LoopState) -> Decision:
+    return Decision(Step.COMPLETE, Reason.ASSERTED, state.note)
 
 
 def _at_the_providers_limit(state: LoopState, policy: LoopPolicy) -> Decision | None:
@@ -120,7 +129,7 @@ def _after_claim(goal: Goal, state: LoopState, policy: LoopPolicy) -> Decision |
     match state.claim:
         case Claim.COMPLETE:
             if not goal.criteria:
-                return Decision(Step.COMPLETE, Reason.ASSERTED, state.note)
+                return _completion(state)
             # A check that could not be carried out is repeated no sooner than its pause allows.
             return None if state.unchecked_verifications else Decision(Step.VERIFY)
         case Claim.BLOCKED if state.blocked_claims > policy.blocked_audits:
@@ -138,9 +147,7 @@ def _when_stuck(goal: Goal, state: LoopState, policy: LoopPolicy) -> Decision | 
         return Decision(Step.PAUSE, Reason.FAILED, "its criteria could not be checked")
     if state.failed_verifications >= policy.max_failed_verifications:
         return Decision(Step.PAUSE, Reason.STALLED, "its criteria failed too often in a row")
-    if state.idle_turns >= policy.max_idle_turns:
-        if _has_unverified_work(goal, state):
-            return Decision(Step.VERIFY)
+    if state.idle_turns >= policy.max_idle_turns and not _has_unverified_work(goal, state):
         return Decision(Step.PAUSE, Reason.STALLED, f"{state.idle_turns} turns without observable progress")
     return None
 
@@ -149,23 +156,21 @@ def _when_early(state: LoopState, at: int) -> Decision | None:
     return Decision(Step.SLEEP, until=state.next_at) if at < state.next_at else None
 
 
+def _when_due(goal: Goal, state: LoopState, policy: LoopPolicy) -> Decision | None:
+    is_idle = state.idle_turns >= policy.max_idle_turns
+    is_time = 0 < policy.verify_every_turns <= state.unverified_turns
+    is_due = _has_unverified_work(goal, state) and (is_idle or is_time)
+    return Decision(Step.VERIFY) if is_due or state.claim is Claim.COMPLETE else None
+
+
 def _at_the_limit(goal: Goal, state: LoopState, policy: LoopPolicy) -> Decision | None:
     if not _is_nearly_spent(goal, policy):
         return None
-    if state.wound_down_at != goal.revision:
+    if not state.wound_down_at:
         return Decision(Step.WIND_DOWN)
     if _has_unverified_work(goal, state):
         return Decision(Step.VERIFY)
     return Decision(Step.PAUSE, Reason.BUDGET)
-
-
-def _next_turn(goal: Goal, state: LoopState, policy: LoopPolicy) -> Decision:
-    if state.claim is Claim.COMPLETE:
-        return Decision(Step.VERIFY)
-    every = policy.verify_every_turns
-    if every and state.unverified_turns >= every and goal.criteria:
-        return Decision(Step.VERIFY)
-    return Decision(Step.AUDIT if state.claim is Claim.BLOCKED else Step.TURN)
 
 
 def _has_unverified_work(goal: Goal, state: LoopState) -> bool:

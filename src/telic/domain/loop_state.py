@@ -8,6 +8,7 @@ from telic.domain.claim import Claim, Wake
 from telic.domain.clock import Instant
 from telic.domain.errors import InvalidInput
 from telic.domain.limits import MAX_NOTE_CHARS, check_counter, check_text
+from telic.domain.verdict import check_sha256
 
 MAX_SESSION_CHARS: Final = 1_000
 MAX_WORK_CHARS: Final = 12_000
@@ -55,13 +56,16 @@ class LoopState:
             check_counter(name, getattr(self, name))
         if self.wake_at is not None:
             check_counter("wake_at", self.wake_at)
-        for name, most in _TEXTS.items():
+        for name, (most, is_optional) in _TEXTS.items():
             text = getattr(self, name)
-            if text is not None:
+            if text is not None or not is_optional:
                 check_text(name, text, most)
+        for known in (*self.passed_hashes, *self.workspace_hashes):
+            check_sha256(known)
         if not isinstance(self.claim, Claim):
             raise InvalidInput("the claim must be a Claim")
-        if self.claim is Claim.WAITING and self.wake is None:
+        wake = self.wake
+        if self.claim is Claim.WAITING and wake is None:
             raise InvalidInput("a waiting agent says what it waits for")
 
     @property
@@ -95,11 +99,12 @@ class LoopState:
 
 
 _TEXTS: Final = {
-    "note": MAX_NOTE_CHARS,
-    "session": MAX_SESSION_CHARS,
-    "work": MAX_WORK_CHARS,
-    "tool_output": MAX_WORK_CHARS,
+    "note": (MAX_NOTE_CHARS, True),
+    "session": (MAX_SESSION_CHARS, True),
+    "work": (MAX_WORK_CHARS, False),
+    "tool_output": (MAX_WORK_CHARS, False),
 }
+"""How many characters each may have, and whether there may be none."""
 _COUNTS: Final = tuple(field.name for field in fields(LoopState) if field.type is int)
 
 
@@ -111,7 +116,12 @@ def loop_state_from_text(text: str) -> LoopState:
     """
     try:
         data: dict[str, Any] = json.loads(text)
-        lists = {name: tuple(data[name]) for name in ("passed_hashes", "workspace_hashes")}
-        return LoopState(**data | lists | {"claim": Claim(data["claim"])})
-    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        # What is left out has no default here: it was written by another Telic, or by nobody.
+        if missing := {field.name for field in fields(LoopState)} - set(data):
+            raise InvalidInput(f"it lacks {', '.join(sorted(missing))}")
+        for name in ("passed_hashes", "workspace_hashes"):
+            data[name] = tuple(data[name])
+        data["claim"] = Claim(data["claim"])
+        return LoopState(**data)
+    except (KeyError, TypeError, ValueError, AttributeError, RecursionError) as error:
         raise InvalidInput(f"unreadable state of a loop: {error!s:.200}") from error

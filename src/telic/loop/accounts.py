@@ -1,6 +1,7 @@
 """Where a loop stands after a turn or a verification: pure functions of what came of them."""
 
 import random
+from collections.abc import Sequence
 from dataclasses import replace
 
 from telic.domain.budget import ModelUsage, TurnUsage, UsageKind
@@ -8,9 +9,10 @@ from telic.domain.claim import Claim
 from telic.domain.decision import LoopPolicy, Step
 from telic.domain.errors import AgentFailure, AgentNotRunnable, AgentPromptTooLarge
 from telic.domain.goal import Goal
+from telic.domain.hold import Reservation
 from telic.domain.limits import MAX_COUNTER, MAX_NOTE_CHARS
-from telic.domain.loop_state import MAX_WORK_CHARS, MAX_WORKSPACES, LoopState
-from telic.domain.verdict import Outcome
+from telic.domain.loop_state import MAX_SESSION_CHARS, MAX_WORK_CHARS, MAX_WORKSPACES, LoopState
+from telic.domain.verdict import Outcome, Verdict
 from telic.domain.verification import Verification
 from telic.loop.agents.protocol import TurnReport, kept_tail
 from telic.loop.progress import Observation, progress_since
@@ -27,14 +29,14 @@ def turn_key(state: LoopState) -> str:
 
 
 def turn_line(
-    state: LoopState, usage: ModelUsage | None, model: str | None, hold: str | None, elapsed_microseconds: int
+    state: LoopState, usage: ModelUsage | None, model: str | None, hold: str, elapsed_microseconds: int
 ) -> KeyedTurn:
     """The ledger's line for a turn; of unknown usage it has the time only."""
     if usage is None:
         spent = TurnUsage(active_microseconds=elapsed_microseconds)
-        return KeyedTurn(NewTurn(spent, UsageKind.WORK, model, hold), turn_key(state))
+        return KeyedTurn(NewTurn(spent, UsageKind.WORK, model or None, hold), turn_key(state))
     timed = replace(usage, active_microseconds=usage.active_microseconds or elapsed_microseconds)
-    return KeyedTurn(NewTurn(timed, UsageKind.WORK, model, hold), turn_key(state))
+    return KeyedTurn(NewTurn(timed, UsageKind.WORK, model or None, hold), turn_key(state))
 
 
 def after_report(
@@ -60,7 +62,6 @@ def after_report(
         failures=0,
         idle_turns=0 if has_progressed else state.idle_turns + 1,
         unverified_turns=state.unverified_turns + 1,
-        unchecked_verifications=0,
         quota_waits=0,
         blocked_claims=state.blocked_claims + 1 if is_blocked else 0,
         next_at=_pause_until(policy, 0, at),
@@ -105,9 +106,27 @@ def after_failure(state: LoopState, error: AgentFailure, policy: LoopPolicy, at:
         turns=state.turns + 1,
         failures=failures,
         note=kept_tail(str(error), MAX_NOTE_CHARS),
-        session=error.session,
+        session=_kept_session(error.session),
         next_at=_pause_until(policy, failures, at),
     )
+
+
+def _kept_session(session: str | None) -> str | None:
+    """None, which begins a new conversation, where no store would keep it."""
+    return session if session is not None and kept_tail(session, MAX_SESSION_CHARS) == session else None
+
+
+def usage_of(error: AgentFailure) -> ModelUsage | None:
+    """What the failed turn consumed; nothing where the agent did not even start, None where nobody knows."""
+    return ModelUsage() if isinstance(error, _HOPELESS) else error.usage
+
+
+def uncertain(goal: Goal, held_tokens: int) -> Reservation | None:
+    """What to reserve for a turn of unknown usage: as for any turn, and all money that is left."""
+    tokens = 0 if goal.token_budget is None else held_tokens
+    limit = goal.budget.cost_microunits
+    money = 0 if limit is None else max(limit - goal.usage.cost_microunits, 0)
+    return Reservation(tokens=tokens, turns=0, cost_microunits=money) if tokens or money else None
 
 
 def _pause_until(policy: LoopPolicy, failures: int, at: int) -> int:
@@ -119,13 +138,11 @@ def _pause_until(policy: LoopPolicy, failures: int, at: int) -> int:
 def after_verification(state: LoopState, found: Verification, policy: LoopPolicy, at: int) -> LoopState:
     """Where the loop stands after its goal's criteria were checked."""
     checked = replace(state, verifications=state.verifications + 1)
-    if found.outcome is Outcome.PENDING:
-        return checked
     if found.outcome is Outcome.ERROR:
-        count = state.unchecked_verifications + 1
-        asked = [verdict.retry_after_microseconds or 0 for verdict in found.verdicts]
-        next_at = max(_pause_until(policy, count, at), at + max(asked, default=0))
-        return replace(checked, unchecked_verifications=count, next_at=next_at, claim=_claim_after_error(state, found))
+        return _after_error(checked, found, policy, at)
+    if found.outcome is Outcome.PENDING:
+        # Nothing is left to be done but to check again when the answer has come.
+        return replace(checked, claim=Claim.COMPLETE, unverified_turns=0, unchecked_verifications=0)
     newly = found.passed_hashes - frozenset(state.passed_hashes)
     return replace(
         checked,
@@ -138,25 +155,28 @@ def after_verification(state: LoopState, found: Verification, policy: LoopPolicy
     )
 
 
-def _claim_after_error(state: LoopState, found: Verification) -> Claim:
-    """An agent that can mend what could not be checked gets another turn; otherwise the claim stays to be checked."""
-    return Claim.WORKING if found.feedback else state.claim
+def _after_error(checked: LoopState, found: Verification, policy: LoopPolicy, at: int) -> LoopState:
+    count = checked.unchecked_verifications + 1
+    asked = [verdict.retry_after_microseconds or 0 for verdict in found.verdicts]
+    next_at = max(_pause_until(policy, count, at), at + max(asked, default=0))
+    unchecked = replace(checked, unchecked_verifications=count, next_at=next_at)
+    # What the agent can mend is its next turn's work; else the same work is to be checked again.
+    return replace(unchecked, claim=Claim.WORKING, unverified_turns=0) if found.feedback else unchecked
 
 
-def judged_lines(state: LoopState, found: Verification) -> list[KeyedTurn]:
-    """The ledger's lines for what the judges consumed."""
+def judged_lines(state: LoopState, revision: int, verdicts: Sequence[Verdict]) -> list[KeyedTurn]:
+    """The ledger's lines for what the judges consumed in a verification at this revision."""
     return [
-        KeyedTurn(NewTurn(attempt.usage, UsageKind.JUDGE, attempt.model), f"{_check_key(state)}/{index}/{number}")
-        for index, verdict in enumerate(found.verdicts)
+        KeyedTurn(
+            NewTurn(attempt.usage, UsageKind.JUDGE, attempt.model or None),
+            f"{check_key(state, revision)}/{verdict.index}/{number}",
+        )
+        for verdict in verdicts
         for number, attempt in enumerate(verdict.attempts)
         if attempt.usage is not None
     ]
 
 
-def _check_key(state: LoopState) -> str:
-    return f"loop/verification-{state.verifications + 1}"
-
-
 def check_key(state: LoopState, revision: int) -> str:
     """The key of the next verification at this revision."""
-    return f"{_check_key(state)}/revision-{revision}"
+    return f"loop/verification-{state.verifications + 1}/revision-{revision}"

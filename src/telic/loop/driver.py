@@ -124,7 +124,7 @@ class _Steps:
     async def _sleep(self, until: int, goal: Goal, state: LoopState) -> None:
         seconds = self._drive.seconds_until(until)
         self._drive.tell(Happening.SLEEPING, goal, state, f"{seconds:.0f} s")
-        await self._drive.heart.rest(seconds, goal.status)
+        await self._drive.heart.rest(seconds, goal)
 
     async def _complete(self, decision: Decision, goal: Goal, state: LoopState) -> None:
         completed = await self._drive.patiently(

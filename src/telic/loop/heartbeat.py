@@ -7,7 +7,7 @@ from collections.abc import Coroutine
 from typing import Any, TypeVar
 
 from telic.domain.errors import LeaseLost, OutcomeUnknown, StoreBusy, StoreUnavailable
-from telic.domain.goal import Goal, GoalStatus
+from telic.domain.goal import Goal
 from telic.domain.lease import Lease
 from telic.services.async_store import AsyncGoalStore
 
@@ -18,10 +18,10 @@ PASSING = (StoreBusy, StoreUnavailable, OutcomeUnknown)
 
 
 class Stopped(Exception):
-    """Somebody changed the goal's status while work on it went on; the work was cancelled."""
+    """Somebody stopped or changed the goal while work on it went on; the work was cancelled."""
 
     def __init__(self, goal: Goal) -> None:
-        super().__init__(f"goal {goal.id} is {goal.status}")
+        super().__init__(f"goal {goal.id} is {goal.status} at revision {goal.revision}")
         self.goal = goal
 
 
@@ -40,13 +40,13 @@ class Heartbeat:
         """The goal is looked at now, not only with the next beat."""
         self._poked.set()
 
-    async def guard(self, work: Coroutine[Any, Any, T], status: GoalStatus) -> T:
-        """What the work gave, unless the goal left this status meanwhile, or the lease was lost.
+    async def guard(self, work: Coroutine[Any, Any, T], goal: Goal) -> T:
+        """What the work on this goal gave, unless the goal was stopped or changed, or the lease lost.
 
-        Then the work was cancelled, and has ended.
+        Then the work was cancelled, and has ended. Another budget alone lets the work go on.
 
         Raises:
-            Stopped: the goal has another status.
+            Stopped: the goal was paused, also if it was resumed at once, or finished, or edited.
             LeaseLost: another worker may have the goal, or the store was away for longer than the lease lasts.
         """
         task = asyncio.ensure_future(work)
@@ -55,8 +55,9 @@ class Heartbeat:
                 await self._next_beat(task)
                 if not task.done():
                     await self.beat()
-                    if self.lease.goal.status is not status:
+                    if _is_overtaken(goal, self.lease.goal):
                         raise Stopped(self.lease.goal)
+                    goal = self.lease.goal
         finally:
             if not task.done():
                 task.cancel()
@@ -86,6 +87,12 @@ class Heartbeat:
             if time.monotonic() >= self._kept_until:
                 raise LeaseLost(f"the store was away for longer than the lease lasts: {error}") from error
 
-    async def rest(self, seconds: float, status: GoalStatus) -> None:
+    async def rest(self, seconds: float, goal: Goal) -> None:
         """The seconds have passed, under guard. Raises as `guard`."""
-        await self.guard(asyncio.sleep(seconds), status)
+        await self.guard(asyncio.sleep(seconds), goal)
+
+
+def _is_overtaken(before: Goal, now: Goal) -> bool:
+    """Whether more than one change of the budget came between: a pause and a resumption are two revisions."""
+    is_same = (before.status, before.text, before.criteria) == (now.status, now.text, now.criteria)
+    return not is_same or now.revision > before.revision + 1

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from telic.domain.errors import InvalidNumber
+from telic.domain.limits import check_counter
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -27,5 +28,6 @@ class LoopSettings:
     def __post_init__(self) -> None:
         if not 0 < self.turn_timeout_seconds <= 86_400:
             raise InvalidNumber("turn_timeout_seconds must be above 0 and at most 86,400")
+        check_counter("held_tokens", self.held_tokens)
         if not 0 < self.heartbeat_seconds * 2 <= self.lease_seconds <= 86_400:
             raise InvalidNumber("lease_seconds must be at least twice heartbeat_seconds")

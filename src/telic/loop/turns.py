@@ -1,24 +1,26 @@
 """Taking one turn: hold budget, tell the agent, wait under the heartbeat, record; repeatable after a crash."""
 
+import asyncio
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 from telic.domain.budget import ModelUsage
 from telic.domain.decision import Step
-from telic.domain.errors import AgentFailure, BudgetExceeded, GoalNotActive, KeyConflict, WorkspaceMissing
+from telic.domain.errors import AgentFailure, AgentTimedOut, BudgetExceeded, GoalNotActive, WorkspaceMissing
 from telic.domain.events import TurnResult
 from telic.domain.goal import Goal, GoalStatus, Reason
+from telic.domain.limits import MAX_TTL_SECONDS
 from telic.domain.loop_state import LoopState
-from telic.loop.accounts import after_failure, after_report, turn_key, turn_line
+from telic.loop.accounts import after_failure, after_report, turn_key, turn_line, uncertain, usage_of
 from telic.loop.agents.protocol import Agent, TurnReport, TurnRequest
 from telic.loop.drive import Drive
 from telic.loop.progress_report import Happening
 from telic.loop.prompts import turn_prompt
 from telic.loop.workspace import observe_workspace
+from telic.services.loop_records import TurnHold
 
 _MARGIN_SECONDS: Final = 60.0
-_DAY_SECONDS: Final = 86_400.0
 _MEMORY_OF_SILENCE: Final = "the rest of the budget is held by others, or by turns whose usage is unknown"
 
 
@@ -49,7 +51,8 @@ class TurnTaker:
         """One turn was taken and is recorded, or came to nothing, which is recorded too.
 
         Raises:
-            Stopped: somebody stopped the goal; the turn was cancelled, and its hold tells what it may have cost.
+            Stopped: somebody stopped or edited the goal; the turn was cancelled, and its hold tells what it may have
+                cost.
             LeaseLost: another worker may have the goal; nothing was recorded.
         """
         hold = await self._hold(goal, state)
@@ -59,7 +62,7 @@ class TurnTaker:
         self._drive.tell(Happening.TURN_BEGAN, goal, state, step)
         turn = _Turn(step, goal, state, hold, time.monotonic_ns())
         try:
-            report = await self._drive.heart.guard(self._agent.turn(request), GoalStatus.ACTIVE)
+            report = await self._drive.heart.guard(_report_of(self._agent, request), goal)
         except AgentFailure as error:
             await self._record_failure(turn, error)
         else:
@@ -69,16 +72,10 @@ class TurnTaker:
         """The key of the turn's hold, or None where none was granted, and the goal is not active any more."""
         settings, lease = self._drive.settings, self._drive.heart.lease
         key = f"{turn_key(state)}/lease-{lease.token}/revision-{goal.revision}"
+        ttl_seconds = min(settings.turn_timeout_seconds + _MARGIN_SECONDS, MAX_TTL_SECONDS)
+        asked = TurnHold(turn_key(state), key, settings.held_tokens, ttl_seconds)
         try:
-            await self._drive.patiently(
-                lambda: self._drive.store.hold(
-                    goal.id,
-                    tokens=min(settings.held_tokens, _tokens_left(goal)),
-                    ttl_seconds=min(settings.turn_timeout_seconds + _MARGIN_SECONDS, _DAY_SECONDS),
-                    lease=lease,
-                    key=key,
-                )
-            )
+            await self._drive.patiently(lambda: self._drive.records.begin_turn(lease, asked))
         except BudgetExceeded:
             await self._drive.pause(goal, state, Reason.BUDGET, _MEMORY_OF_SILENCE)
             return None
@@ -118,33 +115,26 @@ class TurnTaker:
 
     async def _record_failure(self, turn: _Turn, error: AgentFailure) -> None:
         after = after_failure(turn.state, error, self._drive.policy, self._drive.now())
-        result = await self._write(turn, error.usage, None, after)
+        result = await self._write(turn, usage_of(error), None, after)
         self._drive.tell(Happening.TURN_FAILED, result.goal, after, str(error))
 
     async def _write(self, turn: _Turn, usage: ModelUsage | None, model: str | None, after: LoopState) -> TurnResult:
         line = turn_line(turn.state, usage, model, turn.hold, turn.elapsed_microseconds)
-        result = await self._drive.patiently(
+        if usage is None:
+            line = replace(line, uncertain=uncertain(turn.goal, self._drive.settings.held_tokens))
+        return await self._drive.patiently(
             lambda: self._drive.records.finish_turn(self._drive.heart.lease, line, after)
         )
-        if usage is None:
-            await self._keep_uncertain(result.goal, turn)
-        return result
-
-    async def _keep_uncertain(self, goal: Goal, turn: _Turn) -> None:
-        """What an agent did not tell stays reserved for a day, so that silence cannot overspend a budget."""
-        tokens = min(self._drive.settings.held_tokens, _tokens_left(goal))
-        if not tokens:
-            return
-        try:
-            await self._drive.patiently(
-                lambda: self._drive.store.hold(
-                    goal.id, tokens=tokens, turns=0, ttl_seconds=_DAY_SECONDS, key=f"{turn_key(turn.state)}/unknown"
-                )
-            )
-        except (BudgetExceeded, GoalNotActive, KeyConflict):
-            return
 
 
-def _tokens_left(goal: Goal) -> int:
-    """What is left of the budget of tokens; 0 where there is none, since nothing needs to be held then."""
-    return 0 if goal.token_budget is None else max(goal.token_budget - goal.tokens_used, 0)
+async def _report_of(agent: Agent, request: TurnRequest) -> TurnReport:
+    """The agent's report. Whatever else it raises, or that it overran its time for long, is a failure of its turn."""
+    try:
+        async with asyncio.timeout(request.timeout_seconds + _MARGIN_SECONDS):
+            return await agent.turn(request)
+    except AgentFailure:
+        raise
+    except TimeoutError as error:
+        raise AgentTimedOut(f"the agent took longer than {request.timeout_seconds:g} seconds") from error
+    except Exception as error:
+        raise AgentFailure(f"the agent raised {type(error).__name__}: {error}", session=request.session) from error

@@ -6,17 +6,18 @@ from functools import partial
 from telic.domain.claim import Wake
 from telic.domain.events import TurnResult
 from telic.domain.goal import Actor, Goal, Reason
+from telic.domain.hold import Hold
 from telic.domain.lease import Lease
 from telic.domain.loop_state import LoopState
 from telic.domain.verification import Verification
 from telic.services.async_store import AsyncGoalStore
 from telic.storage.operations import loop
 from telic.storage.operations.ledger import NewTurn
-from telic.storage.operations.loop import KeyedTurn
+from telic.storage.operations.loop import KeyedTurn, TurnHold
 from telic.storage.operations.transitions import Wait
 from telic.storage.transaction import Mode
 
-__all__ = ["KeyedTurn", "LoopRecords", "NewTurn"]
+__all__ = ["KeyedTurn", "LoopRecords", "NewTurn", "TurnHold"]
 
 
 class LoopRecords:
@@ -39,6 +40,12 @@ class LoopRecords:
         call = self._store._context.call(Actor.SYSTEM, None, lease=lease)
         operation = partial(loop.save, call=call, goal_id=self._goal_id, state=state)
         await self._store._driver.run(operation, Mode.ATOMIC, call.key)
+
+    async def begin_turn(self, lease: Lease, asked: TurnHold) -> Hold:
+        """Budget for the turn is held, as far as it is free up to what is asked. Raises as `AsyncGoalStore.hold`."""
+        call = self._store._context.call(Actor.SYSTEM, asked.key, lease=lease)
+        operation = partial(loop.begin_turn, call=call, goal_id=self._goal_id, asked=asked)
+        return await self._store._driver.run(operation, Mode.ATOMIC, asked.key)
 
     async def finish_turn(self, lease: Lease, turn: KeyedTurn, state: LoopState) -> TurnResult:
         """The turn is recorded and the state stored: both, or neither. Raises as `AsyncGoalStore.record_turn`."""
@@ -67,9 +74,9 @@ class LoopRecords:
     async def finish_verification(
         self, lease: Lease, verification: Verification, judged: Sequence[KeyedTurn], state: LoopState, key: str
     ) -> Goal:
-        """The judges are billed, the verdicts recorded, the state stored: all, or nothing.
+        """The verdicts are recorded, the judges billed, the state stored: all, or nothing.
 
-        Raises as `AsyncGoalStore.verify`.
+        A goal that lacks nothing but a person's answer is paused until it comes. Raises as `AsyncGoalStore.verify`.
         """
         call = self._store._context.call(Actor.VERIFIER, key, verification.revision, lease)
         operation = partial(

@@ -1,19 +1,18 @@
 """`telic run`: an agent works on a goal until it is verified, stopped, waiting for good, stuck or spent."""
 
 import asyncio
-import shlex
 from pathlib import Path
 
 import click
 
-from telic.domain.criteria import Criterion
-from telic.domain.errors import InvalidInput, LeaseHeld, LeaseLost
+from telic.domain.errors import LeaseHeld, LeaseLost
 from telic.domain.goal import Goal
 from telic.interfaces.cli.agent_options import AgentOptions, agent_options, existing_folder, require_judge
 from telic.interfaces.cli.choosing import Wish, choose
 from telic.interfaces.cli.driving import Driven
 from telic.interfaces.cli.endings import EXIT_HELD, EXIT_LOST, ending
 from telic.interfaces.cli.failures import failure
+from telic.interfaces.cli.goals import criteria_of
 from telic.interfaces.cli.progress import PersonsView, ProgramsView, standing
 from telic.interfaces.cli.session import Session, command
 from telic.loop.agents.protocol import Agent
@@ -56,7 +55,7 @@ def run(
     """
     folder = existing_folder(workspace)
     agent, judge = agent_options.command_agent(folder), agent_options.judge()
-    criteria = _criteria(checks, judges, approvals)
+    criteria = tuple(criteria_of(checks, judges, approvals))
     require_judge(criteria, judge)
     wish = Wish(
         target=target,
@@ -69,15 +68,6 @@ def run(
     )
     goal, done = choose(session.store, wish)
     return _Run(session, agent_options, agent, judge, folder, not no_wait).of(goal, done)
-
-
-def _criteria(checks: tuple[str, ...], judges: tuple[str, ...], approvals: tuple[str, ...]) -> tuple[Criterion, ...]:
-    try:
-        commands = [Criterion.command(shlex.split(check)) for check in checks]
-    except ValueError as error:
-        raise InvalidInput(f"a --check cannot be read as a command: {error}") from error
-    questions = [Criterion.judge(text) for text in judges] + [Criterion.approval(text) for text in approvals]
-    return (*commands, *questions)
 
 
 class _Run:

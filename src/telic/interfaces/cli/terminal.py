@@ -2,10 +2,14 @@
 
 import json
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from typing import Any, TextIO
 
 from telic.prompt.escape import visible
+
+
+class ReaderGone(Exception):
+    """Whoever read the output has seen enough."""
 
 
 class Terminal:
@@ -28,14 +32,6 @@ class Terminal:
         """A line that is already JSON in ASCII."""
         self._output.write(line + "\n")
 
-    def flush(self) -> None:
-        """What was written is with its reader."""
-        self._output.flush()
-
-    def status_line(self) -> "StatusLine | None":
-        """A line that stays below all others and can be rewritten; None where nobody would see it."""
-        return StatusLine(self._output) if self._output.isatty() and not self.as_json else None
-
     def hint(self, text: str) -> None:
         """A next step, on standard error; none for programs."""
         if not self.as_json:
@@ -51,9 +47,46 @@ class Terminal:
         if hint is not None:
             self.hint(hint)
 
-    def table(self, columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
-        """A table on a terminal, and lines with tabs between the cells elsewhere."""
-        if not self._output.isatty():
+    def cursor(self, cursor: str) -> None:
+        """Where to go on, on standard error."""
+        self._errors.write(
+            json.dumps({"cursor": cursor}) + "\n" if self.as_json else f"hint: go on with --after {cursor}\n"
+        )
+
+    def flush(self) -> None:
+        """What was written can be read."""
+        self._output.flush()
+        self._errors.flush()
+
+    @property
+    def is_screen(self) -> bool:
+        """Whether a person reads along."""
+        return self._output.isatty()
+
+    def status_line(self) -> "StatusLine | None":
+        """A line that stays below all others and can be rewritten; None where nobody would see it."""
+        return StatusLine(self._output) if self.is_screen and not self.as_json else None
+
+    def row(self, cells: Sequence[str], widths: Sequence[int]) -> None:
+        """Cells of these widths on a terminal, and with tabs between them elsewhere."""
+        if not self.is_screen:
+            self.line_of_cells(cells)
+            return
+        self.line("  ".join(f"{visible(cell):<{width}}" for cell, width in zip(cells, widths, strict=True)).rstrip())
+
+    def table(
+        self,
+        columns: Sequence[str],
+        rows: Sequence[Sequence[str]],
+        *,
+        numbers: Collection[str] = (),
+        has_total: bool = False,
+    ) -> None:
+        """A table on a terminal, and lines with tabs between the cells elsewhere.
+
+        Columns of numbers are set flush right; with `has_total`, a line goes above the last row.
+        """
+        if not self.is_screen:
             for row in [columns, *rows]:
                 self.line_of_cells(row)
             return
@@ -62,9 +95,15 @@ class Terminal:
         from rich.table import Table
         from rich.text import Text
 
-        table = Table(*columns, box=box.SIMPLE_HEAD)
-        for row in rows:
-            table.add_row(*(Text(visible(cell)) for cell in row))
+        table = Table(box=box.SIMPLE_HEAD)
+        for place, name in enumerate(columns):
+            # Half an id names nothing, and half a number misleads: other columns give way.
+            whole = (
+                max(len(visible(row[place])) for row in [columns, *rows]) if name in {columns[0], *numbers} else None
+            )
+            table.add_column(name, justify="right" if name in numbers else "left", min_width=whole)
+        for number, row in enumerate(rows, 1):
+            table.add_row(*(Text(visible(cell)) for cell in row), end_section=has_total and number == len(rows) - 1)
         Console(file=self._output, markup=False, highlight=False, emoji=False).print(table)
 
     def line_of_cells(self, cells: Sequence[str]) -> None:

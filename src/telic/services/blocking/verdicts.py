@@ -51,9 +51,9 @@ class VerdictCalls(StoreBase):
         actor: Actor = Actor.USER,
         key: str | None = None,
     ) -> Goal:
-        """The answer to the approval criterion at this place (from 0) is in the history; it counts at this revision.
+        """The answer to the approval criterion at this place (from 0) is in the history, until the goal is edited.
 
-        Of several answers the last counts. The goal's loop, or whoever verifies it, finds it there.
+        Of several answers the last counts, a rejection for one verification. A goal that waited for it is awake.
 
         Raises:
             InvalidInput: that criterion asks for no approval.
@@ -72,5 +72,5 @@ class VerdictCalls(StoreBase):
         return self._driver.run(lambda tx: verdicts.verification(tx, goal_id), Mode.READ, None)
 
     def approvals(self, goal_id: str) -> Sequence[Approval]:
-        """The answers of people that count at the goal's present revision, one for each criterion. Raises as `get`."""
+        """The answers of people that still count, one for each criterion that was answered. Raises as `get`."""
         return self._driver.run(lambda tx: verdicts.approvals(tx, goal_id), Mode.READ, None)

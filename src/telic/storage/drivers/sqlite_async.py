@@ -19,8 +19,9 @@ from telic.domain.errors import OutcomeUnknown, StoreBusy, StoreClosed
 from telic.storage.drive import complete
 from telic.storage.drivers.fork import watch_forks
 from telic.storage.drivers.sqlite_changes import AsyncSqliteChanges
-from telic.storage.drivers.sqlite_database import SqliteDatabase, SqliteTransaction
+from telic.storage.drivers.sqlite_database import SqliteDatabase
 from telic.storage.drivers.sqlite_errors import SQLITE_FAILURES, translate, translated
+from telic.storage.drivers.sqlite_transaction import SqliteTransaction
 from telic.storage.options import OpenOptions
 from telic.storage.transaction import Mode, Operation, Parameters, Row
 

@@ -6,17 +6,19 @@ from typing import Any, TypeVar
 
 from telic.domain.authority import Action
 from telic.domain.chain import to_data
+from telic.domain.claim import approval_signal
 from telic.domain.criteria import CriterionKind
 from telic.domain.errors import InvalidInput, NotAllowed, StoreCorrupt
 from telic.domain.events import Event, EventKind
 from telic.domain.goal import Goal, GoalStatus, Reason
 from telic.domain.limits import MAX_PAGE, check_counter
-from telic.domain.verdict import Approval
+from telic.domain.verdict import Approval, Outcome
 from telic.domain.verdict_reading import approval_from_dict, verification_from_dict
 from telic.domain.verification import Verification
 from telic.storage.operations.call import Call, require_lease, was_done
 from telic.storage.operations.goals import get
 from telic.storage.operations.transitions import lock, rewrite
+from telic.storage.operations.waits import rouse
 from telic.storage.records import event_from_row, goal_from_row
 from telic.storage.transaction import Transaction, Value
 
@@ -90,7 +92,7 @@ class Answer:
 
 
 async def answer(tx: Transaction, call: Call, goal_id: str, given: Answer) -> Goal:
-    """The answer to the goal's approval criterion is in its history; it counts at this revision.
+    """The answer to the goal's approval criterion is in its history; a goal that waited for it is awake.
 
     Raises:
         NotAllowed: the actor is no human, or the goal is finished.
@@ -107,7 +109,9 @@ async def answer(tx: Transaction, call: Call, goal_id: str, given: Answer) -> Go
     call.require_fresh(goal)
     if goal.is_finished:
         raise NotAllowed(f"the goal is {goal.status}; nothing is left to approve")
-    return await remark(tx, call, goal, kind, data)
+    goal = await remark(tx, call, goal, kind, data)
+    signal = approval_signal(goal.id)
+    return await rouse(tx, call, goal, signal) if goal.wake_signal == signal else goal
 
 
 def _approval(goal: Goal, given: Answer) -> Approval:
@@ -131,21 +135,34 @@ async def verification(tx: Transaction, goal_id: str) -> Verification | None:
         StoreCorrupt: the verdicts cannot be understood.
     """
     goal = await get(tx, goal_id)
-    async for event in _remarks(tx, goal):
+    async for event in _newest_first(tx, goal):
+        if event.revision != goal.revision:
+            return None
         if event.kind is EventKind.CHECKED:
             return _read(event, verification_from_dict)
     return None
 
 
 async def approvals(tx: Transaction, goal_id: str) -> list[Approval]:
-    """The last answer to each approval criterion at the goal's present revision. Raises as `verification`."""
+    """The answers that still count: the last to each approval criterion since the goal was edited.
+
+    A rejection counts until a verification has made a verdict of it; then the person is asked anew. Raises as
+    `verification`.
+    """
     goal = await get(tx, goal_id)
-    found: dict[str, Approval] = {}
-    async for event in _remarks(tx, goal):
-        if event.kind in (EventKind.APPROVED, EventKind.REJECTED):
+    found: dict[str, Approval | None] = {}
+    heard: set[str] = set()
+    async for event in _newest_first(tx, goal):
+        if event.kind is EventKind.EDITED:
+            break
+        if event.kind is EventKind.CHECKED:
+            verdicts = _read(event, verification_from_dict).verdicts
+            heard |= {each.criterion_hash for each in verdicts if each.outcome is Outcome.FAILED}
+        elif event.kind in (EventKind.APPROVED, EventKind.REJECTED):
             approval = _read(event, approval_from_dict)
-            found.setdefault(approval.criterion_hash, approval)
-    return list(found.values())
+            counts = approval.is_approved or approval.criterion_hash not in heard
+            found.setdefault(approval.criterion_hash, approval if counts else None)
+    return [approval for approval in found.values() if approval is not None]
 
 
 def _read(event: Event, reader: Callable[[Any], T]) -> T:
@@ -155,15 +172,12 @@ def _read(event: Event, reader: Callable[[Any], T]) -> T:
         raise StoreCorrupt(f"event {event.number} of goal {event.goal_id} cannot be understood: {error}") from error
 
 
-async def _remarks(tx: Transaction, goal: Goal) -> AsyncIterator[Event]:
-    """What was said since the goal last changed, the newest first."""
+async def _newest_first(tx: Transaction, goal: Goal) -> AsyncIterator[Event]:
     before = 2**53
     while True:
         rows = await tx.all("events.before", {"id": goal.id, "before": before, "limit": MAX_PAGE})
         for row in rows:
             event = event_from_row(row)
-            if event.revision != goal.revision:
-                return
             yield event
             before = event.number
         if len(rows) < MAX_PAGE:

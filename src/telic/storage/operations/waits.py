@@ -2,13 +2,13 @@
 
 from telic.domain.authority import Action
 from telic.domain.budget import exhausted_limit
-from telic.domain.errors import GoalNotActive, KeyConflict, LeaseHeld
+from telic.domain.errors import GoalNotActive, KeyConflict
 from telic.domain.events import EventKind
 from telic.domain.goal import Actor, Goal, GoalStatus, Reason
 from telic.domain.lease import Lease
-from telic.domain.limits import MAX_PAGE, check_name
+from telic.domain.limits import MAX_PAGE, check_name, check_page_size
 from telic.storage.operations.call import Call
-from telic.storage.operations.leases import claim, claim_due
+from telic.storage.operations.leases import claim_due, claim_due_in_scope
 from telic.storage.operations.transitions import lock, rewrite
 from telic.storage.records import event_from_row, goal_from_row
 from telic.storage.transaction import Transaction, Value
@@ -47,8 +47,12 @@ async def signal(tx: Transaction, call: Call, name: str) -> list[Goal]:
     """Every goal that waits for the signal was woken as by `wake`; at most 1,000 at a time."""
     call.authorize(Action.WAKE)
     waiting = await tx.all("waits.signalled", {"signal": check_name("signal", name), "limit": MAX_PAGE})
-    data: dict[str, object] = {"woken_by": "signal", "signal": name}
-    return [await _wake(tx, call, goal_from_row(row), data) for row in waiting]
+    return [await rouse(tx, call, goal_from_row(row), name) for row in waiting]
+
+
+async def rouse(tx: Transaction, call: Call, goal: Goal, name: str) -> Goal:
+    """The locked goal, which waits for this signal, was woken by it."""
+    return await _wake(tx, call, goal, {"woken_by": "signal", "signal": name})
 
 
 async def claim_what_is_due(
@@ -58,15 +62,16 @@ async def claim_what_is_due(
 
     Each goal is woken once and granted once, however many workers ask at the same time.
     """
-    parameters: dict[str, Value] = {"at": call.at, "limit": limit, "scope": scope}
+    parameters: dict[str, Value] = {
+        "at": call.at,
+        "limit": check_page_size(limit),
+        "scope": None if scope is None else check_name("scope", scope),
+    }
     for row in await tx.all("waits.due", parameters):
         await _wake(tx, call, goal_from_row(row), {"woken_by": "time"})
     if scope is None:
         return await claim_due(tx, holder=holder, ttl_seconds=ttl_seconds, limit=limit)
-    try:
-        return [await claim(tx, goal_id=None, scope=scope, holder=holder, ttl_seconds=ttl_seconds)]
-    except (GoalNotActive, LeaseHeld):
-        return []
+    return await claim_due_in_scope(tx, scope=scope, holder=holder, ttl_seconds=ttl_seconds)
 
 
 async def _wake(tx: Transaction, call: Call, goal: Goal, data: dict[str, object], *, with_key: bool = False) -> Goal:
