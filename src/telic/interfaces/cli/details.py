@@ -13,6 +13,7 @@ from telic.domain.jsonable import goal_to_json, hold_to_json, lease_to_json
 from telic.domain.lease import Lease, LeaseState
 from telic.domain.report import Reserved, UsageGrouping, UsageSum
 from telic.domain.wording import first_words
+from telic.interfaces.cli.checks import Check, look_at_checks, show_checks
 from telic.interfaces.cli.render import show_amounts, show_facts, show_time
 from telic.interfaces.cli.terminal import Terminal
 from telic.services.store import GoalStore
@@ -20,19 +21,22 @@ from telic.services.store import GoalStore
 
 @dataclass(frozen=True, slots=True)
 class Details:
-    """A goal, who drives it, and what it used and holds."""
+    """A goal, who drives it, what it used and holds, and how its criteria stand."""
 
     goal: Goal
     lease: LeaseState
     sum: UsageSum
     usage_by_kind: Mapping[str, Usage]
+    checks: Sequence[Check]
 
 
 def look(store: GoalStore, goal: Goal) -> Details:
     """All there is to know about the goal now."""
     by_kind = store.usage(by=UsageGrouping.KIND, goal_id=goal.id)
     usage_by_kind = {str(group.name): group.sum.usage for group in by_kind.groups}
-    return Details(goal, store.lease(goal.id), store.usage(goal_id=goal.id).total, usage_by_kind)
+    return Details(
+        goal, store.lease(goal.id), store.usage(goal_id=goal.id).total, usage_by_kind, look_at_checks(store, goal)
+    )
 
 
 def show_details(terminal: Terminal, details: Details) -> None:
@@ -48,6 +52,7 @@ def show_details(terminal: Terminal, details: Details) -> None:
     if len(details.usage_by_kind) > 1:
         facts += [(f"by {kind}", show_amounts(usage.as_dict())) for kind, usage in details.usage_by_kind.items()]
     show_facts(terminal, details.goal, facts)
+    show_checks(terminal, details.goal, details.checks)
     if details.sum.uncertain.holds:
         terminal.hint(f"nobody said what expired holds consumed: telic holds {details.goal.id} shows them")
 
@@ -63,6 +68,7 @@ def _details_to_json(details: Details) -> dict[str, Any]:
         "held": asdict(details.sum.held),
         "uncertain": asdict(details.sum.uncertain),
         "usage_by_kind": {kind: usage.as_dict() for kind, usage in details.usage_by_kind.items()},
+        "checks": [check.as_dict() for check in details.checks],
     }
 
 

@@ -23,7 +23,12 @@ _judges = click.option("--judge", "judges", multiple=True, help="A question that
 _approvals = click.option("--approve", "approvals", multiple=True, help="What a person must approve.")
 
 
-def _criteria(checks: tuple[str, ...], judges: tuple[str, ...], approvals: tuple[str, ...]) -> list[Criterion]:
+def criteria_of(checks: tuple[str, ...], judges: tuple[str, ...], approvals: tuple[str, ...]) -> list[Criterion]:
+    """The criteria that were typed, commands first.
+
+    Raises:
+        InvalidInput: one cannot be read.
+    """
     try:
         commands = [Criterion.command(shlex.split(check)) for check in checks]
     except ValueError as error:
@@ -63,7 +68,7 @@ def create(
         text,
         scope=session.scope,
         budget=parse_budget(budgets, Budget()),
-        criteria=_criteria(checks, judges, approvals),
+        criteria=criteria_of(checks, judges, approvals),
         max_chars=max_chars,
         billing=BillingPolicy(billing.replace("-", "_")),
         actor=session.actor,
@@ -122,7 +127,7 @@ def list_goals(
 @options.goal_id
 @command()
 def show(session: Session, goal_id: str | None) -> None:
-    """Show a goal: where it stands, what it used, who drives it, what is held, what it waits for."""
+    """Show a goal: where it stands, what it used, who drives it, what is held, what it waits for, how it was checked."""
     show_details(session.terminal, look(session.store, session.goal(goal_id)))
 
 
@@ -150,7 +155,7 @@ def edit(
     key: str | None,
 ) -> None:
     """Change a goal's TEXT, its criteria, or both; its usage stays."""
-    criteria = _criteria(checks, judges, approvals)
+    criteria = criteria_of(checks, judges, approvals)
     goal = session.store.edit(
         session.goal(goal_id).id,
         text=text,

@@ -2,7 +2,7 @@
 
 import json
 import sys
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
 from typing import Any, TextIO
 
 from telic.prompt.escape import visible
@@ -63,6 +63,10 @@ class Terminal:
         """Whether a person reads along."""
         return self._output.isatty()
 
+    def status_line(self) -> "StatusLine | None":
+        """A line that stays below all others and can be rewritten; None where nobody would see it."""
+        return StatusLine(self._output) if self.is_screen and not self.as_json else None
+
     def row(self, cells: Sequence[str], widths: Sequence[int]) -> None:
         """Cells of these widths on a terminal, and with tabs between them elsewhere."""
         if not self.is_screen:
@@ -105,3 +109,42 @@ class Terminal:
     def line_of_cells(self, cells: Sequence[str]) -> None:
         """The cells with tabs between them; none can hold one of its own."""
         self._output.write("\t".join(visible(cell) for cell in cells) + "\n")
+
+
+class StatusLine:
+    """The last line of a terminal, rewritten twice a second, with lines of text going by above it."""
+
+    def __init__(self, output: TextIO) -> None:
+        from rich.console import Console
+        from rich.live import Live
+
+        self._text: Callable[[], str] = str
+        self._console = Console(file=output, markup=False, highlight=False, emoji=False)
+        self._live = Live(
+            get_renderable=self._render,
+            console=self._console,
+            refresh_per_second=2,
+            transient=True,
+            redirect_stdout=False,
+            redirect_stderr=False,
+        )
+        self._live.start()
+
+    def _render(self) -> Any:
+        from rich.text import Text
+
+        return Text(visible(self._text()), no_wrap=True, overflow="ellipsis", style="bold")
+
+    def show(self, text: Callable[[], str]) -> None:
+        """The line says what the function gives, each time that it is drawn."""
+        self._text = text
+
+    def line(self, text: str) -> None:
+        """One line of text above it."""
+        from rich.text import Text
+
+        self._console.print(Text(visible(text)))
+
+    def close(self) -> None:
+        """The line is gone."""
+        self._live.stop()
