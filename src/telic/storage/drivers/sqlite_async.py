@@ -158,7 +158,8 @@ class AsyncSqliteDriver:
             transaction.execute("RELEASE call")
             if not isinstance(call.error, Raced):
                 return
-        call.error = overtaken(call.error)
+            raced = call.error
+        call.error = overtaken(raced)
 
     async def close(self) -> None:
         """See `Driver.close`; calls already made are finished first."""
