@@ -3,6 +3,7 @@
 import threading
 import time
 from collections.abc import Hashable
+from contextlib import suppress
 from pathlib import Path
 from typing import TypeVar
 
@@ -41,12 +42,13 @@ class SqliteDriver:
             self._write_lock.release()
 
     def _replayed(self, operation: Operation[T], deadline: float, key: str | None) -> T:
-        for _ in range(MOST_ATTEMPTS):
-            try:
+        for _ in range(MOST_ATTEMPTS - 1):
+            with suppress(Raced):
                 return self._write(operation, deadline, key)
-            except Raced as error:
-                raced = error
-        raise overtaken(raced)
+        try:
+            return self._write(operation, deadline, key)
+        except Raced as error:
+            raise overtaken(error) from error
 
     def _write(self, operation: Operation[T], deadline: float, key: str | None) -> T:
         transaction = self.database.begin(deadline)

@@ -146,20 +146,23 @@ class AsyncSqliteDriver:
 
     def _run_in_savepoint(self, call: _Call, transaction: SqliteTransaction) -> None:
         for _ in range(MOST_ATTEMPTS):
-            transaction.execute("SAVEPOINT call")
-            try:
-                call.result, call.error = complete(call.operation(transaction)), None
-            except Exception as error:
-                if not self.database.is_in_transaction:
-                    # A full or failing disk has ended the transaction, and all that was done in it.
-                    raise
-                call.error = error
-                transaction.execute("ROLLBACK TO call")
-            transaction.execute("RELEASE call")
+            self._attempt(call, transaction)
             if not isinstance(call.error, Raced):
                 return
-            raced = call.error
-        call.error = overtaken(raced)
+        assert isinstance(call.error, Raced)
+        call.error = overtaken(call.error)
+
+    def _attempt(self, call: _Call, transaction: SqliteTransaction) -> None:
+        transaction.execute("SAVEPOINT call")
+        try:
+            call.result, call.error = complete(call.operation(transaction)), None
+        except Exception as error:
+            if not self.database.is_in_transaction:
+                # A full or failing disk has ended the transaction, and all that was done in it.
+                raise
+            call.error = error
+            transaction.execute("ROLLBACK TO call")
+        transaction.execute("RELEASE call")
 
     async def close(self) -> None:
         """See `Driver.close`; calls already made are finished first."""
