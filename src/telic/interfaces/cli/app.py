@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import click
 
 from telic.domain.errors import GoalError, OutcomeUnknown, StaleUpdate
-from telic.interfaces.cli import goals, history, transfer
+from telic.interfaces.cli import goals, history, hook, install, transfer
 from telic.interfaces.cli.failures import EXIT_INTERRUPTED, failure
 from telic.interfaces.cli.terminal import Terminal
 
@@ -22,7 +22,7 @@ def telic() -> None:
     """
 
 
-for module in (goals, history, transfer):
+for module in (goals, history, transfer, hook, install):
     for command in module.COMMANDS:
         telic.add_command(command)
 
