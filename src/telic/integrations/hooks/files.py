@@ -3,6 +3,7 @@
 import os
 import stat
 import tempfile
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -46,7 +47,8 @@ def read(path: Path) -> str | None:
 def apply(change: Change) -> Path | None:
     """The file holds what it should, and here is the copy of what it held before.
 
-    It keeps its mode; where it is a link, what the link leads to is changed.
+    It keeps its mode; where it is a link, what the link leads to is changed. A file that is to be gone, which Telic
+    alone had written, leaves no copy, and no folder that it was alone in.
 
     Raises:
         InvalidInput: it was changed meanwhile, or cannot be written; nothing is changed.
@@ -55,11 +57,13 @@ def apply(change: Change) -> Path | None:
         raise InvalidInput(f"{change.path} was changed meanwhile; try again")
     path = Path(os.path.realpath(change.path))
     try:
-        backup = None if change.before is None else _keep_copy(path, change.before)
         if change.after is None:
             path.unlink()
-        else:
-            _replace(path, change.after)
+            with suppress(OSError):
+                path.parent.rmdir()
+            return None
+        backup = None if change.before is None else _keep_copy(path, change.before)
+        _replace(path, change.after)
     except OSError as error:
         raise InvalidInput(f"{path} cannot be written: {error.strerror}") from error
     return backup
