@@ -5,6 +5,7 @@ import sys
 from pathlib import Path
 
 from benchmarks import (
+    accounting,
     growth,
     peers,
     postgres,
@@ -33,6 +34,7 @@ THEMES = {
         sharing,
         watching,
         start_up,
+        accounting,
         prompt,
         peers,
     )

@@ -20,7 +20,7 @@ DELAY_SECONDS: Final = 0.010
 
 GOALS: Final = 100
 WARM_UP_CALLS: Final = 12
-"""psycopg prepares a statement at its sixth execution."""
+"""Connections are opened and statements prepared."""
 
 OPERATIONS: Final[dict[str, tuple[Hot, ...]]] = {
     "get": (hot.get,),

@@ -15,6 +15,7 @@ from pathlib import Path
 ROOT = Path(__file__).parents[1]
 SQL = "src/telic/storage/sql"
 PROMPT = "src/telic/prompt"
+ACCOUNTING = "src/telic/services/accounting"
 BOTH = ("sqlite", "postgres")
 
 
@@ -107,8 +108,8 @@ FAULTS = (
     Fault(
         "an unknown status becomes active",
         ("src/telic/storage/records.py",),
-        "known_status, known_reason = _STATES[status, reason]",
-        "known_status, known_reason = _STATES.get((status, reason), (GoalStatus.ACTIVE, None))",
+        "_STATES[goal.status, goal.reason]",
+        "_STATES.get((goal.status, goal.reason), (GoalStatus.ACTIVE, None, False))",
         "tests/contract/test_malformed_rows.py",
     ),
     Fault(
@@ -208,6 +209,97 @@ FAULTS = (
         "or not (character.isprintable() or character in _SPACES)",
         "",
         "tests/interfaces/test_command.py -k hostile",
+    ),
+    Fault(
+        "a verification of another revision counts",
+        ("src/telic/domain/verification.py",),
+        "verdict.revision != self.revision or ",
+        "",
+        "tests/unit/test_verdicts.py",
+    ),
+    Fault(
+        "a criterion that was not reached counts as passed",
+        ("src/telic/domain/verification.py",),
+        "is_whole = 0 < len(self.criterion_hashes) == len(self.verdicts)",
+        "is_whole = 0 < len(self.criterion_hashes)",
+        "tests/unit/test_verdicts.py",
+    ),
+    Fault(
+        "a judge that contradicts itself is believed",
+        ("src/telic/loop/verification/judge_answer.py",),
+        "if verdict is JudgeVerdict.YES and problems:",
+        "if False:",
+        "tests/unit/test_judge_answer.py",
+    ),
+    Fault(
+        "a judge that fails says no",
+        ("src/telic/loop/verification/judge.py",),
+        "outcome=Outcome.ERROR if given_up else",
+        "outcome=Outcome.FAILED if given_up else",
+        "tests/verification/test_model_judge.py -k outage",
+    ),
+    Fault(
+        "the judge sees the beginning of the work",
+        ("src/telic/loop/verification/evidence.py",),
+        "kept_tail(work.text, WORK_CHARS)",
+        "work.text[:WORK_CHARS]",
+        "tests/verification/test_model_judge.py -k sent",
+    ),
+    Fault(
+        "looking at a workspace runs what its settings name",
+        ("src/telic/loop/workspace.py",),
+        '*("-c", "core.fsmonitor=false", "-c", "core.hooksPath=/dev/null"),',
+        "",
+        "tests/verification/test_workspace.py -k settings",
+    ),
+    Fault(
+        "a turn is kept in memory only",
+        (f"{ACCOUNTING}/outbox.py",),
+        "self._own is not None and not self._memory",
+        "self._own is None and not self._memory",
+        "tests/accounting/test_journal.py -k killed_one",
+    ),
+    Fault(
+        "a child keeps its parent's journal open",
+        (f"{ACCOUNTING}/base.py",),
+        "        self._book.outbox.leave_to_parent()\n",
+        "",
+        "tests/accounting/test_outages.py -k outlives",
+    ),
+    Fault(
+        "a journal is taken over while its owner lives",
+        (f"{ACCOUNTING}/folder.py",),
+        "        except OSError:\n            return False\n",
+        "        except OSError:\n            pass\n",
+        "tests/accounting/test_journal.py -k living",
+    ),
+    Fault(
+        "a snapshot counts a turn twice while it is stored",
+        (f"{ACCOUNTING}/book.py",),
+        "is_clear = writes == self._writes and not self._is_writing",
+        "is_clear = True",
+        "tests/accounting/test_snapshots.py -k live",
+    ),
+    Fault(
+        "a cached goal is used after a change",
+        (f"{ACCOUNTING}/book.py",),
+        "return self._token == token and not self.is_stale",
+        "return self._token is not None",
+        "tests/accounting/test_snapshots.py -k acknowledged",
+    ),
+    Fault(
+        "a line's checksum is not compared",
+        (f"{ACCOUNTING}/line.py",),
+        'if checksum != b"%08x" % crc32(text):',
+        "if not checksum:",
+        "tests/accounting/test_journal.py -k altered",
+    ),
+    Fault(
+        "a turn's key changes with each attempt",
+        (f"{ACCOUNTING}/pump.py",),
+        "hold=hold, key=line.key",
+        "hold=hold, key=line.key + str(time.monotonic())",
+        "tests/accounting/test_turns.py -k once",
     ),
     Fault(
         "what others hold is not counted",

@@ -13,8 +13,8 @@ import pytest
 import telic
 from telic.domain import errors
 from telic.interfaces.cli.failures import FAILURES
-from telic.storage.drivers.postgres_server import Statement
-from telic.storage.statements import load_statements, number_parameters, parameter_names
+from telic.storage.drivers.postgres_statements import Statement
+from telic.storage.statements import load_statements, parameter_names
 
 SOURCE = Path(telic.__file__).parent
 MODULES = sorted(SOURCE.rglob("*.py"))
@@ -109,7 +109,9 @@ def test_statements_and_their_callers_agree() -> None:
         assert set(parameter_names(sqlite[name])) == set(parameter_names(postgres[name])), name
     source = "".join(path.read_text() for path in MODULES)
     used = set(
-        re.findall(r'"((?:goals|turns|events|records|holds|leases|waits|feed|identity)\.(?!db)[a-z_]+)"', source)
+        re.findall(
+            r'"((?:goals|turns|events|loop|records|holds|leases|waits|feed|identity|reports)\.(?!db)[a-z_]+)"', source
+        )
     )
     used |= {"goals.list" + scope + status for scope in ("", "_in_scope") for status in ("", "_with_status")}
     assert used == set(sqlite)
@@ -118,7 +120,7 @@ def test_statements_and_their_callers_agree() -> None:
 def test_parameters_are_numbered_in_the_order_of_their_values() -> None:
     """`$2` is the second name, also where a name comes twice."""
     text = "SELECT :b, :a, :b"
-    statement = Statement(number_parameters(text).encode(), parameter_names(text))
+    statement = Statement.of(text)
     assert statement.sql == b"SELECT $1, $2, $1"
     assert statement.values({"a": 1, "b": 2}) == [2, 1]
 

@@ -9,7 +9,7 @@ import pytest
 import telic
 from telic import Actor, Budget, GoalStatus, Reason, StoreError
 from telic.domain import errors
-from telic.services.awaited import Awaited
+from telic.services.async_face import Awaited
 from telic.services.commands import execute, execute_async
 from telic.services.replies import Reply, ReplyKind
 from telic.services.reply_advice import ADVICE
@@ -18,6 +18,7 @@ from telic.testing import FakeClock
 from tests.conftest import new_location
 from tests.support.raw import drop_checks
 from tests.support.raw import execute as tamper
+from tests.support.visible import dangerous
 
 Say = Callable[..., Awaitable[Reply]]
 HOSTILE = "\x1b[2Jgone\u202e \x07 \u2028\r over\nstatus  active"
@@ -37,7 +38,7 @@ def sayer(store: Any, clock: FakeClock) -> Say:
             reply = await execute_async(store, line, clock=clock, **more)
         shown = render(reply)
         assert shown
-        assert all(character.isprintable() or character == "\n" for character in shown)
+        assert dangerous(shown) == []
         return reply
 
     return typed
@@ -148,6 +149,8 @@ async def test_resuming_over_another_goal_is_confirmed_too(store: Any, say: Say)
     assert (resumed.kind, resumed.goal.id, resumed.starts_work) == (ReplyKind.RESUMED, first.id, True)
     assert resumed.superseded is not None
     assert resumed.superseded.id == second.id
+    await say("/goal clear")
+    assert (await say("/goal third")).superseded is None
 
 
 async def test_nothing_but_auto_starts_work(store: Any, say: Say) -> None:

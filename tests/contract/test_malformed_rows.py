@@ -22,6 +22,8 @@ def stored_goal(location: str) -> telic.Goal:
         "tokens_used = -1",
         "turns_used = 9007199254740992",
         "token_budget = -5",
+        "token_budget = 0",
+        "turn_budget = 9007199254740992",
         "revision = 0",
         "criteria = 'not json'",
         'criteria = \'[{"kind": "oracle"}]\'',

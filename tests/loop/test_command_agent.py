@@ -235,6 +235,12 @@ async def test_a_quota_is_no_failure(make_request: MakeRequest, script_agent: Ma
     assert report.usage.input_tokens == 5
 
 
+async def test_a_quota_beside_broken_usage(make_request: MakeRequest, script_agent: MakeAgent) -> None:
+    lines = [{"type": "usage", "input_tokens": 5}, {"type": "usage", "input_tokens": -5}, {"type": "quota"}]
+    report = await turn_of(script_agent, make_request, *lines)
+    assert (report.quota, report.usage) == (QuotaReached(), None)
+
+
 async def test_an_agent_may_say_that_it_failed(make_request: MakeRequest, script_agent: MakeAgent) -> None:
     with pytest.raises(AgentTurnFailed, match="provider is down") as caught:
         await turn_of(

@@ -4,6 +4,7 @@ import asyncio
 import hashlib
 import os
 import resource
+import subprocess
 import sys
 import time
 from pathlib import Path
@@ -12,8 +13,10 @@ from typing import Any
 import pytest
 
 from telic.domain.errors import InvalidInput
+from telic.loop.agents import process
 from telic.loop.agents.output import BoundedOutput, LineSplitter
 from telic.loop.agents.process import ProcessResult, run_process
+from telic.loop.agents.process_group import group_lives
 
 ANNOUNCE = "import os, sys, time, signal\ndef tell(pid): os.write(1, b'%d\\n' % pid)\n"
 
@@ -246,6 +249,33 @@ async def test_a_time_out_must_be_above_nothing(timeout: float) -> None:
 async def test_unusable_commands_are_refused(argv: list[str]) -> None:
     with pytest.raises(InvalidInput):
         await run_process(argv, cwd=Path.cwd(), timeout_seconds=1)
+
+
+async def test_what_was_printed_before_the_end_is_heard(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Also when the command has ended before anybody listened."""
+    start = process._start
+
+    def start_late(*arguments: Any) -> Any:
+        started = start(*arguments)
+        time.sleep(0.5)
+        return started
+
+    monkeypatch.setattr(process, "_start", start_late)
+    result = await run("os.write(2, b'e' * 50000); os.write(1, b'o' * 50000)")
+    assert (len(result.output_tail), len(result.errors_tail)) == (50_000, 50_000)
+
+
+def test_a_group_of_zombies_does_not_live() -> None:
+    """Orphans that nobody reaps, as in many containers, do not hold up the end of a turn."""
+    unreaped = subprocess.Popen(["sleep", "0.2"], start_new_session=True)
+    assert group_lives(unreaped.pid)
+    deadline = time.monotonic() + 5
+    while group_lives(unreaped.pid) and time.monotonic() < deadline:
+        time.sleep(0.02)
+    assert not group_lives(unreaped.pid)
+    assert unreaped.returncode is None
+    assert unreaped.wait() == 0
+    assert not group_lives(unreaped.pid)
 
 
 def test_bounded_output_keeps_both_ends() -> None:

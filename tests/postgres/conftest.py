@@ -38,7 +38,7 @@ def database(shared_database: str) -> str:
             "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
             " WHERE datname = current_database() AND pid <> pg_backend_pid()"
         )
-        connection.execute("TRUNCATE goals, turns, events, holds RESTART IDENTITY")
+        connection.execute("TRUNCATE goals, turns, events, holds, loop_states RESTART IDENTITY")
     return shared_database
 
 

@@ -32,8 +32,8 @@ FROM generate_series(1, 6000) AS n, generate_series(1, 4) AS number;
 INSERT INTO events (goal_id, number, revision, kind, actor, at, key, data, hash)
 SELECT lpad(n::text, 36, '0'), number, number, 'edited', 'user', n, 'event-' || number, '{}', repeat('e', 64)
 FROM generate_series(1, 6000) AS n, generate_series(1, 3) AS number;
-INSERT INTO holds (goal_id, key, tokens, active_microseconds, cost_microunits, placed_at, expires_at, state)
-SELECT lpad(n::text, 36, '0'), 'hold-' || number, 100, 0, 0, n, n, 'open'
+INSERT INTO holds (goal_id, key, tokens, turns, active_microseconds, cost_microunits, placed_at, expires_at, state)
+SELECT lpad(n::text, 36, '0'), 'hold-' || number, 100, 1, 0, 0, n, n, 'open'
 FROM generate_series(1, 6000) AS n, generate_series(1, 3) AS number;
 ANALYZE
 """

@@ -117,6 +117,14 @@ def test_options_stand_before_or_after_the_text(line: str) -> None:
     assert parse(line) == OPTIONS
 
 
+@pytest.mark.parametrize("text", ['cut 5"', 'say "so\n', "it's", "a ` b", "“so", '"a" "b', "(`--x`) `y"])
+def test_a_lone_quote_hides_no_option(text: str) -> None:
+    """An inch mark, an apostrophe or a quote that its line does not close is a character like others."""
+    command = parse(f'/goal {text} --turns 4 --check "true"')
+    assert command.text == text.strip()
+    assert (command.limits, command.criteria) == (("4turns",), (Criterion.command(["true"]),))
+
+
 def test_a_check_is_repaired_only_where_a_chat_program_broke_it() -> None:
     """Long options inside a smart check are mended; in straight quotes the command is taken as it is."""
     assert parse("/goal x —check “pytest —maxfail=1 –v”").criteria == (
@@ -160,6 +168,8 @@ def test_a_check_is_repaired_only_where_a_chat_program_broke_it() -> None:
         ("/goal use --frobnicate", "put -- in front", ()),
         ("/goal --frobnicate -- x", "is no option", ()),
         ("/goal fix --budget 2M the tests", "before the text or after it", ()),
+        ('/goal cut 5" --turns 4 off a 6" board', "before the text or after it", ()),
+        ('/goal say "so\n--turns 4 it" is', "before the text or after it", ()),
         ("/goal fix --judge is it", "a value of several words goes in quotes", ()),
         ("/goal x --judge good?", "put the question in quotes", ()),
         ('/goal x --approve " "', "the question is empty", ()),
@@ -297,9 +307,9 @@ def test_values_survive_their_quotes(conditions: list[Criterion], note: str | No
     assert parse(write(paused)) == paused
 
 
-@pytest.mark.parametrize("filler", ['"a ', "` ", "“a ", "`" * 3 + " ", "--- ", "a", " ", '"a\n'])
+@pytest.mark.parametrize("filler", ['"a ', "` ", "😀“ ", "`" * 3 + " ", "--- ", "a", " ", '"a\n'])
 def test_a_long_line_is_read_in_a_moment(filler: str) -> None:
-    """Unclosed quotes by the ten thousand cost no more than other characters; a longer line is refused."""
+    """Also with unclosed quotes by the ten thousand; a longer line is refused."""
     line = "/goal x " + filler * ((MAX_LINE_CHARS - 20) // len(filler)) + " end"
     started = time.perf_counter()
     parse(line)

@@ -23,13 +23,14 @@ class Action(StrEnum):
     RECORD_TURN = "record a turn"
     WAKE = "wake"
     HOLD = "hold budget"
+    APPROVE = "approve or reject"
 
 
 _HUMAN: Final = frozenset(Action) - {Action.VERIFY}
 _ALLOWED: Final = {
     Actor.USER: _HUMAN,
     Actor.OPERATOR: _HUMAN,
-    Actor.HOST: _HUMAN - {Action.ACCEPT},
+    Actor.HOST: _HUMAN - {Action.ACCEPT, Action.APPROVE},
     Actor.MODEL: frozenset({Action.COMPLETE, Action.BLOCK}),
     Actor.VERIFIER: frozenset({Action.COMPLETE, Action.VERIFY}),
     Actor.SYSTEM: frozenset({Action.PAUSE, Action.BLOCK, Action.RESUME, Action.RECORD_TURN, Action.WAKE, Action.HOLD}),
@@ -38,6 +39,7 @@ _WHY_NOT: Final = {
     Action.ACCEPT: "its criteria must pass first, or a user or operator must accept it",
     Action.CREATE: "the host must allow it, or create the goal itself",
     Action.VERIFY: "only the verifier says that criteria passed",
+    Action.APPROVE: "only a user or an operator may",
 }
 GUARDED: Final = frozenset({Actor.MODEL, Actor.VERIFIER})
 """Actors whose every write must carry the revision they have seen."""
@@ -67,7 +69,8 @@ def authorize(actor: Actor, action: Action, *, is_guarded: bool) -> None:
 
 
 def completion_reasons(actor: Actor) -> tuple[Reason, Reason | None]:
-    """Why a goal counts as completed by this actor: without criteria, and with criteria (None: it may not)."""
-    if why_not(actor, Action.VERIFY) is None:
-        return Reason.ASSERTED, Reason.VERIFIED
+    """Why a goal counts as completed by this actor: without criteria, and with criteria (None: it may not).
+
+    With criteria a verifier completes a goal by its verdicts alone.
+    """
     return Reason.ASSERTED, Reason.ACCEPTED if why_not(actor, Action.ACCEPT) is None else None

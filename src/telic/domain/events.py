@@ -23,6 +23,9 @@ class EventKind(StrEnum):
     COMPLETED = "completed"
     CLEARED = "cleared"
     KEPT_ASLEEP = "kept_asleep"
+    CHECKED = "checked"
+    APPROVED = "approved"
+    REJECTED = "rejected"
 
 
 @dataclass(frozen=True, slots=True)

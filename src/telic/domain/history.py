@@ -11,7 +11,7 @@ from telic.domain.criteria import criteria_from_data
 from telic.domain.errors import GoalError, StoreCorrupt
 from telic.domain.events import Event, EventKind, Turn
 from telic.domain.goal import Actor, Goal, GoalStatus, Reason
-from telic.domain.lifecycle import EVENT_OF, TERMINAL, check_reason, check_transition
+from telic.domain.lifecycle import EVENT_OF, REMARKS, TERMINAL, check_reason, check_transition
 
 _STATUS_OF = {kind: status for status, kind in EVENT_OF.items()}
 
@@ -118,8 +118,11 @@ def _created(event: Event) -> Goal:
 
 
 def _changed(goal: Goal, event: Event) -> Goal:
-    if event.revision != goal.revision + 1 or event.at < goal.updated_at:
+    is_remark = event.kind in REMARKS
+    if event.revision != goal.revision + (not is_remark) or event.at < goal.updated_at:
         raise ValueError("its revision or time does not follow the event before it")
+    if is_remark:
+        return replace(goal, updated_at=event.at)
     changed = replace(goal, revision=event.revision, updated_at=event.at, wake_at=None, wake_signal=None)
     match event.kind:
         case EventKind.EDITED:

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final
 
+from telic.domain.budget import LIMITS
 from telic.domain.clock import Instant
 from telic.domain.limits import check_counter
 
@@ -22,13 +23,14 @@ class HoldState(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Reservation:
-    """What a hold asks for, beside the one turn that will settle it.
+    """What a hold asks for: one turn, unless it is for something that is none, and what that may consume.
 
     Raises:
         InvalidNumber: an amount is not an integer from 0 to 2**53 - 1.
     """
 
     tokens: int = 0
+    turns: int = 1
     active_microseconds: int = 0
     cost_microunits: int = 0
 
@@ -41,7 +43,8 @@ class Reservation:
         return {name: getattr(self, name) for name in RESERVED}
 
 
-RESERVED: Final = ("tokens", "active_microseconds", "cost_microunits")
+RESERVED: Final = LIMITS
+"""What can be held is what can be limited."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -44,6 +44,10 @@ EVENT_OF: Final = {
 }
 
 
+REMARKS: Final = frozenset({EventKind.CHECKED, EventKind.APPROVED, EventKind.REJECTED})
+"""Events that change neither definition nor status, and so do not raise the goal's revision."""
+
+
 def sources(to: GoalStatus) -> tuple[GoalStatus, GoalStatus]:
     """The one or two statuses from which a goal may become `to`; one alone is given twice."""
     found = [status for status, targets in TRANSITIONS.items() if to in targets]

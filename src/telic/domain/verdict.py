@@ -55,10 +55,9 @@ JUDGE_ERRORS: Final = frozenset(
         CheckError.JUDGE_BAD_OUTPUT,
         CheckError.JUDGE_RATE_LIMITED,
         CheckError.JUDGE_REFUSED,
-        CheckError.JUDGE_UNDECIDED,
     }
 )
-"""The errors that are a judge's, or its absence: no doing of the agent's."""
+"""The errors that a judge answered nothing: no doing of the agent's. An undecided judge has answered."""
 
 
 class AttemptResult(StrEnum):
@@ -206,6 +205,10 @@ class Approval:
         check_text("an approval's note", self.note, MAX_STATEMENT_CHARS)
         if type(self.is_approved) is not bool:
             raise InvalidInput("is_approved is True or False")
+
+    def as_dict(self) -> dict[str, Any]:
+        """The approval as JSON keeps it."""
+        return _plain(self)
 
 
 def check_statements(statements: Sequence[str]) -> tuple[str, ...]:

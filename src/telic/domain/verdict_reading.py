@@ -6,7 +6,7 @@ from typing import Any, TypeVar
 
 from telic.domain.budget import MODEL_COUNTERS, ModelUsage
 from telic.domain.errors import GoalError, InvalidInput
-from telic.domain.verdict import AttemptResult, CheckError, JudgeAttempt, Outcome, Verdict
+from telic.domain.verdict import Approval, AttemptResult, CheckError, JudgeAttempt, Outcome, Verdict
 from telic.domain.verification import Verification
 
 _Value = TypeVar("_Value")
@@ -28,6 +28,15 @@ def verdict_from_dict(data: Any) -> Verdict:
         InvalidInput: the data is anything else.
     """
     return _read("verdict", data, Verdict, _verdict)
+
+
+def approval_from_dict(data: Any) -> Approval:
+    """The approval that `Approval.as_dict` gave.
+
+    Raises:
+        InvalidInput: the data is anything else.
+    """
+    return _read("approval", data, Approval, lambda parts: Approval(**parts))
 
 
 def usage_from_dict(data: Any) -> ModelUsage:

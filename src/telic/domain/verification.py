@@ -55,7 +55,7 @@ class Verification:
     @property
     def is_verified(self) -> bool:
         """Whether there are criteria and every one of them passed, all at this revision."""
-        return 0 < len(self.criterion_hashes) == len(self.verdicts) and self.outcome is Outcome.PASSED
+        return self.outcome is Outcome.PASSED
 
     @property
     def outcome(self) -> Outcome:
@@ -74,9 +74,9 @@ class Verification:
 
     @property
     def feedback(self) -> tuple[Feedback, ...]:
-        """What the next prompt says: the criteria that failed, and the commands that could not be run to an end.
+        """What the next prompt says: the criteria that failed, could not be run to an end, or lack evidence.
 
-        That a judge could not be asked is left out: the agent cannot mend it.
+        That a judge gave no answer is left out: the agent cannot mend it.
         """
         told = [verdict for verdict in self.verdicts if _concerns_agent(verdict)]
         share = min(MAX_OUTPUT_TAIL_CHARS, FEEDBACK_CHARS // max(len(told), 1))

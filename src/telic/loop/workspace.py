@@ -35,6 +35,7 @@ DEFAULT_EXCLUDES: Final = (
 )
 """Names of folders and files that are left out wherever they are."""
 
+_MISSING: Final = "the workspace is no folder, or gone: {!a}"
 _READ_BYTES: Final = 1 << 20
 _MAX_LISTING_BYTES: Final = 64 << 20
 _LIST_FILES: Final = (
@@ -97,7 +98,7 @@ async def observe_workspace(
     """
     limits = limits or WorkspaceLimits()
     if not await asyncio.to_thread(workspace.is_dir):
-        raise WorkspaceMissing(workspace)
+        raise WorkspaceMissing(_MISSING.format(str(workspace)))
     listed = await _listed_by_git(workspace, limits)
     stop = threading.Event()
     try:
@@ -136,7 +137,7 @@ def _observe(
     reading = _Reading(workspace, excludes, limits, stop)
     reading.take(sorted(set(listed)) if listed else _walk(workspace, "", excludes))
     if not workspace.is_dir():
-        raise WorkspaceMissing(workspace)
+        raise WorkspaceMissing(_MISSING.format(str(workspace)))
     return WorkspaceState(
         hash=reading.hash,
         listed_by=ListedBy.GIT if listed else ListedBy.WALK,

@@ -55,8 +55,9 @@ _EMPTY_FROM: Final = 0x40000
 """From here on nothing is written: planes unassigned, of tags and variation selectors, and for private use."""
 
 _LEAF_RANGES: Final = 32
-_TOLD_FIRST: Final = 24
-"""The longest ranges beyond the basic plane hold nearly all that is written there: emoji, ideographs, mathematics."""
+_RISKY_TOLD_FIRST: Final = 12
+_SHOWN_TOLD_FIRST: Final = 48
+"""Beyond the basic plane the longest ranges hold nearly all that there is: emoji, ideographs, whole scripts, gaps."""
 
 Ranges = list[tuple[int, int]]
 
@@ -84,13 +85,17 @@ def risky_runs(*, is_ascii: bool) -> re.Pattern[str]:
     """
     if is_ascii:
         return re.compile(f"([\\x00-\\x1f\\x7f{re.escape(''.join(sorted(_STRUCTURAL)))}]+)")
-    shown = _shown()
-    risky = _runs(rb"\x00+", shown)
-    basic = [(first, last) for first, last in risky if last < 0x10000]
-    beyond = [(first, last) for first, last in risky if first >= 0x10000]
-    longest = sorted(_runs(rb"\x01+", shown[0x10000:], 0x10000), key=lambda run: run[0] - run[1])[:_TOLD_FIRST]
-    passed_by = _class([(0, 0xFFFF), *longest])
-    return re.compile(f"({_class(basic)}+|(?!{passed_by}){_search_tree([*beyond, (_EMPTY_FROM, sys.maxunicode)])})")
+    flags = _shown()
+    basic, beyond = flags[:0x10000], flags[0x10000:]
+    risky = sorted(_runs(rb"\x00+", beyond, 0x10000), key=_length)
+    shown = sorted(_runs(rb"\x01+", beyond, 0x10000), key=_length)
+    told_first = [*_runs(rb"\x00+", basic), (_EMPTY_FROM, sys.maxunicode), *risky[-_RISKY_TOLD_FIRST:]]
+    passed_by = [(0, 0xFFFF), *shown[-_SHOWN_TOLD_FIRST:][::-1]]
+    return re.compile(f"({_class(told_first)}+|(?!{_class(passed_by)}){_search_tree(sorted(risky))})")
+
+
+def _length(run: tuple[int, int]) -> int:
+    return run[1] - run[0]
 
 
 def _runs(pattern: bytes, flags: bytes, offset: int = 0) -> Ranges:

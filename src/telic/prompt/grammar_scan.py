@@ -65,7 +65,6 @@ class _Scanner:
         self._start: int | None = None
         self._end = 0
         self._is_text_over = False
-        self._unclosed: set[str] = set()
 
     def scan(self) -> Scanned:
         while word := self._next_word():
@@ -114,24 +113,17 @@ class _Scanner:
         """Where the span in backquotes or double quotes ends; just after its mark where it is no span."""
         ticks = _BACKQUOTES.match(self._body, position)
         if ticks is not None:
-            end = self._find(ticks.group(), ticks.end(), len(self._body))
+            end = self._body.find(ticks.group(), ticks.end())
             return ticks.end() if end < 0 else end + len(ticks.group())
-        mark = self._body[position]
-        before = self._body[position - 1] if position else " "
+        if position and self._body[position - 1].isalnum():
+            return position + 1
+        closing = "”" if self._body[position] == "“" else '"'
         line_end = self._body.find("\n", position)
-        end = -1
-        if not before.isalnum():
-            end = self._find("”" if mark == "“" else '"', position + 1, len(self._body) if line_end < 0 else line_end)
-        return position + 1 if end < 0 else end + 1
-
-    def _find(self, closing: str, start: int, end: int) -> int:
-        if closing in self._unclosed:
-            return -1
-        found = self._body.find(closing, start, end)
-        if found < 0 and end == len(self._body):
-            # What is not closed from here on is not closed later either: long texts stay fast.
-            self._unclosed.add(closing)
-        return found
+        end = self._body.find(closing, position + 1, len(self._body) if line_end < 0 else line_end)
+        if end < 0 or (closing == '"' and self._body[end - 1].isspace()):
+            # A quote behind white space opens the next span: this one was left open.
+            return position + 1
+        return end + 1
 
     def _take_option(self, name: str, is_smart: bool, length: int, has_equals: bool) -> None:
         self._is_text_over = self._start is not None

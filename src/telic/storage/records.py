@@ -1,15 +1,17 @@
 """Rows to values: the only module that knows the order of columns. A row it cannot understand is an error."""
 
 import json
+from collections.abc import Callable
 from dataclasses import astuple, dataclass, fields, make_dataclass
+from operator import attrgetter
 from typing import Any, Final
 
-from telic.domain.budget import TURN_COUNTERS, BillingPolicy, Budget, TurnUsage, UsageKind
+from telic.domain.budget import TURN_COUNTERS, BillingPolicy, TurnUsage, UsageKind
 from telic.domain.criteria import Criterion, criteria_from_data
 from telic.domain.errors import GoalError, StoreCorrupt
 from telic.domain.events import Event, EventKind, Turn
 from telic.domain.goal import Actor, Goal, GoalStatus, Reason
-from telic.domain.hold import Hold, HoldState, Reservation
+from telic.domain.hold import RESERVED, Hold, HoldState, Reservation
 from telic.domain.lease import Lease, LeaseState
 from telic.domain.lifecycle import REASONS, TERMINAL
 from telic.domain.limits import check_instant
@@ -21,13 +23,14 @@ _Unguarded: Final[Any] = make_dataclass("_Unguarded", [item.name for item in fie
 
 _COLUMNS: Final = [item.name for item in fields(Goal)]
 _GOAL_WIDTH: Final = len(_COLUMNS)
-_STATES: Final[dict[tuple[object, object], tuple[GoalStatus, Reason | None]]] = {
-    (status.value, reason and reason.value): (status, reason)
+_STATES: Final[dict[tuple[object, object], tuple[GoalStatus, Reason | None, bool]]] = {
+    (status.value, reason and reason.value): (status, reason, status in TERMINAL)
     for status, reasons in REASONS.items()
     for reason in (reasons or (None,))
 }
 _POLICIES: Final = {policy.value: policy for policy in BillingPolicy}
 _NO_CRITERIA: Final[tuple[Criterion, ...]] = ()
+_COUNTS: Final = attrgetter(*TURN_COUNTERS)
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,37 +52,32 @@ def goal_from_row(row: Row) -> Goal:
         StoreCorrupt: the row holds what Telic cannot have written; the message names it.
     """
     try:
-        # fmt: off
-        (
-            goal_id, scope, text, criteria, status, reason, note, revision,
-            token_budget, turn_budget, active_budget, cost_budget,
-            turns, tokens, input_tokens, cached, output, reasoning, active, cost,
-            created_at, updated_at, ended_at, billing, wake_at, wake_signal,
-        ) = row
-        known_status, known_reason = _STATES[status, reason]
-        # One shift finds any number that is negative or above 2**53 - 1.
-        if (revision | turns | tokens | input_tokens | cached | output | reasoning | active | cost
-                | created_at | updated_at) >> 53 or not revision:
-            raise ValueError("a number is out of its range")
-        if token_budget or turn_budget or active_budget or cost_budget:
-            Budget(tokens=token_budget, turns=turn_budget, active_microseconds=active_budget,
-                   cost_microunits=cost_budget)
-        if (ended_at is None) is (known_status in TERMINAL):
+        goal: Any = _Unguarded(*row)
+        goal.status, goal.reason, is_finished = _STATES[goal.status, goal.reason]
+        if (goal.ended_at is not None) is not is_finished:
             raise ValueError("ended_at does not fit the status")
-        if wake_at is not None or wake_signal is not None:
-            _check_wait(known_status, wake_at)
-        conditions = _NO_CRITERIA if criteria == "[]" else criteria_from_data(json.loads(criteria))
-        goal: Goal = _Unguarded(
-            goal_id, scope, text, conditions, known_status, known_reason, note, revision,
-            token_budget, turn_budget, active_budget, cost_budget,
-            turns, tokens, input_tokens, cached, output, reasoning, active, cost,
-            created_at, updated_at, ended_at, _POLICIES[billing], wake_at, wake_signal,
-        )
-        # fmt: on
-        goal.__class__ = Goal
+        # One shift finds any number that is negative or above 2**53 - 1, and refuses what is no integer.
+        if (
+            goal.revision | goal.turns_used | goal.tokens_used | goal.input_tokens_used
+            | goal.cached_input_tokens_used | goal.output_tokens_used | goal.reasoning_tokens_used
+            | goal.active_microseconds_used | goal.cost_microunits_used | goal.created_at | goal.updated_at
+            | (1 if goal.token_budget is None else goal.token_budget)
+            | (1 if goal.turn_budget is None else goal.turn_budget)
+            | (1 if goal.active_microseconds_budget is None else goal.active_microseconds_budget)
+            | (1 if goal.cost_microunits_budget is None else goal.cost_microunits_budget)
+        ) >> 53 or goal.revision == 0:  # fmt: skip
+            raise ValueError("a number is out of its range")
+        if 0 in (goal.token_budget, goal.turn_budget, goal.active_microseconds_budget, goal.cost_microunits_budget):
+            raise ValueError("a budget is 0")
+        goal.billing = _POLICIES[goal.billing]
+        if goal.wake_at is not None or goal.wake_signal is not None:
+            _check_wait(goal.status, goal.wake_at)
+        goal.criteria = _NO_CRITERIA if goal.criteria == "[]" else criteria_from_data(json.loads(goal.criteria))
     except (KeyError, TypeError, ValueError, GoalError) as error:
         raise _malformed("goal", row, error) from error
-    return goal
+    goal.__class__ = Goal
+    known: Goal = goal
+    return known
 
 
 def _check_wait(status: GoalStatus, wake_at: object) -> None:
@@ -88,23 +86,26 @@ def _check_wait(status: GoalStatus, wake_at: object) -> None:
     check_instant("wake_at", wake_at)
 
 
-def turn_from_row(row: Row) -> Turn:
-    """The turn whose columns make up the row.
+def turn_from_row(row: Row, asked: TurnUsage | None = None) -> Turn:
+    """The turn whose columns make up the row; usage equal to what was asked for needs no second check.
 
     Raises:
         StoreCorrupt: as `goal_from_row`.
     """
     try:
         goal_id, number, key, at, *counts, digest, kind, model = row
-        usage = TurnUsage(**dict(zip(TURN_COUNTERS, counts, strict=True)))
+        usage = asked
+        if usage is None or tuple(counts) != _COUNTS(usage):
+            usage = TurnUsage(**dict(zip(TURN_COUNTERS, counts, strict=True)))
         return Turn(goal_id, number, key, at, usage, digest, UsageKind(kind), model)
     except (TypeError, ValueError, GoalError) as error:
         raise _malformed("turn", row, error) from error
 
 
-def goal_and_turn_from_row(row: Row) -> tuple[Goal, Turn]:
-    """The goal and, after it in the row, the turn."""
-    return goal_from_row(row[:_GOAL_WIDTH]), turn_from_row(row[_GOAL_WIDTH:])
+def goal_and_turn_from_row(row: Row, billed: Callable[[BillingPolicy], TurnUsage]) -> tuple[Goal, Turn]:
+    """The goal and, after it in the row, the turn; `billed` tells what was asked for under the goal's policy."""
+    goal = goal_from_row(row[:_GOAL_WIDTH])
+    return goal, turn_from_row(row[_GOAL_WIDTH:], billed(goal.billing))
 
 
 def event_from_row(row: Row) -> Event:
@@ -139,8 +140,8 @@ def hold_from_row(row: Row) -> Hold:
         StoreCorrupt: as `goal_from_row`.
     """
     try:
-        goal_id, key, tokens, active_microseconds, cost_microunits, placed_at, turn_key, state = row
-        reserved = Reservation(tokens=tokens, active_microseconds=active_microseconds, cost_microunits=cost_microunits)
+        goal_id, key, *amounts, placed_at, turn_key, state = row
+        reserved = Reservation(**dict(zip(RESERVED, amounts, strict=True)))
         return Hold(goal_id, key, reserved, placed_at, HoldState(state), turn_key)
     except (TypeError, ValueError, GoalError) as error:
         raise _malformed("hold", row, error) from error

@@ -46,7 +46,7 @@ def parameter_names(statement: str) -> tuple[str, ...]:
     return tuple(dict.fromkeys(_PARAMETER.findall(statement)))
 
 
-def number_parameters(statement: str) -> str:
-    """The statement with `$1`, `$2`, … in the order of `parameter_names`."""
-    numbers = {name: f"${index}" for index, name in enumerate(parameter_names(statement), 1)}
+def number_parameters(statement: str, sign: str = "$") -> str:
+    """The statement with `$1`, `$2`, … in the order of `parameter_names`; SQLite's sign is `?`."""
+    numbers = {name: f"{sign}{index}" for index, name in enumerate(parameter_names(statement), 1)}
     return _PARAMETER.sub(lambda parameter: numbers[parameter[1]], statement)

@@ -6,7 +6,6 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Final, NoReturn
 
-from telic.domain.budget import ModelUsage
 from telic.domain.clock import Clock, SystemClock
 from telic.domain.errors import (
     AgentExited,
@@ -71,9 +70,7 @@ class CommandAgent:
         result = await self._run(request, take_chunk)
         for line in lines.finish():
             take(line)
-        parsed = parser.parsed(self.clock.now())
-        if parsed.usage is not None and parsed.usage.active_microseconds == 0:
-            parsed = replace(parsed, usage=replace(parsed.usage, active_microseconds=result.elapsed_microseconds))
+        parsed = _with_time(parser.parsed(self.clock.now()), result)
         _check(request, result, parsed, lines.dropped)
         return _report(parsed, result)
 
@@ -128,6 +125,14 @@ def _raise_not_started(request: TurnRequest, command: str, error: OSError, in_ar
     ) from error
 
 
+def _with_time(parsed: Parsed, result: ProcessResult) -> Parsed:
+    """The same with the time that the turn took; what broken output says of usage is not believed."""
+    usage = parsed.usage if parsed.broken is None else None
+    if usage is not None and usage.active_microseconds == 0:
+        usage = replace(usage, active_microseconds=result.elapsed_microseconds)
+    return replace(parsed, usage=usage)
+
+
 def _check(request: TurnRequest, result: ProcessResult, parsed: Parsed, dropped_lines: int) -> None:
     """Nothing happens where the output is a report. A provider's quota is no failure, however the command ended."""
     if parsed.quota is not None:
@@ -154,8 +159,7 @@ def _ended(exit_code: int, output_tail: str) -> str:
 
 
 def _fail(kind: type[AgentFailure], message: str, result: ProcessResult, parsed: Parsed) -> NoReturn:
-    usage: ModelUsage | None = None if parsed.broken is not None else parsed.usage
-    raise kind(message, output_tail=_tail(result), usage=usage, session=parsed.session)
+    raise kind(message, output_tail=_tail(result), usage=parsed.usage, session=parsed.session)
 
 
 def _tail(result: ProcessResult) -> str:

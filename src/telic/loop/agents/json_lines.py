@@ -21,11 +21,12 @@ standard error.
 from typing import Final
 
 from telic.domain.budget import MODEL_COUNTERS, ModelUsage
+from telic.domain.claim import Claim, Wake
 from telic.domain.clock import Instant
 from telic.domain.errors import InvalidInput
 from telic.loop.agents.claims import Statement, read_time, wake_after
 from telic.loop.agents.parsing import Fields, Parsed, TextTail, count_of, read_values, sum_usage, text_of
-from telic.loop.agents.protocol import Claim, QuotaReached, TurnReport, Wake
+from telic.loop.agents.protocol import QuotaReached, TurnReport
 
 _SHOWN_CHARS: Final = 200
 
@@ -38,7 +39,6 @@ class JsonLinesParser:
         self._tool_output = TextTail()
         self._tool_effects: int | None = None
         self._usage: ModelUsage | None = None
-        self._usage_is_broken = False
         self._model: str | None = None
         self._session: str | None = None
         self._claim: Fields | None = None
@@ -86,12 +86,8 @@ class JsonLinesParser:
 
     def _add_usage(self, fields: Fields) -> None:
         self._model = text_of(fields, "model") or self._model
-        try:
-            added = ModelUsage(**{name: count_of(fields, name) or 0 for name in MODEL_COUNTERS})
-            self._usage = added if self._usage is None else sum_usage([self._usage, added])
-        except InvalidInput:
-            self._usage_is_broken = True
-            raise
+        added = ModelUsage(**{name: count_of(fields, name) or 0 for name in MODEL_COUNTERS})
+        self._usage = added if self._usage is None else sum_usage([self._usage, added])
 
     def parsed(self, now: Instant) -> Parsed:
         """What the lines so far say."""
@@ -102,7 +98,7 @@ class JsonLinesParser:
             broken = broken or str(error)
         return Parsed(
             text=str(self._text),
-            usage=None if self._usage_is_broken else self._usage,
+            usage=self._usage,
             model=self._model,
             statement=statement,
             session=self._session,

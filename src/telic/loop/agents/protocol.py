@@ -2,49 +2,20 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from enum import StrEnum
 from pathlib import Path
 from typing import Final, Protocol
 
 from telic.domain.budget import ModelUsage
+from telic.domain.claim import Claim, Wake
 from telic.domain.clock import Instant
 from telic.domain.errors import InvalidInput
 from telic.domain.goal import Goal
-from telic.domain.limits import MAX_NAME_CHARS, MAX_NOTE_CHARS, check_counter, check_name, check_text
+from telic.domain.limits import MAX_NAME_CHARS, MAX_NOTE_CHARS, check_counter, check_text
 
 MAX_REPORT_TEXT_CHARS: Final = 20_000
 """How much of an agent's last words, and of its tools' output, a report keeps: the end, where the outcome is."""
 
 MAX_SESSION_CHARS: Final = 1_000
-
-
-class Claim(StrEnum):
-    """What an agent says of its goal at the end of a turn. It is a claim: the loop verifies and decides."""
-
-    WORKING = "working"
-    COMPLETE = "complete"
-    BLOCKED = "blocked"
-    WAITING = "waiting"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Wake:
-    """What an agent waits for: an instant, a named signal, or whichever of both comes first.
-
-    Raises:
-        InvalidInput: it waits for nothing, or the signal has no name of 1 to 200 characters.
-    """
-
-    at: Instant | None = None
-    signal: str | None = None
-
-    def __post_init__(self) -> None:
-        if self.at is None and self.signal is None:
-            raise InvalidInput("a wait needs a time or a signal to end it")
-        if self.at is not None:
-            check_counter("the time of waking", self.at)
-        if self.signal is not None:
-            check_name("the signal", self.signal)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,6 +1,5 @@
 """What a judge is shown: the ends of the work, of the tools' results and of the checks, never the prose alone."""
 
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Final
@@ -8,9 +7,11 @@ from typing import Any, Final
 from telic.domain.goal import Goal
 from telic.domain.verdict import Verdict
 from telic.loop.agents.protocol import TurnReport, kept_tail
+from telic.prompt import quote
 
 WORK_CHARS: Final = 8_000
 TOOL_OUTPUT_CHARS: Final = 12_000
+TITLE_CHARS: Final = 200
 CHECKS_CHARS: Final = 12_000
 """How much of all checks' output together a judge sees, shared evenly."""
 
@@ -80,12 +81,14 @@ class Evidence:
 
     def as_prompt(self) -> str:
         """The evidence as a model gets it: one line for each text, as one JSON string."""
-        lines = [f"The condition: {quoted(self.question)}", f"The task: {quoted(self.goal_text)}"]
+        lines = [f"The condition: {quote(self.question)}", f"The task: {quote(self.goal_text)}"]
         for number, check in enumerate(self.checks, 1):
-            lines.append(f"Check {number}, {check.outcome} with exit code {check.exit_code}: {quoted(check.title)}")
-            lines.append(f"Check {number}, the end of its output: {quoted(check.output_tail)}")
-        lines.append(f"The tools' results, their end: {quoted(self.tool_output_tail)}")
-        lines.append(f"The agent's own words, their end: {quoted(self.work_tail)}")
+            lines.append(f"Check {number}, {check.outcome} with exit code {check.exit_code}: {quote(check.title)}")
+            lines.append(f"Check {number}, the end of its output: {quote(check.output_tail)}")
+        if not self.checks and not self.tool_output_tail:
+            lines.append("No check was run, and no tool's result is known: there is only what the agent says.")
+        lines.append(f"The tools' results, their end: {quote(self.tool_output_tail)}")
+        lines.append(f"The agent's own words, their end: {quote(self.work_tail)}")
         return "\n".join(lines)
 
 
@@ -98,7 +101,7 @@ def gather(goal: Goal, question: str, work: Work, checks: Sequence[Verdict]) -> 
         revision=goal.revision,
         checks=tuple(
             CheckEvidence(
-                title=goal.criteria[verdict.index].title,
+                title=goal.criteria[verdict.index].title[:TITLE_CHARS],
                 outcome=verdict.outcome.value,
                 exit_code=verdict.exit_code,
                 output_tail=verdict.output_tail[-share:],
@@ -108,8 +111,3 @@ def gather(goal: Goal, question: str, work: Work, checks: Sequence[Verdict]) -> 
         work_tail=kept_tail(work.text, WORK_CHARS),
         tool_output_tail=kept_tail(work.tool_output_tail, TOOL_OUTPUT_CHARS),
     )
-
-
-def quoted(text: str) -> str:
-    """The text as one JSON string on one line, in ASCII."""
-    return json.dumps(text)

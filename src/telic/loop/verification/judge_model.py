@@ -66,19 +66,22 @@ class ModelJudge:
             parameters_json_schema=answer_schema(),
             strict=True,
         )
-        return await model_request(
-            self._model,
-            [ModelRequest(parts=[prompt], instructions=JUDGE_INSTRUCTIONS)],
-            model_settings=ModelSettings(
-                max_retries=0,
-                max_tokens=self._max_answer_tokens,
-                timeout=timeout_seconds,
-                request_timeout=timeout_seconds,
-            ),
-            model_request_parameters=ModelRequestParameters(
-                output_mode="tool", output_tools=[answer], allow_text_output=False
-            ),
+        settings = ModelSettings(
+            max_retries=0,
+            max_tokens=self._max_answer_tokens,
+            timeout=timeout_seconds,
+            request_timeout=timeout_seconds,
         )
+        # Judging is rare: no connection is kept open between two questions, nor from one event loop to the next.
+        async with self._model:
+            return await model_request(
+                self._model,
+                [ModelRequest(parts=[prompt], instructions=JUDGE_INSTRUCTIONS)],
+                model_settings=settings,
+                model_request_parameters=ModelRequestParameters(
+                    output_mode="tool", output_tools=[answer], allow_text_output=False
+                ),
+            )
 
 
 def _failure(error: ModelAPIError | UnexpectedModelBehavior | UserError, model: str) -> Reply:
@@ -98,7 +101,9 @@ def _result(error: Exception) -> AttemptResult:
         return AttemptResult.TIMED_OUT
     if isinstance(error, ModelQuotaExceededError | ModelRequestRejectedError | UserError):
         return AttemptResult.REFUSED
-    return AttemptResult.BAD_OUTPUT if isinstance(error, UnexpectedModelBehavior) else AttemptResult.OUTAGE
+    # A failure of no category is a response that came and could not be read.
+    is_unreadable = isinstance(error, UnexpectedModelBehavior) or type(error) is ModelAPIError
+    return AttemptResult.BAD_OUTPUT if is_unreadable else AttemptResult.OUTAGE
 
 
 def _reply(response: ModelResponse, elapsed_microseconds: int) -> Reply:

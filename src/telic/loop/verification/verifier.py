@@ -6,7 +6,7 @@ from pathlib import Path
 
 from telic.domain.criteria import Criterion, CriterionKind
 from telic.domain.goal import Goal
-from telic.domain.verdict import Approval, CheckError, Outcome, Verdict
+from telic.domain.verdict import JUDGE_ERRORS, Approval, CheckError, Outcome, Verdict
 from telic.domain.verification import Verification
 from telic.loop.verification.commands import check_command
 from telic.loop.verification.evidence import Work, gather
@@ -37,8 +37,8 @@ class Verifier:
     ) -> Verification:
         """Every criterion was checked, or not reached because one of an earlier kind did not pass.
 
-        All commands run. The judges are asked one after another if all of them passed, up to the first that could
-        not be asked. Humans are waited for when all else passed: a criterion without an approval is pending.
+        All commands run. The judges are asked one after another if all of them passed, up to the first that gave
+        no answer. Humans are waited for when all else passed: a criterion without an approval is pending.
         Whoever hands in `approvals` vouches that they still count. `on_verdict` is called with each verdict at
         once. Cancelled, it leaves no process behind, and no verdict.
         """
@@ -88,7 +88,7 @@ class _Round:
             evidence = gather(self.goal, criterion.question, self.work, checks)
             verdict = await judge_criterion(criterion, evidence, judge, index=index, policy=self.verifier.policy)
             self._add(verdict)
-            if verdict.outcome is Outcome.ERROR:
+            if verdict.error in JUDGE_ERRORS:
                 return
 
     def look_at_approvals(self) -> None:

@@ -54,6 +54,7 @@ class LedgerCalls(StoreBase):
         goal_id: str,
         *,
         tokens: int = 0,
+        turns: int = 1,
         active_microseconds: int = 0,
         cost_microunits: int = 0,
         ttl_seconds: float = 600.0,
@@ -61,17 +62,20 @@ class LedgerCalls(StoreBase):
         actor: Actor = Actor.HOST,
         key: str | None = None,
     ) -> Hold:
-        """The amounts, and one turn, are reserved until a turn settles the hold, it is released, or it expires.
+        """The amounts are reserved until a turn settles the hold, it is released, or it expires.
 
         Granted only if used + held + asked stays within every budget that is set, in one statement. It expires
-        after `ttl_seconds` (0.001 to 86,400) by itself. The same key with the same amounts gives the same hold.
+        after `ttl_seconds` (0.001 to 86,400) by itself. Usage that is no turn holds with `turns=0`. The same key
+        with the same amounts gives the same hold.
 
         Raises:
             BudgetExceeded: there is no room.
             GoalNotActive: the goal is paused or finished.
             GoalNotFound, LeaseLost, KeyConflict, InvalidNumber, NotAllowed: nothing changed.
         """
-        reserved = Reservation(tokens=tokens, active_microseconds=active_microseconds, cost_microunits=cost_microunits)
+        reserved = Reservation(
+            tokens=tokens, turns=turns, active_microseconds=active_microseconds, cost_microunits=cost_microunits
+        )
         call = self._context.call(actor, key, lease=lease)
         return await self._driver.run(
             lambda tx: holds.place(tx, call, goal_id, reserved=reserved, ttl_seconds=ttl_seconds), Mode.SINGLE, call.key

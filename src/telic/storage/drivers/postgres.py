@@ -1,7 +1,7 @@
 """Blocking PostgreSQL: every operation takes a connection from a pool."""
 
 import time
-from typing import Any, Final, TypeVar
+from typing import Final, TypeVar
 
 import psycopg
 
@@ -11,7 +11,7 @@ from telic.storage.drivers.fork import watch_forks
 from telic.storage.drivers.postgres_changes import PostgresChanges
 from telic.storage.drivers.postgres_errors import translate
 from telic.storage.drivers.postgres_inspection import inspect_server
-from telic.storage.drivers.postgres_pool import ConnectionPool
+from telic.storage.drivers.postgres_pool import ConnectionPool, PatientConnection
 from telic.storage.drivers.postgres_server import PostgresServer, Replays, is_lost
 from telic.storage.options import OpenOptions
 from telic.storage.transaction import Mode, Operation, Parameters, Raced, Row
@@ -22,8 +22,8 @@ T = TypeVar("T")
 class PostgresTransaction:
     """Runs named statements on one connection."""
 
-    def __init__(self, connection: psycopg.Connection[Row], server: PostgresServer) -> None:
-        self._cursor: Any = psycopg.RawCursor(connection)
+    def __init__(self, connection: PatientConnection, server: PostgresServer) -> None:
+        self._connection = connection
         self._server = server
 
     async def maybe(self, statement: str, parameters: Parameters) -> Row | None:
@@ -35,12 +35,12 @@ class PostgresTransaction:
 
     def _execute(self, name: str, parameters: Parameters) -> list[Row]:
         statement = self._server.statements[name]
-        values = statement.values(parameters)
+        request = (statement, statement.values(parameters))
+        connection = self._connection
         try:
-            rows: list[Row] = self._cursor.execute(statement.sql, values, prepare=self._server.prepares).fetchall()
+            return connection.wait(connection.session.ask(request, prepares=self._server.prepares))
         except psycopg.errors.CheckViolation as error:
             raise translate(error) from error
-        return rows
 
 
 class PostgresDriver:

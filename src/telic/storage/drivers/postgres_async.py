@@ -1,16 +1,14 @@
 """Async PostgreSQL: single statements share connections through a queue, transactions take one of their own."""
 
 import asyncio
-from collections.abc import AsyncGenerator
-from contextlib import asynccontextmanager
 from typing import Final, TypeVar
 
 import psycopg
 
 from telic.domain.errors import StoreClosed
 from telic.storage.drivers.postgres_changes import AsyncPostgresChanges
-from telic.storage.drivers.postgres_pool import AsyncConnectionPool
-from telic.storage.drivers.postgres_queue import AsyncConnection, StatementQueue
+from telic.storage.drivers.postgres_pool import AsyncConnectionPool, PatientAsyncConnection
+from telic.storage.drivers.postgres_queue import StatementQueue
 from telic.storage.drivers.postgres_server import PostgresServer, Replays, is_lost
 from telic.storage.options import OpenOptions
 from telic.storage.transaction import Mode, Operation, Parameters, Raced, Row
@@ -37,8 +35,8 @@ class QueuedTransaction:
 class AsyncPostgresTransaction:
     """Runs named statements on one connection."""
 
-    def __init__(self, connection: AsyncConnection, server: PostgresServer) -> None:
-        self._cursor = psycopg.AsyncRawCursor(connection)
+    def __init__(self, connection: PatientAsyncConnection, server: PostgresServer) -> None:
+        self._connection = connection
         self._server = server
 
     async def maybe(self, statement: str, parameters: Parameters) -> Row | None:
@@ -47,8 +45,8 @@ class AsyncPostgresTransaction:
 
     async def all(self, statement: str, parameters: Parameters) -> list[Row]:
         named = self._server.statements[statement]
-        await self._cursor.execute(named.sql, named.values(parameters), prepare=self._server.prepares)
-        return await self._cursor.fetchall()
+        request = (named, named.values(parameters))
+        return await self._connection.wait(self._connection.session.ask(request, prepares=self._server.prepares))
 
 
 class AsyncPostgresDriver:
@@ -58,7 +56,7 @@ class AsyncPostgresDriver:
         self._server = server
         self._pool = AsyncConnectionPool(server)
         carriers = max(1, server.options.pool_size // 2)
-        self._queue = StatementQueue(server, self._connection, carriers)
+        self._queue = StatementQueue(server, self._pool, carriers)
 
     @classmethod
     async def open(cls, url: str, options: OpenOptions) -> "AsyncPostgresDriver":
@@ -89,23 +87,17 @@ class AsyncPostgresDriver:
 
     async def _run_atomic(self, operation: Operation[T], key: str | None) -> T:
         may_have_written = False
-        async with self._connection() as connection:
-            try:
-                await connection.execute(self._server.begin, prepare=False)
-                result = await operation(AsyncPostgresTransaction(connection, self._server))
-                may_have_written = True
-                await connection.execute(b"COMMIT", prepare=False)
-                return result
-            except psycopg.Error as error:
-                raise self._server.meaning(
-                    error, is_lost=is_lost(connection), may_have_written=may_have_written, key=key
-                ) from error
-
-    @asynccontextmanager
-    async def _connection(self) -> AsyncGenerator[AsyncConnection]:
         connection = await self._pool.take()
         try:
-            yield connection
+            await connection.execute(self._server.begin, prepare=False)
+            result = await operation(AsyncPostgresTransaction(connection, self._server))
+            may_have_written = True
+            await connection.execute(b"COMMIT", prepare=False)
+            return result
+        except psycopg.Error as error:
+            raise self._server.meaning(
+                error, is_lost=is_lost(connection), may_have_written=may_have_written, key=key
+            ) from error
         finally:
             await self._pool.give_back(connection)
 

@@ -8,6 +8,7 @@ import asyncio
 import contextlib
 import os
 import select
+import threading
 import time
 from collections.abc import Hashable, Iterator
 from typing import Any, Final
@@ -32,11 +33,13 @@ class _Listener:
         self._count = 0
         self._next_attempt = 0.0
         self._is_closed = False
+        self._lock = threading.Lock()
 
     def token(self) -> Hashable:
         """See `Changes.token`."""
-        self._drain()
-        return self._count, time.monotonic() // (1.0 if self._connection else _LOOK_SECONDS)
+        with self._lock:
+            self._drain()
+            return self._count, time.monotonic() // (1.0 if self._connection else _LOOK_SECONDS)
 
     def _drain(self) -> None:
         connection = self._connection
@@ -71,10 +74,11 @@ class _Listener:
         with contextlib.suppress(psycopg.Error):
             connection = psycopg.connect(**self._server.notification_arguments())
             connection.execute(b"LISTEN telic")
-            self._owner = os.getpid()
-            self._connection = connection
-            # Whatever was committed before this moment went unnoticed.
-            self._count += 1
+            with self._lock:
+                self._owner = os.getpid()
+                self._connection = connection
+                # Whatever was committed before this moment went unnoticed.
+                self._count += 1
             if self._is_closed:
                 # A task that was cancelled does not wait for the thread in which this runs.
                 self.close()
@@ -87,14 +91,16 @@ class _Listener:
 
     def socket(self) -> int | None:
         """What becomes readable when the server has something to say; None while nothing listens."""
-        return None if self._connection is None else self._connection.pgconn.socket
+        with self._lock:
+            return None if self._connection is None else self._connection.pgconn.socket
 
     def close(self) -> None:
         """See `Changes.close`."""
-        self._is_closed = True
-        if self._connection is not None and self._owner == os.getpid():
-            self._connection.close()
-        self._connection = None
+        with self._lock:
+            self._is_closed = True
+            if self._connection is not None and self._owner == os.getpid():
+                self._connection.close()
+            self._connection = None
 
 
 class PostgresChanges(_Listener):

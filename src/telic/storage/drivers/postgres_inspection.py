@@ -23,7 +23,7 @@ SELECT 'constraint ' || conname, replace(pg_get_constraintdef(oid), quote_ident(
 FROM pg_constraint WHERE connamespace = %(schema)s::regnamespace AND contype <> 'n'
     AND conrelid IN (SELECT oid FROM pg_class WHERE relname = ANY(%(tables)s))
 """
-_TABLES: Final = ("goals", "turns", "events", "holds", "store_identity")
+_TABLES: Final = ("goals", "turns", "events", "holds", "store_identity", "loop_states")
 
 
 def inspect_server(connection: psycopg.Connection[Any]) -> list[Finding]:

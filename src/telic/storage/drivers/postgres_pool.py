@@ -10,6 +10,7 @@ import select
 import threading
 import time
 from collections import deque
+from functools import cached_property
 from typing import Any, Final, Generic, TypeVar
 
 import psycopg
@@ -18,6 +19,7 @@ from psycopg.pq import PipelineStatus, TransactionStatus
 
 from telic.domain.errors import StoreBusy, StoreClosed, StoreUnavailable
 from telic.storage.drivers.postgres_server import PostgresServer
+from telic.storage.drivers.postgres_statements import Session
 from telic.storage.transaction import Row
 
 C = TypeVar("C", bound=psycopg.BaseConnection[Any])
@@ -34,6 +36,11 @@ class PatientConnection(psycopg.Connection[Row]):
 
     wait_seconds: float | None = None
 
+    @cached_property
+    def session(self) -> Session:
+        """What this connection has prepared."""
+        return Session(self.pgconn)
+
     def wait(self, gen: PQGen[_R], interval: float = 0.1, timeout: float | None = None) -> _R:
         return super().wait(gen, interval, self.wait_seconds if timeout is None else timeout)
 
@@ -42,6 +49,11 @@ class PatientAsyncConnection(psycopg.AsyncConnection[Row]):
     """`PatientConnection`, awaited."""
 
     wait_seconds: float | None = None
+
+    @cached_property
+    def session(self) -> Session:
+        """See `PatientConnection.session`."""
+        return Session(self.pgconn)
 
     async def wait(self, gen: PQGen[_R], interval: float = 0.1, timeout: float | None = None) -> _R:
         return await super().wait(gen, interval, self.wait_seconds if timeout is None else timeout)
@@ -203,16 +215,23 @@ class AsyncConnectionPool:
         """See `ConnectionPool.take`."""
         if self._is_closed:
             raise StoreClosed("the store is closed")
-        try:
-            async with asyncio.timeout(self._server.options.timeout_seconds):
-                await self._slots.acquire()
-        except TimeoutError:
-            raise StoreBusy("all connections were in use for longer than the time-out") from None
+        await self._take_slot()
         try:
             return self._shelf.take() or self._shelf.add(await self._open())
         except BaseException:
             self._slots.release()
             raise
+
+    async def _take_slot(self) -> None:
+        if not self._slots.locked():
+            # It is there at once, and a time-out costs more than the rest of lending a connection.
+            await self._slots.acquire()
+            return
+        try:
+            async with asyncio.timeout(self._server.options.timeout_seconds):
+                await self._slots.acquire()
+        except TimeoutError:
+            raise StoreBusy("all connections were in use for longer than the time-out") from None
 
     async def _open(self) -> PatientAsyncConnection:
         attempts = _Attempts(self._server.options.timeout_seconds)

@@ -10,20 +10,17 @@ goal that another session keeps locked so holds up one carrier, not all, and its
 import asyncio
 import time
 from collections import deque
-from collections.abc import Callable
-from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Final
 
 import psycopg
 
 from telic.domain.errors import StoreBusy, StoreError
 from telic.storage.drivers.postgres_errors import LockHeld
-from telic.storage.drivers.postgres_server import PostgresServer, Statement, is_lost
+from telic.storage.drivers.postgres_pool import AsyncConnectionPool, PatientAsyncConnection
+from telic.storage.drivers.postgres_server import PostgresServer, is_lost
+from telic.storage.drivers.postgres_statements import Statement
 from telic.storage.transaction import Mode, Parameters, Row, Value
-
-AsyncConnection = psycopg.AsyncConnection[Row]
-TakeConnection = Callable[[], AbstractAsyncContextManager[AsyncConnection]]
 
 _LARGEST_BATCH: Final = 32
 _ALONE: Final = frozenset({"goals.create", "goals.resume"})
@@ -70,9 +67,9 @@ class Request:
 class StatementQueue:
     """Waiting statements, and at most `carriers` batches of them under way."""
 
-    def __init__(self, server: PostgresServer, take_connection: TakeConnection, carriers: int) -> None:
+    def __init__(self, server: PostgresServer, pool: AsyncConnectionPool, carriers: int) -> None:
         self._server = server
-        self._take_connection = take_connection
+        self._pool = pool
         self._most_carriers = carriers
         self._carriers = 0
         self._waiting: deque[Request] = deque()
@@ -165,32 +162,33 @@ class StatementQueue:
 
     async def _send(self, batch: list[Request]) -> None:
         try:
-            async with self._take_connection() as connection:
+            connection = await self._pool.take()
+            try:
                 if len(batch) == 1 or not await self._pipeline(connection, batch):
                     await self._send_each(connection, batch)
+            finally:
+                await self._pool.give_back(connection)
         except BaseException as error:
             for request in batch:
                 _refuse(request, error)
             if not isinstance(error, Exception):
                 raise
 
-    async def _pipeline(self, connection: AsyncConnection, batch: list[Request]) -> bool:
+    async def _pipeline(self, connection: PatientAsyncConnection, batch: list[Request]) -> bool:
         """Whether the batch was committed; otherwise nothing of it was, unless the connection was lost."""
-        cursors = [psycopg.AsyncRawCursor(connection) for _ in batch]
+        statements = [(request.statement, request.values) for request in batch]
         try:
-            async with connection.pipeline():
-                for cursor, request in zip(cursors, batch, strict=True):
-                    await cursor.execute(request.statement.sql, request.values, prepare=self._server.prepares)
+            answers = await connection.wait(connection.session.ask_all(statements, prepares=self._server.prepares))
         except psycopg.Error as error:
             if is_lost(connection):
                 for request in batch:
                     _refuse(request, self._meaning(connection, request, error))
             return is_lost(connection)
-        for cursor, request in zip(cursors, batch, strict=True):
-            _deliver(request, await cursor.fetchall())
+        for request, rows in zip(batch, answers, strict=True):
+            _deliver(request, rows)
         return True
 
-    async def _send_each(self, connection: AsyncConnection, batch: list[Request]) -> None:
+    async def _send_each(self, connection: PatientAsyncConnection, batch: list[Request]) -> None:
         """Runs each request as a transaction of its own; a goal found locked is not waited for a second time."""
         held: dict[str, StoreError] = {}
         for request in batch:
@@ -204,17 +202,17 @@ class StatementQueue:
             elif request.writes:
                 self._contended.discard(request.goal)
 
-    async def _execute(self, connection: AsyncConnection, request: Request) -> StoreError | None:
+    async def _execute(self, connection: PatientAsyncConnection, request: Request) -> StoreError | None:
         """Answers the request, or gives the error to refuse it with."""
-        cursor: Any = psycopg.AsyncRawCursor(connection)
+        statement = (request.statement, request.values)
         try:
-            await cursor.execute(request.statement.sql, request.values, prepare=self._server.prepares)
-            _deliver(request, await cursor.fetchall())
+            rows = await connection.wait(connection.session.ask(statement, prepares=self._server.prepares))
+            _deliver(request, rows)
         except psycopg.Error as error:
             return self._meaning(connection, request, error)
         return None
 
-    def _meaning(self, connection: AsyncConnection, request: Request, error: psycopg.Error) -> StoreError:
+    def _meaning(self, connection: PatientAsyncConnection, request: Request, error: psycopg.Error) -> StoreError:
         lost = is_lost(connection)
         meaning = self._server.meaning(error, is_lost=lost, may_have_written=request.writes, key=request.key)
         meaning.__cause__ = error

@@ -4,14 +4,11 @@ import contextlib
 import random
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any, Final
 
 import psycopg
 from psycopg import conninfo
-from psycopg.adapt import AdaptersMap
 from psycopg.pq import TransactionStatus
-from psycopg.types.numeric import Int8Dumper
 
 from telic.domain.errors import (
     OutcomeUnknown,
@@ -23,10 +20,11 @@ from telic.domain.errors import (
 )
 from telic.storage.drivers.postgres_errors import PreparedStatementLost, translate
 from telic.storage.drivers.postgres_place import keep_place
+from telic.storage.drivers.postgres_statements import Statement
 from telic.storage.migrate import pending
 from telic.storage.options import Durability, OpenOptions
-from telic.storage.statements import load_statements, number_parameters, parameter_names
-from telic.storage.transaction import Parameters, Raced, Value
+from telic.storage.statements import load_statements
+from telic.storage.transaction import Raced
 
 OLDEST_POSTGRES: Final = 14
 GRACE_SECONDS: Final = 1.0
@@ -36,28 +34,13 @@ _MIGRATION_LOCK: Final = 0x7E11C
 _LONGEST_PAUSE_SECONDS: Final = 0.05
 
 
-@dataclass(frozen=True, slots=True)
-class Statement:
-    """A statement with numbered parameters, and their names in order."""
-
-    sql: bytes
-    names: tuple[str, ...]
-
-    def values(self, parameters: Parameters) -> list[Value]:
-        """The parameters in the statement's order."""
-        return [parameters[name] for name in self.names]
-
-
 class PostgresServer:
     """What both drivers share: settings, statements, and the opening, which is blocking."""
 
     def __init__(self, url: str, options: OpenOptions, lock_seconds: float | None = None) -> None:
         self.options = options
         self._lock_seconds = options.timeout_seconds if lock_seconds is None else lock_seconds
-        self.statements = {
-            name: Statement(number_parameters(text).encode(), parameter_names(text))
-            for name, text in load_statements("postgres").items()
-        }
+        self.statements = {name: Statement.of(text) for name, text in load_statements("postgres").items()}
         self.prepares = True
         self.is_closed = False
         self._base = _parse(url)
@@ -75,7 +58,7 @@ class PostgresServer:
         return self.options.timeout_seconds + GRACE_SECONDS
 
     def connection_arguments(self) -> dict[str, Any]:
-        """What every connection is opened with: time-outs everywhere, and integers always of one type."""
+        """What every connection is opened with, time-outs everywhere."""
         arguments: dict[str, Any] = {
             "connect_timeout": max(2, int(self.options.timeout_seconds)),
             "tcp_user_timeout": int(self.options.timeout_seconds * 1000),
@@ -89,7 +72,7 @@ class PostgresServer:
         }
         if self._keeps_sessions:
             arguments["options"] = f"{self._base.get('options') or ''}{self._session_settings()}"
-        return arguments | {"autocommit": True, "context": _ADAPTERS}
+        return arguments | {"autocommit": True}
 
     @property
     def notifies(self) -> bool:
@@ -259,13 +242,3 @@ def _version(connection: psycopg.Connection[Any]) -> int:
 def _has_table(connection: psycopg.Connection[Any], name: str) -> bool:
     row = connection.execute("SELECT to_regclass(%s) IS NOT NULL", (name,)).fetchone()
     return row is not None and bool(row[0])
-
-
-def _adapters() -> AdaptersMap:
-    adapters = AdaptersMap(psycopg.adapters)
-    # One integer type for all values: otherwise each size of number would prepare another statement.
-    adapters.register_dumper(int, Int8Dumper)
-    return adapters
-
-
-_ADAPTERS: Final = _adapters()

@@ -19,8 +19,9 @@ from telic.domain.errors import OutcomeUnknown, StoreBusy, StoreClosed
 from telic.storage.drive import complete
 from telic.storage.drivers.fork import watch_forks
 from telic.storage.drivers.sqlite_changes import AsyncSqliteChanges
-from telic.storage.drivers.sqlite_database import SqliteDatabase, SqliteTransaction
+from telic.storage.drivers.sqlite_database import SqliteDatabase
 from telic.storage.drivers.sqlite_errors import MOST_ATTEMPTS, SQLITE_FAILURES, overtaken, translate, translated
+from telic.storage.drivers.sqlite_transaction import SqliteTransaction
 from telic.storage.options import OpenOptions
 from telic.storage.transaction import Mode, Operation, Parameters, Raced, Row
 
@@ -157,7 +158,8 @@ class AsyncSqliteDriver:
             transaction.execute("RELEASE call")
             if not isinstance(call.error, Raced):
                 return
-        call.error = overtaken(call.error)
+            raced = call.error
+        call.error = overtaken(raced)
 
     async def close(self) -> None:
         """See `Driver.close`; calls already made are finished first."""

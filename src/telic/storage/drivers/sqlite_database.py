@@ -20,18 +20,21 @@ from telic.domain.errors import (
     StoreMisconfigured,
     StoreMoved,
 )
-from telic.storage.drivers.sqlite_errors import SQLITE_FAILURES, translate, translated
+from telic.storage.drivers.sqlite_errors import translate, translated
 from telic.storage.drivers.sqlite_files import MEMORY, identity, prepare_file
 from telic.storage.drivers.sqlite_schema import migrate
+from telic.storage.drivers.sqlite_transaction import SqliteTransaction, sqlite_statements
 from telic.storage.drivers.steady_clock import end_former_runs, steady_microseconds
 from telic.storage.drivers.turnstile import Turnstile
 from telic.storage.options import Durability, OpenOptions
-from telic.storage.statements import load_statements
-from telic.storage.transaction import Parameters, Row
 
 OLDEST_SAFE_SQLITE: Final = 3_051_003
 """SQLite's own advice on the WAL-reset bug: 3.51.3 is the first release without it (sqlite.org/wal.html)."""
 
+_FLAGS: Final = apsw.SQLITE_OPEN_READWRITE | apsw.SQLITE_OPEN_NOFOLLOW
+_READER_FLAGS: Final = _FLAGS | apsw.SQLITE_OPEN_NOMUTEX
+"""SQLite locks a connection for each value of each row, which is a tenth of a read's time. The reader does without:
+it is used under its driver's lock alone, and by one cursor, which nothing can keep alive or end elsewhere."""
 _CACHE_KIBIBYTES: Final = 64 * 1024
 _PAUSE_SECONDS: Final = 0.002
 
@@ -40,42 +43,13 @@ def _digest(*arguments: object) -> str:
     return digest(str(arguments[0]))
 
 
-class SqliteTransaction:
-    """Runs named statements on one connection."""
-
-    def __init__(self, connection: apsw.Connection, statements: dict[str, str]) -> None:
-        self.execute = connection.cursor().execute
-        self._statements = statements
-
-    def point(self, statement: str, parameters: Parameters) -> Row | None:
-        """The only row, or None where there is none."""
-        try:
-            row: Row | None = self.execute(self._statements[statement], parameters).get
-        except SQLITE_FAILURES as error:
-            raise translate(error) from error
-        return row
-
-    async def maybe(self, statement: str, parameters: Parameters) -> Row | None:
-        rows = self._rows(statement, parameters)
-        return rows[0] if rows else None
-
-    async def all(self, statement: str, parameters: Parameters) -> list[Row]:
-        return self._rows(statement, parameters)
-
-    def _rows(self, statement: str, parameters: Parameters) -> list[Row]:
-        try:
-            return self.execute(self._statements[statement], parameters).fetchall()
-        except SQLITE_FAILURES as error:
-            raise translate(error) from error
-
-
 class SqliteDatabase:
     """The writing and the reading connection to one file. Not thread-safe: a driver guards each of them."""
 
     def __init__(self, path: str | Path, options: OpenOptions) -> None:
         self.is_memory = str(path) == MEMORY
         self.options = options
-        self.statements = load_statements("sqlite")
+        self.statements = sqlite_statements()
         self._requested_path = Path(path)
         self._identity: tuple[int, int] | None = None
         self._is_closed = False
@@ -131,7 +105,7 @@ class SqliteDatabase:
                     self.read_transaction = writing
                 else:
                     with translated():
-                        self._reader = self._connect(str(self.path))
+                        self._reader = self._connect(str(self.path), _READER_FLAGS)
                         self._reader.set_busy_timeout(int(self.options.timeout_seconds * 1000))
                     self.read_transaction = SqliteTransaction(self._reader, self.statements)
             return self.read_transaction
@@ -186,9 +160,9 @@ class SqliteDatabase:
         elif identity(self.path) != self._identity:
             raise StoreMoved(f"{self.path} was deleted or replaced while it was open")
 
-    def _connect(self, path: str) -> apsw.Connection:
+    def _connect(self, path: str, flags: int = _FLAGS) -> apsw.Connection:
         while True:
-            connection = apsw.Connection(path, flags=_FLAGS, statementcachesize=200)
+            connection = apsw.Connection(path, flags=flags, statementcachesize=200)
             try:
                 return self._configured(connection)
             except apsw.BusyError:
@@ -206,6 +180,8 @@ class SqliteDatabase:
         connection.config(apsw.SQLITE_DBCONFIG_DEFENSIVE, 1)
         connection.config(apsw.SQLITE_DBCONFIG_TRUSTED_SCHEMA, 0)
         connection.config(apsw.SQLITE_DBCONFIG_ENABLE_FKEY, 1)
+        # Without it SQLite compiles some statements anew at each execution, to look at the bound values.
+        connection.config(apsw.SQLITE_DBCONFIG_ENABLE_QPSG, 1)
         connection.create_scalar_function("telic_digest", _digest, 1, deterministic=True)
         connection.create_scalar_function("telic_now", steady_microseconds, 0)
         full = self.options.durability is Durability.FULL
@@ -295,6 +271,3 @@ class SqliteDatabase:
             if resource is not None:
                 resource.close()
         self._forget()
-
-
-_FLAGS: Final = apsw.SQLITE_OPEN_READWRITE | apsw.SQLITE_OPEN_NOFOLLOW

@@ -2,8 +2,8 @@
 
 SQLite's own busy handler lets one process starve the others for seconds. Here a writer first takes the gate,
 then the floor, then leaves the gate: whoever has just written must pass the gate again, behind the one that
-already waits there. Both are byte-range locks that belong to the open file description (Linux), so that a
-process's end frees them and two stores in one process exclude each other too.
+already waits there. Where nobody waits, both are taken at once. Both are byte-range locks that belong to the open
+file description (Linux), so that a process's end frees them and two stores in one process exclude each other too.
 """
 
 import fcntl
@@ -19,11 +19,11 @@ _SET_LOCK: Final[int | None] = getattr(fcntl, "F_OFD_SETLK", None)
 
 
 class _Place:
-    """One byte of the lock file, and how long to sleep between two tries for it."""
+    """Bytes of the lock file, and how long to sleep between two tries for them."""
 
-    def __init__(self, position: int, poll_seconds: float) -> None:
-        self.take = struct.pack("hhqqi4x", fcntl.F_WRLCK, os.SEEK_SET, position, 1, 0)
-        self.give = struct.pack("hhqqi4x", fcntl.F_UNLCK, os.SEEK_SET, position, 1, 0)
+    def __init__(self, position: int, poll_seconds: float, length: int = 1) -> None:
+        self.take = struct.pack("hhqqi4x", fcntl.F_WRLCK, os.SEEK_SET, position, length, 0)
+        self.give = struct.pack("hhqqi4x", fcntl.F_UNLCK, os.SEEK_SET, position, length, 0)
         self.poll_seconds = poll_seconds
 
 
@@ -33,6 +33,7 @@ _PATIENT_ATTEMPTS: Final = 25
 # Only one process at a time waits for the floor, so it may look often.
 _GATE: Final = _Place(0, 0.0002)
 _FLOOR: Final = _Place(1, 0.00002)
+_BOTH: Final = _Place(0, 0.0, 2)
 
 
 class Turnstile:
@@ -54,9 +55,10 @@ class Turnstile:
         """
         if self._descriptor < 0:
             return
-        self._take(_GATE, deadline)
         try:
-            self._take(_FLOOR, deadline)
+            if not self._lock(_BOTH.take):
+                self._take(_GATE, deadline)
+                self._take(_FLOOR, deadline)
         finally:
             self._lock(_GATE.give)
 

@@ -56,11 +56,8 @@ async def _refuse(tx: Transaction, call: Call, goal_id: str, reserved: Reservati
 
 def _require_room(goal: Goal, held: Sequence[Reservation], asked: Reservation) -> None:
     for name in LIMITS:
-        limit = getattr(goal.budget, name)
-        # A hold is for one turn, whatever else it reserves.
-        wanted = 1 if name == "turns" else getattr(asked, name)
-        reserved = len(held) if name == "turns" else sum(getattr(hold, name) for hold in held)
-        used = getattr(goal.usage, name)
+        limit, used, wanted = getattr(goal.budget, name), getattr(goal.usage, name), getattr(asked, name)
+        reserved = sum(getattr(hold, name) for hold in held)
         if limit is not None and used + reserved + wanted > limit:
             raise BudgetExceeded(name, used, limit, reserved, wanted)
 

@@ -92,7 +92,7 @@ async def record_turn(tx: Transaction, call: Call, goal_id: str, new: NewTurn) -
         raise
     if row is None:
         raise await _why_not_recorded(tx, call, goal_id)
-    goal, turn = goal_and_turn_from_row(row)
+    goal, turn = goal_and_turn_from_row(row, new.billed)
     if (turn.usage, turn.kind, turn.model) != (new.billed(goal.billing), new.kind, new.model):
         raise TurnConflict(call.key)
     return TurnResult(goal, turn)

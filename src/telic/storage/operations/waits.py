@@ -47,8 +47,12 @@ async def signal(tx: Transaction, call: Call, name: str) -> list[Goal]:
     """Every goal that waits for the signal was woken as by `wake`; at most 1,000 at a time."""
     call.authorize(Action.WAKE)
     waiting = await tx.all("waits.signalled", {"signal": check_name("signal", name), "limit": MAX_PAGE})
-    data: dict[str, object] = {"woken_by": "signal", "signal": name}
-    return [await _wake(tx, call, goal_from_row(row), data) for row in waiting]
+    return [await rouse(tx, call, goal_from_row(row), name) for row in waiting]
+
+
+async def rouse(tx: Transaction, call: Call, goal: Goal, name: str) -> Goal:
+    """The locked goal, which waits for this signal, was woken by it."""
+    return await _wake(tx, call, goal, {"woken_by": "signal", "signal": name})
 
 
 async def claim_what_is_due(

@@ -13,7 +13,7 @@ goal_id, number, key, at, tokens, input_tokens, cached_input_tokens, output_toke
 active_microseconds, cost_microunits, hash, kind, model
 
 -- fragment: hold_columns
-goal_id, key, tokens, active_microseconds, cost_microunits, placed_at, turn_key,
+goal_id, key, tokens, turns, active_microseconds, cost_microunits, placed_at, turn_key,
 CASE WHEN state = 'open' AND expires_at <= telic_now() THEN 'expired' ELSE state END
 
 -- fragment: lease_columns
@@ -135,9 +135,9 @@ CAST(:output_tokens AS BIGINT), CAST(:reasoning_tokens AS BIGINT), CAST(:active_
 CAST(:cost_microunits AS BIGINT)
 
 -- fragment: room
--- What is used, held and asked for together stays within each budget that is set; a hold is for one turn.
+-- What is used, held and asked for together stays within each budget that is set.
 COALESCE(tokens_used + {held_tokens} + CAST(:tokens AS BIGINT) <= token_budget, TRUE)
-AND COALESCE(turns_used + {held_turns} + 1 <= turn_budget, TRUE)
+AND COALESCE(turns_used + {held_turns} + CAST(:turns AS BIGINT) <= turn_budget, TRUE)
 AND COALESCE(active_microseconds_used + {held_active_microseconds} + CAST(:active_microseconds AS BIGINT)
     <= active_microseconds_budget, TRUE)
 AND COALESCE(cost_microunits_used + {held_cost_microunits} + CAST(:cost_microunits AS BIGINT)
@@ -148,10 +148,10 @@ id = :id AND status = 'active' AND {leased}
 AND NOT EXISTS (SELECT 1 FROM holds WHERE goal_id = :id AND key = :key)
 
 -- fragment: placed_columns
-goal_id, key, tokens, active_microseconds, cost_microunits, placed_at, expires_at, state
+goal_id, key, tokens, turns, active_microseconds, cost_microunits, placed_at, expires_at, state
 
 -- fragment: placed_values
-id, CAST(:key AS TEXT), CAST(:tokens AS BIGINT), CAST(:active_microseconds AS BIGINT),
+id, CAST(:key AS TEXT), CAST(:tokens AS BIGINT), CAST(:turns AS BIGINT), CAST(:active_microseconds AS BIGINT),
 CAST(:cost_microunits AS BIGINT), CAST(:at AS BIGINT), telic_now() + CAST(:ttl_microseconds AS BIGINT), 'open'
 
 -- fragment: hold_is_open
@@ -183,6 +183,30 @@ ORDER BY sequence DESC LIMIT :limit
 -- fragment: listed
 SELECT sequence, {goal_columns} FROM goals
 WHERE sequence < :before AND (CAST(:text AS TEXT) IS NULL OR {text_matches})
+
+-- fragment: ledger_columns
+sequence, id, scope, updated_at, ledger_count, turns_used, tokens_used, input_tokens_used, cached_input_tokens_used,
+output_tokens_used, reasoning_tokens_used, active_microseconds_used, cost_microunits_used
+
+-- fragment: counter_sums
+-- Upper and lower halves are added up apart, because whole sums may not fit 64 bits.
+CAST(SUM(tokens >> 32) AS BIGINT), CAST(SUM(tokens & 4294967295) AS BIGINT),
+CAST(SUM(input_tokens >> 32) AS BIGINT), CAST(SUM(input_tokens & 4294967295) AS BIGINT),
+CAST(SUM(cached_input_tokens >> 32) AS BIGINT), CAST(SUM(cached_input_tokens & 4294967295) AS BIGINT),
+CAST(SUM(output_tokens >> 32) AS BIGINT), CAST(SUM(output_tokens & 4294967295) AS BIGINT),
+CAST(SUM(reasoning_tokens >> 32) AS BIGINT), CAST(SUM(reasoning_tokens & 4294967295) AS BIGINT),
+CAST(SUM(active_microseconds >> 32) AS BIGINT), CAST(SUM(active_microseconds & 4294967295) AS BIGINT),
+CAST(SUM(cost_microunits >> 32) AS BIGINT), CAST(SUM(cost_microunits & 4294967295) AS BIGINT)
+
+-- fragment: reserved_sums
+CAST(SUM(tokens >> 32) AS BIGINT), CAST(SUM(tokens & 4294967295) AS BIGINT),
+CAST(SUM(active_microseconds >> 32) AS BIGINT), CAST(SUM(active_microseconds & 4294967295) AS BIGINT),
+CAST(SUM(cost_microunits >> 32) AS BIGINT), CAST(SUM(cost_microunits & 4294967295) AS BIGINT)
+
+-- fragment: group_name
+-- A day is given by its number since the epoch.
+CASE CAST(:grouping AS TEXT) WHEN 'goal' THEN goal_id WHEN 'kind' THEN kind WHEN 'model' THEN model
+    ELSE CAST(at / 86400000000 AS TEXT) END
 
 -- statement: goals.get
 SELECT {goal_columns} FROM goals WHERE id = :id
@@ -219,8 +243,17 @@ UPDATE goals SET text = :text, criteria = :criteria, token_budget = :token_budge
 WHERE id = :id
 RETURNING {goal_columns}
 
+-- statement: goals.remark
+-- The row is locked; one event of kind :kind follows by events.append, which changes nothing else.
+UPDATE goals SET updated_at = {now}, event_count = event_count + 1,
+    event_hash = telic_digest(event_hash || '|' || id || '|' || (event_count + 1) || '|' || revision || '|'
+        || CAST(:kind AS TEXT) || '|' || CAST(:actor AS TEXT) || '|' || {now} || '|' || CAST(:data AS TEXT) || '|'
+        || CAST(:key AS TEXT))
+WHERE id = :id
+RETURNING {goal_columns}
+
 -- statement: events.append
--- Writes down the change that goals.redefine has just made.
+-- Writes down the change that goals.redefine or goals.remark has just made.
 INSERT INTO events ({event_columns})
 SELECT id, event_count, revision, :kind, :actor, updated_at, CAST(:key AS TEXT), :data, event_hash
 FROM goals WHERE id = :id
@@ -231,6 +264,19 @@ SELECT {event_columns} FROM events WHERE goal_id = :id AND key = :key
 
 -- statement: events.page
 SELECT {event_columns} FROM events WHERE goal_id = :id AND number > :after ORDER BY number LIMIT :limit
+
+-- statement: events.before
+SELECT {event_columns} FROM events WHERE goal_id = :id AND number < :before ORDER BY number DESC LIMIT :limit
+
+-- statement: loop.get
+SELECT state FROM loop_states WHERE goal_id = :id
+
+-- statement: loop.put
+INSERT INTO loop_states (goal_id, state, lease_token, updated_at)
+SELECT id, :state, lease_token, :at FROM goals WHERE id = :id AND {leased}
+ON CONFLICT (goal_id) DO UPDATE SET state = excluded.state, lease_token = excluded.lease_token,
+    updated_at = excluded.updated_at
+RETURNING goal_id
 
 -- statement: turns.with_key
 SELECT {turn_columns} FROM turns WHERE goal_id = :id AND key = :key
@@ -285,6 +331,26 @@ AND (CAST(:scope AS TEXT) IS NULL OR scope = CAST(:scope AS TEXT)) ORDER BY wake
 -- statement: waits.signalled
 -- Waits for a locked goal: a signal is given once, so one that was passed over would sleep on.
 SELECT {goal_columns} FROM goals WHERE wake_signal = :signal ORDER BY id LIMIT :limit {and_lock}
+
+-- statement: reports.goal
+SELECT {ledger_columns} FROM goals WHERE id = :id
+
+-- statement: reports.goals
+SELECT {ledger_columns} FROM goals WHERE sequence > :after ORDER BY sequence LIMIT :limit
+
+-- statement: reports.goals_in_scope
+SELECT {ledger_columns} FROM goals WHERE scope = :scope AND sequence > :after ORDER BY sequence LIMIT :limit
+
+-- statement: reports.ledger
+SELECT {group_name}, COUNT(*), SUM(CASE WHEN kind = 'work' THEN 1 ELSE 0 END), {counter_sums}
+FROM turns WHERE {of_chosen_goals} AND number > :after AND number <= :last AND at >= :since AND at < :until
+GROUP BY 1
+
+-- statement: reports.holds
+-- Those that no turn has settled and nobody released: open still, or expired.
+SELECT goal_id, expires_at > telic_now(), COUNT(*), {reserved_sums}
+FROM holds {by_those_open} WHERE state = 'open' AND {of_chosen_goals} AND placed_at >= :since AND placed_at < :until
+GROUP BY 1, 2
 
 -- statement: identity.get
 SELECT id, secret FROM store_identity

@@ -16,6 +16,14 @@ FOR NO KEY UPDATE
 -- fragment: in_order_of_service
 -- Differs because PostgreSQL finds the index by itself.
 
+-- fragment: by_those_open
+-- Differs because PostgreSQL finds the index by itself.
+
+-- fragment: of_chosen_goals
+-- Differs because the two databases unfold a JSON array in different words. As an array, and not a subquery, each
+-- goal's lines are found by the index whatever the planner thinks of the tables.
+goal_id = ANY (ARRAY(SELECT jsonb_array_elements_text(CAST(CAST(:ids AS TEXT) AS JSONB))))
+
 -- fragment: is_due
 -- Differs because PostgreSQL, which does not know how few are due, would join them with all goals.
 id = ANY (ARRAY(SELECT due_id FROM due))
@@ -43,7 +51,7 @@ WHERE events.sequence > CAST(:after AS BIGINT) AND {of_interest}
 AND pg_visible_in_snapshot(transaction_id, (SELECT CAST(upper_bound AS pg_snapshot) FROM bounds))
 
 -- fragment: unseen_before
-NOT pg_visible_in_snapshot(transaction_id, CAST(:before AS pg_snapshot))
+NOT pg_visible_in_snapshot(transaction_id, CAST(CAST(:before AS TEXT) AS pg_snapshot))
 
 -- statement: goals.lock
 -- Differs because PostgreSQL must lock the row that a decision is about to be made on.
@@ -166,7 +174,8 @@ SELECT NULL, NULL, page.* FROM page
 -- statement: feed.next
 -- Finds what is new by its transaction, and puts it in order: done once for all that came since.
 WITH bounds AS ({feed_bounds}), page AS (
-    {feed_page} AND transaction_id >= pg_snapshot_xmin(CAST(:before AS pg_snapshot)) AND {unseen_before}
+    {feed_page} AND transaction_id >= pg_snapshot_xmin(CAST(CAST(:before AS TEXT) AS pg_snapshot))
+    AND {unseen_before}
     ORDER BY events.sequence LIMIT :limit
 )
 SELECT NULL, NULL, page.* FROM page

@@ -15,6 +15,14 @@ instr(lower(text), :text) > 0
 -- Differs because SQLite, which has no statistics of these tables, would sort all active goals.
 INDEXED BY goals_claimable
 
+-- fragment: by_those_open
+-- Differs because SQLite, which has no statistics of these tables, would read the settled ones too.
+INDEXED BY holds_open
+
+-- fragment: of_chosen_goals
+-- Differs because the two databases unfold a JSON array in different words.
+goal_id IN (SELECT value FROM json_each(:ids))
+
 -- fragment: is_due
 -- Differs because SQLite has no arrays.
 id IN (SELECT due_id FROM due)
@@ -24,7 +32,7 @@ id IN (SELECT due_id FROM due)
 (SELECT COALESCE(SUM(tokens), 0) FROM holds {that_reserve})
 
 -- fragment: held_turns
-(SELECT COUNT(*) FROM holds {that_reserve})
+(SELECT COALESCE(SUM(turns), 0) FROM holds {that_reserve})
 
 -- fragment: held_active_microseconds
 (SELECT COALESCE(SUM(active_microseconds), 0) FROM holds {that_reserve})

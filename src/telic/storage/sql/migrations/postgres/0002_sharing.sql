@@ -31,6 +31,7 @@ CREATE TABLE holds (
     goal_id TEXT COLLATE "C" NOT NULL REFERENCES goals (id),
     key TEXT NOT NULL,
     tokens BIGINT NOT NULL CHECK (tokens >= 0 AND tokens <= 9007199254740991),
+    turns BIGINT NOT NULL CHECK (turns >= 0 AND turns <= 9007199254740991),
     active_microseconds BIGINT NOT NULL
         CHECK (active_microseconds >= 0 AND active_microseconds <= 9007199254740991),
     cost_microunits BIGINT NOT NULL CHECK (cost_microunits >= 0 AND cost_microunits <= 9007199254740991),
@@ -56,7 +57,7 @@ CREATE FUNCTION telic_held(
     goal TEXT, OUT tokens BIGINT, OUT turns BIGINT, OUT active_microseconds BIGINT, OUT cost_microunits BIGINT
 ) LANGUAGE plpgsql VOLATILE AS $$
 BEGIN
-    SELECT coalesce(sum(h.tokens), 0)::BIGINT, count(*), coalesce(sum(h.active_microseconds), 0)::BIGINT,
+    SELECT coalesce(sum(h.tokens), 0)::BIGINT, coalesce(sum(h.turns), 0)::BIGINT, coalesce(sum(h.active_microseconds), 0)::BIGINT,
         coalesce(sum(h.cost_microunits), 0)::BIGINT
     INTO tokens, turns, active_microseconds, cost_microunits
     FROM holds AS h WHERE h.goal_id = goal AND h.state = 'open' AND h.expires_at > (SELECT telic_now());

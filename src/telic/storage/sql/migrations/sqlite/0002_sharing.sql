@@ -26,6 +26,7 @@ CREATE TABLE holds (
     goal_id TEXT NOT NULL REFERENCES goals (id),
     key TEXT NOT NULL,
     tokens INTEGER NOT NULL CHECK (tokens >= 0 AND tokens <= 9007199254740991),
+    turns INTEGER NOT NULL CHECK (turns >= 0 AND turns <= 9007199254740991),
     active_microseconds INTEGER NOT NULL
         CHECK (active_microseconds >= 0 AND active_microseconds <= 9007199254740991),
     cost_microunits INTEGER NOT NULL CHECK (cost_microunits >= 0 AND cost_microunits <= 9007199254740991),

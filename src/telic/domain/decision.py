@@ -1,0 +1,189 @@
+"""What an autonomous loop does next: a pure function of the goal, of where the loop stands, and of the time."""
+
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Final
+
+from telic.domain.budget import LIMITS
+from telic.domain.claim import Claim
+from telic.domain.errors import InvalidNumber
+from telic.domain.goal import Goal, GoalStatus, Reason
+from telic.domain.limits import check_counter
+from telic.domain.loop_state import LoopState
+
+_MICRO: Final = 1_000_000
+_FEWEST_TURNS: Final = 2
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LoopPolicy:
+    """How patient a loop is.
+
+    A goal is verified when its agent claims completion, at the limits, and every `verify_every_turns` (0: not
+    besides). Of what comes in a row, `max_failures` failed turns pause it as failed, `max_idle_turns` without
+    observable progress as stalled, `max_failed_verifications` as stalled too, `max_unchecked_verifications` that
+    could not be carried out as failed. It is paused as blocked when the agent still says so after being asked
+    `blocked_audits` times. A provider's limit is waited for `max_quota_waits` times. Between turns passes
+    `delay_seconds`; after a failure twice as long each time, from `backoff_seconds` to `max_backoff_seconds`.
+    When `wind_down_fraction` of a budget is used, or its last turn begins, the agent is asked to come to an end.
+
+    Raises:
+        InvalidNumber: a setting is out of its range.
+    """
+
+    verify_every_turns: int = 0
+    max_failures: int = 3
+    max_idle_turns: int = 5
+    max_failed_verifications: int = 10
+    max_unchecked_verifications: int = 3
+    blocked_audits: int = 1
+    max_quota_waits: int = 10
+    delay_seconds: float = 0.0
+    backoff_seconds: float = 5.0
+    max_backoff_seconds: float = 600.0
+    quota_wait_seconds: float = 900.0
+    wind_down_fraction: float = 0.9
+
+    def __post_init__(self) -> None:
+        for name in ("verify_every_turns", "blocked_audits", "max_quota_waits"):
+            check_counter(name, getattr(self, name))
+        for name in ("max_failures", "max_idle_turns", "max_failed_verifications", "max_unchecked_verifications"):
+            if check_counter(name, getattr(self, name)) == 0:
+                raise InvalidNumber(f"{name} must be at least 1")
+        for name in ("delay_seconds", "backoff_seconds", "max_backoff_seconds", "quota_wait_seconds"):
+            if not 0 <= getattr(self, name) <= 86_400:
+                raise InvalidNumber(f"{name} must be from 0 to 86,400")
+        if not 0 < self.wind_down_fraction <= 1:
+            raise InvalidNumber("wind_down_fraction must be above 0 and at most 1")
+
+    def pause_after(self, failures: int) -> int:
+        """Microseconds before the next turn, after so many failures in a row; chance is added by whoever waits."""
+        if failures == 0:
+            return round(self.delay_seconds * _MICRO)
+        backoff = self.backoff_seconds * 2.0 ** min(failures - 1, 60)
+        return round(max(self.delay_seconds, min(backoff, self.max_backoff_seconds)) * _MICRO)
+
+
+class Step(StrEnum):
+    """What a loop can do next."""
+
+    TURN = "turn"
+    WIND_DOWN = "wind_down"
+    AUDIT = "audit"
+    VERIFY = "verify"
+    COMPLETE = "complete"
+    PAUSE = "pause"
+    SLEEP = "sleep"
+    STOP = "stop"
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """The next step; a pause has a reason and perhaps a note, a sleep an end."""
+
+    step: Step
+    reason: Reason | None = None
+    note: str | None = None
+    until: int | None = None
+
+
+def decide(goal: Goal, state: LoopState, policy: LoopPolicy, at: int) -> Decision:
+    """The next step. Whoever stopped the goal wins over everything; what is claimed is checked before all else."""
+    if goal.status is not GoalStatus.ACTIVE:
+        return _when_not_active(goal, state, policy, at)
+    return (
+        _at_the_providers_limit(state, policy)
+        or _after_claim(goal, state, policy)
+        or _when_stuck(goal, state, policy)
+        or _when_early(state, at)
+        or _when_due(goal, state, policy)
+        or _at_the_limit(goal, state, policy)
+        or Decision(Step.AUDIT if state.claim is Claim.BLOCKED else Step.TURN)
+    )
+
+
+def _when_not_active(goal: Goal, state: LoopState, policy: LoopPolicy, at: int) -> Decision:
+    stop = Decision(Step.STOP, goal.reason, goal.note)
+    # Reaching the budget paused it in the turn's own transaction; what was done may still be enough.
+    if goal.reason is not Reason.BUDGET:
+        return stop
+    if _has_unverified_work(goal, state) and state.unchecked_verifications < policy.max_unchecked_verifications:
+        early = _when_early(state, at) if state.unchecked_verifications else None
+        return early or Decision(Step.VERIFY)
+    return _completion(state) if state.claim is Claim.COMPLETE and not goal.criteria else stop
+
+
+def _completion(state: LoopState) -> Decision:
+    return Decision(Step.COMPLETE, Reason.ASSERTED, state.note)
+
+
+def _at_the_providers_limit(state: LoopState, policy: LoopPolicy) -> Decision | None:
+    if not state.quota_until:
+        return None
+    if state.quota_waits > policy.max_quota_waits:
+        return Decision(Step.PAUSE, Reason.USAGE_LIMIT, "the provider's limit was waited for often enough")
+    return Decision(Step.PAUSE, Reason.USAGE_LIMIT, state.note, until=state.quota_until)
+
+
+def _after_claim(goal: Goal, state: LoopState, policy: LoopPolicy) -> Decision | None:
+    match state.claim:
+        case Claim.COMPLETE:
+            if not goal.criteria:
+                return _completion(state)
+            # A check that could not be carried out is repeated no sooner than its pause allows.
+            return None if state.unchecked_verifications else Decision(Step.VERIFY)
+        case Claim.BLOCKED if state.blocked_claims > policy.blocked_audits:
+            return Decision(Step.PAUSE, Reason.BLOCKED, state.note)
+        case Claim.WAITING:
+            return Decision(Step.PAUSE, Reason.WAITING, state.note)
+        case _:
+            return None
+
+
+def _when_stuck(goal: Goal, state: LoopState, policy: LoopPolicy) -> Decision | None:
+    if state.failures >= policy.max_failures:
+        return Decision(Step.PAUSE, Reason.FAILED, state.note)
+    if state.unchecked_verifications >= policy.max_unchecked_verifications:
+        return Decision(Step.PAUSE, Reason.FAILED, "its criteria could not be checked")
+    if state.failed_verifications >= policy.max_failed_verifications:
+        return Decision(Step.PAUSE, Reason.STALLED, "its criteria failed too often in a row")
+    if state.idle_turns >= policy.max_idle_turns and not _has_unverified_work(goal, state):
+        return Decision(Step.PAUSE, Reason.STALLED, f"{state.idle_turns} turns without observable progress")
+    return None
+
+
+def _when_early(state: LoopState, at: int) -> Decision | None:
+    return Decision(Step.SLEEP, until=state.next_at) if at < state.next_at else None
+
+
+def _when_due(goal: Goal, state: LoopState, policy: LoopPolicy) -> Decision | None:
+    is_idle = state.idle_turns >= policy.max_idle_turns
+    is_time = 0 < policy.verify_every_turns <= state.unverified_turns
+    is_due = _has_unverified_work(goal, state) and (is_idle or is_time)
+    return Decision(Step.VERIFY) if is_due or state.claim is Claim.COMPLETE else None
+
+
+def _at_the_limit(goal: Goal, state: LoopState, policy: LoopPolicy) -> Decision | None:
+    if not _is_nearly_spent(goal, policy):
+        return None
+    if not state.wound_down_at:
+        return Decision(Step.WIND_DOWN)
+    if _has_unverified_work(goal, state):
+        return Decision(Step.VERIFY)
+    return Decision(Step.PAUSE, Reason.BUDGET)
+
+
+def _has_unverified_work(goal: Goal, state: LoopState) -> bool:
+    return bool(goal.criteria) and state.unverified_turns > 0
+
+
+def _is_nearly_spent(goal: Goal, policy: LoopPolicy) -> bool:
+    for name in LIMITS:
+        limit, used = getattr(goal.budget, name), getattr(goal.usage, name)
+        if limit is None:
+            continue
+        # A last turn that is also one of the first has nothing to wind down.
+        threshold = max(limit - 1, _FEWEST_TURNS) if name == "turns" else limit * policy.wind_down_fraction
+        if used >= threshold:
+            return True
+    return False

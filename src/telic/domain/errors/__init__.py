@@ -1,0 +1,109 @@
+"""Every error Telic raises, on one screen.
+
+    GoalError
+    ├── GoalNotFound · AmbiguousId · InvalidTransition · StaleUpdate · BudgetExceeded
+    ├── KeyConflict ── TurnConflict
+    ├── GoalNotActive · LeaseHeld · LeaseLost · HoldLost · NotAllowed
+    ├── InvalidInput ── InvalidText (EmptyText, TextTooLong) · InvalidNumber · InvalidCursor · InvalidCommand
+    ├── AgentFailure ── AgentNotRunnable · AgentPromptTooLarge · AgentExited · AgentTimedOut
+    │                   · AgentSaidNothing · AgentOutputBroken · AgentTurnFailed
+    ├── WorkspaceMissing
+    └── StoreError
+        ├── StoreBusy · StoreUnavailable        (retryable)
+        ├── OutcomeUnknown                      (retry with the same key)
+        └── StoreFull · StoreMoved · StoreCorrupt · StoreMisconfigured · SchemaMismatch · StoreClosed
+
+Each docstring says what happened, whether anything was written, and whether a retry is safe.
+"""
+
+from telic.domain.errors.agents import (
+    AgentExited,
+    AgentFailure,
+    AgentNotRunnable,
+    AgentOutputBroken,
+    AgentPromptTooLarge,
+    AgentSaidNothing,
+    AgentTimedOut,
+    AgentTurnFailed,
+    WorkspaceMissing,
+)
+from telic.domain.errors.base import (
+    GoalError,
+)
+from telic.domain.errors.goals import (
+    AmbiguousId,
+    BudgetExceeded,
+    GoalNotActive,
+    GoalNotFound,
+    HoldLost,
+    InvalidTransition,
+    KeyConflict,
+    LeaseHeld,
+    LeaseLost,
+    NotAllowed,
+    StaleUpdate,
+    TurnConflict,
+)
+from telic.domain.errors.inputs import (
+    EmptyText,
+    InvalidCommand,
+    InvalidCursor,
+    InvalidInput,
+    InvalidNumber,
+    InvalidText,
+    TextTooLong,
+)
+from telic.domain.errors.stores import (
+    OutcomeUnknown,
+    SchemaMismatch,
+    StoreBusy,
+    StoreClosed,
+    StoreCorrupt,
+    StoreError,
+    StoreFull,
+    StoreMisconfigured,
+    StoreMoved,
+    StoreUnavailable,
+)
+
+__all__ = [
+    "AgentExited",
+    "AgentFailure",
+    "AgentNotRunnable",
+    "AgentOutputBroken",
+    "AgentPromptTooLarge",
+    "AgentSaidNothing",
+    "AgentTimedOut",
+    "AgentTurnFailed",
+    "AmbiguousId",
+    "BudgetExceeded",
+    "EmptyText",
+    "GoalError",
+    "GoalNotActive",
+    "GoalNotFound",
+    "HoldLost",
+    "InvalidCommand",
+    "InvalidCursor",
+    "InvalidInput",
+    "InvalidNumber",
+    "InvalidText",
+    "InvalidTransition",
+    "KeyConflict",
+    "LeaseHeld",
+    "LeaseLost",
+    "NotAllowed",
+    "OutcomeUnknown",
+    "SchemaMismatch",
+    "StaleUpdate",
+    "StoreBusy",
+    "StoreClosed",
+    "StoreCorrupt",
+    "StoreError",
+    "StoreFull",
+    "StoreMisconfigured",
+    "StoreMoved",
+    "StoreUnavailable",
+    "TextTooLong",
+    "TurnConflict",
+    "WorkspaceMissing",
+]

@@ -1,0 +1,127 @@
+"""Where an autonomous loop stands with a goal: all that it must remember, so that any worker can go on."""
+
+import json
+from dataclasses import dataclass, fields, replace
+from typing import Any, Final
+
+from telic.domain.claim import Claim, Wake
+from telic.domain.clock import Instant
+from telic.domain.errors import InvalidInput
+from telic.domain.limits import MAX_NOTE_CHARS, check_counter, check_text
+from telic.domain.verdict import check_sha256
+
+MAX_SESSION_CHARS: Final = 1_000
+MAX_WORK_CHARS: Final = 12_000
+MAX_WORKSPACES: Final = 200
+"""How many states of the workspace are remembered; going back to one of these is no progress."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LoopState:
+    """Counts "in a row" begin anew with each success, and all of them when a user changes or resumes the goal.
+
+    `turns` counts the turns that this goal's loops finished or failed, and names the next turn's key.
+    `idle_turns` brought no observable progress. `next_at` is when the next turn may start, `quota_until` when the
+    provider's limit ends. `wound_down_at` is the revision at which the agent was asked to come to an end.
+    `seen_events` counts the events that were looked at. `work` and `tool_output` are the ends of what the agent last
+    said, and of what its tools printed, for a judge.
+    """
+
+    turns: int = 0
+    claim: Claim = Claim.WORKING
+    note: str | None = None
+    wake_at: Instant | None = None
+    wake_signal: str | None = None
+    session: str | None = None
+    failures: int = 0
+    idle_turns: int = 0
+    unverified_turns: int = 0
+    verifications: int = 0
+    failed_verifications: int = 0
+    unchecked_verifications: int = 0
+    quota_waits: int = 0
+    blocked_claims: int = 0
+    next_at: int = 0
+    quota_until: int = 0
+    wound_down_at: int = 0
+    seen_events: int = 0
+    passed_hashes: tuple[str, ...] = ()
+    workspace_hashes: tuple[str, ...] = ()
+    tool_effects: int = 0
+    work: str = ""
+    tool_output: str = ""
+
+    def __post_init__(self) -> None:
+        for name in _COUNTS:
+            check_counter(name, getattr(self, name))
+        if self.wake_at is not None:
+            check_counter("wake_at", self.wake_at)
+        for name, (most, is_optional) in _TEXTS.items():
+            text = getattr(self, name)
+            if text is not None or not is_optional:
+                check_text(name, text, most)
+        for known in (*self.passed_hashes, *self.workspace_hashes):
+            check_sha256(known)
+        if not isinstance(self.claim, Claim):
+            raise InvalidInput("the claim must be a Claim")
+        wake = self.wake
+        if self.claim is Claim.WAITING and wake is None:
+            raise InvalidInput("a waiting agent says what it waits for")
+
+    @property
+    def wake(self) -> Wake | None:
+        """What the agent waits for."""
+        is_waiting = self.wake_at is not None or self.wake_signal is not None
+        return Wake(at=self.wake_at, signal=self.wake_signal) if is_waiting else None
+
+    def begun_anew(self) -> "LoopState":
+        """The state after a user changed or resumed the goal: what went wrong before counts no more."""
+        return replace(
+            self,
+            claim=Claim.WORKING,
+            note=None,
+            wake_at=None,
+            wake_signal=None,
+            failures=0,
+            idle_turns=0,
+            failed_verifications=0,
+            unchecked_verifications=0,
+            quota_waits=0,
+            blocked_claims=0,
+            next_at=0,
+            quota_until=0,
+            wound_down_at=0,
+        )
+
+    def as_text(self) -> str:
+        """The state as the text that the store keeps."""
+        return json.dumps({field.name: getattr(self, field.name) for field in fields(self)}, separators=(",", ":"))
+
+
+_TEXTS: Final = {
+    "note": (MAX_NOTE_CHARS, True),
+    "session": (MAX_SESSION_CHARS, True),
+    "work": (MAX_WORK_CHARS, False),
+    "tool_output": (MAX_WORK_CHARS, False),
+}
+"""How many characters each may have, and whether there may be none."""
+_COUNTS: Final = tuple(field.name for field in fields(LoopState) if field.type is int)
+
+
+def loop_state_from_text(text: str) -> LoopState:
+    """The state that `as_text` wrote.
+
+    Raises:
+        InvalidInput: the text is anything else.
+    """
+    try:
+        data: dict[str, Any] = json.loads(text)
+        # What is left out has no default here: it was written by another Telic, or by nobody.
+        if missing := {field.name for field in fields(LoopState)} - set(data):
+            raise InvalidInput(f"it lacks {', '.join(sorted(missing))}")
+        for name in ("passed_hashes", "workspace_hashes"):
+            data[name] = tuple(data[name])
+        data["claim"] = Claim(data["claim"])
+        return LoopState(**data)
+    except (KeyError, TypeError, ValueError, AttributeError, RecursionError) as error:
+        raise InvalidInput(f"unreadable state of a loop: {error!s:.200}") from error

@@ -1,0 +1,182 @@
+"""Where a loop stands after a turn or a verification: pure functions of what came of them."""
+
+import random
+from collections.abc import Sequence
+from dataclasses import replace
+
+from telic.domain.budget import ModelUsage, TurnUsage, UsageKind
+from telic.domain.claim import Claim
+from telic.domain.decision import LoopPolicy, Step
+from telic.domain.errors import AgentFailure, AgentNotRunnable, AgentPromptTooLarge
+from telic.domain.goal import Goal
+from telic.domain.hold import Reservation
+from telic.domain.limits import MAX_COUNTER, MAX_NOTE_CHARS
+from telic.domain.loop_state import MAX_SESSION_CHARS, MAX_WORK_CHARS, MAX_WORKSPACES, LoopState
+from telic.domain.verdict import Outcome, Verdict
+from telic.domain.verification import Verification
+from telic.loop.agents.protocol import TurnReport, kept_tail
+from telic.loop.progress import Observation, progress_since
+from telic.services.loop_records import KeyedTurn, NewTurn
+
+_MICRO = 1_000_000
+_HOPELESS = (AgentNotRunnable, AgentPromptTooLarge)
+"""What no repetition mends."""
+
+
+def turn_key(state: LoopState) -> str:
+    """The key of the next turn: the same when it is taken again after a crash."""
+    return f"loop/turn-{state.turns + 1}"
+
+
+def turn_line(
+    state: LoopState, usage: ModelUsage | None, model: str | None, hold: str, elapsed_microseconds: int
+) -> KeyedTurn:
+    """The ledger's line for a turn; of unknown usage it has the time only."""
+    if usage is None:
+        spent = TurnUsage(active_microseconds=elapsed_microseconds)
+        return KeyedTurn(NewTurn(spent, UsageKind.WORK, model or None, hold), turn_key(state))
+    timed = replace(usage, active_microseconds=usage.active_microseconds or elapsed_microseconds)
+    return KeyedTurn(NewTurn(timed, UsageKind.WORK, model or None, hold), turn_key(state))
+
+
+def after_report(
+    state: LoopState, goal: Goal, step: Step, report: TurnReport, workspace_hash: str, policy: LoopPolicy, at: int
+) -> LoopState:
+    """Where the loop stands after a turn that gave a report."""
+    if report.quota is not None:
+        return _after_quota(state, report, policy, at)
+    effects = min(state.tool_effects + (report.tool_effects or 0), MAX_COUNTER)
+    seen = Observation(
+        passed_hashes=frozenset(state.passed_hashes), workspace_hash=workspace_hash, tool_effects=effects
+    )
+    has_progressed = not state.workspace_hashes or bool(progress_since(_history(state), seen))
+    is_blocked = report.claim is Claim.BLOCKED
+    return replace(
+        state,
+        turns=state.turns + 1,
+        claim=report.claim,
+        note=report.note,
+        wake_at=None if report.wake is None else report.wake.at,
+        wake_signal=None if report.wake is None else report.wake.signal,
+        session=report.session,
+        failures=0,
+        idle_turns=0 if has_progressed else state.idle_turns + 1,
+        unverified_turns=state.unverified_turns + 1,
+        quota_waits=0,
+        blocked_claims=state.blocked_claims + 1 if is_blocked else 0,
+        next_at=_pause_until(policy, 0, at),
+        wound_down_at=goal.revision if step is Step.WIND_DOWN else state.wound_down_at,
+        workspace_hashes=_with(state.workspace_hashes, workspace_hash),
+        tool_effects=effects,
+        work=kept_tail(report.text, MAX_WORK_CHARS),
+        tool_output=kept_tail(report.tool_output_tail, MAX_WORK_CHARS),
+    )
+
+
+def _after_quota(state: LoopState, report: TurnReport, policy: LoopPolicy, at: int) -> LoopState:
+    assert report.quota is not None
+    known = report.quota.resets_at
+    until = at + round(policy.quota_wait_seconds * _MICRO) if known is None else max(known, at)
+    return replace(
+        state,
+        turns=state.turns + 1,
+        session=report.session or state.session,
+        note=report.note,
+        quota_waits=state.quota_waits + 1,
+        quota_until=until,
+    )
+
+
+def _history(state: LoopState) -> list[Observation]:
+    return [
+        Observation(passed_hashes=frozenset(state.passed_hashes), workspace_hash=known, tool_effects=state.tool_effects)
+        for known in state.workspace_hashes
+    ]
+
+
+def _with(known: tuple[str, ...], new: str) -> tuple[str, ...]:
+    return known if new in known else (*known, new)[-MAX_WORKSPACES:]
+
+
+def after_failure(state: LoopState, error: AgentFailure, policy: LoopPolicy, at: int) -> LoopState:
+    """Where the loop stands after a turn that came to nothing."""
+    failures = policy.max_failures if isinstance(error, _HOPELESS) else state.failures + 1
+    return replace(
+        state,
+        turns=state.turns + 1,
+        failures=failures,
+        note=kept_tail(str(error), MAX_NOTE_CHARS),
+        session=_kept_session(error.session),
+        next_at=_pause_until(policy, failures, at),
+    )
+
+
+def _kept_session(session: str | None) -> str | None:
+    """None, which begins a new conversation, where no store would keep it."""
+    return session if session is not None and kept_tail(session, MAX_SESSION_CHARS) == session else None
+
+
+def usage_of(error: AgentFailure) -> ModelUsage | None:
+    """What the failed turn consumed; nothing where the agent did not even start, None where nobody knows."""
+    return ModelUsage() if isinstance(error, _HOPELESS) else error.usage
+
+
+def uncertain(goal: Goal, held_tokens: int) -> Reservation | None:
+    """What to reserve for a turn of unknown usage: as for any turn, and all money that is left."""
+    tokens = 0 if goal.token_budget is None else held_tokens
+    limit = goal.budget.cost_microunits
+    money = 0 if limit is None else max(limit - goal.usage.cost_microunits, 0)
+    return Reservation(tokens=tokens, turns=0, cost_microunits=money) if tokens or money else None
+
+
+def _pause_until(policy: LoopPolicy, failures: int, at: int) -> int:
+    """When the next turn may start; after failures chance lengthens the pause by up to a quarter."""
+    pause = policy.pause_after(failures)
+    return at + round(pause * random.uniform(1, 1.25)) if failures else at + pause if pause else 0
+
+
+def after_verification(state: LoopState, found: Verification, policy: LoopPolicy, at: int) -> LoopState:
+    """Where the loop stands after its goal's criteria were checked."""
+    checked = replace(state, verifications=state.verifications + 1)
+    if found.outcome is Outcome.ERROR:
+        return _after_error(checked, found, policy, at)
+    if found.outcome is Outcome.PENDING:
+        # Nothing is left to be done but to check again when the answer has come.
+        return replace(checked, claim=Claim.COMPLETE, unverified_turns=0, unchecked_verifications=0)
+    newly = found.passed_hashes - frozenset(state.passed_hashes)
+    return replace(
+        checked,
+        claim=Claim.WORKING,
+        unverified_turns=0,
+        unchecked_verifications=0,
+        failed_verifications=0 if newly else state.failed_verifications + (state.claim is Claim.COMPLETE),
+        idle_turns=0 if newly else state.idle_turns,
+        passed_hashes=tuple(sorted(found.passed_hashes | frozenset(state.passed_hashes))),
+    )
+
+
+def _after_error(checked: LoopState, found: Verification, policy: LoopPolicy, at: int) -> LoopState:
+    count = checked.unchecked_verifications + 1
+    asked = [verdict.retry_after_microseconds or 0 for verdict in found.verdicts]
+    next_at = max(_pause_until(policy, count, at), at + max(asked, default=0))
+    unchecked = replace(checked, unchecked_verifications=count, next_at=next_at)
+    # What the agent can mend is its next turn's work; else the same work is to be checked again.
+    return replace(unchecked, claim=Claim.WORKING, unverified_turns=0) if found.feedback else unchecked
+
+
+def judged_lines(state: LoopState, revision: int, verdicts: Sequence[Verdict]) -> list[KeyedTurn]:
+    """The ledger's lines for what the judges consumed in a verification at this revision."""
+    return [
+        KeyedTurn(
+            NewTurn(attempt.usage, UsageKind.JUDGE, attempt.model or None),
+            f"{check_key(state, revision)}/{verdict.index}/{number}",
+        )
+        for verdict in verdicts
+        for number, attempt in enumerate(verdict.attempts)
+        if attempt.usage is not None
+    ]
+
+
+def check_key(state: LoopState, revision: int) -> str:
+    """The key of the next verification at this revision."""
+    return f"loop/verification-{state.verifications + 1}/revision-{revision}"

@@ -1,0 +1,140 @@
+"""The autonomous loop: drives one goal with one agent until it is verified, stopped, waiting, stuck or spent."""
+
+from contextlib import suppress
+from dataclasses import dataclass, field
+
+from telic.domain.claim import Wake
+from telic.domain.clock import Clock, Instant, SystemClock
+from telic.domain.decision import Decision, LoopPolicy, Step, decide
+from telic.domain.errors import GoalError, StaleUpdate
+from telic.domain.goal import Actor, Goal, Reason
+from telic.domain.lease import Lease
+from telic.domain.loop_state import LoopState
+from telic.loop.agents.protocol import Agent
+from telic.loop.checking import Checker
+from telic.loop.drive import Drive
+from telic.loop.heartbeat import Heartbeat, Stopped
+from telic.loop.progress_report import Happening, Listener, ignore
+from telic.loop.settings import LoopSettings
+from telic.loop.turns import TurnTaker
+from telic.loop.verification.verifier import Verifier
+from telic.services.async_store import AsyncGoalStore
+from telic.services.loop_records import LoopRecords
+
+
+@dataclass(slots=True)
+class GoalLoop:
+    """Drives goals, one at a time. All that it must remember is stored, so any other loop can go on at any moment.
+
+    `verifier` checks the goals' criteria, in the settings' workspace and without a judge where none is given.
+    `on_progress` hears of everything that happens; it must not block.
+    """
+
+    store: AsyncGoalStore
+    agent: Agent
+    settings: LoopSettings
+    policy: LoopPolicy = field(default_factory=LoopPolicy)
+    verifier: Verifier | None = None
+    on_progress: Listener = ignore
+    clock: Clock = field(default_factory=SystemClock)
+    _heart: Heartbeat | None = field(default=None, init=False)
+
+    def poke(self) -> None:
+        """A running turn looks at its goal now, not only with the next heartbeat."""
+        if self._heart is not None:
+            self._heart.poke()
+
+    async def run(self, goal_id: str) -> Goal:
+        """The goal as the loop left it: completed, cleared, or paused for the reason that it names.
+
+        Raises:
+            LeaseHeld: another worker drives the goal; the error says who.
+            GoalNotActive: the goal is paused or finished.
+            LeaseLost: another worker has taken over, since this one was away for too long.
+            GoalNotFound, StoreError: as they say; what was recorded stays.
+        """
+        settings = self.settings
+        return await self.drive(
+            await self.store.claim(goal_id, holder=settings.holder, ttl_seconds=settings.lease_seconds)
+        )
+
+    async def drive(self, lease: Lease) -> Goal:
+        """As `run`, under a lease that was already granted; the lease is given back at the end."""
+        settings = self.settings
+        self._heart = heart = Heartbeat(
+            self.store, lease, interval_seconds=settings.heartbeat_seconds, ttl_seconds=settings.lease_seconds
+        )
+        drive = Drive(
+            store=self.store,
+            records=LoopRecords(self.store, lease.goal.id),
+            heart=heart,
+            settings=settings,
+            policy=self.policy,
+            clock=self.clock,
+            on_progress=self.on_progress,
+        )
+        try:
+            steps = _Steps(drive, self.agent, self.verifier, await drive.patiently(self.store.secret))
+            return await steps.until_the_end()
+        finally:
+            self._heart = None
+            with suppress(GoalError):
+                await self.store.release_lease(heart.lease)
+
+
+class _Steps:
+    """Looks at the goal, decides, and carries out, until there is nothing left to do."""
+
+    def __init__(self, drive: Drive, agent: Agent, verifier: Verifier | None, secret: bytes) -> None:
+        self._drive = drive
+        self._turns = TurnTaker(drive, agent, secret)
+        self._checker = Checker(drive, verifier or Verifier(workspace=drive.settings.workspace))
+
+    async def until_the_end(self) -> Goal:
+        goal, state = await self._look()
+        self._drive.tell(Happening.CLAIMED, goal, state)
+        while True:
+            goal, state = await self._look()
+            decision = decide(goal, state, self._drive.policy, self._drive.now())
+            if decision.step is Step.STOP:
+                self._drive.tell(Happening.STOPPED, goal, state, goal.reason or goal.status)
+                return goal
+            # After a change by somebody else the next look decides anew.
+            with suppress(Stopped, StaleUpdate):
+                await self._carry_out(decision, goal, state)
+
+    async def _look(self) -> tuple[Goal, LoopState]:
+        return await self._drive.patiently(self._drive.records.load)
+
+    async def _carry_out(self, decision: Decision, goal: Goal, state: LoopState) -> None:
+        match decision.step:
+            case Step.TURN | Step.WIND_DOWN | Step.AUDIT:
+                await self._turns.take(decision.step, goal, state)
+            case Step.VERIFY:
+                await self._checker.check(goal, state)
+            case Step.SLEEP:
+                await self._sleep(decision.until or 0, goal, state)
+            case Step.COMPLETE:
+                await self._complete(decision, goal, state)
+            case _:
+                wake = state.wake if decision.reason is Reason.WAITING else None
+                until = None if decision.until is None else Wake(at=Instant(decision.until))
+                await self._drive.pause(goal, state, decision.reason or Reason.FAILED, decision.note, until or wake)
+
+    async def _sleep(self, until: int, goal: Goal, state: LoopState) -> None:
+        seconds = self._drive.seconds_until(until)
+        self._drive.tell(Happening.SLEEPING, goal, state, f"{seconds:.0f} s")
+        await self._drive.heart.rest(seconds, goal)
+
+    async def _complete(self, decision: Decision, goal: Goal, state: LoopState) -> None:
+        completed = await self._drive.patiently(
+            lambda: self._drive.store.complete(
+                goal.id,
+                expected_revision=goal.revision,
+                note=decision.note,
+                lease=self._drive.heart.lease,
+                actor=Actor.MODEL,
+                key=f"loop/complete-{goal.revision}",
+            )
+        )
+        self._drive.tell(Happening.COMPLETED, completed, state, str(completed.reason))

@@ -1,0 +1,98 @@
+"""Keeps a lease while work goes on, and ends the work when its goal is stopped or the lease is lost."""
+
+import asyncio
+import contextlib
+import time
+from collections.abc import Coroutine
+from typing import Any, TypeVar
+
+from telic.domain.errors import LeaseLost, OutcomeUnknown, StoreBusy, StoreUnavailable
+from telic.domain.goal import Goal
+from telic.domain.lease import Lease
+from telic.services.async_store import AsyncGoalStore
+
+T = TypeVar("T")
+
+PASSING = (StoreBusy, StoreUnavailable, OutcomeUnknown)
+"""What the store gets over by itself."""
+
+
+class Stopped(Exception):
+    """Somebody stopped or changed the goal while work on it went on; the work was cancelled."""
+
+    def __init__(self, goal: Goal) -> None:
+        super().__init__(f"goal {goal.id} is {goal.status} at revision {goal.revision}")
+        self.goal = goal
+
+
+class Heartbeat:
+    """Renews one lease every `interval_seconds`, and at once when it is poked."""
+
+    def __init__(self, store: AsyncGoalStore, lease: Lease, *, interval_seconds: float, ttl_seconds: float) -> None:
+        self._store = store
+        self._interval_seconds = interval_seconds
+        self._ttl_seconds = ttl_seconds
+        self._poked = asyncio.Event()
+        self._kept_until = time.monotonic() + ttl_seconds
+        self.lease = lease
+
+    def poke(self) -> None:
+        """The goal is looked at now, not only with the next beat."""
+        self._poked.set()
+
+    async def guard(self, work: Coroutine[Any, Any, T], goal: Goal) -> T:
+        """What the work on this goal gave, unless the goal was stopped or changed, or the lease lost.
+
+        Then the work was cancelled, and has ended. Another budget alone lets the work go on.
+
+        Raises:
+            Stopped: the goal was paused, also if it was resumed at once, or finished, or edited.
+            LeaseLost: another worker may have the goal, or the store was away for longer than the lease lasts.
+        """
+        task = asyncio.ensure_future(work)
+        try:
+            while not task.done():
+                await self._next_beat(task)
+                if not task.done():
+                    await self.beat()
+                    if _is_overtaken(goal, self.lease.goal):
+                        raise Stopped(self.lease.goal)
+                    goal = self.lease.goal
+        finally:
+            if not task.done():
+                task.cancel()
+                with contextlib.suppress(asyncio.CancelledError, Exception):
+                    await task
+        return task.result()
+
+    async def _next_beat(self, task: "asyncio.Future[Any]") -> None:
+        poke = asyncio.ensure_future(self._poked.wait())
+        try:
+            await asyncio.wait({task, poke}, timeout=self._interval_seconds, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            poke.cancel()
+            self._poked.clear()
+
+    async def beat(self) -> None:
+        """The lease is renewed, and carries the goal as it stands.
+
+        Raises:
+            LeaseLost: it could not be, for as long as it lasts.
+        """
+        asked_at = time.monotonic()
+        try:
+            self.lease = await self._store.renew(self.lease, ttl_seconds=self._ttl_seconds)
+            self._kept_until = asked_at + self._ttl_seconds
+        except PASSING as error:
+            if time.monotonic() >= self._kept_until:
+                raise LeaseLost(f"the store was away for longer than the lease lasts: {error}") from error
+
+    async def rest(self, seconds: float, goal: Goal) -> None:
+        """The seconds have passed, under guard. Raises as `guard`."""
+        await self.guard(asyncio.sleep(seconds), goal)
+
+
+def _is_overtaken(before: Goal, now: Goal) -> bool:
+    """Whether more than one change of the budget came between: a pause and a resumption are two revisions."""
+    is_same = (before.status, before.text, before.criteria) == (now.status, now.text, now.criteria)
+    return not is_same or now.revision > before.revision + 1

@@ -1,0 +1,43 @@
+"""What a loop tells of itself while it runs."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from enum import StrEnum
+
+from telic.domain.goal import Goal
+
+
+class Happening(StrEnum):
+    """What has just happened, or begins."""
+
+    CLAIMED = "claimed"
+    TURN_BEGAN = "turn_began"
+    TURN_ENDED = "turn_ended"
+    TURN_FAILED = "turn_failed"
+    CHECKING = "checking"
+    CHECKED = "checked"
+    SLEEPING = "sleeping"
+    PAUSED = "paused"
+    WOKEN = "woken"
+    STOPPED = "stopped"
+    COMPLETED = "completed"
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """One thing that happened, the goal as it stood then, and in a few words what is particular about it.
+
+    `detail` may hold what an agent or a check said: escape it before it is shown.
+    """
+
+    happening: Happening
+    goal: Goal
+    turn_number: int
+    detail: str = ""
+
+
+Listener = Callable[[Progress], None]
+
+
+def ignore(_: Progress) -> None:
+    """Nobody listens."""

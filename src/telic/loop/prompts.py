@@ -1,0 +1,37 @@
+"""What an agent is told at each turn: the constant instructions, the goal's block, and one text for this turn."""
+
+from telic.domain.decision import Step
+from telic.domain.goal import Goal
+from telic.domain.loop_state import LoopState
+from telic.domain.verification import Verification
+from telic.loop.agents.claims import claim_instructions
+from telic.prompt import (
+    FailedCriterion,
+    blocked_audit,
+    continuation,
+    feedback,
+    place_after_prefix,
+    render,
+    wind_down,
+)
+
+
+def turn_prompt(goal: Goal, state: LoopState, step: Step, verification: Verification | None, *, secret: bytes) -> str:
+    """The whole prompt of a turn, built from the goal's row; `verification` is the last at this revision."""
+    block = render(goal, secret=secret)
+    return place_after_prefix(claim_instructions(), f"{block}\n\n{_text(goal, state, step, verification)}")
+
+
+def _text(goal: Goal, state: LoopState, step: Step, verification: Verification | None) -> str:
+    if step is Step.WIND_DOWN:
+        return wind_down(goal)
+    if step is Step.AUDIT:
+        return blocked_audit(goal, note=state.note)
+    told = () if verification is None or state.unverified_turns else verification.feedback
+    if not told:
+        return continuation(goal)
+    failed = [
+        FailedCriterion(each.index + 1, " ".join(filter(None, (each.detail, *each.reasons))), each.output_tail)
+        for each in told
+    ]
+    return feedback(goal, failed, suggestions=[text for each in told for text in each.suggestions])

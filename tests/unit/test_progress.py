@@ -1,0 +1,65 @@
+"""What counts as progress, and what only looks like it."""
+
+from typing import Any
+
+import pytest
+
+from telic.domain.errors import InvalidInput
+from telic.loop.progress import Observation, ProgressKind, observation_from_dict, progress_since
+
+A, B, C = "a" * 64, "b" * 64, "c" * 64
+
+
+def seen(workspace: str | None = A, passed: str = "", effects: int = 0) -> Observation:
+    return Observation(
+        passed_hashes=frozenset(letter * 64 for letter in passed), workspace_hash=workspace, tool_effects=effects
+    )
+
+
+@pytest.mark.parametrize(
+    ("history", "now", "found"),
+    [
+        ([], seen(B, "a", 3), set()),
+        ([seen()], seen(), set()),
+        ([seen()], seen(B), {ProgressKind.WORKSPACE}),
+        ([seen()], seen(A, "a"), {ProgressKind.CRITERION}),
+        ([seen(A, "a")], seen(A, "b"), {ProgressKind.CRITERION}),
+        ([seen()], seen(A, "", 1), {ProgressKind.TOOL_EFFECT}),
+        ([seen()], seen(B, "a", 1), set(ProgressKind)),
+        ([seen(A, "a")], seen(A), set()),
+        ([seen(A), seen(B)], seen(A), set()),
+        ([seen(A, "a"), seen(A)], seen(A, "a"), set()),
+        ([seen(A), seen(B), seen(A)], seen(C), {ProgressKind.WORKSPACE}),
+        ([seen(A, "", 5), seen(A, "", 2)], seen(A, "", 4), set()),
+        ([seen(None)], seen(A), set()),
+        ([seen(A)], seen(None), set()),
+    ],
+)
+def test_progress_is_what_was_never_seen_before(
+    history: list[Observation], now: Observation, found: set[ProgressKind]
+) -> None:
+    assert progress_since(history, now) == found
+
+
+def test_an_observation_survives_json() -> None:
+    whole = seen(A, "cb", 7)
+    assert observation_from_dict(whole.as_dict()) == whole
+    assert observation_from_dict(seen(None).as_dict()) == seen(None)
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        None,
+        {},
+        seen().as_dict() | {"note": "much better now"},
+        seen().as_dict() | {"passed_hashes": A},
+        seen().as_dict() | {"passed_hashes": [["x"]]},
+        seen().as_dict() | {"workspace_hash": "a"},
+        seen().as_dict() | {"tool_effects": True},
+        seen().as_dict() | {"tool_effects": -1},
+    ],
+)
+def test_a_broken_observation_is_refused(data: Any) -> None:
+    with pytest.raises(InvalidInput):
+        observation_from_dict(data)
