@@ -209,6 +209,8 @@ FAULTS = (
         "or not (character.isprintable() or character in _SPACES)",
         "",
         "tests/interfaces/test_command.py -k hostile",
+    ),
+    Fault(
         "a verification of another revision counts",
         ("src/telic/domain/verification.py",),
         "verdict.revision != self.revision or ",
