@@ -155,3 +155,12 @@ def asked(workspace: Path) -> int:
 
 def policy(**parts: Any) -> LoopPolicy:
     return replace(QUICK, **parts)
+
+
+async def eventually(condition: Callable[[], bool], seconds: float = 30) -> None:
+    """Returns once the condition holds; a test failure where it does not come to hold."""
+    for _ in range(int(seconds / 0.005)):
+        if condition():
+            return
+        await asyncio.sleep(0.005)
+    raise AssertionError("it did not come to that")
