@@ -76,6 +76,10 @@ class Runs:
     def newest(self) -> dict[str, Any]:
         return self.json("list", "--all-scopes")["goals"][0]
 
+    def reason(self) -> str | None:
+        """Why the newest goal rests, if there is one and it does."""
+        return self.newest()["reason"] if Path(self.store).exists() and self.json("list")["goals"] else None
+
     def started(self) -> list[tuple[int, int]]:
         """The number and process of each turn that has begun."""
         log = self.workspace / "started"

@@ -187,7 +187,8 @@ def test_ctrl_c_twice_kills(runs: Runs) -> None:
         "import os, signal, subprocess, sys, time\n"
         "signal.signal(signal.SIGTERM, signal.SIG_IGN)\n"
         "child = subprocess.Popen([sys.executable, '-c', 'import signal, time;"
-        " signal.signal(signal.SIGTERM, signal.SIG_IGN); print(1, flush=True); time.sleep(60)'], stdout=subprocess.PIPE)\n"
+        " signal.signal(signal.SIGTERM, signal.SIG_IGN); print(1, flush=True); time.sleep(60)'],"
+        " stdout=subprocess.PIPE)\n"
         "child.stdout.readline()\n"
         "open('started', 'w').write(f'1 {os.getpid()}\\n2 {child.pid}\\n')\n"
         "time.sleep(60)\n"
@@ -285,7 +286,7 @@ def test_a_taken_slot_ends_the_wait(runs: Runs) -> None:
         AGENT_TURNS="1",
         AGENT_CLAIM='{"claim": "waiting", "wake_after_seconds": 2}',
     )
-    until(lambda: runs.json("list")["goals"][:1] != [] and runs.newest()["reason"] == "waiting")
+    until(lambda: runs.reason() == "waiting")
     runs.json("create", "Another")
     assert runs.end(process, expect=21)[-1]["reason"] == "superseded"
 
@@ -293,7 +294,7 @@ def test_a_taken_slot_ends_the_wait(runs: Runs) -> None:
 def test_ctrl_c_while_waiting_leaves_it_waiting(runs: Runs) -> None:
     """Only the command ends."""
     process = runs.start("run", "Ship it", *runs.agent, "--approve", "Ship?", "--json", AGENT_TURNS="1")
-    until(lambda: runs.json("list", "--status", "paused")["goals"] != [])
+    until(lambda: runs.reason() == "waiting")
     interrupt(process)
     assert runs.end(process, expect=130)[-1]["reason"] == "waiting"
 
@@ -302,7 +303,7 @@ def test_people_reject_and_approve(runs: Runs) -> None:
     """A rejection reaches the agent and it goes on; an approval completes the goal, while the run waits for both."""
     process = runs.start("run", "Ship it", *runs.agent, "--approve", "Ship?", "--json", AGENT_TURNS="1")
     for answer in (("reject", "--note", "add tests", "--by", "Ada"), ("approve", "--by", "Ada")):
-        until(lambda: runs.json("list", "--status", "paused")["goals"] != [])
+        until(lambda: runs.reason() == "waiting")
         (check,) = runs.json("show", runs.newest()["id"])["checks"]
         assert (check["pending"], check["verdict"]["outcome"]) == (True, "pending")
         assert runs.json(*answer)["woken"] is True
@@ -341,7 +342,9 @@ def test_a_reader_that_goes_away_stops_no_work(runs: Runs) -> None:
     """`telic run | head -1` works on to the end."""
     process = runs.start("run", "Take steps", *runs.agent, AGENT_SECONDS="0.2")
     assert process.stdout is not None
+    assert process.stderr is not None
     process.stdout.readline()
     process.stdout.close()
     assert process.wait(timeout=60) == 0
+    process.stderr.close()
     assert runs.newest()["reason"] == "asserted"
