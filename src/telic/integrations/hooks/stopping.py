@@ -159,7 +159,7 @@ class Stopping:
         return await asyncio.wait_for(checks, self.check_seconds)
 
     def _wait_for_approval(self, goal: Goal, lease: Lease) -> Outlook:
-        from telic.loop.checking import approval_signal
+        from telic.domain.claim import approval_signal
 
         self.store.pause(
             goal.id,

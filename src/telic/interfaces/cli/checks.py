@@ -5,8 +5,11 @@ from dataclasses import dataclass
 from typing import Any
 
 from telic.domain.criteria import Criterion, CriterionKind
+from telic.domain.events import EventKind
 from telic.domain.goal import Goal
+from telic.domain.limits import MAX_PAGE
 from telic.domain.verdict import Approval, Outcome, Verdict
+from telic.domain.verdict_reading import verification_from_dict
 from telic.interfaces.cli.terminal import Terminal
 from telic.services.store import GoalStore
 
@@ -15,7 +18,7 @@ _TAIL_LINES = 10
 
 @dataclass(frozen=True, slots=True)
 class Check:
-    """One criterion with what is known of it at the goal's present revision."""
+    """One criterion, with its last verdict and the answer that still counts."""
 
     number: int
     criterion: Criterion
@@ -42,13 +45,26 @@ def look_at_checks(store: GoalStore, goal: Goal) -> list[Check]:
     """Each of the goal's criteria, with its last verdict and answer."""
     if not goal.criteria:
         return []
-    verification = store.verification(goal.id)
-    verdicts = {each.index: each for each in (verification.verdicts if verification else ())}
+    verdicts = {each.criterion_hash: each for each in _last_verdicts(store, goal)}
     answers = {each.criterion_hash: each for each in store.approvals(goal.id)}
     return [
-        Check(index + 1, criterion, verdicts.get(index), answers.get(criterion.content_hash))
+        Check(index + 1, criterion, verdicts.get(criterion.content_hash), answers.get(criterion.content_hash))
         for index, criterion in enumerate(goal.criteria)
     ]
+
+
+def _last_verdicts(store: GoalStore, goal: Goal) -> Sequence[Verdict]:
+    """The last verdicts, also those at an earlier revision: to complete a goal, or to wake it, raises it."""
+    found = store.verification(goal.id)
+    after = 0
+    while found is None or found.revision < goal.revision:
+        page = store.events(goal.id, after=after)
+        checked = [event for event in page if event.kind is EventKind.CHECKED]
+        found = verification_from_dict(checked[-1].data) if checked else found
+        if len(page) < MAX_PAGE:
+            break
+        after = page[-1].number
+    return found.verdicts if found else ()
 
 
 def show_checks(terminal: Terminal, goal: Goal, checks: Sequence[Check]) -> None:
