@@ -5,16 +5,19 @@ import sys
 from pathlib import Path
 
 from benchmarks import (
+    accounting,
     growth,
     peers,
     postgres,
     prompt,
     report,
     round_trips,
+    sharing,
     sqlite_async,
     sqlite_blocking,
     sqlite_processes,
     start_up,
+    watching,
 )
 from benchmarks.bench import REPOSITORY, open_bench
 from benchmarks.measure import Result
@@ -28,7 +31,10 @@ THEMES = {
         postgres,
         round_trips,
         growth,
+        sharing,
+        watching,
         start_up,
+        accounting,
         prompt,
         peers,
     )

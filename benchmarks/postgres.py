@@ -26,6 +26,9 @@ CALLERS: Final = 32
 PGBENCH_CLIENTS: Final = 8
 LARGEST_KEY: Final = 2**62
 
+_NO_VARIABLES: Final = {None: "NULL", "": "''"}
+"""What pgbench's variables cannot be, and how it is written."""
+
 _SPEED = re.compile(r"^tps = ([0-9.]+) ", re.MULTILINE)
 
 
@@ -37,11 +40,15 @@ class Pgbench:
         self._script = script
         self._seconds = seconds
         turn = recorded(hot.record_turn, Target("", "", "key"))
-        self._constants = {name: str(value) for name, value in turn.items() if name not in ("id", "key")}
+        given = {name: value for name, value in turn.items() if name not in ("id", "key")}
+        self._constants = {name: str(value) for name, value in given.items() if value not in _NO_VARIABLES}
+        statement = load_statements("postgres")["turns.record"]
+        for name in given.keys() - self._constants.keys():
+            statement = re.sub(rf":{name}\b", _NO_VARIABLES[given[name]], statement)
         script.write_text(
             f"\\set id random({FIRST_NUMERIC_ID}, {FIRST_NUMERIC_ID + GOALS - 1})\n"
             f"\\set key random(1, {LARGEST_KEY})\n"
-            f"{load_statements('postgres')['turns.record']};\n"
+            f"{statement};\n"
         )
 
     def seconds_each(self, clients: int) -> float:

@@ -18,6 +18,7 @@ from benchmarks.measure import Result, Work, faster, interleave
 from benchmarks.populate import goals_of_sqlite, populate_sqlite
 from benchmarks.recorded import recorded
 from telic.domain.chain import digest
+from telic.storage.drivers.steady_clock import steady_microseconds
 from telic.storage.statements import load_statements
 
 GOALS: Final = 1_000
@@ -40,6 +41,7 @@ class Aiosqlite:
         """A connection with the settings that Telic has."""
         connection = await aiosqlite.connect(path, isolation_level=None)
         await connection.create_function("telic_digest", 1, digest, deterministic=True)
+        await connection.create_function("telic_now", 0, steady_microseconds)
         for name, value in (("synchronous", "FULL"), ("cache_size", "-65536"), ("foreign_keys", "ON")):
             await connection.execute(f"PRAGMA {name} = {value}")
         return cls(connection)

@@ -15,6 +15,7 @@ from benchmarks.measure import Result, Work, faster, interleave, time_each
 from benchmarks.populate import goals_of_sqlite, populate_sqlite
 from benchmarks.recorded import recorded
 from telic.domain.chain import digest
+from telic.storage.drivers.steady_clock import steady_microseconds
 from telic.storage.statements import load_statements
 
 GOALS: Final = 1_000
@@ -37,6 +38,7 @@ class ApswLoop:
         # Without it SQLite compiles some statements anew at each execution, to look at the bound values.
         self.connection.config(apsw.SQLITE_DBCONFIG_ENABLE_QPSG, 1)
         self.connection.create_scalar_function("telic_digest", digest, 1, deterministic=True)
+        self.connection.create_scalar_function("telic_now", steady_microseconds, 0)
         self.connection.execute("PRAGMA synchronous = FULL; PRAGMA cache_size = -65536")
         self.statements = load_statements("sqlite")
 

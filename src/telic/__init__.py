@@ -1,5 +1,8 @@
 """Telic: durable goals for AI agents."""
 
+from importlib import import_module
+from typing import TYPE_CHECKING
+
 from telic.domain.budget import BillingPolicy, Budget, ModelUsage, TurnUsage, Usage, UsageKind
 from telic.domain.clock import Clock, Instant, SystemClock, from_datetime, to_datetime
 from telic.domain.criteria import Criterion, CriterionKind
@@ -49,10 +52,20 @@ from telic.domain.feed import EventPage, FeedEvent
 from telic.domain.goal import DEFAULT_SCOPE, Actor, Goal, GoalPage, GoalStatus, Reason
 from telic.domain.hold import Hold, HoldState, Reservation
 from telic.domain.lease import Lease, LeaseState
+from telic.domain.report import Reserved, UsageGroup, UsageGrouping, UsageReport, UsageSum
+from telic.domain.snapshot import GoalSnapshot
 from telic.services.async_store import AsyncGoalStore
 from telic.services.connect import connect, connect_async
 from telic.services.store import GoalStore
 from telic.storage.options import Durability
+
+if TYPE_CHECKING:
+    from telic.domain.decision import LoopPolicy
+    from telic.loop.driver import GoalLoop
+    from telic.loop.settings import LoopSettings
+    from telic.loop.verification.verifier import Verifier
+    from telic.services.accounting.awaited import AsyncGoalAccounting
+    from telic.services.accounting.blocking import GoalAccounting
 
 __all__ = [
     "DEFAULT_SCOPE",
@@ -66,6 +79,7 @@ __all__ = [
     "AgentTimedOut",
     "AgentTurnFailed",
     "AmbiguousId",
+    "AsyncGoalAccounting",
     "AsyncGoalStore",
     "BillingPolicy",
     "Budget",
@@ -80,10 +94,13 @@ __all__ = [
     "EventPage",
     "FeedEvent",
     "Goal",
+    "GoalAccounting",
     "GoalError",
+    "GoalLoop",
     "GoalNotActive",
     "GoalNotFound",
     "GoalPage",
+    "GoalSnapshot",
     "GoalStatus",
     "GoalStore",
     "Hold",
@@ -101,11 +118,14 @@ __all__ = [
     "LeaseHeld",
     "LeaseLost",
     "LeaseState",
+    "LoopPolicy",
+    "LoopSettings",
     "ModelUsage",
     "NotAllowed",
     "OutcomeUnknown",
     "Reason",
     "Reservation",
+    "Reserved",
     "SchemaMismatch",
     "StaleUpdate",
     "StoreBusy",
@@ -123,10 +143,30 @@ __all__ = [
     "TurnResult",
     "TurnUsage",
     "Usage",
+    "UsageGroup",
+    "UsageGrouping",
     "UsageKind",
+    "UsageReport",
+    "UsageSum",
+    "Verifier",
     "WorkspaceMissing",
     "connect",
     "connect_async",
     "from_datetime",
     "to_datetime",
 ]
+
+
+def __getattr__(name: str) -> object:
+    """What not every program needs is imported when it is first asked for."""
+    places = {
+        "AsyncGoalAccounting": "telic.services.accounting.awaited",
+        "GoalAccounting": "telic.services.accounting.blocking",
+        "GoalLoop": "telic.loop.driver",
+        "LoopPolicy": "telic.domain.decision",
+        "LoopSettings": "telic.loop.settings",
+        "Verifier": "telic.loop.verification.verifier",
+    }
+    if name not in places:
+        raise AttributeError(f"module 'telic' has no attribute {name!r}")
+    return getattr(import_module(places[name]), name)

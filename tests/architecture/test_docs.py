@@ -61,15 +61,17 @@ def test_the_first_example_is_short() -> None:
     assert len(EXAMPLE.findall(README)[0][0].splitlines()) <= 15
 
 
-def test_the_commands_of_the_readme_run(tmp_path: Path) -> None:
+@pytest.mark.parametrize("page", ["README.md", "docs/howto/workers.md"])
+def test_a_session_of_commands_runs(page: str, tmp_path: Path) -> None:
     """The session of `telic` commands works from the first line to the last."""
-    session = next(block for block in re.findall(r"```console\n(.*?)```", README, re.DOTALL) if "TELIC_STORE" in block)
+    blocks = re.findall(r"```console\n(.*?)```", (ROOT / page).read_text(), re.DOTALL)
+    session = next(block for block in blocks if "TELIC_STORE" in block)
     script = "set -e\n" + "\n".join(line.removeprefix("$ ") for line in session.splitlines())
     path = f"{sysconfig.get_path('scripts')}:{os.environ['PATH']}"
     environment = os.environ | {"PATH": path}
     result = subprocess.run(["bash", "-c", script], capture_output=True, text=True, cwd=tmp_path, env=environment)
     assert result.returncode == 0, result.stderr
-    assert (tmp_path / "goals.jsonl").exists()
+    assert (tmp_path / "goals.db").exists()
 
 
 def test_the_demo_runs(tmp_path: Path) -> None:

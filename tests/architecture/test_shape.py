@@ -109,7 +109,9 @@ def test_statements_and_their_callers_agree() -> None:
         assert set(parameter_names(sqlite[name])) == set(parameter_names(postgres[name])), name
     source = "".join(path.read_text() for path in MODULES)
     used = set(
-        re.findall(r'"((?:goals|turns|events|records|holds|leases|waits|feed|identity)\.(?!db)[a-z_]+)"', source)
+        re.findall(
+            r'"((?:goals|turns|events|loop|records|holds|leases|waits|feed|identity|reports)\.(?!db)[a-z_]+)"', source
+        )
     )
     used |= {"goals.list" + scope + status for scope in ("", "_in_scope") for status in ("", "_with_status")}
     assert used == set(sqlite)

@@ -24,6 +24,11 @@ HOT_CALLS: dict[str, Call] = {
     "find": lambda store, goal_id, number: store.find(goal_id[:20]),
     "list": lambda store, goal_id, number: store.list(),
     "events": lambda store, goal_id, number: store.events(goal_id),
+    "hold": lambda store, goal_id, number: store.hold(goal_id, tokens=5, key=f"hold-{number}"),
+    "claim": lambda store, goal_id, number: store.claim(goal_id, holder="worker"),
+    "claim a scope's": lambda store, goal_id, number: store.claim(scope="default", holder="worker"),
+    "cursor": lambda store, goal_id, number: store.cursor(),
+    "feed": lambda store, goal_id, number: store.events(),
 }
 
 
@@ -61,6 +66,27 @@ async def test_a_transition_is_one_round_trip(open_store: OpenStore, proxy: TcpP
         to_either = await measure(proxy, lambda number: store.transition(goals[7].id, moves[number % 2]))
         to_cleared = await measure(proxy, lambda number: store.clear(goals[number].id))
         assert to_active == to_either == to_cleared == {1}
+
+
+async def test_a_turn_of_a_worker_is_one_round_trip(open_store: OpenStore, proxy: TcpProxy, proxied: str) -> None:
+    """Renewing, holding, and recording a turn that settles its hold under a lease cost exactly one each."""
+    async with open_store(proxied) as store:
+        goal = await store.create("driven", token_budget=1_000_000)
+        lease = await store.claim(goal.id, holder="worker")
+        proxy.delay_seconds = ROUND_TRIP_SECONDS / 2
+        to_renew = await measure(proxy, lambda number: store.renew(lease))
+        to_hold = await measure(proxy, lambda number: store.hold(goal.id, tokens=5, key=f"hold-{number}", lease=lease))
+        to_settle = await measure(
+            proxy,
+            lambda number: store.record_turn(
+                goal.id, tokens=5, key=f"turn-{number}", hold=f"hold-{number}", lease=lease
+            ),
+        )
+        assert to_renew == to_hold == to_settle == {1}
+        for number in range(WARM_UP + MEASURED):
+            await store.hold(goal.id, tokens=5, key=f"unused-{number}")
+        to_release = await measure(proxy, lambda number: store.release(goal.id, f"unused-{number}", lease=lease))
+        assert to_release == {1}
 
 
 async def test_a_repeated_or_refused_call_costs_little_more(

@@ -9,7 +9,12 @@ import pytest
 import telic
 from telic.storage.statements import load_statements, parameter_names
 
-READS_EVERYTHING = {"records.strays": "doctor looks at every row", "identity.get": "the table has one row"}
+READS_EVERYTHING = {
+    "records.strays": "doctor looks at every row",
+    "identity.get": "the table has one row",
+    "reports.ledger": "it groups what it has read, of a part of bounded length",
+    "reports.holds": "as reports.ledger, of the goals of one page",
+}
 STEPS = {
     f"{name} {number}": step
     for name, statement in load_statements("sqlite").items()
@@ -55,6 +60,20 @@ def test_a_key_is_looked_up_and_not_searched_for(name: str, connection: apsw.Con
     """Turns and events are found by goal and key, or by goal and number: never by the goal alone."""
     lines = [line for line in plan_of(connection, STEPS[name]) if line.startswith(("SEARCH turns", "SEARCH events"))]
     assert all("(goal_id=? AND key=?)" in line or "(goal_id=? AND number=?)" in line for line in lines)
+
+
+@pytest.mark.parametrize(
+    ("name", "search"),
+    [
+        ("reports.ledger", "SEARCH turns USING PRIMARY KEY (goal_id=? AND number>? AND number<?)"),
+        ("reports.holds", "SEARCH holds USING INDEX holds_open (goal_id=?)"),
+    ],
+)
+def test_a_report_reads_only_the_lines_of_its_part(name: str, search: str, connection: apsw.Connection) -> None:
+    """What it groups it has found by the goals' ids, and by the lines' numbers."""
+    lines = plan_of(connection, load_statements("sqlite")[name])
+    assert search in lines
+    assert not [line for line in lines if line.startswith("SCAN ") and "json_each" not in line]
 
 
 def test_the_check_sees_a_missing_index(connection: apsw.Connection) -> None:

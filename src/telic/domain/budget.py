@@ -111,12 +111,19 @@ class ModelUsage:
         Raises:
             InvalidNumber: they are more than 2**53 - 1.
         """
-        billed = {
-            BillingPolicy.INPUT_AND_OUTPUT: self.input_tokens + self.output_tokens,
-            BillingPolicy.WITHOUT_CACHED: self.input_tokens - self.cached_input_tokens + self.output_tokens,
-            BillingPolicy.OUTPUT: self.output_tokens,
-        }
-        return TurnUsage(tokens=billed[policy], **{name: getattr(self, name) for name in MODEL_COUNTERS})
+        tokens = billed_tokens(policy, self.input_tokens, self.cached_input_tokens, self.output_tokens)
+        return TurnUsage(tokens=tokens, **{name: getattr(self, name) for name in MODEL_COUNTERS})
+
+
+def billed_tokens(policy: BillingPolicy, input_tokens: int, cached_input_tokens: int, output_tokens: int) -> int:
+    """How many of a model's tokens count; of several responses' sums as of one response."""
+    match policy:
+        case BillingPolicy.INPUT_AND_OUTPUT:
+            return input_tokens + output_tokens
+        case BillingPolicy.WITHOUT_CACHED:
+            return input_tokens - cached_input_tokens + output_tokens
+        case BillingPolicy.OUTPUT:
+            return output_tokens
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

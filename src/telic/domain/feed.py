@@ -13,7 +13,7 @@ from typing import overload
 from telic.domain.errors import InvalidCursor
 from telic.domain.events import Event
 
-_CURSOR = re.compile(r"([0-9a-f]{32})/([0-9:,]{0,4000})/([0-9:,]{0,4000})/([0-9]{1,18})")
+_CURSOR = re.compile(r"([0-9a-f]{32})/([0-9:,]{0,100000})/([0-9:,]{0,100000})/([0-9]{1,18})")
 _SNAPSHOT = re.compile(r"([0-9]{1,18}):([0-9]{1,18}):((?:[0-9]{1,18},)*[0-9]{1,18})?")
 
 

@@ -1,13 +1,18 @@
-"""Goals, events and turns as JSON: the one shape that the command, exports and programs share."""
+"""Goals, events, turns and reports as JSON: the one shape that the command, exports and programs share."""
 
+from dataclasses import asdict
 from typing import Any
 
 from telic.domain.budget import TurnUsage, UsageKind
 from telic.domain.clock import Instant, from_datetime, to_datetime
 from telic.domain.errors import GoalError, StoreCorrupt
 from telic.domain.events import Event, EventKind, Turn
+from telic.domain.feed import FeedEvent
 from telic.domain.goal import Actor, Goal
 from telic.domain.history import GoalHistory, replay
+from telic.domain.hold import Hold
+from telic.domain.lease import Lease
+from telic.domain.report import UsageReport, UsageSum
 
 FORMAT_VERSION = 1
 
@@ -72,6 +77,48 @@ def turn_to_json(turn: Turn) -> dict[str, Any]:
         "kind": turn.kind.value,
         "model": turn.model,
         "hash": turn.hash,
+    }
+
+
+def hold_to_json(hold: Hold) -> dict[str, Any]:
+    """The hold under its field names."""
+    return {
+        "goal_id": hold.goal_id,
+        "key": hold.key,
+        "reserved": hold.reserved.as_dict(),
+        "placed_at": time_to_json(hold.placed_at),
+        "state": hold.state.value,
+        "turn_key": hold.turn_key,
+    }
+
+
+def lease_to_json(lease: Lease) -> dict[str, Any]:
+    """The lease under its field names."""
+    return {"goal": goal_to_json(lease.goal), "holder": lease.holder, "token": lease.token}
+
+
+def feed_event_to_json(event: FeedEvent) -> dict[str, Any]:
+    """The event with its goal's scope and the cursor that continues after it."""
+    return {"cursor": event.cursor, "scope": event.scope, "event": event_to_json(event.event)}
+
+
+def usage_sum_to_json(sum: UsageSum) -> dict[str, Any]:
+    """The sum under its field names."""
+    return {
+        "lines": sum.lines,
+        "usage": sum.usage.as_dict(),
+        "held": asdict(sum.held),
+        "uncertain": asdict(sum.uncertain),
+    }
+
+
+def report_to_json(report: UsageReport) -> dict[str, Any]:
+    """The report under its field names."""
+    return {
+        "by": report.by.value,
+        "groups": [{"name": group.name, **usage_sum_to_json(group.sum)} for group in report.groups],
+        "left_out": report.left_out,
+        "total": usage_sum_to_json(report.total),
     }
 
 

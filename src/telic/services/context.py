@@ -1,9 +1,10 @@
 """What both stores bring to a call: the clock, new ids and keys, and the host's settings."""
 
+import itertools
 from collections.abc import Sequence
 
 from telic.domain.budget import BillingPolicy, Budget, ModelUsage, TurnUsage
-from telic.domain.clock import Clock, SystemClock
+from telic.domain.clock import Clock, Instant, SystemClock
 from telic.domain.criteria import Criterion
 from telic.domain.errors import InvalidInput
 from telic.domain.goal import Actor
@@ -19,11 +20,19 @@ class Context:
     def __init__(self, clock: Clock | None, model_may_create: bool) -> None:
         self._clock = clock or SystemClock()
         self._model_may_create = model_may_create
+        self._numbers = itertools.count(1)
+        self.calls = 0
+        """Another number after every mutating call: a watcher may have to wait to hear of its own process's."""
+
+    def now(self) -> Instant:
+        """The present instant, by the store's clock."""
+        return self._clock.now()
 
     def call(
         self, actor: Actor, key: str | None, expected_revision: int | None = None, lease: Lease | None = None
     ) -> Call:
         """The call as it is made now, with a new key where none is given."""
+        self.calls = next(self._numbers)
         return Call(self._clock.now(), actor, new_key() if key is None else key, expected_revision, lease)
 
     def new_goal(

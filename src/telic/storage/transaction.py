@@ -98,7 +98,7 @@ class Driver(Protocol):
         ...
 
     def changes(self) -> Changes:
-        """A new watch over what anybody commits, for one thread."""
+        """A new watch over what anybody commits: one thread waits with it, any may ask for its token."""
         ...
 
     def inspect(self) -> list[Finding]:

@@ -6,10 +6,23 @@ from collections.abc import Sequence
 
 import click
 
-from telic.domain.errors import GoalError, OutcomeUnknown, StaleUpdate
-from telic.interfaces.cli import goals, history, transfer
+from telic.domain.errors import BudgetExceeded, GoalError, OutcomeUnknown, StaleUpdate
+from telic.interfaces.cli import (
+    approvals,
+    goals,
+    history,
+    hook,
+    install,
+    moves,
+    sharing,
+    transfer,
+    usage,
+    watch,
+    worker,
+)
+from telic.interfaces.cli import run as running
 from telic.interfaces.cli.failures import EXIT_INTERRUPTED, failure
-from telic.interfaces.cli.terminal import Terminal
+from telic.interfaces.cli.terminal import ReaderGone, Terminal
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
@@ -22,7 +35,7 @@ def telic() -> None:
     """
 
 
-for module in (goals, history, transfer):
+for module in (goals, moves, running, worker, approvals, history, sharing, usage, watch, transfer, hook, install):
     for command in module.COMMANDS:
         telic.add_command(command)
 
@@ -43,7 +56,7 @@ def run(arguments: Sequence[str]) -> int:
         code, hint = failure(error)
         terminal.error(error.code, str(error), retryable=error.retryable, hint=_own_hint(error) or hint)
         return code
-    except BrokenPipeError:
+    except (ReaderGone, BrokenPipeError):
         # The reader has seen enough; writing the rest at exit would fail once more.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
@@ -61,6 +74,8 @@ def _own_hint(error: GoalError) -> str | None:
     match error:
         case StaleUpdate():
             return f"look at it with telic show {error.goal.id}, then repeat with --revision {error.goal.revision}"
+        case BudgetExceeded() if error.asked:
+            return "telic budget ID 4M raises it; telic holds ID shows what is held"
         case OutcomeUnknown(key=str(key)):
             return f"repeat the command with --key {key}; it then happens exactly once"
         case _:

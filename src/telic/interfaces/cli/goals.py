@@ -1,45 +1,34 @@
-"""Commands that make, show and change goals."""
+"""Commands that make, show and redefine goals."""
 
 import shlex
-from collections.abc import Callable
-from typing import Any
 
 import click
 
 from telic.domain.amounts import parse_budget
-from telic.domain.budget import Budget
+from telic.domain.budget import BillingPolicy, Budget
 from telic.domain.criteria import Criterion
 from telic.domain.errors import InvalidInput
-from telic.domain.goal import Goal, GoalStatus, Reason
+from telic.domain.goal import GoalStatus
 from telic.domain.jsonable import goal_to_json
-from telic.domain.lifecycle import REASONS
 from telic.domain.limits import DEFAULT_MAX_CHARS
+from telic.interfaces.cli import options
+from telic.interfaces.cli.details import look, show_details
 from telic.interfaces.cli.failures import EXIT_NOTHING_THERE
 from telic.interfaces.cli.render import show_goal, show_goals
 from telic.interfaces.cli.session import Session, command
 
-Option = Callable[[Any], Any]
-
-_key = click.option("--key", help="Makes the call happen once, however often it is repeated.")
-_revision = click.option("--revision", type=int, help="Refuse unless the goal is at this revision.")
-_note = click.option("--note", help="A free remark, kept in the history.")
-_id = click.argument("goal_id", metavar="[ID]", required=False)
 _max_chars = click.option("--max-chars", type=int, default=DEFAULT_MAX_CHARS, show_default=True, help="Longest text.")
 _checks = click.option("--check", "checks", multiple=True, help="A command that must exit with 0; no shell runs it.")
 _judges = click.option("--judge", "judges", multiple=True, help="A question that a judging model must answer with yes.")
 _approvals = click.option("--approve", "approvals", multiple=True, help="What a person must approve.")
 
 
-def _budgets(help: str) -> Option:
-    return click.option("--budget", "budgets", multiple=True, metavar="AMOUNT", help=help)
+def criteria_of(checks: tuple[str, ...], judges: tuple[str, ...], approvals: tuple[str, ...]) -> list[Criterion]:
+    """The criteria that were typed, commands first.
 
-
-def _reason(status: GoalStatus, default: Reason) -> Option:
-    choices = sorted(reason.value for reason in REASONS[status])
-    return click.option("--reason", type=click.Choice(choices), default=default.value, show_default=True)
-
-
-def _criteria(checks: tuple[str, ...], judges: tuple[str, ...], approvals: tuple[str, ...]) -> list[Criterion]:
+    Raises:
+        InvalidInput: one cannot be read.
+    """
     try:
         commands = [Criterion.command(shlex.split(check)) for check in checks]
     except ValueError as error:
@@ -49,12 +38,19 @@ def _criteria(checks: tuple[str, ...], judges: tuple[str, ...], approvals: tuple
 
 @click.command()
 @click.argument("text")
-@_budgets("2M or 500k tokens, $5, 90m or 2h of active time, 40turns; may be repeated.")
+@options.budgets("2M or 500k tokens, $5, 90m or 2h of active time, 40turns; may be repeated.")
 @_checks
 @_judges
 @_approvals
 @_max_chars
-@_key
+@click.option(
+    "--billing",
+    type=click.Choice([policy.value.replace("_", "-") for policy in BillingPolicy]),
+    default="input-and-output",
+    show_default=True,
+    help="Which of a model's tokens the budget counts.",
+)
+@options.key
 @command(creates=True)
 def create(
     session: Session,
@@ -64,6 +60,7 @@ def create(
     judges: tuple[str, ...],
     approvals: tuple[str, ...],
     max_chars: int,
+    billing: str,
     key: str | None,
 ) -> None:
     """Make TEXT the scope's active goal; the former one is paused."""
@@ -71,13 +68,14 @@ def create(
         text,
         scope=session.scope,
         budget=parse_budget(budgets, Budget()),
-        criteria=_criteria(checks, judges, approvals),
+        criteria=criteria_of(checks, judges, approvals),
         max_chars=max_chars,
+        billing=BillingPolicy(billing.replace("-", "_")),
         actor=session.actor,
         key=key,
     )
-    show_goal(session.terminal, goal)
-    session.terminal.hint(f"telic record {goal.id} --tokens N accounts a turn; telic pause {goal.id} stops it")
+    hint = f"telic record {goal.id} --tokens N accounts a turn; telic pause {goal.id} stops it"
+    session.show_changed(goal, hint)
 
 
 @click.command()
@@ -126,89 +124,11 @@ def list_goals(
 
 
 @click.command()
-@_id
+@options.goal_id
 @command()
 def show(session: Session, goal_id: str | None) -> None:
-    """Show a goal."""
-    show_goal(session.terminal, session.goal(goal_id))
-
-
-@click.command()
-@_id
-@_reason(GoalStatus.PAUSED, Reason.USER)
-@_note
-@_revision
-@_key
-@command()
-def pause(
-    session: Session, goal_id: str | None, reason: str, note: str | None, revision: int | None, key: str | None
-) -> None:
-    """Pause a goal."""
-    goal = session.goal(goal_id)
-    goal = session.store.pause(
-        goal.id, expected_revision=revision, reason=Reason(reason), note=note, actor=session.actor, key=key
-    )
-    _show_changed(session, goal, f"telic resume {goal.id} goes on")
-
-
-def _show_changed(session: Session, goal: Goal, hint: str) -> None:
-    show_goal(session.terminal, goal)
-    session.terminal.hint(hint)
-
-
-@click.command()
-@_id
-@_budgets("Set this budget first; what is not named stays.")
-@_note
-@_revision
-@_key
-@command()
-def resume(
-    session: Session,
-    goal_id: str | None,
-    budgets: tuple[str, ...],
-    note: str | None,
-    revision: int | None,
-    key: str | None,
-) -> None:
-    """Make a paused goal active; the scope's active goal is paused instead."""
-    goal = session.resumable(goal_id)
-    budget = parse_budget(budgets, goal.budget) if budgets else None
-    goal = session.store.resume(
-        goal.id, budget=budget, expected_revision=revision, note=note, actor=session.actor, key=key
-    )
-    _show_changed(session, goal, f"telic record {goal.id} --tokens N accounts a turn")
-
-
-@click.command()
-@_id
-@_note
-@_revision
-@_key
-@command()
-def complete(session: Session, goal_id: str | None, note: str | None, revision: int | None, key: str | None) -> None:
-    """Complete a goal, also a paused one."""
-    goal = session.goal(goal_id)
-    goal = session.store.complete(goal.id, expected_revision=revision, note=note, actor=session.actor, key=key)
-    _show_changed(session, goal, f"telic events {goal.id} tells its history")
-
-
-@click.command()
-@_id
-@_reason(GoalStatus.CLEARED, Reason.DISMISSED)
-@_note
-@_revision
-@_key
-@command()
-def clear(
-    session: Session, goal_id: str | None, reason: str, note: str | None, revision: int | None, key: str | None
-) -> None:
-    """Give a goal up, for good; its history stays."""
-    goal = session.goal(goal_id)
-    goal = session.store.clear(
-        goal.id, expected_revision=revision, reason=Reason(reason), note=note, actor=session.actor, key=key
-    )
-    _show_changed(session, goal, 'telic create "…" makes the next one')
+    """Show a goal: where it stands, what it used, who drives it, what is held or awaited, how it was checked."""
+    show_details(session.terminal, look(session.store, session.goal(goal_id)))
 
 
 @click.command()
@@ -219,8 +139,8 @@ def clear(
 @_approvals
 @click.option("--no-criteria", is_flag=True, help="Take all criteria away.")
 @_max_chars
-@_revision
-@_key
+@options.revision
+@options.key
 @command()
 def edit(
     session: Session,
@@ -235,7 +155,7 @@ def edit(
     key: str | None,
 ) -> None:
     """Change a goal's TEXT, its criteria, or both; its usage stays."""
-    criteria = _criteria(checks, judges, approvals)
+    criteria = criteria_of(checks, judges, approvals)
     goal = session.store.edit(
         session.goal(goal_id).id,
         text=text,
@@ -245,14 +165,14 @@ def edit(
         actor=session.actor,
         key=key,
     )
-    _show_changed(session, goal, f"telic events {goal.id} tells what changed")
+    session.show_changed(goal, f"telic events {goal.id} tells what changed")
 
 
 @click.command()
 @click.argument("goal_id", metavar="ID")
 @click.argument("amounts", nargs=-1, metavar="AMOUNT…")
-@_revision
-@_key
+@options.revision
+@options.key
 @command()
 def budget(session: Session, goal_id: str, amounts: tuple[str, ...], revision: int | None, key: str | None) -> None:
     """Set a goal's budget: 2M or 500k tokens, $5, 90m or 2h of active time, 40turns, or none.
@@ -265,7 +185,7 @@ def budget(session: Session, goal_id: str, amounts: tuple[str, ...], revision: i
         seen = goal.revision if revision is None and key is None else revision
         goal = session.store.set_budget(goal.id, wanted, expected_revision=seen, actor=session.actor, key=key)
     hint = f"telic resume {goal.id} goes on" if goal.status is GoalStatus.PAUSED else f"telic show {goal.id}"
-    _show_changed(session, goal, hint)
+    session.show_changed(goal, hint)
 
 
-COMMANDS = (create, active, list_goals, show, pause, resume, complete, clear, edit, budget)
+COMMANDS = (create, active, list_goals, show, edit, budget)

@@ -1,68 +1,81 @@
 """Commands on the ledger and the history: recording turns, reading both, checking all."""
 
+from typing import Any
+
 import click
 
-from telic.domain.amounts import parse_limit
-from telic.domain.budget import TurnUsage
-from telic.domain.errors import InvalidNumber
+from telic.domain.budget import ModelUsage, TurnUsage, UsageKind
 from telic.domain.goal import Actor
 from telic.domain.jsonable import goal_to_json, turn_to_json
+from telic.interfaces.cli import options
 from telic.interfaces.cli.failures import EXIT_FOUND_PROBLEMS
-from telic.interfaces.cli.render import show_events, show_goal, show_turns
+from telic.interfaces.cli.options import amount, lease_of
+from telic.interfaces.cli.render import show_events, show_turns
 from telic.interfaces.cli.session import Session, command
 from telic.services.doctor import Finding, Level, examine
 
-_id = click.argument("goal_id", metavar="[ID]", required=False)
+_KINDS = [kind.value.replace("_", "-") for kind in UsageKind]
 _after = click.option("--after", type=int, default=0, help="Only numbers above this.")
 _limit = click.option("--limit", type=int, default=1000, show_default=True, help="At most so many.")
 
 
 @click.command()
-@_id
-@click.option("--tokens", default="0", metavar="N", help="What the budget counts; 1500, 2k or 1M.")
-@click.option("--input", "input_tokens", type=int, default=0, help="Input tokens.")
+@options.goal_id
+@click.option("--tokens", metavar="N", help="What the budget counts, 1500 or 2k; else the goal's billing policy says.")
+@click.option("--input", "input_tokens", type=int, default=0, help="Input tokens, cached ones among them.")
 @click.option("--cached", "cached_input_tokens", type=int, default=0, help="Cached input tokens.")
-@click.option("--output", "output_tokens", type=int, default=0, help="Output tokens.")
+@click.option("--output", "output_tokens", type=int, default=0, help="Output tokens, reasoning among them.")
 @click.option("--reasoning", "reasoning_tokens", type=int, default=0, help="Reasoning tokens.")
 @click.option("--time", "active_time", metavar="AMOUNT", help="Active time: 90s, 5m.")
 @click.option("--cost", metavar="AMOUNT", help="Money: $0.25.")
+@click.option("--kind", type=click.Choice(_KINDS), default="work", show_default=True, help="Only work is a turn.")
+@click.option("--model", metavar="NAME", help="The model that was called.")
+@click.option("--hold", metavar="KEY", help="The hold that this settles.")
+@options.lease
 @click.option("--key", help="The turn's key: the same key is counted once.")
 @command(actor=Actor.HOST)
 def record(
     session: Session,
     goal_id: str | None,
-    tokens: str,
-    active_time: str | None,
-    cost: str | None,
+    tokens: str | None,
+    kind: str,
+    model: str | None,
+    hold: str | None,
+    holder: str | None,
+    lease_token: int | None,
     key: str | None,
-    **components: int,
+    **amounts: Any,
 ) -> None:
-    """Account one turn to a goal."""
-    usage = TurnUsage(
-        tokens=_amount("tokens", tokens),
-        active_microseconds=_amount("active_microseconds", active_time),
-        cost_microunits=_amount("cost_microunits", cost),
-        **components,
+    """Account one turn, or what was consumed on its behalf, to a goal."""
+    goal = session.goal(goal_id)
+    result = session.store.record_turn(
+        goal.id,
+        usage=_usage(tokens, **amounts),
+        kind=UsageKind(kind.replace("-", "_")),
+        model=model,
+        hold=hold,
+        lease=lease_of(goal, holder, lease_token),
+        actor=session.actor,
+        key=key,
     )
-    result = session.store.record_turn(session.goal(goal_id).id, usage=usage, actor=session.actor, key=key)
     if session.terminal.as_json:
         session.terminal.json({"goal": goal_to_json(result.goal), "turn": turn_to_json(result.turn)})
         return
-    show_goal(session.terminal, result.goal)
-    session.terminal.hint(f"telic turns {result.goal.id} shows the ledger")
+    session.show_changed(result.goal, f"telic turns {result.goal.id} shows the ledger")
 
 
-def _amount(name: str, text: str | None) -> int:
-    if text is None:
-        return 0
-    meant, amount = parse_limit(text)
-    if meant != name:
-        raise InvalidNumber(f"{text!a} is an amount of {meant}, not of {name}")
-    return amount
+def _usage(
+    tokens: str | None, *, active_time: str | None, cost: str | None, **components: int
+) -> TurnUsage | ModelUsage:
+    microseconds, microunits = amount("active_microseconds", active_time), amount("cost_microunits", cost)
+    if tokens is None:
+        return ModelUsage(active_microseconds=microseconds, cost_microunits=microunits, **components)
+    billed = amount("tokens", tokens)
+    return TurnUsage(tokens=billed, active_microseconds=microseconds, cost_microunits=microunits, **components)
 
 
 @click.command()
-@_id
+@options.goal_id
 @_after
 @_limit
 @command()
@@ -72,7 +85,7 @@ def events(session: Session, goal_id: str | None, after: int, limit: int) -> Non
 
 
 @click.command()
-@_id
+@options.goal_id
 @_after
 @_limit
 @command()

@@ -1,8 +1,9 @@
 """Goals, events and turns as a person reads them."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from telic.domain.amounts import show_amount
+from telic.domain.budget import LIMITS
 from telic.domain.clock import Instant, to_datetime
 from telic.domain.criteria import Criterion
 from telic.domain.events import Event, Turn
@@ -18,13 +19,20 @@ def show_goal(terminal: Terminal, goal: Goal) -> None:
     if terminal.as_json:
         terminal.json(goal_to_json(goal))
         return
+    show_facts(terminal, goal, ())
+
+
+def show_facts(terminal: Terminal, goal: Goal, more: Sequence[tuple[str, str]]) -> None:
+    """The goal in full as text, with more facts about it."""
     terminal.line(goal.text if "\n" not in goal.text else goal.text.replace("\n", " ⏎ "))
-    for name, value in _facts(goal):
+    for name, value in [*_facts(goal), *more]:
         terminal.line(f"  {name:<10} {value}")
 
 
 def _facts(goal: Goal) -> list[tuple[str, str]]:
     facts = [("id", goal.id), ("scope", goal.scope), ("status", _standing(goal)), ("revision", str(goal.revision))]
+    if goal.is_waiting:
+        facts.append(("wakes", _waking(goal)))
     facts += [("criterion", _criterion(criterion)) for criterion in goal.criteria]
     facts += _spending(goal)
     facts += [("created", show_time(goal.created_at)), ("updated", show_time(goal.updated_at))]
@@ -34,6 +42,12 @@ def _facts(goal: Goal) -> list[tuple[str, str]]:
 def _standing(goal: Goal) -> str:
     reason = f" ({goal.reason})" if goal.reason else ""
     return f"{goal.status}{reason}" + (f": {goal.note}" if goal.note else "")
+
+
+def _waking(goal: Goal) -> str:
+    at = "" if goal.wake_at is None else f"at {show_time(goal.wake_at)}"
+    signal = "" if goal.wake_signal is None else f"on the signal {goal.wake_signal}"
+    return " or ".join(filter(None, [at, signal]))
 
 
 def _criterion(criterion: Criterion) -> str:
@@ -52,6 +66,20 @@ def _spending(goal: Goal) -> list[tuple[str, str]]:
 
 def _of(name: str, limit: int | None) -> str:
     return "" if limit is None else f" of {show_amount(name, limit)}"
+
+
+def show_amounts(amounts: Mapping[str, int]) -> str:
+    """What was consumed or reserved, without what is nothing: `1,500 tokens, 1m30s, $0.25`."""
+    shown = [
+        show_amount(name, amount) + (f" {_plural(amount, name[:-1])}" if name in ("turns", "tokens") else "")
+        for name, amount in amounts.items()
+        if amount and name in LIMITS
+    ]
+    return ", ".join(shown) or "nothing"
+
+
+def _plural(count: int, noun: str) -> str:
+    return noun if count == 1 else f"{noun}s"
 
 
 def show_time(instant: Instant) -> str:
@@ -85,11 +113,12 @@ def show_events(terminal: Terminal, events: Sequence[Event]) -> None:
     if terminal.as_json:
         terminal.json([event_to_json(event) for event in events])
         return
-    rows = [[str(event.number), show_time(event.at), event.kind, event.actor, _data(event)] for event in events]
+    rows = [[str(event.number), show_time(event.at), event.kind, event.actor, event_data(event)] for event in events]
     terminal.table(["number", "at", "event", "actor", "data"], rows)
 
 
-def _data(event: Event) -> str:
+def event_data(event: Event) -> str:
+    """What the event changed, as `name=value`."""
     return " ".join(f"{name}={value}" for name, value in event.data.items() if value not in (None, [], {}))
 
 
@@ -102,6 +131,8 @@ def show_turns(terminal: Terminal, turns: Sequence[Turn]) -> None:
         [
             str(turn.number),
             show_time(turn.at),
+            turn.kind,
+            turn.model or "",
             show_amount("tokens", turn.usage.tokens),
             show_amount("active_microseconds", turn.usage.active_microseconds),
             show_amount("cost_microunits", turn.usage.cost_microunits),
@@ -109,4 +140,4 @@ def show_turns(terminal: Terminal, turns: Sequence[Turn]) -> None:
         ]
         for turn in turns
     ]
-    terminal.table(["number", "at", "tokens", "time", "cost", "key"], rows)
+    terminal.table(["number", "at", "kind", "model", "tokens", "time", "cost", "key"], rows)

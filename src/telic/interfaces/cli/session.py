@@ -11,7 +11,8 @@ import click
 
 from telic.domain.errors import GoalNotFound, InvalidInput
 from telic.domain.goal import DEFAULT_SCOPE, Actor, Goal, GoalStatus
-from telic.interfaces.cli.terminal import Terminal
+from telic.interfaces.cli.render import show_goal
+from telic.interfaces.cli.terminal import ReaderGone, Terminal
 from telic.services.connect import connect
 from telic.services.store import GoalStore
 
@@ -67,6 +68,11 @@ class Session:
             raise NothingActive(self.scope)
         return found
 
+    def show_changed(self, goal: Goal, hint: str) -> None:
+        """The goal as it now is, and what can come next, were shown."""
+        show_goal(self.terminal, goal)
+        self.terminal.hint(hint)
+
     def resumable(self, typed: str | None) -> Goal:
         """The goal to resume: by a prefix of its id, or the scope's only paused one."""
         if typed is not None:
@@ -96,7 +102,11 @@ def command(*, creates: bool = False, actor: Actor = Actor.USER) -> Callable[[Fu
             session = Session(store, scope, Actor(actor), Terminal(as_json=as_json), creates)
             context = click.get_current_context()
             context.call_on_close(session.close)
-            return function(session, **arguments)
+            try:
+                return function(session, **arguments)
+            except BrokenPipeError as error:
+                # Click would make a failure of it.
+                raise ReaderGone from error
 
         for option in _shared_options(actor):
             call = option(call)

@@ -2,10 +2,14 @@
 
 import json
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Collection, Sequence
 from typing import Any, TextIO
 
 from telic.prompt.escape import visible
+
+
+class ReaderGone(Exception):
+    """Whoever read the output has seen enough."""
 
 
 class Terminal:
@@ -43,9 +47,46 @@ class Terminal:
         if hint is not None:
             self.hint(hint)
 
-    def table(self, columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
-        """A table on a terminal, and lines with tabs between the cells elsewhere."""
-        if not self._output.isatty():
+    def cursor(self, cursor: str) -> None:
+        """Where to go on, on standard error."""
+        self._errors.write(
+            json.dumps({"cursor": cursor}) + "\n" if self.as_json else f"hint: go on with --after {cursor}\n"
+        )
+
+    def flush(self) -> None:
+        """What was written can be read."""
+        self._output.flush()
+        self._errors.flush()
+
+    @property
+    def is_screen(self) -> bool:
+        """Whether a person reads along."""
+        return self._output.isatty()
+
+    def status_line(self) -> "StatusLine | None":
+        """A line that stays below all others and can be rewritten; None where nobody would see it."""
+        return StatusLine(self._output) if self.is_screen and not self.as_json else None
+
+    def row(self, cells: Sequence[str], widths: Sequence[int]) -> None:
+        """Cells of these widths on a terminal, and with tabs between them elsewhere."""
+        if not self.is_screen:
+            self.line_of_cells(cells)
+            return
+        self.line("  ".join(f"{visible(cell):<{width}}" for cell, width in zip(cells, widths, strict=True)).rstrip())
+
+    def table(
+        self,
+        columns: Sequence[str],
+        rows: Sequence[Sequence[str]],
+        *,
+        numbers: Collection[str] = (),
+        has_total: bool = False,
+    ) -> None:
+        """A table on a terminal, and lines with tabs between the cells elsewhere.
+
+        Columns of numbers are set flush right; with `has_total`, a line goes above the last row.
+        """
+        if not self.is_screen:
             for row in [columns, *rows]:
                 self.line_of_cells(row)
             return
@@ -54,11 +95,56 @@ class Terminal:
         from rich.table import Table
         from rich.text import Text
 
-        table = Table(*columns, box=box.SIMPLE_HEAD)
-        for row in rows:
-            table.add_row(*(Text(visible(cell)) for cell in row))
+        table = Table(box=box.SIMPLE_HEAD)
+        for place, name in enumerate(columns):
+            # Half an id names nothing, and half a number misleads: other columns give way.
+            whole = (
+                max(len(visible(row[place])) for row in [columns, *rows]) if name in {columns[0], *numbers} else None
+            )
+            table.add_column(name, justify="right" if name in numbers else "left", min_width=whole)
+        for number, row in enumerate(rows, 1):
+            table.add_row(*(Text(visible(cell)) for cell in row), end_section=has_total and number == len(rows) - 1)
         Console(file=self._output, markup=False, highlight=False, emoji=False).print(table)
 
     def line_of_cells(self, cells: Sequence[str]) -> None:
         """The cells with tabs between them; none can hold one of its own."""
         self._output.write("\t".join(visible(cell) for cell in cells) + "\n")
+
+
+class StatusLine:
+    """The last line of a terminal, rewritten twice a second, with lines of text going by above it."""
+
+    def __init__(self, output: TextIO) -> None:
+        from rich.console import Console
+        from rich.live import Live
+
+        self._text: Callable[[], str] = str
+        self._console = Console(file=output, markup=False, highlight=False, emoji=False)
+        self._live = Live(
+            get_renderable=self._render,
+            console=self._console,
+            refresh_per_second=2,
+            transient=True,
+            redirect_stdout=False,
+            redirect_stderr=False,
+        )
+        self._live.start()
+
+    def _render(self) -> Any:
+        from rich.text import Text
+
+        return Text(visible(self._text()), no_wrap=True, overflow="ellipsis", style="bold")
+
+    def show(self, text: Callable[[], str]) -> None:
+        """The line says what the function gives, each time that it is drawn."""
+        self._text = text
+
+    def line(self, text: str) -> None:
+        """One line of text above it."""
+        from rich.text import Text
+
+        self._console.print(Text(visible(text)))
+
+    def close(self) -> None:
+        """The line is gone."""
+        self._live.stop()

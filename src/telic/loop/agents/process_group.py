@@ -1,11 +1,15 @@
-"""Whether anyone of a process group lives, and signals to all of it."""
+"""Whether anyone of a process group lives, and signals to all of it; whether a process lives, and its children."""
 
+import contextlib
 import os
+import signal
+import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
 
 _PROCESSES: Final = Path("/proc")
+_LIST_PROCESSES: Final = ("/bin/ps", "-A", "-o", "pid=,ppid=")
 _DEAD: Final = (b"Z", b"X")
 
 
@@ -36,7 +40,48 @@ def _states(group: int) -> Iterator[bytes]:
             text = path.read_bytes()
         except OSError:
             continue
-        # The name in parentheses may itself hold parentheses and spaces.
-        state, _, member_of = text.rpartition(b") ")[2].split(maxsplit=3)[:3]
+        state, _, member_of = _fields(text)
         if int(member_of) == group:
             yield state
+
+
+def _fields(text: bytes) -> list[bytes]:
+    """A process's state, parent and group."""
+    # The name in parentheses may itself hold parentheses and spaces.
+    return text.rpartition(b") ")[2].split(maxsplit=3)[:3]
+
+
+def process_lives(process_id: int) -> bool:
+    """Whether there is such a process that is more than a zombie, whoever owns it."""
+    try:
+        os.kill(process_id, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        return True
+    try:
+        return _fields((_PROCESSES / str(process_id) / "stat").read_bytes())[0] not in _DEAD
+    except OSError:
+        return not _PROCESSES.joinpath("self").exists()
+
+
+def kill_children() -> None:
+    """Whatever this process has started is killed, with the groups that its children lead. Nobody waits for them."""
+    for child in _children():
+        if not signal_group(child, signal.SIGKILL):
+            with contextlib.suppress(ProcessLookupError, PermissionError):
+                os.kill(child, signal.SIGKILL)
+
+
+def _children() -> list[int]:
+    if not _PROCESSES.joinpath("self").exists():
+        listed = subprocess.run(_LIST_PROCESSES, capture_output=True, text=True, check=False).stdout.split()
+        return [
+            int(child) for child, parent in zip(listed[::2], listed[1::2], strict=False) if int(parent) == os.getpid()
+        ]
+    found: list[int] = []
+    for path in _PROCESSES.glob("[0-9]*/stat"):
+        with contextlib.suppress(OSError):
+            if int(_fields(path.read_bytes())[1]) == os.getpid():
+                found.append(int(path.parent.name))
+    return found

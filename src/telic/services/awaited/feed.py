@@ -74,8 +74,9 @@ class FeedCalls(StoreBase):
         follower = Follower(scope, goal_id, after, idle_seconds)
         try:
             while not follower.has_ended:
-                token = changes.token()
+                token = None
                 try:
+                    token = changes.token()
                     page = await self._driver.run(follower.next_page, Mode.READ, None)
                 except follower.PASSING as error:
                     follower.missed(error)

@@ -109,6 +109,7 @@ class PostgresDriver:
 
     def close(self) -> None:
         """See `Driver.close`."""
+        self._server.is_closed = True
         self._pool.close()
 
 

@@ -55,7 +55,6 @@ class AsyncPostgresDriver:
     def __init__(self, server: PostgresServer) -> None:
         self._server = server
         self._pool = AsyncConnectionPool(server)
-        self._is_closed = False
         carriers = max(1, server.options.pool_size // 2)
         self._queue = StatementQueue(server, self._pool, carriers)
 
@@ -68,7 +67,7 @@ class AsyncPostgresDriver:
 
     async def run(self, operation: Operation[T], mode: Mode, key: str | None) -> T:
         """See `Driver.run`; other tasks go on meanwhile."""
-        if self._is_closed:
+        if self._server.is_closed:
             raise StoreClosed("the store is closed")
         replays = Replays(self._server.options.timeout_seconds)
         while True:
@@ -104,7 +103,7 @@ class AsyncPostgresDriver:
 
     async def close(self) -> None:
         """See `Driver.close`."""
-        self._is_closed = True
+        self._server.is_closed = True
         await self._queue.finish()
         await self._pool.close()
 

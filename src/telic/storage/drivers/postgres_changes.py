@@ -8,8 +8,9 @@ import asyncio
 import contextlib
 import os
 import select
+import threading
 import time
-from collections.abc import Hashable
+from collections.abc import Hashable, Iterator
 from typing import Any, Final
 
 import psycopg
@@ -32,11 +33,13 @@ class _Listener:
         self._count = 0
         self._next_attempt = 0.0
         self._is_closed = False
+        self._lock = threading.Lock()
 
     def token(self) -> Hashable:
         """See `Changes.token`."""
-        self._drain()
-        return self._count, time.monotonic() // (1.0 if self._connection else _LOOK_SECONDS)
+        with self._lock:
+            self._drain()
+            return self._count, time.monotonic() // (1.0 if self._connection else _LOOK_SECONDS)
 
     def _drain(self) -> None:
         connection = self._connection
@@ -71,21 +74,33 @@ class _Listener:
         with contextlib.suppress(psycopg.Error):
             connection = psycopg.connect(**self._server.notification_arguments())
             connection.execute(b"LISTEN telic")
-            self._owner = os.getpid()
-            self._connection = connection
-            # Whatever was committed before this moment went unnoticed.
-            self._count += 1
+            with self._lock:
+                self._owner = os.getpid()
+                self._connection = connection
+                # Whatever was committed before this moment went unnoticed.
+                self._count += 1
+            if self._is_closed:
+                # A task that was cancelled does not wait for the thread in which this runs.
+                self.close()
+
+    def _pauses(self, seconds: float) -> Iterator[float]:
+        """How long to wait for the socket at a time; a store that is closed meanwhile ends it."""
+        deadline = time.monotonic() + min(seconds, _LOOK_ANYWAY_SECONDS)
+        while not self._server.is_closed and (left := deadline - time.monotonic()) > 0:
+            yield min(left, _LOOK_SECONDS)
 
     def socket(self) -> int | None:
         """What becomes readable when the server has something to say; None while nothing listens."""
-        return None if self._connection is None else self._connection.pgconn.socket
+        with self._lock:
+            return None if self._connection is None else self._connection.pgconn.socket
 
     def close(self) -> None:
         """See `Changes.close`."""
-        self._is_closed = True
-        if self._connection is not None and self._owner == os.getpid():
-            self._connection.close()
-        self._connection = None
+        with self._lock:
+            self._is_closed = True
+            if self._connection is not None and self._owner == os.getpid():
+                self._connection.close()
+            self._connection = None
 
 
 class PostgresChanges(_Listener):
@@ -103,7 +118,9 @@ class PostgresChanges(_Listener):
             return
         poll = select.poll()
         poll.register(socket, select.POLLIN)
-        poll.poll(min(seconds, _LOOK_ANYWAY_SECONDS) * 1000)
+        for pause in self._pauses(seconds):
+            if poll.poll(pause * 1000):
+                return
 
 
 class AsyncPostgresChanges(_Listener):
@@ -119,15 +136,14 @@ class AsyncPostgresChanges(_Listener):
         if socket is None:
             await asyncio.sleep(min(seconds, _LOOK_SECONDS))
             return
-        await self._until_readable(socket, min(seconds, _LOOK_ANYWAY_SECONDS))
-
-    async def _until_readable(self, socket: int, seconds: float) -> None:
         loop = asyncio.get_running_loop()
         is_readable = asyncio.Event()
         loop.add_reader(socket, is_readable.set)
         try:
-            with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(seconds):
-                    await is_readable.wait()
+            for pause in self._pauses(seconds):
+                with contextlib.suppress(TimeoutError):
+                    async with asyncio.timeout(pause):
+                        await is_readable.wait()
+                        return
         finally:
             loop.remove_reader(socket)

@@ -19,6 +19,7 @@ from telic.domain.errors import (
     StoreUnavailable,
 )
 from telic.storage.drivers.postgres_errors import PreparedStatementLost, translate
+from telic.storage.drivers.postgres_place import keep_place
 from telic.storage.drivers.postgres_statements import Statement
 from telic.storage.migrate import pending
 from telic.storage.options import Durability, OpenOptions
@@ -41,6 +42,7 @@ class PostgresServer:
         self._lock_seconds = options.timeout_seconds if lock_seconds is None else lock_seconds
         self.statements = {name: Statement.of(text) for name, text in load_statements("postgres").items()}
         self.prepares = True
+        self.is_closed = False
         self._base = _parse(url)
         self._keeps_sessions = True
 
@@ -116,7 +118,7 @@ class PostgresServer:
                 _check_server(connection)
                 self._keep_sessions_only_if(self._has_session_settings(connection))
                 self._migrate(connection)
-                _mend_restored(connection)
+                keep_place(connection)
             except psycopg.Error as error:
                 raise translate(error) from error
 
@@ -235,22 +237,6 @@ def _version(connection: psycopg.Connection[Any]) -> int:
     row = connection.execute("SELECT coalesce(max(version), 0) FROM schema_version").fetchone()
     assert row is not None
     return int(row[0])
-
-
-def _mend_restored(connection: psycopg.Connection[Any]) -> None:
-    """Events restored into another server carry its transactions' numbers: here they count as the oldest.
-
-    A cursor that was made on the other server means nothing here, so the store gets a new name.
-    """
-    newest = "SELECT transaction_id FROM events ORDER BY transaction_id DESC LIMIT 1"
-    query = f"SELECT ({newest}) >= pg_snapshot_xmax(pg_current_snapshot())"
-    if connection.execute(query.encode()).fetchone() != (True,):
-        return
-    with connection.transaction():
-        connection.execute(
-            b"UPDATE events SET transaction_id = '1' WHERE transaction_id >= pg_snapshot_xmax(pg_current_snapshot())"
-        )
-        connection.execute(b"UPDATE store_identity SET id = replace(gen_random_uuid()::text, '-', '')")
 
 
 def _has_table(connection: psycopg.Connection[Any], name: str) -> bool:

@@ -13,6 +13,7 @@ _BY_RESULT: Final[dict[int, tuple[type[StoreError], str]]] = {
     apsw.SQLITE_ERROR: (SchemaMismatch, "the database's tables are not as this Telic makes them"),
     apsw.SQLITE_BUSY: (StoreBusy, "others kept the database locked for longer than the time-out"),
     apsw.SQLITE_LOCKED: (StoreBusy, "another statement of this process holds the database"),
+    apsw.SQLITE_PROTOCOL: (StoreBusy, "others kept all readers out, as a recovery after a crash does"),
     apsw.SQLITE_FULL: (StoreFull, "there is no room left for the database; free some and repeat the call"),
     apsw.SQLITE_CORRUPT: (StoreCorrupt, "the database file is damaged; run `telic doctor`"),
     apsw.SQLITE_NOTADB: (StoreCorrupt, "the file is not an SQLite database, or its header is damaged"),
@@ -31,6 +32,15 @@ _BY_EXTENDED_RESULT: Final[dict[int, type[StoreError]]] = {
 
 SQLITE_FAILURES: Final = (apsw.Error, UnicodeDecodeError)
 """What apsw raises: its own errors, and Python's where a damaged file's text is no text."""
+
+
+MOST_ATTEMPTS: Final = 10
+"""How often an operation is run that raced: here only with the clock, by which leases and holds end meanwhile."""
+
+
+def overtaken(error: Raced) -> StoreBusy:
+    """What an operation that raced every time means to its caller."""
+    return StoreBusy(f"the goal kept changing while the call was made: {error}")
 
 
 def translate(error: Exception) -> StoreError:

@@ -37,7 +37,15 @@ def end_former_runs(connection: apsw.Connection) -> None:
     known = "SELECT count(*) FROM store_identity WHERE boot = ?"
     if connection.execute(known, (present,)).get:
         return
-    with connection:
-        connection.execute("UPDATE goals SET lease_expires_at = 0 WHERE lease_expires_at > 0")
-        connection.execute("UPDATE holds SET expires_at = 0 WHERE state = 'open'")
-        connection.execute("UPDATE store_identity SET boot = ?", (present,))
+    connection.execute("BEGIN IMMEDIATE")
+    try:
+        # Looked up again: another process may have been first, and have granted something since.
+        if not connection.execute(known, (present,)).get:
+            connection.execute("UPDATE goals SET lease_expires_at = 0 WHERE lease_expires_at > 0")
+            connection.execute("UPDATE holds SET expires_at = 0 WHERE state = 'open'")
+            connection.execute("UPDATE store_identity SET boot = ?", (present,))
+        connection.execute("COMMIT")
+    except BaseException:
+        if connection.in_transaction:
+            connection.execute("ROLLBACK")
+        raise

@@ -41,7 +41,11 @@ async def feed(tx: Transaction, *, after: str | None, scope: str | None, goal_id
     """
     start = None if after is None else parse_cursor(after)
     check_page_size(limit)
-    return await _page(tx, start, scope, goal_id, limit)
+    page = await _page(tx, start, scope, goal_id, limit)
+    if start is None or not start.until or page:
+        return page
+    # What the cursor's snapshot could see was at its end; an empty page shall mean that there is no more.
+    return await _page(tx, parse_cursor(page.cursor), scope, goal_id, limit)
 
 
 async def present(tx: Transaction) -> str:
@@ -58,14 +62,16 @@ async def _page(tx: Transaction, start: Cursor | None, scope: str | None, goal_i
         "limit": limit,
     }
     before = "" if start is None else start.before
-    if before:
-        rows = await tx.all("feed.next", parameters | {"before": before})
-    else:
+    if not before:
         rows = await tx.all("feed.first", parameters)
+    elif parameters["after"]:
+        rows = await tx.all("feed.rest", parameters | {"before": before})
+    else:
+        rows = await tx.all("feed.next", parameters | {"before": before})
     (bounds,) = [row for row in rows if row[2] is None]
     upper_bound, store_id = bounds[:2]
     if start is not None and start.store_id != store_id:
-        raise InvalidCursor("the cursor was made by another database's feed")
+        raise InvalidCursor("the cursor was made by another database's feed, or before this one was set back")
     position = Cursor(store_id, before, upper_bound)
     events = tuple(_event(position, row) for row in sorted(row[2:] for row in rows if row[2] is not None))
     is_full = limit > 0 and len(events) == limit

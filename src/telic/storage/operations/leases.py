@@ -59,6 +59,19 @@ async def claim_due(tx: Transaction, *, holder: str, ttl_seconds: float, limit: 
     return [lease_from_row(row) for row in rows]
 
 
+async def claim_due_in_scope(tx: Transaction, *, scope: str, holder: str, ttl_seconds: float) -> list[Lease]:
+    """The scope's active goal has the holder's lease, if there is one that nobody drives."""
+    rows = await tx.all(
+        "leases.claim_due_in_scope",
+        {
+            "scope": check_name("scope", scope),
+            "holder": check_name("holder", holder),
+            "ttl_microseconds": check_ttl(ttl_seconds),
+        },
+    )
+    return [lease_from_row(row) for row in rows]
+
+
 async def renew(tx: Transaction, held: Lease, *, ttl_seconds: float) -> Lease:
     """The lease lasts for another `ttl_seconds` from now; it carries the goal as it stands.
 

@@ -14,7 +14,7 @@ from telic.domain.limits import check_counter, check_name, check_page_size
 from telic.storage.operations.call import Call, require_lease
 from telic.storage.operations.goals import get
 from telic.storage.records import event_from_row, goal_and_turn_from_row, turn_from_row
-from telic.storage.transaction import LimitViolated, Row, Transaction, Value
+from telic.storage.transaction import LimitViolated, Raced, Row, Transaction, Value
 
 _EXHAUSTED_DATA: Final = to_data({"reason": Reason.BUDGET.value})
 
@@ -100,6 +100,8 @@ async def record_turn(tx: Transaction, call: Call, goal_id: str, new: NewTurn) -
 
 async def _why_not_recorded(tx: Transaction, call: Call, goal_id: str) -> GoalError:
     goal = await get(tx, goal_id)
+    if await tx.maybe("turns.with_key", {"id": goal_id, "key": call.key}) is not None:
+        raise Raced("the same turn was recorded while this one was being refused")
     await require_lease(tx, call, goal)
     return HoldLost("the hold expired, or was settled or released before")
 

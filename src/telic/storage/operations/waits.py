@@ -6,9 +6,9 @@ from telic.domain.errors import GoalNotActive, KeyConflict
 from telic.domain.events import EventKind
 from telic.domain.goal import Actor, Goal, GoalStatus, Reason
 from telic.domain.lease import Lease
-from telic.domain.limits import MAX_PAGE, check_name
+from telic.domain.limits import MAX_PAGE, check_name, check_page_size
 from telic.storage.operations.call import Call
-from telic.storage.operations.leases import claim, claim_due
+from telic.storage.operations.leases import claim_due, claim_due_in_scope
 from telic.storage.operations.transitions import lock, rewrite
 from telic.storage.records import event_from_row, goal_from_row
 from telic.storage.transaction import Transaction, Value
@@ -62,15 +62,16 @@ async def claim_what_is_due(
 
     Each goal is woken once and granted once, however many workers ask at the same time.
     """
-    parameters: dict[str, Value] = {"at": call.at, "limit": limit, "scope": scope}
+    parameters: dict[str, Value] = {
+        "at": call.at,
+        "limit": check_page_size(limit),
+        "scope": None if scope is None else check_name("scope", scope),
+    }
     for row in await tx.all("waits.due", parameters):
         await _wake(tx, call, goal_from_row(row), {"woken_by": "time"})
     if scope is None:
         return await claim_due(tx, holder=holder, ttl_seconds=ttl_seconds, limit=limit)
-    try:
-        return [await claim(tx, goal_id=None, scope=scope, holder=holder, ttl_seconds=ttl_seconds)]
-    except GoalNotActive:
-        return []
+    return await claim_due_in_scope(tx, scope=scope, holder=holder, ttl_seconds=ttl_seconds)
 
 
 async def _wake(tx: Transaction, call: Call, goal: Goal, data: dict[str, object], *, with_key: bool = False) -> Goal:

@@ -184,6 +184,30 @@ ORDER BY sequence DESC LIMIT :limit
 SELECT sequence, {goal_columns} FROM goals
 WHERE sequence < :before AND (CAST(:text AS TEXT) IS NULL OR {text_matches})
 
+-- fragment: ledger_columns
+sequence, id, scope, updated_at, ledger_count, turns_used, tokens_used, input_tokens_used, cached_input_tokens_used,
+output_tokens_used, reasoning_tokens_used, active_microseconds_used, cost_microunits_used
+
+-- fragment: counter_sums
+-- Upper and lower halves are added up apart, because whole sums may not fit 64 bits.
+CAST(SUM(tokens >> 32) AS BIGINT), CAST(SUM(tokens & 4294967295) AS BIGINT),
+CAST(SUM(input_tokens >> 32) AS BIGINT), CAST(SUM(input_tokens & 4294967295) AS BIGINT),
+CAST(SUM(cached_input_tokens >> 32) AS BIGINT), CAST(SUM(cached_input_tokens & 4294967295) AS BIGINT),
+CAST(SUM(output_tokens >> 32) AS BIGINT), CAST(SUM(output_tokens & 4294967295) AS BIGINT),
+CAST(SUM(reasoning_tokens >> 32) AS BIGINT), CAST(SUM(reasoning_tokens & 4294967295) AS BIGINT),
+CAST(SUM(active_microseconds >> 32) AS BIGINT), CAST(SUM(active_microseconds & 4294967295) AS BIGINT),
+CAST(SUM(cost_microunits >> 32) AS BIGINT), CAST(SUM(cost_microunits & 4294967295) AS BIGINT)
+
+-- fragment: reserved_sums
+CAST(SUM(tokens >> 32) AS BIGINT), CAST(SUM(tokens & 4294967295) AS BIGINT),
+CAST(SUM(active_microseconds >> 32) AS BIGINT), CAST(SUM(active_microseconds & 4294967295) AS BIGINT),
+CAST(SUM(cost_microunits >> 32) AS BIGINT), CAST(SUM(cost_microunits & 4294967295) AS BIGINT)
+
+-- fragment: group_name
+-- A day is given by its number since the epoch.
+CASE CAST(:grouping AS TEXT) WHEN 'goal' THEN goal_id WHEN 'kind' THEN kind WHEN 'model' THEN model
+    ELSE CAST(at / 86400000000 AS TEXT) END
+
 -- statement: goals.get
 SELECT {goal_columns} FROM goals WHERE id = :id
 
@@ -254,6 +278,9 @@ ON CONFLICT (goal_id) DO UPDATE SET state = excluded.state, lease_token = exclud
     updated_at = excluded.updated_at
 RETURNING goal_id
 
+-- statement: turns.with_key
+SELECT {turn_columns} FROM turns WHERE goal_id = :id AND key = :key
+
 -- statement: turns.page
 SELECT {turn_columns} FROM turns WHERE goal_id = :id AND number > :after ORDER BY number LIMIT :limit
 
@@ -280,7 +307,11 @@ WITH due AS MATERIALIZED (
     SELECT id AS due_id FROM goals {in_order_of_service} WHERE status = 'active' AND lease_expires_at <= (SELECT telic_now())
     ORDER BY lease_expires_at, sequence LIMIT :limit {skip_locked}
 )
-UPDATE goals SET {granted} WHERE id IN (SELECT due_id FROM due) RETURNING {lease_columns}
+UPDATE goals SET {granted} WHERE {is_due} RETURNING {lease_columns}
+
+-- statement: leases.claim_due_in_scope
+UPDATE goals SET {granted} WHERE scope = :scope AND status = 'active' AND lease_expires_at <= telic_now()
+RETURNING {lease_columns}
 
 -- statement: leases.renew
 UPDATE goals SET lease_expires_at = telic_now() + CAST(:ttl_microseconds AS BIGINT)
@@ -298,7 +329,28 @@ SELECT {goal_columns} FROM goals WHERE wake_at <= :at
 AND (CAST(:scope AS TEXT) IS NULL OR scope = CAST(:scope AS TEXT)) ORDER BY wake_at LIMIT :limit {skip_locked}
 
 -- statement: waits.signalled
-SELECT {goal_columns} FROM goals WHERE wake_signal = :signal ORDER BY id LIMIT :limit {skip_locked}
+-- Waits for a locked goal: a signal is given once, so one that was passed over would sleep on.
+SELECT {goal_columns} FROM goals WHERE wake_signal = :signal ORDER BY id LIMIT :limit {and_lock}
+
+-- statement: reports.goal
+SELECT {ledger_columns} FROM goals WHERE id = :id
+
+-- statement: reports.goals
+SELECT {ledger_columns} FROM goals WHERE sequence > :after ORDER BY sequence LIMIT :limit
+
+-- statement: reports.goals_in_scope
+SELECT {ledger_columns} FROM goals WHERE scope = :scope AND sequence > :after ORDER BY sequence LIMIT :limit
+
+-- statement: reports.ledger
+SELECT {group_name}, COUNT(*), SUM(CASE WHEN kind = 'work' THEN 1 ELSE 0 END), {counter_sums}
+FROM turns WHERE {of_chosen_goals} AND number > :after AND number <= :last AND at >= :since AND at < :until
+GROUP BY 1
+
+-- statement: reports.holds
+-- Those that no turn has settled and nobody released: open still, or expired.
+SELECT goal_id, expires_at > telic_now(), COUNT(*), {reserved_sums}
+FROM holds {by_those_open} WHERE state = 'open' AND {of_chosen_goals} AND placed_at >= :since AND placed_at < :until
+GROUP BY 1, 2
 
 -- statement: identity.get
 SELECT id, secret FROM store_identity

@@ -9,8 +9,24 @@ strpos(lower(text COLLATE "C"), :text) > 0
 -- Differs because SQLite has one writer at a time: there is nobody to be skipped.
 FOR NO KEY UPDATE SKIP LOCKED
 
+-- fragment: and_lock
+-- Differs as `skip_locked`.
+FOR NO KEY UPDATE
+
 -- fragment: in_order_of_service
 -- Differs because PostgreSQL finds the index by itself.
+
+-- fragment: by_those_open
+-- Differs because PostgreSQL finds the index by itself.
+
+-- fragment: of_chosen_goals
+-- Differs because the two databases unfold a JSON array in different words. As an array, and not a subquery, each
+-- goal's lines are found by the index whatever the planner thinks of the tables.
+goal_id = ANY (ARRAY(SELECT jsonb_array_elements_text(CAST(CAST(:ids AS TEXT) AS JSONB))))
+
+-- fragment: is_due
+-- Differs because PostgreSQL, which does not know how few are due, would join them with all goals.
+id = ANY (ARRAY(SELECT due_id FROM due))
 
 -- fragment: held_tokens
 -- Differs, as do the next three, because a statement's own snapshot may miss what was held while it waited.
@@ -33,6 +49,9 @@ SELECT CAST(COALESCE(CAST(NULLIF(CAST(:until AS TEXT), '') AS pg_snapshot), pg_c
 SELECT events.sequence, scope, {feed_columns} FROM events JOIN goals ON goals.id = events.goal_id
 WHERE events.sequence > CAST(:after AS BIGINT) AND {of_interest}
 AND pg_visible_in_snapshot(transaction_id, (SELECT CAST(upper_bound AS pg_snapshot) FROM bounds))
+
+-- fragment: unseen_before
+NOT pg_visible_in_snapshot(transaction_id, CAST(CAST(:before AS TEXT) AS pg_snapshot))
 
 -- statement: goals.lock
 -- Differs because PostgreSQL must lock the row that a decision is about to be made on.
@@ -153,10 +172,17 @@ SELECT NULL, NULL, page.* FROM page
 {feed_end}
 
 -- statement: feed.next
+-- Finds what is new by its transaction, and puts it in order: done once for all that came since.
 WITH bounds AS ({feed_bounds}), page AS (
     {feed_page} AND transaction_id >= pg_snapshot_xmin(CAST(CAST(:before AS TEXT) AS pg_snapshot))
-    AND NOT pg_visible_in_snapshot(transaction_id, CAST(CAST(:before AS TEXT) AS pg_snapshot))
+    AND {unseen_before}
     ORDER BY events.sequence LIMIT :limit
 )
+SELECT NULL, NULL, page.* FROM page
+{feed_end}
+
+-- statement: feed.rest
+-- The next pages of the same: what follows in order is nearly all new, and need not be looked for.
+WITH bounds AS ({feed_bounds}), page AS ({feed_page} AND {unseen_before} ORDER BY events.sequence LIMIT :limit)
 SELECT NULL, NULL, page.* FROM page
 {feed_end}

@@ -8,9 +8,24 @@ instr(lower(text), :text) > 0
 -- fragment: skip_locked
 -- Differs because BEGIN IMMEDIATE already keeps every other writer out.
 
+-- fragment: and_lock
+-- Differs as `skip_locked`.
+
 -- fragment: in_order_of_service
 -- Differs because SQLite, which has no statistics of these tables, would sort all active goals.
 INDEXED BY goals_claimable
+
+-- fragment: by_those_open
+-- Differs because SQLite, which has no statistics of these tables, would read the settled ones too.
+INDEXED BY holds_open
+
+-- fragment: of_chosen_goals
+-- Differs because the two databases unfold a JSON array in different words.
+goal_id IN (SELECT value FROM json_each(:ids))
+
+-- fragment: is_due
+-- Differs because SQLite has no arrays.
+id IN (SELECT due_id FROM due)
 
 -- fragment: held_tokens
 -- Differs, as do the next three, because nobody writes between this statement's snapshot and its end.
@@ -35,8 +50,7 @@ SELECT COALESCE(NULLIF(:until, ''), (SELECT (last + 1) || ':' || (last + 1) || '
 
 -- fragment: feed_page
 SELECT events.sequence, scope, {feed_columns} FROM events JOIN goals ON goals.id = events.goal_id
-WHERE events.sequence > :after AND {of_interest}
-AND events.sequence < (SELECT CAST(upper_bound AS INTEGER) FROM bounds)
+WHERE {of_interest} AND events.sequence < (SELECT CAST(upper_bound AS INTEGER) FROM bounds)
 
 -- statement: goals.lock
 -- Differs because BEGIN IMMEDIATE already keeps every other writer out.
@@ -111,13 +125,27 @@ SELECT {hold_columns} FROM holds WHERE goal_id = :id AND key = :key
 
 -- statement: feed.first
 -- Differs, as does the next, because PostgreSQL's sequence numbers commit out of order. Here they do not.
-WITH bounds AS ({feed_bounds}), page AS ({feed_page} ORDER BY events.sequence LIMIT :limit)
+WITH bounds AS ({feed_bounds}), page AS (
+    {feed_page} AND events.sequence > :after ORDER BY events.sequence LIMIT :limit
+)
 SELECT NULL, NULL, page.* FROM page
 {feed_end}
 
 -- statement: feed.next
+-- A position beyond the last event was not reached in this file: an older copy has taken its place.
 WITH bounds AS ({feed_bounds}), page AS (
-    {feed_page} AND events.sequence >= CAST(:before AS INTEGER) ORDER BY events.sequence LIMIT :limit
+    {feed_page} AND events.sequence >= max(CAST(:before AS INTEGER), :after + 1) ORDER BY events.sequence LIMIT :limit
+)
+SELECT NULL, NULL, page.* FROM page
+UNION ALL
+SELECT upper_bound, CASE WHEN CAST(:before AS INTEGER) <= CAST(upper_bound AS INTEGER) THEN id END,
+    NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL
+FROM bounds, store_identity
+
+-- statement: feed.rest
+-- Differs because PostgreSQL must tell what is new from what only has a higher number.
+WITH bounds AS ({feed_bounds}), page AS (
+    {feed_page} AND events.sequence >= max(CAST(:before AS INTEGER), :after + 1) ORDER BY events.sequence LIMIT :limit
 )
 SELECT NULL, NULL, page.* FROM page
 {feed_end}

@@ -126,6 +126,7 @@ async def test_due_goals_are_granted_longest_unserved_first(store: Any) -> None:
     (own,) = await store.claim_due(holder="four", scope="scope 0")
     assert own.goal.id == goals[0].id
     assert await store.claim_due(holder="five", scope="scope 3") == []
+    assert await store.claim_due(holder="five", scope="scope 0") == []
 
 
 async def test_the_secret_is_the_stores_own(store: Any) -> None:

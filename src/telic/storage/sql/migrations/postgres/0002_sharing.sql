@@ -1,9 +1,10 @@
 -- What lets many workers share goals: kinds of usage, holds, leases, waits, and the feed of events.
 -- Moments named `expires_at` are on the server's clock (`telic_now()`); all others are on the callers'.
 
-CREATE TABLE store_identity (id TEXT NOT NULL, secret TEXT NOT NULL);
+-- `place` is the server and the database that count the feed's transactions.
+CREATE TABLE store_identity (id TEXT NOT NULL, secret TEXT NOT NULL, place TEXT NOT NULL);
 INSERT INTO store_identity VALUES (
-    replace(gen_random_uuid()::text, '-', ''), replace(gen_random_uuid()::text || gen_random_uuid()::text, '-', '')
+    replace(gen_random_uuid()::text, '-', ''), replace(gen_random_uuid()::text || gen_random_uuid()::text, '-', ''), ''
 );
 
 ALTER TABLE goals

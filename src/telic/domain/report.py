@@ -1,0 +1,152 @@
+"""Reports: the ledger added up, by goal, scope, kind, model or day."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field, fields
+from enum import StrEnum
+from typing import Final
+
+from telic.domain.budget import Usage
+from telic.domain.clock import Instant
+from telic.domain.errors import InvalidInput, InvalidNumber
+from telic.domain.ids import check_id
+from telic.domain.limits import check_counter, check_instant, check_name
+
+MAX_GROUPS: Final = 100_000
+
+
+class UsageGrouping(StrEnum):
+    """By what a report adds up: a day is one in UTC, in which the turn was recorded."""
+
+    GOAL = "goal"
+    SCOPE = "scope"
+    KIND = "kind"
+    MODEL = "model"
+    DAY = "day"
+
+
+@dataclass(frozen=True, slots=True)
+class Reserved:
+    """What some holds reserve, or had reserved, together."""
+
+    holds: int = 0
+    tokens: int = 0
+    active_microseconds: int = 0
+    cost_microunits: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class UsageSum:
+    """Lines of the ledger added up: `lines` of them, of which `usage.turns` are turns of the agent.
+
+    The sums are exact, however large. In a report by goal, `held` is what open holds reserve now, and `uncertain`
+    what expired ones had reserved: nobody said what their model calls consumed, if anything.
+    """
+
+    lines: int = 0
+    usage: Usage = field(default_factory=Usage)
+    held: Reserved = field(default_factory=Reserved)
+    uncertain: Reserved = field(default_factory=Reserved)
+
+
+@dataclass(frozen=True, slots=True)
+class UsageGroup:
+    """The sum of one goal (its id), scope, kind, model (None where none was named) or day (as `2026-12-31`)."""
+
+    name: str | None
+    sum: UsageSum
+
+
+@dataclass(frozen=True, slots=True)
+class UsageReport:
+    """The largest groups and the sum of all of them, those that were left out included.
+
+    The group with the most tokens comes first; days come in their order, and the latest are kept.
+    """
+
+    by: UsageGrouping
+    groups: tuple[UsageGroup, ...]
+    left_out: int
+    total: UsageSum
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class UsageFilter:
+    """What a report looks at: one goal or one scope or all, recorded at or after `since` and before `until`.
+
+    Raises:
+        InvalidInput: a part of it is unusable.
+    """
+
+    by: UsageGrouping
+    scope: str | None = None
+    goal_id: str | None = None
+    since: Instant | None = None
+    until: Instant | None = None
+    limit: int = MAX_GROUPS
+
+    def __post_init__(self) -> None:
+        if self.by not in list(UsageGrouping):
+            raise InvalidInput(f"a report is by one of {', '.join(UsageGrouping)}")
+        if self.scope is not None and self.goal_id is not None:
+            raise InvalidInput("give a goal or a scope, not both")
+        if self.scope is not None:
+            check_name("scope", self.scope)
+        if self.goal_id is not None:
+            check_id(self.goal_id)
+        check_instant("since", self.since)
+        check_instant("until", self.until)
+        if not 1 <= check_counter("limit", self.limit) <= MAX_GROUPS:
+            raise InvalidNumber(f"limit must be from 1 to {MAX_GROUPS}")
+
+    @property
+    def is_of_all_time(self) -> bool:
+        """Whether no line is left out for its time."""
+        return self.since is None and self.until is None
+
+
+class UsageTally:
+    """Adds up by name, in plain numbers: there may be as many names as there are goals."""
+
+    def __init__(self) -> None:
+        self._sums: dict[str | None, list[int]] = {}
+
+    def add_lines(self, name: str | None, numbers: Sequence[int]) -> None:
+        """So many lines, turns, and each counter of a turn, more for the name."""
+        self._add(name, 0, numbers)
+
+    def add_reserved(self, name: str | None, numbers: Sequence[int], *, is_open: bool) -> None:
+        """So many holds and what they reserve, more for the name."""
+        self._add(name, _HELD_AT if is_open else _UNCERTAIN_AT, numbers)
+
+    def _add(self, name: str | None, start: int, numbers: Sequence[int]) -> None:
+        sums = self._sums.setdefault(name, [0] * _WIDTH)
+        for place, number in enumerate(numbers, start):
+            sums[place] += number
+
+    def report(self, by: UsageGrouping, limit: int) -> UsageReport:
+        """The report of what was added, with `limit` groups at most."""
+        names = sorted(self._sums, key=lambda name: name or "")
+        if by is UsageGrouping.DAY:
+            kept = names[-limit:]
+        else:
+            names.sort(key=lambda name: self._sums[name][_TOKENS_AT], reverse=True)
+            kept = names[:limit]
+        total = [sum(column) for column in zip([0] * _WIDTH, *self._sums.values(), strict=True)]
+        groups = tuple(UsageGroup(name, _to_sum(self._sums[name])) for name in kept)
+        return UsageReport(by, groups, len(names) - len(kept), _to_sum(total))
+
+
+def _to_sum(numbers: Sequence[int]) -> UsageSum:
+    return UsageSum(
+        numbers[0],
+        Usage(**dict(zip(_COUNTERS, numbers[1:_HELD_AT], strict=True))),
+        Reserved(*numbers[_HELD_AT:_UNCERTAIN_AT]),
+        Reserved(*numbers[_UNCERTAIN_AT:]),
+    )
+
+
+_COUNTERS: Final = tuple(Usage().as_dict())
+_TOKENS_AT: Final = 1 + _COUNTERS.index("tokens")
+_HELD_AT: Final = 1 + len(_COUNTERS)
+_UNCERTAIN_AT: Final = _HELD_AT + len(fields(Reserved))
+_WIDTH: Final = _UNCERTAIN_AT + len(fields(Reserved))

@@ -1,0 +1,163 @@
+"""The options of commands that drive agents: which agent, where, how patiently, and who judges."""
+
+import os
+import shlex
+import shutil
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+import click
+
+from telic.domain.criteria import Criterion, CriterionKind
+from telic.domain.decision import LoopPolicy
+from telic.domain.errors import AgentNotRunnable, InvalidInput, WorkspaceMissing
+from telic.interfaces.cli.durations import DURATION
+from telic.loop.agents import CLAUDE_CODE, CODEX, JSON_LINES, PLAIN, CommandAgent, claude_code_agent, codex_agent
+from telic.loop.holder import own_name
+from telic.loop.settings import LoopSettings
+from telic.loop.verification.judge import Judge
+
+_FORMATS: Final = {"plain": PLAIN, "json-lines": JSON_LINES, "claude-code": CLAUDE_CODE, "codex": CODEX}
+_PRESETS: Final = {"claude": claude_code_agent, "codex": codex_agent}
+_PROMPT: Final = "{prompt}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AgentOptions:
+    """What was typed of the agent and its loop."""
+
+    agent: str
+    format: str | None
+    prompt_argument: bool
+    judge_model: str | None
+    turn_timeout: float
+    verify_every: int
+    delay: float
+    max_idle: int
+    max_failures: int
+    holder: str | None
+
+    def command_agent(self, workspace: Path) -> CommandAgent:
+        """The agent, whose command is there.
+
+        Raises:
+            InvalidInput: the command line cannot be read.
+            AgentNotRunnable: there is no such command.
+        """
+        try:
+            words = shlex.split(self.agent)
+        except ValueError as error:
+            raise InvalidInput(f"--agent cannot be read as a command: {error}") from error
+        if not words:
+            raise InvalidInput("--agent is empty")
+        _require_command(words[0], workspace)
+        preset = _PRESETS.get(Path(words[0]).name)
+        if preset is not None and self.format is None:
+            return preset(command=words[:1], arguments=words[1:])
+        if self.prompt_argument and not any(_PROMPT in word for word in words):
+            words.append(_PROMPT)
+        return CommandAgent(argv=tuple(words), output_format=_FORMATS[self.format or "plain"])
+
+    def policy(self) -> LoopPolicy:
+        """How patient the loop is."""
+        return LoopPolicy(
+            verify_every_turns=self.verify_every,
+            delay_seconds=self.delay,
+            max_idle_turns=self.max_idle,
+            max_failures=self.max_failures,
+        )
+
+    def settings(self, workspace: Path) -> LoopSettings:
+        """Where the loop works, and under which name."""
+        return LoopSettings(workspace=workspace, holder=self.holder_name, turn_timeout_seconds=self.turn_timeout)
+
+    @property
+    def holder_name(self) -> str:
+        """The name that leases are held under."""
+        return self.holder or own_name()
+
+    def judge(self) -> Judge | None:
+        """The model that judges, or None where none was named.
+
+        Raises:
+            InvalidInput: there is no such model, or its library is missing.
+        """
+        if self.judge_model is None:
+            return None
+        try:
+            from telic.loop.verification.judge_model import ModelJudge
+        except ModuleNotFoundError as error:
+            raise InvalidInput("--judge-model needs an extra: pip install 'telic[judge]'") from error
+        return ModelJudge(self.judge_model)
+
+
+def _require_command(command: str, workspace: Path) -> None:
+    """Nothing happens where the command can be run from the workspace."""
+    found = shutil.which(str(workspace / command) if "/" in command else command)
+    if found is None:
+        place = f" in {str(workspace)!a}" if "/" in command and not Path(command).is_absolute() else " on the PATH"
+        raise AgentNotRunnable(f"there is no command {command!a}{'' if Path(command).is_absolute() else place}")
+
+
+def existing_folder(path: Path) -> Path:
+    """The folder, as a whole path.
+
+    Raises:
+        WorkspaceMissing: it is not there.
+    """
+    if not path.is_dir():
+        raise WorkspaceMissing(f"the folder {str(path)!a} is not there")
+    return path.resolve()
+
+
+def require_judge(criteria: Sequence[Criterion], judge: Judge | None) -> None:
+    """Nothing happens where every judge's question has somebody to answer it.
+
+    Raises:
+        InvalidInput: no model was named for one.
+    """
+    if judge is None and any(each.kind is CriterionKind.JUDGE and not each.argv for each in criteria):
+        raise InvalidInput("a criterion asks a judge: name one with --judge-model, such as anthropic:claude-sonnet-4-5")
+
+
+def agent_options(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Adds the options, and hands them over as one `AgentOptions`."""
+    names = AgentOptions.__dataclass_fields__
+
+    def call(*arguments: Any, **options: Any) -> Any:
+        typed = AgentOptions(**{name: options.pop(name) for name in names})
+        return function(*arguments, agent_options=typed, **options)
+
+    call.__name__, call.__doc__ = function.__name__, function.__doc__
+    call.__dict__.update(function.__dict__)
+    for option in reversed(_OPTIONS):
+        call = option(call)
+    return call
+
+
+_OPTIONS: Final = (
+    click.option(
+        "--agent",
+        default=lambda: os.environ.get("TELIC_AGENT") or None,
+        required=True,
+        help="claude, codex, or any command line, also TELIC_AGENT; arguments go with it: "
+        "'claude --permission-mode acceptEdits'.",
+    ),
+    click.option(
+        "--format",
+        type=click.Choice(list(_FORMATS)),
+        help="What the command prints; claude and codex alone are known.  [default: plain]",
+    ),
+    click.option("--prompt-argument", is_flag=True, help="The prompt is the last argument, not standard input."),
+    click.option("--judge-model", metavar="NAME", help="The model that answers judges' questions: provider:name."),
+    click.option("--turn-timeout", type=DURATION, default="30m", show_default=True, help="Longest turn."),
+    click.option("--verify-every", type=int, default=0, metavar="N", help="Check the criteria every N turns as well."),
+    click.option("--delay", type=DURATION, default="0s", show_default=True, help="Pause between turns."),
+    click.option("--max-idle", type=int, default=5, show_default=True, help="Turns without progress until it stalls."),
+    click.option(
+        "--max-failures", type=int, default=3, show_default=True, help="Failed turns in a row until it fails."
+    ),
+    click.option("--holder", help="The name that leases are held under; a name in use takes its leases over."),
+)

@@ -1,0 +1,179 @@
+"""What a loop tells of itself: a live line on a terminal, plain lines elsewhere, JSON lines for programs."""
+
+import contextlib
+import os
+import sys
+import time
+from collections.abc import Generator
+from typing import Any, Final, Protocol
+
+from telic.domain.amounts import show_amount, show_duration
+from telic.domain.clock import SystemClock
+from telic.domain.goal import Goal
+from telic.domain.jsonable import goal_to_json, time_to_json
+from telic.interfaces.cli.terminal import StatusLine, Terminal
+from telic.loop.progress_report import Happening, Progress
+
+_WORDS: Final = {"wind_down": " to wind down", "audit": " to look at the obstacle"}
+_SHOWN: Final = {
+    "turns": "turns",
+    "tokens": "tokens",
+    "active_microseconds": "of work",
+    "cost_microunits": "spent",
+}
+
+
+class View(Protocol):
+    """Shows what happens."""
+
+    def tell(self, progress: Progress) -> None:
+        """It was shown, or nobody looks any more."""
+        ...
+
+    def say(self, sentence: str, goal: Goal | None = None) -> None:
+        """A sentence of the command's own was shown."""
+        ...
+
+    def close(self) -> None:
+        """The terminal is as it was before."""
+        ...
+
+
+class PersonsView(View):
+    """Lines of text; on a terminal with a line below them that is always up to date."""
+
+    def __init__(self, terminal: Terminal, *, names_goals: bool = False) -> None:
+        self._terminal = terminal
+        self._names_goals = names_goals
+        self._began = time.monotonic()
+        self._verdict = ""
+        self._status: StatusLine | None = terminal.status_line()
+
+    def tell(self, progress: Progress) -> None:
+        """It is a line of text, unless another says it already; the line below all is up to date."""
+        if progress.happening is Happening.CHECKED:
+            self._verdict = progress.detail
+        line = sentence(progress)
+        if line is not None:
+            self.say(line, progress.goal)
+        if self._status is not None:
+            self._status.show(lambda: self._standing(progress))
+
+    def say(self, sentence: str, goal: Goal | None = None) -> None:
+        """The sentence is a line of text, with the time before it."""
+        name = f"{goal.scope}/{goal.id[-12:]}  " if goal is not None and self._names_goals else ""
+        line = f"{time.strftime('%H:%M:%S')}  {name}{sentence}"
+        with _unless_nobody_looks():
+            if self._status is None:
+                self._terminal.line(line)
+                self._terminal.flush()
+            else:
+                self._status.line(line)
+
+    def close(self) -> None:
+        """The line below all is gone."""
+        if self._status is not None:
+            self._status.close()
+
+    def _standing(self, progress: Progress) -> str:
+        elapsed = show_duration(int(time.monotonic() - self._began))
+        parts = [f"{_doing(progress)}", standing(progress.goal), elapsed]
+        return " · ".join(filter(None, [*parts, self._verdict and f"last verdict {self._verdict}"]))
+
+
+class ProgramsView(View):
+    """One JSON object a line."""
+
+    def __init__(self, terminal: Terminal) -> None:
+        self._terminal = terminal
+
+    def tell(self, progress: Progress) -> None:
+        """It is one object, named after what happened."""
+        turn = progress.turn_number + (progress.happening is Happening.TURN_BEGAN)
+        self._write(progress.happening.value, progress.goal, turn=turn, detail=progress.detail)
+
+    def say(self, sentence: str, goal: Goal | None = None) -> None:
+        """It is one object named `said`."""
+        self._write("said", goal, turn=None, detail=sentence)
+
+    def close(self) -> None:
+        """Nothing is to be put back."""
+
+    def ended(self, goal: Goal, exit_code: int) -> None:
+        """The last line: the goal as it was left, and the exit code."""
+        self._write("ended", goal, turn=goal.turns_used, detail=_standing_in_words(goal), exit_code=exit_code)
+
+    def _write(self, event: str, goal: Goal | None, **more: Any) -> None:
+        data = {"event": event, "at": time_to_json(SystemClock().now()), "goal_id": goal and goal.id, **more}
+        if goal is not None:
+            known = goal_to_json(goal)
+            names = ("scope", "status", "reason", "note", "revision", "budget", "usage", "wake_at", "wake_signal")
+            data |= {name: known[name] for name in names}
+        with _unless_nobody_looks():
+            self._terminal.json(data)
+            self._terminal.flush()
+
+
+@contextlib.contextmanager
+def _unless_nobody_looks() -> Generator[None]:
+    """Work does not end because its reader went away: the rest is written to nobody."""
+    try:
+        yield
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
+def sentence(progress: Progress) -> str | None:
+    """What happened, in words; None where another line says it already."""
+    goal, detail, number = progress.goal, progress.detail, progress.turn_number
+    match progress.happening:
+        case Happening.TURN_BEGAN:
+            return f"turn {number + 1} begins{_WORDS.get(detail, '')}"
+        case Happening.TURN_ENDED:
+            return f"turn {number} ended ({detail}): {standing(goal)}"
+        case Happening.TURN_FAILED:
+            return f"turn {number} failed: {detail}"
+        case Happening.CHECKING:
+            return f"checking {len(goal.criteria)} criteri{'on' if len(goal.criteria) == 1 else 'a'}"
+        case Happening.CHECKED:
+            return f"  {detail}"
+        case Happening.SLEEPING:
+            return f"waits {detail}" if goal.is_waiting else f"next turn in {detail}"
+        case Happening.WOKEN:
+            return "awake again"
+        case Happening.PAUSED | Happening.COMPLETED:
+            return _standing_in_words(goal)
+        case Happening.CLAIMED | Happening.STOPPED:
+            return None
+
+
+def _doing(progress: Progress) -> str:
+    match progress.happening:
+        case Happening.TURN_BEGAN:
+            return f"turn {progress.turn_number + 1}"
+        case Happening.CHECKING | Happening.CHECKED:
+            return "checking"
+        case Happening.SLEEPING:
+            return "waiting"
+        case _:
+            return str(progress.goal.status)
+
+
+def _standing_in_words(goal: Goal) -> str:
+    reason = f" ({goal.reason})" if goal.reason else ""
+    return f"{goal.status}{reason}" + (f": {goal.note}" if goal.note else "")
+
+
+def standing(goal: Goal) -> str:
+    """What was used of what: `3 of 10 turns, 12,300 of 100,000 tokens`."""
+    limits, used = goal.budget.as_dict(), goal.usage.as_dict()
+    parts = [
+        f"{show_amount(name, used[name])}{_of(name, limits[name])} {noun}"
+        for name, noun in _SHOWN.items()
+        if name in ("turns", "tokens") or used[name] or limits[name]
+    ]
+    return ", ".join(parts)
+
+
+def _of(name: str, limit: int | None) -> str:
+    return "" if limit is None else f" of {show_amount(name, limit)}"

@@ -1,0 +1,134 @@
+"""`telic worker`: drives whatever goals are due, beside any number of workers on any machine."""
+
+import asyncio
+import re
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Final
+
+import click
+
+from telic.domain.errors import InvalidInput, WorkspaceMissing
+from telic.domain.goal import Actor, Goal
+from telic.interfaces.cli.agent_options import AgentOptions, agent_options, existing_folder, require_judge
+from telic.interfaces.cli.interrupts import handling_signals
+from telic.interfaces.cli.progress import PersonsView, ProgramsView
+from telic.interfaces.cli.session import Session, command
+from telic.loop.driver import GoalLoop
+from telic.loop.verification.judge import Judge
+from telic.loop.verification.verifier import Verifier
+from telic.loop.worker import Worker
+from telic.services.async_store import AsyncGoalStore
+from telic.services.connect import connect_async
+
+_PLAIN_NAME: Final = re.compile(r"[A-Za-z0-9_@+=,-][A-Za-z0-9_@+=,.-]{0,199}")
+_folder = click.Path(path_type=Path)
+
+
+@dataclass(frozen=True, slots=True)
+class Workspaces:
+    """Where goals are worked on: all in one folder, or each in the folder below `root` that its scope names."""
+
+    one: Path | None
+    root: Path | None
+
+    def of(self, goal: Goal) -> Path:
+        """The goal's folder, which is there.
+
+        Raises:
+            InvalidInput: its scope is no plain name, or its folder a link that leads out of the root.
+            WorkspaceMissing: the folder is not there.
+        """
+        if self.root is None:
+            return existing_folder(self.one or Path())
+        if _PLAIN_NAME.fullmatch(goal.scope) is None:
+            raise InvalidInput(f"the scope {goal.scope!a} is no plain name of a folder below {str(self.root)!a}")
+        folder = self.root / goal.scope
+        if not folder.is_dir():
+            raise WorkspaceMissing(f"the folder {str(folder)!a} of its scope is not there")
+        if folder.resolve().parent != self.root:
+            raise InvalidInput(f"the folder {str(folder)!a} leads out of the root of workspaces")
+        return folder
+
+
+@click.command()
+@click.option("--workspace", type=_folder, help="The one folder that all goals are worked on in.")
+@click.option("--workspace-root", type=_folder, help="Each goal is worked on in the folder here that its scope names.")
+@click.option("--concurrency", type=int, default=1, show_default=True, metavar="N", help="Goals at once.")
+@agent_options
+@command(actor=Actor.HOST)
+def worker(
+    session: Session,
+    workspace: Path | None,
+    workspace_root: Path | None,
+    concurrency: int,
+    agent_options: AgentOptions,
+) -> int:
+    """Let an agent work on whatever goals are due, of every scope, until stopped.
+
+    Goals that are active and that nobody drives are driven, those served longest ago first; goals whose time has
+    come are woken. Any number of workers share a store. Ctrl-C or SIGTERM cancels running turns and gives the goals
+    back; it pauses none of them.
+    """
+    if (workspace is None) is (workspace_root is None):
+        raise click.UsageError("give --workspace or --workspace-root, one of them")
+    places = Workspaces(*(None if each is None else existing_folder(each) for each in (workspace, workspace_root)))
+    where = places.one or places.root or Path()
+    agent_options.command_agent(where)
+    return _Work(session, agent_options, places, agent_options.judge()).until_stopped(concurrency)
+
+
+@dataclass
+class _Work:
+    """The worker's life."""
+
+    session: Session
+    options: AgentOptions
+    places: Workspaces
+    judge: Judge | None
+    view: PersonsView | ProgramsView = field(init=False)
+
+    def __post_init__(self) -> None:
+        terminal = self.session.terminal
+        self.view = ProgramsView(terminal) if terminal.as_json else PersonsView(terminal, names_goals=True)
+
+    def until_stopped(self, concurrency: int) -> int:
+        """The exit code: 0, since to be stopped is how a worker ends."""
+        try:
+            asyncio.run(self._work(concurrency))
+        finally:
+            self.view.close()
+        return 0
+
+    async def _work(self, concurrency: int) -> None:
+        async with connect_async(self.session.place, create=False) as store:
+            worker = Worker(
+                store=store,
+                make_loop=lambda goal: self._loop(store, goal),
+                holder=self.options.holder_name,
+                concurrency=concurrency,
+                on_trouble=lambda goal, error: self.view.say(f"trouble: {error}", goal),
+            )
+
+            def stop() -> None:
+                self.view.say("stopping: running turns are cancelled, and their goals given back")
+                worker.stop()
+
+            self.view.say(f"worker {worker.holder} is at work, on up to {concurrency} at once")
+            with handling_signals(on_interrupt=stop, on_end=stop, before_exit=self.view.close):
+                await worker.run()
+
+    def _loop(self, store: AsyncGoalStore, goal: Goal) -> GoalLoop:
+        folder = self.places.of(goal)
+        require_judge(goal.criteria, self.judge)
+        return GoalLoop(
+            store=store,
+            agent=self.options.command_agent(folder),
+            settings=self.options.settings(folder),
+            policy=self.options.policy(),
+            verifier=Verifier(workspace=folder, judge=self.judge),
+            on_progress=self.view.tell,
+        )
+
+
+COMMANDS = (worker,)

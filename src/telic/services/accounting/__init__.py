@@ -1,0 +1,1 @@
+"""Accounting: an agent's turns reach the ledger exactly once, without the agent waiting for it."""

@@ -1,0 +1,35 @@
+"""The installed `telic` command, run as a script runs it."""
+
+import json
+import os
+import subprocess
+import sysconfig
+from pathlib import Path
+from typing import Any
+
+TELIC = Path(sysconfig.get_path("scripts")) / "telic"
+
+
+class Shell:
+    """Runs the installed command on a store of its own."""
+
+    def __init__(self, store: str) -> None:
+        self.store = store
+
+    def __call__(self, *arguments: str, expect: int = 0, **variables: str) -> subprocess.CompletedProcess[str]:
+        result = self.run(*arguments, **variables)
+        assert result.returncode == expect, result.stdout + result.stderr
+        return result
+
+    def run(self, *arguments: str, **variables: str) -> subprocess.CompletedProcess[str]:
+        """The command's end, whatever it is; a traceback it never is."""
+        environment = os.environ | {"TELIC_STORE": self.store, "NO_COLOR": "1"} | variables
+        result = subprocess.run([TELIC, *arguments], capture_output=True, text=True, env=environment, timeout=60)
+        assert "Traceback" not in result.stderr
+        return result
+
+    def json(self, *arguments: str, expect: int = 0) -> Any:
+        return json.loads(self(*arguments, "--json", expect=expect).stdout)
+
+    def error(self, *arguments: str, expect: int) -> dict[str, Any]:
+        return json.loads(self(*arguments, "--json", expect=expect).stderr)["error"]

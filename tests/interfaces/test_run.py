@@ -1,0 +1,350 @@
+"""`telic run` through its entry point, with agents that are real programs."""
+
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+import telic
+from tests.interfaces.running import Runs, interrupt, lives, until
+from tests.interfaces.shell import TELIC
+
+
+@pytest.fixture
+def runs(tmp_path: Path) -> Runs:
+    workspace = tmp_path / "workspace"
+    workspace.mkdir()
+    return Runs(str(tmp_path / "goals.db"), workspace)
+
+
+def test_it_ends_verified(runs: Runs) -> None:
+    """The criterion holds only after the second turn, and that is when the goal is completed."""
+    told = runs.run("Take two steps", "--check", "test -f step-2", "--budget", "100k")
+    assert [line["event"] for line in told] == [
+        "said", "claimed", "turn_began", "turn_ended", "turn_began", "turn_ended", "checking", "checked",
+        "completed", "stopped", "ended",
+    ]  # fmt: skip
+    goal = runs.newest()
+    assert (goal["status"], goal["reason"], goal["usage"]["tokens"]) == ("completed", "verified", 2000)
+    (check,) = runs.json("show", goal["id"])["checks"]
+    assert (check["number"], check["verdict"]["outcome"], check["pending"]) == (1, "passed", False)
+
+
+def test_it_ends_asserted_without_criteria(runs: Runs) -> None:
+    """The agent's word is all there is."""
+    runs.run("Take two steps")
+    assert runs.newest()["reason"] == "asserted"
+
+
+def test_the_shape_of_a_line(runs: Runs) -> None:
+    """Programs rely on these names, and on the last line."""
+    told = runs.run("Take a step", AGENT_TURNS="1")
+    names = [
+        "event", "at", "goal_id", "turn", "detail", "scope", "status", "reason", "note", "revision", "budget",
+        "usage", "wake_at", "wake_signal",
+    ]  # fmt: skip
+    assert all(sorted(line) == sorted(names) for line in told[:-1])
+    assert sorted(told[-1]) == sorted([*names, "exit_code"])
+    assert (told[-1]["event"], told[-1]["exit_code"], told[-1]["turn"]) == ("ended", 0, 1)
+    assert [line["turn"] for line in told if line["event"].startswith("turn")] == [1, 1]
+
+
+def test_plain_lines_where_there_is_no_terminal(runs: Runs) -> None:
+    """Words and times, no escape sequence, and a next step on standard error."""
+    process = runs.start("run", "Take steps", *runs.agent, "--turns", "1", AGENT_TURNS="9")
+    output, errors = process.communicate(timeout=60)
+    assert process.returncode == 22
+    assert "turn 1 begins" in output
+    assert "1 of 1 turns, 1,000 tokens" in output
+    assert "\x1b" not in output
+    assert "--budget AMOUNT" in errors
+
+
+@pytest.mark.parametrize(
+    ("claim", "arguments", "code", "reason"),
+    [
+        ('{"claim": "blocked", "note": "the key"}', (), 25, "blocked"),
+        ('{"claim": "waiting", "wake_after_seconds": 3600}', ("--no-wait",), 24, "waiting"),
+        ('{"claim": "nonsense"}', ("--max-failures", "1"), 27, "failed"),
+        ('{"claim": "complete"}', ("--check", "false", "--max-idle", "1"), 26, "stalled"),
+        ('{"claim": "working"}', ("--budget", "2500"), 22, "budget"),
+    ],
+)
+def test_the_exit_code_says_why(runs: Runs, claim: str, arguments: tuple[str, ...], code: int, reason: str) -> None:
+    """Each reason has its own."""
+    if reason == "stalled":
+        (runs.workspace / "agent.py").write_text(
+            'import sys; sys.stdin.read(); print(\'{"type": "claim", "claim": "complete"}\')'
+        )
+    told = runs.run("Take steps", *arguments, expect=code, AGENT_CLAIM=claim, AGENT_TURNS="1")
+    assert (told[-1]["reason"], told[-1]["exit_code"]) == (reason, code)
+    assert runs.newest()["reason"] == reason
+
+
+def test_the_agent_is_told_to_wind_down(runs: Runs) -> None:
+    """Before the budget is spent it gets one turn to come to an end; no turn starts beyond it."""
+    told = runs.run("Take steps", "--turns", "4", expect=22, AGENT_TURNS="99")
+    assert [line["detail"] for line in told if line["event"] == "turn_began"] == ["turn", "turn", "turn", "wind_down"]
+    assert runs.newest()["usage"]["turns"] == 4
+
+
+def test_a_usage_limit_has_its_code(runs: Runs) -> None:
+    """The provider's limit is waited for, or ends the run that does not wait."""
+    (runs.workspace / "agent.py").write_text(
+        'import sys; sys.stdin.read(); print(\'{"type": "quota", "resets_at": "2100-01-01T00:00:00Z"}\')'
+    )
+    told = runs.run("Take steps", "--no-wait", expect=23)
+    assert told[-1]["wake_at"] == "2100-01-01T00:00:00.000000Z"
+
+
+def test_nothing_is_made_where_the_agent_is_not_there(runs: Runs) -> None:
+    """One line that names the command; no goal, and not even a store."""
+    for agent in ("no-such-agent --fast", "./missing.sh"):
+        process = runs.start("run", "Take steps", "--agent", agent)
+        output, errors = process.communicate(timeout=60)
+        assert (process.returncode, output) == (11, "")
+        assert errors.splitlines()[0].startswith(f"telic: there is no command {agent.split()[0]!r}")
+    assert not Path(runs.store).exists()
+
+
+def test_the_same_command_goes_on(runs: Runs) -> None:
+    """Killed with SIGKILL in the middle of a turn, the same command finishes the goal, and counts each turn once."""
+    process = runs.start(
+        "run", "Take steps", *runs.agent, "--check", "test -f step-3", AGENT_TURNS="3", AGENT_SECONDS="0.4"
+    )
+    runs.until_started(2)
+    process.kill()
+    process.communicate()
+    assert runs.newest()["status"] == "active"
+    began = time.monotonic()
+    told = runs.run("Take steps", "--check", "test -f step-3", AGENT_TURNS="3", AGENT_SECONDS="0.1")
+    assert time.monotonic() - began < 15, "it did not wait for the dead one's lease"
+    assert "goes on with" in told[0]["detail"]
+    goal = runs.newest()
+    assert (goal["reason"], goal["usage"]["turns"], goal["usage"]["tokens"]) == ("verified", 3, 3000)
+    assert [turn["key"] for turn in runs.json("turns", goal["id"])] == ["loop/turn-1", "loop/turn-2", "loop/turn-3"]
+
+
+def test_an_unfinished_goal_gives_way_only_when_told(runs: Runs) -> None:
+    """Another text is refused, active or paused; `--replace` puts the former one aside."""
+    first = runs.json("create", "The first")
+    for _ in range(2):
+        process = runs.start("run", "The second", *runs.agent)
+        _, errors = process.communicate(timeout=60)
+        assert process.returncode == 6
+        assert first["id"] in errors
+        if runs.json("show", first["id"])["status"] == "active":
+            runs.json("pause", first["id"])
+    runs.json("resume", first["id"])
+    runs.run("The second", "--replace", AGENT_TURNS="1")
+    left = runs.json("show", first["id"])
+    assert (left["status"], left["reason"]) == ("paused", "superseded")
+    runs.run(first["id"], AGENT_TURNS="1")
+    assert runs.json("show", first["id"])["reason"] == "asserted"
+    assert runs.run(first["id"])[-1]["event"] == "ended", "a finished goal is left as it is"
+
+
+def test_other_criteria_are_not_passed_over(runs: Runs) -> None:
+    """What was typed and what is stored differ: nothing starts."""
+    goal = runs.json("create", "The first", "--check", "true")
+    process = runs.start("run", "The first", *runs.agent, "--check", "false")
+    _, errors = process.communicate(timeout=60)
+    assert process.returncode == 2
+    assert f"telic edit {goal['id']}" in errors
+    assert runs.started() == []
+
+
+def test_a_judge_is_asked_for_before_anything_starts(runs: Runs) -> None:
+    """A question that nobody could answer is refused, before the goal is made."""
+    process = runs.start("run", "Take steps", *runs.agent, "--judge", "Is it good?")
+    _, errors = process.communicate(timeout=60)
+    assert process.returncode == 2
+    assert "--judge-model" in errors
+    assert not Path(runs.store).exists()
+
+
+def test_ctrl_c_pauses(runs: Runs) -> None:
+    """The running turn is cancelled at once, the goal paused by the user; the same command goes on."""
+    process = runs.start("run", "Take steps", *runs.agent, "--json", AGENT_SECONDS="60")
+    agent = runs.until_started()
+    began = time.monotonic()
+    interrupt(process)
+    told = runs.end(process, expect=130)
+    assert time.monotonic() - began < 5
+    assert not lives(agent)
+    assert (told[-1]["reason"], told[-1]["note"], told[-1]["exit_code"]) == ("user", "interrupted", 130)
+    told = runs.run("Take steps", AGENT_TURNS="1")
+    assert "was paused (user: interrupted)" in told[0]["detail"]
+    assert runs.newest()["reason"] == "asserted"
+
+
+def test_ctrl_c_twice_kills(runs: Runs) -> None:
+    """An agent that does not stop when asked is killed with its process group, and the command is gone."""
+    (runs.workspace / "agent.py").write_text(
+        "import os, signal, subprocess, sys, time\n"
+        "signal.signal(signal.SIGTERM, signal.SIG_IGN)\n"
+        "child = subprocess.Popen([sys.executable, '-c', 'import signal, time;"
+        " signal.signal(signal.SIGTERM, signal.SIG_IGN); print(1, flush=True); time.sleep(60)'],"
+        " stdout=subprocess.PIPE)\n"
+        "child.stdout.readline()\n"
+        "open('started', 'w').write(f'1 {os.getpid()}\\n2 {child.pid}\\n')\n"
+        "time.sleep(60)\n"
+    )
+    process = runs.start("run", "Take steps", *runs.agent)
+    agent, child = runs.until_started(), runs.until_started(2)
+    interrupt(process)
+    time.sleep(0.3)
+    began = time.monotonic()
+    interrupt(process)
+    process.communicate(timeout=60)
+    assert process.returncode == 130
+    assert time.monotonic() - began < 2
+    until(lambda: not lives(agent) and not lives(child), seconds=2)
+
+
+def test_sigterm_leaves_the_goal_to_others(runs: Runs) -> None:
+    """The turn is cancelled and the lease given back; the goal stays active."""
+    process = runs.start("run", "Take steps", *runs.agent, "--json", AGENT_SECONDS="60")
+    agent = runs.until_started()
+    process.terminate()
+    told = runs.end(process, expect=128 + signal.SIGTERM)
+    assert (told[-1]["status"], lives(agent)) == ("active", False)
+    assert runs.json("show", told[-1]["goal_id"])["lease"]["holder"] is None
+
+
+@pytest.mark.parametrize(
+    ("change", "code"), [(("pause",), 20), (("clear",), 28), (("complete",), 0), (("create", "Another"), 21)]
+)
+def test_a_stop_from_elsewhere_ends_the_run(runs: Runs, change: tuple[str, ...], code: int) -> None:
+    """Within a heartbeat; the running turn is cancelled, and none follows."""
+    process = runs.start("run", "Take steps", *runs.agent, "--json", AGENT_SECONDS="60")
+    agent = runs.until_started()
+    began = time.monotonic()
+    runs.json(*change)
+    runs.end(process, expect=code)
+    assert time.monotonic() - began < 4
+    assert not lives(agent)
+    assert len(runs.started()) == 1
+
+
+def test_the_second_run_says_who_has_it(runs: Runs) -> None:
+    """One goal, one driver; the first is not disturbed."""
+    process = runs.start(
+        "run", "Take steps", *runs.agent, "--json", "--holder", "first", AGENT_TURNS="1", AGENT_SECONDS="3"
+    )
+    runs.until_started()
+    second = runs.start("run", *runs.agent)
+    _, errors = second.communicate(timeout=60)
+    assert second.returncode == 29
+    assert "is driven by 'first'" in errors
+    assert runs.end(process, expect=0)[-1]["reason"] == "asserted"
+
+
+def test_a_lease_taken_by_another_has_its_code(runs: Runs) -> None:
+    """A driver that was stopped for longer than its lease lasts finds another one at work, and says so."""
+    process = runs.start("run", "Take steps", *runs.agent, "--holder", "first", AGENT_SECONDS="60")
+    agent = runs.until_started()
+    with telic.connect(runs.store) as store:
+        goal = store.active()
+        assert goal is not None
+        stolen = store.claim(goal.id, holder="first")
+        store.release_lease(stolen)
+        store.claim(goal.id, holder="second")
+        _, errors = process.communicate(timeout=60)
+    assert process.returncode == 30
+    assert "second" in errors
+    assert not lives(agent)
+
+
+def test_it_waits_with_its_goal(runs: Runs) -> None:
+    """The wait ends at its time, and the loop goes on by itself."""
+    (runs.workspace / "agent.py").write_text(
+        "import json, os, sys\nsys.stdin.read()\nnumber = int(os.environ['TELIC_TURN_NUMBER'])\n"
+        "claim = {'claim': 'waiting', 'wake_after_seconds': 2} if number == 1 else {'claim': 'complete'}\n"
+        "print(json.dumps({'type': 'claim', **claim}))\n"
+    )
+    events = [line["event"] for line in runs.run("Wait for it")]
+    assert [event for event in events if event in ("sleeping", "woken", "completed")] == [
+        "sleeping",
+        "woken",
+        "completed",
+    ]
+    kinds = [(event["kind"], event["data"].get("woken_by")) for event in runs.json("events", runs.newest()["id"])]
+    assert ("resumed", "time") in kinds
+
+
+def test_a_taken_slot_ends_the_wait(runs: Runs) -> None:
+    """Another goal became the scope's active one: this one is superseded when its time comes, and the run says so."""
+    process = runs.start(
+        "run",
+        "Wait",
+        *runs.agent,
+        "--json",
+        AGENT_TURNS="1",
+        AGENT_CLAIM='{"claim": "waiting", "wake_after_seconds": 2}',
+    )
+    until(lambda: runs.reason() == "waiting")
+    runs.json("create", "Another")
+    assert runs.end(process, expect=21)[-1]["reason"] == "superseded"
+
+
+def test_ctrl_c_while_waiting_leaves_it_waiting(runs: Runs) -> None:
+    """Only the command ends."""
+    process = runs.start("run", "Ship it", *runs.agent, "--approve", "Ship?", "--json", AGENT_TURNS="1")
+    until(lambda: runs.reason() == "waiting")
+    interrupt(process)
+    assert runs.end(process, expect=130)[-1]["reason"] == "waiting"
+
+
+def test_people_reject_and_approve(runs: Runs) -> None:
+    """A rejection reaches the agent and it goes on; an approval completes the goal, while the run waits for both."""
+    process = runs.start("run", "Ship it", *runs.agent, "--approve", "Ship?", "--json", AGENT_TURNS="1")
+    for answer in (("reject", "--note", "add tests", "--by", "Ada"), ("approve", "--by", "Ada")):
+        until(lambda: runs.reason() == "waiting")
+        (check,) = runs.json("show", runs.newest()["id"])["checks"]
+        assert (check["pending"], check["verdict"]["outcome"]) == (True, "pending")
+        assert runs.json(*answer)["woken"] is True
+    assert runs.end(process, expect=0)[-1]["reason"] == "verified"
+    assert len(runs.started()) == 2
+    (check,) = runs.json("show", runs.newest()["id"])["checks"]
+    assert (check["approval"]["decided_by"], check["pending"]) == ("Ada", False)
+
+
+def test_answers_are_asked_for_clearly(runs: Runs) -> None:
+    """No approval asked, several asked, none of this number: one helpful line, and nothing written."""
+    goal = runs.json("create", "Ship it", "--approve", "Ship?", "--approve", "Tell?", "--check", "true")
+    for arguments in ((), ("--criterion", "1"), ("--criterion", "9")):
+        process = runs.start("approve", goal["id"], *arguments)
+        _, errors = process.communicate(timeout=60)
+        assert process.returncode == 2
+        assert "2. Ship?; 3. Tell?" in errors
+    runs.json("approve", goal["id"], "--criterion", "3")
+    assert [check["pending"] for check in runs.json("show", goal["id"])["checks"]] == [False, True, False]
+
+
+def test_show_tells_what_failed(runs: Runs) -> None:
+    """The last verdicts with the end of what the checks printed."""
+    runs.run(
+        "Take steps", "--turns", "1", "--check", f"{sys.executable} -c 'print(6*7); raise SystemExit(3)'", expect=22
+    )
+    shown = subprocess.run(
+        [TELIC, "show", runs.newest()["id"]], capture_output=True, text=True, env=runs.environment(), check=True
+    ).stdout
+    assert "1. failed" in shown
+    assert "exit code 3" in shown
+    assert "| 42" in shown
+
+
+def test_a_reader_that_goes_away_stops_no_work(runs: Runs) -> None:
+    """`telic run | head -1` works on to the end."""
+    process = runs.start("run", "Take steps", *runs.agent, AGENT_SECONDS="0.2")
+    assert process.stdout is not None
+    assert process.stderr is not None
+    process.stdout.readline()
+    process.stdout.close()
+    assert process.wait(timeout=60) == 0
+    process.stderr.close()
+    assert runs.newest()["reason"] == "asserted"

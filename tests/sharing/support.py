@@ -1,0 +1,71 @@
+"""What the processes of these tests do again and again."""
+
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any, TypeVar
+
+import psycopg
+
+import telic
+from telic.domain.clock import SystemClock
+from telic.services.transfer import goal_ids
+from telic.storage.drive import complete
+from telic.storage.drivers.postgres import PostgresTransaction
+from telic.storage.drivers.postgres_server import PostgresServer
+from telic.storage.operations import transitions
+from telic.storage.operations.call import Call
+from telic.storage.options import OpenOptions
+
+PATIENCE_SECONDS = 60.0
+
+T = TypeVar("T")
+
+
+def eventually(call: Callable[[], T | None], what: str) -> T:
+    """The first thing that the call gives; a test failure where it never gives any."""
+    deadline = time.monotonic() + PATIENCE_SECONDS
+    while True:
+        found = call()
+        if found is not None:
+            return found
+        assert time.monotonic() < deadline, what
+        time.sleep(0.005)
+
+
+def granted(store: telic.GoalStore, goal_id: str, holder: str, ttl_seconds: float = 60) -> telic.Lease:
+    """The holder's lease on the goal, as soon as nobody else has it."""
+
+    def attempt() -> telic.Lease | None:
+        try:
+            return store.claim(goal_id, holder=holder, ttl_seconds=ttl_seconds)
+        except telic.LeaseHeld:
+            return None
+
+    return eventually(attempt, "the lease never ended")
+
+
+def all_events(store: telic.GoalStore) -> list[tuple[str, int]]:
+    """Every goal's events by goal and number, as the goals' own histories have them."""
+    return [(goal_id, event.number) for goal_id in goal_ids(store) for event in store.events(goal_id)]
+
+
+class OpenTransaction:
+    """A transaction of another program that has changed goals of the store, and is not committed."""
+
+    def __init__(self, url: str, connection: "psycopg.Connection[Any]") -> None:
+        self.connection = connection
+        self._transaction = PostgresTransaction(connection, PostgresServer(url, OpenOptions()))
+
+    def move(self, goal_id: str, to: telic.GoalStatus) -> None:
+        """The goal has the status, with an event that says so, as soon as this is committed."""
+        call = Call(SystemClock().now(), telic.Actor.USER, f"outside {to}")
+        complete(transitions.transition(self._transaction, call, goal_id, to=to, reason=None, note=None))
+
+
+@contextmanager
+def open_transaction(url: str) -> Iterator[OpenTransaction]:
+    """Inside, the transaction; it is rolled back unless committed."""
+    with psycopg.connect(url) as connection:
+        yield OpenTransaction(url, connection)
+        connection.rollback()
