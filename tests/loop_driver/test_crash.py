@@ -3,9 +3,10 @@
 import asyncio
 import os
 import signal
+import sys
 import time
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -13,9 +14,11 @@ import pytest
 import telic
 from telic.domain.budget import UsageKind
 from telic.domain.loop_state import LoopState
+from telic.loop.agents.process import run_process
 from telic.services.loop_records import LoopRecords
 from tests.crash.support import Crew, history_of, wait_for
 from tests.loop_driver.killing import JUDGE_USED, STEPS, TURNS, Scene, criteria, hold_still, work
+from tests.verification.asking import is_running
 
 
 @pytest.fixture
@@ -113,3 +116,24 @@ def test_a_worker_that_stood_still_past_its_lease_writes_nothing(location: str, 
     os.kill(first.pid, signal.SIGCONT)
     assert first.result() == "LeaseLost"
     require_exact(scene, 1)
+
+
+def _run_a_command(workspace: Path) -> None:
+    code = "import os, time; open('child', 'w').write(str(os.getpid())); time.sleep(600)"
+    asyncio.run(run_process([sys.executable, "-c", code], cwd=workspace, timeout_seconds=600, grace_seconds=0.2))
+
+
+def test_a_killed_workers_command_is_ended(tmp_path: Path, crew: Crew) -> None:
+    """It does not work on beside the worker that takes over."""
+    worker = crew.start(_run_a_command, tmp_path)
+    child = tmp_path / "child"
+    wait_until(lambda: child.exists() and bool(child.read_text()))
+    worker.kill()
+    wait_until(lambda: not is_running(child))
+
+
+def wait_until(condition: Callable[[], bool], timeout_seconds: float = 30) -> None:
+    deadline = time.monotonic() + timeout_seconds
+    while not condition():
+        assert time.monotonic() < deadline
+        time.sleep(0.01)

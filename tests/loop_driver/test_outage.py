@@ -5,6 +5,7 @@ import signal
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import pytest
 
@@ -13,6 +14,7 @@ from telic import Reason
 from telic.domain.clock import SystemClock
 from tests.loop_driver.world import DONE_IS_THERE, ScriptedAgent, Waiter, World, eventually, makes, report
 from tests.support.postgres_server import PostgresServer
+from tests.support.tcp_proxy import TcpProxy
 
 
 @pytest.fixture
@@ -68,3 +70,19 @@ async def test_an_outage_longer_than_the_lease_ends_the_turn(own_server: Postgre
     await asyncio.to_thread(own_server.start)
     assert await own_world.store.turns(goal.id) == []
     assert (await own_world.store.get(goal.id)).status is telic.GoalStatus.ACTIVE
+
+
+async def test_a_store_that_never_answers_ends_the_turn_with_the_lease(postgres_url: str, workspace: Path) -> None:
+    """The agent is stopped then, not when the store's own time-out has passed."""
+    with TcpProxy(urlsplit(postgres_url).port or 5432) as proxy:
+        async with telic.connect_async(proxy.url(postgres_url), timeout_seconds=60) as store:
+            world = World(store, workspace, SystemClock())
+            goal = await store.create("black hole", scope="black hole")
+            waiter = Waiter(report())
+            running = asyncio.create_task(world.loop(ScriptedAgent([waiter]), lease_seconds=1.0).run(goal.id))
+            await waiter.began.wait()
+            proxy.hold()
+            with pytest.raises(telic.LeaseLost):
+                await asyncio.wait_for(running, 30)
+            assert waiter.was_cancelled
+            proxy.release()
