@@ -122,7 +122,7 @@ FAULTS = (
     Fault(
         "writes are acknowledged before they are committed",
         ("src/telic/storage/drivers/sqlite.py",),
-        "self.database.commit(key)\n            return result",
+        "self.database.commit(key)\n        return result",
         "return result",
         "tests/contract/test_contract.py -k 'counters and sqlite-blocking'",
     ),
