@@ -4,7 +4,7 @@ import asyncio
 import os
 import signal
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from typing import Final
 
@@ -16,7 +16,7 @@ _ENDING: Final = (signal.SIGTERM, signal.SIGHUP)
 @contextmanager
 def handling_signals(
     *, on_interrupt: Callable[[], None], on_end: Callable[[], None], before_exit: Callable[[], None]
-) -> Iterator[None]:
+) -> Generator[None]:
     """Ctrl-C calls `on_interrupt`, SIGTERM and SIGHUP call `on_end`.
 
     Any after that kills the agents with everything they started, and ends the process; `before_exit` comes first.

@@ -4,7 +4,7 @@ import contextlib
 import os
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Generator
 from typing import Any, Final, Protocol
 
 from telic.domain.amounts import show_amount, show_duration
@@ -115,7 +115,7 @@ class ProgramsView(View):
 
 
 @contextlib.contextmanager
-def _unless_nobody_looks() -> Iterator[None]:
+def _unless_nobody_looks() -> Generator[None]:
     """Work does not end because its reader went away: the rest is written to nobody."""
     try:
         yield
