@@ -16,6 +16,7 @@ ROOT = Path(__file__).parents[1]
 SQL = "src/telic/storage/sql"
 PROMPT = "src/telic/prompt"
 ACCOUNTING = "src/telic/services/accounting"
+LOOP = "tests/loop_driver"
 BOTH = ("sqlite", "postgres")
 
 
@@ -122,7 +123,7 @@ FAULTS = (
     Fault(
         "writes are acknowledged before they are committed",
         ("src/telic/storage/drivers/sqlite.py",),
-        "self.database.commit(key)\n            return result",
+        "self.database.commit(key)\n        return result",
         "return result",
         "tests/contract/test_contract.py -k 'counters and sqlite-blocking'",
     ),
@@ -209,6 +210,8 @@ FAULTS = (
         "or not (character.isprintable() or character in _SPACES)",
         "",
         "tests/interfaces/test_command.py -k hostile",
+    ),
+    Fault(
         "a verification of another revision counts",
         ("src/telic/domain/verification.py",),
         "verdict.revision != self.revision or ",
@@ -384,6 +387,13 @@ FAULTS = (
         "tests/sharing/test_leases.py -k reboot",
     ),
     Fault(
+        "what raced with the clock is not run again",
+        ("src/telic/storage/drivers/sqlite_errors.py",),
+        "MOST_ATTEMPTS: Final = 10",
+        "MOST_ATTEMPTS: Final = 1",
+        "tests/sharing/test_leases.py -k while_it_is",
+    ),
+    Fault(
         "a goal that wakes goes on waiting",
         (f"{SQL}/common.sql",),
         "note = :note, wake_at = NULL, wake_signal = NULL, revision",
@@ -467,6 +477,132 @@ FAULTS = (
         "if self._is_closed:\n                # A task",
         "if False:\n                # A task",
         "tests/sharing/test_watch.py -k 'too_late'",
+    ),
+    Fault(
+        "a loop's state is stored without its lease",
+        (f"{SQL}/common.sql",),
+        "SELECT id, :state, lease_token, :at FROM goals WHERE id = :id AND {leased}",
+        "SELECT id, :state, lease_token, :at FROM goals WHERE id = :id",
+        f"{LOOP}/test_rows.py -k 'without_the_lease and sqlite'",
+    ),
+    Fault(
+        "a person's change leaves the loop's counts",
+        ("src/telic/storage/operations/loop.py",),
+        "state = state.begun_anew()",
+        "pass",
+        f"{LOOP}/test_rows.py -k 'anew and sqlite'",
+    ),
+    Fault(
+        "a turn is recorded without where the loop then stands",
+        ("src/telic/storage/operations/loop.py",),
+        "await save(tx, call, goal_id, state)\n    keyed",
+        "keyed",
+        f"{LOOP}/test_crash.py -k 'occurrence and sqlite and during'",
+    ),
+    Fault(
+        "judges are billed twice",
+        ("src/telic/storage/operations/loop.py",),
+        "for line in judged:",
+        "for line in [*judged, *(replace(line, key=line.key + '/2') for line in judged)]:",
+        f"{LOOP}/test_judging.py -k 'billed_once and sqlite'",
+    ),
+    Fault(
+        "judges of a goal that was edited are not billed",
+        ("src/telic/loop/checking.py",),
+        "await self._bill(goal, state, heard)",
+        "pass",
+        f"{LOOP}/test_judging.py -k 'billed_also and sqlite'",
+    ),
+    Fault(
+        "an answer that comes while a goal falls asleep is missed",
+        ("src/telic/storage/operations/loop.py",),
+        "if any(answer.criterion_hash in asked",
+        "if False and any(answer.criterion_hash in asked",
+        f"{LOOP}/test_judging.py -k 'falls_asleep and sqlite'",
+    ),
+    Fault(
+        "a dead turn keeps its place in the budget",
+        ("src/telic/storage/operations/loop.py",),
+        "await _take_over(tx, call, goal_id, asked)",
+        "pass",
+        f"{LOOP}/test_rows.py -k 'gives_its_place and sqlite'",
+    ),
+    Fault(
+        "unknown usage is nothing",
+        ("src/telic/loop/turns.py",),
+        "        if usage is None:",
+        "        if False:",
+        f"{LOOP}/test_waiting.py -k 'silence and sqlite'",
+    ),
+    Fault(
+        "the wind-down is skipped",
+        ("src/telic/domain/decision.py",),
+        "if not state.wound_down_at:",
+        "if False:",
+        f"{LOOP}/test_decide.py -k winds_down",
+    ),
+    Fault(
+        "checks of a spent goal have no end",
+        ("src/telic/domain/decision.py",),
+        " and state.unchecked_verifications < policy.max_unchecked_verifications",
+        "",
+        f"{LOOP}/test_decide.py -k bounded",
+    ),
+    Fault(
+        "a provider's limit is waited for without end",
+        ("src/telic/domain/decision.py",),
+        "if state.quota_waits > policy.max_quota_waits:",
+        "if False:",
+        f"{LOOP}/test_decide.py -k asks_for",
+    ),
+    Fault(
+        "rewording counts as progress",
+        ("src/telic/loop/accounts.py",),
+        "has_progressed = not state.workspace_hashes or ",
+        "has_progressed = report.text != state.work or not state.workspace_hashes or ",
+        f"{LOOP}/test_endings.py -k 'rewording and sqlite'",
+    ),
+    Fault(
+        "an edit lets the running turn go on",
+        ("src/telic/loop/heartbeat.py",),
+        "(before.status, before.text, before.criteria) == (now.status, now.text, now.criteria)",
+        "before.status == now.status",
+        f"{LOOP}/test_changes.py -k 'edit_cancels and sqlite'",
+    ),
+    Fault(
+        "a pause that was resumed at once goes unnoticed",
+        ("src/telic/loop/heartbeat.py",),
+        " or now.revision > before.revision + 1",
+        "",
+        f"{LOOP}/test_changes.py -k 'resumed_at_once and sqlite'",
+    ),
+    Fault(
+        "a loop's state is read with defaults",
+        ("src/telic/domain/loop_state.py",),
+        "if missing := {",
+        "if False and {",
+        f"{LOOP}/test_rows.py -k 'understood and sqlite'",
+    ),
+    Fault(
+        "passing verdicts complete a goal that a user has paused",
+        ("src/telic/storage/operations/verdicts.py",),
+        "is_stopped = goal.status is GoalStatus.PAUSED and goal.reason is not Reason.BUDGET",
+        "is_stopped = False",
+        "tests/contract/test_contract.py -k 'stopped_goal and sqlite'",
+    ),
+    Fault(
+        "an approval outlives an edit",
+        ("src/telic/storage/operations/verdicts.py",),
+        "if event.kind is EventKind.EDITED:",
+        "if False:",
+        "tests/contract/test_contract.py -k 'until_the_goal_is_edited and sqlite'",
+    ),
+    Fault(
+        "a rejection is heard for ever",
+        ("src/telic/storage/operations/verdicts.py",),
+        "approval if counts else None",
+        "approval",
+        "tests/contract/test_contract.py -k 'heard_once and sqlite'",
     ),
 )
 

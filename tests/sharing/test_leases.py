@@ -1,9 +1,12 @@
 """Leases under real processes: stopped, continued, raced for, and under clocks that jump."""
 
+import contextlib
+import itertools
 import os
 import random
 import signal
 import time
+from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any
 
@@ -11,8 +14,9 @@ import pytest
 
 import telic
 from telic import HoldState, LeaseHeld, LeaseLost
+from telic.storage.drivers import sqlite_database
 from telic.testing import FakeClock
-from tests.crash.support import Crew, checked_history, name_of, wait_for
+from tests.crash.support import COLOURS, Crew, checked_history, name_of, opened, wait_for
 from tests.sharing.support import granted
 from tests.support.raw import execute
 
@@ -121,7 +125,7 @@ def _granted_in_spite_of_locks(store: telic.GoalStore, goal_id: str) -> telic.Le
 
 def test_a_worker_stopped_at_any_moment_doubles_no_turn(location: str, tmp_path: Path, crew: Crew) -> None:
     """Wherever it stood still, nothing of it comes after its successor was granted the goal."""
-    for seed in range(3):
+    for seed in range(2):
         _stop_at_some_moment(location, crew, tmp_path, seed)
 
 
@@ -316,3 +320,31 @@ def test_a_renewal_races_with_the_expiry(location: str, crew: Crew) -> None:
     assert tokens == sorted(tokens)
     assert len({(token, worker) for token, worker, _ in keys}) == len(set(tokens))
     assert len(set(tokens)) > 3
+
+
+@pytest.mark.parametrize("colour", COLOURS)
+async def test_what_ends_while_it_is_refused_is_granted(
+    tmp_path: Path, colour: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A lease, or a hold, that is there when a call is refused and gone when it is asked why: the call goes on."""
+    minute = itertools.count()
+    # By this clock a minute passes each time that it is looked at.
+    monkeypatch.setattr(sqlite_database, "steady_microseconds", lambda *_: next(minute) * 60_000_000)
+    async with opened(tmp_path / "goals.db", colour) as store:
+        for minutes in range(1, 13):
+            goal = await store.create("contested", scope=str(minutes), token_budget=10)
+            ttl_seconds = 60 * minutes - 30
+            await store.claim(goal.id, holder="first", ttl_seconds=ttl_seconds)
+            lease = await _in_the_end(lambda: store.claim(goal.id, holder="second"), LeaseHeld)  # noqa: B023
+            assert (lease.holder, lease.token) == ("second", 2)
+            await store.hold(goal.id, tokens=10, ttl_seconds=ttl_seconds)
+            hold = await _in_the_end(lambda: store.hold(goal.id, tokens=10), telic.BudgetExceeded)  # noqa: B023
+            assert hold.state is HoldState.OPEN
+
+
+async def _in_the_end(call: Callable[[], Awaitable[Any]], refusal: type[telic.GoalError]) -> Any:
+    """What the call gives once it is no longer refused."""
+    for _ in range(30):
+        with contextlib.suppress(refusal):
+            return await call()
+    raise AssertionError(f"still {refusal.__name__}")

@@ -229,17 +229,17 @@ def _stop_and_start(server: PostgresServer) -> None:
 @pytest.mark.parametrize("has_notifications", [False, True])
 @pytest.mark.parametrize("colour", COLOURS)
 async def test_a_watch_works_through_a_pooler(
-    colour: str, settings: str, has_notifications: bool, postgres_url: str, own_database: str
+    colour: str, settings: str, has_notifications: bool, postgres_url: str, database: str
 ) -> None:
     """By looking again and again, as the pooler passes no notifications on; or by a direct connection for them."""
-    options = {"notification_url": own_database} if has_notifications else {}
+    options = {"notification_url": database} if has_notifications else {}
     with running_bouncer(postgres_url, settings) as bouncer:
-        pooled = bouncer.url(own_database)
-        async with watching(pooled, colour, _present(own_database), **options) as watcher:
+        pooled = bouncer.url(database)
+        async with watching(pooled, colour, _present(database), **options) as watcher:
             await asyncio.to_thread(_change, pooled, ["one", "two"])
             await watcher.until(2)
-            assert _listeners(own_database) == int(has_notifications)
-            await asyncio.to_thread(_change, own_database, ["three"])
+            assert _listeners(database) == int(has_notifications)
+            await asyncio.to_thread(_change, database, ["three"])
             assert [item.scope for item in await watcher.until(3)] == ["one", "two", "three"]
 
 
@@ -260,9 +260,9 @@ async def _eventually(condition: Callable[[], bool]) -> None:
         await asyncio.sleep(0.02)
 
 
-async def test_a_cancelled_watch_leaves_nothing_behind(own_database: str) -> None:
+async def test_a_cancelled_watch_leaves_nothing_behind(database: str) -> None:
     """Neither a connection nor a reader of the event loop, at whichever moment it was cancelled."""
-    async with telic.connect_async(own_database) as store:
+    async with telic.connect_async(database) as store:
         await store.create("watched")
         # Long enough, in some rounds, for the watch to listen and to wait.
         for number in range(12):
@@ -271,15 +271,15 @@ async def test_a_cancelled_watch_leaves_nothing_behind(own_database: str) -> Non
             task.cancel()
             with pytest.raises(asyncio.CancelledError):
                 await task
-        await _eventually(lambda: _listeners(own_database) == 0)
+        await _eventually(lambda: _listeners(database) == 0)
         # What waits for the loop now is the store's own.
         assert await store.active() is not None
 
 
-async def test_a_cancelled_wait_leaves_the_loop_alone(own_database: str) -> None:
+async def test_a_cancelled_wait_leaves_the_loop_alone(database: str) -> None:
     """The listening connection is read by nobody once its watcher is gone."""
     loop: Any = asyncio.get_running_loop()
-    changes = AsyncPostgresChanges(Settings(own_database, OpenOptions()))
+    changes = AsyncPostgresChanges(Settings(database, OpenOptions()))
     task = asyncio.create_task(_wait_for_a_change(changes))
     await _eventually(lambda: _is_read(loop, changes))
     task.cancel()
@@ -288,7 +288,7 @@ async def test_a_cancelled_wait_leaves_the_loop_alone(own_database: str) -> None
     assert changes.socket() is not None
     assert not _is_read(loop, changes)
     changes.close()
-    await _eventually(lambda: _listeners(own_database) == 0)
+    await _eventually(lambda: _listeners(database) == 0)
 
 
 async def _wait_for_a_change(changes: AsyncPostgresChanges) -> None:
@@ -307,13 +307,13 @@ async def _consume(store: telic.AsyncGoalStore) -> None:
             pass
 
 
-async def test_a_connection_that_comes_too_late_is_closed(own_database: str) -> None:
+async def test_a_connection_that_comes_too_late_is_closed(database: str) -> None:
     """A task that was cancelled while its connection was being opened does not wait; whoever opens it closes it."""
-    changes = AsyncPostgresChanges(Settings(own_database, OpenOptions()))
+    changes = AsyncPostgresChanges(Settings(database, OpenOptions()))
     changes.close()
     await asyncio.to_thread(changes.connect)
     assert changes.socket() is None
-    await _eventually(lambda: _listeners(own_database) == 0)
+    await _eventually(lambda: _listeners(database) == 0)
 
 
 @pytest.mark.skipif(not Path("/proc/self/fd").exists(), reason="counts descriptors in /proc")
@@ -344,7 +344,9 @@ async def _until_cancelled(store: telic.AsyncGoalStore) -> None:
 def _watch_forever(location: str, cursor: str, ready: Path) -> None:
     with telic.connect(location) as store:
         for item in store.watch(after=cursor):
-            ready.write_text(item.cursor)
+            half = ready.with_suffix(".half")
+            half.write_text(item.cursor)
+            half.rename(ready)
 
 
 def test_a_killed_watcher_goes_on_at_its_cursor(location: str, tmp_path: Path, crew: Crew) -> None:

@@ -78,8 +78,9 @@ class GoalLoop:
             return await steps.until_the_end()
         finally:
             self._heart = None
-            with suppress(GoalError):
-                await self.store.release_lease(heart.lease)
+            if not heart.has_run_out:
+                with suppress(GoalError):
+                    await self.store.release_lease(heart.lease)
 
 
 class _Steps:

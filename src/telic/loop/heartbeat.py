@@ -36,6 +36,11 @@ class Heartbeat:
         self._kept_until = time.monotonic() + ttl_seconds
         self.lease = lease
 
+    @property
+    def has_run_out(self) -> bool:
+        """Whether the lease has ended by this worker's own clock."""
+        return time.monotonic() >= self._kept_until
+
     def poke(self) -> None:
         """The goal is looked at now, not only with the next beat."""
         self._poked.set()
@@ -81,11 +86,13 @@ class Heartbeat:
         """
         asked_at = time.monotonic()
         try:
-            self.lease = await self._store.renew(self.lease, ttl_seconds=self._ttl_seconds)
+            # A store that takes long to say no must not keep the work going for longer than the lease.
+            async with asyncio.timeout(self._kept_until - asked_at):
+                self.lease = await self._store.renew(self.lease, ttl_seconds=self._ttl_seconds)
             self._kept_until = asked_at + self._ttl_seconds
-        except PASSING as error:
-            if time.monotonic() >= self._kept_until:
-                raise LeaseLost(f"the store was away for longer than the lease lasts: {error}") from error
+        except (*PASSING, TimeoutError) as error:
+            if self.has_run_out:
+                raise LeaseLost("the store was away for longer than the lease lasts") from error
 
     async def rest(self, seconds: float, goal: Goal) -> None:
         """The seconds have passed, under guard. Raises as `guard`."""

@@ -45,10 +45,10 @@ def is_gone(holder: str | None) -> bool:
     return not process_lives(int(match[2]))
 
 
-async def end_left_agents(goal_id: str) -> None:
+async def _end_left_agents(goal_id: str) -> None:
     """No agent works on the goal that a process of this machine has left behind when it was killed.
 
-    Whoever has the goal's lease may call this before it begins: nobody else may drive the goal then.
+    Its keeper ends it too, but lets it take its time, which only a lease that has to expire leaves.
     """
     groups = await asyncio.to_thread(groups_started_with, {"TELIC_GOAL_ID": goal_id})
     for number in (signal.SIGTERM, signal.SIGKILL) if groups else ():
@@ -77,6 +77,7 @@ async def claim_for_loop(store: AsyncGoalStore, goal_id: str, *, holder: str, tt
             raise
         # A holder is granted its own lease anew: so the dead one's can be given back.
         left = await store.claim(goal_id, holder=held.holder, ttl_seconds=ttl_seconds)
+        await _end_left_agents(goal_id)
     with suppress(LeaseLost):
         await store.release_lease(left)
     return await store.claim(goal_id, holder=holder, ttl_seconds=ttl_seconds)

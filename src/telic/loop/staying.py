@@ -13,7 +13,7 @@ from telic.domain.lease import Lease
 from telic.loop.bell import Bell
 from telic.loop.driver import GoalLoop
 from telic.loop.heartbeat import PASSING
-from telic.loop.holder import claim_for_loop, end_left_agents
+from telic.loop.holder import claim_for_loop
 from telic.loop.progress_report import Happening, Progress
 
 T = TypeVar("T")
@@ -101,7 +101,6 @@ class _Stay:
 
     async def _drive(self, lease: Lease) -> None:
         try:
-            await end_left_agents(lease.goal.id)
             await self._loop.drive(lease)
         except LeaseLost:
             # The store may only have been away for longer than the lease lasts: the next claim tells.

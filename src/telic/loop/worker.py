@@ -16,7 +16,6 @@ from telic.domain.limits import MAX_NOTE_CHARS
 from telic.loop.agents.protocol import kept_tail
 from telic.loop.bell import Bell
 from telic.loop.driver import GoalLoop
-from telic.loop.holder import end_left_agents
 from telic.services.async_store import AsyncGoalStore
 
 _CLAIMABLE: Final = frozenset({EventKind.CREATED, EventKind.RESUMED})
@@ -120,7 +119,6 @@ class Worker:
         goal = lease.goal
         try:
             loop = self._loops[goal.id] = self.make_loop(goal)
-            await end_left_agents(goal.id)
             await loop.drive(lease)
         except (LeaseLost, StoreError) as error:
             self.on_trouble(goal, error)

@@ -7,7 +7,19 @@ from collections.abc import Sequence
 import click
 
 from telic.domain.errors import BudgetExceeded, GoalError, OutcomeUnknown, StaleUpdate
-from telic.interfaces.cli import approvals, goals, history, moves, sharing, transfer, usage, watch, worker
+from telic.interfaces.cli import (
+    approvals,
+    goals,
+    history,
+    hook,
+    install,
+    moves,
+    sharing,
+    transfer,
+    usage,
+    watch,
+    worker,
+)
 from telic.interfaces.cli import run as running
 from telic.interfaces.cli.failures import EXIT_INTERRUPTED, failure
 from telic.interfaces.cli.terminal import ReaderGone, Terminal
@@ -23,7 +35,7 @@ def telic() -> None:
     """
 
 
-for module in (goals, moves, running, worker, approvals, history, sharing, usage, watch, transfer):
+for module in (goals, moves, running, worker, approvals, history, sharing, usage, watch, transfer, hook, install):
     for command in module.COMMANDS:
         telic.add_command(command)
 

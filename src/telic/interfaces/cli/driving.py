@@ -10,7 +10,7 @@ from telic.interfaces.cli.failures import EXIT_INTERRUPTED
 from telic.interfaces.cli.interrupts import handling_signals
 from telic.interfaces.cli.progress import View
 from telic.loop.driver import GoalLoop
-from telic.loop.holder import claim_for_loop, end_left_agents
+from telic.loop.holder import claim_for_loop
 from telic.loop.staying import run_until_over
 from telic.services.async_store import AsyncGoalStore
 
@@ -66,7 +66,6 @@ class Driven:
             return goal
         settings = self.loop.settings
         lease = await claim_for_loop(self.store, goal.id, holder=settings.holder, ttl_seconds=settings.lease_seconds)
-        await end_left_agents(goal.id)
         return await self.loop.drive(lease)
 
     async def _pause(self, running: "asyncio.Future[Goal]") -> None:

@@ -127,7 +127,7 @@ def list_goals(
 @options.goal_id
 @command()
 def show(session: Session, goal_id: str | None) -> None:
-    """Show a goal: where it stands, what it used, who drives it, what is held, how it was checked."""
+    """Show a goal: where it stands, what it used, who drives it, what is held or awaited, how it was checked."""
     show_details(session.terminal, look(session.store, session.goal(goal_id)))
 
 

@@ -108,7 +108,7 @@ class ClaudeCodeParser:
             del self._tools[next(iter(self._tools))]
 
     def _remember_usage(self, message_id: str, usage: Fields) -> None:
-        counted = _api_usage(usage)
+        counted = api_usage(usage)
         if counted is None:
             return
         self._message_usage[message_id] = counted
@@ -137,7 +137,7 @@ class ClaudeCodeParser:
         self._result = fields
         self._began = self._began or bool(count_of(fields, "num_turns"))
         self._text = text_of(fields, "result") or self._text
-        turn = _api_usage(fields_of(fields, "usage"))
+        turn = api_usage(fields_of(fields, "usage"))
         if turn is not None:
             self._turn_usage.append(turn)
         since_last = _model_usage(fields, "model_usage_since_last_result")
@@ -217,7 +217,12 @@ def _said(result: Fields) -> str:
     return text_of(result, "result") or "\n".join(listed) or str(result.get("subtype") or "")
 
 
-def _api_usage(usage: Fields) -> ModelUsage | None:
+def api_usage(usage: Fields) -> ModelUsage | None:
+    """What one response of Anthropic's API consumed, or None where it does not say.
+
+    Raises:
+        InvalidNumber: a count is none.
+    """
     plain, output = count_of(usage, "input_tokens"), count_of(usage, "output_tokens")
     if plain is None or output is None:
         return None

@@ -53,7 +53,7 @@ class CodexParser:
                 self._item(fields_of(fields, "item"))
             case "turn.completed":
                 self._finished = True
-                self._total = _usage(fields_of(fields, "usage")) or self._total
+                self._total = token_usage(fields_of(fields, "usage")) or self._total
             case "turn.failed":
                 self._finished = True
                 self._failure = text_of(fields_of(fields, "error"), "message") or self._error or "the turn failed"
@@ -111,7 +111,12 @@ def _output(item: Fields) -> str:
     return f"{item.get('type')}: {item.get('tool') or item.get('query') or ''}"
 
 
-def _usage(usage: Fields) -> ModelUsage | None:
+def token_usage(usage: Fields) -> ModelUsage | None:
+    """What Codex counted, or None where it counted nothing.
+
+    Raises:
+        InvalidNumber: a count is none.
+    """
     total_input, output = count_of(usage, "input_tokens"), count_of(usage, "output_tokens")
     if total_input is None or output is None:
         return None

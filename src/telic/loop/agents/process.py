@@ -1,8 +1,8 @@
 """One command run to its end, with everything it started: bounded output, bounded time, nothing left behind.
 
 The command leads a process group of its own. However the run ends – by itself, by time-out, by cancellation, by an
-error in a callback – the whole group is told to stop, and killed if it does not. A process that leaves the group
-(`setsid`) is beyond reach, and may keep running; it cannot keep the run from ending.
+error in a callback, by the death of this process – the whole group is told to stop, and killed if it does not. A
+process that leaves the group (`setsid`) is beyond reach, and may keep running; it cannot keep the run from ending.
 """
 
 import asyncio
@@ -11,12 +11,14 @@ import signal
 import subprocess
 import time
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Final
 
 from telic.domain.clock import Instant, SystemClock
 from telic.domain.errors import InvalidInput
+from telic.loop.agents.keeper import kept
 from telic.loop.agents.output import HEAD_BYTES, TAIL_BYTES, BoundedOutput
 from telic.loop.agents.process_group import group_lives, signal_group
 
@@ -83,10 +85,13 @@ async def run_process(
     started_at, started = SystemClock().now(), time.monotonic()
     process = _start(argv, cwd, environment, stdin is not None, merge_errors)
     run = _Run(process, stdin or b"", _both(output.take, on_chunk), errors.take)
+    keeping = ExitStack()
     try:
+        keeping.enter_context(kept(process.pid, grace_seconds))
         exited = await run.exited_by(started + timeout_seconds)
     finally:
-        await _insist(run.end(grace_seconds))
+        with keeping:
+            await _insist(run.end(grace_seconds))
     run.raise_failure()
     return _result(process.returncode if exited else None, output, errors, started_at, started)
 

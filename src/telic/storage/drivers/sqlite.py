@@ -3,6 +3,7 @@
 import threading
 import time
 from collections.abc import Hashable
+from contextlib import suppress
 from pathlib import Path
 from typing import TypeVar
 
@@ -12,10 +13,10 @@ from telic.storage.drive import complete
 from telic.storage.drivers.fork import watch_forks
 from telic.storage.drivers.sqlite_changes import SqliteChanges
 from telic.storage.drivers.sqlite_database import SqliteDatabase
-from telic.storage.drivers.sqlite_errors import translated
+from telic.storage.drivers.sqlite_errors import MOST_ATTEMPTS, overtaken, translated
 from telic.storage.drivers.sqlite_inspection import inspect_database
 from telic.storage.options import OpenOptions
-from telic.storage.transaction import Mode, Operation, Parameters, Row
+from telic.storage.transaction import Mode, Operation, Parameters, Raced, Row
 
 T = TypeVar("T")
 
@@ -36,16 +37,28 @@ class SqliteDriver:
                 return complete(operation(self.database.read_transaction or self.database.reading()))
         deadline = self._wait_to_write()
         try:
-            transaction = self.database.begin(deadline)
-            try:
-                result = complete(operation(transaction))
-            except BaseException:
-                self.database.rollback()
-                raise
-            self.database.commit(key)
-            return result
+            return self._replayed(operation, deadline, key)
         finally:
             self._write_lock.release()
+
+    def _replayed(self, operation: Operation[T], deadline: float, key: str | None) -> T:
+        for _ in range(MOST_ATTEMPTS - 1):
+            with suppress(Raced):
+                return self._write(operation, deadline, key)
+        try:
+            return self._write(operation, deadline, key)
+        except Raced as error:
+            raise overtaken(error) from error
+
+    def _write(self, operation: Operation[T], deadline: float, key: str | None) -> T:
+        transaction = self.database.begin(deadline)
+        try:
+            result = complete(operation(transaction))
+        except BaseException:
+            self.database.rollback()
+            raise
+        self.database.commit(key)
+        return result
 
     def point(self, statement: str, parameters: Parameters) -> Row | None:
         with self._read_lock:

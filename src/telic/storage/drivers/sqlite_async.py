@@ -20,10 +20,10 @@ from telic.storage.drive import complete
 from telic.storage.drivers.fork import watch_forks
 from telic.storage.drivers.sqlite_changes import AsyncSqliteChanges
 from telic.storage.drivers.sqlite_database import SqliteDatabase
-from telic.storage.drivers.sqlite_errors import SQLITE_FAILURES, translate, translated
+from telic.storage.drivers.sqlite_errors import MOST_ATTEMPTS, SQLITE_FAILURES, overtaken, translate, translated
 from telic.storage.drivers.sqlite_transaction import SqliteTransaction
 from telic.storage.options import OpenOptions
-from telic.storage.transaction import Mode, Operation, Parameters, Row
+from telic.storage.transaction import Mode, Operation, Parameters, Raced, Row
 
 T = TypeVar("T")
 
@@ -145,9 +145,17 @@ class AsyncSqliteDriver:
         return []
 
     def _run_in_savepoint(self, call: _Call, transaction: SqliteTransaction) -> None:
+        for _ in range(MOST_ATTEMPTS):
+            self._attempt(call, transaction)
+            if not isinstance(call.error, Raced):
+                return
+        assert isinstance(call.error, Raced)
+        call.error = overtaken(call.error)
+
+    def _attempt(self, call: _Call, transaction: SqliteTransaction) -> None:
         transaction.execute("SAVEPOINT call")
         try:
-            call.result = complete(call.operation(transaction))
+            call.result, call.error = complete(call.operation(transaction)), None
         except Exception as error:
             if not self.database.is_in_transaction:
                 # A full or failing disk has ended the transaction, and all that was done in it.

@@ -7,8 +7,8 @@ from typing import Final
 
 from telic.domain.errors import StoreBusy, StoreUnavailable
 
-POLL_SECONDS: Final = 0.02
-"""Fifty looks a second cost well under one percent of a core, and find a change after 10 ms on average."""
+POLL_SECONDS: Final = 0.04
+"""Twenty-five looks a second cost half a percent of a core, and find a change after 20 ms on average."""
 
 
 class _Version:

@@ -34,6 +34,15 @@ SQLITE_FAILURES: Final = (apsw.Error, UnicodeDecodeError)
 """What apsw raises: its own errors, and Python's where a damaged file's text is no text."""
 
 
+MOST_ATTEMPTS: Final = 10
+"""How often an operation is run that raced: here only with the clock, by which leases and holds end meanwhile."""
+
+
+def overtaken(error: Raced) -> StoreBusy:
+    """What an operation that raced every time means to its caller."""
+    return StoreBusy(f"the goal kept changing while the call was made: {error}")
+
+
 def translate(error: Exception) -> StoreError:
     """The error's meaning, by its result code."""
     if isinstance(error, UnicodeDecodeError):

@@ -5,7 +5,6 @@ from dataclasses import dataclass, replace
 
 from telic.domain.budget import LIMITS
 from telic.domain.claim import approval_signal
-from telic.domain.criteria import CriterionKind
 from telic.domain.errors import BudgetExceeded, GoalNotActive, HoldLost, InvalidInput, StoreCorrupt
 from telic.domain.events import EventKind, TurnResult
 from telic.domain.goal import Actor, Goal, GoalStatus, Reason
@@ -146,6 +145,8 @@ async def finish_turn(tx: Transaction, call: Call, goal_id: str, turn: KeyedTurn
 
     A hold that was lost meanwhile is left out; the turn counts all the same. Raises as `record_turn`.
     """
+    # First what only the lease's holder may write: another worker may have recorded this very turn meanwhile.
+    await save(tx, call, goal_id, state)
     keyed = replace(call, key=turn.key)
     try:
         result = await record_turn(tx, keyed, goal_id, turn.new)
@@ -153,7 +154,6 @@ async def finish_turn(tx: Transaction, call: Call, goal_id: str, turn: KeyedTurn
         result = await record_turn(tx, keyed, goal_id, replace(turn.new, hold=None))
     if turn.uncertain is not None:
         await _keep_uncertain(tx, replace(call, key=f"{turn.key}/unknown"), result.goal, turn.uncertain)
-    await save(tx, call, goal_id, state)
     return result
 
 
@@ -195,11 +195,11 @@ async def finish_verification(
     and `verdicts.verify`.
     """
     by_system = replace(call, actor=Actor.SYSTEM, expected_revision=None)
-    # First the verdicts: a bill that reaches the budget pauses the goal, which is another revision.
+    await save(tx, by_system, goal_id, state)
+    # The verdicts before the bill: one that reaches the budget pauses the goal, which is another revision.
     goal = await verdicts.verify(tx, call, goal_id, verification)
     for line in judged:
         goal = (await record_turn(tx, replace(by_system, key=line.key), goal_id, line.new)).goal
-    await save(tx, by_system, goal_id, state)
     if verification.outcome is Outcome.PENDING and goal.status is GoalStatus.ACTIVE:
         return await _wait_for_answers(tx, replace(by_system, key=f"{call.key}/wait"), goal, verification)
     return goal
@@ -209,7 +209,7 @@ async def _wait_for_answers(tx: Transaction, call: Call, goal: Goal, verificatio
     asked = {each.criterion_hash for each in verification.verdicts if each.outcome is Outcome.PENDING}
     if any(answer.criterion_hash in asked for answer in await verdicts.approvals(tx, goal.id)):
         return goal
-    questions = [each.question for each in goal.criteria if each.kind is CriterionKind.APPROVAL]
+    questions = [each.question for each in goal.criteria if each.content_hash in asked]
     return await transition(
         tx,
         call,

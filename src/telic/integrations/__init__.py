@@ -1,0 +1,1 @@
+"""Goals inside other programs: agent frameworks and the hooks of coding agents."""

@@ -1,0 +1,150 @@
+"""Bills a goal for what a session's transcripts tell, each response once, however often they are read."""
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import BinaryIO, Final
+
+from telic.domain.clock import Instant
+from telic.domain.errors import GoalNotFound, InvalidInput, TurnConflict
+from telic.domain.events import EventKind
+from telic.domain.goal import Goal
+from telic.domain.limits import MAX_NAME_CHARS, MAX_PAGE
+from telic.integrations.hooks.memory import Bookmark, Memory
+from telic.integrations.hooks.notice import Host, Moment, Notice
+from telic.integrations.hooks.usage import (
+    Response,
+    UsageReader,
+    is_known,
+    open_transcript,
+    place_at,
+    whole_lines,
+)
+from telic.loop.agents.protocol import kept_tail
+from telic.services.store import GoalStore
+
+_BATCH_BYTES: Final = 1024 * 1024
+
+
+@dataclass(slots=True)
+class Accounts:
+    """The accounts of one call of a hook. Nothing is begun after `deadline`, by the monotonic clock in seconds."""
+
+    store: GoalStore
+    host: Host
+    scope: str
+    memory: Memory
+    deadline: float
+    log: Callable[[str], None]
+
+    def settle(self, notice: Notice) -> Goal | None:
+        """What the session consumed is billed, and here is the scope's active goal.
+
+        It is billed to the goal that the turn under way works on, also where that was stopped meanwhile; otherwise
+        to the active one, from the time on at which it became active. What stays unread is read by the next call.
+        """
+        active = self.store.active(self.scope)
+        worked_on = self._worked_on(active)
+        if worked_on is not None and notice.transcript is not None:
+            since = None if worked_on.id == self.memory.goal_id else self._active_since(worked_on)
+            self._read_all(notice, worked_on, since)
+            active = self.store.active(self.scope)
+        self.memory.goal_id = None if active is None else active.id
+        return active
+
+    def _worked_on(self, active: Goal | None) -> Goal | None:
+        if self.memory.goal_id is None or (active is not None and active.id == self.memory.goal_id):
+            return active
+        try:
+            remembered = self.store.get(self.memory.goal_id)
+        except (GoalNotFound, InvalidInput):
+            return active
+        return remembered if remembered.scope == self.scope else active
+
+    def _active_since(self, goal: Goal) -> Instant:
+        """When the goal last became active. What a session consumed before is not the goal's, or was billed then."""
+        since, after = goal.created_at, 0
+        while True:
+            page = self.store.events(goal.id, after=after, limit=MAX_PAGE)
+            since = max([since, *(event.at for event in page if event.kind is EventKind.RESUMED)])
+            if len(page) < MAX_PAGE:
+                return since
+            after = page[-1].number
+
+    def _read_all(self, notice: Notice, goal: Goal, since: Instant | None) -> None:
+        assert notice.transcript is not None
+        # The session's own comes first: what others repeat of it is then known.
+        for path in (notice.transcript, *notice.sub_transcripts):
+            file = None if self.host.usage_reader is None else open_transcript(path)
+            if self.host.usage_reader is None or file is None:
+                continue
+            reader = self.host.usage_reader(path != notice.transcript)
+            with file:
+                self._read(path, file, _Reading(notice, reader, goal, since))
+
+    def _read(self, path: Path, file: BinaryIO, reading: "_Reading") -> None:
+        known = self.memory.bookmarks.get(str(path))
+        start = 0
+        if known is not None and is_known(file, known.place):
+            start = known.place.offset
+            reading.reader.resume(known.carry)
+        end, batch_end = start, start + _BATCH_BYTES
+        for line_end, line in whole_lines(file, start):
+            reading.reader.take(line, end)
+            end = line_end
+            if end >= batch_end:
+                batch_end = end + _BATCH_BYTES
+                self._record(reading)
+                self._mark(path, file, reading, end)
+                file.seek(end)
+                if time.monotonic() >= self.deadline:
+                    return
+        self._end_turn(path, reading)
+        self._record(reading)
+        if end != start or known is None:
+            self._mark(path, file, reading, end)
+
+    def _end_turn(self, path: Path, reading: "_Reading") -> None:
+        """Whoever has stopped says no more; what the file lacks of it yet is read by the next call."""
+        notice = reading.notice
+        if path == notice.transcript:
+            if notice.is_session_over:
+                reading.reader.end_of_turn(None)
+            elif notice.moment is Moment.STOP:
+                reading.reader.end_of_turn(notice.last_message)
+        elif notice.is_session_over or path == notice.ended_sub_transcript:
+            reading.reader.end_of_turn(None)
+
+    def _mark(self, path: Path, file: BinaryIO, reading: "_Reading", end: int) -> None:
+        place = place_at(file, reading.reader.safe_offset(end))
+        self.memory.bookmarks[str(path)] = Bookmark(place, reading.reader.carry())
+        self.memory.save()
+
+    def _record(self, reading: "_Reading") -> None:
+        for response in reading.reader.finished():
+            if reading.since is None or response.at is None or response.at >= reading.since:
+                self._bill(reading.goal, response)
+
+    def _bill(self, goal: Goal, response: Response) -> None:
+        model = kept_tail(response.model or "", MAX_NAME_CHARS) or None
+        try:
+            self.store.record_turn(
+                goal.id,
+                usage=response.usage,
+                kind=response.kind,
+                model=model,
+                key=kept_tail(response.key, MAX_NAME_CHARS),
+            )
+        except TurnConflict:
+            self.log(f"{response.key} was already counted with other usage; the first count stands")
+
+
+@dataclass(frozen=True, slots=True)
+class _Reading:
+    """One transcript as it is read for one goal."""
+
+    notice: Notice
+    reader: UsageReader
+    goal: Goal
+    since: Instant | None

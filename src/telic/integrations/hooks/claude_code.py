@@ -1,0 +1,70 @@
+"""Claude Code, after its hooks reference of 2.1.
+
+Its moments are SessionStart, UserPromptSubmit, Stop, SubagentStop, PreCompact and SessionEnd.
+
+Compaction forgets what hooks have said, and calls SessionStart again with the source `compact`. Claude Code ends a
+turn that its Stop hooks have kept going eight times in a row.
+"""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Final
+
+from telic.integrations.hooks.claude_code_usage import ClaudeCodeUsage
+from telic.integrations.hooks.notice import Host, Moment, Notice, bool_of, folder_of, path_of
+from telic.loop.agents.parsing import Fields, text_of
+
+_MOMENTS: Final = {
+    "SessionStart": Moment.SESSION_START,
+    "UserPromptSubmit": Moment.PROMPT,
+    "Stop": Moment.STOP,
+    "SubagentStop": Moment.SUB_AGENT_STOP,
+    "PreCompact": Moment.BOOKKEEPING,
+    "SessionEnd": Moment.BOOKKEEPING,
+}
+
+
+def read_like_claude_code(
+    payload: Fields, environment: Mapping[str, str], moments: Mapping[str, Moment], *folder_variables: str
+) -> Notice | None:
+    """What a payload of Claude Code's form tells; other hosts use it too."""
+    event, session = text_of(payload, "hook_event_name") or "", text_of(payload, "session_id")
+    moment = moments.get(event)
+    if moment is None or not session:
+        return None
+    transcript, named = path_of(payload, "transcript_path"), path_of(payload, "agent_transcript_path")
+    return Notice(
+        moment=moment,
+        event=event,
+        session=session,
+        folder=folder_of(payload, environment, *folder_variables),
+        transcript=transcript,
+        sub_transcripts=_sub_transcripts(transcript, named),
+        ended_sub_transcript=named if moment is Moment.SUB_AGENT_STOP else None,
+        goes_on=bool_of(payload, "stop_hook_active"),
+        last_message=text_of(payload, "last_assistant_message") or "",
+        is_session_over=event == "SessionEnd",
+    )
+
+
+def _sub_transcripts(transcript: Path | None, named: Path | None) -> tuple[Path, ...]:
+    """The files beside a session's own, and the one that the payload names."""
+    folder = None if transcript is None else transcript.with_suffix("") / "subagents"
+    try:
+        beside = [] if folder is None else sorted(folder.glob("*.jsonl"))
+    except OSError:
+        beside = []
+    return (*(path for path in beside if path != named), *(() if named is None else (named,)))
+
+
+def _read(payload: Fields, environment: Mapping[str, str]) -> Notice | None:
+    return read_like_claude_code(payload, environment, _MOMENTS, "CLAUDE_PROJECT_DIR")
+
+
+CLAUDE_CODE: Final = Host(
+    name="claude-code",
+    read=_read,
+    block_cap=8,
+    cap_variable="CLAUDE_CODE_STOP_HOOK_BLOCK_CAP",
+    usage_reader=ClaudeCodeUsage,
+)

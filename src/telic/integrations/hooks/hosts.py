@@ -1,0 +1,16 @@
+"""The hosts whose hooks are answered, by name."""
+
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import Final
+
+from telic.integrations.hooks.claude_code import CLAUDE_CODE
+from telic.integrations.hooks.codex import CODEX
+from telic.integrations.hooks.copilot import COPILOT
+from telic.integrations.hooks.gemini import GEMINI
+from telic.integrations.hooks.goose import GOOSE
+from telic.integrations.hooks.notice import Host
+
+HOSTS: Final[Mapping[str, Host]] = MappingProxyType(
+    {host.name: host for host in (CLAUDE_CODE, CODEX, GOOSE, GEMINI, COPILOT)}
+)

@@ -1,0 +1,30 @@
+"""The log of hooks: the only place where what went wrong is told, since hosts show or obey whatever a hook prints."""
+
+from contextlib import suppress
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Final
+
+from telic.prompt import visible
+
+_MAX_BYTES: Final = 1024 * 1024
+_MAX_LINE_CHARS: Final = 500
+
+
+@dataclass(frozen=True, slots=True)
+class Log:
+    """A file that grows to 1 MiB; then it is the former one, and a new one begins."""
+
+    file: Path
+    host: str
+
+    def write(self, text: str) -> None:
+        """The log ends with this line, unless it cannot be written."""
+        with suppress(OSError):
+            self.file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+            if self.file.exists() and self.file.stat().st_size >= _MAX_BYTES:
+                self.file.replace(self.file.with_suffix(".log.1"))
+            now = datetime.now(UTC).isoformat(timespec="seconds")
+            with self.file.open("a", encoding="utf-8", errors="backslashreplace") as lines:
+                lines.write(f"{now} {self.host} {visible(text[:_MAX_LINE_CHARS])}\n")

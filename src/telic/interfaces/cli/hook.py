@@ -1,0 +1,79 @@
+"""`telic hook`: the one command in coding agents' hook configurations."""
+
+import sys
+from collections.abc import Sequence
+
+import click
+
+from telic.domain.errors import GoalError
+from telic.integrations.hooks.answering import (
+    DEFAULT_CHECK_SECONDS,
+    DEFAULT_MOST_CONTINUATIONS,
+    HookOptions,
+    run_hook,
+)
+from telic.interfaces.cli.session import default_store
+
+_FAILED = 1
+
+
+@click.command()
+@click.argument("host")
+@click.option(
+    "--scope",
+    default="session",
+    show_default=True,
+    help="Whose goal: session (HOST/SESSION), folder (folder:PATH of the project), or the name of a scope.",
+)
+@click.option(
+    "--store",
+    envvar="TELIC_STORE",
+    help="A path, or a sqlite:/// or postgresql:// URL, also TELIC_STORE.  [default: the user's data folder]",
+)
+@click.option(
+    "--max-continuations",
+    type=int,
+    default=DEFAULT_MOST_CONTINUATIONS,
+    show_default=True,
+    help="How often in a row a stop is turned into another turn; never as often as the host allows.",
+)
+@click.option(
+    "--check-seconds",
+    type=float,
+    default=DEFAULT_CHECK_SECONDS,
+    show_default=True,
+    help="How long checking the criteria may take; keep it below the host's time-out for hooks.",
+)
+def hook(host: str, scope: str, store: str | None, max_continuations: int, check_seconds: float) -> None:
+    """Answer a hook of HOST: claude-code, codex, goose, gemini or copilot.
+
+    The host's payload is read from standard input, and the answer written to standard output in the host's form. It
+    ends with 0 and no output whenever something is amiss, and says so in hooks.log under the user's state folder.
+    Only a wrong command line ends with 1, which no host takes for an answer.
+    """
+    run_hook(
+        host,
+        HookOptions(
+            store=store or default_store(),
+            scope=scope,
+            most_continuations=max_continuations,
+            check_seconds=check_seconds,
+        ),
+    )
+
+
+def main(arguments: Sequence[str]) -> int:
+    """The exit code of `telic hook`, run without loading the other commands."""
+    try:
+        hook.main(args=list(arguments), prog_name="telic hook", standalone_mode=False)
+    except (click.ClickException, GoalError) as error:
+        # Exit code 2, which click uses, blocks a host's session.
+        message = error.format_message() if isinstance(error, click.ClickException) else str(error)
+        sys.stderr.write(f"telic: {message}\n")
+        return _FAILED
+    except (click.exceptions.Abort, click.exceptions.Exit, KeyboardInterrupt, OSError):
+        return 0
+    return 0
+
+
+COMMANDS = (hook,)

@@ -1,0 +1,99 @@
+"""`telic install`: writes coding agents' hook configurations, and takes its own part out again."""
+
+import difflib
+import os
+import shlex
+import shutil
+import sys
+from pathlib import Path
+
+import click
+
+from telic.domain.errors import InvalidInput
+from telic.integrations.hooks.files import Change, apply
+from telic.integrations.hooks.installing import Plan, plan_install, plan_removal
+from telic.interfaces.cli.terminal import Terminal
+
+
+@click.command()
+@click.argument("host")
+@click.option("--project", is_flag=True, help="For the project in this folder, to be shared.")
+@click.option("--user", is_flag=True, help="For all of the user's projects; the default.")
+@click.option("--scope", default="session", show_default=True, help="As `telic hook --scope`.")
+@click.option("--store", help="As `telic hook --store`; better no URL with a password in it.")
+@click.option("--remove", is_flag=True, help="Take Telic's hooks out again, and nothing else.")
+@click.option("--yes", is_flag=True, help="Do not ask.")
+@click.option("--json", "as_json", is_flag=True, help="Write JSON, also for errors; needs --yes.")
+def install(
+    host: str, project: bool, user: bool, scope: str, store: str | None, remove: bool, yes: bool, as_json: bool
+) -> None:
+    """Make HOST (claude-code, codex or goose) call `telic hook`.
+
+    The difference is shown and confirmed first. All else in the host's file stays as it is, character by character;
+    a copy of the former file is kept beside it.
+    """
+    if project and user:
+        raise InvalidInput("give --project or --user, not both")
+    terminal = Terminal(as_json=as_json)
+    folder, environment = (Path.cwd(), None) if project else (Path.home(), os.environ)
+    if remove:
+        plan = plan_removal(host, folder, environment)
+    else:
+        plan = plan_install(host, folder, _command(host, scope, store, is_shared=project), environment)
+    _carry_out(terminal, plan, yes)
+
+
+def _command(host: str, scope: str, store: str | None, *, is_shared: bool) -> str:
+    if store is not None and "@" in store.partition("://")[2]:
+        raise InvalidInput("a URL with a password does not belong into settings: set TELIC_STORE for the host instead")
+    words = [*(["telic"] if is_shared else _own_program()), "hook", host]
+    words += [] if scope == "session" else ["--scope", scope]
+    words += [] if store is None else ["--store", store if "://" in store else str(Path(store).absolute())]
+    return shlex.join(words)
+
+
+def _own_program() -> list[str]:
+    """This very program: hosts are often started where its virtual environment is not on the path."""
+    program = Path(sys.argv[0])
+    if program.name == "telic" and program.exists():
+        return [str(program.absolute())]
+    found = shutil.which("telic")
+    return [found] if found else [sys.executable, "-m", "telic.interfaces.cli"]
+
+
+def _carry_out(terminal: Terminal, plan: Plan, yes: bool) -> None:
+    if not plan.changes:
+        _report(terminal, plan, [])
+        return
+    if not terminal.as_json:
+        for change in plan.changes:
+            _show(terminal, change)
+    if not yes and (terminal.as_json or not sys.stdin.isatty()):
+        raise InvalidInput("nothing is changed: give --yes to change it without being asked")
+    if not yes:
+        click.confirm("Change it?", abort=True)
+    _report(terminal, plan, [apply(change) for change in plan.changes])
+
+
+def _show(terminal: Terminal, change: Change) -> None:
+    before, after = (change.before or "").splitlines(), (change.after or "").splitlines()
+    for line in difflib.unified_diff(before, after, str(change.path), str(change.path), lineterm=""):
+        terminal.line(line)
+
+
+def _report(terminal: Terminal, plan: Plan, backups: list[Path | None]) -> None:
+    kept = [str(backup) for backup in backups if backup is not None]
+    if terminal.as_json:
+        terminal.json({"changed": [str(change.path) for change in plan.changes], "backups": kept})
+        return
+    if not plan.changes:
+        terminal.line("nothing is to be changed")
+    for change in plan.changes:
+        terminal.line(f"{'removed' if change.after is None else 'written'}: {change.path}")
+    for backup in kept:
+        terminal.line(f"kept before: {backup}")
+    if plan.note:
+        terminal.hint(plan.note)
+
+
+COMMANDS = (install,)

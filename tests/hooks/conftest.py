@@ -1,0 +1,87 @@
+"""A host that calls the installed `telic hook`, with a store and a state folder of its own."""
+
+import json
+import os
+import subprocess
+import sysconfig
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import telic
+
+PAYLOADS = Path(__file__).parent / "payloads"
+TELIC = Path(sysconfig.get_path("scripts")) / "telic"
+
+
+class HostProgram:
+    """Calls hooks as a host does, and keeps what its session is about."""
+
+    def __init__(self, name: str, folder: Path) -> None:
+        self.name = name
+        self.folder = folder / "project"
+        self.folder.mkdir()
+        self.location = folder / "goals.db"
+        self.state = folder / "state" / "telic"
+        self.transcript = folder / "transcripts" / "session.jsonl"
+        self.sub_transcript = folder / "transcripts" / "session" / "subagents" / "agent-ae267a1.jsonl"
+        self.options: list[str] = []
+        self.variables: dict[str, str] = {}
+        self.result: subprocess.CompletedProcess[bytes] | None = None
+        self.store = telic.connect(self.location)
+
+    @property
+    def session(self) -> str:
+        return self.payload("stop")["session_id"]
+
+    @property
+    def scope(self) -> str:
+        return f"{self.name}/{self.session}"
+
+    @property
+    def log(self) -> str:
+        file = self.state / "hooks.log"
+        return file.read_text() if file.exists() else ""
+
+    def payload(self, moment: str, message: str = "", **changes: Any) -> dict[str, Any]:
+        text = (PAYLOADS / f"{self.name}.{moment}.json").read_text()
+        data = json.loads(text.replace('"SUB_TRANSCRIPT"', json.dumps(str(self.sub_transcript))))
+        filled = {"FOLDER": str(self.folder), "TRANSCRIPT": str(self.transcript), "MESSAGE": message}
+        return {
+            key: filled.get(value, value) if isinstance(value, str) else value for key, value in data.items()
+        } | changes
+
+    def environment(self) -> dict[str, str]:
+        kept = {key: value for key, value in os.environ.items() if not key.startswith(("TELIC", "CLAUDE", "GOOSE"))}
+        own = {"TELIC_STORE": str(self.location), "XDG_STATE_HOME": str(self.state.parent)}
+        return kept | own | self.variables
+
+    def send(self, payload: bytes, *, options: list[str] | None = None) -> Any:
+        """The answer to these bytes; a hook always ends with 0 and says nothing on standard error."""
+        command = [TELIC, "hook", self.name, *(self.options if options is None else options)]
+        self.result = subprocess.run(
+            command, input=payload, capture_output=True, env=self.environment(), cwd=self.folder, timeout=120
+        )
+        assert self.result.returncode == 0, self.result.stderr
+        assert self.result.stderr == b""
+        return json.loads(self.result.stdout) if self.result.stdout else None
+
+    def call(self, moment: str, message: str = "", **changes: Any) -> Any:
+        return self.send(json.dumps(self.payload(moment, message, **changes)).encode())
+
+    def goal(self, text: str = "Move billing to the new API", **more: Any) -> telic.Goal:
+        return self.store.create(text, scope=self.scope, **more)
+
+
+@pytest.fixture
+def program(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[HostProgram]:
+    """Claude Code, or the host that the test names."""
+    host = HostProgram(getattr(request, "param", "claude-code"), tmp_path)
+    yield host
+    host.store.close()
+
+
+def on_hosts(*names: str) -> pytest.MarkDecorator:
+    return pytest.mark.parametrize("program", names, indirect=True)

@@ -1,0 +1,195 @@
+"""Whatever goes wrong, a hook ends with 0 and no answer, soon, and says why in its log."""
+
+import json
+import os
+import socket
+import sqlite3
+import subprocess
+import sys
+import time
+
+import pytest
+
+import telic
+from tests.hooks.conftest import TELIC, HostProgram, on_hosts
+from tests.support.postgres_server import PostgresServer
+
+EVERY = ("claude-code", "codex", "goose", "gemini", "copilot")
+
+
+@on_hosts(*EVERY)
+def test_payloads_that_cannot_be_understood(program: HostProgram) -> None:
+    """Nothing, cut, no JSON, no object, without an event or session, of wrong types, or of a newer kind."""
+    program.goal()
+    whole = json.dumps(program.payload("stop")).encode()
+    unusable = [b"", whole[: len(whole) // 2], b"\xff\xfe\x00", b"[1]", b"null", b"{}", b"[" * 100_000, b"12"]
+    unusable.append(json.dumps(program.payload("stop", session_id=None)).encode())
+    unusable.append(json.dumps(program.payload("stop", session_id=["s"])).encode())
+    event = {"hook_event_name": "AnEventOfTomorrow", "event": "AnEventOfTomorrow"}
+    unusable.append(json.dumps(program.payload("stop", **event)).encode())
+    for payload in unusable:
+        assert program.send(payload) is None
+    assert program.store.list(scope=program.scope).goals[0].revision == 1
+
+
+@on_hosts(*EVERY)
+def test_unknown_fields_and_wrong_types_beside_the_point_are_ignored(program: HostProgram) -> None:
+    program.goal()
+    strange = {"stop_hook_active": "yes", "transcript_path": 7, "cwd": "\0", "more": {"of": ["tomorrow"]}}
+    assert program.call("stop", **strange)["reason"]
+
+
+def test_a_huge_payload_is_refused_in_bounded_memory(program: HostProgram) -> None:
+    program.goal()
+    payload = json.dumps(program.payload("prompt", prompt="x" * (17 * 1024 * 1024))).encode()
+    assert program.send(payload) is None
+    assert "cannot be understood" in program.log
+    large = json.dumps(program.payload("prompt", prompt="x" * (8 * 1024 * 1024))).encode()
+    assert program.send(large) is not None
+
+
+def test_a_host_that_never_closes_its_end_gets_no_answer(program: HostProgram) -> None:
+    """After two seconds the hook gives up."""
+    program.goal()
+    command = [TELIC, "hook", "claude-code"]
+    began = time.monotonic()
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, env=program.environment()) as process:
+        assert process.stdin is not None
+        assert process.wait(30) == 0
+        assert process.stdout is not None
+        assert process.stdout.read() == b""
+    assert time.monotonic() - began < 10
+    assert "no answer within 2.0 seconds" in program.log
+
+
+def test_a_store_that_is_away_or_unusable(program: HostProgram) -> None:
+    """No server, no database, a folder, an unreadable URL: each in its time, and no password in the log."""
+    places = [
+        "postgresql://user:geheim@127.0.0.1:1/goals",
+        str(program.folder),
+        "mysql://user:geheim@host/goals",
+        "postgresql://user:geheim@[",
+    ]
+    for place in places:
+        program.variables["TELIC_STORE"] = place
+        began = time.monotonic()
+        assert program.call("prompt") is None
+        assert time.monotonic() - began < 10
+    assert len(program.log.splitlines()) == len(places)
+    assert "geheim" not in program.log
+
+
+def test_postgresql_and_a_server_that_answers_nothing(program: HostProgram, own_server: PostgresServer) -> None:
+    """The goal is told from PostgreSQL; a server that accepts the connection and is silent delays nobody."""
+    with telic.connect(own_server.url()) as store:
+        store.create("in PostgreSQL", scope=program.scope)
+    program.variables["TELIC_STORE"] = own_server.url()
+    assert "in PostgreSQL" in json.dumps(program.call("prompt"))
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        program.variables["TELIC_STORE"] = f"postgresql://user@127.0.0.1:{silent.getsockname()[1]}/goals"
+        began = time.monotonic()
+        assert program.call("prompt") is None
+        assert time.monotonic() - began < 10
+    assert program.log
+
+
+@pytest.mark.parametrize("damage", ["garbage", "newer", "locked"])
+def test_a_damaged_newer_or_locked_database(program: HostProgram, damage: str) -> None:
+    program.goal()
+    program.store.close()
+    holder = None
+    if damage == "garbage":
+        program.location.write_bytes(b"no database " * 1_000)
+    if damage == "newer":
+        with sqlite3.connect(program.location) as database:
+            database.execute("UPDATE schema_version SET version = 999 WHERE version = 1")
+    if damage == "locked":
+        script = (
+            f"import sqlite3, time; database = sqlite3.connect({str(program.location)!r}, isolation_level=None);"
+            "database.execute('BEGIN EXCLUSIVE'); print(1, flush=True); time.sleep(60)"
+        )
+        holder = subprocess.Popen([sys.executable, "-c", script], stdout=subprocess.PIPE)
+        assert holder.stdout is not None
+        holder.stdout.readline()
+    try:
+        began = time.monotonic()
+        answer = program.call("stop")
+        assert time.monotonic() - began < 10
+    finally:
+        if holder is not None:
+            holder.kill()
+            holder.communicate()
+    assert answer is None
+    assert program.log
+
+
+def test_a_state_folder_that_cannot_be_written_changes_nothing(program: HostProgram) -> None:
+    """Nothing can be remembered or logged then; the goal is told all the same."""
+    program.goal()
+    blocked = program.folder / "a file"
+    blocked.write_text("")
+    program.variables["XDG_STATE_HOME"] = str(blocked)
+    assert program.call("prompt") is not None
+    assert program.call("stop")["reason"]
+    assert program.send(b"{") is None
+
+
+def test_a_reader_that_is_gone_is_no_failure(program: HostProgram) -> None:
+    program.goal()
+    reading, writing = os.pipe()
+    os.close(reading)
+    command = [TELIC, "hook", "claude-code"]
+    payload = json.dumps(program.payload("prompt")).encode()
+    result = subprocess.run(
+        command, input=payload, stdout=writing, stderr=subprocess.PIPE, env=program.environment(), timeout=60
+    )
+    os.close(writing)
+    assert (result.returncode, result.stderr) == (0, b"")
+
+
+def test_a_killed_hook_leaves_nothing_in_the_way(program: HostProgram) -> None:
+    """Killed while it checks, as a host does at its time-out: the same session may go on at once."""
+    goal = program.goal(criteria=[telic.Criterion.command(["sleep", "30"])])
+    payload = json.dumps(program.payload("stop", "TELIC: complete")).encode()
+    command = [TELIC, "hook", "claude-code"]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, env=program.environment()) as process:
+        assert process.stdin is not None
+        process.stdin.write(payload)
+        process.stdin.close()
+        deadline = time.monotonic() + 30
+        while program.store.lease(goal.id).holder is None:
+            assert time.monotonic() < deadline
+            time.sleep(0.02)
+        process.kill()
+        process.wait()
+    assert program.call("stop")["reason"]
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["cursor"],
+        [],
+        ["claude-code", "--no-such-option"],
+        ["claude-code", "--check-seconds", "0"],
+        ["claude-code", "--max-continuations", "many"],
+    ],
+)
+def test_a_wrong_command_line_never_ends_with_2(arguments: list[str]) -> None:
+    """Exit code 2 would block the host's session; 1 is a failure that hosts show and pass over."""
+    result = subprocess.run([TELIC, "hook", *arguments], input=b"{}", capture_output=True, timeout=60)
+    assert result.returncode == 1
+    assert result.stdout == b""
+    assert result.stderr.startswith(b"telic: ")
+    assert b"Traceback" not in result.stderr
+
+
+def test_a_hook_loads_little() -> None:
+    """Neither the other commands nor what only checks need."""
+    script = (
+        "import sys; from telic.interfaces.cli import hook;"
+        "print(sorted(name for name in sys.modules if name.split('.')[0] in ('rich', 'psycopg', 'platformdirs')"
+        " or name.startswith(('telic.importers', 'telic.loop.verification', 'telic.interfaces.cli.goals'))))"
+    )
+    result = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+    assert result.stdout.strip() == "[]"

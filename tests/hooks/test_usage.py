@@ -1,0 +1,296 @@
+"""Usage is read from growing, repeated, cut and huge transcripts, and each response is counted once."""
+
+import json
+import os
+import time
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+
+import telic
+from tests.hooks.conftest import HostProgram, on_hosts
+from tests.hooks.transcripts import assistant, codex_count, codex_meta, stamp, user, write
+
+
+def used(program: HostProgram, goal: telic.Goal) -> telic.Usage:
+    return program.store.get(goal.id).usage
+
+
+def forget(program: HostProgram) -> None:
+    """What is remembered between calls is lost."""
+    for file in (program.state / "hooks").iterdir():
+        file.unlink()
+
+
+def test_a_transcript_that_grows_is_counted_as_it_grows(program: HostProgram) -> None:
+    """Cached input is a part of the input; the lines of one response count once, as the last has it."""
+    goal = program.goal()
+    write(program.transcript, user())
+    write(program.transcript, assistant("msg_1", "thinking", output=1, stop=None), assistant("msg_1", output=50))
+    program.call("stop", "working")
+    usage = used(program, goal)
+    assert (usage.turns, usage.tokens) == (1, 1_050)
+    assert (usage.input_tokens, usage.cached_input_tokens, usage.output_tokens) == (1_000, 900, 50)
+    write(program.transcript, assistant("msg_2", output=150))
+    program.call("prompt")
+    assert used(program, goal).tokens == 2_200
+    assert [turn.key for turn in program.store.turns(goal.id)] == ["claude-code/msg_1", "claude-code/msg_2"]
+    assert {turn.model for turn in program.store.turns(goal.id)} == {"claude-opus-5"}
+
+
+def test_a_response_still_being_written_waits(program: HostProgram) -> None:
+    """Its first lines have a part of its usage; it counts when its last line is there, or the model has stopped."""
+    goal = program.goal()
+    write(program.transcript, assistant("msg_1", output=1, stop=None))
+    program.call("pre_compact")
+    assert used(program, goal).turns == 0
+    write(program.transcript, assistant("msg_1", output=70))
+    program.call("pre_compact")
+    assert used(program, goal).output_tokens == 70
+    write(program.transcript, assistant("msg_2", "the last words", output=9, stop=None))
+    program.call("stop", "other words")
+    assert used(program, goal).turns == 1
+    program.call("stop", "the last words")
+    assert used(program, goal).turns == 2
+    write(program.transcript, assistant("msg_3", output=9, stop=None))
+    program.call("session_end")
+    assert used(program, goal).turns == 3
+
+
+def test_half_a_line_waits_for_its_other_half(program: HostProgram) -> None:
+    goal = program.goal()
+    line = json.dumps(assistant("msg_1")) + "\n"
+    write(program.transcript, user())
+    with program.transcript.open("a") as file:
+        file.write(line[:100])
+        file.flush()
+        program.call("stop")
+        assert used(program, goal).turns == 0
+        file.write(line[100:])
+    program.call("stop")
+    program.call("stop")
+    assert used(program, goal).turns == 1
+
+
+def test_calls_at_the_same_time_count_once(program: HostProgram) -> None:
+    """As where the hook is configured for the user and for the project."""
+    goal = program.goal()
+    write(program.transcript, *(assistant(f"msg_{number}") for number in range(30)))
+    with ThreadPoolExecutor(4) as pool:
+        list(pool.map(lambda _: _quiet(program), range(4)))
+    assert used(program, goal).turns == 30
+    assert program.log == ""
+
+
+def _quiet(program: HostProgram) -> None:
+    program.send(json.dumps(program.payload("pre_compact")).encode())
+
+
+@pytest.mark.parametrize("loses_memory", [False, True])
+def test_nothing_counts_twice_after_truncation_compaction_and_rewriting(
+    program: HostProgram, loses_memory: bool
+) -> None:
+    """Whatever becomes of the file, and with or without the memory of how far it was read."""
+    goal = program.goal()
+    first = [assistant(f"msg_{number}") for number in range(5)]
+    write(program.transcript, *first)
+    program.call("stop")
+    assert used(program, goal).turns == 5
+    for lines in ([first[-1]], [user("a summary"), *first[3:]], [], [*first, assistant("msg_5")]):
+        program.transcript.write_text("")
+        write(program.transcript, *lines)
+        if loses_memory:
+            forget(program)
+        program.call("stop")
+    assert used(program, goal).turns == 6
+    program.transcript.unlink()
+    program.call("stop")
+    assert used(program, goal).turns == 6
+    assert program.log == ""
+
+
+def test_a_fork_repeats_what_was_counted(program: HostProgram) -> None:
+    """Another session of the folder's goal, whose transcript begins with the first one's."""
+    program.options = ["--scope", "folder"]
+    goal = program.store.create("of the folder", scope=f"folder:{program.folder.resolve()}")
+    lines = [assistant(f"msg_{number}") for number in range(3)]
+    write(program.transcript, *lines)
+    program.call("stop")
+    fork = program.transcript.with_name("fork.jsonl")
+    write(fork, *lines, assistant("msg_of_the_fork"))
+    program.call("stop", session_id="another", transcript_path=str(fork))
+    assert used(program, goal).turns == 4
+
+
+def test_what_was_consumed_before_the_goal_is_not_its(program: HostProgram) -> None:
+    """Neither before it was made, nor while it rested; what a turn consumes until it has noticed its stop is."""
+    write(program.transcript, assistant("before", after=-60))
+    goal = program.goal()
+    write(program.transcript, assistant("first"))
+    program.call("stop")
+    assert used(program, goal).turns == 1
+    write(program.transcript, assistant("while it was paused"))
+    program.store.pause(goal.id)
+    program.call("stop")
+    assert used(program, goal).turns == 2
+    write(program.transcript, assistant("resting"))
+    program.call("stop")
+    time.sleep(0.01)
+    program.store.resume(goal.id)
+    time.sleep(0.01)
+    write(program.transcript, assistant("again"))
+    program.call("stop")
+    assert [turn.key for turn in program.store.turns(goal.id)] == [
+        "claude-code/first",
+        "claude-code/while it was paused",
+        "claude-code/again",
+    ]
+
+
+def test_the_next_goal_does_not_pay_for_the_former_one(program: HostProgram) -> None:
+    """A turn's usage goes to the goal that it worked on."""
+    former = program.goal("the former")
+    program.call("prompt")
+    write(program.transcript, assistant("msg_1"))
+    following = program.goal("the next")
+    program.call("stop")
+    write(program.transcript, assistant("msg_2"))
+    program.call("stop")
+    assert [turn.key for turn in program.store.turns(former.id)] == ["claude-code/msg_1"]
+    assert [turn.key for turn in program.store.turns(following.id)] == ["claude-code/msg_2"]
+
+
+def test_sub_agents_are_billed_as_such(program: HostProgram) -> None:
+    """From their own files and from marked lines; they are no turns, and their end keeps nothing going."""
+    goal = program.goal()
+    write(program.transcript, assistant("msg_1"), assistant("side_1", side=True))
+    write(program.sub_transcript, assistant("side_2", side=True), assistant("side_3", side=True, stop=None))
+    assert program.call("sub_agent_stop") is None
+    usage = used(program, goal)
+    assert (usage.turns, usage.tokens) == (1, 4 * 1_050)
+    kinds = {turn.key: turn.kind for turn in program.store.turns(goal.id)}
+    assert kinds["claude-code/msg_1"] is telic.UsageKind.WORK
+    assert {kinds[f"claude-code/side_{number}"] for number in (1, 2, 3)} == {telic.UsageKind.SUB_AGENT}
+    write(program.sub_transcript, assistant("side_4", side=True))
+    program.call("stop")
+    assert used(program, goal).tokens == 5 * 1_050
+
+
+def test_lines_that_say_nothing_of_usage_are_passed_over(program: HostProgram) -> None:
+    """What Claude Code says itself, broken JSON, counts that are none, and lines of a newer form."""
+    goal = program.goal()
+    write(program.transcript, assistant("msg_1", model="<synthetic>"))
+    broken = assistant("msg_2")
+    broken["message"]["usage"]["output_tokens"] = -1
+    newer = assistant("msg_3")
+    newer["message"]["usage"] = {"tokens": [1, 2, 3]}
+    write(program.transcript, broken, newer, {"type": "assistant"}, {"type": "assistant", "message": "usage"})
+    with program.transcript.open("ab") as file:
+        file.write(b'{"type":"assistant","message":{"usage"\n\xff\xfe"assistant""usage"\n[[["assistant","usage"]]]\n')
+    write(program.transcript, assistant("msg_4"))
+    program.call("stop")
+    assert [turn.key for turn in program.store.turns(goal.id)] == ["claude-code/msg_4"]
+
+
+def test_a_budget_that_is_reached_stops_the_session(program: HostProgram) -> None:
+    goal = program.goal(token_budget=2_000)
+    write(program.transcript, assistant("msg_1"), assistant("msg_2"), assistant("msg_3"))
+    answer = program.call("stop")
+    assert answer is None or answer.keys() == {"systemMessage"}
+    after = program.store.get(goal.id)
+    assert (after.reason, after.usage.turns) == (telic.Reason.BUDGET, 3)
+
+
+def test_a_huge_transcript_delays_nobody(program: HostProgram) -> None:
+    """It is read in steps, each within the time of a prompt's hook; an endless line does no harm."""
+    goal = program.goal()
+    padding = "x" * 100_000
+    with program.transcript.parent.mkdir(parents=True) or program.transcript.open("w") as file:
+        for number in range(3_000):
+            file.write(json.dumps({"type": "user", "message": {"content": padding}}) + "\n")
+            file.write(json.dumps(assistant(f"msg_{number}")) + "\n")
+        file.write('{"type":"assistant","usage":"' + "y" * (40 * 1024 * 1024) + '"}\n')
+        file.write(json.dumps(assistant("the last")) + "\n")
+    slowest, calls = 0.0, 0
+    while used(program, goal).turns < 3_001:
+        began = time.monotonic()
+        assert program.call("prompt") is not None
+        slowest, calls = max(slowest, time.monotonic() - began), calls + 1
+        assert calls < 60
+    assert slowest < 6
+    assert "no answer" not in program.log
+
+
+def test_a_pipe_instead_of_a_transcript_makes_nobody_wait(program: HostProgram) -> None:
+    program.goal()
+    program.transcript.parent.mkdir(parents=True)
+    os.mkfifo(program.transcript)
+    assert program.call("stop")["reason"]
+
+
+THREAD = "019a9775-ef93-7c41-ae1f-a37beed9aaf2"
+
+
+@on_hosts("codex")
+def test_codex_reports_sums_of_which_each_share_counts_once(program: HostProgram) -> None:
+    """Repeated reports add nothing, with and without memory; a resumed thread goes on."""
+    goal = program.goal()
+    context = {"timestamp": stamp(), "type": "turn_context", "payload": {"model": "gpt-5.6-codex"}}
+    write(program.transcript, codex_meta(THREAD), context, codex_count(1_000, 1_000), codex_count(1_000, 1_000))
+    program.call("stop")
+    write(program.transcript, codex_count(3_000, 2_000))
+    program.call("prompt")
+    forget(program)
+    write(program.transcript, codex_count(3_000, 2_000), codex_count(3_500, 500))
+    program.call("stop")
+    usage = used(program, goal)
+    assert (usage.turns, usage.tokens) == (3, 3_500)
+    assert (usage.input_tokens, usage.cached_input_tokens) == (3_150, 1_575)
+    assert {turn.model for turn in program.store.turns(goal.id)} == {"gpt-5.6-codex"}
+
+
+@on_hosts("codex")
+def test_a_goal_in_a_thread_that_had_worked_before_pays_for_its_own(program: HostProgram) -> None:
+    """Though each report is of the whole thread."""
+    write(program.transcript, codex_meta(THREAD, after=-90), codex_count(500_000, 9_000, after=-60))
+    goal = program.goal()
+    write(program.transcript, codex_count(501_000, 1_000))
+    program.call("stop")
+    assert used(program, goal).tokens == 1_000
+
+
+@on_hosts("codex")
+def test_a_forked_thread_does_not_pay_for_its_parents_copied_reports(program: HostProgram) -> None:
+    """They are written anew, with the time of the fork."""
+    program.options = ["--scope", "folder"]
+    goal = program.store.create("of the folder", scope=f"folder:{program.folder.resolve()}")
+    time.sleep(0.01)
+    fork = codex_meta("child", forked_from_id="parent")
+    write(program.transcript, fork, codex_meta("parent"), codex_count(700_000, 700_000), codex_count(800_000, 100_000))
+    program.call("session_start")
+    write(program.transcript, codex_count(801_000, 1_000, after=5))
+    program.call("stop")
+    assert used(program, goal).tokens == 1_000
+    assert [turn.key.split("/")[1] for turn in program.store.turns(goal.id)] == ["child"]
+
+
+@on_hosts("goose", "gemini", "copilot")
+def test_hosts_without_usage_bill_nothing(program: HostProgram) -> None:
+    goal = program.goal()
+    write(program.transcript, assistant("msg_1"))
+    program.call("stop")
+    assert used(program, goal) == telic.Usage()
+
+
+def test_the_memory_may_hold_anything(program: HostProgram) -> None:
+    """What cannot be understood there is as good as nothing."""
+    goal = program.goal()
+    write(program.transcript, assistant("msg_1"))
+    program.call("stop")
+    (memory,) = (program.state / "hooks").iterdir()
+    for content in ("", "{", "[]", '{"goal_id": 7, "bookmarks": {"x": 1}}', '{"continuations": -1}', "null"):
+        memory.write_text(content)
+        assert program.call("prompt") is not None
+    assert used(program, goal).turns == 1
+    assert Path(memory).stat().st_mode & 0o077 == 0

@@ -1,0 +1,149 @@
+"""Where a loop stands is a row: written under the lease, read strictly, begun anew by people only."""
+
+import json
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+import telic
+from telic import Actor, Budget
+from telic.domain.loop_state import LoopState
+from telic.services.loop_records import KeyedTurn, LoopRecords, NewTurn, TurnHold
+from telic.testing.contract.expiry import SHORT_SECONDS, expire
+from tests.loop_driver.world import World
+from tests.support.raw import execute
+
+FULL = LoopState(turns=3, failures=2, idle_turns=1, quota_waits=1, verifications=4, session="s", note="n", work="☃")
+
+
+async def test_every_counter_survives_a_restart(world: World, location: str) -> None:
+    """Another process reads what this one wrote."""
+    goal = await world.store.create("state")
+    lease = await world.store.claim(goal.id, holder="worker")
+    await LoopRecords(world.store, goal.id).save(lease, FULL)
+    async with telic.connect_async(location) as other:
+        found, state = await LoopRecords(other, goal.id).load()
+    assert found == goal
+    assert state == replace(FULL, seen_events=1)
+
+
+async def test_nothing_is_written_without_the_lease(world: World) -> None:
+    """Neither state nor turn nor hold, by a worker whose lease expired or is another's."""
+    goal = await world.store.create("state", token_budget=100)
+    records = LoopRecords(world.store, goal.id)
+    old = await world.store.claim(goal.id, holder="old", ttl_seconds=SHORT_SECONDS)
+    await expire()
+    turn = KeyedTurn(NewTurn(telic.TurnUsage(tokens=5)), "loop/turn-1")
+    hold = TurnHold("loop/turn-1", "loop/turn-1/lease-1", 50, 60)
+    for _ in range(2):
+        for write in (
+            records.save(old, FULL),
+            records.finish_turn(old, turn, FULL),
+            records.begin_turn(old, hold),
+            records.pause(old, telic.Reason.STALLED, FULL),
+        ):
+            with pytest.raises(telic.LeaseLost):
+                await write
+        await world.store.claim(goal.id, holder="new")
+    assert await world.state(goal.id) == LoopState(seen_events=1)
+    assert await world.store.get(goal.id) == goal
+    assert await world.store.holds(goal.id) == []
+
+
+@pytest.mark.parametrize("actor", sorted(Actor))
+async def test_people_begin_the_counts_anew(world: World, actor: Actor) -> None:
+    """By resuming, editing or a new budget; what wakes by itself begins nothing."""
+    goal = await world.store.create("state", token_budget=100)
+    lease = await world.store.claim(goal.id, holder="worker")
+    await LoopRecords(world.store, goal.id).save(lease, FULL)
+    await world.store.pause(goal.id, wake_signal="go")
+    assert (await world.state(goal.id)).failures == 2
+    await world.store.signal("go")
+    assert (await world.state(goal.id)).failures == 2
+    changes: list[Any] = [
+        lambda: world.store.edit(goal.id, text="new", actor=actor),
+        lambda: world.store.set_budget(goal.id, Budget(tokens=7), actor=actor),
+    ]
+    for change in changes:
+        await LoopRecords(world.store, goal.id).save(lease, FULL)
+        if actor in (Actor.USER, Actor.OPERATOR, Actor.HOST):
+            await change()
+            state = await world.state(goal.id)
+            assert (state.failures, state.idle_turns, state.quota_waits, state.turns) == (0, 0, 0, 3)
+        else:
+            with pytest.raises(telic.NotAllowed):
+                await change()
+
+
+async def test_a_dead_turn_gives_its_place_back(world: World) -> None:
+    """Its hold keeps the tokens that it may have cost, not the turn that will be recorded once."""
+    goal = await world.store.create("die", budget=Budget(turns=1, tokens=60))
+    records = LoopRecords(world.store, goal.id)
+    first = await world.store.claim(goal.id, holder="worker")
+    await records.begin_turn(first, TurnHold("loop/turn-1", "loop/turn-1/lease-1", 50, 60))
+    second = await world.store.claim(goal.id, holder="worker")
+    asked = TurnHold("loop/turn-1", "loop/turn-1/lease-2", 50, 60)
+    hold = await records.begin_turn(second, asked)
+    assert (hold.reserved.turns, hold.reserved.tokens) == (1, 10)
+    assert await records.begin_turn(second, asked) == hold
+    states = {hold.key: (hold.state.value, hold.reserved.tokens) for hold in await world.store.holds(goal.id)}
+    assert states == {
+        "loop/turn-1/lease-1": ("released", 50),
+        "loop/turn-1/lease-1/lost": ("open", 50),
+        "loop/turn-1/lease-2": ("open", 10),
+    }
+
+
+async def test_a_turn_of_unknown_usage_is_recorded_with_its_reserve(world: World) -> None:
+    """In one transaction, and once, however often the call is repeated."""
+    goal = await world.store.create("silent", token_budget=100)
+    records = LoopRecords(world.store, goal.id)
+    lease = await world.store.claim(goal.id, holder="worker")
+    turn = KeyedTurn(NewTurn(telic.TurnUsage()), "loop/turn-1", telic.Reservation(tokens=400, turns=0))
+    for _ in range(2):
+        await records.finish_turn(lease, turn, LoopState(turns=1))
+    (hold,) = await world.store.holds(goal.id)
+    assert (hold.key, hold.reserved.tokens) == ("loop/turn-1/unknown", 100)
+
+
+GOOD = json.loads(FULL.as_text())
+
+
+MALFORMED = [
+    "",
+    "{",
+    "[]",
+    "7",
+    "null",
+    "[" * 100_000,
+    "{}",
+    *(json.dumps({name: value for name, value in GOOD.items() if name != left}) for left in GOOD),
+    json.dumps(GOOD | {"more": 1}),
+    *(
+        json.dumps(GOOD | {name: bad})
+        for name in ("turns", "failures", "next_at", "seen_events", "tool_effects")
+        for bad in (-1, 2**53, True, 1.0, "1", None)
+    ),
+    *(json.dumps(GOOD | {"claim": bad}) for bad in ("done", None, 1, "waiting")),
+    *(json.dumps(GOOD | {"note": bad}) for bad in (1, "x" * 4_001, "\ud800", "\0")),
+    *(json.dumps(GOOD | {"work": bad}) for bad in (None, [], "x" * 12_001)),
+    *(
+        json.dumps(GOOD | {name: bad})
+        for name in ("passed_hashes", "workspace_hashes")
+        for bad in (None, 1, "abc", [1], ["x"], [None], {"a": 1})
+    ),
+    *(json.dumps(GOOD | {"wake_signal": bad}) for bad in ("", 1, "x" * 201)),
+    *(json.dumps(GOOD | {"wake_at": bad}) for bad in ("now", -1, True)),
+]
+
+
+async def test_a_state_that_cannot_be_understood_names_its_goal(world: World, location: str) -> None:
+    """Never a default: no loop begins with it."""
+    goal = await world.store.create("state")
+    await LoopRecords(world.store, goal.id).save(await world.store.claim(goal.id, holder="w"), FULL)
+    for text in MALFORMED:
+        quoted = text.replace("'", "''")
+        execute(location, f"UPDATE loop_states SET state = '{quoted}' WHERE goal_id = '{goal.id}'")
+        with pytest.raises(telic.StoreCorrupt, match=goal.id):
+            await world.state(goal.id)

@@ -1,0 +1,235 @@
+"""Waits, quotas and budgets: what a loop does when it must not go on yet, or no more."""
+
+from typing import Any
+
+import pytest
+
+import telic
+from telic import Budget, Criterion, Reason
+from telic.domain.claim import Claim, Wake
+from telic.domain.clock import Instant
+from telic.domain.errors import AgentExited
+from telic.domain.goal import Actor
+from telic.loop.agents.protocol import QuotaReached
+from telic.testing import FakeClock
+from tests.loop_driver.world import CLAIM, DONE_IS_THERE, ScriptedAgent, World, makes, policy, report
+
+HOUR = 3_600
+
+
+async def woken(world: World, goal: telic.Goal, agent: Any, limits: Any) -> telic.Goal:
+    """What becomes of the goal, which is due now."""
+    (lease,) = await world.store.claim_due(holder="worker", scope="default", ttl_seconds=20)
+    assert lease.goal.id == goal.id
+    ended = await world.loop(agent, limits).drive(lease)
+    await world.check(goal.id)
+    return ended
+
+
+async def nothing_is_due(world: World) -> bool:
+    return await world.store.claim_due(holder="worker", scope="default") == []
+
+
+async def test_a_waiting_agent_sleeps_until_its_time(timed_world: World, clock: FakeClock) -> None:
+    """Without a lease, without a turn; then it goes on."""
+    goal = await timed_world.store.create("wait")
+    until = Instant(clock.now() + HOUR * 1_000_000)
+    waits = report(claim=Claim.WAITING, note="for CI", wake=Wake(at=until))
+    agent = ScriptedAgent([waits, CLAIM])
+    asleep = await timed_world.run(goal, agent)
+    assert (asleep.reason, asleep.wake_at, asleep.note) == (Reason.WAITING, until, "for CI")
+    clock.advance(HOUR - 1)
+    assert await nothing_is_due(timed_world)
+    clock.advance(1)
+    assert (await woken(timed_world, goal, agent, policy())).reason is Reason.ASSERTED
+    assert len(agent.requests) == 2
+
+
+async def test_a_waiting_agent_is_woken_by_its_signal(world: World) -> None:
+    """By its name, once."""
+    goal = await world.store.create("wait")
+    agent = ScriptedAgent([report(claim=Claim.WAITING, wake=Wake(signal="deployed")), CLAIM])
+    asleep = await world.run(goal, agent)
+    assert (asleep.reason, asleep.wake_signal) == (Reason.WAITING, "deployed")
+    assert await world.store.signal("something else") == []
+    assert len(await world.store.signal("deployed")) == 1
+    assert (await world.run(goal, agent)).reason is Reason.ASSERTED
+
+
+async def test_who_only_waits_is_stalled(timed_world: World, clock: FakeClock) -> None:
+    """Waking again and again without any observable progress ends by itself."""
+    goal = await timed_world.store.create("wait for ever")
+    agent = ScriptedAgent([lambda _: report(claim=Claim.WAITING, wake=Wake(at=clock.now()))])
+    ended = await timed_world.run(goal, agent, policy(max_idle_turns=3))
+    for _ in range(3):
+        assert ended.reason is Reason.WAITING
+        ended = await woken(timed_world, goal, agent, policy(max_idle_turns=3))
+    ended = ended if ended.reason is Reason.STALLED else await woken(timed_world, goal, agent, policy(max_idle_turns=3))
+    assert (ended.reason, len(agent.requests)) == (Reason.STALLED, 4)
+
+
+@pytest.mark.parametrize("known", [True, False])
+async def test_a_quota_is_waited_for(timed_world: World, clock: FakeClock, known: bool) -> None:
+    """Until the provider's time, or a while; as often as the policy says, and then no more."""
+    goal = await timed_world.store.create("quota")
+    limits = policy(max_quota_waits=2, quota_wait_seconds=600)
+
+    def reached(_: Any) -> Any:
+        at = Instant(clock.now() + HOUR * 1_000_000) if known else None
+        return report("limit", quota=QuotaReached(resets_at=at))
+
+    agent = ScriptedAgent([reached])
+    ended = await timed_world.run(goal, agent, limits)
+    for _ in range(2):
+        assert (ended.reason, ended.wake_at) == (
+            Reason.USAGE_LIMIT,
+            clock.now() + (HOUR if known else 600) * 1_000_000,
+        )
+        clock.advance(HOUR if known else 600)
+        ended = await woken(timed_world, goal, agent, limits)
+    assert (ended.reason, ended.is_waiting, len(agent.requests)) == (Reason.USAGE_LIMIT, False, 3)
+    clock.advance(100 * HOUR)
+    assert await nothing_is_due(timed_world)
+    await timed_world.store.resume(goal.id)
+    ended = await timed_world.run(goal, agent, limits)
+    assert ended.is_waiting, "a person's resumption begins the count anew"
+
+
+async def test_a_quota_that_opened_begins_the_count_anew(timed_world: World, clock: FakeClock) -> None:
+    """Only waits in a row count."""
+    goal = await timed_world.store.create("quota")
+    limits = policy(max_quota_waits=1, quota_wait_seconds=60)
+    limit = report("limit", quota=QuotaReached())
+    agent = ScriptedAgent([limit, report(), limit, CLAIM])
+    ended = await timed_world.run(goal, agent, limits)
+    for _ in range(2):
+        assert ended.is_waiting
+        clock.advance(60)
+        ended = await woken(timed_world, goal, agent, limits)
+    assert ended.reason is Reason.ASSERTED
+
+
+@pytest.mark.parametrize("change", ["pause", "edit", "clear", "resume"])
+async def test_a_users_change_ends_the_wait_for_a_quota(timed_world: World, clock: FakeClock, change: str) -> None:
+    """Nothing wakes by itself any more."""
+    goal = await timed_world.store.create("quota")
+    await timed_world.run(goal, ScriptedAgent([report(quota=QuotaReached())]), policy(quota_wait_seconds=60))
+    store: Any = timed_world.store
+    changed = await (store.edit(goal.id, text="new") if change == "edit" else getattr(store, change)(goal.id))
+    assert not changed.is_waiting
+    clock.advance(HOUR)
+    if change == "resume":
+        assert (await timed_world.run(goal, ScriptedAgent([CLAIM]))).reason is Reason.ASSERTED
+    else:
+        assert await nothing_is_due(timed_world)
+
+
+async def test_a_nearly_spent_budget_has_one_last_turn(world: World) -> None:
+    """The agent is told to come to an end, what it did is verified, and then the goal is paused."""
+    goal = await world.store.create("spend", criteria=[DONE_IS_THERE], token_budget=1_000)
+    agent = ScriptedAgent([report(usage=telic.ModelUsage(input_tokens=n)) for n in (500, 420, 10, 10)])
+    ended = await world.run(goal, agent)
+    assert (ended.reason, ended.tokens_used) == (Reason.BUDGET, 930)
+    told = ["is nearly used up" in prompt for prompt in agent.prompts]
+    assert told == [False, False, True]
+    assert len(await world.verdicts(goal.id)) == 1
+
+
+async def test_a_last_turn_that_did_it_is_verified(world: World) -> None:
+    """Also without a claim, and also where it used the budget up."""
+    for last in (10, 900):
+        (world.workspace / "done").unlink(missing_ok=True)
+        goal = await world.store.create("spend", criteria=[DONE_IS_THERE], token_budget=1_000)
+        used = [telic.ModelUsage(input_tokens=n) for n in (950, last)]
+        agent = ScriptedAgent([report(usage=used[0]), makes("done", report(usage=used[1]))])
+        assert (await world.run(goal, agent)).reason is Reason.VERIFIED
+
+
+async def test_the_last_of_several_turns_winds_down(world: World) -> None:
+    """A budget of turns leaves the last for it; one of a single turn has nothing to wind down."""
+    for budget, told in ((3, [False, False, True]), (1, [False])):
+        goal = await world.store.create("turns", budget=Budget(turns=budget))
+        agent = ScriptedAgent([report()])
+        ended = await world.run(goal, agent)
+        assert (ended.reason, ended.turns_used) == (Reason.BUDGET, budget)
+        assert ["is nearly used up" in prompt for prompt in agent.prompts] == told
+
+
+async def test_a_raised_budget_goes_on_and_winds_down_again(world: World) -> None:
+    """At its own end."""
+    goal = await world.store.create("more", token_budget=300)
+    agent = ScriptedAgent([report()])
+    assert (await world.run(goal, agent)).reason is Reason.BUDGET
+    spent = len(agent.requests)
+    await world.store.resume(goal.id, budget=Budget(tokens=1_000))
+    assert (await world.run(goal, agent, policy(max_idle_turns=50))).reason is Reason.BUDGET
+    told = ["is nearly used up" in prompt for prompt in agent.prompts]
+    assert told[spent] is False
+    assert told[spent:].count(True) == 1
+
+
+async def test_a_wait_in_the_last_turn_buys_no_second_one(world: World) -> None:
+    """Waking by itself is no user's change: the budget is as nearly spent as before."""
+    goal = await world.store.create("spend", criteria=[DONE_IS_THERE], token_budget=110)
+    agent = ScriptedAgent(
+        [report(), report(usage=telic.ModelUsage(), claim=Claim.WAITING, wake=Wake(signal="spend")), CLAIM]
+    )
+    assert (await world.run(goal, agent)).reason is Reason.WAITING
+    await world.store.signal("spend")
+    assert (await world.run(goal, agent)).reason is Reason.BUDGET
+    assert len(agent.requests) == 2
+
+
+@pytest.mark.parametrize("step", [report(usage=None), AgentExited("silent", usage=None)], ids=["report", "failure"])
+async def test_silence_spends_no_budget(world: World, step: Any) -> None:
+    """Unknown usage is no 0: it stays reserved, so that the budget ends before it can be overspent."""
+    goal = await world.store.create("silent", token_budget=120)
+    agent = ScriptedAgent([step])
+    ended = await world.run(goal, agent, policy(max_idle_turns=50, max_failures=50), held_tokens=50)
+    assert (ended.reason, ended.tokens_used) == (Reason.BUDGET, 0)
+    assert ended.note is not None
+    assert "unknown" in ended.note
+    holds = [hold for hold in await world.store.holds(goal.id) if hold.state.value == "open"]
+    assert sum(hold.reserved.tokens for hold in holds) == 120
+    assert len(agent.requests) == 3
+
+
+async def test_silence_spends_no_money(world: World) -> None:
+    """What a turn cost that did not tell may be all that is left."""
+    goal = await world.store.create("silent", budget=Budget(cost_microunits=1_000_000))
+    agent = ScriptedAgent([report(usage=None)])
+    ended = await world.run(goal, agent, policy(max_idle_turns=50))
+    assert (ended.reason, len(agent.requests)) == (Reason.BUDGET, 1)
+    (last,) = [hold for hold in await world.store.holds(goal.id) if hold.state.value == "open"]
+    assert (last.key, last.reserved.cost_microunits, last.reserved.turns) == ("loop/turn-1/unknown", 1_000_000, 0)
+
+
+async def test_silence_holds_nothing_where_nothing_is_limited(world: World) -> None:
+    """A goal without a budget of tokens or money gathers no holds."""
+    goal = await world.store.create("silent", budget=Budget(turns=3))
+    assert (await world.run(goal, ScriptedAgent([report(usage=None)]))).turns_used == 3
+    assert {hold.state.value for hold in await world.store.holds(goal.id)} == {"settled"}
+
+
+async def test_a_budget_that_others_hold_is_not_spent(world: World) -> None:
+    """What is free is used; where nothing is, the goal is paused and says why."""
+    goal = await world.store.create("shared", token_budget=1_000)
+    await world.store.hold(goal.id, tokens=990, turns=0, actor=Actor.HOST)
+    agent = ScriptedAgent([report(usage=telic.ModelUsage(input_tokens=10))])
+    ended = await world.run(goal, agent)
+    assert (ended.reason, ended.tokens_used, len(agent.requests)) == (Reason.BUDGET, 10, 1)
+
+
+async def test_edited_criteria_are_all_checked_anew(world: World) -> None:
+    """An edit of the criteria voids what passed before, and all are checked anew."""
+    first, second = Criterion.command(["test", "-f", "a"]), Criterion.command(["test", "-f", "b"])
+    goal = await world.store.create("edit", criteria=[first])
+    agent = ScriptedAgent([makes("a", report()), CLAIM, makes("b")])
+
+    async def edited(_: Any) -> Any:
+        await world.store.edit(goal.id, criteria=[first, second])
+        return CLAIM
+
+    agent.steps = [makes("a", report()), edited, makes("b")]
+    ended = await world.run(goal, agent, heartbeat_seconds=5)
+    assert (ended.reason, len(ended.criteria), len(agent.requests)) == (Reason.VERIFIED, 2, 3)
