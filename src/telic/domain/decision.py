@@ -150,7 +150,7 @@ def _when_early(state: LoopState, at: int) -> Decision | None:
 
 
 def _at_the_limit(goal: Goal, state: LoopState, policy: LoopPolicy) -> Decision | None:
-    if not _is_nearly_spent(goal, policy):
+    if not is_nearly_spent(goal, policy):
         return None
     if state.wound_down_at != goal.revision:
         return Decision(Step.WIND_DOWN)
@@ -172,7 +172,8 @@ def _has_unverified_work(goal: Goal, state: LoopState) -> bool:
     return bool(goal.criteria) and state.unverified_turns > 0
 
 
-def _is_nearly_spent(goal: Goal, policy: LoopPolicy) -> bool:
+def is_nearly_spent(goal: Goal, policy: LoopPolicy) -> bool:
+    """Whether the agent is to come to an end: the policy's part of a budget is used, or its last turn begins."""
     for name in LIMITS:
         limit, used = getattr(goal.budget, name), getattr(goal.usage, name)
         if limit is None:

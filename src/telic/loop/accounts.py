@@ -143,20 +143,21 @@ def _claim_after_error(state: LoopState, found: Verification) -> Claim:
     return Claim.WORKING if found.feedback else state.claim
 
 
-def judged_lines(state: LoopState, found: Verification) -> list[KeyedTurn]:
-    """The ledger's lines for what the judges consumed."""
+def judged_lines(key: str, found: Verification) -> list[KeyedTurn]:
+    """The ledger's lines for what the judges consumed; their keys begin with this one."""
     return [
-        KeyedTurn(NewTurn(attempt.usage, UsageKind.JUDGE, attempt.model), f"{_check_key(state)}/{index}/{number}")
+        KeyedTurn(NewTurn(attempt.usage, UsageKind.JUDGE, attempt.model), f"{key}/{index}/{number}")
         for index, verdict in enumerate(found.verdicts)
         for number, attempt in enumerate(verdict.attempts)
         if attempt.usage is not None
     ]
 
 
-def _check_key(state: LoopState) -> str:
+def verification_key(state: LoopState) -> str:
+    """What the keys of the next verification begin with."""
     return f"loop/verification-{state.verifications + 1}"
 
 
 def check_key(state: LoopState, revision: int) -> str:
     """The key of the next verification at this revision."""
-    return f"{_check_key(state)}/revision-{revision}"
+    return f"{verification_key(state)}/revision-{revision}"

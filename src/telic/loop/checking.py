@@ -8,7 +8,7 @@ from telic.domain.goal import Goal, GoalStatus, Reason
 from telic.domain.loop_state import LoopState
 from telic.domain.verdict import Outcome, Verdict
 from telic.domain.verification import Verification
-from telic.loop.accounts import after_verification, check_key, judged_lines
+from telic.loop.accounts import after_verification, check_key, judged_lines, verification_key
 from telic.loop.drive import Drive
 from telic.loop.progress_report import Happening
 from telic.loop.verification.evidence import Work
@@ -60,7 +60,7 @@ class Checker:
 
     async def _record(self, goal: Goal, state: LoopState, found: Verification, after: LoopState) -> Goal:
         drive = self._drive
-        judged = judged_lines(state, found)
+        judged = judged_lines(verification_key(state), found)
         key = check_key(state, goal.revision)
         try:
             return await drive.patiently(
