@@ -11,7 +11,8 @@ from tests.integrations.place import SCOPE, Place, command, work
 from tests.support.wire_formats import MODEL, Reply, calls, says
 from tests.support.wire_server import WireServer
 
-ADAPTERS = ["openai_agents", "pydantic_ai", "langchain"]
+ADAPTERS = ["openai_agents", "pydantic_ai", "langchain", "claude_agent"]
+TOOLS = {"claude_agent": {"report_complete": "mcp__goal__report_complete", "fix": "mcp__own__fix"}}
 ROOT = Path(__file__).parents[2]
 
 
@@ -41,12 +42,13 @@ async def test_a_goal_lives_through_everything(
     )
     assert len(server.script) == 1
 
+    called = TOOLS.get(adapter, {})
     await goals.resume(goal.id, budget=telic.Budget(tokens=20_000))
     server.script = [
-        calls("report_complete", summary="It is done."),
+        calls(called.get("report_complete", "report_complete"), summary="It is done."),
         says("It is not done."),
-        calls("fix"),
-        calls("report_complete", summary="Now it is."),
+        calls(called.get("fix", "fix")),
+        calls(called.get("report_complete", "report_complete"), summary="Now it is."),
         says("never asked for"),
     ]
     await work(adapter, place)

@@ -213,6 +213,7 @@ class Messages:
             "cache_read_input_tokens": spent.cached,
             "cache_creation_input_tokens": 0,
             "output_tokens": spent.output,
+            "output_tokens_details": {"thinking_tokens": spent.reasoning},
         }
 
     def body(self, reply: Reply) -> dict[str, Any]:

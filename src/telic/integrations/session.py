@@ -102,6 +102,10 @@ class GoalSession:
         self.seen = goal
         return ModelCall(goal, await self._prompt(goal), key, hold, started)
 
+    def unannounced(self) -> ModelCall:
+        """A call whose beginning nobody told of; it belongs to the goal that was worked on last."""
+        return ModelCall(self.seen, None, new_key(), None, time.monotonic_ns())
+
     async def _stopped(self) -> GoalNotActive:
         goal = await self.latest()
         if goal is None:
@@ -173,10 +177,14 @@ class GoalSession:
 
     async def unanswered(self, call: ModelCall, error: BaseException) -> None:
         """The call came to nothing. Refused by the provider it cost nothing; else what it cost is unknown."""
-        if call.goal is None or call.hold is None:
-            return
-        if not _was_refused(error):
+        if _was_refused(error):
+            await self.never_made(call)
+        else:
             await self.answered(call, None)
+
+    async def never_made(self, call: ModelCall) -> None:
+        """The call cost nothing, and what was held for it is free again."""
+        if call.goal is None or call.hold is None:
             return
         goal_id, hold = call.goal.id, call.hold
         with suppress(HoldLost):
