@@ -11,7 +11,7 @@ from tests.integrations.place import SCOPE, Place, command, work
 from tests.support.wire_formats import MODEL, Reply, calls, says
 from tests.support.wire_server import WireServer
 
-ADAPTERS = ["openai_agents", "pydantic_ai", "langchain", "claude_agent"]
+ADAPTERS = ["openai_agents", "pydantic_ai", "langchain", "claude_agent", "adk"]
 TOOLS = {"claude_agent": {"report_complete": "mcp__goal__report_complete", "fix": "mcp__own__fix"}}
 ROOT = Path(__file__).parents[2]
 
