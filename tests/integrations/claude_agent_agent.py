@@ -48,6 +48,4 @@ def options_of(place: Place, **given: Any) -> ClaudeAgentOptions:
 async def work(
     place: Place, store: telic.AsyncGoalStore | telic.GoalStore, prompt: str | None = None, **given: Any
 ) -> Outcome[ClaudeRun]:
-    return await ClaudeGoal(store, scope=SCOPE, settings=place.settings(**given)).run(
-        prompt, options=options_of(place)
-    )
+    return await ClaudeGoal(store, scope=SCOPE, settings=place.settings(**given)).run(prompt, options=options_of(place))

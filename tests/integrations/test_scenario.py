@@ -1,4 +1,4 @@
-"""One life of a goal in every framework: worked on, lost, resumed, spent, raised, claimed, refused, mended, verified."""
+"""One life of a goal in every framework: worked on, lost, resumed, spent, raised, refused, mended, verified."""
 
 import subprocess
 from dataclasses import replace
@@ -12,8 +12,26 @@ from tests.support.wire_formats import MODEL, Reply, calls, says
 from tests.support.wire_server import WireServer
 
 ADAPTERS = ["openai_agents", "pydantic_ai", "langchain", "claude_agent", "adk"]
-TOOLS = {"claude_agent": {"report_complete": "mcp__goal__report_complete", "fix": "mcp__own__fix"}}
+
+
+def tool_name(adapter: str, name: str) -> str:
+    """Claude Code names tools after their servers."""
+    if adapter != "claude_agent":
+        return name
+    return f"mcp__{'own' if name == 'fix' else 'goal'}__{name}"
+
+
 ROOT = Path(__file__).parents[2]
+
+
+def lose_a_process(adapter: str, place: Place, server: WireServer) -> None:
+    """It began to work, and was killed while its third call went on."""
+    lost = subprocess.Popen(command(adapter, place, "Please begin."), cwd=ROOT)
+    try:
+        server.wait_for(3)
+    finally:
+        lost.kill()
+        lost.wait()
 
 
 @pytest.mark.parametrize("adapter", ADAPTERS)
@@ -24,12 +42,7 @@ async def test_a_goal_lives_through_everything(
     goal = await goals.create("Write done.txt", scope=SCOPE, token_budget=3_500, criteria=[done])
 
     server.script = [says("one step"), says("two steps"), Reply(hangs=True)]
-    lost = subprocess.Popen(command(adapter, place, "Please begin."), cwd=ROOT)
-    try:
-        server.wait_for(3)
-    finally:
-        lost.kill()
-        lost.wait()
+    lose_a_process(adapter, place, server)
     assert (await goals.get(goal.id)).usage.tokens == 2_100
 
     server.script = [says("three steps"), says("four steps"), says("never asked for")]
@@ -42,13 +55,12 @@ async def test_a_goal_lives_through_everything(
     )
     assert len(server.script) == 1
 
-    called = TOOLS.get(adapter, {})
     await goals.resume(goal.id, budget=telic.Budget(tokens=20_000))
     server.script = [
-        calls(called.get("report_complete", "report_complete"), summary="It is done."),
+        calls(tool_name(adapter, "report_complete"), summary="It is done."),
         says("It is not done."),
-        calls(called.get("fix", "fix")),
-        calls(called.get("report_complete", "report_complete"), summary="Now it is."),
+        calls(tool_name(adapter, "fix")),
+        calls(tool_name(adapter, "report_complete"), summary="Now it is."),
         says("never asked for"),
     ]
     await work(adapter, place)

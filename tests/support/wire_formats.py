@@ -2,7 +2,7 @@
 
 import itertools
 import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -22,7 +22,10 @@ class Spent:
 
 @dataclass(frozen=True)
 class Reply:
-    """One reply: a text, calls of tools (name and arguments, an object or the raw text), or a failure."""
+    """One reply: a text, calls of tools (name and arguments, an object or the raw text), or a failure.
+
+    `before` is called when the request has come, and before it is answered.
+    """
 
     text: str | None = None
     calls: tuple[tuple[str, Any], ...] = ()
@@ -30,6 +33,7 @@ class Reply:
     status: int = 200
     hangs: bool = False
     id: str | None = None
+    before: Callable[[], object] | None = None
 
     def numbered(self) -> tuple[str, list[tuple[str, str, Any]]]:
         """The reply's id, and its calls with theirs."""

@@ -77,6 +77,8 @@ def running_wire_server() -> Iterator[WireServer]:
                 self._send(404, b"{}", "application/json")
                 return
             reply = state.take(Asked(self.path, body))
+            if reply.before is not None:
+                reply.before()
             if reply.hangs:
                 state.closing.wait(60)
                 self.close_connection = True

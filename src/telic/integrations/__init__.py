@@ -1,1 +1,1 @@
-"""Adapters: a goal in an agent framework. One file for each framework, an extra of the same name; `session` is shared."""
+"""Adapters: a goal in an agent framework, one file and one extra for each; `session` is what they share."""

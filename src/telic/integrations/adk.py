@@ -5,10 +5,12 @@ from typing import Any, Final
 
 from google.adk.agents.callback_context import CallbackContext
 from google.adk.events import Event
-from google.adk.models import LlmRequest, LlmResponse
+from google.adk.models.llm_request import LlmRequest
+from google.adk.models.llm_response import LlmResponse
 from google.adk.plugins import BasePlugin
 from google.adk.runners import Runner
-from google.adk.tools import BaseTool, ToolContext
+from google.adk.tools.base_tool import BaseTool
+from google.adk.tools.tool_context import ToolContext
 from google.genai import types
 
 from telic.domain.budget import ModelUsage

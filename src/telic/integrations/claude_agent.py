@@ -149,6 +149,7 @@ class _Run:
     usage: dict[str, Any] = field(default_factory=dict[str, Any])
     whole: dict[str, AssistantMessage] = field(default_factory=dict[str, AssistantMessage])
     result: ResultMessage | None = None
+    calls_tools: bool = False
     may_go_on: bool = True
 
     async def heard(self, message: Message) -> None:
@@ -164,14 +165,17 @@ class _Run:
         match event.get("type"):
             case "message_start":
                 await self._cut_off()
-                self.begun = event.get("message") or {}
-                self.usage = dict(self.begun.get("usage") or {})
+                begun: dict[str, Any] = event.get("message") or {}
+                self.begun, self.usage = begun, dict(begun.get("usage") or {})
             case "message_delta":
+                self.calls_tools = (event.get("delta") or {}).get("stop_reason") == "tool_use"
                 self.usage |= {name: count for name, count in (event.get("usage") or {}).items() if count is not None}
             case "message_stop" if self.begun is not None:
-                begun, self.begun = self.begun, None
-                await self._bill(_usage(self.usage), begun.get("model"), begun.get("id"))
+                ended, self.begun = self.begun, None
+                await self._bill(_usage(self.usage), ended.get("model"), ended.get("id"))
                 await self._expect_another()
+            case _:
+                return
 
     async def _bill(self, usage: ModelUsage | None, model: object, response_id: object) -> None:
         call, self.call = self.call or self.session.unannounced(), None
@@ -185,8 +189,10 @@ class _Run:
             await self._bill(None, begun.get("model"), begun.get("id"))
 
     async def _expect_another(self) -> None:
+        if not self.calls_tools:
+            return
         try:
-            self.call = await self.session.begin()
+            self.call = await self.session.begin(is_shown=False)
         except (GoalNotActive, BudgetExceeded):
             self.may_go_on = False
 

@@ -1,7 +1,7 @@
 """A goal in LangChain and LangGraph: a middleware that shows it, bills it, goes on with it, and brings its tools."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Coroutine
+from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from typing import Any, TypeVar
 
 from langchain.agents.middleware import AgentMiddleware, AgentState, ModelRequest, ModelResponse, hook_config
@@ -43,7 +43,7 @@ class GoalMiddleware(AgentMiddleware[AgentState[Any], Any, Any]):
         super().__init__()
         self.session = GoalSession(store, scope=scope, settings=settings)
         goal_tools = GoalTools(self.session)
-        self.tools: list[BaseTool] = [self._tool(goal_tools, tool) for tool in goal_tools.offered]
+        self.tools: Sequence[BaseTool] = [self._tool(goal_tools, tool) for tool in goal_tools.offered]
         self._runs = 0
 
     async def abefore_agent(self, state: AgentState[Any], runtime: Runtime[Any]) -> Update | None:

@@ -7,8 +7,20 @@ from dataclasses import replace
 from functools import partial
 from typing import Any, Final
 
-from agents import Agent, FunctionTool, MaxTurnsExceeded, ModelResponse, RunConfig, RunContextWrapper, RunHooks, Runner
-from agents import RunResult, RunState, SQLiteSession, Tool
+from agents import (
+    Agent,
+    FunctionTool,
+    MaxTurnsExceeded,
+    ModelResponse,
+    RunConfig,
+    RunContextWrapper,
+    RunHooks,
+    Runner,
+    RunResult,
+    RunState,
+    SQLiteSession,
+    Tool,
+)
 from agents.items import TResponseInputItem
 from agents.memory import Session
 from agents.models.fake_id import FAKE_RESPONSES_ID
@@ -149,9 +161,7 @@ class GoalHooks(RunHooks[Any]):
     def __init__(self, goal: AgentsGoal) -> None:
         self._goal = goal
 
-    async def on_llm_end(
-        self, context: RunContextWrapper[Any], agent: Agent[Any], response: ModelResponse
-    ) -> None:
+    async def on_llm_end(self, context: RunContextWrapper[Any], agent: Agent[Any], response: ModelResponse) -> None:
         """The response is billed."""
         await self._goal.answered(agent, response)
 

@@ -1,6 +1,8 @@
 """A goal in Pydantic AI: one capability that shows it, bills it, goes on with it, and brings its tools."""
 
 from collections.abc import Sequence
+from contextlib import suppress
+from copy import copy
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -71,20 +73,14 @@ class GoalCapability(AbstractCapability[Any]):
         options.setdefault("usage_limits", UsageLimits(request_limit=None))
         options["capabilities"] = [*options.get("capabilities", ()), self]
         result: AgentRunResult[Any] | None = None
-        with capture_run_messages() as messages:
-            try:
-                result = await self.session.guard(
-                    agent.run(CONTINUE if prompt is None else prompt, message_history=message_history, **options)
-                )
-            except GoalNotActive:
-                pass
+        given = CONTINUE if prompt is None else prompt
+        with capture_run_messages() as messages, suppress(GoalNotActive):
+            result = await self.session.guard(agent.run(given, message_history=message_history, **options))
         return await outcome_of(self.session, Conversation(list(messages), result))
 
     async def for_run(self, ctx: RunContext[Any]) -> "GoalCapability":
         """A copy for the run, which counts its own calls; the session is shared."""
-        copied = GoalCapability.__new__(type(self))
-        copied.__dict__.update(self.__dict__)
-        return copied
+        return copy(self)
 
     def get_ordering(self) -> CapabilityOrdering:
         """Innermost: nothing changes the request after the goal is in it, or the response before it is billed."""

@@ -18,7 +18,9 @@ from telic.loop.verification.evidence import Work
 from telic.loop.verification.verifier import Verifier
 from telic.services.loop_records import KeyedTurn
 
-_CHECKED_BY_THE_HOST = "Noted. The goal's criteria are checked by the host; your word passes none of them. End your turn."
+_CHECKED_BY_THE_HOST = (
+    "Noted. The goal's criteria are checked by the host; your word passes none of them. End your turn."
+)
 
 
 async def report_complete(session: GoalSession, summary: str) -> str:

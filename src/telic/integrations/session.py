@@ -69,6 +69,7 @@ class GoalSession:
         self.seen: Goal | None = None
         self.claim = Claim.WORKING
         self._continues = False
+        self._accounting: set[asyncio.Task[object]] = set()
 
     async def start(self, *, continues: bool = False) -> Goal | None:
         """A run of the agent begins; here is the goal that it works on, if any.
@@ -84,8 +85,10 @@ class GoalSession:
         self.seen, self.claim, self._continues = goal, Claim.WORKING, continues
         return goal
 
-    async def begin(self, key: str | None = None) -> ModelCall:
+    async def begin(self, key: str | None = None, *, is_shown: bool = True) -> ModelCall:
         """The model may be called now, and budget is held for it. `key` names the call where the framework does.
+
+        Where the call's request shows another prompt than the one given here, `is_shown` is off.
 
         Raises:
             GoalNotActive: the goal was paused or has ended, whoever did it; the error has it as it stands.
@@ -99,7 +102,8 @@ class GoalSession:
             raise await self._stopped()
         hold = new_key()
         await self._hold(goal, hold, self.settings.call_timeout_seconds, turns=1)
-        self.seen = goal
+        if is_shown:
+            self.seen = goal
         return ModelCall(goal, await self._prompt(goal), key, hold, started)
 
     def unannounced(self) -> ModelCall:
@@ -176,11 +180,15 @@ class GoalSession:
             self.seen = goal
 
     async def unanswered(self, call: ModelCall, error: BaseException) -> None:
-        """The call came to nothing. Refused by the provider it cost nothing; else what it cost is unknown."""
-        if _was_refused(error):
-            await self.never_made(call)
-        else:
-            await self.answered(call, None)
+        """The call came to nothing. Refused by the provider it cost nothing; else what it cost is unknown.
+
+        It is accounted for also where whoever waits for this is cancelled, once or again and again.
+        """
+        accounting = self.never_made(call) if _was_refused(error) else self.answered(call, None)
+        task: asyncio.Task[object] = asyncio.create_task(accounting)
+        self._accounting.add(task)
+        task.add_done_callback(self._accounting.discard)
+        await asyncio.shield(task)
 
     async def never_made(self, call: ModelCall) -> None:
         """The call cost nothing, and what was held for it is free again."""
@@ -216,6 +224,8 @@ class GoalSession:
                 task.cancel()
                 with suppress(asyncio.CancelledError, Exception):
                     await task
+            if self._accounting:
+                await asyncio.wait(self._accounting)
         return task.result()
 
     async def _stopped_by_somebody(self) -> Goal | None:
