@@ -164,7 +164,7 @@ def _when_due(goal: Goal, state: LoopState, policy: LoopPolicy) -> Decision | No
 
 
 def _at_the_limit(goal: Goal, state: LoopState, policy: LoopPolicy) -> Decision | None:
-    if not _is_nearly_spent(goal, policy):
+    if not is_nearly_spent(goal, policy):
         return None
     if not state.wound_down_at:
         return Decision(Step.WIND_DOWN)
@@ -177,7 +177,8 @@ def _has_unverified_work(goal: Goal, state: LoopState) -> bool:
     return bool(goal.criteria) and state.unverified_turns > 0
 
 
-def _is_nearly_spent(goal: Goal, policy: LoopPolicy) -> bool:
+def is_nearly_spent(goal: Goal, policy: LoopPolicy) -> bool:
+    """Whether the agent is to come to an end: the policy's part of a budget is used, or its last turn begins."""
     for name in LIMITS:
         limit, used = getattr(goal.budget, name), getattr(goal.usage, name)
         if limit is None:

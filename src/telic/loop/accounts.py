@@ -164,13 +164,10 @@ def _after_error(checked: LoopState, found: Verification, policy: LoopPolicy, at
     return replace(unchecked, claim=Claim.WORKING, unverified_turns=0) if found.feedback else unchecked
 
 
-def judged_lines(state: LoopState, revision: int, verdicts: Sequence[Verdict]) -> list[KeyedTurn]:
-    """The ledger's lines for what the judges consumed in a verification at this revision."""
+def judged_lines(key: str, verdicts: Sequence[Verdict]) -> list[KeyedTurn]:
+    """The ledger's lines for what the judges consumed; their keys begin with this one."""
     return [
-        KeyedTurn(
-            NewTurn(attempt.usage, UsageKind.JUDGE, attempt.model or None),
-            f"{check_key(state, revision)}/{verdict.index}/{number}",
-        )
+        KeyedTurn(NewTurn(attempt.usage, UsageKind.JUDGE, attempt.model or None), f"{key}/{verdict.index}/{number}")
         for verdict in verdicts
         for number, attempt in enumerate(verdict.attempts)
         if attempt.usage is not None

@@ -61,7 +61,7 @@ class Checker:
 
     async def _record(self, goal: Goal, state: LoopState, found: Verification, after: LoopState) -> Goal:
         drive = self._drive
-        judged = judged_lines(state, goal.revision, found.verdicts)
+        judged = judged_lines(check_key(state, goal.revision), found.verdicts)
         key = check_key(state, goal.revision)
         return await drive.patiently(
             lambda: drive.records.finish_verification(drive.heart.lease, found, judged, after, key)
@@ -70,5 +70,5 @@ class Checker:
     async def _bill(self, goal: Goal, state: LoopState, heard: list[Verdict]) -> None:
         """The verdicts are void, what their judges consumed is not."""
         after = replace(state, verifications=state.verifications + 1)
-        for line in judged_lines(state, goal.revision, heard):
+        for line in judged_lines(check_key(state, goal.revision), heard):
             await self._drive.patiently(partial(self._drive.records.finish_turn, self._drive.heart.lease, line, after))

@@ -27,9 +27,15 @@ def _text(goal: Goal, state: LoopState, step: Step, verification: Verification |
         return wind_down(goal)
     if step is Step.AUDIT:
         return blocked_audit(goal, note=state.note)
-    told = () if verification is None or state.unverified_turns else verification.feedback
+    told = None if verification is None or state.unverified_turns else feedback_of(goal, verification)
+    return told or continuation(goal)
+
+
+def feedback_of(goal: Goal, verification: Verification) -> str | None:
+    """What an agent is told of the verification; None where it has nothing to mend."""
+    told = verification.feedback
     if not told:
-        return continuation(goal)
+        return None
     failed = [
         FailedCriterion(each.index + 1, " ".join(filter(None, (each.detail, *each.reasons))), each.output_tail)
         for each in told

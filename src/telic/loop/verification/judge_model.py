@@ -107,7 +107,7 @@ def _result(error: Exception) -> AttemptResult:
 
 
 def _reply(response: ModelResponse, elapsed_microseconds: int) -> Reply:
-    model, usage = response.model_name, _usage(response, elapsed_microseconds)
+    model, usage = response.model_name, usage_of(response, elapsed_microseconds)
     try:
         return Reply.of(read_answer(read_object(_answer_text(response))), model=model, usage=usage)
     except BadAnswer as failure:
@@ -125,8 +125,8 @@ def _answer_text(response: ModelResponse) -> str:
     return text
 
 
-def _usage(response: ModelResponse, elapsed_microseconds: int) -> ModelUsage | None:
-    """None where the provider did not say, which is not 0."""
+def usage_of(response: ModelResponse, elapsed_microseconds: int) -> ModelUsage | None:
+    """What the response consumed; None where the provider did not say, which is not 0."""
     used = response.usage
     if used.unmeasured_requests or not used.has_values():
         return None

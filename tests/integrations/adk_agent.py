@@ -1,0 +1,45 @@
+"""Google's ADK in the tests, with Gemini's own client."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any
+
+from google.adk.agents import LlmAgent
+from google.adk.apps import App
+from google.adk.events import Event
+from google.adk.models import Gemini
+from google.adk.runners import Runner
+from google.adk.sessions import InMemorySessionService
+from google.genai import Client, types
+
+import telic
+from telic.integrations.adk import GoalPlugin
+from telic.integrations.outcome import Outcome
+from tests.integrations.place import SCOPE, Place
+from tests.support.wire_formats import MODEL
+
+
+@asynccontextmanager
+async def opened(
+    place: Place, store: telic.AsyncGoalStore | telic.GoalStore, **given: Any
+) -> AsyncIterator[tuple[GoalPlugin, Runner]]:
+    def fix() -> str:
+        """Fixes what is broken."""
+        return place.fix()
+
+    options = types.HttpOptions(base_url=place.url, retry_options=types.HttpRetryOptions(attempts=1))
+    model = Gemini(model=MODEL, client=Client(api_key="a-key-of-the-tests", http_options=options))
+    goal = GoalPlugin(store, scope=SCOPE, settings=place.settings(**given))
+    agent = LlmAgent(name="worker", model=model, instruction="Work.", tools=[*goal.tools, fix])
+    sessions = InMemorySessionService()
+    await sessions.create_session(app_name="app", user_id="user", session_id=SCOPE)
+    app = App(name="app", root_agent=agent, plugins=[goal])
+    async with Runner(app=app, session_service=sessions) as runner:
+        yield goal, runner
+
+
+async def work(
+    place: Place, store: telic.AsyncGoalStore | telic.GoalStore, prompt: str | None = None, **given: Any
+) -> Outcome[Event]:
+    async with opened(place, store, **given) as (goal, runner):
+        return await goal.run(runner, prompt, user_id="user", session_id=SCOPE)

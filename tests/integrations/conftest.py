@@ -1,0 +1,29 @@
+"""A model server, and a place to work in."""
+
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
+
+import pytest
+
+import telic
+from tests.integrations.place import Place
+from tests.support.wire_server import WireServer, running_wire_server
+
+
+@pytest.fixture
+def server() -> Iterator[WireServer]:
+    with running_wire_server() as state:
+        yield state
+
+
+@pytest.fixture
+def place(tmp_path: Path, server: WireServer) -> Place:
+    found = Place(str(tmp_path / "goals.db"), server.url, str(tmp_path))
+    found.workspace.mkdir()
+    return found
+
+
+@pytest.fixture
+async def goals(place: Place) -> AsyncIterator[telic.AsyncGoalStore]:
+    async with telic.connect_async(place.store) as store:
+        yield store
