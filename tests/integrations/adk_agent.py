@@ -28,7 +28,8 @@ async def opened(
         return place.fix()
 
     options = types.HttpOptions(base_url=place.url, retry_options=types.HttpRetryOptions(attempts=1))
-    model = Gemini(model=MODEL, client=Client(api_key="a-key-of-the-tests", http_options=options))
+    client = Client(api_key="a-key-of-the-tests", http_options=options)
+    model = Gemini(model=MODEL, client=client)
     goal = GoalPlugin(store, scope=SCOPE, settings=place.settings(**given))
     agent = LlmAgent(name="worker", model=model, instruction="Work.", tools=[*goal.tools, fix])
     sessions = InMemorySessionService()
@@ -36,6 +37,8 @@ async def opened(
     app = App(name="app", root_agent=agent, plugins=[goal])
     async with Runner(app=app, session_service=sessions) as runner:
         yield goal, runner
+    await client.aio.aclose()
+    client.close()
 
 
 async def work(
