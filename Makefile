@@ -17,7 +17,7 @@ $(INSTALLED): requirements/dev.txt pyproject.toml
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
 	@touch $@
 
-demo: $(INSTALLED) ## run the main job on SQLite
+demo: $(INSTALLED) ## an agent mends a small repository, is killed in the middle, and goes on
 	$(BIN)/python examples/demo.py
 
 test: $(INSTALLED) ## run every test, PostgreSQL included

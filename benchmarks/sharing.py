@@ -16,7 +16,6 @@ from benchmarks.measure import Result, Work, faster, interleave, slower, time_ea
 from benchmarks.populate import goals_of_postgres, goals_of_sqlite, populate_postgres, populate_sqlite
 from benchmarks.recorded import recorded
 from benchmarks.sqlite_blocking import WARM_UP_COMMITS, ApswLoop
-from telic.storage.drivers.steady_clock import steady_microseconds
 from telic.storage.statements import load_statements, number_parameters, parameter_names
 
 GOALS: Final = 1_000
@@ -60,7 +59,6 @@ def _on_sqlite(bench: Bench) -> Iterator[Result]:
     for path in paths:
         populate_sqlite(path, GOALS)
     loop = ApswLoop(paths[1])
-    loop.connection.create_scalar_function("telic_now", steady_microseconds, 0)
     in_loop = [loop.writes(statement) for statement in STATEMENTS]
     targets = Targets(goals_of_sqlite(paths[0], GOALS))
     yield from _both(bench, "SQLite", str(paths[0]), in_loop, "apsw loop, same SQL", targets)

@@ -11,13 +11,25 @@ import click
 
 from telic.domain import errors
 from telic.domain.authority import Action, why_not
+from telic.domain.decision import Step
 from telic.domain.errors import GoalError
 from telic.domain.goal import Actor, GoalStatus
 from telic.domain.lifecycle import REASONS, TRANSITIONS
 from telic.interfaces.cli.app import telic
+from telic.interfaces.cli.endings import ENDINGS, EXIT_HELD, EXIT_LOST, EXIT_STILL_ACTIVE
 from telic.interfaces.cli.failures import FAILURES
 
 DOCS = Path(__file__).parent
+STEPS = {
+    Step.TURN: "the agent takes a turn",
+    Step.WIND_DOWN: "a turn in which it is asked to come to an end: a budget is nearly spent",
+    Step.AUDIT: "a turn in which it is asked whether it is really blocked",
+    Step.VERIFY: "the criteria are checked: it claims completion, a limit is near, or it is time to",
+    Step.COMPLETE: "the goal without criteria is completed as `asserted`",
+    Step.PAUSE: "the goal is paused as `blocked`, `waiting`, `usage_limit`, `stalled`, `failed` or `budget`",
+    Step.SLEEP: "it is too early for the next turn: a failure, or the delay between turns",
+    Step.STOP: "the goal is not active any more; the loop ends",
+}
 
 
 def table(header: list[str], rows: list[list[str]]) -> str:
@@ -67,6 +79,13 @@ def lifecycle() -> str:
             "",
             "A completion is `asserted` where the goal has no criteria, `verified` by the verifier, and `accepted`",
             "by a user or operator who completes a goal with criteria by hand.",
+            "",
+            "## What a loop does next",
+            "",
+            "At each look at an active goal, `telic/domain/decision.py` gives one step. A stop by anybody wins;",
+            "what the agent claims is checked before anything else.",
+            "",
+            table(["step", "what it is"], [[f"`{step}`", STEPS[step]] for step in Step]),
             "",
             "## Who may do what",
             "",
@@ -119,8 +138,26 @@ def command_reference() -> str:
         parent = click.Context(telic, info_name="telic", terminal_width=100)
         context = click.Context(command, info_name=name, parent=parent, terminal_width=100)
         sections += [f"## telic {name}", "", "```text", command.get_help(context), "```", ""]
+    endings: dict[int, list[str]] = {}
+    for reason, (exit_code, _) in ENDINGS.items():
+        endings.setdefault(exit_code, []).append(f"`{reason}`")
+    runs = [[str(number), ", ".join(names)] for number, names in sorted(endings.items())]
+    runs += [
+        [str(EXIT_HELD), "another worker drives the goal; the error says who"],
+        [str(EXIT_LOST), "another worker took the goal over meanwhile"],
+        [str(EXIT_STILL_ACTIVE), "the goal is active again, and nobody drives it"],
+        ["130", "Ctrl-C: the goal is paused as `user`, or goes on waiting"],
+        ["143", "SIGTERM or SIGHUP: the goal is active, and free for others"],
+    ]
     shapes = (DOCS / "reference" / "shapes.md").read_text()
-    return "\n".join(["# The command", "", "## Exit codes", "", table(["code", "error"], rows), "", shapes, *sections])
+    return "\n".join(
+        [
+            *("# The command", "", "## Exit codes", "", table(["code", "error"], rows), ""),
+            *("## Exit codes of `telic run`", "", "They say how the goal was left, besides the codes above.", ""),
+            *(table(["code", "the goal's reason"], runs), "", shapes),
+            *sections,
+        ]
+    )
 
 
 PAGES: dict[str, Callable[[], str]] = {

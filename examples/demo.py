@@ -1,93 +1,79 @@
-"""The main job on SQLite: a goal that outlives its process, is counted exactly, and cannot overspend.
+"""An agent works on a goal until its tests pass; killed with SIGKILL in the middle, the same command goes on.
 
-A worker process records turns and is killed with SIGKILL in the middle. A second one goes on with the same keys.
+Everything is real but the model: a scripted agent stands in for one, so that this runs offline. Put `claude` or
+`codex` in its place, and the same commands drive those.
 """
 
 import os
-import signal
+import shlex
+import shutil
 import subprocess
 import sys
 import tempfile
 import time
 from pathlib import Path
 
-import telic
-from telic.services.doctor import examine
-
-TURNS = 40
-TOKENS_PER_TURN = 2_500
-
-
-def work(path: str, goal_id: str) -> None:
-    """One worker: records every turn under its own key; a turn already recorded is not counted again."""
-    with telic.connect(path) as store:
-        for number in range(1, TURNS + 1):
-            goal = store.record_turn(goal_id, tokens=TOKENS_PER_TURN, key=f"run-1/turn-{number}").goal
-            print(
-                f"   turn {number:>2}: {goal.tokens_used:>7,} of {goal.token_budget:,} tokens, {goal.status}",
-                flush=True,
-            )
-            if goal.status is not telic.GoalStatus.ACTIVE:
-                return
-            time.sleep(0.01)
+HERE = Path(__file__).parent / "demo"
+PYTHON = sys.executable
+RUN = [
+    "run",
+    "Make all tests pass",
+    *("--agent", shlex.join([PYTHON, str(HERE / "scripted_agent.py")])),
+    *("--format", "json-lines"),
+    *("--check", shlex.join([PYTHON, "-m", "unittest"])),
+    *("--budget", "50k"),
+    *("--turns", "10"),
+]
 
 
-def run_worker(path: Path, goal_id: str, *, kill_after_lines: int | None) -> None:
-    worker = subprocess.Popen([sys.executable, __file__, str(path), goal_id], stdout=subprocess.PIPE, text=True)
-    assert worker.stdout is not None
-    for count, line in enumerate(worker.stdout, 1):
-        if count <= 2 or count == kill_after_lines or "paused" in line:
-            print(line, end="")
-        elif count == 3:
-            print("   …")
-        if count == kill_after_lines:
-            os.kill(worker.pid, signal.SIGKILL)
-    worker.wait()
-    worker.stdout.close()
+def start(workspace: Path, *arguments: str) -> "subprocess.Popen[str]":
+    shown = shlex.join(["telic", *arguments]).replace(PYTHON, "python3").replace(str(HERE) + "/", "")
+    print(f"\n$ {shown}", flush=True)
+    environment = os.environ | {"TELIC_STORE": str(workspace.parent / "goals.db"), "PYTHONDONTWRITEBYTECODE": "1"}
+    command = [PYTHON, "-m", "telic.interfaces.cli", *arguments]
+    return subprocess.Popen(
+        command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, cwd=workspace, env=environment
+    )
+
+
+def show(workspace: Path, *arguments: str, kill_at: str | None = None) -> int:
+    """The command's exit code, its output shown as it comes; with `kill_at`, it is killed after that line."""
+    process = start(workspace, *arguments)
+    assert process.stdout is not None
+    for line in process.stdout:
+        print("  " + line.replace(PYTHON, "python3").replace(str(workspace.parent), "…"), end="", flush=True)
+        if kill_at is not None and kill_at in line:
+            time.sleep(0.3)
+            process.kill()
+            print("  *** kill -9 ***", flush=True)
+    code = process.wait()
+    process.stdout.close()
+    return code
 
 
 def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder) / "goals.db"
-        with telic.connect(path) as store:
-            goal = store.create("Move billing to the new API", token_budget=60_000)
-            print(f"1. A goal with a budget of 60,000 tokens: {goal.id}")
+        workspace = Path(folder) / "shop"
+        shutil.copytree(HERE / "shop", workspace)
+        print("1. A repository with failing tests, and a goal. The runner is killed in the second turn:")
+        assert show(workspace, *RUN, kill_at="turn 2 begins") == -9
+        print("\n2. The same command goes on where it was left; no turn is counted twice:")
+        assert show(workspace, *RUN) == 0
+        goal_id = newest(workspace)
+        print("\n3. The goal is verified: its tests ran, and passed, at this revision:")
+        assert show(workspace, "show", goal_id) == 0
+        assert show(workspace, "turns", goal_id) == 0
+        assert show(workspace, "events", goal_id) == 0
+        print("\n4. The whole database is checked:")
+        assert show(workspace, "doctor") == 0
 
-            print("2. A worker records turns and is killed with SIGKILL after its tenth:")
-            run_worker(path, goal.id, kill_after_lines=10)
 
-            print("3. Another worker repeats the whole run with the same keys; nothing is counted twice:")
-            run_worker(path, goal.id, kill_after_lines=None)
-            goal = store.get(goal.id)
-            print(f"   The turn that reached the budget paused the goal ({goal.reason}) after {goal.turns_used} turns.")
-
-            print("4. Resuming over budget is refused, until the same call raises the budget:")
-            try:
-                store.resume(goal.id)
-            except telic.BudgetExceeded as refusal:
-                print(f"   refused: {refusal}")
-            goal = store.resume(goal.id, budget=telic.Budget(tokens=120_000), expected_revision=goal.revision)
-            print(f"   {goal.status} again, at revision {goal.revision}")
-
-            print("5. Two writers with the same expected revision: exactly one succeeds:")
-            seen = goal.revision
-            store.edit(goal.id, text="Move billing and invoices to the new API", expected_revision=seen)
-            try:
-                store.pause(goal.id, expected_revision=seen)
-            except telic.StaleUpdate as refusal:
-                print(f"   refused: {refusal}")
-
-            print("6. Done, and the history tells how:")
-            store.complete(goal.id, note="all invoices migrated")
-            for event in store.events(goal.id):
-                print(f"   {event.number}. {event.kind:<10} by {event.actor:<6} {event.hash[:12]}")
-        print("7. The whole database is checked:")
-        for finding in examine(path):
-            print(f"   {finding.level:<7} {finding.check}: {finding.message.replace(folder, '…')}")
+def newest(workspace: Path) -> str:
+    process = start(workspace, "list")
+    output, _ = process.communicate()
+    print("".join(f"  {line}\n" for line in output.splitlines()), end="")
+    return output.splitlines()[1].split("\t")[0]
 
 
 if __name__ == "__main__":
-    if len(sys.argv) > 1:
-        work(sys.argv[1], sys.argv[2])
-    else:
-        main()
+    main()

@@ -61,10 +61,13 @@ def test_the_first_example_is_short() -> None:
     assert len(EXAMPLE.findall(README)[0][0].splitlines()) <= 15
 
 
-@pytest.mark.parametrize("page", ["README.md", "docs/howto/workers.md"])
+@pytest.mark.parametrize("page", ["README.md", "docs/howto/workers.md", "docs/tutorial/first-loop.md"])
 def test_a_session_of_commands_runs(page: str, tmp_path: Path) -> None:
     """The session of `telic` commands works from the first line to the last."""
     blocks = re.findall(r"```console\n(.*?)```", (ROOT / page).read_text(), re.DOTALL)
+    for code, _ in EXAMPLE.findall((ROOT / page).read_text()):
+        if code.startswith("# "):
+            (tmp_path / code.split()[1]).write_text(code)
     session = next(block for block in blocks if "TELIC_STORE" in block)
     script = "set -e\n" + "\n".join(line.removeprefix("$ ") for line in session.splitlines())
     path = f"{sysconfig.get_path('scripts')}:{os.environ['PATH']}"
@@ -75,11 +78,13 @@ def test_a_session_of_commands_runs(page: str, tmp_path: Path) -> None:
 
 
 def test_the_demo_runs(tmp_path: Path) -> None:
-    """`make demo` shows the main job and ends with a healthy database."""
+    """`make demo` shows a goal that survives SIGKILL and ends verified, in a healthy database."""
     result = subprocess.run(
         [sys.executable, ROOT / "examples" / "demo.py"], capture_output=True, text=True, cwd=tmp_path
     )
     assert result.returncode == 0, result.stderr
+    assert "*** kill -9 ***" in result.stdout
+    assert "completed (verified)" in result.stdout
     assert "every chain, sum and state holds" in result.stdout
     assert "problem" not in result.stdout
 

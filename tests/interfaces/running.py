@@ -21,10 +21,9 @@ def tell(type, **fields):
 
 sys.stdin.read()
 number = int(os.environ["TELIC_TURN_NUMBER"])
-Path("prompts").mkdir(exist_ok=True)
 with open("started", "a") as log:
     log.write(f"{number} {os.getpid()}\\n")
-time.sleep(float(os.environ.get("AGENT_SECONDS", "0")))
+time.sleep(float(os.environ.get(f"AGENT_SECONDS_{number}") or os.environ.get("AGENT_SECONDS", "0")))
 Path(f"step-{number}").write_text("done")
 tell("tool", name="write_file", changed=True, output=f"wrote step-{number}")
 tell("usage", input_tokens=900, output_tokens=100, model="scripted")

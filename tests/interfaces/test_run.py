@@ -1,5 +1,9 @@
 """`telic run` through its entry point, with agents that are real programs."""
 
+import contextlib
+import os
+import pty
+import re
 import signal
 import subprocess
 import sys
@@ -58,7 +62,7 @@ def test_plain_lines_where_there_is_no_terminal(runs: Runs) -> None:
     output, errors = process.communicate(timeout=60)
     assert process.returncode == 22
     assert "turn 1 begins" in output
-    assert "1 of 1 turns, 1,000 tokens" in output
+    assert "1 of 1 turn, 1,000 tokens" in output
     assert "\x1b" not in output
     assert "--budget AMOUNT" in errors
 
@@ -113,16 +117,18 @@ def test_nothing_is_made_where_the_agent_is_not_there(runs: Runs) -> None:
 def test_the_same_command_goes_on(runs: Runs) -> None:
     """Killed with SIGKILL in the middle of a turn, the same command finishes the goal, and counts each turn once."""
     process = runs.start(
-        "run", "Take steps", *runs.agent, "--check", "test -f step-3", AGENT_TURNS="3", AGENT_SECONDS="0.4"
+        "run", "Take steps", *runs.agent, "--check", "test -f step-3", AGENT_TURNS="3", AGENT_SECONDS_2="60"
     )
-    runs.until_started(2)
+    left = runs.until_started(2)
     process.kill()
     process.communicate()
     assert runs.newest()["status"] == "active"
+    assert lives(left), "nobody has told it to stop"
     began = time.monotonic()
     told = runs.run("Take steps", "--check", "test -f step-3", AGENT_TURNS="3", AGENT_SECONDS="0.1")
     assert time.monotonic() - began < 15, "it did not wait for the dead one's lease"
     assert "goes on with" in told[0]["detail"]
+    assert not lives(left), "two agents would work in one folder"
     goal = runs.newest()
     assert (goal["reason"], goal["usage"]["turns"], goal["usage"]["tokens"]) == ("verified", 3, 3000)
     assert [turn["key"] for turn in runs.json("turns", goal["id"])] == ["loop/turn-1", "loop/turn-2", "loop/turn-3"]
@@ -336,6 +342,27 @@ def test_show_tells_what_failed(runs: Runs) -> None:
     assert "1. failed" in shown
     assert "exit code 3" in shown
     assert "| 42" in shown
+
+
+def test_a_live_line_on_a_terminal(runs: Runs) -> None:
+    """It tells turns, tokens of the budget, time and the last verdict; at the end the terminal is as before."""
+    environment = runs.environment(TERM="xterm", COLUMNS="200", AGENT_SECONDS="1.2")
+    child, terminal = pty.fork()
+    if child == 0:
+        os.chdir(runs.workspace)
+        arguments = ["run", "Take steps", *runs.agent, "--budget", "100k", "--check", "test -f step-3"]
+        os.execve(TELIC, ["telic", *arguments], environment | {"AGENT_TURNS": "1"})
+    shown = b""
+    with contextlib.suppress(OSError):
+        while chunk := os.read(terminal, 4096):
+            shown += chunk
+    os.close(terminal)
+    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
+    text = shown.decode()
+    assert re.search(
+        r"turn 3 · 2 turns, 2,000 of 100,000 tokens, \ds of work · \ds · last verdict failed: test -f", text
+    )
+    assert text.count("\x1b[?25l") == text.count("\x1b[?25h") == 1, "the cursor is back"
 
 
 def test_a_reader_that_goes_away_stops_no_work(runs: Runs) -> None:

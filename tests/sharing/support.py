@@ -11,11 +11,10 @@ import telic
 from telic.domain.clock import SystemClock
 from telic.services.transfer import goal_ids
 from telic.storage.drive import complete
-from telic.storage.drivers.postgres import PostgresTransaction
-from telic.storage.drivers.postgres_server import PostgresServer
 from telic.storage.operations import transitions
 from telic.storage.operations.call import Call
-from telic.storage.options import OpenOptions
+from telic.storage.statements import load_statements, number_parameters, parameter_names
+from telic.storage.transaction import Parameters, Row
 
 PATIENCE_SECONDS = 60.0
 
@@ -50,12 +49,30 @@ def all_events(store: telic.GoalStore) -> list[tuple[str, int]]:
     return [(goal_id, event.number) for goal_id in goal_ids(store) for event in store.events(goal_id)]
 
 
+class _PlainTransaction:
+    """Runs named statements on a connection that is no store's."""
+
+    def __init__(self, connection: "psycopg.Connection[Any]") -> None:
+        self._cursor: Any = psycopg.RawCursor(connection)
+        self._statements = load_statements("postgres")
+
+    async def all(self, statement: str, parameters: Parameters) -> list[Row]:
+        text = self._statements[statement]
+        values = [parameters[name] for name in parameter_names(text)]
+        rows: list[Row] = self._cursor.execute(number_parameters(text).encode(), values).fetchall()
+        return rows
+
+    async def maybe(self, statement: str, parameters: Parameters) -> Row | None:
+        rows = await self.all(statement, parameters)
+        return rows[0] if rows else None
+
+
 class OpenTransaction:
     """A transaction of another program that has changed goals of the store, and is not committed."""
 
-    def __init__(self, url: str, connection: "psycopg.Connection[Any]") -> None:
+    def __init__(self, connection: "psycopg.Connection[Any]") -> None:
         self.connection = connection
-        self._transaction = PostgresTransaction(connection, PostgresServer(url, OpenOptions()))
+        self._transaction = _PlainTransaction(connection)
 
     def move(self, goal_id: str, to: telic.GoalStatus) -> None:
         """The goal has the status, with an event that says so, as soon as this is committed."""
@@ -67,5 +84,5 @@ class OpenTransaction:
 def open_transaction(url: str) -> Iterator[OpenTransaction]:
     """Inside, the transaction; it is rolled back unless committed."""
     with psycopg.connect(url) as connection:
-        yield OpenTransaction(url, connection)
+        yield OpenTransaction(connection)
         connection.rollback()

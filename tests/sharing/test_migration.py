@@ -159,9 +159,11 @@ def test_many_that_open_it_at_once_bring_it_there_once(old: str, crew: Crew) -> 
 
 def _require_newest(place: str) -> None:
     telic.connect(place).close()
-    assert execute(place, "SELECT version FROM schema_version ORDER BY 1") == [(1,), (2,)]
+    assert _versions(place) == NEWEST
     assert is_untouched(place)
 
+
+NEWEST = [(migration.version,) for migration in load_migrations("sqlite")]
 
 STOPS = {
     "at its first step": ("CREATE TABLE store_identity (id TEXT)", "DROP TABLE store_identity"),
@@ -190,7 +192,8 @@ def test_a_migration_that_is_killed_is_done_or_not_begun(old: str, crew: Crew, m
     worker = crew.start(_open, old)
     time.sleep(milliseconds / 1000)
     worker.kill()
-    assert _has_holds(old) is (_versions(old) == [(1,), (2,)])
+    assert _versions(old) in ([(1,)], NEWEST)
+    assert _has_holds(old) is (_versions(old) == NEWEST)
     _require_newest(old)
 
 

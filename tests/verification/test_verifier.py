@@ -14,6 +14,7 @@ from telic.loop.agents.protocol import TurnReport
 from telic.loop.verification.evidence import Work
 from telic.loop.verification.judge_model import ModelJudge
 from telic.loop.verification.verifier import Verifier
+from telic.prompt import quote
 from tests.support.model_server import ModelServer, answering, failing
 from tests.verification.asking import QUICK, child_of, is_running
 from tests.verification.conftest import MakeGoal
@@ -65,7 +66,7 @@ async def test_a_judge_sees_the_checks_output(
     await verifier.verify(goal_with(PASSING, QUESTION), Work.of(TurnReport(text="Trust me.", tool_output_tail="diff")))
     prompt = model_server.requests[0]["messages"][1]["content"]
     assert "Check 1, passed with exit code 0: " in prompt
-    assert '"12 passed\\n"' in prompt
+    assert quote("12 passed\n") in prompt
     assert prompt.index('"diff"') < prompt.index('"Trust me."')
 
 

@@ -1,9 +1,12 @@
 """The name under which a process drives goals, and what becomes of goals whose driver has died."""
 
+import asyncio
 import os
 import re
+import signal
 import socket
 import uuid
+from collections.abc import Sequence
 from contextlib import suppress
 from hashlib import sha256
 from pathlib import Path
@@ -11,11 +14,13 @@ from typing import Final
 
 from telic.domain.errors import LeaseHeld, LeaseLost
 from telic.domain.lease import Lease
-from telic.loop.agents.process_group import process_lives
+from telic.loop.agents.process_group import group_lives, groups_started_with, process_lives, signal_group
 from telic.services.async_store import AsyncGoalStore
 
 _NAME: Final = re.compile(r"(.*):([1-9][0-9]{0,9}):([0-9a-f]{12})")
 _HOST_CHARS: Final = 100
+_NAPS: Final = 100
+_NAP_SECONDS: Final = 0.02
 
 
 def own_name() -> str:
@@ -40,6 +45,25 @@ def is_gone(holder: str | None) -> bool:
     return not process_lives(int(match[2]))
 
 
+async def _end_left_agents(goal_id: str) -> None:
+    """No agent works on the goal that a process of this machine has left behind when it was killed.
+
+    Its keeper ends it too, but lets it take its time, which only a lease that has to expire leaves.
+    """
+    groups = await asyncio.to_thread(groups_started_with, {"TELIC_GOAL_ID": goal_id})
+    for number in (signal.SIGTERM, signal.SIGKILL) if groups else ():
+        for group in groups:
+            signal_group(group, number)
+        await _until_gone(groups)
+
+
+async def _until_gone(groups: Sequence[int]) -> None:
+    for _ in range(_NAPS):
+        if not any(group_lives(group) for group in groups):
+            return
+        await asyncio.sleep(_NAP_SECONDS)
+
+
 async def claim_for_loop(store: AsyncGoalStore, goal_id: str, *, holder: str, ttl_seconds: float) -> Lease:
     """As `AsyncGoalStore.claim`, without waiting for the lease of a process of this machine that has died.
 
@@ -53,6 +77,7 @@ async def claim_for_loop(store: AsyncGoalStore, goal_id: str, *, holder: str, tt
             raise
         # A holder is granted its own lease anew: so the dead one's can be given back.
         left = await store.claim(goal_id, holder=held.holder, ttl_seconds=ttl_seconds)
+        await _end_left_agents(goal_id)
     with suppress(LeaseLost):
         await store.release_lease(left)
     return await store.claim(goal_id, holder=holder, ttl_seconds=ttl_seconds)

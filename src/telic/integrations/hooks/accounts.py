@@ -113,7 +113,7 @@ class Accounts:
                 reading.reader.end_of_turn(None)
             elif notice.moment is Moment.STOP:
                 reading.reader.end_of_turn(notice.last_message)
-        elif notice.is_session_over or (notice.moment is Moment.SUB_AGENT_STOP and path == notice.sub_transcripts[-1]):
+        elif notice.is_session_over or path == notice.ended_sub_transcript:
             reading.reader.end_of_turn(None)
 
     def _mark(self, path: Path, file: BinaryIO, reading: "_Reading", end: int) -> None:

@@ -32,14 +32,15 @@ def read_like_claude_code(
     moment = moments.get(event)
     if moment is None or not session:
         return None
-    transcript = path_of(payload, "transcript_path")
+    transcript, named = path_of(payload, "transcript_path"), path_of(payload, "agent_transcript_path")
     return Notice(
         moment=moment,
         event=event,
         session=session,
         folder=folder_of(payload, environment, *folder_variables),
         transcript=transcript,
-        sub_transcripts=_sub_transcripts(transcript, path_of(payload, "agent_transcript_path")),
+        sub_transcripts=_sub_transcripts(transcript, named),
+        ended_sub_transcript=named if moment is Moment.SUB_AGENT_STOP else None,
         goes_on=bool_of(payload, "stop_hook_active"),
         last_message=text_of(payload, "last_assistant_message") or "",
         is_session_over=event == "SessionEnd",
@@ -47,7 +48,7 @@ def read_like_claude_code(
 
 
 def _sub_transcripts(transcript: Path | None, named: Path | None) -> tuple[Path, ...]:
-    """The files beside a session's own, and the one that the payload names, which is the last."""
+    """The files beside a session's own, and the one that the payload names."""
     folder = None if transcript is None else transcript.with_suffix("") / "subagents"
     try:
         beside = [] if folder is None else sorted(folder.glob("*.jsonl"))

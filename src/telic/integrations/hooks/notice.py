@@ -28,7 +28,7 @@ class Notice:
 
     `event` is the host's own name for the moment. `goes_on` tells whether the present turn was already kept going by
     a hook; None where the host does not say. `last_message` is what the model said last, `sub_transcripts` are the
-    transcripts of its sub-agents.
+    transcripts of its sub-agents, `ended_sub_transcript` that of the one whose end this is.
     """
 
     moment: Moment
@@ -37,6 +37,7 @@ class Notice:
     folder: Path
     transcript: Path | None = None
     sub_transcripts: tuple[Path, ...] = ()
+    ended_sub_transcript: Path | None = None
     goes_on: bool | None = None
     last_message: str = ""
     is_session_over: bool = False

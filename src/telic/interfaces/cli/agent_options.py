@@ -13,6 +13,7 @@ import click
 from telic.domain.criteria import Criterion, CriterionKind
 from telic.domain.decision import LoopPolicy
 from telic.domain.errors import AgentNotRunnable, InvalidInput, WorkspaceMissing
+from telic.domain.goal import Goal
 from telic.interfaces.cli.durations import DURATION
 from telic.loop.agents import CLAUDE_CODE, CODEX, JSON_LINES, PLAIN, CommandAgent, claude_code_agent, codex_agent
 from telic.loop.holder import own_name
@@ -22,6 +23,7 @@ from telic.loop.verification.judge import Judge
 _FORMATS: Final = {"plain": PLAIN, "json-lines": JSON_LINES, "claude-code": CLAUDE_CODE, "codex": CODEX}
 _PRESETS: Final = {"claude": claude_code_agent, "codex": codex_agent}
 _PROMPT: Final = "{prompt}"
+_MOST_HELD_TOKENS: Final = 50_000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -69,9 +71,19 @@ class AgentOptions:
             max_failures=self.max_failures,
         )
 
-    def settings(self, workspace: Path) -> LoopSettings:
-        """Where the loop works, and under which name."""
-        return LoopSettings(workspace=workspace, holder=self.holder_name, turn_timeout_seconds=self.turn_timeout)
+    def settings(self, workspace: Path, goal: Goal) -> LoopSettings:
+        """Where the loop works, and under which name.
+
+        A turn of which nobody says what it used, as one that was killed, keeps a part of the budget of tokens reserved
+        for a while: a tenth at most, so that a small budget outlasts it.
+        """
+        tenth = _MOST_HELD_TOKENS if goal.token_budget is None else max(goal.token_budget // 10, 1)
+        return LoopSettings(
+            workspace=workspace,
+            holder=self.holder_name,
+            turn_timeout_seconds=self.turn_timeout,
+            held_tokens=min(_MOST_HELD_TOKENS, tenth),
+        )
 
     @property
     def holder_name(self) -> str:

@@ -10,6 +10,7 @@ from telic.interfaces.cli.failures import EXIT_INTERRUPTED
 from telic.interfaces.cli.interrupts import handling_signals
 from telic.interfaces.cli.progress import View
 from telic.loop.driver import GoalLoop
+from telic.loop.holder import claim_for_loop
 from telic.loop.staying import run_until_over
 from telic.services.async_store import AsyncGoalStore
 
@@ -61,7 +62,11 @@ class Driven:
         if self.waits:
             return await run_until_over(self.loop, self.goal.id)
         goal = await self.store.get(self.goal.id)
-        return await self.loop.run(goal.id) if goal.status is GoalStatus.ACTIVE else goal
+        if goal.status is not GoalStatus.ACTIVE:
+            return goal
+        settings = self.loop.settings
+        lease = await claim_for_loop(self.store, goal.id, holder=settings.holder, ttl_seconds=settings.lease_seconds)
+        return await self.loop.drive(lease)
 
     async def _pause(self, running: "asyncio.Future[Goal]") -> None:
         try:

@@ -71,7 +71,7 @@ def main(arguments: Sequence[str]) -> int:
         message = error.format_message() if isinstance(error, click.ClickException) else str(error)
         sys.stderr.write(f"telic: {message}\n")
         return _FAILED
-    except (click.exceptions.Abort, click.exceptions.Exit, OSError):
+    except (click.exceptions.Abort, click.exceptions.Exit, KeyboardInterrupt, OSError):
         return 0
     return 0
 

@@ -4,7 +4,7 @@ import contextlib
 import os
 import sys
 import time
-from collections.abc import Generator
+from collections.abc import Generator, Mapping
 from typing import Any, Final, Protocol
 
 from telic.domain.amounts import show_amount, show_duration
@@ -168,11 +168,15 @@ def standing(goal: Goal) -> str:
     """What was used of what: `3 of 10 turns, 12,300 of 100,000 tokens`."""
     limits, used = goal.budget.as_dict(), goal.usage.as_dict()
     parts = [
-        f"{show_amount(name, used[name])}{_of(name, limits[name])} {noun}"
+        f"{show_amount(name, used[name])}{_of(name, limits[name])} {'turn' if _is_one(name, used, limits) else noun}"
         for name, noun in _SHOWN.items()
         if name in ("turns", "tokens") or used[name] or limits[name]
     ]
     return ", ".join(parts)
+
+
+def _is_one(name: str, used: Mapping[str, int], limits: Mapping[str, int | None]) -> bool:
+    return name == "turns" and (used[name] if limits[name] is None else limits[name]) == 1
 
 
 def _of(name: str, limit: int | None) -> str:

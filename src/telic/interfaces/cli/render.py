@@ -6,7 +6,7 @@ from telic.domain.amounts import show_amount
 from telic.domain.budget import LIMITS
 from telic.domain.clock import Instant, to_datetime
 from telic.domain.criteria import Criterion
-from telic.domain.events import Event, Turn
+from telic.domain.events import Event, EventKind, Turn
 from telic.domain.goal import Goal
 from telic.domain.ids import short_ids
 from telic.domain.jsonable import event_to_json, goal_to_json, turn_to_json
@@ -118,7 +118,9 @@ def show_events(terminal: Terminal, events: Sequence[Event]) -> None:
 
 
 def event_data(event: Event) -> str:
-    """What the event changed, as `name=value`."""
+    """What the event changed, as `name=value`; of a verification what came of each criterion."""
+    if event.kind is EventKind.CHECKED:
+        return "verdicts=" + ",".join(str(verdict["outcome"]) for verdict in event.data["verdicts"])
     return " ".join(f"{name}={value}" for name, value in event.data.items() if value not in (None, [], {}))
 
 

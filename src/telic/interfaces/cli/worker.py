@@ -124,7 +124,7 @@ class _Work:
         return GoalLoop(
             store=store,
             agent=self.options.command_agent(folder),
-            settings=self.options.settings(folder),
+            settings=self.options.settings(folder, goal),
             policy=self.options.policy(),
             verifier=Verifier(workspace=folder, judge=self.judge),
             on_progress=self.view.tell,

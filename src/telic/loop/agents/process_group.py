@@ -1,10 +1,10 @@
-"""Whether anyone of a process group lives, and signals to all of it; whether a process lives, and its children."""
+"""Processes and their groups: which live, which were started by whom, and signals to all of them."""
 
 import contextlib
 import os
 import signal
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Final
 
@@ -84,4 +84,19 @@ def _children() -> list[int]:
         with contextlib.suppress(OSError):
             if int(_fields(path.read_bytes())[1]) == os.getpid():
                 found.append(int(path.parent.name))
+    return found
+
+
+def groups_started_with(variables: Mapping[str, str]) -> list[int]:
+    """The groups, other than this process's own, whose leaders were started with all of these environment variables.
+
+    Only systems that tell it in files tell it, of processes of this user: elsewhere there are none.
+    """
+    wanted = {os.fsencode(f"{name}={value}") for name, value in variables.items()}
+    found: list[int] = []
+    for path in _PROCESSES.glob("[0-9]*/environ"):
+        with contextlib.suppress(OSError):
+            leader = int(path.parent.name)
+            if wanted <= set(path.read_bytes().split(b"\0")) and os.getpgid(leader) == leader != os.getpgrp():
+                found.append(leader)
     return found
