@@ -497,7 +497,7 @@ FAULTS = (
         ("src/telic/storage/operations/loop.py",),
         "await save(tx, call, goal_id, state)\n    keyed",
         "keyed",
-        f"{LOOP}/test_crash.py -k 'occurrence and sqlite and during'",
+        f"{LOOP}/test_rows.py -k 'its_reserve and sqlite'",
     ),
     Fault(
         "judges are billed twice",

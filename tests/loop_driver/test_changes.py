@@ -133,6 +133,33 @@ async def test_a_cancelled_loop_gives_its_goal_back(world: World) -> None:
     assert (await world.run(goal, ScriptedAgent([CLAIM]), holder="other")).reason is Reason.ASSERTED
 
 
+async def test_a_loop_that_is_cancelled_while_its_agent_ends_takes_no_other_turn(world: World) -> None:
+    """An interruption is not lost in the time that an agent takes to stop."""
+    goal = await world.store.create("interrupted")
+    began, stopping, may_stop = asyncio.Event(), asyncio.Event(), asyncio.Event()
+
+    async def slow_to_stop(_: Any) -> Any:
+        try:
+            began.set()
+            await asyncio.sleep(60)
+        finally:
+            stopping.set()
+            await may_stop.wait()
+
+    agent = ScriptedAgent([slow_to_stop, CLAIM])
+    running = asyncio.create_task(world.loop(agent).run(goal.id))
+    await began.wait()
+    await world.store.edit(goal.id, text="something else")
+    await stopping.wait()
+    running.cancel()
+    await asyncio.sleep(0.05)
+    may_stop.set()
+    with pytest.raises(asyncio.CancelledError):
+        await running
+    assert len(agent.requests) == 1
+    assert (await world.store.lease(goal.id)).holder is None
+
+
 async def test_a_lost_lease_cancels_the_turn_and_records_nothing(world: World) -> None:
     """Another worker has the goal under the same name; this one leaves."""
     goal = await world.store.create("taken")

@@ -83,6 +83,6 @@ async def test_a_store_that_never_answers_ends_the_turn_with_the_lease(postgres_
             await waiter.began.wait()
             proxy.hold()
             with pytest.raises(telic.LeaseLost):
-                await asyncio.wait_for(running, 30)
+                await asyncio.wait_for(running, 9)
             assert waiter.was_cancelled
             proxy.release()

@@ -102,9 +102,10 @@ async def test_a_turn_of_unknown_usage_is_recorded_with_its_reserve(world: World
     lease = await world.store.claim(goal.id, holder="worker")
     turn = KeyedTurn(NewTurn(telic.TurnUsage()), "loop/turn-1", telic.Reservation(tokens=400, turns=0))
     for _ in range(2):
-        await records.finish_turn(lease, turn, LoopState(turns=1))
+        await records.finish_turn(lease, turn, FULL)
     (hold,) = await world.store.holds(goal.id)
     assert (hold.key, hold.reserved.tokens) == ("loop/turn-1/unknown", 100)
+    assert await world.state(goal.id) == replace(FULL, seen_events=1)
 
 
 GOOD = json.loads(FULL.as_text())

@@ -1,7 +1,6 @@
 """Keeps a lease while work goes on, and ends the work when its goal is stopped or the lease is lost."""
 
 import asyncio
-import contextlib
 import time
 from collections.abc import Coroutine
 from typing import Any, TypeVar
@@ -60,14 +59,12 @@ class Heartbeat:
                 await self._next_beat(task)
                 if not task.done():
                     await self.beat()
-                    if _is_overtaken(goal, self.lease.goal):
+                    if not task.done() and _is_overtaken(goal, self.lease.goal):
                         raise Stopped(self.lease.goal)
                     goal = self.lease.goal
         finally:
-            if not task.done():
-                task.cancel()
-                with contextlib.suppress(asyncio.CancelledError, Exception):
-                    await task
+            task.cancel()
+            await _end(task)
         return task.result()
 
     async def _next_beat(self, task: "asyncio.Future[Any]") -> None:
@@ -85,18 +82,39 @@ class Heartbeat:
             LeaseLost: it could not be, for as long as it lasts.
         """
         asked_at = time.monotonic()
+        renewal = asyncio.ensure_future(self._store.renew(self.lease, ttl_seconds=self._ttl_seconds))
         try:
-            # A store that takes long to say no must not keep the work going for longer than the lease.
-            async with asyncio.timeout(self._kept_until - asked_at):
-                self.lease = await self._store.renew(self.lease, ttl_seconds=self._ttl_seconds)
-            self._kept_until = asked_at + self._ttl_seconds
-        except (*PASSING, TimeoutError) as error:
-            if self.has_run_out:
-                raise LeaseLost("the store was away for longer than the lease lasts") from error
+            # A store that takes long to answer, or to be cancelled, must not keep the work going beyond the lease.
+            await asyncio.wait({renewal}, timeout=self._kept_until - asked_at)
+            if renewal.done():
+                self.lease = renewal.result()
+                self._kept_until = asked_at + self._ttl_seconds
+        except PASSING:
+            # The next beat asks again, while the lease lasts.
+            pass
+        finally:
+            renewal.cancel()
+        if self.has_run_out:
+            raise LeaseLost("the store was away for longer than the lease lasts")
 
     async def rest(self, seconds: float, goal: Goal) -> None:
         """The seconds have passed, under guard. Raises as `guard`."""
         await self.guard(asyncio.sleep(seconds), goal)
+
+
+async def _end(task: "asyncio.Future[Any]") -> None:
+    """The task has ended, however. Where this one is cancelled meanwhile, that passes afterwards."""
+    cancelled: asyncio.CancelledError | None = None
+    while not task.done():
+        try:
+            await asyncio.wait({task})
+        except asyncio.CancelledError as error:
+            cancelled = error
+    if not task.cancelled():
+        # Looked at, or the event loop would report that nobody did.
+        task.exception()
+    if cancelled is not None:
+        raise cancelled
 
 
 def _is_overtaken(before: Goal, now: Goal) -> bool:
