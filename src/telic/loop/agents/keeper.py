@@ -6,7 +6,7 @@ when its parent dies is no remedy: it does so when the thread ends, on one syste
 
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import contextmanager
 from typing import Final
 
@@ -23,7 +23,7 @@ except (ProcessLookupError, PermissionError):
 
 
 @contextmanager
-def kept(group: int, grace_seconds: float) -> Iterator[None]:
+def kept(group: int, grace_seconds: float) -> Generator[None]:
     """Inside, the process group does not outlive this process by more than `grace_seconds`, however that ends.
 
     Raises:
