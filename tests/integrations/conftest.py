@@ -1,5 +1,8 @@
 """A model server, and a place to work in."""
 
+import gc
+import sys
+import warnings
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
@@ -8,6 +11,19 @@ import pytest
 import telic
 from tests.integrations.place import Place
 from tests.support.wire_server import WireServer, running_wire_server
+
+
+@pytest.fixture(autouse=True)
+def _finalizers_of_libraries() -> Iterator[None]:
+    """Clients of model providers close themselves when they are collected, on an event loop that is gone by then."""
+    yield
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        hook, sys.unraisablehook = sys.unraisablehook, lambda _: None
+        try:
+            gc.collect()
+        finally:
+            sys.unraisablehook = hook
 
 
 @pytest.fixture

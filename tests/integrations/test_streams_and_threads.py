@@ -86,9 +86,7 @@ async def test_a_streamed_run_of_pydantic_ai(place: Place, server: WireServer, g
     async with pydantic_ai_agent.opened(place, goals) as (adapter, agent):
         await adapter.session.start()
         with pytest.raises(telic.GoalNotActive):
-            async with agent.run_stream_events("Begin.", capabilities=[adapter]) as events:
-                async for _ in events:
-                    pass
+            await _exhausted(agent.run_stream_events("Begin.", capabilities=[adapter]))
     await _is_billed_once(goals, goal, 2)
 
 
@@ -147,3 +145,9 @@ async def test_a_blocking_store_in_an_async_framework(module: Any, place: Place,
         await module.work(place, store, "Begin.")
         assert [turn.usage.tokens for turn in store.turns(goal.id)] == [1_050, 1_050]
         assert store.get(goal.id).status is telic.GoalStatus.COMPLETED
+
+
+async def _exhausted(stream: Any) -> None:
+    async with stream as events:
+        async for _ in events:
+            pass
