@@ -1,5 +1,6 @@
 """What only some frameworks have: streams, blocking calls, a second wire format, another's filter."""
 
+import asyncio
 from typing import Any
 
 import pytest
@@ -85,10 +86,14 @@ async def test_a_streamed_run_of_pydantic_ai(place: Place, server: WireServer, g
     server.script = [says("one"), DONE]
     async with pydantic_ai_agent.opened(place, goals) as (adapter, agent):
         await adapter.session.start()
-        with pytest.raises(telic.GoalNotActive):
+
+        async def stream() -> None:
             async with agent.run_stream_events("Begin.", capabilities=[adapter]) as events:
                 async for _ in events:
                     pass
+
+        with pytest.raises(telic.GoalNotActive):
+            await stream()
     await _is_billed_once(goals, goal, 2)
 
 
@@ -125,7 +130,6 @@ def test_langchain_blocking_with_a_blocking_store(place: Place, server: WireServ
 def _invoke(place: Place, store: telic.GoalStore) -> Any:
     manager = langchain_agent.opened(place, store)
     entering = manager.__aenter__()
-    import asyncio
 
     async def enter() -> Any:
         return await entering
