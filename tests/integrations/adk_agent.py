@@ -35,10 +35,12 @@ async def opened(
     sessions = InMemorySessionService()
     await sessions.create_session(app_name="app", user_id="user", session_id=SCOPE)
     app = App(name="app", root_agent=agent, plugins=[goal])
-    async with Runner(app=app, session_service=sessions) as runner:
-        yield goal, runner
-    await client.aio.aclose()
-    client.close()
+    try:
+        async with Runner(app=app, session_service=sessions) as runner:
+            yield goal, runner
+    finally:
+        await client.aio.aclose()
+        client.close()
 
 
 async def work(

@@ -1,7 +1,7 @@
 """The OpenAI Agents SDK in the tests."""
 
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, closing
 from typing import Any
 
 from agents import Agent, Model, OpenAIChatCompletionsModel, SQLiteSession, function_tool, set_tracing_disabled
@@ -28,10 +28,11 @@ async def opened(
     goal = AgentsGoal(store, scope=SCOPE, settings=place.settings(**given))
     session = SQLiteSession("thread", place.conversation)
     url = f"{place.url}/v1"
-    async with AsyncOpenAI(base_url=url, api_key="a-key-of-the-tests", max_retries=0) as client:
-        model: Model = api(MODEL, client)
-        yield goal, Agent(name="worker", instructions="Work.", model=model, tools=[*goal.tools, fix]), session
-    session.close()
+    client = AsyncOpenAI(base_url=url, api_key="a-key-of-the-tests", max_retries=0)
+    with closing(session):
+        async with client:
+            model: Model = api(MODEL, client)
+            yield goal, Agent(name="worker", instructions="Work.", model=model, tools=[*goal.tools, fix]), session
 
 
 async def work(

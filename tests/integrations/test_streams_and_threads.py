@@ -1,5 +1,6 @@
 """What only some frameworks have: streams, blocking calls, a second wire format, another's filter."""
 
+import asyncio
 from typing import Any
 
 import pytest
@@ -85,8 +86,14 @@ async def test_a_streamed_run_of_pydantic_ai(place: Place, server: WireServer, g
     server.script = [says("one"), DONE]
     async with pydantic_ai_agent.opened(place, goals) as (adapter, agent):
         await adapter.session.start()
+
+        async def stream() -> None:
+            async with agent.run_stream_events("Begin.", capabilities=[adapter]) as events:
+                async for _ in events:
+                    pass
+
         with pytest.raises(telic.GoalNotActive):
-            await _exhausted(agent.run_stream_events("Begin.", capabilities=[adapter]))
+            await stream()
     await _is_billed_once(goals, goal, 2)
 
 
@@ -123,7 +130,6 @@ def test_langchain_blocking_with_a_blocking_store(place: Place, server: WireServ
 def _invoke(place: Place, store: telic.GoalStore) -> Any:
     manager = langchain_agent.opened(place, store)
     entering = manager.__aenter__()
-    import asyncio
 
     async def enter() -> Any:
         return await entering
@@ -145,9 +151,3 @@ async def test_a_blocking_store_in_an_async_framework(module: Any, place: Place,
         await module.work(place, store, "Begin.")
         assert [turn.usage.tokens for turn in store.turns(goal.id)] == [1_050, 1_050]
         assert store.get(goal.id).status is telic.GoalStatus.COMPLETED
-
-
-async def _exhausted(stream: Any) -> None:
-    async with stream as events:
-        async for _ in events:
-            pass
