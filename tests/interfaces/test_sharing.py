@@ -112,7 +112,7 @@ def test_show_tells_who_drives_a_goal_and_what_is_uncertain(shell: Shell) -> Non
     assert "uncertain  1 expired hold: 2,000 tokens, $1.00" in text
     assert "by sub_agent 5 tokens" in text
     shown = shell.json("show")
-    assert [name for name in shown if name not in goal] == ["lease", "held", "uncertain", "usage_by_kind"]
+    assert [name for name in shown if name not in goal] == ["lease", "held", "uncertain", "usage_by_kind", "checks"]
     assert (shown["lease"]["holder"], shown["lease"]["token"]) == ("host/1", 1)
     assert 0 < shown["lease"]["expires_in_microseconds"] <= 300_000_000
     assert shown["held"] == {"holds": 1, "tokens": 1000, "active_microseconds": 0, "cost_microunits": 0}
