@@ -19,7 +19,8 @@ def test_a_workers_turn_in_the_shell(shell: Shell) -> None:
     assert (list(lease), lease["holder"], lease["token"]) == (["goal", "holder", "token"], "host/1", 1)
     hold = shell.json("hold", "--tokens", "20k", "--cost", "$0.25", "--time", "5m", "--key", "h", *LEASE, "1")
     assert list(hold) == ["goal_id", "key", "reserved", "placed_at", "state", "turn_key"]
-    assert hold["reserved"] == {"tokens": 20_000, "active_microseconds": 300_000_000, "cost_microunits": 250_000}
+    reserved = {"tokens": 20_000, "turns": 1, "active_microseconds": 300_000_000, "cost_microunits": 250_000}
+    assert hold["reserved"] == reserved
     turn = shell.json(
         "record", "--hold", "h", *LEASE, "1", "--kind", "judge", "--model", "sonnet", "--input", "1000",
         "--cached", "800", "--output", "200", "--reasoning", "50",
