@@ -14,7 +14,7 @@ from google.genai import Client, types
 
 import telic
 from telic.integrations.adk import GoalPlugin
-from telic.integrations.outcome import Outcome
+from telic.integrations.outcome import RunOutcome
 from tests.integrations.place import SCOPE, Place
 from tests.support.wire_formats import MODEL
 
@@ -45,6 +45,6 @@ async def opened(
 
 async def work(
     place: Place, store: telic.AsyncGoalStore | telic.GoalStore, prompt: str | None = None, **given: Any
-) -> Outcome[Event]:
+) -> RunOutcome[Event]:
     async with opened(place, store, **given) as (goal, runner):
         return await goal.run(runner, prompt, user_id="user", session_id=SCOPE)

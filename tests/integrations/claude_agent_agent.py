@@ -7,7 +7,7 @@ from claude_agent_sdk import ClaudeAgentOptions, create_sdk_mcp_server, tool
 
 import telic
 from telic.integrations.claude_agent import ClaudeGoal, ClaudeRun
-from telic.integrations.outcome import Outcome
+from telic.integrations.outcome import RunOutcome
 from tests.integrations.place import SCOPE, Place
 from tests.support.wire_formats import MODEL
 
@@ -47,5 +47,5 @@ def options_of(place: Place, **given: Any) -> ClaudeAgentOptions:
 
 async def work(
     place: Place, store: telic.AsyncGoalStore | telic.GoalStore, prompt: str | None = None, **given: Any
-) -> Outcome[ClaudeRun]:
+) -> RunOutcome[ClaudeRun]:
     return await ClaudeGoal(store, scope=SCOPE, settings=place.settings(**given)).run(prompt, options=options_of(place))

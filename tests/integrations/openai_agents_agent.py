@@ -9,7 +9,7 @@ from openai import AsyncOpenAI
 
 import telic
 from telic.integrations.openai_agents import AgentsGoal
-from telic.integrations.outcome import Outcome
+from telic.integrations.outcome import RunOutcome
 from tests.integrations.place import SCOPE, Place
 from tests.support.wire_formats import MODEL
 
@@ -37,6 +37,6 @@ async def opened(
 
 async def work(
     place: Place, store: telic.AsyncGoalStore | telic.GoalStore, prompt: str | None = None, **given: Any
-) -> Outcome[Any]:
+) -> RunOutcome[Any]:
     async with opened(place, store, **given) as (goal, agent, session):
         return await goal.run(agent, prompt, session=session)

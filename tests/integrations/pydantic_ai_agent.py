@@ -10,7 +10,7 @@ from pydantic_ai.models.openai import OpenAIChatModel
 from pydantic_ai.providers.openai import OpenAIProvider
 
 import telic
-from telic.integrations.outcome import Outcome
+from telic.integrations.outcome import RunOutcome
 from telic.integrations.pydantic_ai import GoalCapability
 from tests.integrations.place import SCOPE, Place
 from tests.support.wire_formats import MODEL
@@ -30,6 +30,6 @@ async def opened(
 
 async def work(
     place: Place, store: telic.AsyncGoalStore | telic.GoalStore, prompt: str | None = None, **given: Any
-) -> Outcome[Any]:
+) -> RunOutcome[Any]:
     async with opened(place, store, **given) as (goal, agent):
         return await goal.run(agent, prompt)

@@ -16,7 +16,7 @@ from google.genai import types
 from telic.domain.budget import ModelUsage
 from telic.domain.errors import BudgetExceeded, GoalNotActive, InvalidInput
 from telic.domain.goal import DEFAULT_SCOPE
-from telic.integrations.outcome import CONTINUE, Outcome, outcome_of
+from telic.integrations.outcome import CONTINUE, RunOutcome, outcome_of
 from telic.integrations.session import GoalSession, ModelCall
 from telic.integrations.settings import SessionSettings
 from telic.integrations.tools import GoalTool, GoalTools
@@ -60,7 +60,7 @@ class GoalPlugin(BasePlugin):
         session_id: str,
         on_event: Callable[[Event], None] = ignore,
         **options: Any,
-    ) -> Outcome[Event]:
+    ) -> RunOutcome[Event]:
         """The runner has worked on the goal until it ended, stopped, or needs the host; the goal tells which.
 
         Without a prompt the goal alone is what it works on. The result is the last run's last event; one with an

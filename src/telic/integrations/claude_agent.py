@@ -26,7 +26,7 @@ from claude_agent_sdk.types import (
 from telic.domain.budget import ModelUsage
 from telic.domain.errors import BudgetExceeded, GoalNotActive, InvalidInput
 from telic.domain.goal import DEFAULT_SCOPE, Goal
-from telic.integrations.outcome import CONTINUE, Outcome, outcome_of
+from telic.integrations.outcome import CONTINUE, RunOutcome, outcome_of
 from telic.integrations.session import GoalSession, ModelCall
 from telic.integrations.settings import SessionSettings
 from telic.integrations.tools import GoalTool, GoalTools
@@ -76,7 +76,7 @@ class ClaudeGoal:
         *,
         options: ClaudeAgentOptions | None = None,
         on_message: Callable[[Message], None] = ignore,
-    ) -> Outcome[ClaudeRun]:
+    ) -> RunOutcome[ClaudeRun]:
         """Claude has worked on the goal until it ended, stopped, or needs the host; the goal tells which.
 
         Without a prompt the goal alone is what it works on. A run that ends with an error ends the work too, but for

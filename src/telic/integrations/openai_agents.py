@@ -31,7 +31,7 @@ from telic.domain.budget import ModelUsage
 from telic.domain.errors import GoalNotActive
 from telic.domain.goal import DEFAULT_SCOPE
 from telic.domain.ids import new_key
-from telic.integrations.outcome import CONTINUE, Outcome, outcome_of
+from telic.integrations.outcome import CONTINUE, RunOutcome, outcome_of
 from telic.integrations.session import GoalSession, ModelCall
 from telic.integrations.settings import SessionSettings
 from telic.integrations.tools import GoalTool, GoalTools
@@ -85,7 +85,7 @@ class AgentsGoal:
         session: Session | None = None,
         run_config: RunConfig | None = None,
         **options: Any,
-    ) -> Outcome[RunResult]:
+    ) -> RunOutcome[RunResult]:
         """The agent has worked on the goal until it ended, stopped, or needs the host; the goal tells which.
 
         Without a prompt the goal alone is what it works on. Give the `session` of the conversation, where there is

@@ -14,7 +14,7 @@ CONTINUE: Final = "Continue."
 
 
 @dataclass(frozen=True, slots=True)
-class Outcome(Generic[T]):
+class RunOutcome(Generic[T]):
     """The goal as it stands, and what the agent's last whole run gave, if there was one.
 
     An active goal with the claim `complete` waits for the host to check its criteria. An active goal without a claim
@@ -26,6 +26,6 @@ class Outcome(Generic[T]):
     claim: Claim
 
 
-async def outcome_of(session: GoalSession, result: T | None) -> Outcome[T]:
+async def outcome_of(session: GoalSession, result: T | None) -> RunOutcome[T]:
     """The outcome of the session's runs, of which the last whole one gave this result."""
-    return Outcome(await session.latest(), result, session.claim)
+    return RunOutcome(await session.latest(), result, session.claim)

@@ -15,7 +15,7 @@ from pydantic_ai.toolsets import AgentToolset, FunctionToolset
 
 from telic.domain.errors import GoalNotActive
 from telic.domain.goal import DEFAULT_SCOPE
-from telic.integrations.outcome import CONTINUE, Outcome, outcome_of
+from telic.integrations.outcome import CONTINUE, RunOutcome, outcome_of
 from telic.integrations.session import GoalSession, ModelCall
 from telic.integrations.settings import SessionSettings
 from telic.integrations.tools import GoalTool, GoalTools
@@ -59,7 +59,7 @@ class GoalCapability(AbstractCapability[Any]):
         *,
         message_history: Sequence[ModelMessage] | None = None,
         **options: Any,
-    ) -> Outcome[Conversation]:
+    ) -> RunOutcome[Conversation]:
         """The agent has worked on the goal until it ended, stopped, or needs the host; the goal tells which.
 
         Without a prompt the goal alone is what it works on. Other `options` are those of `Agent.run`; no other limit
