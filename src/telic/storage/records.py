@@ -31,6 +31,8 @@ _STATES: Final[dict[tuple[object, object], tuple[GoalStatus, Reason | None, bool
 _POLICIES: Final = {policy.value: policy for policy in BillingPolicy}
 _NO_CRITERIA: Final[tuple[Criterion, ...]] = ()
 _COUNTS: Final = attrgetter(*TURN_COUNTERS)
+_AMOUNTS: Final = attrgetter(*RESERVED)
+_HOLD_STATES: Final = {state.value: state for state in HoldState}
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,17 +135,19 @@ def record_from_row(row: Row) -> GoalRecord:
     return GoalRecord(goal_from_row(row[:_GOAL_WIDTH]), *row[_GOAL_WIDTH:])
 
 
-def hold_from_row(row: Row) -> Hold:
-    """The hold whose columns make up the row.
+def hold_from_row(row: Row, asked: Reservation | None = None) -> Hold:
+    """The hold whose columns make up the row; amounts equal to those asked for need no second check.
 
     Raises:
         StoreCorrupt: as `goal_from_row`.
     """
     try:
         goal_id, key, *amounts, placed_at, turn_key, state = row
-        reserved = Reservation(**dict(zip(RESERVED, amounts, strict=True)))
-        return Hold(goal_id, key, reserved, placed_at, HoldState(state), turn_key)
-    except (TypeError, ValueError, GoalError) as error:
+        reserved = asked
+        if reserved is None or tuple(amounts) != _AMOUNTS(reserved):
+            reserved = Reservation(**dict(zip(RESERVED, amounts, strict=True)))
+        return Hold(goal_id, key, reserved, placed_at, _HOLD_STATES[state], turn_key)
+    except (KeyError, TypeError, ValueError, GoalError) as error:
         raise _malformed("hold", row, error) from error
 
 

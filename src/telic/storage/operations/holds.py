@@ -39,7 +39,7 @@ async def place(tx: Transaction, call: Call, goal_id: str, *, reserved: Reservat
     if row is None:
         await _refuse(tx, call, goal_id, reserved)
         raise Raced("the goal changed while the hold was being refused")
-    hold = hold_from_row(row)
+    hold = hold_from_row(row, reserved)
     if hold.reserved != reserved:
         raise KeyConflict(call.key)
     return hold

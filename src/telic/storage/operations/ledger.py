@@ -52,20 +52,31 @@ class NewTurn:
 
     def columns(self) -> dict[str, Value]:
         """The parameters of `turns.record` that describe the line; the goal's policy chooses among the tokens."""
-        billed = self.billed(BillingPolicy.INPUT_AND_OUTPUT)
-        columns: dict[str, Value] = {
-            **billed.as_dict(),
-            "tokens_of_both": billed.tokens,
-            "tokens_without_cached": self.billed(BillingPolicy.WITHOUT_CACHED).tokens,
-            "tokens_of_output": self.billed(BillingPolicy.OUTPUT).tokens,
+        usage = self.usage
+        both, without_cached, of_output = self._tokens()
+        return {
+            "input_tokens": usage.input_tokens,
+            "cached_input_tokens": usage.cached_input_tokens,
+            "output_tokens": usage.output_tokens,
+            "reasoning_tokens": usage.reasoning_tokens,
+            "active_microseconds": usage.active_microseconds,
+            "cost_microunits": usage.cost_microunits,
+            "tokens_of_both": both,
+            "tokens_without_cached": without_cached,
+            "tokens_of_output": of_output,
             "turns": turns_of(self.kind),
             "kind": self.kind.value,
             "model": self.model,
             "hold": self.hold,
             "label": turn_label(self.kind, self.model),
         }
-        del columns["tokens"]
-        return columns
+
+    def _tokens(self) -> tuple[int, int, int]:
+        """What is billed under each policy, in the order of `BillingPolicy`."""
+        if isinstance(self.usage, TurnUsage):
+            return (self.usage.tokens,) * 3
+        both, without_cached, of_output = (self.usage.billed(policy).tokens for policy in BillingPolicy)
+        return both, without_cached, of_output
 
 
 async def record_turn(tx: Transaction, call: Call, goal_id: str, new: NewTurn) -> TurnResult:
