@@ -74,7 +74,7 @@ class NewTurn:
     def _tokens(self) -> tuple[int, int, int]:
         """What is billed under each policy, in the order of `BillingPolicy`."""
         if isinstance(self.usage, TurnUsage):
-            return (self.usage.tokens,) * 3
+            return self.usage.tokens, self.usage.tokens, self.usage.tokens
         both, without_cached, of_output = (self.usage.billed(policy).tokens for policy in BillingPolicy)
         return both, without_cached, of_output
 
