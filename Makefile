@@ -21,7 +21,7 @@ demo: $(INSTALLED) ## an agent mends a small repository, is killed in the middle
 	$(BIN)/python examples/demo.py
 
 test: $(INSTALLED) ## run every test, PostgreSQL included
-	$(BIN)/python -m pytest -m "not long" --numprocesses 3 --dist worksteal
+	$(BIN)/python -m pytest -m "not long" --numprocesses 2 --dist worksteal
 
 test-long: $(INSTALLED) ## run the tests that take minutes as well
 	$(BIN)/python -m pytest --timeout 3600
