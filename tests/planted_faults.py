@@ -415,17 +415,23 @@ FAULTS = (
         "tests/sharing/test_waits.py -k signal_is_not_lost",
     ),
     Fault(
+        "the feed goes by its transactions alone",
+        (f"{SQL}/postgres.sql",),
+        "({feed_page} AND events.sequence > {highest_before} ORDER",
+        "({feed_page} AND false ORDER",
+        "tests/sharing/test_feed_crash.py",
+    ),
+    Fault(
         "the feed goes by its numbers alone",
         (f"{SQL}/postgres.sql",),
-        "AND {unseen_before}\n",
-        "AND events.sequence > (SELECT coalesce(max(sequence), 0) FROM events AS seen"
-        " WHERE pg_visible_in_snapshot(seen.transaction_id, CAST(:before AS pg_snapshot)))\n",
+        "AND NOT pg_visible_in_snapshot(transaction_id, {snapshot_before}))\n",
+        "AND false)\n",
         "tests/sharing/test_feed_order.py",
     ),
     Fault(
         "a page shows what is committed while its reader turns pages",
         (f"{SQL}/postgres.sql",),
-        "AND pg_visible_in_snapshot(transaction_id, (SELECT CAST(upper_bound AS pg_snapshot) FROM bounds))",
+        "AND pg_visible_in_snapshot(transaction_id, (SELECT snapshot FROM bounds))",
         "",
         "tests/sharing/test_feed_order.py",
     ),

@@ -8,6 +8,7 @@ import psycopg
 import pytest
 
 import telic
+from telic.storage.drivers.postgres_server import MIGRATION_LOCK
 from tests.postgres.faces import OpenStore
 
 
@@ -74,6 +75,29 @@ async def test_many_stores_opened_at_once_make_one_schema(open_store: OpenStore,
     with psycopg.connect(empty) as connection:
         versions = connection.execute("SELECT version FROM schema_version ORDER BY version").fetchall()
     assert versions == [(number + 1,) for number in range(len(versions))]
+
+
+@pytest.mark.parametrize(("held_seconds", "is_opened"), [(2.0, True), (6.0, False)])
+async def test_opening_waits_for_another_that_migrates(
+    open_store: OpenStore, empty: str, held_seconds: float, is_opened: bool
+) -> None:
+    """It waits as long as any call may, though a locked goal is given up sooner; then it says that it may retry."""
+
+    async def create() -> telic.Goal:
+        async with open_store(empty, timeout_seconds=4) as store:
+            goal: telic.Goal = await store.create("after the others")
+            return goal
+
+    with psycopg.connect(empty) as other:
+        other.execute("SELECT pg_advisory_xact_lock(%s)", (MIGRATION_LOCK,))
+        creating = asyncio.create_task(create())
+        await asyncio.sleep(held_seconds)
+        other.rollback()
+    if is_opened:
+        assert (await creating).text == "after the others"
+    else:
+        with pytest.raises(telic.StoreBusy):
+            await creating
 
 
 async def test_tables_that_vanish_are_a_schema_mismatch(open_store: OpenStore, own_database: str) -> None:

@@ -51,7 +51,7 @@ def statements(last: str) -> dict[str, tuple[str, dict[str, Any]]]:
         "waits.due": ("waits.due", {"at": NOW, "scope": None, "limit": LIMIT}),
         "waits.signalled": ("waits.signalled", {"signal": "signal-7", "limit": LIMIT}),
         "feed.first": ("feed.first", feed),
-        "feed.rest in the middle": ("feed.rest", feed | {"before": "1:1:", "after": FEW}),
+        "feed.rest in the middle": ("feed.rest", feed | {"before": "1:1:+0", "after": FEW}),
         "feed.next at the end": ("feed.next", feed | {"before": last}),
         "feed.next of a goal at the end": ("feed.next", feed | {"before": last, "goal_id": "goal-7"}),
         "feed.next of a scope at the end": ("feed.next", feed | {"before": last, "scope": "scope-7"}),
@@ -77,7 +77,7 @@ def files(tmp_path_factory: pytest.TempPathFactory) -> Iterator[list[apsw.Connec
 def steps_of(connection: apsw.Connection, name: str) -> int:
     """How many steps SQLite's machine takes, in tens, for the statement; nothing of it is kept."""
     last = connection.execute("SELECT max(sequence) + 1 FROM events").get
-    statement, parameters = statements(f"{last}:{last}:")[name]
+    statement, parameters = statements(f"{last}:{last}:+{last - 1}")[name]
     steps = 0
 
     def count() -> bool:
@@ -112,7 +112,9 @@ def filled(new_postgres_database: Callable[[], str]) -> Iterator["psycopg.Connec
 
 def rows_of(connection: "psycopg.Connection[Any]", name: str) -> float:
     """How many rows all nodes of the plan together took up; nothing is kept."""
-    (last,) = connection.execute("SELECT pg_current_snapshot()::text").fetchone() or ("",)
+    (last,) = connection.execute(
+        "SELECT pg_current_snapshot()::text || '+' || max(sequence) FROM events"
+    ).fetchone() or ("",)
     statement, parameters = statements(last)[name]
     sql = load_statements("postgres")[statement]
     connection.execute(f"PREPARE asked AS {number_parameters(sql)}".encode())

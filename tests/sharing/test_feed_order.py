@@ -141,7 +141,7 @@ def test_a_watcher_gets_what_commits_late(database: str, goals: list[str], store
 def test_a_cursor_names_every_transaction_under_way() -> None:
     """A thousand of them are no more than a busy server has."""
     under_way = ",".join(str(number) for number in range(100_000_000_001, 100_000_001_001))
-    snapshot = f"100000000001:100000002000:{under_way}"
+    snapshot = f"100000000001:100000002000:{under_way}+77"
     cursor = Cursor("0" * 32, snapshot, snapshot, 5)
     assert parse_cursor(str(cursor)) == cursor
 
@@ -175,7 +175,7 @@ def test_a_cursor_from_another_server_is_refused_whatever_the_events_say(own_dat
     with telic.connect(own_database) as store:
         goal = store.create("restored")
         store_id = parse_cursor(store.cursor()).store_id
-    far_ahead = str(Cursor(store_id, "9000000:9000000:"))
+    far_ahead = str(Cursor(store_id, "9000000:9000000:+1"))
     execute(own_database, "UPDATE store_identity SET place = 'another server'")
     with telic.connect(own_database) as store:
         store.pause(goal.id)

@@ -302,7 +302,7 @@ def _drive_with_short_leases(location: str, goal_id: str, worker: int, turns: in
                 for number in range(turns):
                     store.record_turn(goal_id, tokens=1, key=f"{lease.token}-{worker}-{number}", lease=lease)
                     turns -= 1
-                    time.sleep(0.004 * (number % 5))
+                    time.sleep(0.006 * (number % 5))
                     lease = store.renew(lease, ttl_seconds=0.02)
             except LeaseLost:
                 continue

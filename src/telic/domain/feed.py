@@ -1,8 +1,8 @@
 """The feed: every committed event of a store exactly once, per goal in the order of its revisions.
 
 A cursor says up to which snapshot of the database all events were delivered, and how far the snapshot after it
-was. A snapshot is written as PostgreSQL writes its own (`xmin:xmax:xip_list`); SQLite's has one number only, the
-first sequence number that it does not see.
+was. A snapshot is written as PostgreSQL writes its own, and after it the highest sequence number that it sees
+(`xmin:xmax:xip_list+highest`); SQLite's has one number only, the first sequence number that it does not see.
 """
 
 import re
@@ -13,8 +13,8 @@ from typing import overload
 from telic.domain.errors import InvalidCursor
 from telic.domain.events import Event
 
-_CURSOR = re.compile(r"([0-9a-f]{32})/([0-9:,]{0,100000})/([0-9:,]{0,100000})/([0-9]{1,18})")
-_SNAPSHOT = re.compile(r"([0-9]{1,18}):([0-9]{1,18}):((?:[0-9]{1,18},)*[0-9]{1,18})?")
+_CURSOR = re.compile(r"([0-9a-f]{32})/([0-9:,+]{0,100000})/([0-9:,+]{0,100000})/([0-9]{1,18})")
+_SNAPSHOT = re.compile(r"([0-9]{1,18}):([0-9]{1,18}):((?:[0-9]{1,18},)*[0-9]{1,18})?\+[0-9]{1,18}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +47,7 @@ def parse_cursor(text: object) -> Cursor:
 
 
 def _is_snapshot(text: str) -> bool:
-    """Whether the text is empty, or a snapshot as PostgreSQL's `pg_snapshot` takes it."""
+    """Whether the text is empty, or a snapshot that PostgreSQL's `pg_snapshot` takes, and a number."""
     found = _SNAPSHOT.fullmatch(text)
     if not text or found is None:
         return not text

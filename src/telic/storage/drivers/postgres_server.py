@@ -30,7 +30,8 @@ OLDEST_POSTGRES: Final = 14
 GRACE_SECONDS: Final = 1.0
 """How much longer than the server's own time-outs the client waits for an answer."""
 
-_MIGRATION_LOCK: Final = 0x7E11C
+MIGRATION_LOCK: Final = 0x7E11C
+_MIGRATION_SECONDS: Final = 3600
 _LONGEST_PAUSE_SECONDS: Final = 0.05
 
 
@@ -120,7 +121,9 @@ class PostgresServer:
                 self._migrate(connection)
                 keep_place(connection)
             except psycopg.Error as error:
-                raise translate(error) from error
+                found = translate(error)
+                busy = StoreBusy(f"others were changing the schema of {self.place}")
+                raise (busy if isinstance(found, Raced) else found) from error
 
     def _connect(self) -> psycopg.Connection[Any]:
         """A connection; with session settings, unless it can only be had without."""
@@ -171,7 +174,10 @@ class PostgresServer:
         if not self.options.create:
             raise StoreMisconfigured(f"{self.place} holds no Telic store of this release")
         with connection.transaction():
-            connection.execute("SELECT pg_advisory_xact_lock(%s)", (_MIGRATION_LOCK,))
+            # Others may be migrating now; and a large database takes longer than any other statement may.
+            connection.execute(f"SET LOCAL lock_timeout = {self._timeouts()['statement_timeout']}".encode())
+            connection.execute("SELECT pg_advisory_xact_lock(%s)", (MIGRATION_LOCK,))
+            connection.execute(f"SET LOCAL statement_timeout = {_MIGRATION_SECONDS * 1000}".encode())
             connection.execute("CREATE TABLE IF NOT EXISTS schema_version (version BIGINT PRIMARY KEY)")
             if _version(connection) == 0 and _has_table(connection, "goals"):
                 raise SchemaMismatch("the database has a table named goals that Telic did not make")

@@ -42,16 +42,25 @@ held.active_microseconds
 held.cost_microunits
 
 -- fragment: feed_bounds
-SELECT CAST(COALESCE(CAST(NULLIF(CAST(:until AS TEXT), '') AS pg_snapshot), pg_current_snapshot()) AS TEXT)
-    AS upper_bound
+-- The highest number beside the snapshot tells apart what has a transaction's number again after a crash.
+SELECT upper_bound, CAST(split_part(upper_bound, '+', 1) AS pg_snapshot) AS snapshot,
+    CAST(split_part(upper_bound, '+', 2) AS BIGINT) AS highest
+FROM (SELECT COALESCE(NULLIF(CAST(:until AS TEXT), ''), (
+    SELECT CAST(pg_current_snapshot() AS TEXT) || '+' || COALESCE(MAX(sequence), 0) FROM events
+)) AS upper_bound OFFSET 0) AS bound
 
 -- fragment: feed_page
+-- The sum keeps the planner from going through all numbers instead of the few transactions that are new.
 SELECT events.sequence, scope, {feed_columns} FROM events JOIN goals ON goals.id = events.goal_id
 WHERE events.sequence > CAST(:after AS BIGINT) AND {of_interest}
-AND pg_visible_in_snapshot(transaction_id, (SELECT CAST(upper_bound AS pg_snapshot) FROM bounds))
+AND events.sequence + 0 <= (SELECT highest FROM bounds)
+AND pg_visible_in_snapshot(transaction_id, (SELECT snapshot FROM bounds))
 
--- fragment: unseen_before
-NOT pg_visible_in_snapshot(transaction_id, CAST(CAST(:before AS TEXT) AS pg_snapshot))
+-- fragment: snapshot_before
+CAST(split_part(CAST(:before AS TEXT), '+', 1) AS pg_snapshot)
+
+-- fragment: highest_before
+CAST(split_part(CAST(:before AS TEXT), '+', 2) AS BIGINT)
 
 -- statement: goals.lock
 -- Differs because PostgreSQL must lock the row that a decision is about to be made on.
@@ -172,17 +181,24 @@ SELECT NULL, NULL, page.* FROM page
 {feed_end}
 
 -- statement: feed.next
--- Finds what is new by its transaction, and puts it in order: done once for all that came since.
+-- Finds what is new by its number, or else by its transaction, and puts it in order: done once for all that came since.
 WITH bounds AS ({feed_bounds}), page AS (
-    {feed_page} AND transaction_id >= pg_snapshot_xmin(CAST(CAST(:before AS TEXT) AS pg_snapshot))
-    AND {unseen_before}
-    ORDER BY events.sequence LIMIT :limit
+    ({feed_page} AND events.sequence > {highest_before} ORDER BY events.sequence LIMIT :limit)
+    UNION ALL
+    ({feed_page} AND events.sequence + 0 <= {highest_before}
+    AND transaction_id >= pg_snapshot_xmin({snapshot_before})
+    AND NOT pg_visible_in_snapshot(transaction_id, {snapshot_before}))
+    ORDER BY sequence LIMIT :limit
 )
 SELECT NULL, NULL, page.* FROM page
 {feed_end}
 
 -- statement: feed.rest
 -- The next pages of the same: what follows in order is nearly all new, and need not be looked for.
-WITH bounds AS ({feed_bounds}), page AS ({feed_page} AND {unseen_before} ORDER BY events.sequence LIMIT :limit)
+WITH bounds AS ({feed_bounds}), page AS (
+    {feed_page}
+    AND (events.sequence > {highest_before} OR NOT pg_visible_in_snapshot(transaction_id, {snapshot_before}))
+    ORDER BY events.sequence LIMIT :limit
+)
 SELECT NULL, NULL, page.* FROM page
 {feed_end}

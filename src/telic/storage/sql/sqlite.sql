@@ -45,7 +45,7 @@ WHERE goal_id = :id AND state = 'open' AND expires_at > telic_now()
 
 -- fragment: feed_bounds
 -- Written like PostgreSQL's snapshots: everything below the number can be seen.
-SELECT COALESCE(NULLIF(:until, ''), (SELECT (last + 1) || ':' || (last + 1) || ':' FROM (
+SELECT COALESCE(NULLIF(:until, ''), (SELECT (last + 1) || ':' || (last + 1) || ':+' || last FROM (
     SELECT COALESCE(MAX(sequence), 0) AS last FROM events))) AS upper_bound
 
 -- fragment: feed_page
