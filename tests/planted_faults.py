@@ -415,6 +415,13 @@ FAULTS = (
         "tests/sharing/test_waits.py -k signal_is_not_lost",
     ),
     Fault(
+        "a place is believed whoever is there",
+        (f"{SQL}/sqlite.sql",),
+        "WHERE sequence = :place AND +scope = :scope AND status = 'active'",
+        "WHERE sequence = :place AND :scope = :scope",
+        "tests/unit/test_sqlite_places.py",
+    ),
+    Fault(
         "the feed goes by its transactions alone",
         (f"{SQL}/postgres.sql",),
         "({feed_page} AND events.sequence > {highest_before} ORDER",

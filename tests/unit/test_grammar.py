@@ -288,7 +288,7 @@ def test_a_plain_text_is_kept_between_options(parts: list[str], spaces: list[str
 criteria = st.lists(
     st.one_of(
         st.lists(st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0")), min_size=1)
-        .filter(lambda argv: bool(argv[0]))
+        .filter(lambda argv: bool(argv[0].strip()))
         .map(Criterion.command),
         st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"), min_size=1)
         .filter(lambda question: bool(question.strip()))

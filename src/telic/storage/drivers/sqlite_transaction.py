@@ -10,6 +10,9 @@ from telic.storage.drivers.sqlite_errors import SQLITE_FAILURES, translate
 from telic.storage.statements import load_statements, number_parameters, parameter_names
 from telic.storage.transaction import Parameters, Row, Value
 
+POINTS: Final = ("goals.get", "goals.active")
+_MOST_PLACES: Final = 10_000
+
 Step = tuple[str, Callable[[Parameters], Sequence[Value]]]
 """One SQL statement, and what picks its values out of the parameters."""
 
@@ -44,21 +47,52 @@ def _picker(names: Sequence[str]) -> Callable[[Parameters], Sequence[Value]]:
     return lambda parameters: (parameters[name],)
 
 
+class _Point:
+    """A point read, and where it found its rows.
+
+    A goal never moves, so the next look goes there at once and checks that it is the one. That spares the way
+    through the index, whose pages are far apart in a large database.
+    """
+
+    def __init__(self, name: str, statements: dict[str, Statement]) -> None:
+        self.anywhere, self.at_place, self.place_of = (
+            statements[f"{name}{part}"][1][0] for part in ("", ".at_place", ".place_of")
+        )
+        self.places: Final[dict[Value, int]] = {}
+
+    def remember(self, key: Value, place: int | None) -> None:
+        if len(self.places) >= _MOST_PLACES:
+            self.places.clear()
+        if place is not None:
+            self.places[key] = place
+
+
 class SqliteTransaction:
     """Runs named statements on one connection."""
 
     def __init__(self, connection: apsw.Connection, statements: dict[str, Statement]) -> None:
         self.execute: Final = connection.cursor().execute
         self._statements = statements
-        self._last_steps = {name: last for name, (_, last) in statements.items()}
+        self._points = {name: _Point(name, statements) for name in POINTS}
 
     def point(self, statement: str, parameters: Parameters) -> Row | None:
         """The only row, or None where there is none."""
-        sql, values = self._last_steps[statement]
+        point = self._points[statement]
+        (key,) = parameters.values()
         try:
-            row: Row | None = self.execute(sql, values(parameters)).get
+            place = point.places.get(key)
+            if place is not None:
+                row: Row | None = self.execute(point.at_place, (place, key)).get
+                if row is not None:
+                    return row
+            return self._looked_for(point, key)
         except SQLITE_FAILURES as error:
             raise translate(error) from error
+
+    def _looked_for(self, point: "_Point", key: Value) -> Row | None:
+        row: Row | None = self.execute(point.anywhere, (key,)).get
+        if row is not None:
+            point.remember(key, self.execute(point.place_of, (key,)).get)
         return row
 
     async def maybe(self, statement: str, parameters: Parameters) -> Row | None:

@@ -52,6 +52,19 @@ SELECT COALESCE(NULLIF(:until, ''), (SELECT (last + 1) || ':' || (last + 1) || '
 SELECT events.sequence, scope, {feed_columns} FROM events JOIN goals ON goals.id = events.goal_id
 WHERE {of_interest} AND events.sequence < (SELECT CAST(upper_bound AS INTEGER) FROM bounds)
 
+-- statement: goals.get.at_place
+-- Only here, as the next three: a goal's row is found at once by the number that it keeps for ever.
+SELECT {goal_columns} FROM goals WHERE sequence = :place AND +id = :id
+
+-- statement: goals.get.place_of
+SELECT sequence FROM goals WHERE id = :id
+
+-- statement: goals.active.at_place
+SELECT {goal_columns} FROM goals WHERE sequence = :place AND +scope = :scope AND status = 'active'
+
+-- statement: goals.active.place_of
+SELECT sequence FROM goals WHERE scope = :scope AND status = 'active'
+
 -- statement: goals.lock
 -- Differs because BEGIN IMMEDIATE already keeps every other writer out.
 SELECT {goal_columns} FROM goals WHERE id = :id
