@@ -84,10 +84,10 @@ class LedgerCalls(StoreBase):
     async def release(
         self, goal_id: str, hold: str, *, lease: Lease | None = None, actor: Actor = Actor.HOST, key: str | None = None
     ) -> Hold:
-        """The open hold of this key is released: what it reserved is free again.
+        """The open hold of this key is released: what it reserved is free again. Repeating it changes nothing.
 
         Raises:
-            HoldLost: it expired, or was settled or released before, or never was.
+            HoldLost: it expired, or was settled before, or never was.
             GoalNotFound, LeaseLost, InvalidInput, NotAllowed: nothing changed.
         """
         call = self._context.call(actor, key, lease=lease)

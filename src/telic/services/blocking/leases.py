@@ -75,10 +75,10 @@ class LeaseCalls(StoreBase):
         return self._driver.run(lambda tx: leases.renew(tx, lease, ttl_seconds=ttl_seconds), Mode.SINGLE, None)
 
     def release_lease(self, lease: Lease) -> Goal:
-        """Nobody drives the goal, and the next worker need not wait.
+        """Nobody drives the goal, and the next worker need not wait. Repeating it changes nothing.
 
         Raises:
-            LeaseLost: it expired, was released, or another worker has the goal.
+            LeaseLost: it expired, or another worker was granted the goal since.
         """
         return self._driver.run(lambda tx: leases.release(tx, lease), Mode.SINGLE, None)
 

@@ -63,10 +63,10 @@ def _require_room(goal: Goal, held: Sequence[Reservation], asked: Reservation) -
 
 
 async def release(tx: Transaction, call: Call, goal_id: str, *, hold: str) -> Hold:
-    """The open hold is released: what it reserved is free again.
+    """The open hold is released: what it reserved is free again; one that is released stays so.
 
     Raises:
-        HoldLost: it expired, or was settled or released before, or never was.
+        HoldLost: it expired, or was settled before, or never was.
         GoalNotFound, LeaseLost, InvalidInput: nothing changed.
     """
     call.authorize(Action.HOLD)

@@ -86,10 +86,10 @@ async def renew(tx: Transaction, held: Lease, *, ttl_seconds: float) -> Lease:
 
 
 async def release(tx: Transaction, held: Lease) -> Goal:
-    """Nobody drives the goal; the next claim need not wait for the lease to expire.
+    """Nobody drives the goal; the next claim need not wait for the lease to expire. One that is released stays so.
 
     Raises:
-        LeaseLost: it expired, was released, or another worker has the goal.
+        LeaseLost: it expired, or another worker was granted the goal since.
     """
     row = await tx.maybe("leases.release", _shown(held))
     if row is None:

@@ -291,8 +291,9 @@ SELECT {hold_columns} FROM holds WHERE goal_id = :id AND key = :key
 SELECT {hold_columns} FROM holds WHERE goal_id = :id AND key > :after ORDER BY key LIMIT :limit
 
 -- statement: holds.release
+-- To release again what is released changes nothing: whoever does not know the outcome may ask again.
 UPDATE holds SET state = 'released'
-WHERE goal_id = :id AND {hold_is_open} AND EXISTS (SELECT 1 FROM goals WHERE id = :id AND {leased})
+WHERE goal_id = :id AND (({hold_is_open}) OR key = CAST(:hold AS TEXT) AND state = 'released') AND EXISTS (SELECT 1 FROM goals WHERE id = :id AND {leased})
 RETURNING {hold_columns}
 
 -- statement: leases.claim
@@ -318,8 +319,10 @@ UPDATE goals SET lease_expires_at = telic_now() + CAST(:ttl_microseconds AS BIGI
 WHERE id = :id AND {lease_is_kept} RETURNING {lease_columns}
 
 -- statement: leases.release
-UPDATE goals SET lease_holder = NULL, lease_expires_at = telic_now()
-WHERE id = :id AND {lease_is_kept} RETURNING {goal_columns}
+-- Again nothing changes, unless the goal was granted to another since.
+UPDATE goals SET lease_expires_at = CASE WHEN lease_holder IS NULL THEN lease_expires_at ELSE telic_now() END,
+    lease_holder = NULL
+WHERE id = :id AND ({lease_is_kept} OR lease_holder IS NULL AND lease_token = CAST(:lease_token AS BIGINT)) RETURNING {goal_columns}
 
 -- statement: leases.get
 SELECT {goal_columns}, lease_holder, lease_token, lease_expires_at - telic_now() FROM goals WHERE id = :id

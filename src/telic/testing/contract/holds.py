@@ -74,13 +74,16 @@ async def test_a_hold_of_the_same_key_is_the_same(store: Any) -> None:
 
 
 async def test_a_released_hold_is_free(store: Any) -> None:
-    """Releasing gives the budget back, once."""
+    """Releasing gives the budget back, once, however often it is asked for."""
     goal = await store.create("hold", token_budget=1_000)
     await store.hold(goal.id, tokens=1_000, key="h")
     assert (await store.release(goal.id, "h")).state is HoldState.RELEASED
     await store.hold(goal.id, tokens=1_000)
+    assert (await store.release(goal.id, "h")).state is HoldState.RELEASED
+    with pytest.raises(BudgetExceeded):
+        await store.hold(goal.id, tokens=1)
     with pytest.raises(HoldLost):
-        await store.release(goal.id, "h")
+        await store.record_turn(goal.id, tokens=5, hold="h")
     with pytest.raises(HoldLost):
         await store.release(goal.id, "never placed")
 

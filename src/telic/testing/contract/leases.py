@@ -74,6 +74,20 @@ async def test_a_lease_is_checked_with_each_write(store: Any) -> None:
         await store.record_turn(goal.id, tokens=5, lease=lease, key="u")
 
 
+async def test_a_lease_is_released_once_however_often_it_is_asked_for(store: Any) -> None:
+    """A repeated release gives the goal as it stands, until another was granted it; one that expired is lost."""
+    goal = await store.create("lease")
+    lease = await store.claim(goal.id, holder="worker")
+    assert await store.release_lease(lease) == await store.release_lease(lease) == goal
+    with pytest.raises(LeaseLost):
+        await store.renew(lease)
+    short = await store.claim(goal.id, holder="other", ttl_seconds=SHORT_SECONDS)
+    for lost in (lease, short):
+        await expire()
+        with pytest.raises(LeaseLost):
+            await store.release_lease(lost)
+
+
 async def test_a_holder_that_claims_again_voids_its_former_lease(store: Any) -> None:
     """A worker that was restarted under its name need not wait for itself."""
     goal = await store.create("lease")
