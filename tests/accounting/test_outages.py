@@ -162,7 +162,7 @@ async def test_a_locked_file_is_waited_for(colour: str, folder: Path, tmp_path: 
         wait_for(tmp_path / "entered")
         started = time.monotonic()
         keys = [accounting.on_turn_complete(1) for _ in range(50)]
-        assert time.monotonic() - started < 0.5
+        assert time.monotonic() - started < 2
         assert not await accounting.flush(0.5)
         snapshot = await accounting.snapshot()
         assert (snapshot.usage.turns, snapshot.pending) == (50, 50)
@@ -184,7 +184,7 @@ async def test_close_leaves_to_the_next_start_what_it_cannot_store(
             accounting.on_turn_complete(1, key=f"late-{number}")
         started = time.monotonic()
         assert not await accounting.close(0.5)
-        assert time.monotonic() - started < 3
+        assert time.monotonic() - started < 10
         holder.kill()
         await until(lambda: len(files(folder, ".journal")) == 1)
         await _store_the_rest(location, colour, folder)

@@ -178,7 +178,7 @@ def test_ctrl_c_pauses(runs: Runs) -> None:
     began = time.monotonic()
     interrupt(process)
     told = runs.end(process, expect=130)
-    assert time.monotonic() - began < 5
+    assert time.monotonic() - began < 20
     assert not lives(agent)
     assert (told[-1]["reason"], told[-1]["note"], told[-1]["exit_code"]) == ("user", "interrupted", 130)
     told = runs.run("Take steps", AGENT_TURNS="1")
@@ -206,8 +206,8 @@ def test_ctrl_c_twice_kills(runs: Runs) -> None:
     interrupt(process)
     process.communicate(timeout=60)
     assert process.returncode == 130
-    assert time.monotonic() - began < 2
-    until(lambda: not lives(agent) and not lives(child), seconds=2)
+    assert time.monotonic() - began < 4
+    until(lambda: not lives(agent) and not lives(child), seconds=10)
 
 
 def test_sigterm_leaves_the_goal_to_others(runs: Runs) -> None:
@@ -230,7 +230,7 @@ def test_a_stop_from_elsewhere_ends_the_run(runs: Runs, change: tuple[str, ...],
     began = time.monotonic()
     runs.json(*change)
     runs.end(process, expect=code)
-    assert time.monotonic() - began < 4
+    assert time.monotonic() - began < 10
     assert not lives(agent)
     assert len(runs.started()) == 1
 

@@ -178,7 +178,7 @@ async def test_the_criterions_own_time_out_goes_first(
     model_server.script = [Scripted(hangs=True), YES]
     verdict, _ = await put(judge, criterion, evidence_for(goal_with(criterion)), replace(QUICK, timeout_seconds=60))
     assert results(verdict) == ["timed_out", "answered"]
-    assert 900_000 < verdict.attempts[0].duration_microseconds < 2_500_000
+    assert 900_000 < verdict.attempts[0].duration_microseconds < 20_000_000
 
 
 @pytest.mark.parametrize(
@@ -245,7 +245,7 @@ async def test_a_judge_can_be_cancelled(model_server: ModelServer, judge: ModelJ
     task.cancel()
     with pytest.raises(asyncio.CancelledError):
         await task
-    assert time.monotonic() - started < 2
+    assert time.monotonic() - started < 10
 
 
 @pytest.mark.parametrize("name", ["no-such-provider:x", "just-a-name", ""])
