@@ -1,6 +1,7 @@
 """`telic run` through its entry point, with agents that are real programs."""
 
 import contextlib
+import json
 import os
 import pty
 import re
@@ -15,6 +16,7 @@ import pytest
 import telic
 from tests.interfaces.running import Runs, interrupt, lives, until
 from tests.interfaces.shell import TELIC
+from tests.support.model_server import answering, running_model_server
 
 
 @pytest.fixture
@@ -169,6 +171,39 @@ def test_a_judge_is_asked_for_before_anything_starts(runs: Runs) -> None:
     assert process.returncode == 2
     assert "--judge-model" in errors
     assert not Path(runs.store).exists()
+
+
+def test_a_model_judges(runs: Runs) -> None:
+    """What it says no to goes on, its yes ends the goal verified, and its tokens are the goal's."""
+    with running_model_server() as server:
+        server.script = [answering("fail", reasons=["no second step"]), answering("pass")]
+        told = runs.run(
+            *("Take steps", "--judge", "Is it good?", "--judge-model", "openai-chat:gpt-4o-mini"),
+            AGENT_TURNS="1",
+            OPENAI_BASE_URL=f"http://127.0.0.1:{server.port}/v1",
+            OPENAI_API_KEY="a-key-of-the-tests",
+        )
+    assert [line["event"] for line in told].count("checking") == 2
+    goal = runs.newest()
+    assert (goal["status"], goal["reason"]) == ("completed", "verified")
+    turns = runs.json("turns", goal["id"])
+    assert [(turn["kind"], turn["usage"]["tokens"]) for turn in turns] == [("work", 1000), ("judge", 1050)] * 2
+    assert "no second step" in json.dumps(runs.json("events", goal["id"]))
+
+
+def test_a_server_that_is_no_models_is_an_error_and_not_a_no(runs: Runs) -> None:
+    """It speaks another interface than the one asked for: the run says so and pauses, without a traceback."""
+    with running_model_server() as server:
+        server.script = [answering("pass")]
+        told = runs.run(
+            *("Take steps", "--judge", "Is it good?", "--judge-model", "openai-responses:gpt-4o-mini"),
+            expect=27,
+            AGENT_TURNS="1",
+            OPENAI_BASE_URL=f"http://127.0.0.1:{server.port}/v1",
+            OPENAI_API_KEY="a-key-of-the-tests",
+        )
+    assert told[-1]["reason"] == "failed"
+    assert "judge_bad_output" in json.dumps(runs.json("show", told[-1]["goal_id"])["checks"])
 
 
 def test_ctrl_c_pauses(runs: Runs) -> None:

@@ -12,7 +12,6 @@ from pydantic_ai.exceptions import (
     ModelRequestRejectedError,
     ModelRequestTimeout,
     ModelTimeoutError,
-    UnexpectedModelBehavior,
     UserError,
 )
 from pydantic_ai.messages import ModelRequest, ModelResponse, ToolCallPart, UserPromptPart
@@ -54,7 +53,8 @@ class ModelJudge:
         started = time.monotonic()
         try:
             response = await self._request(evidence, timeout_seconds)
-        except (ModelAPIError, UnexpectedModelBehavior, UserError) as error:
+        except Exception as error:
+            # A response that is no model's makes the libraries fail in ways of their own.
             return _failure(error, self._model.model_name)
         return _reply(response, int((time.monotonic() - started) * 1_000_000))
 
@@ -84,7 +84,7 @@ class ModelJudge:
             )
 
 
-def _failure(error: ModelAPIError | UnexpectedModelBehavior | UserError, model: str) -> Reply:
+def _failure(error: Exception, model: str) -> Reply:
     return Reply(
         result=_result(error),
         detail=f"{type(error).__name__}: {error}",
@@ -102,8 +102,8 @@ def _result(error: Exception) -> AttemptResult:
     if isinstance(error, ModelQuotaExceededError | ModelRequestRejectedError | UserError):
         return AttemptResult.REFUSED
     # A failure of no category is a response that came and could not be read.
-    is_unreadable = isinstance(error, UnexpectedModelBehavior) or type(error) is ModelAPIError
-    return AttemptResult.BAD_OUTPUT if is_unreadable else AttemptResult.OUTAGE
+    is_outage = isinstance(error, ModelAPIError) and type(error) is not ModelAPIError
+    return AttemptResult.OUTAGE if is_outage else AttemptResult.BAD_OUTPUT
 
 
 def _reply(response: ModelResponse, elapsed_microseconds: int) -> Reply:
