@@ -41,7 +41,7 @@ async def report_complete(session: GoalSession, summary: str, *, key: str | None
     if present.revision != goal.revision:
         raise StaleUpdate(present, goal.revision)
     if not goal.criteria:
-        return await _assert_complete(session, goal, summary, key or new_key())
+        return await _assert_complete(session, goal, summary, new_key() if key is None else key)
     if session.settings.verifier is None:
         session.claim = Claim.COMPLETE
         return _CHECKED_BY_THE_HOST
@@ -119,7 +119,7 @@ async def report_blocked(session: GoalSession, reason: str, *, key: str | None =
         StaleUpdate: the goal is no longer as the model saw it.
         GoalError: the goal is not active, or the reason cannot be kept.
     """
-    goal, call = session.seen, key or new_key()
+    goal, call = session.seen, new_key() if key is None else key
     if goal is None:
         return "There is no goal."
     session.seen = await session.patiently(
@@ -143,7 +143,7 @@ async def set_goal(session: GoalSession, text: str, *, key: str | None = None) -
         NotAllowed: the host lets the model set none, or the scope has an unfinished one.
         GoalError: the text cannot be a goal's.
     """
-    call = key or new_key()
+    call = new_key() if key is None else key
     session.seen = await session.patiently(
         lambda: session.store.create(
             text, scope=session.scope, budget=session.settings.created_budget, actor=Actor.MODEL, key=call

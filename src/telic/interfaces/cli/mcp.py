@@ -4,6 +4,7 @@ import logging
 import os
 import sys
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -18,7 +19,7 @@ from telic.interfaces.cli.terminal import Terminal
 from telic.prompt.escape import visible
 
 if TYPE_CHECKING:
-    from telic.interfaces.mcp.http import HttpOptions, Token
+    from telic.interfaces.mcp.http import Token
     from telic.interfaces.mcp.settings import ServerSettings
 
 _ROLES: Final = ("observer", "agent", "operator")
@@ -103,12 +104,10 @@ def mcp(
     token as "Authorization: Bearer TOKEN"; other addresses than the loopback interface's need one set beforehand.
     """
     try:
-        from telic.interfaces.mcp import http, running
+        from telic.interfaces.mcp import running
         from telic.interfaces.mcp.settings import Role, ServerSettings
     except ModuleNotFoundError as error:
-        if error.name is not None and error.name.startswith("telic"):
-            raise
-        raise InvalidInput("telic mcp needs its extra: pip install 'telic[mcp]'") from error
+        raise _lacks_extra(error) from error
     _log_to_standard_error()
     settings = ServerSettings(
         scope=scope,
@@ -119,24 +118,43 @@ def mcp(
         shared=over_http,
     )
     place = store or default_store()
-    if not over_http:
+    if over_http:
+        _serve_http(place, settings, _Listening(host, port, token_file, hosts, origins))
+    else:
         running.run_until_stopped(running.serve_stdio(place, settings))
-        return
+
+
+@dataclass(frozen=True, slots=True)
+class _Listening:
+    """What was typed of the server over HTTP."""
+
+    host: str
+    port: int
+    token_file: Path | None
+    hosts: tuple[str, ...]
+    origins: tuple[str, ...]
+
+
+def _serve_http(place: str, settings: "ServerSettings", typed: _Listening) -> None:
+    try:
+        from telic.interfaces.mcp import http, running
+    except ModuleNotFoundError as error:
+        raise _lacks_extra(error) from error
     options = http.HttpOptions(
-        host=host,
-        port=port,
-        allowed_hosts=hosts,
-        allowed_origins=origins,
-        token_file=token_file,
+        host=typed.host,
+        port=typed.port,
+        allowed_hosts=typed.hosts,
+        allowed_origins=typed.origins,
+        token_file=typed.token_file,
         given_token=os.environ.get(http.ENVIRONMENT_NAME),
     )
-    _serve_http(place, settings, options)
-
-
-def _serve_http(place: str, settings: "ServerSettings", options: "HttpOptions") -> None:
-    from telic.interfaces.mcp import http, running
-
     running.run_until_stopped(http.serve_http(place, settings, options, _say_where))
+
+
+def _lacks_extra(error: ModuleNotFoundError) -> InvalidInput:
+    if error.name is not None and error.name.startswith("telic"):
+        raise error
+    return InvalidInput("telic mcp needs its extra: pip install 'telic[mcp]'")
 
 
 def _say_where(url: str, token: "Token") -> None:

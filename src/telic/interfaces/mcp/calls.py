@@ -97,7 +97,7 @@ class Calls:
 
     async def _report_progress(self, given: Arguments) -> Answer:
         before = await self.conversation.goals.named(given["goal_id"])
-        key = given["key"] or new_key()
+        key = _key(given)
         session = self.conversation.session(before, None)
         usage = _usage(given)
         result = await session.patiently(
@@ -134,7 +134,7 @@ class Calls:
         return self._done("created", text, session.seen)
 
     async def _create_as_operator(self, given: Arguments) -> Answer:
-        conversation, key = self.conversation, given["key"] or new_key()
+        conversation, key = self.conversation, _key(given)
         holder = await conversation.store.active(conversation.settings.scope)
         if holder is not None and not given["replace"] and not await conversation.goals.was_created_with(holder, key):
             return self._in_the_way(holder)
@@ -203,6 +203,11 @@ class Calls:
 
 def _guard(seen: Goal, given: Arguments) -> dict[str, Any]:
     return {"expected_revision": seen.revision, "actor": Actor.OPERATOR, "key": given["key"]}
+
+
+def _key(given: Arguments) -> str:
+    """The call's key; one that cannot be one is refused by the store, and not replaced."""
+    return new_key() if given["key"] is None else str(given["key"])
 
 
 def _usage(given: Arguments) -> ModelUsage:

@@ -173,7 +173,7 @@ def _change_data(change: Change) -> dict[str, Any]:
 
 
 def _show_change(change: Change) -> str:
-    return f"{change.name}: {_quoted(change.before) or 'none'} -> {_quoted(change.after) or 'none'}"
+    return f"{change.name}: {_quoted(change.before) or 'none'} → {_quoted(change.after) or 'none'}"
 
 
 def _error_data(error: GoalError) -> dict[str, Any]:

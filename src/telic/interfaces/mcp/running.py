@@ -40,6 +40,5 @@ async def serve_stdio(location: str, settings: ServerSettings) -> None:
 
 async def _serve(store: AsyncGoalStore, settings: ServerSettings) -> None:
     server = GoalServer(store, settings)
-    with suppress(BrokenPipeError):
-        async with open_stdio() as (incoming, outgoing):
-            await server.lowlevel.run(incoming, outgoing, server.options())
+    async with open_stdio() as (incoming, outgoing):
+        await server.lowlevel.run(incoming, outgoing, server.options())

@@ -104,13 +104,20 @@ class _Wire:
                     await self._all_answered.wait()
 
     async def send(self, messages: ObjectReceiveStream[SessionMessage]) -> None:
-        """Every message was written as a line, until the client reads no more."""
+        """Every message was written as a line, until the client reads no more; that ends the input too."""
         async with messages:
-            async for message in messages:
-                line = message.message.model_dump_json(by_alias=True, exclude_unset=True)
-                await self._write(line.encode() + b"\n")
-                if isinstance(message.message, types.JSONRPCResponse | types.JSONRPCError):
-                    self._answered(message.message.id)
+            try:
+                async for message in messages:
+                    await self._send(message.message)
+            except (BrokenPipeError, ConnectionResetError):
+                self._under_way.clear()
+                self._transport.close()
+
+    async def _send(self, message: types.JSONRPCMessage) -> None:
+        line = message.model_dump_json(by_alias=True, exclude_unset=True)
+        await self._write(line.encode() + b"\n")
+        if isinstance(message, types.JSONRPCResponse | types.JSONRPCError):
+            self._answered(message.id)
 
     def _answered(self, request_id: types.RequestId | None) -> None:
         if request_id is not None:
