@@ -34,6 +34,17 @@ def server(place: str) -> Iterator[HttpServer]:
         yield server
 
 
+@pytest.fixture(scope="module")
+def shared_place(tmp_path_factory: pytest.TempPathFactory) -> str:
+    return str(tmp_path_factory.mktemp("shared") / "goals.db")
+
+
+@pytest.fixture(scope="module")
+def shared(shared_place: str) -> Iterator[HttpServer]:
+    with over_http(shared_place, TELIC_MCP_TOKEN=SECRET) as server:
+        yield server
+
+
 def _post(server: HttpServer, message: Any, **headers: Any) -> httpx2.Response:
     content = message if isinstance(message, bytes) else json.dumps(message).encode()
     return httpx2.post(server.url, content=content, headers=server.headers(**headers), timeout=30)
@@ -49,11 +60,13 @@ def _session(server: HttpServer) -> dict[str, str]:
 
 
 @pytest.mark.parametrize("mode", ["legacy", "auto"])
-async def test_clients_share_a_server_and_say_what_they_have_seen(server: HttpServer, place: str, mode: str) -> None:
+async def test_clients_share_a_server_and_say_what_they_have_seen(
+    shared: HttpServer, shared_place: str, mode: str
+) -> None:
     """Since it cannot tell them apart, what one was shown counts for none of the others."""
-    with telic.connect(place) as store:
+    with telic.connect(shared_place) as store:
         goal = store.create("Move billing")
-        async with server.client(mode) as first, server.client(mode) as second:
+        async with shared.client(mode) as first, shared.client(mode) as second:
             tools = {tool.name: tool for tool in (await first.list_tools()).tools}
             assert "revision" in tools["report_complete"].input_schema["required"]
             seen = data_of(await first.call_tool("get_goal"))["goal"]
@@ -85,29 +98,29 @@ def test_only_the_token_opens_it_and_only_under_its_own_names(server: HttpServer
     assert "Traceback" not in errors
 
 
-def test_a_request_is_small_and_whole_and_counted_once(server: HttpServer, place: str) -> None:
-    with telic.connect(place) as store:
+def test_a_request_is_small_and_whole_and_counted_once(shared: HttpServer, shared_place: str) -> None:
+    with telic.connect(shared_place) as store:
         goal = store.create("Move billing")
-        headers = _session(server)
+        headers = _session(shared)
         turn = call(5, "report_progress", goal_id=goal.id, output_tokens=10, key="turn-1")
         for _ in range(2):
-            answer = _post(server, turn, **headers)
+            answer = _post(shared, turn, **headers)
             assert answer.json()["result"]["structuredContent"]["outcome"] == "recorded"
         assert store.get(goal.id).usage.turns == 1
-        assert _post(server, b"{", **headers).status_code == 400
-        assert _post(server, b"[" * 100_000, **headers).status_code == 400
+        assert _post(shared, b"{", **headers).status_code == 400
+        assert _post(shared, b"[" * 100_000, **headers).status_code == 400
         for body in (b"x" * 10_000_000, _in_pieces(10_000_000)):
             with contextlib.suppress(httpx2.TransportError):
                 # The server may hang up while the client still sends.
-                too_large = httpx2.post(server.url, content=body, headers=server.headers(**headers), timeout=30)
+                too_large = httpx2.post(shared.url, content=body, headers=shared.headers(**headers), timeout=30)
                 assert too_large.status_code == 413
-        two = _raw(server, json.dumps(turn).encode(), headers) + _raw(server, json.dumps(turn).encode(), headers)
-        with socket.create_connection(("127.0.0.1", server.port), timeout=30) as connection:
+        two = _raw(shared, json.dumps(turn).encode(), headers) + _raw(shared, json.dumps(turn).encode(), headers)
+        with socket.create_connection(("127.0.0.1", shared.port), timeout=30) as connection:
             connection.sendall(two)
             assert _read_until(connection, b'"recorded"', times=2)
-        with socket.create_connection(("127.0.0.1", server.port), timeout=30) as connection:
-            connection.sendall(_raw(server, json.dumps(turn).encode(), headers)[:-30])
-        assert _post(server, turn, **headers).status_code == 200
+        with socket.create_connection(("127.0.0.1", shared.port), timeout=30) as connection:
+            connection.sendall(_raw(shared, json.dumps(turn).encode(), headers)[:-30])
+        assert _post(shared, turn, **headers).status_code == 200
         assert store.get(goal.id).usage.turns == 1
 
 
@@ -132,7 +145,7 @@ def _read_until(connection: socket.socket, what: bytes, *, times: int) -> bool:
     return True
 
 
-def test_a_thousand_idle_connections_keep_nobody_out(server: HttpServer) -> None:
+def test_a_thousand_idle_connections_keep_nobody_out(shared: HttpServer) -> None:
     """Each newcomer is served at once, and what waits for nothing is let go."""
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     count = 1_000 if hard == resource.RLIM_INFINITY or hard > 1_200 else hard - 200
@@ -140,14 +153,14 @@ def test_a_thousand_idle_connections_keep_nobody_out(server: HttpServer) -> None
     try:
         with contextlib.ExitStack() as idle:
             connections = [
-                idle.enter_context(socket.create_connection(("127.0.0.1", server.port), timeout=30))
+                idle.enter_context(socket.create_connection(("127.0.0.1", shared.port), timeout=30))
                 for _ in range(count)
             ]
             for connection in connections[::50]:
                 with contextlib.suppress(OSError):
                     connection.sendall(b"POST /mcp HTTP/1.1\r\nhost: local")
             started = time.monotonic()
-            assert _post(server, HANDSHAKE[0]).status_code == 200
+            assert _post(shared, HANDSHAKE[0]).status_code == 200
             assert time.monotonic() - started < 10
             # The last of them was not pushed out by others: it ends when its time is up.
             last = connections[-1]

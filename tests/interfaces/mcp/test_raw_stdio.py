@@ -54,7 +54,7 @@ def test_garbage_costs_nothing_but_itself(place: str) -> None:
         assert store.get(goal.id).usage.turns == 1
 
 
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP])
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 def test_a_signal_ends_it_cleanly_while_it_waits_for_input(place: str, number: signal.Signals) -> None:
     with RawStdio(place) as raw:
         raw.shake_hands()
