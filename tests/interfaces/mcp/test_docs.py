@@ -66,7 +66,7 @@ def test_the_table_of_tools_is_the_servers_own() -> None:
     assert "create_goal" not in tools_for(ServerSettings(role=Role.AGENT))
 
 
-@pytest.mark.parametrize("option", sorted(set(re.findall(r"--[a-z-]+", PAGE))))
+@pytest.mark.parametrize("option", sorted(set(re.findall(r"(?<![\w-])--[a-z][a-z-]+", PAGE))))
 def test_options_on_the_page_are_real(option: str) -> None:
     from telic.interfaces.cli.app import telic
 

@@ -6,7 +6,6 @@ import json
 import resource
 import socket
 import stat
-import subprocess
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -18,7 +17,6 @@ import pytest
 import telic
 from telic.interfaces.mcp.http import HttpOptions, security, token_of
 from tests.interfaces.mcp.clients import HANDSHAKE, HttpServer, call, data_of, over_http
-from tests.interfaces.shell import TELIC
 
 SECRET = "a-token-of-the-test-" + "x" * 20
 
@@ -198,10 +196,6 @@ def test_where_others_could_reach_it_a_token_must_be_set_beforehand(place: str, 
     assert "16 or more" in _refused(given_token="short")
     assert "16 or more" in _refused(given_token=SECRET + "\r\n")
     assert not token_file.exists()
-    done = subprocess.run(
-        [TELIC, "mcp", "--http", "--host", "0.0.0.0", "--store", place], capture_output=True, text=True, timeout=30
-    )
-    assert (done.returncode, done.stdout, "set a token first" in done.stderr) == (6, "", True), done.stderr
     with over_http(place, "--host", "0.0.0.0", "--allow-host", "goals.example", TELIC_MCP_TOKEN=SECRET) as server:
         url = f"http://127.0.0.1:{server.port}/mcp"
         named = httpx2.post(url, json=HANDSHAKE[0], headers=server.headers(host="goals.example"))

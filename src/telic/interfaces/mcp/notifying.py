@@ -90,9 +90,12 @@ class Notifier:
 
     async def _send(self, key: tuple[str, str]) -> None:
         """The client is told, or is a subscriber no more: one that does not read must not keep others waiting."""
+        listener = self._listeners.get(key)
+        if listener is None:
+            return
         try:
             async with asyncio.timeout(_SEND_SECONDS):
-                await self._listeners[key].send_resource_updated(key[1])
+                await listener.send_resource_updated(key[1])
         except TimeoutError:
             self.unsubscribe(*key)
 
