@@ -10,6 +10,7 @@ from benchmarks import (
     peers,
     postgres,
     prompt,
+    protocol,
     report,
     round_trips,
     sharing,
@@ -36,6 +37,7 @@ THEMES = {
         start_up,
         accounting,
         prompt,
+        protocol,
         peers,
     )
 }

@@ -617,6 +617,41 @@ FAULTS = (
         "approval",
         "tests/contract/test_contract.py -k 'heard_once and sqlite'",
     ),
+    Fault(
+        "a client of a scope finds another's goals",
+        ("src/telic/services/scoped.py",),
+        "if goal.scope != self.scope:",
+        "if False:",
+        "tests/interfaces/mcp/test_tools.py -k other_scopes",
+    ),
+    Fault(
+        "a model may report on a goal that it has not seen",
+        ("src/telic/interfaces/mcp/conversation.py",),
+        "self.seen.id == goal.id else _UNSEEN",
+        "self.seen.id == goal.id else goal.revision",
+        "tests/interfaces/mcp/test_tools.py -k 'first_look and auto'",
+    ),
+    Fault(
+        "a tool's key is dropped",
+        ("src/telic/interfaces/mcp/calls.py",),
+        'return new_key() if given["key"] is None else str(given["key"])',
+        "return new_key()",
+        "tests/interfaces/mcp/test_raw_stdio.py -k counts_once",
+    ),
+    Fault(
+        "any token opens the server",
+        ("src/telic/interfaces/mcp/guard.py",),
+        "if self._has_token(headers):",
+        'if headers.get("authorization"):',
+        "tests/interfaces/mcp/test_http.py -k only_the_token",
+    ),
+    Fault(
+        "a change's words reach the model as they are",
+        ("src/telic/interfaces/mcp/results.py",),
+        "return None if text is None else quote(text)",
+        "return text",
+        "tests/interfaces/mcp/test_tools.py -k hostile",
+    ),
 )
 
 

@@ -151,6 +151,21 @@ def check_criteria(criteria: Iterable[Criterion]) -> tuple[Criterion, ...]:
     return checked
 
 
+def typed_criteria(
+    checks: Iterable[str] = (), judges: Iterable[str] = (), approvals: Iterable[str] = ()
+) -> list[Criterion]:
+    """The criteria that were typed, commands first; no shell sees these.
+
+    Raises:
+        InvalidInput: one cannot be read.
+    """
+    try:
+        commands = [Criterion.command(shlex.split(check)) for check in checks]
+    except ValueError as error:
+        raise InvalidInput(f"a check cannot be read as a command: {error}") from error
+    return commands + [Criterion.judge(text) for text in judges] + [Criterion.approval(text) for text in approvals]
+
+
 def criteria_to_json(criteria: Sequence[Criterion]) -> str:
     """The criteria as the text the store keeps."""
     if not criteria:

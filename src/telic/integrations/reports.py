@@ -1,10 +1,10 @@
-"""A model's report that its goal is complete: checked where it can be, and never taken as proof."""
+"""A model's reports on its goal: that it is complete, checked where it can be and never taken as proof; or blocked."""
 
 from functools import partial
 
 from telic.domain.claim import Claim, approval_signal
 from telic.domain.errors import StaleUpdate
-from telic.domain.goal import Actor, Goal, GoalStatus
+from telic.domain.goal import Actor, Goal, GoalStatus, Reason
 from telic.domain.ids import new_key
 from telic.domain.verdict import Outcome
 from telic.domain.verification import Verification
@@ -22,8 +22,10 @@ _CHECKED_BY_THE_HOST = (
 )
 
 
-async def report_complete(session: GoalSession, summary: str) -> str:
+async def report_complete(session: GoalSession, summary: str, *, key: str | None = None) -> str:
     """What the model is answered; the goal is completed if it has no criteria, or all of them passed.
+
+    A call that is repeated with its `key` completes nothing a second time.
 
     Raises:
         StaleUpdate: the goal is no longer as the model saw it.
@@ -32,25 +34,21 @@ async def report_complete(session: GoalSession, summary: str) -> str:
     goal = session.seen
     if goal is None:
         return "There is no goal to report."
-    await _require_unchanged(session, goal)
-    if goal.is_finished:
-        return f"Nothing changed: the goal is {goal.status} already. End your turn."
+    present = await session.patiently(lambda: session.store.get(goal.id))
+    if present.is_finished:
+        session.seen = present
+        return f"Nothing changed: the goal is {present.status} already. End your turn."
+    if present.revision != goal.revision:
+        raise StaleUpdate(present, goal.revision)
     if not goal.criteria:
-        return await _assert_complete(session, goal, summary)
+        return await _assert_complete(session, goal, summary, new_key() if key is None else key)
     if session.settings.verifier is None:
         session.claim = Claim.COMPLETE
         return _CHECKED_BY_THE_HOST
     return await _verify(session, goal, session.settings.verifier, summary)
 
 
-async def _require_unchanged(session: GoalSession, goal: Goal) -> None:
-    present = await session.patiently(lambda: session.store.get(goal.id))
-    if present.revision != goal.revision:
-        raise StaleUpdate(present, goal.revision)
-
-
-async def _assert_complete(session: GoalSession, goal: Goal, summary: str) -> str:
-    key = new_key()
+async def _assert_complete(session: GoalSession, goal: Goal, summary: str, key: str) -> str:
     session.seen = await session.patiently(
         lambda: session.store.complete(
             goal.id, expected_revision=goal.revision, note=summary, actor=Actor.MODEL, key=key
@@ -112,3 +110,43 @@ async def _wait_for_people(session: GoalSession, goal: Goal) -> str:
             )
         )
     return "All that can be checked passed; a person has to approve the rest. End your turn now."
+
+
+async def report_blocked(session: GoalSession, reason: str, *, key: str | None = None) -> str:
+    """What the model is answered; the goal is paused as blocked. Repeated with its `key`, it is paused once.
+
+    Raises:
+        StaleUpdate: the goal is no longer as the model saw it.
+        GoalError: the goal is not active, or the reason cannot be kept.
+    """
+    goal, call = session.seen, new_key() if key is None else key
+    if goal is None:
+        return "There is no goal."
+    session.seen = await session.patiently(
+        lambda: session.store.transition(
+            goal.id,
+            GoalStatus.PAUSED,
+            reason=Reason.BLOCKED,
+            note=reason,
+            expected_revision=goal.revision,
+            actor=Actor.MODEL,
+            key=call,
+        )
+    )
+    return "The goal is paused as blocked. End your turn now."
+
+
+async def set_goal(session: GoalSession, text: str, *, key: str | None = None) -> str:
+    """What the model is answered; its scope has this goal. Repeated with its `key`, the goal is made once.
+
+    Raises:
+        NotAllowed: the host lets the model set none, or the scope has an unfinished one.
+        GoalError: the text cannot be a goal's.
+    """
+    call = new_key() if key is None else key
+    session.seen = await session.patiently(
+        lambda: session.store.create(
+            text, scope=session.scope, budget=session.settings.created_budget, actor=Actor.MODEL, key=call
+        )
+    )
+    return "The goal is set."

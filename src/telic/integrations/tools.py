@@ -7,9 +7,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from telic.domain.errors import GoalError, InvalidInput, StaleUpdate, StoreError
-from telic.domain.goal import Actor, GoalStatus, Reason
-from telic.domain.ids import new_key
-from telic.integrations.reports import report_complete
+from telic.integrations.reports import report_blocked, report_complete, set_goal
 from telic.integrations.session import GoalSession
 from telic.prompt import quote, render
 
@@ -94,9 +92,9 @@ class GoalTools:
             case _COMPLETE.name:
                 return await report_complete(self._session, given["summary"])
             case _BLOCKED.name:
-                return await self._block(given["reason"])
+                return await report_blocked(self._session, given["reason"])
             case _:
-                return await self._create(given["text"])
+                return await set_goal(self._session, given["text"])
 
     async def _get(self) -> str:
         session = self._session
@@ -112,32 +110,6 @@ class GoalTools:
         if session.seen is None:
             return "There is no goal."
         return render(session.seen, secret=await session.patiently(session.store.secret))
-
-    async def _block(self, reason: str) -> str:
-        session, goal, key = self._session, self._session.seen, new_key()
-        if goal is None:
-            return "There is no goal."
-        session.seen = await session.patiently(
-            lambda: session.store.transition(
-                goal.id,
-                GoalStatus.PAUSED,
-                reason=Reason.BLOCKED,
-                note=reason,
-                expected_revision=goal.revision,
-                actor=Actor.MODEL,
-                key=key,
-            )
-        )
-        return "The goal is paused as blocked. End your turn now."
-
-    async def _create(self, text: str) -> str:
-        session, key = self._session, new_key()
-        session.seen = await session.patiently(
-            lambda: session.store.create(
-                text, scope=session.scope, budget=session.settings.created_budget, actor=Actor.MODEL, key=key
-            )
-        )
-        return "The goal is set."
 
 
 def _object(arguments: object) -> dict[str, Any]:

@@ -2,7 +2,7 @@
 
 from telic.prompt.block import place_after_prefix, render
 from telic.prompt.escape import quote, visible
-from telic.prompt.texts import FailedCriterion, blocked_audit, continuation, feedback, wind_down
+from telic.prompt.texts import FailedCriterion, blocked_audit, continuation, feedback, review, wind_down
 
 __all__ = [
     "FailedCriterion",
@@ -12,6 +12,7 @@ __all__ = [
     "place_after_prefix",
     "quote",
     "render",
+    "review",
     "visible",
     "wind_down",
 ]

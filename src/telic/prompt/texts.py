@@ -63,6 +63,18 @@ that you can do moves any part of it. If some part can go on, say so and go on w
 Hard, slow or unclear work, and a low budget, are no obstacles of this kind."""
 
 
+_REVIEW: Final = """\
+Review the goal in the active_goal section, revision {revision}, without working on it.
+{left}
+Look at the present state first: files, checks, running work. Trust what you see now over what you remember. Then \
+answer, shortly:
+1. Which parts of the goal hold, and by what evidence that you have just seen?
+2. Which do not, or cannot be told?
+3. What is the next step, so exact that it can be taken without asking?
+4. Does anything stand in the way that only the user or the host can remove?
+Change nothing, and report nothing as complete: a review is no claim."""
+
+
 @dataclass(frozen=True, slots=True)
 class FailedCriterion:
     """A criterion that did not pass, by its place in the goal (from 1), why not, and what its check printed."""
@@ -81,6 +93,11 @@ def continuation(goal: Goal) -> str:
 def wind_down(goal: Goal) -> str:
     """What a model is told when the budget is nearly spent: stop well, sum up, name the next step."""
     return _WIND_DOWN.format(revision=goal.revision, left=left_exactly(goal))
+
+
+def review(goal: Goal) -> str:
+    """What a model is asked where somebody wants to know how the goal stands."""
+    return _REVIEW.format(revision=goal.revision, left=left_exactly(goal))
 
 
 def feedback(goal: Goal, failed: Sequence[FailedCriterion], *, suggestions: Sequence[str] = ()) -> str:

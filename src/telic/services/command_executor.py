@@ -1,6 +1,5 @@
 """What each `/goal` command does, written once over an async store."""
 
-from collections import deque
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, replace
 from typing import Any, Final
@@ -8,15 +7,14 @@ from typing import Any, Final
 from telic.domain.authority import GUARDED, Action, authorize
 from telic.domain.budget import Budget
 from telic.domain.clock import Instant
-from telic.domain.errors import AmbiguousId, GoalError, GoalNotFound, StaleUpdate, StoreError
-from telic.domain.events import Event, EventKind
-from telic.domain.goal import Actor, Goal, GoalStatus, Reason
-from telic.domain.limits import MAX_PAGE
+from telic.domain.errors import GoalError, StaleUpdate, StoreError
+from telic.domain.goal import Actor, Goal, GoalStatus
 from telic.prompt.grammar import GoalCommand, parse, write
 from telic.prompt.grammar_words import Verb
 from telic.services.async_store import AsyncGoalStore
 from telic.services.replies import Problem, Reply, ReplyKind, Step, changes_between
 from telic.services.reply_advice import ADVICE, steps_after_error, steps_for
+from telic.services.scoped import ScopedGoals
 
 _LISTED: Final = 20
 _LAST_EVENTS: Final = 20
@@ -43,6 +41,7 @@ class Executor:
     def __init__(self, store: AsyncGoalStore, request: Request) -> None:
         self._store = store
         self._request = request
+        self._goals = ScopedGoals(store, request.scope)
         self._command: GoalCommand | None = None
         self._goal: Goal | None = None
         self._holder_id: str | None = None
@@ -89,45 +88,17 @@ class Executor:
     async def _meant(self, command: GoalCommand) -> Goal | None:
         """The goal that is named, or the scope's active one, or for commands that end nothing its only paused one."""
         if command.goal_id is not None:
-            self._goal = await self._named(command.goal_id)
+            self._goal = await self._goals.named(command.goal_id)
         else:
             self._goal = await self._store.active(self._request.scope)
         if self._goal is None and command.verb in _ALSO_ON_PAUSED:
-            paused = await self._paused_goals(2)
+            paused = await self._goals.paused(2)
             self._goal = paused[0] if len(paused) == 1 else None
         return self._goal
 
-    async def _named(self, prefix: str) -> Goal:
-        """The scope's goal with this id; other scopes' goals are not there, and so never in the way."""
-        try:
-            goal = await self._store.find(prefix)
-        except AmbiguousId:
-            return await self._named_among_many(prefix)
-        if goal.scope != self._request.scope:
-            raise GoalNotFound(prefix)
-        return goal
-
-    async def _named_among_many(self, prefix: str) -> Goal:
-        found, cursor = list[Goal](), None
-        while True:
-            page = await self._store.list(scope=self._request.scope, cursor=cursor, limit=MAX_PAGE)
-            found += [goal for goal in page.goals if goal.id.startswith(prefix)]
-            if len(found) > 1:
-                raise AmbiguousId(prefix)
-            if page.next_cursor is None:
-                break
-            cursor = page.next_cursor
-        if not found:
-            raise GoalNotFound(prefix)
-        return found[0]
-
-    async def _paused_goals(self, limit: int) -> tuple[Goal, ...]:
-        page = await self._store.list(scope=self._request.scope, status=GoalStatus.PAUSED, limit=limit)
-        return page.goals
-
     async def _no_goal(self, command: GoalCommand) -> Reply:
         """Nothing is active; the paused goals that could be meant are offered."""
-        paused = await self._paused_goals(_OFFERED)
+        paused = await self._goals.paused(_OFFERED)
         if command.verb in (Verb.PAUSE, Verb.STATUS):
             steps = tuple(step for goal in paused for step in steps_for(goal)[:1])
         else:
@@ -164,20 +135,14 @@ class Executor:
             return None
         if command.may_replace and (command.replaced_id is None or holder.id.startswith(command.replaced_id)):
             return None
-        if wanted is None and await self._was_created_by_this(holder):
+        if wanted is None and await self._goals.was_created_with(holder, self._request.key):
             return None
         confirmed = write(replace(command, may_replace=True, replaced_id=holder.id))
         steps = (Step(confirmed, "to pause it and go on"), Step("/goal status", "to look at it"))
         return self._reply(ReplyKind.CONFIRM, holder, steps=steps)
 
-    async def _was_created_by_this(self, holder: Goal) -> bool:
-        if self._request.key is None:
-            return False
-        (created, *_) = await self._store.events(holder.id, limit=1)
-        return created.key == self._request.key
-
     async def _taken_over(self, kind: ReplyKind, command: GoalCommand, before: Goal | None, goal: Goal) -> Reply:
-        superseded = await self._superseded_by(goal)
+        superseded = await self._goals.superseded_by(goal, self._holder_id)
         changes = () if before is None else changes_between(before, goal)
         return self._reply(
             kind,
@@ -187,18 +152,6 @@ class Executor:
             steps=steps_for(goal),
             starts_work=command.is_auto and goal.status is GoalStatus.ACTIVE,
         )
-
-    async def _superseded_by(self, goal: Goal) -> Goal | None:
-        """The goal whose place this one has just taken, whichever it was at that moment."""
-        (*_, taken) = await self._last_events(goal.id, 1)
-        for candidate in await self._paused_goals(MAX_PAGE):
-            if candidate.reason is Reason.SUPERSEDED and (
-                candidate.id == self._holder_id or candidate.updated_at >= taken.at
-            ):
-                (*_, last) = await self._last_events(candidate.id, 1)
-                if last.kind is EventKind.PAUSED and last.data.get("by") == goal.id:
-                    return candidate
-        return None
 
     async def _pause(self, command: GoalCommand) -> Reply:
         return await self._move(command, self._store.pause, ReplyKind.PAUSED)
@@ -264,13 +217,4 @@ class Executor:
         goal = await self._meant(command)
         if goal is None:
             return await self._no_goal(command)
-        return self._reply(ReplyKind.HISTORY, goal, events=await self._last_events(goal.id, _LAST_EVENTS))
-
-    async def _last_events(self, goal_id: str, count: int) -> tuple[Event, ...]:
-        last, after = deque[Event](maxlen=count), 0
-        while events := await self._store.events(goal_id, after=after, limit=MAX_PAGE):
-            last.extend(events)
-            after = events[-1].number
-            if len(events) < MAX_PAGE:
-                break
-        return tuple(last)
+        return self._reply(ReplyKind.HISTORY, goal, events=await self._goals.last_events(goal.id, _LAST_EVENTS))

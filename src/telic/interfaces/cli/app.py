@@ -13,6 +13,7 @@ from telic.interfaces.cli import (
     history,
     hook,
     install,
+    mcp,
     moves,
     sharing,
     transfer,
@@ -35,7 +36,7 @@ def telic() -> None:
     """
 
 
-for module in (goals, moves, running, worker, approvals, history, sharing, usage, watch, transfer, hook, install):
+for module in (goals, moves, running, worker, approvals, history, sharing, usage, watch, transfer, hook, install, mcp):
     for command in module.COMMANDS:
         telic.add_command(command)
 

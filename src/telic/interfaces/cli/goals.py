@@ -1,13 +1,10 @@
 """Commands that make, show and redefine goals."""
 
-import shlex
-
 import click
 
 from telic.domain.amounts import parse_budget
 from telic.domain.budget import BillingPolicy, Budget
-from telic.domain.criteria import Criterion
-from telic.domain.errors import InvalidInput
+from telic.domain.criteria import typed_criteria
 from telic.domain.goal import GoalStatus
 from telic.domain.jsonable import goal_to_json
 from telic.domain.limits import DEFAULT_MAX_CHARS
@@ -21,19 +18,6 @@ _max_chars = click.option("--max-chars", type=int, default=DEFAULT_MAX_CHARS, sh
 _checks = click.option("--check", "checks", multiple=True, help="A command that must exit with 0; no shell runs it.")
 _judges = click.option("--judge", "judges", multiple=True, help="A question that a judging model must answer with yes.")
 _approvals = click.option("--approve", "approvals", multiple=True, help="What a person must approve.")
-
-
-def criteria_of(checks: tuple[str, ...], judges: tuple[str, ...], approvals: tuple[str, ...]) -> list[Criterion]:
-    """The criteria that were typed, commands first.
-
-    Raises:
-        InvalidInput: one cannot be read.
-    """
-    try:
-        commands = [Criterion.command(shlex.split(check)) for check in checks]
-    except ValueError as error:
-        raise InvalidInput(f"a --check cannot be read as a command: {error}") from error
-    return commands + [Criterion.judge(text) for text in judges] + [Criterion.approval(text) for text in approvals]
 
 
 @click.command()
@@ -68,7 +52,7 @@ def create(
         text,
         scope=session.scope,
         budget=parse_budget(budgets, Budget()),
-        criteria=criteria_of(checks, judges, approvals),
+        criteria=typed_criteria(checks, judges, approvals),
         max_chars=max_chars,
         billing=BillingPolicy(billing.replace("-", "_")),
         actor=session.actor,
@@ -155,7 +139,7 @@ def edit(
     key: str | None,
 ) -> None:
     """Change a goal's TEXT, its criteria, or both; its usage stays."""
-    criteria = criteria_of(checks, judges, approvals)
+    criteria = typed_criteria(checks, judges, approvals)
     goal = session.store.edit(
         session.goal(goal_id).id,
         text=text,

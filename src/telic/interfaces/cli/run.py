@@ -5,6 +5,7 @@ from pathlib import Path
 
 import click
 
+from telic.domain.criteria import typed_criteria
 from telic.domain.errors import LeaseHeld, LeaseLost
 from telic.domain.goal import Goal
 from telic.interfaces.cli.agent_options import AgentOptions, agent_options, existing_folder, require_judge
@@ -12,7 +13,6 @@ from telic.interfaces.cli.choosing import Wish, choose
 from telic.interfaces.cli.driving import Driven
 from telic.interfaces.cli.endings import EXIT_HELD, EXIT_LOST, ending
 from telic.interfaces.cli.failures import failure
-from telic.interfaces.cli.goals import criteria_of
 from telic.interfaces.cli.progress import PersonsView, ProgramsView, standing
 from telic.interfaces.cli.session import Session, command
 from telic.loop.agents.protocol import Agent
@@ -55,7 +55,7 @@ def run(
     """
     folder = existing_folder(workspace)
     agent, judge = agent_options.command_agent(folder), agent_options.judge()
-    criteria = tuple(criteria_of(checks, judges, approvals))
+    criteria = tuple(typed_criteria(checks, judges, approvals))
     require_judge(criteria, judge)
     wish = Wish(
         target=target,

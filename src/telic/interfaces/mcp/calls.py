@@ -1,0 +1,221 @@
+"""What each tool does."""
+
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, Final
+
+from telic.domain.amounts import parse_budget
+from telic.domain.budget import Budget, ModelUsage
+from telic.domain.criteria import typed_criteria
+from telic.domain.errors import GoalError, InvalidInput, StaleUpdate
+from telic.domain.goal import Actor, Goal, GoalStatus
+from telic.domain.ids import new_key
+from telic.domain.limits import MAX_COUNTER
+from telic.integrations.reports import report_blocked, report_complete, set_goal
+from telic.interfaces.mcp.advice import next_steps
+from telic.interfaces.mcp.conversation import Conversation, about
+from telic.interfaces.mcp.parameters import checked
+from telic.interfaces.mcp.results import Answer, plainly, refusal
+from telic.interfaces.mcp.settings import Role
+from telic.interfaces.mcp.tools import Tool
+from telic.services.replies import changes_between
+
+Arguments = Mapping[str, Any]
+
+_LISTED: Final = 20
+_MICRO: Final = 1_000_000
+_COUNTED: Final = ("input_tokens", "cached_input_tokens", "output_tokens", "reasoning_tokens")
+
+
+@dataclass(frozen=True, slots=True)
+class Calls:
+    """The calls of one client."""
+
+    conversation: Conversation
+    tools: Mapping[str, Tool]
+
+    async def call(self, name: str, given: Arguments) -> Answer:
+        """The tool was used, or the answer says why not; then nothing changed."""
+        tool = self.tools.get(name)
+        if tool is None:
+            return refusal(InvalidInput("there is no such tool"))
+        try:
+            return await self._handlers()[name](checked(name, tool.parameters, given))
+        except StaleUpdate as error:
+            return await self._stale(error)
+        except GoalError as error:
+            return refusal(error)
+
+    def _handlers(self) -> dict[str, Callable[[Arguments], Awaitable[Answer]]]:
+        return {
+            "get_goal": self._get,
+            "list_goals": self._list,
+            "report_progress": self._report_progress,
+            "report_complete": self._report_complete,
+            "report_blocked": self._report_blocked,
+            "create_goal": self._create,
+            "pause_goal": self._pause,
+            "resume_goal": self._resume,
+            "clear_goal": self._clear,
+            "set_budget": self._set_budget,
+        }
+
+    async def _stale(self, error: StaleUpdate) -> Answer:
+        """Nothing changed; the client sees the goal as it stands, and may decide anew."""
+        why = "the goal was changed since you saw it" if error.expected_revision else "you had not looked at it yet"
+        shown = await self.conversation.shown(error.goal)
+        again = f"decide anew; if you still mean it, call again with revision {error.goal.revision}"
+        text = f"Nothing changed: {why}. It stands like this now.\n\n{shown}"
+        return Answer(outcome="refused", text=text, goal=error.goal, next=(again,), error=error)
+
+    def _done(self, outcome: str, text: str, goal: Goal | None, before: Goal | None = None, **more: Any) -> Answer:
+        if goal is not None:
+            self.conversation.remember(goal)
+        changes = () if before is None or goal is None else changes_between(before, goal)
+        steps = next_steps(goal, self.conversation.settings)
+        return Answer(outcome=outcome, text=text, goal=goal, changes=changes, next=steps, **more)
+
+    async def _get(self, given: Arguments) -> Answer:
+        goal = await self.conversation.meant(given["goal_id"])
+        if goal is None:
+            return self._done("none", "There is no goal.", None)
+        return self._done("shown", await self.conversation.shown(goal), goal)
+
+    async def _list(self, given: Arguments) -> Answer:
+        page = await self.conversation.store.list(
+            scope=self.conversation.settings.scope,
+            status=None if given["status"] is None else GoalStatus(given["status"]),
+            text=given["text"],
+            cursor=given["cursor"],
+            limit=_LISTED,
+        )
+        lines = [f"{plainly(goal.id)} {about(goal)}" for goal in page.goals] or ["There are no goals like that."]
+        more = (f"call list_goals with cursor {plainly(page.next_cursor)} for older ones",) if page.next_cursor else ()
+        return Answer(
+            outcome="listed", text="\n".join(lines), goals=page.goals, next_cursor=page.next_cursor, next=more
+        )
+
+    async def _report_progress(self, given: Arguments) -> Answer:
+        before = await self.conversation.goals.named(given["goal_id"])
+        key = _key(given)
+        session = self.conversation.session(before, None)
+        usage = _usage(given)
+        result = await session.patiently(
+            lambda: session.store.record_turn(before.id, usage=usage, model=given["model"], key=key)
+        )
+        goal = result.goal
+        text = f"Turn {result.turn.number} is counted. The goal is {about(goal)}"
+        return self._done("recorded", text, goal, before)
+
+    async def _report_complete(self, given: Arguments) -> Answer:
+        goal = await self.conversation.reported(given["goal_id"])
+        session = self.conversation.session(goal, given["revision"])
+        text = await report_complete(session, given["summary"], key=given["key"])
+        return await self._reported(text, goal)
+
+    async def _report_blocked(self, given: Arguments) -> Answer:
+        goal = await self.conversation.reported(given["goal_id"])
+        session = self.conversation.session(goal, given["revision"])
+        text = await report_blocked(session, given["reason"], key=given["key"])
+        return await self._reported(text, goal)
+
+    async def _reported(self, text: str, before: Goal | None) -> Answer:
+        """What became of the goal, as it stands after the report and whatever followed from it."""
+        if before is None:
+            return self._done("none", text, None)
+        goal = await self.conversation.store.get(before.id)
+        return self._done("unchanged" if goal.revision == before.revision else "changed", text, goal, before)
+
+    async def _create(self, given: Arguments) -> Answer:
+        if self.conversation.settings.role is Role.OPERATOR:
+            return await self._create_as_operator(given)
+        session = self.conversation.session(None, None)
+        text = await set_goal(session, given["text"], key=given["key"])
+        return self._done("created", text, session.seen)
+
+    async def _create_as_operator(self, given: Arguments) -> Answer:
+        conversation, key = self.conversation, _key(given)
+        holder = await conversation.store.active(conversation.settings.scope)
+        if holder is not None and not given["replace"] and not await conversation.goals.was_created_with(holder, key):
+            return self._in_the_way(holder)
+        goal = await conversation.store.create(
+            given["text"],
+            scope=conversation.settings.scope,
+            budget=parse_budget(tuple(given["budget"] or ()), Budget()),
+            criteria=typed_criteria(given["checks"] or (), given["judges"] or (), given["approvals"] or ()),
+            actor=Actor.OPERATOR,
+            key=key,
+        )
+        return await self._took_over("created", f"Goal {plainly(goal.id)} is set.", goal, None, holder)
+
+    def _in_the_way(self, holder: Goal) -> Answer:
+        error = InvalidInput("another goal is active and would be paused for it; replace must be true for that")
+        text = (
+            f"Nothing changed: another goal is active and would be paused. Goal {plainly(holder.id)}, {about(holder)}"
+        )
+        steps = ("ask the user; if they agree, call again with replace true",)
+        return Answer(outcome="refused", text=text, goal=holder, next=steps, error=error)
+
+    async def _took_over(self, outcome: str, text: str, goal: Goal, before: Goal | None, holder: Goal | None) -> Answer:
+        superseded = await self.conversation.goals.superseded_by(goal, None if holder is None else holder.id)
+        return self._done(outcome, text, goal, before, superseded=superseded)
+
+    async def _pause(self, given: Arguments) -> Answer:
+        goal = await self.conversation.meant(given["goal_id"])
+        return await self._moved(goal, given, self.conversation.store.pause, "is paused", note=given["note"])
+
+    async def _clear(self, given: Arguments) -> Answer:
+        goal = await self.conversation.goals.named(given["goal_id"])
+        return await self._moved(goal, given, self.conversation.store.clear, "is cleared", note=given["note"])
+
+    async def _set_budget(self, given: Arguments) -> Answer:
+        goal = await self.conversation.meant(given["goal_id"])
+        budget = parse_budget(tuple(given["budget"]), Budget() if goal is None else goal.budget)
+        return await self._moved(goal, given, self.conversation.store.set_budget, "has this budget", budget=budget)
+
+    async def _moved(
+        self, before: Goal | None, given: Arguments, move: Callable[..., Awaitable[Goal]], is_now: str, **more: Any
+    ) -> Answer:
+        """What an operator does to the goal as it was read; what others changed meanwhile is not overwritten."""
+        if before is None:
+            return self._done("none", "There is no goal.", None)
+        goal = await move(before.id, **more, **_guard(before, given))
+        if goal.revision == before.revision:
+            return self._unchanged(goal)
+        return self._done("changed", f"Goal {plainly(goal.id)} {is_now}.", goal, before)
+
+    def _unchanged(self, goal: Goal) -> Answer:
+        """The call was made before, under the same key."""
+        return self._done("unchanged", f"Nothing changed now. Goal {plainly(goal.id)} is {about(goal)}", goal)
+
+    async def _resume(self, given: Arguments) -> Answer:
+        conversation = self.conversation
+        before = await conversation.goals.named(given["goal_id"])
+        holder = await conversation.store.active(conversation.settings.scope)
+        if holder is not None and holder.id != before.id and not given["replace"]:
+            return self._in_the_way(holder)
+        budget = parse_budget(tuple(given["budget"]), before.budget) if given["budget"] else None
+        goal = await conversation.store.resume(before.id, budget=budget, **_guard(before, given))
+        if goal.revision == before.revision:
+            return self._unchanged(goal)
+        return await self._took_over("changed", f"Goal {plainly(goal.id)} goes on.", goal, before, holder)
+
+
+def _guard(seen: Goal, given: Arguments) -> dict[str, Any]:
+    return {"expected_revision": seen.revision, "actor": Actor.OPERATOR, "key": given["key"]}
+
+
+def _key(given: Arguments) -> str:
+    """The call's key; one that cannot be one is refused by the store, and not replaced."""
+    return new_key() if given["key"] is None else str(given["key"])
+
+
+def _usage(given: Arguments) -> ModelUsage:
+    """What the model says that it used.
+
+    Raises:
+        InvalidNumber: it cannot be.
+    """
+    counts = {name: given[name] or 0 for name in _COUNTED}
+    active = min((given["active_seconds"] or 0) * _MICRO, MAX_COUNTER + 1)
+    return ModelUsage(**counts, active_microseconds=active)

@@ -1,0 +1,98 @@
+"""What one call works with: the store as its scope sees it, and what its client was shown before."""
+
+from dataclasses import dataclass, field, replace
+from typing import Final
+
+from telic.domain.goal import Goal
+from telic.domain.verification import Verification
+from telic.integrations.session import GoalSession
+from telic.integrations.settings import SessionSettings
+from telic.interfaces.mcp.settings import ServerSettings
+from telic.loop.prompts import feedback_of
+from telic.loop.verification.verifier import Verifier
+from telic.prompt import continuation, quote, render
+from telic.services.async_store import AsyncGoalStore
+from telic.services.scoped import ScopedGoals
+
+_PATIENCE_SECONDS: Final = 5.0
+_LOOKED_THROUGH: Final = 50
+_UNSEEN: Final = 0
+"""No goal is at this revision: a write that names it is refused, unless it was made before under the same key."""
+
+
+@dataclass(slots=True)
+class Conversation:
+    """One client's dealings with the goals of its scope."""
+
+    store: AsyncGoalStore
+    settings: ServerSettings
+    seen: Goal | None = None
+    goals: ScopedGoals = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.goals = ScopedGoals(self.store, self.settings.scope)
+
+    async def meant(self, goal_id: str | None) -> Goal | None:
+        """The goal that is named; else the active one, the one shown last, or the one changed last.
+
+        Raises:
+            GoalNotFound, AmbiguousId, InvalidText: the scope has none of this name, or several.
+        """
+        if goal_id is not None:
+            return await self.goals.named(goal_id)
+        return await self.store.active(self.settings.scope) or await self._last()
+
+    async def reported(self, goal_id: str | None) -> Goal | None:
+        """The goal that a report is about: the one that is named, or that was shown last; else as `meant`."""
+        if goal_id is None and self.seen is not None:
+            return await self.store.get(self.seen.id)
+        return await self.meant(goal_id)
+
+    async def _last(self) -> Goal | None:
+        if self.seen is not None:
+            return await self.store.get(self.seen.id)
+        page = await self.store.list(scope=self.settings.scope, limit=_LOOKED_THROUGH)
+        return max(page.goals, key=lambda goal: goal.updated_at, default=None)
+
+    def session(self, goal: Goal | None, revision: int | None) -> GoalSession:
+        """What a report is made through: it is about the goal at this revision, or at the one that was shown."""
+        settings, workspace = self.settings, self.settings.workspace
+        session = GoalSession(
+            self.store,
+            scope=settings.scope,
+            settings=SessionSettings(
+                verifier=None if workspace is None else Verifier(workspace=workspace),
+                model_may_create=settings.agent_may_create,
+                created_budget=settings.created_budget,
+                patience_seconds=_PATIENCE_SECONDS,
+            ),
+        )
+        session.seen = None if goal is None else replace(goal, revision=self._revision(goal, revision))
+        return session
+
+    def _revision(self, goal: Goal, given: int | None) -> int:
+        if given is not None:
+            return given
+        return self.seen.revision if self.seen is not None and self.seen.id == goal.id else _UNSEEN
+
+    async def shown(self, goal: Goal) -> str:
+        """The goal as a model reads it; from now on the client has seen it so."""
+        block = render(goal, secret=await self.store.secret())
+        self.remember(goal)
+        return block
+
+    def remember(self, goal: Goal) -> None:
+        """The client has seen the goal as it is here. Clients that cannot be told apart are not remembered."""
+        if not self.settings.shared:
+            self.seen = goal
+
+
+def told(goal: Goal, verification: Verification | None) -> str:
+    """What goes on with the goal: what failed when it was last checked, else that it continues."""
+    return (verification and feedback_of(goal, verification)) or continuation(goal)
+
+
+def about(goal: Goal) -> str:
+    """The goal in one line."""
+    reason = f" ({goal.reason})" if goal.reason else ""
+    return f"{goal.status}{reason}, revision {goal.revision}: {quote(goal.text)}"

@@ -1,0 +1,140 @@
+"""The resources: the active goal, each goal, each goal's history; as texts in which others' words are quoted."""
+
+import json
+import re
+from dataclasses import dataclass
+from enum import Enum
+from typing import Any, Final
+
+import mcp_types as types
+
+from telic.domain.errors import GoalNotFound, InvalidInput
+from telic.domain.events import Event
+from telic.domain.goal import Goal
+from telic.domain.jsonable import time_to_json
+from telic.interfaces.mcp.advice import next_steps
+from telic.interfaces.mcp.conversation import Conversation
+from telic.interfaces.mcp.results import plainly
+from telic.prompt import quote
+
+ACTIVE_URI: Final = "goal://active"
+_URI: Final = re.compile(r"goal://([0-9A-Za-z_-]{1,64})(/history)?")
+_LISTED: Final = 50
+_LAST_EVENTS: Final = 100
+_TEXT: Final = "text/plain"
+
+
+class Part(Enum):
+    """What of a goal a resource shows."""
+
+    GOAL = "goal"
+    HISTORY = "history"
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """What a URI names: a goal, or the active one (None), or a goal's history."""
+
+    goal_id: str | None
+    part: Part
+
+
+def parse_uri(uri: str) -> Place:
+    """What the URI names.
+
+    Raises:
+        InvalidInput: nothing here.
+    """
+    if uri == ACTIVE_URI:
+        return Place(None, Part.GOAL)
+    found = _URI.fullmatch(uri)
+    if found is None:
+        raise InvalidInput("there is no such resource: goal://active, goal://ID and goal://ID/history are")
+    return Place(found[1], Part.HISTORY if found[2] else Part.GOAL)
+
+
+def uris_of(goal_id: str) -> tuple[str, ...]:
+    """The resources that may differ when something happened to the goal."""
+    return (ACTIVE_URI, f"goal://{goal_id}", f"goal://{goal_id}/history")
+
+
+TEMPLATES: Final = (
+    types.ResourceTemplate(
+        uri_template="goal://{id}",
+        name="goal",
+        title="A goal",
+        description="The goal as it stands: text, criteria, status, what is left of its budget.",
+        mime_type=_TEXT,
+    ),
+    types.ResourceTemplate(
+        uri_template="goal://{id}/history",
+        name="history",
+        title="A goal's history",
+        description="What happened to the goal, when, and by whom.",
+        mime_type=_TEXT,
+    ),
+)
+
+
+async def list_resources(conversation: Conversation) -> list[types.Resource]:
+    """The active goal, and the newest goals with their histories."""
+    page = await conversation.store.list(scope=conversation.settings.scope, limit=_LISTED)
+    active = types.Resource(
+        uri=ACTIVE_URI, name="active", title="The active goal", description="The goal to work on.", mime_type=_TEXT
+    )
+    return [active, *(each for goal in page.goals if _URI.fullmatch(f"goal://{goal.id}") for each in _listed(goal))]
+
+
+def _listed(goal: Goal) -> tuple[types.Resource, types.Resource]:
+    goal_uri = f"goal://{goal.id}"
+    return (
+        types.Resource(uri=goal_uri, name=goal.id, title=f"Goal {goal.id} ({goal.status})", mime_type=_TEXT),
+        types.Resource(
+            uri=f"{goal_uri}/history", name=f"{goal.id}/history", title=f"History of goal {goal.id}", mime_type=_TEXT
+        ),
+    )
+
+
+async def read_resource(conversation: Conversation, uri: str) -> str:
+    """The resource as it stands.
+
+    Raises:
+        InvalidInput, GoalNotFound: the scope has none like that.
+    """
+    place = parse_uri(uri)
+    if place.part is Part.HISTORY:
+        return await _history(conversation, await conversation.goals.named(str(place.goal_id)))
+    if place.goal_id is None:
+        goal = await conversation.store.active(conversation.settings.scope)
+        if goal is None:
+            return "No goal is active."
+    else:
+        goal = await conversation.goals.named(place.goal_id)
+    steps = "".join(f"\n- {step}" for step in next_steps(goal, conversation.settings))
+    return await conversation.shown(goal) + steps
+
+
+async def is_there(conversation: Conversation, uri: str) -> bool:
+    """Whether the scope has what the URI names, so that changes of it can be told."""
+    try:
+        place = parse_uri(uri)
+        if place.goal_id is None:
+            return True
+        return (await conversation.store.get(place.goal_id)).scope == conversation.settings.scope
+    except (InvalidInput, GoalNotFound):
+        return False
+
+
+async def _history(conversation: Conversation, goal: Goal) -> str:
+    events = await conversation.goals.last_events(goal.id, _LAST_EVENTS)
+    earlier = events[0].number - 1 if events else 0
+    lines = [f"Goal {plainly(goal.id)}: {quote(goal.text)}"]
+    lines += [f"{earlier} earlier events are left out."] if earlier else []
+    return "\n".join([*lines, *map(_line, events)])
+
+
+def _line(event: Event) -> str:
+    data: dict[str, Any] = dict(event.data)
+    said = f": {quote(json.dumps(data, ensure_ascii=False))}" if data else ""
+    when = time_to_json(event.at)
+    return f"{event.number}. {when} {event.kind} by {event.actor}, revision {event.revision}{said}"

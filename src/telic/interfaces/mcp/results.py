@@ -1,0 +1,201 @@
+"""What a call answers: for the model as text, for programs as data. Whatever somebody wrote is quoted in both."""
+
+from dataclasses import dataclass
+from typing import Any, Final
+
+import mcp_types as types
+
+from telic.domain.budget import LIMITS
+from telic.domain.errors import GoalError, OutcomeUnknown, StoreError
+from telic.domain.goal import Goal
+from telic.domain.jsonable import time_to_json
+from telic.prompt import quote
+from telic.prompt.block import show_criterion
+from telic.services.replies import Change
+
+_TEXT_OR_NULL: Final = {"type": ["string", "null"]}
+_AMOUNTS: Final = {"type": "object"}
+_GOAL_SCHEMA: Final[dict[str, Any]] = {
+    "type": ["object", "null"],
+    "description": "The goal as it stands. Texts that somebody wrote are JSON strings in quotes, escaped.",
+    "properties": {
+        "id": {"type": "string"},
+        "status": {"type": "string", "enum": ["active", "paused", "completed", "cleared"]},
+        "reason": _TEXT_OR_NULL,
+        "revision": {"type": "integer", "description": "What a report must name."},
+        "text": {"type": "string"},
+        "note": _TEXT_OR_NULL,
+        "criteria": {"type": "array", "items": {"type": "string"}},
+        "budget": _AMOUNTS,
+        "usage": _AMOUNTS,
+        "left": _AMOUNTS,
+        "wake_at": _TEXT_OR_NULL,
+        "wake_signal": _TEXT_OR_NULL,
+        "created_at": {"type": "string"},
+        "updated_at": {"type": "string"},
+        "ended_at": _TEXT_OR_NULL,
+    },
+    "required": ["id", "status", "revision", "text", "criteria", "budget", "usage", "left"],
+}
+OUTCOMES: Final = (
+    "shown",
+    "listed",
+    "none",
+    "created",
+    "recorded",
+    "changed",
+    "unchanged",
+    "refused",
+    "failed",
+    "unknown",
+)
+OUTPUT_SCHEMA: Final[dict[str, Any]] = {
+    "type": "object",
+    "properties": {
+        "outcome": {
+            "type": "string",
+            "enum": list(OUTCOMES),
+            "description": "What became of the call; refused and failed ones changed nothing.",
+        },
+        "goal": _GOAL_SCHEMA,
+        "goals": {"type": "array", "items": {"type": "object"}, "description": "The goals that were listed."},
+        "next_cursor": _TEXT_OR_NULL,
+        "superseded": {"type": ["object", "null"], "description": "The goal that was paused for it."},
+        "changes": {
+            "type": "array",
+            "items": {
+                "type": "object",
+                "properties": {
+                    "goal_id": {"type": "string"},
+                    "name": {"type": "string"},
+                    "before": _TEXT_OR_NULL,
+                    "after": _TEXT_OR_NULL,
+                },
+                "required": ["goal_id", "name", "before", "after"],
+            },
+            "description": "What is different now.",
+        },
+        "next": {"type": "array", "items": {"type": "string"}, "description": "What to do next."},
+        "error": {
+            "type": ["object", "null"],
+            "properties": {
+                "code": {"type": "string"},
+                "message": {"type": "string"},
+                "is_retryable": {"type": "boolean"},
+                "key": _TEXT_OR_NULL,
+            },
+        },
+    },
+    "required": ["outcome", "goal", "changes", "next"],
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Answer:
+    """What became of a call. `text` says it to a model; what others wrote is quoted in it already."""
+
+    outcome: str
+    text: str
+    goal: Goal | None = None
+    goals: tuple[Goal, ...] = ()
+    next_cursor: str | None = None
+    superseded: Goal | None = None
+    changes: tuple[Change, ...] = ()
+    next: tuple[str, ...] = ()
+    error: GoalError | None = None
+
+    def as_result(self) -> types.CallToolResult:
+        """The answer as the protocol carries it."""
+        return types.CallToolResult(
+            content=[types.TextContent(type="text", text=self._whole_text())],
+            structured_content=self._as_dict(),
+            is_error=self.error is not None,
+        )
+
+    def _whole_text(self) -> str:
+        lines = [self.text, *map(_show_change, self.changes)]
+        if self.superseded is not None:
+            lines.append(f"Goal {plainly(self.superseded.id)} was paused for it: {quote(self.superseded.text)}")
+        return "\n".join([*lines, *(f"- {step}" for step in self.next)])
+
+    def _as_dict(self) -> dict[str, Any]:
+        return {
+            "outcome": self.outcome,
+            "goal": self.goal and goal_data(self.goal),
+            "goals": [goal_data(goal) for goal in self.goals],
+            "next_cursor": self.next_cursor,
+            "superseded": self.superseded and goal_data(self.superseded),
+            "changes": [_change_data(change) for change in self.changes],
+            "next": list(self.next),
+            "error": self.error and _error_data(self.error),
+        }
+
+
+def plainly(name: str) -> str:
+    """The name as it is, for whoever must give it back; one that could be mistaken for more comes quoted."""
+    quoted = quote(name)
+    return name if quoted == f'"{name}"' and " " not in name else quoted
+
+
+def goal_data(goal: Goal) -> dict[str, Any]:
+    """The goal as data for a model's host, without its scope; what others wrote is quoted."""
+    usage, budget = goal.usage.as_dict(), goal.budget.as_dict()
+    return {
+        "id": plainly(goal.id),
+        "status": goal.status.value,
+        "reason": goal.reason and goal.reason.value,
+        "revision": goal.revision,
+        "text": quote(goal.text),
+        "note": _quoted(goal.note),
+        "criteria": [show_criterion(criterion) for criterion in goal.criteria],
+        "budget": budget,
+        "usage": usage,
+        "left": {name: max(0, limit - usage[name]) for name in LIMITS if (limit := budget[name]) is not None},
+        "wake_at": time_to_json(goal.wake_at),
+        "wake_signal": _quoted(goal.wake_signal),
+        "created_at": time_to_json(goal.created_at),
+        "updated_at": time_to_json(goal.updated_at),
+        "ended_at": time_to_json(goal.ended_at),
+    }
+
+
+def _quoted(text: str | None) -> str | None:
+    return None if text is None else quote(text)
+
+
+def _change_data(change: Change) -> dict[str, Any]:
+    return {
+        "goal_id": plainly(change.goal_id),
+        "name": change.name,
+        "before": _quoted(change.before),
+        "after": _quoted(change.after),
+    }
+
+
+def _show_change(change: Change) -> str:
+    return f"{change.name}: {_quoted(change.before) or 'none'} → {_quoted(change.after) or 'none'}"
+
+
+def _error_data(error: GoalError) -> dict[str, Any]:
+    key = getattr(error, "key", None)
+    return {
+        "code": error.code,
+        "message": quote(str(error)),
+        "is_retryable": error.retryable,
+        "key": plainly(key) if isinstance(key, str) else None,
+    }
+
+
+def refusal(error: GoalError, goal: Goal | None = None) -> Answer:
+    """What is answered where the call could not be done."""
+    if isinstance(error, OutcomeUnknown):
+        known = (
+            f"It may or may not have been done. Repeat the call with the key {quote(error.key or '')}: it happens once."
+        )
+        return Answer(outcome="unknown", text=f"The store failed: {quote(str(error))}", next=(known,), error=error)
+    if isinstance(error, StoreError):
+        advice = "Nothing was written. " + (
+            "Repeat the call later." if error.retryable else "Tell the user: the goals' store needs attention."
+        )
+        return Answer(outcome="failed", text=f"The store failed: {quote(str(error))}", next=(advice,), error=error)
+    return Answer(outcome="refused", text=f"Nothing changed: {quote(str(error))}", goal=goal, error=error)
