@@ -17,6 +17,7 @@ from benchmarks import (
     sqlite_blocking,
     sqlite_processes,
     start_up,
+    telemetry,
     watching,
 )
 from benchmarks.bench import REPOSITORY, open_bench
@@ -35,6 +36,7 @@ THEMES = {
         watching,
         start_up,
         accounting,
+        telemetry,
         prompt,
         peers,
     )

@@ -110,6 +110,8 @@ so that what disturbs the machine disturbs both. Ratios travel between machines,
 - **claim_due** takes the goal that was served longest ago and lets it go, where every goal of the database is due.
 - **Watching**: a process makes changes at random moments; the time runs from just before it asks for one to when a
   watcher in another process has it. PostgreSQL notifies; SQLite's file is looked at 25 times a second.
+- **Observers**: the same calls on the same file by a store with one and by a store without; spans leave through a batch
+  processor to an exporter that takes them at once.
 - **Peers** do comparable work, not equal work: they have no ledger hash, no history and no budget check. The
   LangGraph store reads a record, adds to its counters and puts it back, which loses updates when two do it at once.
 """

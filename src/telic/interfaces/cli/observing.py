@@ -5,7 +5,6 @@ import os
 import sys
 from collections.abc import Callable, Mapping
 from contextlib import suppress
-from importlib.util import find_spec
 from typing import Any, Final
 
 import click
@@ -53,9 +52,9 @@ def observe(context: click.Context, log_level: str | None, log_format: str, tele
         context.call_on_close(_log(log_level, log_format))
     if telemetry:
         context.obj = _telemetry()
-    elif telemetry is None and _is_asked_for(os.environ) and _is_installed():
+    elif telemetry is None and _is_asked_for(os.environ):
         # Variables may be meant for other programs: they make no command fail.
-        with suppress(GoalError):
+        with suppress(GoalError, click.UsageError):
             context.obj = _telemetry()
     if context.obj is None and log_level is not None:
         from telic.services.observe.lines import Logging
@@ -84,10 +83,6 @@ def _is_asked_for(environment: Mapping[str, str]) -> bool:
     if environment.get("OTEL_SDK_DISABLED", "").lower() == "true":
         return False
     return any(environment.get(name, "none") not in ("", "none") for name in _ASKING)
-
-
-def _is_installed() -> bool:
-    return find_spec("opentelemetry") is not None and find_spec("opentelemetry.sdk") is not None
 
 
 def _telemetry() -> Observer:

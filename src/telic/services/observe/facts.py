@@ -3,16 +3,27 @@
 from dataclasses import dataclass
 
 from telic.domain.events import EventKind, Turn
-from telic.domain.goal import Goal
+from telic.domain.goal import Goal, GoalStatus, Reason
 from telic.domain.hold import Hold
+from telic.storage.operations.census import STATUS_OF
 
 
 @dataclass(frozen=True, slots=True)
 class StatusSet:
-    """The goal has the status that an event of this kind gives; `goal` is as that event left it."""
+    """The goal has the status that an event of this kind gives."""
 
     goal: Goal
     kind: EventKind
+
+    @property
+    def status(self) -> GoalStatus:
+        """The status since then."""
+        return STATUS_OF[self.kind]
+
+    @property
+    def reason(self) -> Reason | None:
+        """Why it has that status; an active goal needs no reason."""
+        return None if self.status is GoalStatus.ACTIVE else self.goal.reason
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,7 +7,6 @@ from opentelemetry.metrics import CallbackOptions, Meter, Observation
 
 from telic.domain.budget import turns_of
 from telic.domain.errors import BudgetExceeded, HoldLost, LeaseLost
-from telic.domain.events import EventKind
 from telic.services.observe import attributes as names
 from telic.services.observe.facts import EventsReceived, Fact, HoldMoved, LeaseRanOut, StatusSet, TurnCounted
 from telic.services.observe.observer import Check, StoreCall
@@ -74,9 +73,9 @@ class Instruments:
     def happened(self, fact: Fact) -> None:
         """The fact is counted."""
         match fact:
-            case StatusSet(goal, kind):
-                reason = {} if goal.reason is None or kind is EventKind.RESUMED else {names.REASON: goal.reason.value}
-                self._changes.add(1, {names.EVENT: kind.value, **reason})
+            case StatusSet():
+                reason = {} if fact.reason is None else {names.REASON: fact.reason.value}
+                self._changes.add(1, {names.EVENT: fact.kind.value, **reason})
             case TurnCounted():
                 self._count_turn(fact)
             case HoldMoved(hold):

@@ -157,7 +157,7 @@ def _turn_line(turn: AgentTurn) -> Line:
 def _fact_line(fact: Fact) -> Line:
     match fact:
         case StatusSet(goal, kind):
-            return _line(kind.value, goal, status=goal.status.value, reason=goal.reason and goal.reason.value)
+            return _line(kind.value, goal, status=fact.status.value, reason=fact.reason and fact.reason.value)
         case TurnCounted(goal, turn):
             tokens: dict[str, Value] = {**turn.usage.as_dict()}
             return _line("usage", goal, kind=turn.kind.value, model=turn.model, **tokens)

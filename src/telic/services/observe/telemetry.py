@@ -23,7 +23,6 @@ from telic.services.observe.facts import Fact, StatusSet
 from telic.services.observe.instruments import Instruments
 from telic.services.observe.lines import Logging
 from telic.services.observe.observer import AgentTurn, Check, StoreCall, Work
-from telic.storage.operations.census import STATUS_OF
 
 Attributes = Mapping[str, str | int]
 
@@ -72,7 +71,7 @@ class OpenTelemetry(Logging):
                 attributes = {names.OPERATION: names.INVOKE_AGENT, names.TURN: work.number, names.STEP: work.step}
                 attributes = {**attributes, **self._goal(work.goal)}
             case Check():
-                kind, name, attributes = SpanKind.INTERNAL, "telic.verification", self._goal(work.goal)
+                kind, name, attributes = SpanKind.INTERNAL, "telic.check", self._goal(work.goal)
             case _:
                 return
         span = self._tracer.start_span(name, kind=kind, attributes=attributes)
@@ -164,9 +163,9 @@ def _change(fact: StatusSet) -> dict[str, str | int]:
         names.STATE_VERSION: str(goal.revision),
         names.CHANGED_KEY_COUNT: 1 if fact.kind is EventKind.CREATED else 2,
         names.EVENT: fact.kind.value,
-        names.STATUS: STATUS_OF[fact.kind].value,
+        names.STATUS: fact.status.value,
     }
-    return known if goal.reason is None else known | {names.REASON: goal.reason.value}
+    return known if fact.reason is None else known | {names.REASON: fact.reason.value}
 
 
 def _outcome_of(turn: AgentTurn) -> dict[str, str | int]:
