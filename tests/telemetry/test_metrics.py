@@ -194,18 +194,31 @@ async def test_goals_are_counted_by_status_whoever_changes_them(location: str, t
         for number in range(10):
             other.create("before", scope=f"s{number}")
         async with telic.connect_async(location, observer=telescope.observer):
-            for _ in range(25):
+            for number in range(30):
+                other.create("more", scope=f"r{number}")
                 for _ in range(chance.randrange(8)):
                     _move(other, chance, clock)
                 assert gauge(telescope) == counted(other)
         assert gauge(telescope) == {}
+        assert _steps(other) >= {"created paused", "paused paused", "paused cleared", "resumed cleared"}
     assert len(telescope.spans) == 0
+
+
+def _steps(store: telic.GoalStore) -> set[str]:
+    """Which changes of status came after which."""
+    last: dict[str, str] = {}
+    found = set()
+    for each in store.events():
+        kind = each.event.kind.value
+        if kind in ("created", "paused", "resumed", "completed", "cleared"):
+            found.add(f"{last.get(each.event.goal_id)} {kind}")
+            last[each.event.goal_id] = kind
+    return found
 
 
 def _move(store: telic.GoalStore, chance: random.Random, clock: FakeClock) -> None:
     clock.advance(1)
-    goals = store.list(limit=1000).goals
-    goal = chance.choice(goals)
+    goal = chance.choice([goal for goal in store.list(limit=1000).goals if not goal.is_finished])
     wake = {"wake_at": telic.Instant(clock.now() + chance.randrange(1, 4) * 1_000_000)}
     moves = [
         lambda: store.create("new", scope=goal.scope),

@@ -1,5 +1,6 @@
 """Drivers that are observed: they pass every call on, and say what became of it."""
 
+import asyncio
 from collections.abc import Callable
 from typing import Any, Final, TypeVar
 
@@ -152,5 +153,5 @@ class AsyncObservedDriver:
 
     async def close(self) -> None:
         """See `Driver.close`."""
-        self._watcher.close()
+        await asyncio.to_thread(self._watcher.close)
         await self._driver.close()

@@ -108,31 +108,12 @@ class OpenTelemetry(Logging):
             self._instruments.checked(work)
 
     def _close(self, open_: _Open, work: Work) -> None:
-        span = open_.span
         try:
-            if work.goal_id is not None:
-                span.set_attribute(names.GOAL, work.goal_id)
-            for fact in work.facts:
-                if isinstance(fact, StatusSet):
-                    span.add_event(names.STATE_CHANGED, _change(fact))
-            self._describe(span, work)
-            code = work.error_code
-            if code is not None:
-                # The code alone: a message may quote what somebody wrote.
-                span.set_attribute(names.ERROR, code)
-                span.set_status(Status(StatusCode.ERROR, code))
+            if open_.span.is_recording():
+                _describe(open_.span, work)
         finally:
             context.detach(open_.token)
-            span.end()
-
-    def _describe(self, span: Span, work: Work) -> None:
-        if isinstance(work, AgentTurn):
-            span.set_attributes(_outcome_of(work))
-        elif isinstance(work, Check) and work.found is not None:
-            span.set_attribute(names.OUTCOME, work.found.outcome.value)
-            for verdict in work.found.verdicts:
-                kind = work.goal.criteria[verdict.index].kind.value
-                span.add_event(names.EVALUATION, _evaluation(verdict, kind))
+            open_.span.end()
 
     def _goal(self, goal: Goal) -> dict[str, str | int]:
         known: dict[str, str | int] = {names.GOAL: goal.id, names.REVISION: goal.revision}
@@ -154,6 +135,25 @@ class OpenTelemetry(Logging):
                 Observation(goals, {names.STATUS: status.value, names.STORE: store}) for status, goals in counts.items()
             ]
         return [each for observations in found.values() for each in observations]
+
+
+def _describe(span: Span, work: Work) -> None:
+    if work.goal_id is not None:
+        span.set_attribute(names.GOAL, work.goal_id)
+    for fact in work.facts:
+        if isinstance(fact, StatusSet):
+            span.add_event(names.STATE_CHANGED, _change(fact))
+    if isinstance(work, AgentTurn):
+        span.set_attributes(_outcome_of(work))
+    elif isinstance(work, Check) and work.found is not None:
+        span.set_attribute(names.OUTCOME, work.found.outcome.value)
+        for verdict in work.found.verdicts:
+            span.add_event(names.EVALUATION, _evaluation(verdict, work.goal.criteria[verdict.index].kind.value))
+    code = work.error_code
+    if code is not None:
+        # The code alone: a message may quote what somebody wrote.
+        span.set_attribute(names.ERROR, code)
+        span.set_status(Status(StatusCode.ERROR, code))
 
 
 def _change(fact: StatusSet) -> dict[str, str | int]:
