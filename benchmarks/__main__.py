@@ -18,6 +18,7 @@ from benchmarks import (
     sqlite_blocking,
     sqlite_processes,
     start_up,
+    telemetry,
     watching,
 )
 from benchmarks.bench import REPOSITORY, open_bench
@@ -36,6 +37,7 @@ THEMES = {
         watching,
         start_up,
         accounting,
+        telemetry,
         prompt,
         protocol,
         peers,

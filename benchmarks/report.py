@@ -112,6 +112,8 @@ so that what disturbs the machine disturbs both. Ratios travel between machines,
   watcher in another process has it. PostgreSQL notifies; SQLite's file is looked at 25 times a second.
 - **MCP**: requests go through pipes one at a time, and the time runs from the write of one to the end of its answer.
   The bare server is the SDK's own, on its own transport, with one tool that gives back a short text.
+- **Observers**: the same calls on the same file by a store with one and by a store without; spans leave through a batch
+  processor to an exporter that takes them at once.
 - **Peers** do comparable work, not equal work: they have no ledger hash, no history and no budget check. The
   LangGraph store reads a record, adds to its counters and puts it back, which loses updates when two do it at once.
 """

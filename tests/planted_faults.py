@@ -16,6 +16,7 @@ ROOT = Path(__file__).parents[1]
 SQL = "src/telic/storage/sql"
 PROMPT = "src/telic/prompt"
 ACCOUNTING = "src/telic/services/accounting"
+OBSERVE = "src/telic/services/observe"
 LOOP = "tests/loop_driver"
 BOTH = ("sqlite", "postgres")
 
@@ -651,6 +652,55 @@ FAULTS = (
         "return None if text is None else quote(text)",
         "return text",
         "tests/interfaces/mcp/test_tools.py -k hostile",
+    ),
+    Fault(
+        "a turn that was recorded before is counted again",
+        (f"{OBSERVE}/writes.py",),
+        "if turn.at < _called_at(parameters):",
+        "if False:",
+        "tests/telemetry/test_metrics.py -k 'counted_once and sqlite'",
+    ),
+    Fault(
+        "a goal that is paused anew is counted as if it had been active",
+        ("src/telic/storage/operations/census.py",),
+        'row = await tx.maybe("events.kind_before", {"id": event.goal_id, "number": event.number})',
+        'row = ("created",)',
+        "tests/telemetry/test_metrics.py -k 'whoever_changes and sqlite'",
+    ),
+    Fault(
+        "the words of an error are exported",
+        (f"{OBSERVE}/telemetry.py",),
+        "Status(StatusCode.ERROR, code)",
+        "Status(StatusCode.ERROR, str(work.error))",
+        "tests/telemetry/test_loop.py -k 'failed_turn and sqlite'",
+    ),
+    Fault(
+        "what observes fails into the call",
+        (f"{OBSERVE}/observer.py",),
+        "        return True",
+        "        return False",
+        "tests/telemetry/test_calls.py -k 'may_fail and sqlite'",
+    ),
+    Fault(
+        "a clock that is ahead makes the feed's lag negative",
+        (f"{OBSERVE}/drivers.py",),
+        "max(0, self._now() - oldest)",
+        "self._now() - oldest",
+        "tests/telemetry/test_metrics.py -k 'never_negative and sqlite'",
+    ),
+    Fault(
+        "a line of the log shows a password",
+        (f"{OBSERVE}/lines.py",),
+        "name: without_secrets(value) if",
+        "name: value if",
+        "tests/telemetry/test_lines.py -k 'password'",
+    ),
+    Fault(
+        "goals' texts are exported unasked",
+        (f"{OBSERVE}/telemetry.py",),
+        "if self._records_text else known",
+        "if True else known",
+        "tests/telemetry/test_calls.py -k 'only_when_asked'",
     ),
 )
 

@@ -60,6 +60,7 @@ from telic.services.store import GoalStore
 from telic.storage.options import Durability
 
 if TYPE_CHECKING:
+    from telic import observe as observe
     from telic.domain.decision import LoopPolicy
     from telic.loop.driver import GoalLoop
     from telic.loop.settings import LoopSettings
@@ -167,6 +168,8 @@ def __getattr__(name: str) -> object:
         "LoopSettings": "telic.loop.settings",
         "Verifier": "telic.loop.verification.verifier",
     }
+    if name == "observe":
+        return import_module("telic.observe")
     if name not in places:
         raise AttributeError(f"module 'telic' has no attribute {name!r}")
     return getattr(import_module(places[name]), name)

@@ -33,3 +33,10 @@ async def waiting() -> None:
     opened = await telic.connect_async("goals.db")
     assert_type(opened, telic.AsyncGoalStore)
     await opened.close()
+
+
+def observed() -> None:
+    with telic.connect("goals.db", observer=telic.observe.OpenTelemetry(records_text=True)) as store:
+        assert_type(store, telic.GoalStore)
+        assert_type(store.observer, telic.observe.Observer)
+    telic.connect_async("goals.db", observer=telic.observe.Logging())

@@ -14,6 +14,7 @@ from telic.loop.heartbeat import Stopped
 from telic.loop.progress_report import Happening
 from telic.loop.verification.evidence import Work
 from telic.loop.verification.verifier import Verifier
+from telic.services.observe.observer import Check
 
 
 class Checker:
@@ -32,6 +33,10 @@ class Checker:
             Stopped, StaleUpdate: the goal was changed meanwhile; no verdict was recorded, but its judges are billed.
             LeaseLost: as `Heartbeat.guard`; nothing was recorded.
         """
+        with self._drive.observer.check(goal) as seen:
+            await self._check(goal, state, seen)
+
+    async def _check(self, goal: Goal, state: LoopState, seen: Check) -> None:
         drive, heard = self._drive, list[Verdict]()
         drive.tell(Happening.CHECKING, goal, state)
         approvals = await drive.patiently(lambda: drive.store.approvals(goal.id))
@@ -43,7 +48,7 @@ class Checker:
         try:
             work = Work(text=state.work, tool_output_tail=state.tool_output)
             verifying = self._verifier.verify(goal, work, approvals=approvals, on_verdict=hear)
-            found = await drive.heart.guard(verifying, goal)
+            seen.found = found = await drive.heart.guard(verifying, goal)
             after = after_verification(state, found, drive.policy, drive.now())
             checked = await self._record(goal, state, found, after)
         except (Stopped, StaleUpdate):

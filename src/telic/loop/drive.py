@@ -15,6 +15,7 @@ from telic.loop.progress_report import Happening, Listener, Progress
 from telic.loop.settings import LoopSettings
 from telic.services.async_store import AsyncGoalStore
 from telic.services.loop_records import LoopRecords
+from telic.services.observe.observer import Observer
 
 T = TypeVar("T")
 
@@ -77,6 +78,11 @@ class Drive:
     def now(self) -> Instant:
         """The present instant."""
         return self.clock.now()
+
+    @property
+    def observer(self) -> Observer:
+        """What observes the store, and so its loops."""
+        return self.store.observer
 
     def seconds_until(self, instant: int) -> float:
         """Seconds from now, not below 0."""

@@ -3,12 +3,13 @@
 import asyncio
 import time
 from collections.abc import Coroutine
-from typing import Any, TypeVar
+from typing import Any, Final, TypeVar
 
 from telic.domain.errors import LeaseLost, OutcomeUnknown, StoreBusy, StoreUnavailable
 from telic.domain.goal import Goal
 from telic.domain.lease import Lease
 from telic.services.async_store import AsyncGoalStore
+from telic.services.observe.facts import LeaseRanOut
 
 T = TypeVar("T")
 
@@ -18,6 +19,8 @@ PASSING = (StoreBusy, StoreUnavailable, OutcomeUnknown)
 
 class Stopped(Exception):
     """Somebody stopped or changed the goal while work on it went on; the work was cancelled."""
+
+    code: Final = "stopped"
 
     def __init__(self, goal: Goal) -> None:
         super().__init__(f"goal {goal.id} is {goal.status} at revision {goal.revision}")
@@ -95,6 +98,7 @@ class Heartbeat:
         finally:
             renewal.cancel()
         if self.has_run_out:
+            self._store.observer.tell(LeaseRanOut(self.lease.goal))
             raise LeaseLost("the store was away for longer than the lease lasts")
 
     async def rest(self, seconds: float, goal: Goal) -> None:

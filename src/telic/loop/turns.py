@@ -19,6 +19,7 @@ from telic.loop.progress_report import Happening
 from telic.loop.prompts import turn_prompt
 from telic.loop.workspace import observe_workspace
 from telic.services.loop_records import TurnHold
+from telic.services.observe.observer import AgentTurn
 
 _MARGIN_SECONDS: Final = 60.0
 _MEMORY_OF_SILENCE: Final = "the rest of the budget is held by others, or by turns whose usage is unknown"
@@ -55,17 +56,25 @@ class TurnTaker:
                 cost.
             LeaseLost: another worker may have the goal; nothing was recorded.
         """
+        with self._drive.observer.turn(goal, state.turns + 1, step) as seen:
+            await self._take(step, goal, state, seen)
+
+    async def _take(self, step: Step, goal: Goal, state: LoopState, seen: AgentTurn) -> None:
         hold = await self._hold(goal, state)
         if hold is None:
             return
         request = await self._request(step, goal, state)
         self._drive.tell(Happening.TURN_BEGAN, goal, state, step)
         turn = _Turn(step, goal, state, hold, time.monotonic_ns())
+        seen.outcome = "cut_off"
         try:
             report = await self._drive.heart.guard(_report_of(self._agent, request), goal)
         except AgentFailure as error:
+            seen.ended("failed", usage_of(error), None, error)
             await self._record_failure(turn, error)
         else:
+            outcome = "quota_reached" if report.quota is not None else report.claim.value
+            seen.ended(outcome, report.usage, report.model)
             await self._record(turn, report)
 
     async def _hold(self, goal: Goal, state: LoopState) -> str | None:

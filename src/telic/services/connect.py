@@ -1,16 +1,22 @@
 """How a store is opened."""
 
 from collections.abc import Coroutine, Generator
+from dataclasses import replace
 from pathlib import Path
 from types import TracebackType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from telic.domain.clock import Clock
 from telic.services.async_store import AsyncGoalStore
 from telic.services.context import Context
+from telic.services.observe.observer import Observer
 from telic.services.store import GoalStore
-from telic.storage.connect import open_async_driver, open_driver
+from telic.storage.connect import is_shared, open_async_driver, open_driver, system_of
 from telic.storage.options import Durability, OpenOptions
+from telic.storage.transaction import AsyncDriver, Driver
+
+if TYPE_CHECKING:
+    from telic.services.observe.drivers import Watcher
 
 
 def connect(
@@ -23,13 +29,15 @@ def connect(
     notification_url: str | None = None,
     model_may_create: bool = False,
     clock: Clock | None = None,
+    observer: Observer | None = None,
 ) -> GoalStore:
     """An open store: a path or `sqlite:///…` for SQLite, `postgresql://…` for PostgreSQL, its schema up to date.
 
     No call lasts longer than `timeout_seconds` without an answer. With `create` off, a missing database is an
     error. Behind a pooler in transaction mode, `notification_url` leads past it to the server, for notifications of
     changes; without one the store looks for changes twice a second. `model_may_create` lets `Actor.MODEL` create
-    goals in scopes that have no unfinished one.
+    goals in scopes that have no unfinished one. `observer` sees every call, from `telic.observe`; without one, calls
+    are made as if there were none.
 
     Raises:
         StoreMisconfigured, StoreUnavailable, StoreCorrupt, SchemaMismatch, StoreBusy: nothing was written.
@@ -41,7 +49,9 @@ def connect(
         pool_size=pool_size,
         notification_url=notification_url,
     )
-    return GoalStore(open_driver(location, options), Context(clock, model_may_create))
+    context = Context(clock, model_may_create, observer)
+    driver = open_driver(location, options)
+    return GoalStore(driver if observer is None else _observed(driver, location, options, context), context)
 
 
 class _Connecting:
@@ -73,6 +83,7 @@ def connect_async(
     notification_url: str | None = None,
     model_may_create: bool = False,
     clock: Clock | None = None,
+    observer: Observer | None = None,
 ) -> _Connecting:
     """An open async store, awaited or entered with `async with`; otherwise as `connect`."""
     options = OpenOptions(
@@ -84,6 +95,31 @@ def connect_async(
     )
 
     async def opening() -> AsyncGoalStore:
-        return AsyncGoalStore(await open_async_driver(location, options), Context(clock, model_may_create))
+        context = Context(clock, model_may_create, observer)
+        driver = await open_async_driver(location, options)
+        if observer is not None:
+            driver = _async_observed(driver, location, options, context)
+        return AsyncGoalStore(driver, context)
 
     return _Connecting(opening())
+
+
+def _observed(driver: Driver, location: str | Path, options: OpenOptions, context: Context) -> Driver:
+    from telic.services.observe.drivers import ObservedDriver
+
+    return ObservedDriver(driver, _watcher(location, options, context))
+
+
+def _async_observed(driver: AsyncDriver, location: str | Path, options: OpenOptions, context: Context) -> AsyncDriver:
+    from telic.services.observe.drivers import AsyncObservedDriver
+
+    return AsyncObservedDriver(driver, _watcher(location, options, context))
+
+
+def _watcher(location: str | Path, options: OpenOptions, context: Context) -> "Watcher":
+    from telic.services.observe.census import Census
+    from telic.services.observe.drivers import Watcher
+
+    own = replace(options, create=False, pool_size=1)
+    census = Census(lambda: open_driver(location, own)) if is_shared(location) else None
+    return Watcher(context.observer, system_of(location), context.now, census)

@@ -10,6 +10,7 @@ from telic.domain.errors import InvalidInput
 from telic.domain.goal import Actor
 from telic.domain.ids import new_goal_id, new_key
 from telic.domain.lease import Lease
+from telic.services.observe.observer import UNOBSERVED, Observer
 from telic.storage.operations.call import Call
 from telic.storage.operations.goals import NewGoal
 
@@ -17,9 +18,10 @@ from telic.storage.operations.goals import NewGoal
 class Context:
     """Turns a method's arguments into the values that operations take."""
 
-    def __init__(self, clock: Clock | None, model_may_create: bool) -> None:
+    def __init__(self, clock: Clock | None, model_may_create: bool, observer: Observer | None = None) -> None:
         self._clock = clock or SystemClock()
         self._model_may_create = model_may_create
+        self.observer = UNOBSERVED if observer is None else observer
         self._numbers = itertools.count(1)
         self.calls = 0
         """Another number after every mutating call: a watcher may have to wait to hear of its own process's."""

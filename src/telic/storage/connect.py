@@ -8,6 +8,7 @@ from telic.domain.errors import StoreMisconfigured
 from telic.storage.options import OpenOptions
 from telic.storage.transaction import AsyncDriver, Driver
 
+IN_MEMORY: Final = ":memory:"
 _POSTGRES_SCHEMES: Final = ("postgresql", "postgres")
 
 
@@ -37,6 +38,16 @@ async def open_async_driver(location: str | Path, options: OpenOptions) -> Async
     from telic.storage.drivers.sqlite_async import AsyncSqliteDriver
 
     return await asyncio.to_thread(AsyncSqliteDriver, sqlite_path(location), options)
+
+
+def system_of(location: str | Path) -> str:
+    """What the location's database is called in OpenTelemetry's words."""
+    return "postgresql" if _names_postgres(location) else "sqlite"
+
+
+def is_shared(location: str | Path) -> bool:
+    """Whether another connection to the location finds the same database, which one in memory does not."""
+    return _names_postgres(location) or str(sqlite_path(location)) != IN_MEMORY
 
 
 def _names_postgres(location: str | Path) -> bool:

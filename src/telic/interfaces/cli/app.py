@@ -23,17 +23,21 @@ from telic.interfaces.cli import (
 )
 from telic.interfaces.cli import run as running
 from telic.interfaces.cli.failures import EXIT_INTERRUPTED, failure
+from telic.interfaces.cli.observing import observe, observing_options
 from telic.interfaces.cli.terminal import ReaderGone, Terminal
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
 @click.version_option(package_name="telic")
-def telic() -> None:
+@observing_options
+@click.pass_context
+def telic(context: click.Context, log_level: str | None, log_format: str, telemetry: bool | None) -> None:
     """Durable goals for AI agents.
 
     Goals live in one SQLite file, or in PostgreSQL; every change is guarded and kept in the goal's history. Where
     an ID is asked for, the first 8 or more characters of one do; without one, the scope's active goal is meant.
     """
+    observe(context, log_level, log_format, telemetry)
 
 
 for module in (goals, moves, running, worker, approvals, history, sharing, usage, watch, transfer, hook, install, mcp):

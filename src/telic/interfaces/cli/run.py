@@ -100,7 +100,7 @@ class _Run:
 
     async def _drive(self, goal: Goal) -> tuple[Goal, int | None]:
         options, session = self._options, self._session
-        async with connect_async(session.place, create=False) as store:
+        async with connect_async(session.place, create=False, observer=session.observer) as store:
             loop = GoalLoop(
                 store=store,
                 agent=self._agent,

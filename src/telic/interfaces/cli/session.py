@@ -11,9 +11,11 @@ import click
 
 from telic.domain.errors import GoalNotFound, InvalidInput
 from telic.domain.goal import DEFAULT_SCOPE, Actor, Goal, GoalStatus
+from telic.interfaces.cli.observing import observer_of
 from telic.interfaces.cli.render import show_goal
 from telic.interfaces.cli.terminal import ReaderGone, Terminal
 from telic.services.connect import connect
+from telic.services.observe.observer import Observer
 from telic.services.store import GoalStore
 
 Function = Callable[..., int | None]
@@ -37,6 +39,7 @@ class Session:
     actor: Actor
     terminal: Terminal
     creates: bool = False
+    observer: Observer | None = None
 
     @cached_property
     def place(self) -> str:
@@ -48,7 +51,7 @@ class Session:
         """The open store; a missing one is made only by commands that write new goals."""
         if self.creates and self.location is not None and "://" not in self.location:
             Path(self.location).parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        return connect(self.place, create=self.creates)
+        return connect(self.place, create=self.creates, observer=self.observer)
 
     def close(self) -> None:
         """The store, if opened, is closed."""
@@ -99,8 +102,8 @@ def command(*, creates: bool = False, actor: Actor = Actor.USER) -> Callable[[Fu
     def decorate(function: Function) -> Function:
         @wraps(function)
         def call(store: str | None, scope: str, actor: str, as_json: bool, **arguments: Any) -> int | None:
-            session = Session(store, scope, Actor(actor), Terminal(as_json=as_json), creates)
             context = click.get_current_context()
+            session = Session(store, scope, Actor(actor), Terminal(as_json=as_json), creates, observer_of(context))
             context.call_on_close(session.close)
             try:
                 return function(session, **arguments)

@@ -101,7 +101,7 @@ class _Work:
         return 0
 
     async def _work(self, concurrency: int) -> None:
-        async with connect_async(self.session.place, create=False) as store:
+        async with connect_async(self.session.place, create=False, observer=self.session.observer) as store:
             worker = Worker(
                 store=store,
                 make_loop=lambda goal: self._loop(store, goal),

@@ -268,6 +268,18 @@ SELECT {event_columns} FROM events WHERE goal_id = :id AND number > :after ORDER
 -- statement: events.before
 SELECT {event_columns} FROM events WHERE goal_id = :id AND number < :before ORDER BY number DESC LIMIT :limit
 
+-- statement: events.kind_before
+-- The event that gave the goal the status it had before the event of this number.
+SELECT kind FROM events WHERE goal_id = :id AND number < :number
+AND (kind = 'created' OR kind = 'resumed' OR kind = 'paused') ORDER BY number DESC LIMIT 1
+
+-- statement: feed.census
+-- Of one moment, as one statement is; the last row says up to where the feed was at that moment.
+WITH bounds AS ({feed_bounds})
+SELECT status, COUNT(*), NULL, NULL FROM goals GROUP BY status
+UNION ALL
+SELECT NULL, NULL, upper_bound, id FROM bounds, store_identity
+
 -- statement: loop.get
 SELECT state FROM loop_states WHERE goal_id = :id
 

@@ -1,0 +1,47 @@
+"""What observes a store, given to `telic.connect`: `OpenTelemetry`, `Logging` alone, or an `Observer` of one's own."""
+
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+from telic.services.observe.facts import EventsReceived, Fact, HoldMoved, LeaseRanOut, StatusSet, TurnCounted
+from telic.services.observe.lines import LineForm, LineFormatter, Logging
+from telic.services.observe.observer import AgentTurn, Check, Observer, StoreCall, Work
+
+if TYPE_CHECKING:
+    from telic.services.observe.telemetry import OpenTelemetry
+
+__all__ = [
+    "AgentTurn",
+    "Check",
+    "EventsReceived",
+    "Fact",
+    "HoldMoved",
+    "LeaseRanOut",
+    "LineForm",
+    "LineFormatter",
+    "Logging",
+    "Observer",
+    "OpenTelemetry",
+    "StatusSet",
+    "StoreCall",
+    "TurnCounted",
+    "Work",
+]
+
+
+def __getattr__(name: str) -> object:
+    """OpenTelemetry is imported when it is first asked for.
+
+    Raises:
+        ModuleNotFoundError: its package is not installed.
+    """
+    if name != "OpenTelemetry":
+        raise AttributeError(f"module 'telic.observe' has no attribute {name!r}")
+    try:
+        return import_module("telic.services.observe.telemetry").OpenTelemetry
+    except ModuleNotFoundError as error:
+        if (error.name or "").partition(".")[0] != "opentelemetry":
+            raise
+        raise ModuleNotFoundError(
+            "telic.observe.OpenTelemetry needs its extra: pip install 'telic[telemetry]'", name=error.name
+        ) from error

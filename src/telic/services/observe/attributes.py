@@ -1,0 +1,38 @@
+"""The names in spans and metrics: OpenTelemetry's where it has one, else below `telic.`."""
+
+from typing import Final
+
+SYSTEM: Final = "db.system.name"
+CALL: Final = "db.operation.name"
+ERROR: Final = "error.type"
+DURATION: Final = "db.client.operation.duration"
+
+OPERATION: Final = "gen_ai.operation.name"
+INVOKE_AGENT: Final = "invoke_agent"
+RESPONSE_MODEL: Final = "gen_ai.response.model"
+INPUT_TOKENS: Final = "gen_ai.usage.input_tokens"
+CACHED_INPUT_TOKENS: Final = "gen_ai.usage.cache_read.input_tokens"
+OUTPUT_TOKENS: Final = "gen_ai.usage.output_tokens"
+REASONING_TOKENS: Final = "gen_ai.usage.reasoning.output_tokens"
+DIRECTION: Final = "gen_ai.token.type"
+EVALUATION: Final = "gen_ai.evaluation.result"
+EVALUATION_NAME: Final = "gen_ai.evaluation.name"
+EVALUATION_LABEL: Final = "gen_ai.evaluation.score.label"
+
+STATE_CHANGED: Final = "gen_ai.execution.state.changed"
+CHANGED_KEY_COUNT: Final = "gen_ai.execution.state.changed_key.count"
+STATE_VERSION: Final = "gen_ai.execution.state.version"
+
+GOAL: Final = "telic.goal.id"
+STATUS: Final = "telic.goal.status"
+REASON: Final = "telic.goal.reason"
+REVISION: Final = "telic.goal.revision"
+TEXT: Final = "telic.goal.text"
+EVENT: Final = "telic.goal.event"
+STORE: Final = "telic.store.id"
+KIND: Final = "telic.usage.kind"
+HOLD: Final = "telic.hold.state"
+TURN: Final = "telic.turn.number"
+STEP: Final = "telic.turn.step"
+OUTCOME: Final = "telic.outcome"
+CRITERION: Final = "telic.criterion.index"
