@@ -15,6 +15,7 @@ from telic.interfaces.cli import (
     install,
     moves,
     sharing,
+    top,
     transfer,
     usage,
     watch,
@@ -35,7 +36,7 @@ def telic() -> None:
     """
 
 
-for module in (goals, moves, running, worker, approvals, history, sharing, usage, watch, transfer, hook, install):
+for module in (goals, moves, running, worker, approvals, history, sharing, usage, watch, top, transfer, hook, install):
     for command in module.COMMANDS:
         telic.add_command(command)
 
