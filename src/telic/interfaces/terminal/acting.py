@@ -132,6 +132,7 @@ class ActingScreen(Screen[None]):
         if intent is None:
             return
         live = self.host.live
+        self.tell(f"{operation}: the store is asked")
         try:
             await carry_out(live.store, intent)
         except GoalError as error:

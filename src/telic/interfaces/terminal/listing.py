@@ -28,8 +28,7 @@ from telic.services.reply_text import show_age
 
 PAGE_ROWS: Final = 100
 _PAGES_REMEMBERED: Final = 10_000
-_LEAST_TEXT_WIDTH: Final = 16
-_LEAST_WIDTH: Final = 20
+_LEAST_TEXT_WIDTH: Final = 8
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +55,7 @@ COLUMNS: Final = (
     Column("budget", 12, 0, _budget),
     Column("tokens", 14, 120, lambda row, _: show_amount("tokens", row.goal.tokens_used), is_number=True),
     Column("turns", 8, 110, lambda row, _: show_amount("turns", row.goal.turns_used), is_number=True),
-    Column("age", 5, 0, lambda row, listing: show_age(listing.at - row.goal.created_at), is_number=True),
+    Column("age", 5, 50, lambda row, listing: show_age(listing.at - row.goal.created_at), is_number=True),
     Column("changed", 8, 110, lambda row, listing: show_age(listing.at - row.goal.updated_at), is_number=True),
     Column("driven by", 13, 60, lambda row, _: row.holder or ""),
     Column("scope", 12, 45, lambda row, _: row.goal.scope),

@@ -29,8 +29,8 @@ from telic.services.overview import DetailsReader, GoalDetails, budget_uses, usa
 from telic.services.reply_text import describe_event, show_age
 
 _MOST_TEXT_LINES: Final = 60
-_MOST_TEXT_CHARS: Final = 4_000
-_MOST_NOTE_CHARS: Final = 1_000
+_MOST_TEXT_CHARS: Final = 2_000
+_MOST_LINE_CHARS: Final = 500
 _MOST_EVIDENCE_LINES: Final = 200
 _MOST_COLUMNS: Final = 200
 
@@ -123,7 +123,7 @@ class GoalScreen(ActingScreen):
         ages = f"{show_age(details.at - goal.created_at)} old, changed {show_age(details.at - goal.updated_at)} ago"
         facts = [f"scope {goal.scope} · {ages}"]
         if goal.note:
-            facts.append(f"note: {goal.note[:_MOST_NOTE_CHARS]}")
+            facts.append(f"note: {goal.note}")
         if goal.is_waiting:
             facts.append(f"wakes {waking(goal)}")
         return Content.assemble((full_standing(goal), f"bold ${COLOURS[goal.status]}"), "\n", _lines(facts))
@@ -151,7 +151,11 @@ class GoalScreen(ActingScreen):
 
 
 def _lines(lines: Sequence[str] | Iterator[str]) -> Content:
-    return Content("\n".join(literal(line) for line in lines))
+    return Content("\n".join(literal(_bounded(line)) for line in lines))
+
+
+def _bounded(line: str) -> str:
+    return line if len(line) <= _MOST_LINE_CHARS else line[: _MOST_LINE_CHARS - 1] + "…"
 
 
 def _history(details: GoalDetails) -> list[str]:
