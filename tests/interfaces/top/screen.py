@@ -72,7 +72,6 @@ async def running(
     place: str,
     *,
     size: tuple[int, int] = (80, 24),
-    store: AsyncGoalStore | None = None,
     **options: Any,
 ) -> AsyncIterator[Top]:
     """The application on the store, its list shown."""
@@ -80,8 +79,9 @@ async def running(
     async def open_store() -> AsyncGoalStore:
         return await telic.connect_async(place, create=False, timeout_seconds=5)
 
-    app = TopApp(store or await open_store(), open_store, **options)
+    app = TopApp(open_store, **options)
     try:
+        await app.live.open()
         async with app.run_test(size=size) as pilot:
             top = Top(app, pilot)
             await top.until(lambda _: isinstance(app.screen, GoalsScreen))

@@ -97,7 +97,7 @@ async def test_a_page_of_hostile_words(family: str, tmp_path: Path) -> None:
             assert not dangerous("".join(strip.text for strip in top.strips))
             assert top.is_tidy()
             assert top.lines[0] == f" telic top · goal {goal.id}"
-            assert "q quit" in top.lines[-1]
+            await top.until(lambda _: "q quit" in top.lines[-1])
         await top.press("r")
         await top.shows("Note, if any")
         assert not dangerous("".join(strip.text for strip in top.strips))

@@ -48,7 +48,7 @@ async def test_a_row_has_what_an_operator_asks(location: str) -> None:
         assert paused.split() == ["‖", "blocked", "0s", "keys", "wait"]
         assert active.split() == ["▶", "active", "███░░░", "50%", "0s", "host/worker", "billing", "move", "billing"]
         assert "read-only" in top.lines[-2]
-        assert "q quit" in top.lines[-1]
+        await top.until(lambda _: "q quit" in top.lines[-1])
 
 
 async def test_statuses_one_after_another(place: str) -> None:

@@ -50,12 +50,13 @@ async def _show(place: str, scope: str | None, operator: str | None) -> int:
     async def open_store() -> AsyncGoalStore:
         return await connect_async(place, create=False, timeout_seconds=_TIMEOUT_SECONDS)
 
-    app = TopApp(await open_store(), open_store, scope=scope, operator=operator)
+    app = TopApp(open_store, scope=scope, operator=operator)
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGHUP):
         # To end by itself gives the terminal back as it was.
         loop.add_signal_handler(number, app.exit, None, 128 + number)
     try:
+        await app.live.open()
         await app.run_async()
     finally:
         await app.live.close()

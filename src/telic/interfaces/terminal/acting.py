@@ -134,7 +134,7 @@ class ActingScreen(Screen[None]):
         live = self.host.live
         self.tell(f"{operation}: the store is asked")
         try:
-            await carry_out(live.store, intent)
+            await live.ask(lambda store: carry_out(store, intent))
         except GoalError as error:
             self.tell(refusal(error), is_problem=True)
             if isinstance(error, StoreMoved):

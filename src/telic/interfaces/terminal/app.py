@@ -10,14 +10,13 @@ from telic.interfaces.terminal.acting import ActingScreen
 from telic.interfaces.terminal.dialogs import Dialog, Help
 from telic.interfaces.terminal.listing import PAGE_ROWS, GoalsScreen
 from telic.interfaces.terminal.live import Live, OpenStore
-from telic.services.async_store import AsyncGoalStore
 from telic.services.operating import check_operator
 
 
 class TopApp(App[None]):
     """The goals of a store, live; without an operator nothing can be changed.
 
-    `reopen` opens the store anew, where its file was replaced. Whoever made the application closes `live`.
+    Whoever makes the application opens `live` before it runs, and closes it afterwards.
 
     Raises:
         InvalidInput: the operator's name is none.
@@ -36,8 +35,7 @@ class TopApp(App[None]):
 
     def __init__(
         self,
-        store: AsyncGoalStore,
-        reopen: OpenStore,
+        open_store: OpenStore,
         *,
         scope: str | None = None,
         operator: str | None = None,
@@ -46,7 +44,7 @@ class TopApp(App[None]):
     ) -> None:
         super().__init__()
         self.operator = None if operator is None else check_operator(operator)
-        self.live = Live(store, reopen, scope)
+        self.live = Live(open_store, scope)
         self._list = GoalsScreen(self, scope, clock or SystemClock(), page_rows)
 
     def on_mount(self) -> None:

@@ -210,14 +210,16 @@ class GoalsScreen(ActingScreen):
     async def look(self) -> None:
         """The page shows what the store has. Raises as `look_at_goals`."""
         view, cursor = self._view, self._cursors[-1]
-        listing = await look_at_goals(
-            self.host.live.store,
-            scope=view.scope,
-            status=view.status,
-            text=view.text,
-            cursor=cursor,
-            limit=self._page_rows,
-            clock=self._clock,
+        listing = await self.host.live.ask(
+            lambda store: look_at_goals(
+                store,
+                scope=view.scope,
+                status=view.status,
+                text=view.text,
+                cursor=cursor,
+                limit=self._page_rows,
+                clock=self._clock,
+            )
         )
         if (view, cursor) == (self._view, self._cursors[-1]):
             self._listing = listing

@@ -101,7 +101,7 @@ class GoalScreen(ActingScreen):
 
     async def look(self) -> None:
         """The page shows what the store has. Raises as `DetailsReader.read`."""
-        self._details = await self._reader.read(self.host.live.store)
+        self._details = await self.host.live.ask(self._reader.read)
         self._show(self._details)
         self.show_line()
 
