@@ -137,6 +137,11 @@ def test_without_a_terminal(place: str) -> None:
     assert result.stderr.splitlines()[0] == "telic: telic top needs a terminal; telic list and telic show write text"
 
 
+def test_a_name_without_leave_to_act(place: str) -> None:
+    """Nobody is left to believe that they may."""
+    assert "--allow-write" in Shell(place)("top", "--as", "ada", expect=2).stderr
+
+
 def test_without_the_extra(place: str, tmp_path: Path) -> None:
     """One line says what to install."""
     (tmp_path / "sitecustomize.py").write_text(

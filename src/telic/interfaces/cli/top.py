@@ -37,6 +37,8 @@ def top(store: str | None, scope: str | None, allow_write: bool, operator: str |
     """
     if importlib.util.find_spec("textual") is None:
         raise InvalidInput("telic top needs its extra: pip install 'telic[cli,top]'")
+    if operator is not None and not allow_write:
+        raise InvalidInput("--as names who acts, which nobody does without --allow-write")
     # Textual draws on standard error.
     if not (sys.stdin.isatty() and sys.stdout.isatty() and sys.stderr.isatty()):
         raise InvalidInput("telic top needs a terminal; telic list and telic show write text")
