@@ -4,6 +4,7 @@ Run by `make docs`.
 """
 
 import inspect
+import runpy
 from collections.abc import Callable, Iterable
 from pathlib import Path
 
@@ -164,6 +165,7 @@ PAGES: dict[str, Callable[[], str]] = {
     "explanation/lifecycle.md": lifecycle,
     "reference/errors.md": error_reference,
     "reference/command.md": command_reference,
+    "top.svg": runpy.run_path(str(DOCS / "draw_top.py"))["draw"],
 }
 
 

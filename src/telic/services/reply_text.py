@@ -5,7 +5,7 @@ from typing import Any, Final
 
 from telic.domain.amounts import show_amount, write_limit
 from telic.domain.clock import Instant
-from telic.domain.events import Event
+from telic.domain.events import Event, EventKind
 from telic.domain.goal import Goal
 from telic.domain.ids import short_ids
 from telic.domain.wording import first_words
@@ -119,11 +119,14 @@ def _history(reply: Reply) -> Iterator[str]:
     for event in reply.events:
         yield (
             f"  {event.number:>3}. {event.kind:<10} by {event.actor:<8} {show_age(reply.at - event.at):>4} ago"
-            f"  {_data(event)}"
+            f"  {describe_event(event)}"
         ).rstrip()
 
 
-def _data(event: Event) -> str:
+def describe_event(event: Event) -> str:
+    """What the event changed, in one short line with nothing hidden in it; of verdicts what came of each."""
+    if event.kind is EventKind.CHECKED:
+        return "verdicts: " + ", ".join(str(verdict["outcome"]) for verdict in event.data["verdicts"])
     shown = [f"{name}: {_value(name, value)}" for name, value in event.data.items() if value not in (None, [], {})]
     return visible(first_words(", ".join(shown), 120))
 

@@ -16,6 +16,7 @@ from telic.interfaces.cli import (
     mcp,
     moves,
     sharing,
+    top,
     transfer,
     usage,
     watch,
@@ -40,7 +41,10 @@ def telic(context: click.Context, log_level: str | None, log_format: str, teleme
     observe(context, log_level, log_format, telemetry)
 
 
-for module in (goals, moves, running, worker, approvals, history, sharing, usage, watch, transfer, hook, install, mcp):
+for module in (
+    *(goals, moves, running, worker, approvals, history, sharing, usage, watch, top, mcp),
+    *(transfer, hook, install),
+):
     for command in module.COMMANDS:
         telic.add_command(command)
 

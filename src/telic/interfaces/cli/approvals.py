@@ -10,8 +10,8 @@ from telic.domain.criteria import CriterionKind
 from telic.domain.errors import InvalidInput
 from telic.domain.goal import Goal, GoalStatus
 from telic.interfaces.cli import options
-from telic.interfaces.cli.checks import Check, look_at_checks, outcome
 from telic.interfaces.cli.session import Session, command
+from telic.services.checks import Check, look_at_checks
 
 
 def _answer(
@@ -78,7 +78,7 @@ def _show_answered(session: Session, goal: Goal, asked: Check, *, is_woken: bool
         session.terminal.json({"goal_id": goal.id, "woken": is_woken, "checks": [each.as_dict() for each in checks]})
         return
     answer = checks[asked.number - 1]
-    session.terminal.line(f"{outcome(answer)}: {asked.criterion.question}")
+    session.terminal.line(f"{answer.outcome}: {asked.criterion.question}")
     session.terminal.hint(
         f"goal {goal.id} is awake; its loop checks it again"
         if is_woken

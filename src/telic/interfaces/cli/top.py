@@ -1,0 +1,68 @@
+"""`telic top`: the goals of a store in the terminal, live."""
+
+import asyncio
+import getpass
+import importlib.util
+import os
+import signal
+import sys
+
+import click
+
+from telic.domain.errors import InvalidInput
+from telic.interfaces.cli.session import default_store
+from telic.services.async_store import AsyncGoalStore
+from telic.services.connect import connect_async
+
+_TIMEOUT_SECONDS = 5.0
+"""A person looks on: an outage is told soon."""
+
+
+@click.command()
+@click.option(
+    "--store",
+    default=lambda: os.environ.get("TELIC_STORE") or None,
+    help="A path, or a sqlite:/// or postgresql:// URL, also TELIC_STORE.  [default: the user's data folder]",
+)
+@click.option("--scope", help="Only goals of this scope.  [default: every scope]")
+@click.option(
+    "--allow-write", is_flag=True, help="Let goals be paused, resumed, cleared, answered, and their budgets set."
+)
+@click.option("--as", "operator", metavar="NAME", help="Who acts, for the history.  [default: the login name]")
+def top(store: str | None, scope: str | None, allow_write: bool, operator: str | None) -> int:
+    """Show goals live on the whole terminal; ? tells the keys.
+
+    The list has every goal by pages, with its budget and who drives it; Enter shows one goal's page. What any process
+    changes appears by itself. Nothing can be changed without --allow-write.
+    """
+    if importlib.util.find_spec("textual") is None:
+        raise InvalidInput("telic top needs its extra: pip install 'telic[cli,top]'")
+    if operator is not None and not allow_write:
+        raise InvalidInput("--as names who acts, which nobody does without --allow-write")
+    # Textual draws on standard error.
+    if not (sys.stdin.isatty() and sys.stdout.isatty() and sys.stderr.isatty()):
+        raise InvalidInput("telic top needs a terminal; telic list and telic show write text")
+    name = (operator or getpass.getuser()) if allow_write else None
+    return asyncio.run(_show(store or default_store(), scope, name))
+
+
+async def _show(place: str, scope: str | None, operator: str | None) -> int:
+    from telic.interfaces.terminal.app import TopApp
+
+    async def open_store() -> AsyncGoalStore:
+        return await connect_async(place, create=False, timeout_seconds=_TIMEOUT_SECONDS)
+
+    app = TopApp(open_store, scope=scope, operator=operator)
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        # To end by itself gives the terminal back as it was.
+        loop.add_signal_handler(number, app.exit, None, 128 + number)
+    try:
+        await app.live.open()
+        await app.run_async()
+    finally:
+        await app.live.close()
+    return app.return_code or 0
+
+
+COMMANDS = (top,)

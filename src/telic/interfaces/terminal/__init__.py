@@ -1,0 +1,1 @@
+"""`telic top`: the goals of a store in the terminal, live."""

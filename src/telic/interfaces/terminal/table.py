@@ -1,0 +1,135 @@
+"""The table of a page of goals: as many columns as there is room for, and a cursor that stays on its goal."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import ClassVar, Final
+
+from rich.text import Text
+from textual import events
+from textual.binding import Binding, BindingType
+from textual.coordinate import Coordinate
+from textual.widgets import DataTable
+
+from telic.domain.amounts import show_amount
+from telic.domain.goal import Goal
+from telic.domain.ids import short_ids
+from telic.domain.wording import first_words
+from telic.interfaces.terminal.literal import cell
+from telic.interfaces.terminal.wording import COLOURS, bar, percent, standing
+from telic.services.overview import GoalRow, Listing, tightest
+from telic.services.reply_text import show_age
+
+_LEAST_TEXT_WIDTH: Final = 8
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    """A column of the list, its width with the space after it; shown on screens of `screen_width` and wider."""
+
+    title: str
+    width: int
+    screen_width: int
+    value: Callable[[GoalRow, Listing], str]
+    is_number: bool = False
+
+
+def _budget(row: GoalRow, _: Listing) -> str:
+    use = tightest(row.goal)
+    if use is None or use.fraction is None:
+        return ""
+    return f"{bar(use.fraction, 6)} {percent(use.fraction):>4}"
+
+
+COLUMNS: Final = (
+    Column("id", 14, 150, lambda row, _: short_ids([row.goal.id])[0]),
+    Column("status", 14, 0, lambda row, _: standing(row.goal)),
+    Column("budget", 12, 0, _budget),
+    Column("tokens", 14, 120, lambda row, _: show_amount("tokens", row.goal.tokens_used), is_number=True),
+    Column("turns", 8, 110, lambda row, _: show_amount("turns", row.goal.turns_used), is_number=True),
+    Column("age", 5, 50, lambda row, listing: show_age(listing.at - row.goal.created_at), is_number=True),
+    Column("changed", 8, 110, lambda row, listing: show_age(listing.at - row.goal.updated_at), is_number=True),
+    Column("driven by", 13, 60, lambda row, _: row.holder or ""),
+    Column("scope", 12, 45, lambda row, _: row.goal.scope),
+)
+_TEXT: Final = "text"
+
+
+class GoalTable(DataTable[Text]):
+    """The rows of a page; the cursor stays on its goal when rows move."""
+
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("j", "cursor_down", show=False),
+        Binding("k", "cursor_up", show=False),
+    ]
+
+    def __init__(self) -> None:
+        super().__init__(cell_padding=0, cursor_type="row", zebra_stripes=True)
+        self._listing: Listing | None = None
+        self._rows: dict[str, GoalRow] = {}
+        self._width = 0
+
+    @property
+    def chosen(self) -> Goal | None:
+        """The goal under the cursor, as it is shown."""
+        if not self._rows:
+            return None
+        key = self.coordinate_to_cell_key(self.cursor_coordinate).row_key.value
+        return self._rows[key].goal if key in self._rows else None
+
+    def start_over(self) -> None:
+        """What is shown next is shown from its top."""
+        self._rows = {}
+
+    def show_rows(self, listing: Listing, rows: Sequence[GoalRow]) -> None:
+        """The table shows these rows, in their order."""
+        chosen, scroll_y = self.chosen, self.scroll_y
+        is_same = [row.goal.id for row in rows] == list(self._rows) and self._width == self.size.width
+        self._listing = listing
+        self._rows = {row.goal.id: row for row in rows}
+        if is_same:
+            self._update_cells()
+            return
+        with self.app.batch_update():
+            self._fill()
+            if chosen is not None and chosen.id in self._rows:
+                self.move_cursor(row=list(self._rows).index(chosen.id), scroll=False)
+                self.scroll_to(y=scroll_y, animate=False, force=True)
+
+    def _fill(self) -> None:
+        self.clear(columns=True)
+        self._width = self.size.width
+        for column in self._columns_shown():
+            self.add_column(cell(column.title, column.width, "bold", is_number=column.is_number), width=column.width)
+        self.add_column(Text(_TEXT, style="bold"), width=self._text_width())
+        for goal_id, row in self._rows.items():
+            self.add_row(*self._cells(row), key=goal_id)
+
+    def _update_cells(self) -> None:
+        for place, row in enumerate(self._rows.values()):
+            for old, (column, new) in zip(self.get_row_at(place), enumerate(self._cells(row)), strict=True):
+                if old != new or old.style != new.style:
+                    self.update_cell_at(Coordinate(place, column), new)
+
+    def _columns_shown(self) -> list[Column]:
+        return [column for column in COLUMNS if self._width >= column.screen_width]
+
+    def _text_width(self) -> int:
+        taken = sum(column.width for column in self._columns_shown())
+        return max(_LEAST_TEXT_WIDTH, self._width - taken - self.styles.scrollbar_size_vertical)
+
+    def _cells(self, row: GoalRow) -> list[Text]:
+        assert self._listing is not None
+        cells: list[Text] = []
+        for column in self._columns_shown():
+            value = column.value(row, self._listing)
+            style = self._colour(row.goal) if column.title == "status" else ""
+            cells.append(cell(value, column.width, style, is_number=column.is_number))
+        return [*cells, cell(first_words(row.goal.text, 4 * self._text_width()), self._text_width())]
+
+    def _colour(self, goal: Goal) -> str:
+        return self.app.theme_variables[COLOURS[goal.status]]
+
+    def on_resize(self, _: events.Resize) -> None:
+        """As many columns are shown as there is room for."""
+        if self._listing is not None and self._width != self.size.width:
+            self.show_rows(self._listing, list(self._rows.values()))
