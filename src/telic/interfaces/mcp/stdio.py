@@ -10,20 +10,20 @@ import stat
 import sys
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager, suppress
-from typing import Final
+from typing import Any, Final
 
 import anyio
 import mcp_types as types
 from anyio.abc import ObjectReceiveStream, ObjectSendStream
 from mcp.server.stdio import stdio_server
-from mcp.shared._stream_protocols import ReadStream, WriteStream
 from mcp.shared.message import SessionMessage
 
 MAX_MESSAGE_BYTES: Final = 1_000_000
 _DRAIN_SECONDS: Final = 5.0
 _ENDLESS: Final = "subscriptions/listen"
 
-Streams = tuple[ReadStream[SessionMessage | Exception], WriteStream[SessionMessage]]
+Streams = tuple[Any, Any]
+"""What the SDK's server reads from and writes to; it has no public names for their types."""
 
 
 @asynccontextmanager
