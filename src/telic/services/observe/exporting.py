@@ -13,6 +13,8 @@ from opentelemetry.sdk.trace.export import BatchSpanProcessor
 
 from telic.domain.errors import InvalidInput
 
+_PATIENCE_SECONDS: Final = 2
+"""A command waits at its end for what is not exported; a collector that is away must not keep it for long."""
 _OTLP: Final = {"http/protobuf": "otlp_proto_http", "grpc": "otlp_proto_grpc"}
 
 
@@ -51,5 +53,10 @@ def _exporter(environment: Mapping[str, str], group: str, asked: str) -> Any:
     names = [_OTLP[protocol]] if protocol in _OTLP else list(_OTLP.values())
     for name in names if asked == "otlp" else [asked]:
         for found in entry_points(group=group, name=name):
-            return found.load()()
+            return found.load()(**_patience(environment, name))
     raise InvalidInput(f"no exporter {asked!a} is installed; pip install opentelemetry-exporter-otlp has otlp")
+
+
+def _patience(environment: Mapping[str, str], name: str) -> dict[str, int]:
+    is_said = any(variable.startswith("OTEL_EXPORTER_OTLP") and "TIMEOUT" in variable for variable in environment)
+    return {"timeout": _PATIENCE_SECONDS} if name in _OTLP.values() and not is_said else {}
