@@ -51,7 +51,7 @@ class Top:
         deadline = asyncio.get_running_loop().time() + seconds
         while not holds(self.text):
             assert asyncio.get_running_loop().time() < deadline, f"it did not come true in time:\n{self.text}"
-            await asyncio.sleep(0.03)
+            await asyncio.sleep(0.1)
         return self.text
 
     async def shows(self, *texts: str) -> str:

@@ -25,6 +25,11 @@ async def test_a_server_that_goes_away_and_comes_back(own_server: PostgresServer
         await top.until(lambda text: "a second one" in text, seconds=40)
 
 
+def move_away(folder: Path) -> None:
+    for file in folder.glob("goals.db*"):
+        file.rename(folder / file.name.replace("goals", "former"))
+
+
 async def test_a_file_that_is_replaced(tmp_path: Path) -> None:
     """A write finds that the file is another one; nothing is done, and from then on that one is shown."""
     place = tmp_path / "goals.db"
@@ -32,8 +37,7 @@ async def test_a_file_that_is_replaced(tmp_path: Path) -> None:
         goal = store.create("move billing")
     async with running(str(place), operator="ada") as top:
         await top.shows("move billing")
-        for file in tmp_path.glob("goals.db*"):
-            file.rename(tmp_path / file.name.replace("goals", "former"))
+        move_away(tmp_path)
         with telic.connect(place) as store:
             store.create("from a backup")
         await top.press("p")
