@@ -173,6 +173,8 @@ def test_a_killed_hook_leaves_nothing_in_the_way(program: HostProgram) -> None:
         ["claude-code", "--no-such-option"],
         ["claude-code", "--check-seconds", "0"],
         ["claude-code", "--max-continuations", "many"],
+        ["claude-code", "--judge-model", "a:b", "--judge-command", "true"],
+        ["claude-code", "--judge-command", "'"],
     ],
 )
 def test_a_wrong_command_line_never_ends_with_2(arguments: list[str]) -> None:
