@@ -216,3 +216,11 @@ def test_an_older_recording_tells_nothing(program: HostProgram) -> None:
     program.transcript.write_text('{\n  "sessionId": "s",\n  "messages": [\n    {"type": "gemini", "tokens": {')
     assert program.call("stop")["reason"]
     assert used(program, goal) == telic.Usage()
+
+
+@on_hosts("goose", "gemini", "copilot")
+def test_the_sessions_end_is_billed_too(program: HostProgram) -> None:
+    goal = program.goal()
+    answer(program, 1)
+    assert program.call("session_end") is None
+    assert used(program, goal).turns == 1

@@ -3,14 +3,16 @@
 from collections.abc import Coroutine, Generator
 from pathlib import Path
 from types import TracebackType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from telic.domain.clock import Clock
-from telic.services.async_store import AsyncGoalStore
 from telic.services.context import Context
 from telic.services.store import GoalStore
 from telic.storage.connect import open_async_driver, open_driver
 from telic.storage.options import Durability, OpenOptions
+
+if TYPE_CHECKING:
+    from telic.services.async_store import AsyncGoalStore
 
 
 def connect(
@@ -47,13 +49,13 @@ def connect(
 class _Connecting:
     """Awaited, or entered with `async with`, gives an open store."""
 
-    def __init__(self, opening: Coroutine[Any, Any, AsyncGoalStore]) -> None:
+    def __init__(self, opening: Coroutine[Any, Any, "AsyncGoalStore"]) -> None:
         self._opening = opening
 
-    def __await__(self) -> Generator[Any, None, AsyncGoalStore]:
+    def __await__(self) -> Generator[Any, None, "AsyncGoalStore"]:
         return self._opening.__await__()
 
-    async def __aenter__(self) -> AsyncGoalStore:
+    async def __aenter__(self) -> "AsyncGoalStore":
         self._store = await self._opening
         return self._store
 
@@ -83,7 +85,10 @@ def connect_async(
         notification_url=notification_url,
     )
 
-    async def opening() -> AsyncGoalStore:
+    async def opening() -> "AsyncGoalStore":
+        # Programs that block need neither it nor asyncio, which takes as long to load as all the rest.
+        from telic.services.async_store import AsyncGoalStore
+
         return AsyncGoalStore(await open_async_driver(location, options), Context(clock, model_may_create))
 
     return _Connecting(opening())

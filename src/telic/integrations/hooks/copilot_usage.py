@@ -41,13 +41,7 @@ def _response(row: Fields, session: str) -> Response | None:
     is_side = bool(row.get("agent_id") or row.get("parent_tool_call_id"))
     return Response(
         key=f"copilot/{session}/{row.get('id')}/{row.get('created_at')}",
-        usage=usage_of_row(
-            row,
-            input_tokens="input_tokens",
-            output_tokens="output_tokens",
-            cached_input_tokens="cache_read_tokens",
-            reasoning_tokens="reasoning_tokens",
-        ),
+        usage=usage_of_row(row),
         kind=UsageKind.SUB_AGENT if is_side else UsageKind.WORK,
         model=text_of(row, "model"),
         at=at,

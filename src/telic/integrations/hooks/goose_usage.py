@@ -48,9 +48,7 @@ def _response(row: Fields, session: str) -> Response | None:
     owner = text_of(row, "session_id")
     return Response(
         key=f"goose/{owner}/{row.get('id')}/{row.get('created_timestamp')}",
-        usage=usage_of_row(
-            row, input_tokens="input_tokens", output_tokens="output_tokens", cached_input_tokens="cache_read_tokens"
-        ),
+        usage=usage_of_row(row),
         kind=_kind(row, owner == session),
         model=text_of(row, "model"),
         at=at,

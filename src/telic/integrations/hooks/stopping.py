@@ -1,6 +1,5 @@
 """What follows when a model stops: its claim is dealt with, and the turn goes on while its goal is not reached."""
 
-import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Final
@@ -135,6 +134,9 @@ class Stopping:
 
     def _check(self, goal: Goal, lease: Lease, state: LoopState, notice: Notice) -> Outlook | Verification:
         """The criteria were checked, the verdicts recorded, the judges billed."""
+        # Most stops check nothing, and should not pay for importing it.
+        import asyncio
+
         self.before_checks()
         verdicts: list[Verdict] = []
         try:
@@ -158,7 +160,8 @@ class Stopping:
     async def _verify(
         self, goal: Goal, state: LoopState, notice: Notice, on_verdict: Callable[[Verdict], None]
     ) -> Verification:
-        # Most stops check nothing, and should not pay for importing it.
+        from asyncio import wait_for
+
         from telic.loop.verification.evidence import Work
         from telic.loop.verification.verifier import Verifier
 
@@ -166,7 +169,7 @@ class Stopping:
         checks = verifier.verify(
             goal, Work(text=state.work), approvals=self.store.approvals(goal.id), on_verdict=on_verdict
         )
-        return await asyncio.wait_for(checks, self.check_seconds)
+        return await wait_for(checks, self.check_seconds)
 
     def _wait_for_approval(self, goal: Goal, lease: Lease) -> Outlook:
         from telic.domain.claim import approval_signal

@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 from telic.domain.budget import ModelUsage, TurnUsage
 from telic.domain.clock import Instant
@@ -92,10 +92,15 @@ def _place(row: Fields, columns: tuple[str, ...]) -> Place:
     return Place(number if type(number) is int and 0 < number <= MAX_COUNTER else 0, sha256(said.encode()).hexdigest())
 
 
-def usage_of_row(row: Fields, **columns: str) -> ModelUsage | TurnUsage:
-    """The usage of the columns that hold its parts; a turn's of nothing where they say none."""
-    told: dict[str, Any] = {name: row.get(column) for name, column in columns.items()}
-    return model_usage(**{"input_tokens": None, "output_tokens": None, **told}) or TurnUsage()
+def usage_of_row(row: Fields) -> ModelUsage | TurnUsage:
+    """The usage that the row tells; a turn's of nothing where it tells none."""
+    told = model_usage(
+        input_tokens=row.get("input_tokens"),
+        cached_input_tokens=row.get("cache_read_tokens"),
+        output_tokens=row.get("output_tokens"),
+        reasoning_tokens=row.get("reasoning_tokens"),
+    )
+    return told or TurnUsage()
 
 
 def time_of_row(value: object) -> tuple[Instant | None, int]:
