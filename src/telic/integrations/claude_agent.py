@@ -1,6 +1,6 @@
 """A goal in the Claude Agent SDK: the system prompt shows it, each response's events bill it, `run` goes on with it."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from typing import Any, Final, cast
 
@@ -27,11 +27,11 @@ from claude_agent_sdk.types import (
 from telic.domain.budget import ModelUsage, UsageKind
 from telic.domain.errors import BudgetExceeded, GoalNotActive, InvalidInput
 from telic.domain.goal import DEFAULT_SCOPE, Goal
+from telic.integrations.claude_usage import difference, response_usage, sum_of_models
 from telic.integrations.outcome import CONTINUE, RunOutcome, outcome_of
 from telic.integrations.session import GoalSession, ModelCall
 from telic.integrations.settings import SessionSettings
 from telic.integrations.tools import GoalTool, GoalTools
-from telic.integrations.usage import model_usage
 from telic.loop.agents.cumulative import used_since
 from telic.loop.agents.parsing import sum_usage
 from telic.prompt import place_after_prefix
@@ -192,7 +192,7 @@ class _Run:
                 self.usage |= {name: count for name, count in (event.get("usage") or {}).items() if count is not None}
             case "message_stop" if self.begun is not None:
                 ended, self.begun = self.begun, None
-                await self._bill(_usage(self.usage), ended.get("model"), ended.get("id"))
+                await self._bill(response_usage(self.usage), ended.get("model"), ended.get("id"))
                 await self._expect_another()
             case _:
                 return
@@ -237,7 +237,7 @@ class _Run:
         """The run has ended, and all its responses are billed, also those that came without events."""
         await self._cut_off()
         for name, message in list(self.whole.items()):
-            await self._bill(_usage(message.usage or {}), message.model, name)
+            await self._bill(response_usage(message.usage or {}), message.model, name)
         await self._bill_sub_agents()
         if self.call is not None:
             await self.session.never_made(self.call)
@@ -247,14 +247,16 @@ class _Run:
     @property
     def total(self) -> ModelUsage | None:
         """What the session has used so far, sub-agents included; None where the command does not say."""
-        return None if self.result is None or self.result.model_usage is None else _sum(self.result.model_usage)
+        return (
+            None if self.result is None or self.result.model_usage is None else sum_of_models(self.result.model_usage)
+        )
 
     async def _bill_sub_agents(self) -> None:
         """What the result's sum has and no response told of is billed as sub-agents'; they have no events."""
         total, rest = self.total, None
         is_known = total is not None and self.used_before is not None
         if total is not None and self.used_before is not None:
-            rest = _difference(used_since(self.used_before, total), sum_usage(self.billed))
+            rest = difference(used_since(self.used_before, total), sum_usage(self.billed))
         if rest is None and (is_known or not self.has_sub_agents):
             return
         names = list((self.result and self.result.model_usage) or {})
@@ -265,46 +267,6 @@ class _Run:
             response_id="sub-agents",
             kind=UsageKind.SUB_AGENT,
         )
-
-
-def _sum(told: Mapping[str, Any]) -> ModelUsage | None:
-    """All models' together, where each is counted."""
-    found = [
-        _usage(
-            {
-                "input_tokens": each.get("inputTokens"),
-                "cache_read_input_tokens": each.get("cacheReadInputTokens"),
-                "cache_creation_input_tokens": each.get("cacheCreationInputTokens"),
-                "output_tokens": each.get("outputTokens"),
-                "output_tokens_details": {"thinking_tokens": each.get("thinkingTokens")},
-            }
-        )
-        for each in told.values()
-    ]
-    return sum_usage([each for each in found if each is not None])
-
-
-def _difference(total: ModelUsage, part: ModelUsage) -> ModelUsage | None:
-    """What of the total is beyond the part; None where nothing is."""
-    return model_usage(
-        input_tokens=max(total.input_tokens - part.input_tokens, 0),
-        cached_input_tokens=max(total.cached_input_tokens - part.cached_input_tokens, 0),
-        output_tokens=max(total.output_tokens - part.output_tokens, 0),
-        reasoning_tokens=max(total.reasoning_tokens - part.reasoning_tokens, 0),
-    )
-
-
-def _usage(told: dict[str, Any]) -> ModelUsage | None:
-    """Anthropic tells cached input beside the rest."""
-    parts = ("input_tokens", "cache_read_input_tokens", "cache_creation_input_tokens")
-    counts = [told.get(name) or 0 for name in parts]
-    is_known = "input_tokens" in told and all(type(count) is int for count in counts)
-    return model_usage(
-        input_tokens=sum(counts) if is_known else None,
-        cached_input_tokens=counts[1],
-        output_tokens=told.get("output_tokens"),
-        reasoning_tokens=(told.get("output_tokens_details") or {}).get("thinking_tokens"),
-    )
 
 
 def _with_goal(base: Any, shown: str | None) -> SystemPromptCustom | SystemPromptPreset:

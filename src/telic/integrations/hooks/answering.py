@@ -30,8 +30,8 @@ from telic.services.store import GoalStore
 
 DEFAULT_CHECK_SECONDS: Final = 540.0
 DEFAULT_MOST_CONTINUATIONS: Final = 20
-PROMPT_SECONDS: Final = 2.0
-"""How long a hook may take that runs no checks."""
+PROMPT_SECONDS: Final = 5.0
+"""How long a hook may take that runs no checks: half of what hosts are told to wait."""
 
 MAX_PAYLOAD_BYTES: Final = 16 * 1024 * 1024
 
