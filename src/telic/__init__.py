@@ -54,7 +54,6 @@ from telic.domain.hold import Hold, HoldState, Reservation
 from telic.domain.lease import Lease, LeaseState
 from telic.domain.report import Reserved, UsageGroup, UsageGrouping, UsageReport, UsageSum
 from telic.domain.snapshot import GoalSnapshot
-from telic.services.async_store import AsyncGoalStore
 from telic.services.connect import connect, connect_async
 from telic.services.store import GoalStore
 from telic.storage.options import Durability
@@ -67,6 +66,7 @@ if TYPE_CHECKING:
     from telic.loop.verification.verifier import Verifier
     from telic.services.accounting.awaited import AsyncGoalAccounting
     from telic.services.accounting.blocking import GoalAccounting
+    from telic.services.async_store import AsyncGoalStore
 
 __all__ = [
     "DEFAULT_SCOPE",
@@ -162,6 +162,7 @@ def __getattr__(name: str) -> object:
     """What not every program needs is imported when it is first asked for."""
     places = {
         "AsyncGoalAccounting": "telic.services.accounting.awaited",
+        "AsyncGoalStore": "telic.services.async_store",
         "GoalAccounting": "telic.services.accounting.blocking",
         "GoalLoop": "telic.loop.driver",
         "LoopPolicy": "telic.domain.decision",

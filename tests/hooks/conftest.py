@@ -13,6 +13,7 @@ import pytest
 import telic
 
 PAYLOADS = Path(__file__).parent / "payloads"
+_HOSTS = ("TELIC", "CLAUDE", "GOOSE", "COPILOT", "GEMINI", "CODEX")
 TELIC = Path(sysconfig.get_path("scripts")) / "telic"
 
 
@@ -27,6 +28,10 @@ class HostProgram:
         self.state = folder / "state" / "telic"
         self.transcript = folder / "transcripts" / "session.jsonl"
         self.sub_transcript = folder / "transcripts" / "session" / "subagents" / "agent-ae267a1.jsonl"
+        self.database = folder / {
+            "goose": "home/.local/share/goose/sessions/sessions.db",
+            "copilot": "home/.copilot/session-store.db",
+        }.get(name, "none")
         self.options: list[str] = []
         self.variables: dict[str, str] = {}
         self.result: subprocess.CompletedProcess[bytes] | None = None
@@ -54,8 +59,13 @@ class HostProgram:
         } | changes
 
     def environment(self) -> dict[str, str]:
-        kept = {key: value for key, value in os.environ.items() if not key.startswith(("TELIC", "CLAUDE", "GOOSE"))}
-        own = {"TELIC_STORE": str(self.location), "XDG_STATE_HOME": str(self.state.parent)}
+        kept = {key: value for key, value in os.environ.items() if not key.startswith(_HOSTS)}
+        kept.pop("XDG_DATA_HOME", None)
+        own = {
+            "TELIC_STORE": str(self.location),
+            "XDG_STATE_HOME": str(self.state.parent),
+            "HOME": str(self.folder.parent / "home"),
+        }
         return kept | own | self.variables
 
     def send(self, payload: bytes, *, options: list[str] | None = None) -> Any:

@@ -1,7 +1,10 @@
 """What each host is answered at each moment, through the installed command."""
 
 import json
+import shlex
+import sys
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -14,6 +17,8 @@ from tests.hooks.conftest import HostProgram, on_hosts
 from tests.hooks.transcripts import write
 from tests.prompt.corpus import HOSTILE
 from tests.prompt.oracles import readings
+from tests.support.wire_formats import calls
+from tests.support.wire_server import running_wire_server
 
 EVERY = ("claude-code", "codex", "goose", "gemini", "copilot")
 
@@ -167,6 +172,130 @@ def test_checks_end_before_the_hosts_time_out(program: HostProgram) -> None:
 def test_a_judge_that_is_not_there_does_not_keep_the_session_going(program: HostProgram) -> None:
     program.goal(criteria=[Criterion.judge("Is it good?")])
     assert "could not be checked" in program.call("stop", "TELIC: complete")["systemMessage"]
+
+
+JUDGE = """
+import json, sys
+evidence = json.load(sys.stdin)
+passes = "tests pass" in json.dumps(evidence)
+assert "Is it good?" in json.dumps(evidence)
+print(json.dumps({"verdict": "pass" if passes else "fail", "reasons": ["read the work"], "blocking_problems": [],
+    "suggestions": [] if passes else ["run the tests"], "model": "a-judge",
+    "usage": {"input_tokens": 70, "output_tokens": 7}}))
+"""
+
+
+@on_hosts("claude-code", "copilot")
+@pytest.mark.parametrize("way", ["option", "variable"])
+def test_a_command_judges_where_the_configuration_names_one(program: HostProgram, way: str) -> None:
+    """Its "no" comes back as feedback, its "yes" verifies the goal, and both are billed to it."""
+    goal = program.goal(criteria=[Criterion.judge("Is it good?")])
+    file = program.folder / "judge of mine.py"
+    file.write_text(JUDGE)
+    command = shlex.join([sys.executable, str(file)])
+    if way == "option":
+        program.options = ["--judge-command", command]
+    else:
+        program.variables["TELIC_JUDGE_COMMAND"] = command
+    if program.name == "copilot":
+        write(program.transcript, {"type": "assistant.message", "data": {"content": "I think so.\nTELIC: complete"}})
+    assert "run the tests" in program.call("stop", "I think so.\nTELIC: complete")["reason"]
+    if program.name == "copilot":
+        write(
+            program.transcript, {"type": "assistant.message", "data": {"content": "All tests pass.\nTELIC: complete"}}
+        )
+    program.call("stop", "All tests pass.\nTELIC: complete")
+    after = program.store.get(goal.id)
+    assert (after.status, after.reason) == (telic.GoalStatus.COMPLETED, telic.Reason.VERIFIED)
+    judged = [turn for turn in program.store.turns(goal.id) if turn.kind is telic.UsageKind.JUDGE]
+    assert [(turn.usage.tokens, turn.model) for turn in judged] == [(77, "a-judge")] * 2
+
+
+def test_a_model_judges_where_the_configuration_names_one(program: HostProgram) -> None:
+    """By the client of its provider, as in the autonomous loop."""
+    goal = program.goal(criteria=[Criterion.judge("Is it good?")])
+    passes = {"verdict": "pass", "reasons": ["it is"], "blocking_problems": [], "suggestions": []}
+    program.options = ["--judge-model", "openai-chat:judge"]
+    with running_wire_server() as server:
+        program.variables |= {"OPENAI_BASE_URL": f"{server.url}/v1", "OPENAI_API_KEY": "a-key-of-the-tests"}
+        server.script = [calls("answer", **passes)]
+        assert "verified" in program.call("stop", "TELIC: complete")["systemMessage"]
+        assert "Is it good?" in server.asked[0].text
+    assert program.store.get(goal.id).reason is telic.Reason.VERIFIED
+    assert program.store.get(goal.id).usage.tokens == 1_050
+
+
+def test_a_judge_that_hangs_ends_before_the_hosts_time_out(program: HostProgram) -> None:
+    """What it started is gone; a check that had answered before is billed."""
+    answered, file = Criterion.judge("The first?", argv=[sys.executable, "judge.py"]), program.folder / "judge.py"
+    file.write_text(JUDGE.replace("Is it good?", "The first?").replace('"tests pass"', '"TELIC"'))
+    goal = program.goal(criteria=[answered, Criterion.judge("Is it good?")])
+    program.options = ["--check-seconds", "12", "--judge-command", "sleep 88.8"]
+    message = program.call("stop", "Done.\nTELIC: complete")["systemMessage"]
+    assert "longer than 12 seconds" in message
+    after = program.store.get(goal.id)
+    assert (after.status, after.usage.tokens) == (telic.GoalStatus.ACTIVE, 77)
+    assert program.store.lease(goal.id).holder is None
+    assert not [each for each in Path("/proc").glob("[0-9]*/cmdline") if b"88.8" in _command_line(each)]
+
+
+def _command_line(file: Path) -> bytes:
+    try:
+        return file.read_bytes()
+    except OSError:
+        return b""
+
+
+@pytest.mark.parametrize("judge", ["nobody:knows-it", "not a model"])
+def test_a_judge_that_cannot_be_used_is_told_to_the_user(program: HostProgram, judge: str) -> None:
+    goal = program.goal(criteria=[Criterion.judge("Is it good?")])
+    program.options = ["--judge-model", judge]
+    assert "cannot be judged" in program.call("stop", "TELIC: complete")["systemMessage"]
+    assert program.store.get(goal.id).status is telic.GoalStatus.ACTIVE
+    assert program.call("prompt") is not None
+
+
+@on_hosts("goose")
+def test_goose_tells_the_goal_by_the_file_that_its_user_names(program: HostProgram) -> None:
+    """With the prompt that begins a turn; it is empty again when the goal is not active. No other file is touched."""
+    file = program.state / "context" / "1234.md"
+    program.variables["GOOSE_MOIM_MESSAGE_FILE"] = str(file)
+    assert program.call("prompt") is None
+    assert not file.exists()
+    goal = program.goal()
+    assert program.call("prompt") is None
+    assert telic_block(program, goal) in file.read_text()
+    assert "TELIC: complete" in file.read_text()
+    assert file.stat().st_mode & 0o077 == 0
+    program.store.pause(goal.id)
+    program.call("prompt")
+    assert file.read_text() == ""
+    program.store.resume(goal.id)
+    own = program.folder / "own.md"
+    own.write_text("mine")
+    for name in (
+        str(own),
+        f"{file.parent}/../context/x/../../../own.md",
+        "own.md",
+        "~nobody/x",
+        "\t",
+        str(file.parent),
+    ):
+        program.variables["GOOSE_MOIM_MESSAGE_FILE"] = name
+        program.call("prompt")
+        assert own.read_text() == "mine"
+    assert file.read_text() == ""
+
+
+@on_hosts("goose")
+def test_a_goal_that_would_be_cut_is_not_told_by_the_file(program: HostProgram) -> None:
+    """Goose reads 65,536 bytes of it, and a block without its end would be worse than none."""
+    file = program.state / "context" / "1234.md"
+    program.variables["GOOSE_MOIM_MESSAGE_FILE"] = str(file)
+    program.goal("\N{ZERO WIDTH SPACE}x" * 10_000, max_chars=20_000)
+    program.call("prompt")
+    assert not file.exists()
+    assert "too long" in program.log
 
 
 def test_the_budgets_end_is_wound_down_once(program: HostProgram) -> None:

@@ -16,7 +16,7 @@ PAGE = (Path(__file__).parents[2] / "docs" / "howto" / "hosts.md").read_text()
 def test_the_commands_run(tmp_path: Path) -> None:
     """Each line as it is shown, in a new home, without being asked."""
     lines = [line[2:] for block in re.findall(r"```console\n(.*?)```", PAGE, re.DOTALL) for line in block.splitlines()]
-    assert len(lines) == 4
+    assert len(lines) == 6
     own = {
         "HOME": str(tmp_path),
         "TELIC_STORE": str(tmp_path / "goals.db"),
@@ -40,7 +40,8 @@ def test_the_settings_to_write_by_hand_work(program: HostProgram) -> None:
     entries = [entry for groups in settings["hooks"].values() for entry in groups]
     commands = [each for entry in entries for each in entry.get("hooks", [entry])]
     assert {each.get("command", each.get("bash")) for each in commands} == {f"telic hook {program.name}"}
-    names = {program.payload(moment)["hook_event_name"] for moment in ("session_start", "prompt", "stop")}
+    moments = ("session_start", "prompt", "stop", "session_end")
+    names = {program.payload(moment)["hook_event_name"] for moment in moments}
     assert settings["hooks"].keys() == names
 
 
@@ -49,16 +50,30 @@ def test_the_table_tells_the_truth_about_contexts() -> None:
     from telic.integrations.hooks.hosts import HOSTS
     from telic.integrations.hooks.notice import Moment
 
-    rows = [[cell.strip() for cell in line.strip("|").split("|")] for line in PAGE.splitlines() if line.startswith("|")]
+    table = PAGE.partition("\n## ")[0]
+    rows = [
+        [cell.strip() for cell in line.strip("|").split("|")] for line in table.splitlines() if line.startswith("|")
+    ]
     assert len(rows) == 2 + len(HOSTS)
     for row, host in zip(rows[2:], HOSTS.values(), strict=True):
         told = [row[1], row[2]]
         takes = [moment in host.contexts for moment in (Moment.SESSION_START, Moment.PROMPT)]
         assert told == ["yes" if each else "no" for each in takes], row[0]
-        assert row[5].startswith("yes") == (host.usage_reader is not None)
+        assert row[5].startswith("yes") == (host.usage_reader is not None or host.usage_table is not None)
 
 
-@pytest.mark.parametrize("variable", ["XDG_STATE_HOME", "CLAUDE_PROJECT_DIR", "CLAUDE_CONFIG_DIR", "CODEX_HOME"])
+@pytest.mark.parametrize(
+    "variable",
+    [
+        "XDG_STATE_HOME",
+        "CLAUDE_PROJECT_DIR",
+        "CLAUDE_CONFIG_DIR",
+        "CODEX_HOME",
+        "GOOSE_PATH_ROOT",
+        "GOOSE_MOIM_MESSAGE_FILE",
+        "COPILOT_HOME",
+    ],
+)
 def test_variables_on_the_page_are_real(variable: str) -> None:
     source = Path(__file__).parents[2] / "src" / "telic" / "integrations" / "hooks"
     assert variable in PAGE

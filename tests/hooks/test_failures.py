@@ -14,6 +14,9 @@ import telic
 from tests.hooks.conftest import TELIC, HostProgram, on_hosts
 from tests.support.postgres_server import PostgresServer
 
+SOON_SECONDS = 20.0
+"""The hook's own limit of five, and what a slow machine takes to start it."""
+
 EVERY = ("claude-code", "codex", "goose", "gemini", "copilot")
 
 
@@ -49,17 +52,17 @@ def test_a_huge_payload_is_refused_in_bounded_memory(program: HostProgram) -> No
 
 
 def test_a_host_that_never_closes_its_end_gets_no_answer(program: HostProgram) -> None:
-    """After two seconds the hook gives up."""
+    """After five seconds the hook gives up."""
     program.goal()
     command = [TELIC, "hook", "claude-code"]
     began = time.monotonic()
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, env=program.environment()) as process:
         assert process.stdin is not None
-        assert process.wait(30) == 0
+        assert process.wait(60) == 0
         assert process.stdout is not None
         assert process.stdout.read() == b""
-    assert time.monotonic() - began < 10
-    assert "no answer within 2.0 seconds" in program.log
+    assert time.monotonic() - began < SOON_SECONDS
+    assert "no answer within 5.0 seconds" in program.log
 
 
 def test_a_store_that_is_away_or_unusable(program: HostProgram) -> None:
@@ -74,7 +77,7 @@ def test_a_store_that_is_away_or_unusable(program: HostProgram) -> None:
         program.variables["TELIC_STORE"] = place
         began = time.monotonic()
         assert program.call("prompt") is None
-        assert time.monotonic() - began < 10
+        assert time.monotonic() - began < SOON_SECONDS
     assert len(program.log.splitlines()) == len(places)
     assert "geheim" not in program.log
 
@@ -89,7 +92,7 @@ def test_postgresql_and_a_server_that_answers_nothing(program: HostProgram, own_
         program.variables["TELIC_STORE"] = f"postgresql://user@127.0.0.1:{silent.getsockname()[1]}/goals"
         began = time.monotonic()
         assert program.call("prompt") is None
-        assert time.monotonic() - began < 10
+        assert time.monotonic() - began < SOON_SECONDS
     assert program.log
 
 
@@ -114,7 +117,7 @@ def test_a_damaged_newer_or_locked_database(program: HostProgram, damage: str) -
     try:
         began = time.monotonic()
         answer = program.call("stop")
-        assert time.monotonic() - began < 10
+        assert time.monotonic() - began < SOON_SECONDS
     finally:
         if holder is not None:
             holder.kill()
@@ -173,6 +176,8 @@ def test_a_killed_hook_leaves_nothing_in_the_way(program: HostProgram) -> None:
         ["claude-code", "--no-such-option"],
         ["claude-code", "--check-seconds", "0"],
         ["claude-code", "--max-continuations", "many"],
+        ["claude-code", "--judge-model", "a:b", "--judge-command", "true"],
+        ["claude-code", "--judge-command", "'"],
     ],
 )
 def test_a_wrong_command_line_never_ends_with_2(arguments: list[str]) -> None:

@@ -2,6 +2,7 @@
 
 import json
 import os
+import shlex
 import stat
 import subprocess
 from difflib import SequenceMatcher
@@ -181,7 +182,7 @@ def test_goose_gets_a_plugin_of_its_own(home: Home) -> None:
     home("goose", "--yes")
     plugin = home.home / ".agents/plugins/telic"
     assert json.loads((plugin / "plugin.json").read_bytes())["name"] == "telic"
-    assert commands(plugin / "hooks/hooks.json").keys() == {"UserPromptSubmit", "Stop"}
+    assert commands(plugin / "hooks/hooks.json").keys() == {"UserPromptSubmit", "Stop", "SessionEnd"}
     home("goose", "--yes", "--remove")
     assert not plugin.exists()
     home("goose", "--yes")
@@ -271,3 +272,17 @@ def test_a_folder_that_cannot_be_written(home: Home) -> None:
     message = home("claude-code", "--yes", expect=2).stderr
     assert ".claude" in message
     assert (home.home / ".claude").read_text() == "a file"
+
+
+def test_a_judge_is_written_into_the_command(home: Home) -> None:
+    """As words that a shell reads as they were given; both at once are refused, and all is taken out again."""
+    home("codex", "--yes", "--judge-command", "python3 'my judge.py'", CODEX_HOME=str(home.home))
+    (stop,) = commands(home.home / "hooks.json")["Stop"]
+    assert shlex.split(stop)[1:] == ["hook", "codex", "--judge-command", "python3 'my judge.py'"]
+    home("codex", "--yes", "--judge-model", "anthropic:claude-sonnet-4-5", CODEX_HOME=str(home.home))
+    (stop,) = commands(home.home / "hooks.json")["Stop"]
+    assert shlex.split(stop)[3:] == ["--judge-model", "anthropic:claude-sonnet-4-5"]
+    both = ("--judge-model", "a:b", "--judge-command", "true")
+    assert "not both" in home("codex", "--yes", *both, expect=2, CODEX_HOME=str(home.home)).stderr
+    home("codex", "--yes", "--remove", CODEX_HOME=str(home.home))
+    assert "telic" not in (home.home / "hooks.json").read_text()

@@ -1,6 +1,9 @@
-"""Lines as hosts write them into their transcripts."""
+"""Lines as hosts write them into their transcripts, and rows as they write them into their databases."""
 
 import json
+import sqlite3
+import time
+from contextlib import closing
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -75,3 +78,92 @@ def write(path: Path, *lines: dict[str, Any]) -> None:
     with path.open("a") as file:
         for line in lines:
             file.write(json.dumps(line) + "\n")
+
+
+def gemini_message(identity: str, *, has_tokens: bool = True, after: float = 0.0, **more: Any) -> dict[str, Any]:
+    """A message of the model's as `chatRecordingService.ts` of google-gemini/gemini-cli appends it.
+
+    1,000 tokens of prompt, 600 of them cached, 20 more that its tools read; 50 of answer and 30 of thoughts.
+    """
+    tokens = {"input": 1_000, "output": 50, "cached": 600, "thoughts": 30, "tool": 20, "total": 1_100}
+    return {
+        "id": identity,
+        "timestamp": stamp(after),
+        "type": "gemini",
+        "content": [{"text": "working"}],
+        "thoughts": [],
+        "tokens": tokens if has_tokens else None,
+        "model": "gemini-3-pro",
+        **more,
+    }
+
+
+def gemini_meta(session: str, kind: str = "main") -> dict[str, Any]:
+    return {"sessionId": session, "projectHash": "0" * 64, "startTime": stamp(), "lastUpdated": stamp(), "kind": kind}
+
+
+GOOSE_SCHEMA = """
+CREATE TABLE IF NOT EXISTS sessions (
+    id TEXT PRIMARY KEY, name TEXT NOT NULL DEFAULT '', session_type TEXT NOT NULL DEFAULT 'user',
+    working_dir TEXT NOT NULL, created_at TIMESTAMP DEFAULT CURRENT_TIMESTAMP,
+    accumulated_input_tokens INTEGER, accumulated_output_tokens INTEGER, parent_session_id TEXT
+);
+CREATE TABLE IF NOT EXISTS usage_ledger (
+    id INTEGER PRIMARY KEY AUTOINCREMENT, session_id TEXT NOT NULL REFERENCES sessions(id) ON DELETE CASCADE,
+    created_timestamp INTEGER NOT NULL, model TEXT, input_tokens INTEGER, output_tokens INTEGER,
+    total_tokens INTEGER, cache_read_tokens INTEGER, cache_write_tokens INTEGER, cost REAL, cost_source TEXT,
+    is_compaction INTEGER DEFAULT 0
+);
+"""
+"""The tables of goose's sessions.db at schema 16, without what has no part in usage."""
+
+COPILOT_SCHEMA = """
+CREATE TABLE IF NOT EXISTS assistant_usage_events (
+    id INTEGER PRIMARY KEY AUTOINCREMENT, session_id TEXT NOT NULL, turn_index INTEGER, model TEXT NOT NULL,
+    reasoning_effort TEXT, input_tokens INTEGER, output_tokens INTEGER, cache_read_tokens INTEGER,
+    cache_write_tokens INTEGER, reasoning_tokens INTEGER, total_nano_aiu INTEGER, duration_ms INTEGER,
+    time_to_first_token_ms INTEGER, finish_reason TEXT, agent_id TEXT, parent_tool_call_id TEXT, created_at TEXT
+);
+"""
+"""The table of Copilot CLI's session-store.db at 1.0.87."""
+
+
+def goose_session(path: Path, session: str, parent: str | None = None) -> None:
+    with closing(_opened(path, GOOSE_SCHEMA)) as database, database:
+        database.execute(
+            "INSERT OR IGNORE INTO sessions (id, working_dir, session_type, parent_session_id)"
+            " VALUES (?, '/work', ?, ?)",
+            (session, "user" if parent is None else "sub_agent", parent),
+        )
+
+
+def goose_call(path: Path, session: str, *, after: float = 0.0, is_compaction: int = 0, tokens: Any = 1_000) -> None:
+    """A call of a provider: so much input, 600 of it cached, and 50 of output."""
+    goose_session(path, session)
+    with closing(_opened(path, GOOSE_SCHEMA)) as database, database:
+        database.execute(
+            "INSERT INTO usage_ledger (session_id, created_timestamp, model, input_tokens, output_tokens,"
+            " cache_read_tokens, is_compaction) VALUES (?, ?, 'claude-opus-5', ?, ?, 600, ?)",
+            (session, int(time.time() + after), tokens, None if tokens is None else 50, is_compaction),
+        )
+
+
+def copilot_call(
+    path: Path, session: str, *, after: float = 0.0, agent: str | None = None, tokens: Any = 1_000
+) -> None:
+    """A call of a model: so much input, 600 of it cached; 50 of output, of which 20 were reasoning."""
+    with closing(_opened(path, COPILOT_SCHEMA)) as database, database:
+        database.execute(
+            "INSERT INTO assistant_usage_events (session_id, model, input_tokens, output_tokens, cache_read_tokens,"
+            " cache_write_tokens, reasoning_tokens, agent_id, created_at)"
+            " VALUES (?, 'gpt-5.6', ?, 50, 600, 0, 20, ?, ?)",
+            (session, tokens, agent, stamp(after)),
+        )
+
+
+def _opened(path: Path, schema: str) -> sqlite3.Connection:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    database = sqlite3.connect(path)
+    database.execute("PRAGMA journal_mode = WAL")
+    database.executescript(schema)
+    return database

@@ -45,7 +45,7 @@ class WireServer:
             self.asked.append(asked)
             return self.script.pop(0) if self.script else Reply(status=418)
 
-    def wait_for(self, count: int, seconds: float = 30.0) -> None:
+    def wait_for(self, count: int, seconds: float = 120.0) -> None:
         """So many requests have come."""
         until = time.monotonic() + seconds
         while len(self.asked) < count:

@@ -13,6 +13,7 @@ from claude_agent_sdk import (
     ResultMessage,
     SdkMcpTool,
     StreamEvent,
+    TaskStartedMessage,
     create_sdk_mcp_server,
 )
 from claude_agent_sdk.types import (
@@ -23,14 +24,16 @@ from claude_agent_sdk.types import (
     SystemPromptPreset,
 )
 
-from telic.domain.budget import ModelUsage
+from telic.domain.budget import ModelUsage, UsageKind
 from telic.domain.errors import BudgetExceeded, GoalNotActive, InvalidInput
 from telic.domain.goal import DEFAULT_SCOPE, Goal
+from telic.integrations.claude_usage import difference, response_usage, sum_of_models
 from telic.integrations.outcome import CONTINUE, RunOutcome, outcome_of
 from telic.integrations.session import GoalSession, ModelCall
 from telic.integrations.settings import SessionSettings
 from telic.integrations.tools import GoalTool, GoalTools
-from telic.integrations.usage import model_usage
+from telic.loop.agents.cumulative import used_since
+from telic.loop.agents.parsing import sum_usage
 from telic.prompt import place_after_prefix
 from telic.services.async_store import AsyncGoalStore
 from telic.services.store import GoalStore
@@ -58,6 +61,8 @@ class ClaudeGoal:
 
     The goal stands at the end of the system prompt, which is built anew for each run and never recorded in the
     session. Before each further call of a run the goal is looked at: where it stopped, or was changed, the run ends.
+    Sub-agents' calls are billed when the run ends, from the result's sum of the session. Of a session that another
+    object began the sum before is not known: then sub-agents' usage is recorded as unknown.
     """
 
     def __init__(
@@ -69,6 +74,7 @@ class ClaudeGoal:
     ) -> None:
         self.session = GoalSession(store, scope=scope, settings=settings)
         self._tools = GoalTools(self.session)
+        self._totals: dict[str, ModelUsage] = {}
 
     async def run(
         self,
@@ -107,7 +113,7 @@ class ClaudeGoal:
         self, base: ClaudeAgentOptions, prompt: str, on_message: Callable[[Message], None]
     ) -> ResultMessage:
         call = await self.session.begin()
-        run = _Run(self.session, call.goal, call)
+        run = _Run(self.session, call.goal, call, self._used_before(base))
         try:
             async with ClaudeSDKClient(self._options(base, call.prompt, run)) as client:
                 await client.query(prompt)
@@ -115,9 +121,18 @@ class ClaudeGoal:
                     await run.heard(message)
                     on_message(message)
         except BaseException as error:
+            self._totals.clear()
             await run.broke(error)
             raise
-        return await run.ended()
+        result, total = await run.ended(), run.total
+        self._totals = {} if total is None else {result.session_id: total}
+        return result
+
+    def _used_before(self, options: ClaudeAgentOptions) -> ModelUsage | None:
+        """What the session had used, which its next result counts again; None where that is not known."""
+        if options.resume is None and not options.continue_conversation:
+            return ModelUsage()
+        return None if options.fork_session else self._totals.get(options.resume or "")
 
     def _options(self, base: ClaudeAgentOptions, shown: str | None, run: "_Run") -> ClaudeAgentOptions:
         if not isinstance(base.mcp_servers, dict):
@@ -145,16 +160,21 @@ class _Run:
     session: GoalSession
     goal: Goal | None
     call: ModelCall | None
+    used_before: ModelUsage | None
     begun: dict[str, Any] | None = None
     usage: dict[str, Any] = field(default_factory=dict[str, Any])
     whole: dict[str, AssistantMessage] = field(default_factory=dict[str, AssistantMessage])
     result: ResultMessage | None = None
+    billed: list[ModelUsage] = field(default_factory=list[ModelUsage])
+    has_sub_agents: bool = False
     calls_tools: bool = False
     may_go_on: bool = True
 
     async def heard(self, message: Message) -> None:
         """What the message tells of a response is kept; one that has ended is billed."""
-        if isinstance(message, StreamEvent):
+        if isinstance(message, TaskStartedMessage) or getattr(message, "parent_tool_use_id", None):
+            self.has_sub_agents = True
+        elif isinstance(message, StreamEvent):
             await self._event(message.event)
         elif isinstance(message, AssistantMessage) and message.message_id and message.error is None:
             self.whole[message.message_id] = message
@@ -172,7 +192,7 @@ class _Run:
                 self.usage |= {name: count for name, count in (event.get("usage") or {}).items() if count is not None}
             case "message_stop" if self.begun is not None:
                 ended, self.begun = self.begun, None
-                await self._bill(_usage(self.usage), ended.get("model"), ended.get("id"))
+                await self._bill(response_usage(self.usage), ended.get("model"), ended.get("id"))
                 await self._expect_another()
             case _:
                 return
@@ -180,6 +200,7 @@ class _Run:
     async def _bill(self, usage: ModelUsage | None, model: object, response_id: object) -> None:
         call, self.call = self.call or self.session.unannounced(), None
         self.whole.pop(str(response_id), None)
+        self.billed += [] if usage is None else [usage]
         await self.session.answered(call, usage, model=model, response_id=response_id)
 
     async def _cut_off(self) -> None:
@@ -216,24 +237,36 @@ class _Run:
         """The run has ended, and all its responses are billed, also those that came without events."""
         await self._cut_off()
         for name, message in list(self.whole.items()):
-            await self._bill(_usage(message.usage or {}), message.model, name)
+            await self._bill(response_usage(message.usage or {}), message.model, name)
+        await self._bill_sub_agents()
         if self.call is not None:
             await self.session.never_made(self.call)
         assert self.result is not None
         return self.result
 
+    @property
+    def total(self) -> ModelUsage | None:
+        """What the session has used so far, sub-agents included; None where the command does not say."""
+        return (
+            None if self.result is None or self.result.model_usage is None else sum_of_models(self.result.model_usage)
+        )
 
-def _usage(told: dict[str, Any]) -> ModelUsage | None:
-    """Anthropic tells cached input beside the rest."""
-    parts = ("input_tokens", "cache_read_input_tokens", "cache_creation_input_tokens")
-    counts = [told.get(name) or 0 for name in parts]
-    is_known = "input_tokens" in told and all(type(count) is int for count in counts)
-    return model_usage(
-        input_tokens=sum(counts) if is_known else None,
-        cached_input_tokens=counts[1],
-        output_tokens=told.get("output_tokens"),
-        reasoning_tokens=(told.get("output_tokens_details") or {}).get("thinking_tokens"),
-    )
+    async def _bill_sub_agents(self) -> None:
+        """What the result's sum has and no response told of is billed as sub-agents'; they have no events."""
+        total, rest = self.total, None
+        is_known = total is not None and self.used_before is not None
+        if total is not None and self.used_before is not None:
+            rest = difference(used_since(self.used_before, total), sum_usage(self.billed))
+        if rest is None and (is_known or not self.has_sub_agents):
+            return
+        names = list((self.result and self.result.model_usage) or {})
+        await self.session.answered(
+            self.session.unannounced(),
+            rest,
+            model=names[0] if len(names) == 1 else None,
+            response_id="sub-agents",
+            kind=UsageKind.SUB_AGENT,
+        )
 
 
 def _with_goal(base: Any, shown: str | None) -> SystemPromptCustom | SystemPromptPreset:

@@ -5,9 +5,10 @@ import time
 from collections.abc import Awaitable, Callable, Coroutine
 from contextlib import suppress
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any, Final, TypeVar, cast
 
-from telic.domain.budget import ModelUsage, TurnUsage
+from telic.domain.budget import ModelUsage, TurnUsage, UsageKind
 from telic.domain.claim import Claim
 from telic.domain.decision import is_nearly_spent
 from telic.domain.errors import BudgetExceeded, GoalNotActive, HoldLost, KeyConflict, TurnConflict
@@ -136,7 +137,13 @@ class GoalSession:
         return f"{block}\n\n{continuation(goal)}" if self._continues else block
 
     async def answered(
-        self, call: ModelCall, usage: ModelUsage | None, *, model: object = None, response_id: object = None
+        self,
+        call: ModelCall,
+        usage: ModelUsage | None,
+        *,
+        model: object = None,
+        response_id: object = None,
+        kind: UsageKind = UsageKind.WORK,
     ) -> Goal | None:
         """The response is billed once, however often it is told of, to the goal that was active when the call began.
 
@@ -148,7 +155,7 @@ class GoalSession:
         spent = TurnUsage() if usage is None else usage
         spent = replace(spent, active_microseconds=spent.active_microseconds or call.elapsed_microseconds)
         try:
-            result = await self._record(call.goal, spent, name, key, call.hold)
+            result = await self._record(call.goal, spent, kind, name, key, call.hold)
         except TurnConflict:
             # It was told of before, with another time: the first record stands.
             return await self.patiently(lambda: self.store.get(cast("Goal", call.goal).id))
@@ -158,14 +165,19 @@ class GoalSession:
         return result.goal
 
     async def _record(
-        self, goal: Goal, spent: TurnUsage | ModelUsage, model: str | None, key: str, hold: str | None
+        self,
+        goal: Goal,
+        spent: TurnUsage | ModelUsage,
+        kind: UsageKind,
+        model: str | None,
+        key: str,
+        hold: str | None,
     ) -> TurnResult:
+        record = partial(self.store.record_turn, goal.id, usage=spent, kind=kind, model=model, key=key)
         try:
-            return await self.patiently(
-                lambda: self.store.record_turn(goal.id, usage=spent, model=model, hold=hold, key=key)
-            )
+            return await self.patiently(lambda: record(hold=hold))
         except HoldLost:
-            return await self.patiently(lambda: self.store.record_turn(goal.id, usage=spent, model=model, key=key))
+            return await self.patiently(record)
 
     async def _keep_uncertain(self, goal: Goal, key: str) -> None:
         """Silence cannot overspend a budget."""

@@ -7,7 +7,6 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
 from telic.domain.clock import Clock
-from telic.services.async_store import AsyncGoalStore
 from telic.services.context import Context
 from telic.services.observe.observer import Observer
 from telic.services.store import GoalStore
@@ -16,6 +15,7 @@ from telic.storage.options import Durability, OpenOptions
 from telic.storage.transaction import AsyncDriver, Driver
 
 if TYPE_CHECKING:
+    from telic.services.async_store import AsyncGoalStore
     from telic.services.observe.drivers import Watcher
 
 
@@ -57,13 +57,13 @@ def connect(
 class _Connecting:
     """Awaited, or entered with `async with`, gives an open store."""
 
-    def __init__(self, opening: Coroutine[Any, Any, AsyncGoalStore]) -> None:
+    def __init__(self, opening: Coroutine[Any, Any, "AsyncGoalStore"]) -> None:
         self._opening = opening
 
-    def __await__(self) -> Generator[Any, None, AsyncGoalStore]:
+    def __await__(self) -> Generator[Any, None, "AsyncGoalStore"]:
         return self._opening.__await__()
 
-    async def __aenter__(self) -> AsyncGoalStore:
+    async def __aenter__(self) -> "AsyncGoalStore":
         self._store = await self._opening
         return self._store
 
@@ -94,7 +94,10 @@ def connect_async(
         notification_url=notification_url,
     )
 
-    async def opening() -> AsyncGoalStore:
+    async def opening() -> "AsyncGoalStore":
+        # Programs that block need neither it nor asyncio, which takes as long to load as all the rest.
+        from telic.services.async_store import AsyncGoalStore
+
         context = Context(clock, model_may_create, observer)
         driver = await open_async_driver(location, options)
         if observer is not None:

@@ -1,19 +1,20 @@
 """Bills a goal for what a session's transcripts tell, each response once, however often they are read."""
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO, Final
 
 from telic.domain.clock import Instant
-from telic.domain.errors import GoalNotFound, InvalidInput, TurnConflict
+from telic.domain.errors import GoalNotFound, InvalidInput, StoreError, StoreMisconfigured, TurnConflict
 from telic.domain.events import EventKind
 from telic.domain.goal import Goal
 from telic.domain.limits import MAX_NAME_CHARS, MAX_PAGE
 from telic.integrations.hooks.memory import Bookmark, Memory
 from telic.integrations.hooks.notice import Host, Moment, Notice
 from telic.integrations.hooks.usage import (
+    Place,
     Response,
     UsageReader,
     is_known,
@@ -25,6 +26,7 @@ from telic.loop.agents.protocol import kept_tail
 from telic.services.store import GoalStore
 
 _BATCH_BYTES: Final = 1024 * 1024
+_BATCH_ROWS: Final = 100
 
 
 @dataclass(slots=True)
@@ -37,6 +39,7 @@ class Accounts:
     memory: Memory
     deadline: float
     log: Callable[[str], None]
+    environment: Mapping[str, str]
 
     def settle(self, notice: Notice) -> Goal | None:
         """What the session consumed is billed, and here is the scope's active goal.
@@ -46,9 +49,10 @@ class Accounts:
         """
         active = self.store.active(self.scope)
         worked_on = self._worked_on(active)
-        if worked_on is not None and notice.transcript is not None:
+        if worked_on is not None:
             since = None if worked_on.id == self.memory.goal_id else self._active_since(worked_on)
-            self._read_all(notice, worked_on, since)
+            self._read_transcripts(notice, worked_on, since)
+            self._read_rows(notice, worked_on, since)
             active = self.store.active(self.scope)
         self.memory.goal_id = None if active is None else active.id
         return active
@@ -72,16 +76,36 @@ class Accounts:
                 return since
             after = page[-1].number
 
-    def _read_all(self, notice: Notice, goal: Goal, since: Instant | None) -> None:
-        assert notice.transcript is not None
+    def _read_transcripts(self, notice: Notice, goal: Goal, since: Instant | None) -> None:
+        if self.host.usage_reader is None or notice.transcript is None:
+            return
         # The session's own comes first: what others repeat of it is then known.
         for path in (notice.transcript, *notice.sub_transcripts):
-            file = None if self.host.usage_reader is None else open_transcript(path)
-            if self.host.usage_reader is None or file is None:
-                continue
-            reader = self.host.usage_reader(path != notice.transcript)
-            with file:
-                self._read(path, file, _Reading(notice, reader, goal, since))
+            file = open_transcript(path)
+            if file is not None:
+                reader = self.host.usage_reader(path != notice.transcript)
+                with file:
+                    self._read(path, file, _Reading(notice, reader, goal, since))
+
+    def _read_rows(self, notice: Notice, goal: Goal, since: Instant | None) -> None:
+        if self.host.usage_table is None:
+            return
+        table = self.host.usage_table(self.environment)
+        known = self.memory.bookmarks.get(str(table.path))
+        try:
+            rows = table.rows(notice.session, Place() if known is None else known.place)
+            for number, (place, response) in enumerate(rows, 1):
+                if response is not None and (since is None or response.may_be_since(since)):
+                    self._bill(goal, response)
+                self.memory.bookmarks[str(table.path)] = Bookmark(place, {})
+                if number % _BATCH_ROWS == 0:
+                    self.memory.save()
+                    if time.monotonic() >= self.deadline:
+                        return
+        except StoreMisconfigured:
+            return  # A host that never ran here, or an older one, has none.
+        except StoreError as error:
+            self.log(f"usage is read at the next call: {error}")
 
     def _read(self, path: Path, file: BinaryIO, reading: "_Reading") -> None:
         known = self.memory.bookmarks.get(str(path))
@@ -123,7 +147,7 @@ class Accounts:
 
     def _record(self, reading: "_Reading") -> None:
         for response in reading.reader.finished():
-            if reading.since is None or response.at is None or response.at >= reading.since:
+            if reading.since is None or response.may_be_since(reading.since):
                 self._bill(reading.goal, response)
 
     def _bill(self, goal: Goal, response: Response) -> None:

@@ -5,7 +5,7 @@ import sys
 import threading
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from hashlib import sha256
 from pathlib import Path
 from typing import BinaryIO, Final
@@ -15,7 +15,9 @@ from telic.domain.errors import InvalidInput, LeaseHeld
 from telic.domain.goal import Goal
 from telic.domain.limits import MAX_NAME_CHARS
 from telic.integrations.hooks.accounts import Accounts
+from telic.integrations.hooks.context_file import write_context
 from telic.integrations.hooks.hosts import HOSTS
+from telic.integrations.hooks.judge_choice import JudgeChoice
 from telic.integrations.hooks.log import Log
 from telic.integrations.hooks.memory import Memory, recall, state_folder
 from telic.integrations.hooks.notice import Host, Moment, Notice, to_line
@@ -28,8 +30,8 @@ from telic.services.store import GoalStore
 
 DEFAULT_CHECK_SECONDS: Final = 540.0
 DEFAULT_MOST_CONTINUATIONS: Final = 20
-PROMPT_SECONDS: Final = 2.0
-"""How long a hook may take that runs no checks."""
+PROMPT_SECONDS: Final = 5.0
+"""How long a hook may take that runs no checks: half of what hosts are told to wait."""
 
 MAX_PAYLOAD_BYTES: Final = 16 * 1024 * 1024
 
@@ -51,6 +53,7 @@ class HookOptions:
     scope: str = _SESSION_SCOPE
     most_continuations: int = DEFAULT_MOST_CONTINUATIONS
     check_seconds: float = DEFAULT_CHECK_SECONDS
+    judge: JudgeChoice = field(default_factory=JudgeChoice)
 
 
 def scope_of(host: str, notice: Notice, scope: str) -> str:
@@ -161,13 +164,16 @@ class _Call:
     def _in_store(self, store: GoalStore, memory: Memory, notice: Notice) -> Fields | None:
         scope = scope_of(self.host.name, notice, self.options.scope)
         worked_on = memory.goal_id
-        accounts = Accounts(store, self.host, scope, memory, time.monotonic() + _READING_SECONDS, self.log.write)
+        deadline = time.monotonic() + _READING_SECONDS
+        accounts = Accounts(store, self.host, scope, memory, deadline, self.log.write, os.environ)
         goal = accounts.settle(notice)
+        told = "" if goal is None else place_after_prefix(claim_instructions(), render(goal, secret=store.secret()))
+        if self.host.context_variable is not None:
+            write_context(self.folder, os.environ.get(self.host.context_variable), told, self.log)
         if goal is None:
             return self._stopped(store, worked_on, notice)
         if notice.moment in (Moment.SESSION_START, Moment.PROMPT):
-            text = place_after_prefix(claim_instructions(), render(goal, secret=store.secret()))
-            return self.host.context(notice, text)
+            return self.host.context(notice, told)
         if notice.moment is Moment.STOP:
             return self._said(self._stop(store, memory, notice, goal))
         return None
@@ -186,6 +192,7 @@ class _Call:
             holder=_short_name(f"hook/{self.host.name}/", notice.session),
             most_continuations=self._most_continuations(os.environ),
             check_seconds=self.options.check_seconds,
+            judge=self.options.judge,
             clock=SystemClock(),
             before_checks=lambda: self.watchdog.allow(self.options.check_seconds + _SLACK_SECONDS),
         )

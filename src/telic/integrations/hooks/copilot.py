@@ -1,7 +1,7 @@
 """GitHub Copilot CLI, after its hooks reference: SessionStart and Stop, in its form that has Claude Code's names.
 
 The form with names such as `agentStop` does not say which moment it is. The answer to a prompt's hook is dropped by
-Copilot. What the model said last stands in its transcript alone, and that tells no usage which could be billed.
+Copilot. What the model said last stands in its transcript alone; usage stands in a database beside.
 """
 
 import os
@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Final
 
 from telic.integrations.hooks.claude_code import read_like_claude_code
+from telic.integrations.hooks.copilot_usage import copilot_table
 from telic.integrations.hooks.notice import Host, Moment, Notice
 from telic.integrations.hooks.usage import open_transcript
 from telic.loop.agents.parsing import Fields, fields_of, read_values, text_of
@@ -53,4 +54,5 @@ COPILOT: Final = Host(
     contexts=frozenset({Moment.SESSION_START}),
     nests_context=False,
     shows_messages=False,
+    usage_table=copilot_table,
 )

@@ -63,7 +63,7 @@ def apply(change: Change) -> Path | None:
                 path.parent.rmdir()
             return None
         backup = None if change.before is None else _keep_copy(path, change.before)
-        _replace(path, change.after)
+        write_whole(path, change.after)
     except OSError as error:
         raise InvalidInput(f"{path} cannot be written: {error.strerror}") from error
     return backup
@@ -83,7 +83,12 @@ def _keep_copy(path: Path, text: str) -> Path:
         return backup
 
 
-def _replace(path: Path, text: str) -> None:
+def write_whole(path: Path, text: str) -> None:
+    """The file holds the text, with the mode that it had; whoever reads it sees this or what was there before.
+
+    Raises:
+        OSError: it cannot be written; nothing is changed.
+    """
     path.parent.mkdir(parents=True, exist_ok=True)
     mode = stat.S_IMODE(path.stat().st_mode) if path.exists() else _NEW_FILE_MODE
     descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")

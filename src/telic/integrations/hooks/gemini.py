@@ -1,13 +1,15 @@
-"""Gemini CLI, after its hooks reference: SessionStart, BeforeAgent, AfterAgent.
+"""Gemini CLI, after its hooks reference: SessionStart, BeforeAgent, AfterAgent, PreCompress, SessionEnd.
 
-Its transcript is written anew as a whole with every message, so that usage is not counted from it.
+Sub-agents' recordings stand in a folder beside the session's own, which has the session's id for its name.
 """
 
 from collections.abc import Mapping
 from dataclasses import replace
+from pathlib import Path
 from typing import Final
 
 from telic.integrations.hooks.claude_code import read_like_claude_code
+from telic.integrations.hooks.gemini_usage import GeminiUsage
 from telic.integrations.hooks.notice import Host, Moment, Notice
 from telic.loop.agents.parsing import Fields, text_of
 
@@ -22,7 +24,23 @@ _MOMENTS: Final = {
 
 def _read(payload: Fields, environment: Mapping[str, str]) -> Notice | None:
     notice = read_like_claude_code(payload, environment, _MOMENTS, "GEMINI_PROJECT_DIR")
-    return None if notice is None else replace(notice, last_message=text_of(payload, "prompt_response") or "")
+    if notice is None:
+        return None
+    return replace(
+        notice,
+        last_message=text_of(payload, "prompt_response") or "",
+        sub_transcripts=_sub_transcripts(notice.transcript, notice.session),
+    )
 
 
-GEMINI: Final = Host(name="gemini", read=_read, decision="deny")
+def _sub_transcripts(transcript: Path | None, session: str) -> tuple[Path, ...]:
+    """The recordings of the session's sub-agents. A session's id is a word, and never the way to another folder."""
+    if transcript is None or not session.replace("-", "").isalnum():
+        return ()
+    try:
+        return tuple(sorted((transcript.parent / session).glob("*.jsonl")))
+    except OSError:
+        return ()
+
+
+GEMINI: Final = Host(name="gemini", read=_read, decision="deny", usage_reader=GeminiUsage)

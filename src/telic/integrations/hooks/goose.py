@@ -1,12 +1,14 @@
-"""goose, after its hooks guide of 1.38: Stop alone takes an answer; other moments' hooks are only logged.
+"""goose, after its hooks guide of 1.38: of these moments Stop alone takes an answer, what others print is only logged.
 
-So the goal reaches the model with the first Stop. goose reads a decision from whatever a hook prints, and ends a turn
-that was kept going eight times in a row. It tells no usage.
+So the goal reaches the model with the first Stop; or before, by the file that goose shows to its model with every
+request, which its user names. goose reads a decision from whatever a hook prints at Stop, and ends a turn that was
+kept going eight times in a row.
 """
 
 from collections.abc import Mapping
 from typing import Final
 
+from telic.integrations.hooks.goose_usage import goose_table
 from telic.integrations.hooks.notice import Host, Moment, Notice, folder_of
 from telic.loop.agents.parsing import Fields, text_of
 
@@ -40,4 +42,6 @@ GOOSE: Final = Host(
     shows_messages=False,
     block_cap=8,
     cap_variable="GOOSE_STOP_HOOK_BLOCK_CAP",
+    usage_table=goose_table,
+    context_variable="GOOSE_MOIM_MESSAGE_FILE",
 )

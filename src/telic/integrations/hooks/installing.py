@@ -52,8 +52,9 @@ _PLACES: Final[Mapping[str, _Place]] = MappingProxyType(
         ),
         "goose": _Place(
             ".agents/plugins/telic/hooks/hooks.json",
-            {"UserPromptSubmit": _QUICK_SECONDS, "Stop": CHECKING_SECONDS},
-            "goose takes no context from hooks: the model hears of the goal when it first stops; usage is not counted",
+            {"UserPromptSubmit": _QUICK_SECONDS, "Stop": CHECKING_SECONDS, "SessionEnd": _QUICK_SECONDS},
+            "goose takes no context from hooks: the model hears of the goal when it first stops, or from the file that "
+            "GOOSE_MOIM_MESSAGE_FILE names",
             manifest=".agents/plugins/telic/plugin.json",
         ),
     }

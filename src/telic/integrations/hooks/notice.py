@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from telic.integrations.hooks.usage import UsageReader
+from telic.integrations.hooks.usage_rows import UsageTable
 from telic.loop.agents.parsing import Fields, text_of
 
 
@@ -50,8 +51,9 @@ class Host:
     It takes text for the model at the moments of `contexts`, inside `hookSpecificOutput` or, if not `nests_context`,
     flat. `decision` is its word for going on. `block_cap` is how many times in a row it lets a hook keep a turn
     going, `cap_variable` the environment variable that sets it; None where there is no such limit. `usage_reader`
-    makes a reader of its transcripts, for a sub-agent's or the session's own; None where they tell no usage that
-    could be counted once.
+    makes a reader of its transcripts, for a sub-agent's or the session's own; `usage_table` names its database of
+    usage; each is None where the host has no such thing. `context_variable` is the environment variable that names
+    a file which the host shows to its model with every request.
     """
 
     name: str
@@ -63,6 +65,8 @@ class Host:
     block_cap: int | None = None
     cap_variable: str | None = None
     usage_reader: Callable[[bool], UsageReader] | None = None
+    usage_table: Callable[[Mapping[str, str]], UsageTable] | None = None
+    context_variable: str | None = None
 
     def context(self, notice: Notice, text: str) -> Fields | None:
         """The answer that gives the model this text, or None where the host takes none at this moment."""

@@ -1,6 +1,5 @@
 """What follows when a model stops: its claim is dealt with, and the turn goes on while its goal is not reached."""
 
-import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Final
@@ -9,12 +8,14 @@ from telic.domain.budget import UsageKind
 from telic.domain.claim import Claim
 from telic.domain.clock import Clock
 from telic.domain.decision import Decision, LoopPolicy, Step, decide
+from telic.domain.errors import InvalidInput
 from telic.domain.goal import Actor, Goal, GoalStatus, Reason
 from telic.domain.lease import Lease
 from telic.domain.limits import MAX_NOTE_CHARS
 from telic.domain.loop_state import MAX_WORK_CHARS, LoopState
-from telic.domain.verdict import Outcome
+from telic.domain.verdict import Outcome, Verdict
 from telic.domain.verification import Verification
+from telic.integrations.hooks.judge_choice import JudgeChoice
 from telic.integrations.hooks.memory import Memory
 from telic.integrations.hooks.notice import Notice
 from telic.loop.agents.claims import read_claim
@@ -47,6 +48,7 @@ class Stopping:
     holder: str
     most_continuations: int
     check_seconds: float
+    judge: JudgeChoice
     clock: Clock
     before_checks: Callable[[], None]
 
@@ -132,13 +134,20 @@ class Stopping:
 
     def _check(self, goal: Goal, lease: Lease, state: LoopState, notice: Notice) -> Outlook | Verification:
         """The criteria were checked, the verdicts recorded, the judges billed."""
+        # Most stops check nothing, and should not pay for importing it.
+        import asyncio
+
         self.before_checks()
+        verdicts: list[Verdict] = []
         try:
-            found = asyncio.run(self._verify(goal, state, notice))
+            found = asyncio.run(self._verify(goal, state, notice, verdicts.append))
         except TimeoutError:
             took = f"the checks took longer than {self.check_seconds:.0f} seconds"
             return Outlook(message=f"Telic: {took}, so goal {goal.id} stays active and unverified.")
-        self._bill(goal, found)
+        except InvalidInput as error:
+            return Outlook(message=f"Telic: goal {goal.id} cannot be judged, and stays active: {error}")
+        finally:
+            self._bill(goal, verdicts)
         after = self.store.verify(goal.id, found, lease=lease)
         if after.is_finished:
             return Outlook(message=f"Telic: goal {goal.id} is verified: all {len(goal.criteria)} criteria passed.")
@@ -148,15 +157,19 @@ class Stopping:
             return Outlook(message=f"Telic: the criteria of goal {goal.id} could not be checked; it stays active.")
         return found
 
-    async def _verify(self, goal: Goal, state: LoopState, notice: Notice) -> Verification:
-        # Most stops check nothing, and should not pay for importing it.
+    async def _verify(
+        self, goal: Goal, state: LoopState, notice: Notice, on_verdict: Callable[[Verdict], None]
+    ) -> Verification:
+        from asyncio import wait_for
+
         from telic.loop.verification.evidence import Work
         from telic.loop.verification.verifier import Verifier
 
-        checks = Verifier(workspace=notice.folder).verify(
-            goal, Work(text=state.work), approvals=self.store.approvals(goal.id)
+        verifier = Verifier(workspace=notice.folder, judge=self.judge.judge(notice.folder))
+        checks = verifier.verify(
+            goal, Work(text=state.work), approvals=self.store.approvals(goal.id), on_verdict=on_verdict
         )
-        return await asyncio.wait_for(checks, self.check_seconds)
+        return await wait_for(checks, self.check_seconds)
 
     def _wait_for_approval(self, goal: Goal, lease: Lease) -> Outlook:
         from telic.domain.claim import approval_signal
@@ -171,8 +184,8 @@ class Stopping:
         )
         return Outlook(message=f"Telic: goal {goal.id} waits for a person's approval.")
 
-    def _bill(self, goal: Goal, found: Verification) -> None:
-        for verdict in found.verdicts:
+    def _bill(self, goal: Goal, verdicts: list[Verdict]) -> None:
+        for verdict in verdicts:
             for attempt in verdict.attempts:
                 if attempt.usage is not None:
                     self.store.record_turn(goal.id, usage=attempt.usage, kind=UsageKind.JUDGE, model=attempt.model)

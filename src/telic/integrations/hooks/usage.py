@@ -8,7 +8,7 @@ from hashlib import sha256
 from pathlib import Path
 from typing import BinaryIO, Final, Protocol
 
-from telic.domain.budget import ModelUsage, UsageKind
+from telic.domain.budget import ModelUsage, TurnUsage, UsageKind
 from telic.domain.clock import Instant
 from telic.domain.errors import InvalidInput
 from telic.loop.agents.claims import read_time
@@ -18,17 +18,26 @@ MAX_LINE_BYTES: Final = 32 * 1024 * 1024
 """Longer lines are passed over."""
 
 _CHECKED_BYTES: Final = 256
+_MILLISECOND: Final = 1_000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Response:
-    """What one response of a model consumed. `at` is None where the transcript does not say when."""
+    """What one response of a model consumed; a `TurnUsage` of nothing where the host does not know it.
+
+    `at` is None where the host does not say when. It is a time cut off to whole units of `precision_microseconds`.
+    """
 
     key: str
-    usage: ModelUsage
+    usage: ModelUsage | TurnUsage
     kind: UsageKind
     model: str | None
     at: Instant | None
+    precision_microseconds: int = _MILLISECOND
+
+    def may_be_since(self, instant: Instant) -> bool:
+        """Whether it may have come at the instant or later. One in the same millisecond as its goal is the goal's."""
+        return self.at is None or self.at + self.precision_microseconds > instant
 
 
 class UsageReader(Protocol):

@@ -12,6 +12,7 @@ from telic.integrations.hooks.answering import (
     HookOptions,
     run_hook,
 )
+from telic.integrations.hooks.judge_choice import JudgeChoice
 from telic.interfaces.cli.session import default_store
 
 _FAILED = 1
@@ -44,7 +45,27 @@ _FAILED = 1
     show_default=True,
     help="How long checking the criteria may take; keep it below the host's time-out for hooks.",
 )
-def hook(host: str, scope: str, store: str | None, max_continuations: int, check_seconds: float) -> None:
+@click.option(
+    "--judge-model",
+    envvar="TELIC_JUDGE_MODEL",
+    metavar="NAME",
+    help="The model that answers judges' questions, provider:name, also TELIC_JUDGE_MODEL.",
+)
+@click.option(
+    "--judge-command",
+    envvar="TELIC_JUDGE_COMMAND",
+    metavar="COMMAND",
+    help="The command that answers them instead, also TELIC_JUDGE_COMMAND.",
+)
+def hook(
+    host: str,
+    scope: str,
+    store: str | None,
+    max_continuations: int,
+    check_seconds: float,
+    judge_model: str | None,
+    judge_command: str | None,
+) -> None:
     """Answer a hook of HOST: claude-code, codex, goose, gemini or copilot.
 
     The host's payload is read from standard input, and the answer written to standard output in the host's form. It
@@ -58,6 +79,7 @@ def hook(host: str, scope: str, store: str | None, max_continuations: int, check
             scope=scope,
             most_continuations=max_continuations,
             check_seconds=check_seconds,
+            judge=JudgeChoice(model=judge_model, command=judge_command),
         ),
     )
 

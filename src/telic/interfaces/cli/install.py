@@ -12,6 +12,7 @@ import click
 from telic.domain.errors import InvalidInput
 from telic.integrations.hooks.files import Change, apply
 from telic.integrations.hooks.installing import Plan, plan_install, plan_removal
+from telic.integrations.hooks.judge_choice import JudgeChoice
 from telic.interfaces.cli.terminal import Terminal
 
 
@@ -21,11 +22,22 @@ from telic.interfaces.cli.terminal import Terminal
 @click.option("--user", is_flag=True, help="For all of the user's projects; the default.")
 @click.option("--scope", default="session", show_default=True, help="As `telic hook --scope`.")
 @click.option("--store", help="As `telic hook --store`; better no URL with a password in it.")
+@click.option("--judge-model", metavar="NAME", help="As `telic hook --judge-model`.")
+@click.option("--judge-command", metavar="COMMAND", help="As `telic hook --judge-command`.")
 @click.option("--remove", is_flag=True, help="Take Telic's hooks out again, and nothing else.")
 @click.option("--yes", is_flag=True, help="Do not ask.")
 @click.option("--json", "as_json", is_flag=True, help="Write JSON, also for errors; needs --yes.")
 def install(
-    host: str, project: bool, user: bool, scope: str, store: str | None, remove: bool, yes: bool, as_json: bool
+    host: str,
+    project: bool,
+    user: bool,
+    scope: str,
+    store: str | None,
+    judge_model: str | None,
+    judge_command: str | None,
+    remove: bool,
+    yes: bool,
+    as_json: bool,
 ) -> None:
     """Make HOST (claude-code, codex or goose) call `telic hook`.
 
@@ -39,16 +51,19 @@ def install(
     if remove:
         plan = plan_removal(host, folder, environment)
     else:
-        plan = plan_install(host, folder, _command(host, scope, store, is_shared=project), environment)
+        judge = JudgeChoice(model=judge_model, command=judge_command)
+        plan = plan_install(host, folder, _command(host, scope, store, judge, is_shared=project), environment)
     _carry_out(terminal, plan, yes)
 
 
-def _command(host: str, scope: str, store: str | None, *, is_shared: bool) -> str:
+def _command(host: str, scope: str, store: str | None, judge: JudgeChoice, *, is_shared: bool) -> str:
     if store is not None and "@" in store.partition("://")[2]:
         raise InvalidInput("a URL with a password does not belong into settings: set TELIC_STORE for the host instead")
     words = [*(["telic"] if is_shared else _own_program()), "hook", host]
     words += [] if scope == "session" else ["--scope", scope]
     words += [] if store is None else ["--store", store if "://" in store else str(Path(store).absolute())]
+    words += ["--judge-model", judge.model] if judge.model else []
+    words += ["--judge-command", judge.command] if judge.command else []
     return shlex.join(words)
 
 

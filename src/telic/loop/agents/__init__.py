@@ -1,11 +1,16 @@
 """The agents that a loop drives: what one is, and those that are commands."""
 
+from importlib import import_module
+from typing import TYPE_CHECKING
+
 from telic.domain.claim import Claim, Wake
 from telic.loop.agents.claims import claim_instructions
-from telic.loop.agents.command import CommandAgent
-from telic.loop.agents.formats import CLAUDE_CODE, CODEX, JSON_LINES, PLAIN, OutputFormat
-from telic.loop.agents.presets import claude_code_agent, codex_agent
 from telic.loop.agents.protocol import Agent, QuotaReached, TurnReport, TurnRequest
+
+if TYPE_CHECKING:
+    from telic.loop.agents.command import CommandAgent
+    from telic.loop.agents.formats import CLAUDE_CODE, CODEX, JSON_LINES, PLAIN, OutputFormat
+    from telic.loop.agents.presets import claude_code_agent, codex_agent
 
 __all__ = [
     "CLAUDE_CODE",
@@ -24,3 +29,12 @@ __all__ = [
     "claude_code_agent",
     "codex_agent",
 ]
+
+
+def __getattr__(name: str) -> object:
+    """What only those need who run a command is imported when it is first asked for."""
+    if name not in __all__:
+        raise AttributeError(f"module 'telic.loop.agents' has no attribute {name!r}")
+    presets = ("claude_code_agent", "codex_agent")
+    place = "command" if name == "CommandAgent" else "presets" if name in presets else "formats"
+    return getattr(import_module(f"telic.loop.agents.{place}"), name)

@@ -4,10 +4,11 @@ import errno
 import os
 import stat
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import closing
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 from urllib.parse import quote
 
 import apsw
@@ -22,10 +23,29 @@ _MAY_PASS: Final = (StoreBusy, StoreUnavailable)
 _HEADER_BYTES: Final = 20
 _WRITE_AHEAD: Final = b"\2\2"
 """The header's file format versions, write and read, of a file in WAL mode (sqlite.org/fileformat2.html)."""
-_EVERY_ROW: Final = 'SELECT * FROM "{table}"'
+_EVERY_ROW: Final = "SELECT * FROM {table}"
+_SELECTED: Final = "SELECT {columns} FROM {table} WHERE {column} IN ({values}) AND {id} >= ? ORDER BY {id} LIMIT ?"
 """A name cannot be bound, only quoted."""
 
+T = TypeVar("T")
 _Access = tuple[str, tuple[int, ...]]
+Row = dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Selection:
+    """Rows of a table whose `column` has one of the values, in the order of `id_column`, from `first_id` on.
+
+    Of the columns named, those that the table does not have are left out.
+    """
+
+    table: str
+    columns: tuple[str, ...]
+    column: str
+    values: tuple[str, ...]
+    id_column: str
+    first_id: int | str
+    most_rows: int
 
 
 def read_tables(path: Path, tables: Sequence[str]) -> dict[str, list[dict[str, Any]]]:
@@ -40,11 +60,28 @@ def read_tables(path: Path, tables: Sequence[str]) -> dict[str, list[dict[str, A
         StoreBusy: others kept it locked, or kept changing it.
         StoreUnavailable: it may not be read.
     """
+
+    def read(connection: apsw.Connection) -> dict[str, list[Row]]:
+        return {table: _rows(connection, table) for table in tables if _has(connection, table)}
+
+    return _read(path, read, _PATIENCE_SECONDS)
+
+
+def read_selected(path: Path, selection: Selection, *, patience_seconds: float = _PATIENCE_SECONDS) -> list[Row]:
+    """The selected rows by column; none where the table, or a column that is needed to find them, is not there.
+
+    Raises:
+        StoreError: as `read_tables`.
+    """
+    return _read(path, lambda connection: _selected(connection, selection), patience_seconds)
+
+
+def _read(path: Path, read: Callable[[apsw.Connection], T], patience_seconds: float) -> T:
     real = _real_path(path)
-    deadline = time.monotonic() + _PATIENCE_SECONDS
+    deadline = time.monotonic() + patience_seconds
     while True:
         access = _access(real)
-        found = _attempt(real, access[0], tables)
+        found = _attempt(real, access[0], read, patience_seconds)
         if _access(real) != access:
             # What was read, or failed, under an assumption that no longer holds says nothing.
             found = StoreBusy(f"{path} kept changing while it was read; try again later")
@@ -99,19 +136,21 @@ def _is_write_ahead(path: Path) -> bool:
             file.xClose()
 
 
-def _attempt(path: Path, parameters: str, tables: Sequence[str]) -> dict[str, list[dict[str, Any]]] | StoreError:
+def _attempt(
+    path: Path, parameters: str, read: Callable[[apsw.Connection], T], patience_seconds: float
+) -> T | StoreError:
     uri = f"file:{quote(os.fsencode(path))}?{parameters}"
     try:
         with translated(), closing(apsw.Connection(uri, flags=_FLAGS)) as connection:
-            _distrust(connection)
+            _distrust(connection, patience_seconds)
             connection.execute("BEGIN")
-            return {table: _rows(connection, table) for table in tables if _has(connection, table)}
+            return read(connection)
     except StoreError as error:
         return error
 
 
-def _distrust(connection: apsw.Connection) -> None:
-    connection.set_busy_timeout(int(_PATIENCE_SECONDS * 1000))
+def _distrust(connection: apsw.Connection, patience_seconds: float) -> None:
+    connection.set_busy_timeout(int(patience_seconds * 1000))
     connection.config(apsw.SQLITE_DBCONFIG_DEFENSIVE, 1)
     connection.config(apsw.SQLITE_DBCONFIG_TRUSTED_SCHEMA, 0)
     connection.execute("PRAGMA cell_size_check = ON")
@@ -123,9 +162,34 @@ def _has(connection: apsw.Connection, table: str) -> bool:
     return bool(connection.execute(query, (table,)).get)
 
 
-def _rows(connection: apsw.Connection, table: str) -> list[dict[str, Any]]:
-    cursor = connection.execute(_EVERY_ROW.replace("{table}", table.replace('"', '""')))
-    rows: list[dict[str, Any]] = []
+def _selected(connection: apsw.Connection, selection: Selection) -> list[Row]:
+    known = connection.execute("SELECT name FROM pragma_table_info(?, 'main')", (selection.table,)).fetchall()
+    names = {name for (name,) in known} if _has(connection, selection.table) else set[str]()
+    if not {selection.column, selection.id_column} <= names:
+        return []
+    columns = ", ".join(_quoted(name) for name in selection.columns if name in names)
+    query = _SELECTED.format(
+        columns=columns,
+        table=_quoted(selection.table),
+        column=_quoted(selection.column),
+        values=", ".join("?" for _ in selection.values),
+        id=_quoted(selection.id_column),
+    )
+    return _fetched(connection, query, (*selection.values, selection.first_id, selection.most_rows), selection.table)
+
+
+def _rows(connection: apsw.Connection, table: str) -> list[Row]:
+    return _fetched(connection, _EVERY_ROW.format(table=_quoted(table)), (), table)
+
+
+def _quoted(name: str) -> str:
+    """A name cannot be bound, only quoted."""
+    return '"' + name.replace('"', '""') + '"'
+
+
+def _fetched(connection: apsw.Connection, query: str, parameters: tuple[int | str, ...], table: str) -> list[Row]:
+    cursor = connection.execute(query, parameters)
+    rows: list[Row] = []
     try:
         for row in cursor:
             names = [column[0] for column in cursor.get_description()]
