@@ -3,19 +3,25 @@
 import asyncio
 import http.client
 import json
+import socket
 import threading
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
+from queue import Queue
 from typing import Any
 from urllib.parse import quote, urlencode
 
 import uvicorn
 from starlette.applications import Starlette
+from starlette.datastructures import Headers
+from starlette.responses import JSONResponse
 from starlette.routing import Mount
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 import telic
 from telic.interfaces.web.api import api_routes
+from telic.interfaces.web.api.problems import problem
 
 ROOT = "/api/v1"
 
@@ -75,51 +81,57 @@ class Client:
         return reply
 
 
-class _Server(threading.Thread):
-    def __init__(self, location: str, *, allow_write: bool) -> None:
-        super().__init__(daemon=True)
-        self._location = location
-        self._allow_write = allow_write
-        self._is_up = threading.Event()
-        self._server: uvicorn.Server | None = None
-        self.store: telic.AsyncGoalStore | None = None
+class _Uvicorn(uvicorn.Server):
+    """Tells when it listens."""
+
+    def __init__(self, config: uvicorn.Config) -> None:
+        super().__init__(config)
+        self.is_up = threading.Event()
         self.port = 0
 
-    def run(self) -> None:
-        asyncio.run(self._serve())
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().startup(sockets)
+        self.port = self.servers[0].sockets[0].getsockname()[1]
+        self.is_up.set()
 
-    async def _serve(self) -> None:
-        async with telic.connect_async(self._location) as self.store:
-            routes = api_routes(self.store, allow_write=self._allow_write)
-            app = Starlette(routes=[Mount(ROOT, routes=routes)])
-            config = uvicorn.Config(
-                app, host="127.0.0.1", port=0, log_level="error", lifespan="off", timeout_graceful_shutdown=1
-            )
-            self._server = uvicorn.Server(config)
-            serving = asyncio.create_task(self._server.serve())
-            while not self._server.started and not serving.done():
-                await asyncio.sleep(0.01)
-            self.port = self._server.servers[0].sockets[0].getsockname()[1]
-            self._is_up.set()
-            await serving
 
-    def wait_until_up(self) -> None:
-        assert self._is_up.wait(60)
+class _Doorkeeper:
+    """Lets in whoever has the token, as the guard does that the API is mounted behind."""
 
-    def stop(self) -> None:
-        assert self._server is not None
-        self._server.should_exit = True
-        self.join(60)
-        assert not self.is_alive()
+    def __init__(self, app: ASGIApp, token: str) -> None:
+        self._app = app
+        self._token = token
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if Headers(scope=scope).get("Authorization") == f"Bearer {self._token}":
+            await self._app(scope, receive, send)
+            return
+        told = problem("unauthorized", "give the token") | {"status": 401}
+        await JSONResponse(told, 401, media_type="application/problem+json")(scope, receive, send)
+
+
+async def _serve(location: str, allow_write: bool, token: str | None, started: "Queue[_Uvicorn]") -> None:
+    async with telic.connect_async(location) as store:
+        app: ASGIApp = Starlette(routes=[Mount(ROOT, routes=api_routes(store, allow_write=allow_write))])
+        app = app if token is None else _Doorkeeper(app, token)
+        server = _Uvicorn(
+            uvicorn.Config(app, "127.0.0.1", 0, log_level="error", lifespan="off", timeout_graceful_shutdown=1)
+        )
+        started.put(server)
+        await server.serve()
 
 
 @contextmanager
-def serving(location: str, *, allow_write: bool = True) -> Iterator[Client]:
+def serving(location: str, *, allow_write: bool = True, token: str | None = None) -> Iterator[Client]:
     """A client of the API over the store at the location."""
-    server = _Server(location, allow_write=allow_write)
-    server.start()
-    server.wait_until_up()
+    started: Queue[_Uvicorn] = Queue()
+    thread = threading.Thread(target=lambda: asyncio.run(_serve(location, allow_write, token, started)), daemon=True)
+    thread.start()
+    server = started.get(timeout=60)
+    assert server.is_up.wait(60)
     try:
         yield Client(server.port)
     finally:
-        server.stop()
+        server.should_exit = True
+        thread.join(60)
+        assert not thread.is_alive()

@@ -35,7 +35,7 @@ def test_a_goal_from_its_creation_to_its_end(api: Client, location: str) -> None
         events = api.get(f"/goals/{goal_id}/events").json
         assert events == [event_to_json(event) for event in store.events(goal_id)]
     assert {event["actor"] for event in events} == {"operator"}
-    assert [event["key"] for event in events][0] == "once"
+    assert events[0]["key"] == "once"
 
 
 def test_clear_needs_no_body(api: Client) -> None:

@@ -9,6 +9,7 @@ from urllib.parse import parse_qsl
 
 from starlette.requests import Request
 
+from telic.domain.limits import MAX_COUNTER
 from telic.interfaces.web.api.operation import Guard, Operation
 from telic.interfaces.web.api.parameters import GOAL_ID, IDEMPOTENCY_KEY, IF_MATCH
 from telic.interfaces.web.api.problems import Refusal
@@ -109,7 +110,7 @@ async def read_body(operation: Operation, request: Request) -> Mapping[str, Any]
     raw = await _bytes_of(request)
     if raw or "content-type" in request.headers:
         _check_type(request.headers.get("content-type"))
-    body = _parse(raw) if raw else {}
+    body = parse_json(raw) if raw else {}
     check(operation.body, body, "the body")
     return dict(body)
 
@@ -131,9 +132,14 @@ def _check_type(content_type: str | None) -> None:
         raise Refusal("unsupported_media_type", "a body is application/json in UTF-8", {"Accept": "application/json"})
 
 
-def _parse(raw: bytes) -> Any:
+def parse_json(raw: bytes) -> Any:
+    """The JSON text in these bytes; a whole number is one however it is written, as JSON Schema has it.
+
+    Raises:
+        Refusal: they are none, or an object has a field twice.
+    """
     try:
-        return json.loads(raw.decode(), parse_constant=_refuse_constant, object_pairs_hook=_object)
+        return json.loads(raw.decode(), parse_float=_number, parse_constant=_refuse_constant, object_pairs_hook=_object)
     except UnicodeDecodeError as error:
         raise Refusal("invalid_request", "the body is not UTF-8") from error
     except (ValueError, RecursionError) as error:
@@ -142,6 +148,11 @@ def _parse(raw: bytes) -> Any:
 
 def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     return _without_repetitions(pairs, "an object of the body")
+
+
+def _number(text: str) -> int | float:
+    value = float(text)
+    return int(value) if value.is_integer() and abs(value) <= MAX_COUNTER else value
 
 
 def _refuse_constant(name: str) -> None:

@@ -36,6 +36,7 @@ class Resource:
         get = self._operations.get("GET")
         if get is not None and not get.is_stream:
             self._operations["HEAD"] = get
+        self.methods = frozenset(self._operations)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """The request is answered."""
@@ -59,7 +60,7 @@ class Resource:
     def _operation(self, method: str) -> Operation:
         operation = self._operations.get(method)
         if operation is None:
-            allowed = ", ".join(sorted(self._operations))
+            allowed = ", ".join(sorted(self.methods))
             raise Refusal("method_not_allowed", f"this path takes {allowed}", {"Allow": allowed})
         if operation.is_write and not self._api.allow_write:
             raise Refusal("read_only", "this server only reads; start it with --allow-write")

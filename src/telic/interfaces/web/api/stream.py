@@ -5,7 +5,7 @@ import contextlib
 import json
 import logging
 from collections.abc import AsyncGenerator, AsyncIterator
-from typing import Final
+from typing import Any, Final
 
 from starlette.types import Receive, Scope, Send
 
@@ -40,11 +40,13 @@ class EventStream:
         listener = asyncio.create_task(_until_gone(receive))
         try:
             await asyncio.wait({teller, listener}, return_when=asyncio.FIRST_COMPLETED)
+        except asyncio.CancelledError:
+            # The server ends, and the stream with it: that is no failure.
+            _log.debug("a stream ends with the server")
         finally:
             self._streams.open -= 1
-            teller.cancel()
             listener.cancel()
-            await asyncio.gather(teller, listener, return_exceptions=True)
+            await _end(teller)
 
     async def _tell(self, send: Send) -> None:
         fields = HEADERS | {"Content-Type": "text/event-stream", "X-Accel-Buffering": "no"}
@@ -56,9 +58,12 @@ class EventStream:
         except GoalError as error:
             await _send(send, f"event: problem\ndata: {json.dumps(problem_of(error))}\n\n")
         except (OSError, TimeoutError):
+            _log.debug("a client has left, or takes nothing")
             return
         except Exception:
             _log.exception("a stream of events failed")
+        except asyncio.CancelledError:
+            _log.debug("a stream was ended")
         await send({"type": "http.response.body", "body": b""})
 
     async def _tell_events(self, send: Send) -> None:
@@ -93,8 +98,8 @@ async def _send(send: Send, text: str) -> None:
         await send({"type": "http.response.body", "body": text.encode(), "more_body": True})
 
 
-async def _end(waiting: "asyncio.Future[FeedEvent | None]") -> None:
-    """The watch waits no longer, and has let go of what it used."""
+async def _end(waiting: "asyncio.Future[Any]") -> None:
+    """It waits no longer, and has let go of what it used."""
     waiting.cancel()
     with contextlib.suppress(asyncio.CancelledError, Exception):
         await waiting
