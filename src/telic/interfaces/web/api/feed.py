@@ -6,6 +6,7 @@ from starlette.responses import Response
 from starlette.types import ASGIApp
 
 from telic.domain.jsonable import event_to_json, feed_event_to_json
+from telic.domain.limits import MAX_PAGE
 from telic.interfaces.web.api.answers import json_answer
 from telic.interfaces.web.api.operation import Call, Operation
 from telic.interfaces.web.api.parameters import AFTER_NUMBER, CURSOR, GOAL_ID, LIMIT, SCOPE
@@ -22,7 +23,9 @@ async def _events(call: Call) -> Response:
 
 
 async def _feed(call: Call) -> Response:
-    page = await call.store.events(**{"after": None, **call.query})
+    page = await call.store.events(
+        scope=call.query.get("scope"), after=call.query.get("after"), limit=call.query.get("limit", MAX_PAGE)
+    )
     return json_answer({"events": [feed_event_to_json(event) for event in page], "cursor": page.cursor})
 
 
@@ -37,7 +40,8 @@ async def _stream(call: Call) -> ASGIApp:
     cursor = await call.store.cursor() if given is None else given
     # Refuses a cursor that this feed never gave, while a status can still be told.
     await call.store.events(after=cursor, scope=wanted.get("scope"), limit=1)
-    return EventStream(call.store.watch(**wanted | {"after": cursor}), cursor, call.streams)
+    events = call.store.watch(scope=wanted.get("scope"), goal_id=wanted.get("goal_id"), after=cursor)
+    return EventStream(events, cursor, call.streams)
 
 
 OPERATIONS: Final[tuple[Operation, ...]] = (

@@ -11,7 +11,7 @@ from telic.interfaces.web.api.schema import Schema
 from telic.interfaces.web.api.shapes import components, shape
 
 VERSION: Final = "1.0.0"
-_ALWAYS: Final = (400, 401, 422, 500, 503)
+_ALWAYS: Final[tuple[int, ...]] = (400, 401, 422, 500, 503)
 _TAG: Final = {"ETag": {"description": "Revision and digest of the goal.", "schema": {"type": "string"}}}
 _ABOUT: Final = (
     "Durable goals for AI agents. Goals that many programs change: send the ETag that was read as If-Match, and an "
@@ -41,7 +41,7 @@ def _described(operation: Operation) -> dict[str, Any]:
         "responses": _responses(operation),
     }
     if operation.body is not None:
-        needed = bool(operation.body["required"])
+        needed = bool(operation.body["required"] or operation.body.get("minProperties"))
         content = {"application/json": {"schema": operation.body}}
         described["requestBody"] = {"required": needed, "content": content}
     return described
@@ -84,7 +84,7 @@ def _responses(operation: Operation) -> dict[str, Any]:
 
 
 def _problems(operation: Operation) -> set[int]:
-    statuses = set(_ALWAYS)
+    statuses: set[int] = {*_ALWAYS}
     if operation.is_write:
         statuses |= {403, 404, 409, 413, 415, 507}
     if "{goal_id}" in operation.path or "goal_id" in operation.query:

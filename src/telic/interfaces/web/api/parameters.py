@@ -20,8 +20,9 @@ IDEMPOTENCY_KEY: Final = {
 }
 IF_MATCH: Final = {
     "type": "string",
-    "pattern": r'^("[0-9]{1,15}(\.[0-9a-f]{1,64})?"|\*)$',
+    "pattern": '^([*]|"[0-9]{1,15}([.][0-9a-f]{1,64})?")$',
     "description": "The goal's ETag, of which the revision counts, or `*` for any revision.",
+    "examples": ["*", '"7"'],
 }
 TIME: Final = {
     "type": "string",
@@ -35,7 +36,7 @@ SCOPE: Final = name("The owner of goals: a thread, a project, a user.")
 HOLDER: Final = name("The worker: a name of its own, as host/process.")
 NOTE: Final = text(MAX_NOTE_CHARS, description="A free remark, kept in the history.")
 LIMIT: Final = integer(1, MAX_PAGE, description="The longest page.")
-CURSOR: Final = text(100_000, 1, description="Go on after the page that gave this cursor, unchanged.")
+CURSOR: Final = text(16_000, 1, description="Go on after the page that gave this cursor, unchanged.")
 AFTER_NUMBER: Final = integer(description="Only those with a higher number.")
 TTL: Final = {
     "type": "number",
