@@ -11,7 +11,7 @@ from telic.domain.feed import FeedEvent
 from telic.domain.goal import Actor, Goal
 from telic.domain.history import GoalHistory, replay
 from telic.domain.hold import Hold
-from telic.domain.lease import Lease
+from telic.domain.lease import Lease, LeaseState
 from telic.domain.report import UsageReport, UsageSum
 
 FORMAT_VERSION = 1
@@ -95,6 +95,15 @@ def hold_to_json(hold: Hold) -> dict[str, Any]:
 def lease_to_json(lease: Lease) -> dict[str, Any]:
     """The lease under its field names."""
     return {"goal": goal_to_json(lease.goal), "holder": lease.holder, "token": lease.token}
+
+
+def lease_state_to_json(state: LeaseState) -> dict[str, Any]:
+    """Who drives a goal, beside which it stands."""
+    return {
+        "holder": state.holder,
+        "token": state.token,
+        "expires_in_microseconds": state.expires_in_microseconds,
+    }
 
 
 def feed_event_to_json(event: FeedEvent) -> dict[str, Any]:

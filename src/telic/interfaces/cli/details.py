@@ -9,7 +9,7 @@ from telic.domain.budget import Usage
 from telic.domain.goal import Goal
 from telic.domain.hold import Hold
 from telic.domain.ids import short_ids
-from telic.domain.jsonable import goal_to_json, hold_to_json, lease_to_json
+from telic.domain.jsonable import goal_to_json, hold_to_json, lease_state_to_json, lease_to_json
 from telic.domain.lease import Lease, LeaseState
 from telic.domain.report import Reserved, UsageGrouping, UsageSum
 from telic.domain.wording import first_words
@@ -59,13 +59,8 @@ def show_details(terminal: Terminal, details: Details) -> None:
 
 
 def _details_to_json(details: Details) -> dict[str, Any]:
-    lease = details.lease
     return goal_to_json(details.goal) | {
-        "lease": {
-            "holder": lease.holder,
-            "token": lease.token,
-            "expires_in_microseconds": lease.expires_in_microseconds,
-        },
+        "lease": lease_state_to_json(details.lease),
         "held": asdict(details.sum.held),
         "uncertain": asdict(details.sum.uncertain),
         "usage_by_kind": {kind: usage.as_dict() for kind, usage in details.usage_by_kind.items()},
