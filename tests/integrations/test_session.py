@@ -1,5 +1,6 @@
 """What the adapters share, without a framework: calls, bills, tools and reports on each store."""
 
+import asyncio
 import sys
 from pathlib import Path
 from typing import Any
@@ -167,3 +168,24 @@ def test_parts_never_exceed_their_whole() -> None:
 def test_unusable_settings_are_refused(given: dict[str, Any]) -> None:
     with pytest.raises(telic.InvalidInput):
         SessionSettings(**given)
+
+
+async def test_a_report_that_is_stored_before_its_answer_is_back_cancels_nothing(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """The guard may see the model's own report in the store before the tool has heard of it."""
+    complete = telic.AsyncGoalStore.complete
+
+    async def slowly(*given: Any, **named: Any) -> telic.Goal:
+        goal = await complete(*given, **named)
+        await asyncio.sleep(0.5)
+        return goal
+
+    monkeypatch.setattr(telic.AsyncGoalStore, "complete", slowly)
+    async with telic.connect_async(tmp_path / "goals.db") as store:
+        goal = await store.create("A goal", scope="thread-1")
+        session = GoalSession(store, scope="thread-1", settings=SessionSettings(heartbeat_seconds=0.02))
+        await session.start()
+        answer = await session.guard(GoalTools(session).call("report_complete", {"summary": "done"}))
+        assert "completed" in answer
+        assert (await store.get(goal.id)).reason is telic.Reason.ASSERTED

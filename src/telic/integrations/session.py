@@ -28,6 +28,8 @@ T = TypeVar("T")
 
 _RETRY_SECONDS: Final = 0.5
 _DAY_SECONDS: Final = 86_400.0
+_OWN_REASONS: Final = (Reason.ASSERTED, Reason.VERIFIED, Reason.BLOCKED, Reason.WAITING)
+"""Why a goal stops by its model's report."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +71,7 @@ class GoalSession:
         self.store = cast("AsyncGoalStore", Awaited(store)) if isinstance(store, GoalStore) else store
         self.seen: Goal | None = None
         self.claim = Claim.WORKING
+        self.tools_at_work = 0
         self._continues = False
         self._accounting: set[asyncio.Task[object]] = set()
 
@@ -246,7 +249,9 @@ class GoalSession:
             return None
         goal = await self.patiently(lambda: self.store.get(seen.id))
         is_spent = goal.reason is Reason.BUDGET
-        return None if goal.status is GoalStatus.ACTIVE or is_spent or self.seen is not seen else goal
+        # The model's own report may be in the store before whoever made it has heard so.
+        is_own = self.tools_at_work > 0 and goal.reason in _OWN_REASONS
+        return None if goal.status is GoalStatus.ACTIVE or is_spent or is_own or self.seen is not seen else goal
 
     async def patiently(self, call: Callable[[], Awaitable[T]]) -> T:
         """What the call gives, made again while the store is away; it must be repeatable.

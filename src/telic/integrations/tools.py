@@ -64,6 +64,7 @@ class GoalTools:
         Raises:
             StoreError: the store is away or broken.
         """
+        self._session.tools_at_work += 1
         try:
             given = self._checked(name, arguments)
             return await self._use(name, given)
@@ -74,6 +75,8 @@ class GoalTools:
             return f"Refused: the goal was changed meanwhile. It stands like this now.\n\n{await self._shown()}"
         except GoalError as error:
             return f"Refused: {quote(str(error))}"
+        finally:
+            self._session.tools_at_work -= 1
 
     def _checked(self, name: str, arguments: object) -> Mapping[str, str]:
         tool = next((tool for tool in self.offered if tool.name == name), None)
