@@ -52,6 +52,8 @@ from telic.domain.feed import EventPage, FeedEvent
 from telic.domain.goal import DEFAULT_SCOPE, Actor, Goal, GoalPage, GoalStatus, Reason
 from telic.domain.hold import Hold, HoldState, Reservation
 from telic.domain.lease import Lease, LeaseState
+from telic.domain.listing import GoalCounts, GoalListing, GoalOrder
+from telic.domain.overview import GoalGlance, GoalOverview, UsagePoint
 from telic.domain.report import Reserved, UsageGroup, UsageGrouping, UsageReport, UsageSum
 from telic.domain.snapshot import GoalSnapshot
 from telic.services.async_store import AsyncGoalStore
@@ -95,10 +97,15 @@ __all__ = [
     "FeedEvent",
     "Goal",
     "GoalAccounting",
+    "GoalCounts",
     "GoalError",
+    "GoalGlance",
+    "GoalListing",
     "GoalLoop",
     "GoalNotActive",
     "GoalNotFound",
+    "GoalOrder",
+    "GoalOverview",
     "GoalPage",
     "GoalSnapshot",
     "GoalStatus",
@@ -146,6 +153,7 @@ __all__ = [
     "UsageGroup",
     "UsageGrouping",
     "UsageKind",
+    "UsagePoint",
     "UsageReport",
     "UsageSum",
     "Verifier",
