@@ -115,7 +115,10 @@ def test_statements_and_their_callers_agree() -> None:
     )
     listings = ("goals.list", "goals.browse", "goals.browse_oldest")
     used |= {
-        listing + scope + status for listing in listings for scope in ("", "_in_scope") for status in ("", "_with_status")
+        listing + scope + status
+        for listing in listings
+        for scope in ("", "_in_scope")
+        for status in ("", "_with_status")
     }
     assert used == set(sqlite)
 

@@ -9,6 +9,7 @@ import click
 from telic.domain.errors import BudgetExceeded, GoalError, OutcomeUnknown, StaleUpdate
 from telic.interfaces.cli import (
     approvals,
+    dashboard,
     goals,
     history,
     hook,
@@ -35,7 +36,21 @@ def telic() -> None:
     """
 
 
-for module in (goals, moves, running, worker, approvals, history, sharing, usage, watch, transfer, hook, install):
+for module in (
+    goals,
+    moves,
+    running,
+    worker,
+    approvals,
+    history,
+    sharing,
+    usage,
+    watch,
+    transfer,
+    hook,
+    install,
+    dashboard,
+):
     for command in module.COMMANDS:
         telic.add_command(command)
 

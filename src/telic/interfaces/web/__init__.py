@@ -1,0 +1,1 @@
+"""The web dashboard: server-rendered pages over a store, live by server-sent events."""
