@@ -1,6 +1,5 @@
 """Draws docs/dashboard.png: the dashboard over a store of made-up goals, in a real browser. Run by `make picture`."""
 
-import sys
 import tempfile
 from pathlib import Path
 
@@ -9,9 +8,10 @@ from playwright.sync_api import sync_playwright
 ROOT = Path(__file__).parents[1]
 sys.path.insert(0, str(ROOT))
 
-import telic
 from tests.support.browser import ARGUMENTS, find_chromium
 from tests.support.dashboards import running_dashboard
+
+import telic
 
 PICTURE = ROOT / "docs" / "dashboard.png"
 TEXTS = [

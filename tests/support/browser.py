@@ -89,7 +89,7 @@ def _alone() -> Iterator[None]:
 
 
 def _program(name: str) -> str:
-    """node or npm: the system's, or those that pip installs for the type checker."""
+    """Node or npm: the system's, or those that pip installs for the type checker."""
     found = shutil.which(name)
     if found:
         return found

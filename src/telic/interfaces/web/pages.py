@@ -76,7 +76,6 @@ class Pages:
         return JSONResponse(body, status, headers, media_type="application/problem+json")
 
 
-
 def _version_of_static_files() -> str:
     """A name for what the static files hold, so that browsers may keep them."""
     files = sorted(path for path in (FOLDER / "static").rglob("*") if path.is_file())

@@ -28,7 +28,7 @@ class LookingCalls(StoreBase):
         """One page of at most `limit` (1 to 1,000) goals that match all filters, with who drives each.
 
         `text` is found anywhere in a goal's text; ASCII letters match in either case. `holder` drives the goal now.
-        What no index finds is looked for in some 20,000 goals (of order `changed`: events) at a time: a page that
+        What no index finds is looked for in 20,000 goals (of order `changed`: 5,000 events) at a time: a page that
         found fewer than `limit` in them is cut short, and its `next_cursor` looks further.
 
         Raises:

@@ -13,7 +13,10 @@ from telic.storage.records import lease_state_from_row
 from telic.storage.transaction import Row, Transaction, Value
 
 LOOKED_AT: Final = 20_000
-"""How many goals, or events, one page looks at where no index finds what is asked for: some tens of milliseconds."""
+"""How many goals one page looks at where no index finds what is asked for: some tens of milliseconds."""
+
+EVENTS_LOOKED_AT: Final = 5_000
+"""As many events take as long: each one's goal is somewhere else."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -125,7 +128,8 @@ def _span(wanted: Wanted, position: int | None, last: int) -> _Span:
         below = above + LOOKED_AT + 1 if wanted.is_searched_for else last + 1
         return _Span(above, below, below - 1 if below <= last else None)
     below = last + 1 if position is None else min(position, last + 1)
-    above = max(0, below - 1 - LOOKED_AT) if wanted.is_searched_for else 0
+    most = EVENTS_LOOKED_AT if wanted.order is GoalOrder.CHANGED else LOOKED_AT
+    above = max(0, below - 1 - most) if wanted.is_searched_for else 0
     return _Span(above, below, above + 1 if above > 0 else None)
 
 

@@ -81,6 +81,7 @@ async def test_browsing_tells_who_drives(store: Any) -> None:
 async def test_a_long_search_is_cut_short_and_can_go_on(store: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     """A page looks at a bounded number of goals; the cursor goes on where it ended, and nothing is missed."""
     monkeypatch.setattr(listing, "LOOKED_AT", 4)
+    monkeypatch.setattr(listing, "EVENTS_LOOKED_AT", 4)
     await store.create("the needle", scope="needle")
     for number in range(10):
         await store.create(f"hay {number}", scope=str(number))
