@@ -6,6 +6,7 @@ from pathlib import Path
 
 from benchmarks import (
     accounting,
+    dashboard,
     growth,
     peers,
     postgres,
@@ -33,6 +34,7 @@ THEMES = {
         growth,
         sharing,
         watching,
+        dashboard,
         start_up,
         accounting,
         prompt,

@@ -4,16 +4,12 @@ import tempfile
 from pathlib import Path
 
 from playwright.sync_api import sync_playwright
-
-ROOT = Path(__file__).parents[1]
-sys.path.insert(0, str(ROOT))
-
 from tests.support.browser import ARGUMENTS, find_chromium
 from tests.support.dashboards import running_dashboard
 
 import telic
 
-PICTURE = ROOT / "docs" / "dashboard.png"
+PICTURE = Path(__file__).with_name("dashboard.png")
 TEXTS = [
     "Move billing to the new API and delete the old client",
     "Make the nightly import idempotent",

@@ -1,7 +1,7 @@
 """The list of goals."""
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, fields
 from typing import Any, Final
 from urllib.parse import urlencode
 
@@ -34,7 +34,7 @@ class ListQuery:
 
     def address(self, **changed: Any) -> str:
         """The address of the list with these changes; it begins at the first page unless a cursor is given."""
-        wanted = asdict(replace(self, **({"cursor": None} | changed)))
+        wanted = {field.name: getattr(self, field.name) for field in fields(self)} | {"cursor": None} | changed
         given = {name: str(value) for name, value in wanted.items() if value is not None}
         if given["order"] == GoalOrder.NEWEST:
             del given["order"]
