@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
 
+import telic
 from tests.interfaces.shell import Shell
 from tests.support.browser import ARGUMENTS, find_chromium
 from tests.support.dashboards import Dashboard, running_dashboard
@@ -77,5 +78,7 @@ def visiting(browser: Browser) -> Iterator[Callable[..., Visit]]:
 @pytest.fixture
 def visit(visiting: Callable[..., Visit], shell: Shell) -> Visit:
     """A visit of Ada, who may write, to a store with one goal."""
-    shell("create", "Move billing to the new API", "--budget", "1k", "--approve", "Ship it?")
+    with telic.connect(shell.store) as store:
+        criteria = [telic.Criterion.approval("Ship it?")]
+        store.create("Move billing to the new API", token_budget=1_000, criteria=criteria)
     return visiting(shell.store, "--allow-write", "--as", "Ada")

@@ -6,13 +6,25 @@ from typing import Any
 from playwright.sync_api import Page, expect
 
 import telic
+from telic.domain.jsonable import goal_to_json
 from tests.interfaces.dashboard.conftest import Visit
 from tests.interfaces.shell import Shell
 
 
 def goal(shell: Shell) -> dict[str, Any]:
-    found: dict[str, Any] = shell.json("list", "--all-scopes")["goals"][0]
-    return found
+    """The newest goal as this process, which is not the dashboard's, finds it in the store."""
+    with telic.connect(shell.store) as store:
+        return goal_to_json(store.list(limit=1).goals[0])
+
+
+def events(shell: Shell) -> list[telic.Event]:
+    with telic.connect(shell.store) as store:
+        return list(store.events(store.list(limit=1).goals[0].id))
+
+
+def record(shell: Shell, tokens: int) -> None:
+    with telic.connect(shell.store) as store:
+        store.record_turn(goal(shell)["id"], tokens=tokens)
 
 
 def opened(visit: Visit, shell: Shell) -> Page:
@@ -30,15 +42,15 @@ def test_a_goal_is_paused_and_resumed(visit: Visit, shell: Shell) -> None:
     page.get_by_role("button", name="Resume").click()
     expect(page.get_by_text("The goal is active again.")).to_be_visible()
     assert goal(shell)["status"] == "active"
-    events = shell.json("events", goal(shell)["id"])
-    assert [event["actor"] for event in events] == ["user", "operator", "operator"]
-    assert events[1]["key"].startswith("dashboard/Ada/")
+    history = events(shell)
+    assert [event.actor for event in history] == ["user", "operator", "operator"]
+    assert str(history[1].key).startswith("dashboard/Ada/")
     assert visit.complaints == []
 
 
 def test_a_spent_budget_is_raised_and_the_goal_goes_on(visit: Visit, shell: Shell) -> None:
     """Resuming is refused while the budget is spent; raising it and resuming is one click."""
-    shell("record", goal(shell)["id"], "--tokens", "1200")
+    record(shell, 1_200)
     page = opened(visit, shell)
     expect(page.locator("#goal-head")).to_contain_text("budget")
     page.get_by_role("button", name="Resume").click()
@@ -126,8 +138,7 @@ def test_a_double_click_acts_once(visit: Visit, shell: Shell) -> None:
     expect(page.get_by_role("button", name="Resume")).to_be_visible()
     page.get_by_role("button", name="Resume").dblclick()
     expect(page.get_by_text("The goal is active again.")).to_be_visible()
-    kinds = [event["kind"] for event in shell.json("events", goal(shell)["id"])]
-    assert kinds == ["created", "paused", "resumed"]
+    assert [event.kind for event in events(shell)] == ["created", "paused", "resumed"]
 
 
 def test_what_is_being_written_survives_a_change(visit: Visit, shell: Shell) -> None:
@@ -135,7 +146,7 @@ def test_what_is_being_written_survives_a_change(visit: Visit, shell: Shell) -> 
     page = opened(visit, shell)
     page.get_by_label("Note", exact=True).first.fill("half a sentence")
     page.get_by_text("Set the budget").click()
-    shell("record", goal(shell)["id"], "--tokens", "500")
+    record(shell, 500)
     expect(page.locator("#goal-budget")).to_contain_text("500 of 1,000")
     expect(page.locator("#goal-usage .plot")).to_be_visible()
     assert page.get_by_label("Note", exact=True).first.input_value() == "half a sentence"
@@ -144,9 +155,10 @@ def test_what_is_being_written_survives_a_change(visit: Visit, shell: Shell) -> 
 
 def test_a_read_only_dashboard_has_no_forms_and_refuses_them(visiting: Callable[..., Visit], shell: Shell) -> None:
     """Without --allow-write nothing can be done, not even by a form that was made by hand."""
-    made = shell.json("create", "untouchable")
+    with telic.connect(shell.store) as store:
+        made = store.create("untouchable")
     visit = visiting(shell.store)
-    page = visit.open(f"/goals/{made['id']}")
+    page = visit.open(f"/goals/{made.id}")
     expect(page.get_by_text("Read-only")).to_be_visible()
     expect(page.get_by_role("button", name="Pause")).to_have_count(0)
     status = page.evaluate(

@@ -9,6 +9,7 @@ from urllib.parse import urlencode
 
 import pytest
 
+import telic
 from tests.interfaces.shell import TELIC, Shell
 from tests.support.dashboards import TOKEN, Dashboard, running_dashboard
 
@@ -35,7 +36,7 @@ class Client:
         return response
 
     def enter(self) -> None:
-        response = self.send("GET", self.entrance)
+        response = self.send("POST", "/enter", urlencode({"token": TOKEN}))
         assert response.status == 303
         self.cookie = str(response.headers["Set-Cookie"]).split(";")[0]
 
@@ -44,19 +45,34 @@ class Client:
         return re.findall(r'name="token" value="([0-9a-f]{64})"', text)[0]
 
 
-@pytest.fixture
-def goal_id(shell: Shell) -> str:
-    return str(shell.json("create", "guarded")["id"])
+@pytest.fixture(scope="module")
+def store(tmp_path_factory: pytest.TempPathFactory) -> str:
+    location = str(tmp_path_factory.mktemp("guarded") / "goals.db")
+    telic.connect(location).close()
+    return location
+
+
+@pytest.fixture(scope="module")
+def served(store: str) -> Iterator[Dashboard]:
+    with running_dashboard(store, "--allow-write") as dashboard:
+        yield dashboard
 
 
 @pytest.fixture
-def client(shell: Shell, goal_id: str) -> Iterator[Client]:
-    with running_dashboard(shell.store, "--allow-write") as dashboard:
-        yield Client(dashboard)
+def client(served: Dashboard) -> Client:
+    return Client(served)
 
 
-def status(shell: Shell) -> str:
-    return str(shell.json("list")["goals"][0]["status"])
+@pytest.fixture
+def goal_id(store: str) -> str:
+    """A goal of the test's own."""
+    with telic.connect(store) as opened:
+        return opened.create("guarded").id
+
+
+def status(store: str, goal_id: str) -> str:
+    with telic.connect(store) as opened:
+        return opened.get(goal_id).status.value
 
 
 def test_nobody_enters_without_the_token(client: Client, goal_id: str) -> None:
@@ -104,7 +120,7 @@ def test_a_request_to_another_name_is_refused(host: str, client: Client) -> None
     assert client.send("GET", "/", Host=client.host.replace("127.0.0.1", "LOCALHOST")).status == 200
 
 
-def test_a_request_from_another_site_is_refused(client: Client, goal_id: str, shell: Shell) -> None:
+def test_a_request_from_another_site_is_refused(client: Client, goal_id: str, store: str) -> None:
     """By its origin, by what the browser says of it, and for want of the session's own form token."""
     client.enter()
     form = {"token": client.form_token(), "revision": "1", "form": "0" * 64}
@@ -116,12 +132,12 @@ def test_a_request_from_another_site_is_refused(client: Client, goal_id: str, sh
         assert client.send("POST", path, urlencode(form), Sec_Fetch_Site=came_from).status == 403
     for token in ("", "0" * 64, "é" * 64):
         assert client.send("POST", path, urlencode(form | {"token": token})).status == 403
-    assert status(shell) == "active"
+    assert status(store, goal_id) == "active"
     assert client.send("POST", path, urlencode(form), Origin=f"http://{client.host}").status == 303
-    assert status(shell) == "paused"
+    assert status(store, goal_id) == "paused"
 
 
-def test_a_form_token_is_of_one_session(client: Client, goal_id: str, shell: Shell) -> None:
+def test_a_form_token_is_of_one_session(client: Client, goal_id: str, store: str) -> None:
     """Another visitor's token is none."""
     client.enter()
     token = client.form_token()
@@ -129,7 +145,7 @@ def test_a_form_token_is_of_one_session(client: Client, goal_id: str, shell: She
     client.cookie = str(response.headers["Set-Cookie"]).split(";")[0]
     form = urlencode({"token": token, "revision": "1", "form": "0" * 64})
     assert client.send("POST", f"/goals/{goal_id}/pause", form).status == 403
-    assert status(shell) == "active"
+    assert status(store, goal_id) == "active"
 
 
 def test_a_large_body_is_refused(client: Client, goal_id: str) -> None:
@@ -144,7 +160,7 @@ def test_a_large_body_is_refused(client: Client, goal_id: str) -> None:
     connection.close()
 
 
-def test_forms_that_lack_something_change_nothing(client: Client, goal_id: str, shell: Shell) -> None:
+def test_forms_that_lack_something_change_nothing(client: Client, goal_id: str, store: str) -> None:
     """A revision, a mark, a criterion, an action that there is: each is asked for."""
     client.enter()
     whole = {"token": client.form_token(), "revision": "1", "form": "0" * 64}
@@ -154,7 +170,7 @@ def test_forms_that_lack_something_change_nothing(client: Client, goal_id: str, 
     assert client.send("POST", f"/goals/{goal_id}/approve", urlencode(whole)).status == 400
     assert client.send("POST", f"/goals/{goal_id}/delete", urlencode(whole)).status == 404
     assert client.send("POST", "/goals/01999999-0000-7000-8000-000000000000/pause", urlencode(whole)).status == 404
-    assert status(shell) == "active"
+    assert status(store, goal_id) == "active"
 
 
 def test_every_answer_forbids_what_is_not_needed(client: Client) -> None:
@@ -188,8 +204,9 @@ def test_leaving_ends_the_session_of_the_browser(client: Client) -> None:
     assert "Max-Age=0" in str(response.headers["Set-Cookie"])
 
 
-def test_others_are_let_near_only_with_a_token_of_your_own(shell: Shell, goal_id: str, tmp_path: Path) -> None:
+def test_others_are_let_near_only_with_a_token_of_your_own(store: str, tmp_path: Path) -> None:
     """On another interface a token must be given, and one that can be guessed is refused everywhere."""
+    shell = Shell(store)
     refused = shell("dashboard", "--host", "0.0.0.0", "--port", "0", expect=2)
     assert "give a token" in refused.stderr
     short = tmp_path / "token"
@@ -198,11 +215,11 @@ def test_others_are_let_near_only_with_a_token_of_your_own(shell: Shell, goal_id
     assert "cannot be read" in shell("dashboard", "--token-file", str(tmp_path / "none"), expect=2).stderr
 
 
-def test_a_made_token_is_new_each_time(shell: Shell, goal_id: str) -> None:
+def test_a_made_token_is_new_each_time(store: str) -> None:
     """Where none is given, the start writes one that lets in by the form."""
     tokens = set()
     for _ in range(2):
-        with running_dashboard(shell.store, token=None) as dashboard:
+        with running_dashboard(store, token=None) as dashboard:
             assert dashboard.process.stdout is not None
             token = dashboard.process.stdout.readline().split()[-1]
             assert Client(dashboard).send("GET", "/", Authorization=f"Bearer {token}").status == 200

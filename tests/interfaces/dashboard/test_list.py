@@ -77,7 +77,9 @@ def test_a_row_shows_what_an_operator_looks_for(visiting: Callable[..., Visit], 
         assert texts(visit.open(address)) == ["rested"], address
     assert texts(visit.open("/?holder=host-1%2Fworker-7")) == ["driven"]
     assert texts(visit.open("/?order=changed")) == ["rested", "driven"]
-    assert visit.page.goto(visit.address + "/?status=running").status == 400  # type: ignore[union-attr]
+    refused = visit.page.goto(visit.address + "/?status=running")
+    assert refused is not None
+    assert refused.status == 400
 
 
 def test_changes_of_other_processes_appear_by_themselves(visiting: Callable[..., Visit], shell: Shell) -> None:
@@ -117,8 +119,6 @@ def test_it_can_be_read_on_a_phone_and_without_a_script(visiting: Callable[..., 
         widest = visit.page.locator("body").bounding_box()
         assert widest is not None
         assert widest["width"] <= 360
-        for box in (each.bounding_box() for each in visit.page.locator("main *:visible").all()[:150]):
-            assert box is None or box["x"] + box["width"] <= 361 or name
         visit.screenshot(name)
         visit.page.locator("td.what a").first.click() if name == "phone-list" else None
     visit.open("/?status=active")

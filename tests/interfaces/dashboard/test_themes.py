@@ -5,6 +5,7 @@ from collections.abc import Callable
 import pytest
 from playwright.sync_api import Page
 
+import telic
 from tests.interfaces.dashboard.conftest import Visit
 from tests.interfaces.shell import Shell
 
@@ -45,12 +46,15 @@ def ground(page: Page) -> int:
 @pytest.mark.parametrize("theme", ["light", "dark"])
 def test_all_text_can_be_read(theme: str, visiting: Callable[..., Visit], shell: Shell) -> None:
     """On the list and on a goal, every text has a contrast of 4.5 to 1 or more, as the system prefers."""
-    for number, status in enumerate(("pause", "complete", "clear", None)):
-        made = shell.json("create", f"goal {number}", "--scope", str(number), "--budget", "1k", "--approve", "Ship?")
-        shell("record", made["id"], "--tokens", "900")
-        shell(status, made["id"]) if status else None
+    criteria = [telic.Criterion.approval("Ship it?")]
+    with telic.connect(shell.store) as store:
+        for number, end in enumerate((store.pause, store.complete, store.clear, None)):
+            made = store.create(f"goal {number}", scope=str(number), token_budget=1_000, criteria=criteria)
+            store.record_turn(made.id, tokens=900)
+            if end is not None:
+                end(made.id)
     visit = visiting(shell.store, "--allow-write", color_scheme=theme)
-    for name, path in (("list", "/"), ("goal", f"/goals/{made['id']}")):
+    for name, path in (("list", "/"), ("goal", f"/goals/{made.id}")):
         page = visit.open(path)
         assert (ground(page) > 128) is (theme == "light")
         assert page.evaluate(CONTRASTS) == []
@@ -60,7 +64,8 @@ def test_all_text_can_be_read(theme: str, visiting: Callable[..., Visit], shell:
 
 def test_a_choice_stays(visiting: Callable[..., Visit], shell: Shell) -> None:
     """The button changes the colours at once, leads back to the same page, and is remembered."""
-    shell("create", "goal")
+    with telic.connect(shell.store) as store:
+        store.create("goal")
     visit = visiting(shell.store, color_scheme="light")
     page = visit.open("/?status=active")
     page.get_by_role("button", name="Dark").click()

@@ -55,7 +55,9 @@ class DashboardSettings:
             ("127.0.0.1", "localhost", "[::1]") if is_loopback(self.host) else (self.address[7:].rpartition(":")[0],)
         )
         names = [name.lower() for name in (*usual, *self.names)]
-        return frozenset(f"{name}:{self.port}" for name in names) | frozenset(names if self.port == 80 else names[len(usual) :])
+        return frozenset(f"{name}:{self.port}" for name in names) | frozenset(
+            names if self.port == 80 else names[len(usual) :]
+        )
 
 
 def check_actor_name(name: str) -> str:
