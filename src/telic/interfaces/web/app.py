@@ -2,7 +2,7 @@
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncGenerator, Sequence
 
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
@@ -58,7 +58,7 @@ def create_app(store: AsyncGoalStore, settings: DashboardSettings, api: Sequence
 
 
 @contextlib.asynccontextmanager
-async def _watching(app: Starlette) -> AsyncIterator[None]:
+async def _watching(app: Starlette) -> AsyncGenerator[None, None]:
     """Open pages are kept live as long as the dashboard is served."""
     watcher = asyncio.create_task(app.state.desk.hub.run())
     try:

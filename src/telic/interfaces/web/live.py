@@ -8,7 +8,7 @@ import asyncio
 import json
 import logging
 import time
-from collections.abc import AsyncIterator, Callable, Hashable, Mapping
+from collections.abc import AsyncGenerator, Callable, Hashable, Mapping
 from contextlib import asynccontextmanager
 from typing import Final, Protocol
 
@@ -103,7 +103,7 @@ class Hub:
         return sum(len(topic.mailboxes) for topic in self._topics.values()) >= self._max_pages
 
     @asynccontextmanager
-    async def joined(self, key: Hashable, make: Callable[[], View]) -> AsyncIterator[Mailbox]:
+    async def joined(self, key: Hashable, make: Callable[[], View]) -> AsyncGenerator[Mailbox, None]:
         """One more page shows the view of this key, until it leaves."""
         topic = self._topics.setdefault(key, _Topic(make()))
         mailbox = Mailbox()

@@ -39,15 +39,17 @@ class Pages:
             lstrip_blocks=True,
             auto_reload=False,
         )
-        self._environment.filters.update(FILTERS)
-        self._environment.globals.update(
-            form_token=self._mark,
-            allow_write=settings.allow_write,
-            pinned_scope=settings.scope,
-            version=_version_of_static_files(),
-            signed=keeper.sign,
-            now=SystemClock().now,
-        )
+        filters: dict[str, Any] = self._environment.filters
+        filters |= FILTERS
+        shared: dict[str, Any] = self._environment.globals
+        shared |= {
+            "form_token": self._mark,
+            "allow_write": settings.allow_write,
+            "pinned_scope": settings.scope,
+            "version": _version_of_static_files(),
+            "signed": keeper.sign,
+            "now": SystemClock().now,
+        }
 
     def draw(self, template: str, **values: Any) -> str:
         """The template's text, with the mark in it."""

@@ -110,9 +110,8 @@ async def test_a_browser_refuses_what_it_cannot_use(store: Any) -> None:
 
 async def test_goals_are_counted_by_status(store: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     """In all scopes or in one; counting stops at a bound."""
-    for number in range(5):
-        goal = await store.create(f"goal {number}", scope="a" if number % 2 else "b")
-    await store.complete(goal.id)
+    goals = [await store.create(f"goal {number}", scope="a" if number % 2 else "b") for number in range(5)]
+    await store.complete(goals[-1].id)
     counts = await store.count()
     assert (counts.active, counts.paused, counts.completed, counts.cleared) == (1, 3, 1, 0)
     inside = await store.count(scope="a")
