@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 INSTALLED := .venv/installed
 
-.PHONY: help setup demo test test-long check format lint types layers faults bench docs lock clean
+.PHONY: help setup demo test test-long check format lint types layers faults bench docs picture lock clean
 .DEFAULT_GOAL := help
 
 help: ## list the targets
@@ -54,6 +54,9 @@ bench: $(INSTALLED) ## measure against limits and peers; writes docs/benchmarks.
 
 docs: $(INSTALLED) ## draw the pages that come from the code
 	$(BIN)/python docs/generate.py
+
+picture: $(INSTALLED) ## draw the dashboard's picture in a real browser
+	$(BIN)/python -m docs.dashboard
 
 lock: ## pin the newest allowed versions, by hash
 	uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-annotate --no-header \

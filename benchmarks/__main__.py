@@ -6,6 +6,7 @@ from pathlib import Path
 
 from benchmarks import (
     accounting,
+    dashboard,
     growth,
     peers,
     postgres,
@@ -35,6 +36,7 @@ THEMES = {
         growth,
         sharing,
         watching,
+        dashboard,
         start_up,
         accounting,
         telemetry,

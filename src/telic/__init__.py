@@ -52,6 +52,8 @@ from telic.domain.feed import EventPage, FeedEvent
 from telic.domain.goal import DEFAULT_SCOPE, Actor, Goal, GoalPage, GoalStatus, Reason
 from telic.domain.hold import Hold, HoldState, Reservation
 from telic.domain.lease import Lease, LeaseState
+from telic.domain.listing import GoalCounts, GoalListing, GoalOrder
+from telic.domain.overview import GoalGlance, GoalOverview, UsagePoint
 from telic.domain.report import Reserved, UsageGroup, UsageGrouping, UsageReport, UsageSum
 from telic.domain.snapshot import GoalSnapshot
 from telic.services.connect import connect, connect_async
@@ -96,10 +98,15 @@ __all__ = [
     "FeedEvent",
     "Goal",
     "GoalAccounting",
+    "GoalCounts",
     "GoalError",
+    "GoalGlance",
+    "GoalListing",
     "GoalLoop",
     "GoalNotActive",
     "GoalNotFound",
+    "GoalOrder",
+    "GoalOverview",
     "GoalPage",
     "GoalSnapshot",
     "GoalStatus",
@@ -147,6 +154,7 @@ __all__ = [
     "UsageGroup",
     "UsageGrouping",
     "UsageKind",
+    "UsagePoint",
     "UsageReport",
     "UsageSum",
     "Verifier",

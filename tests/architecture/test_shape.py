@@ -117,7 +117,13 @@ def test_statements_and_their_callers_agree() -> None:
             r'"((?:goals|turns|events|loop|records|holds|leases|waits|feed|identity|reports)\.(?!db)[a-z_]+)"', source
         )
     )
-    used |= {"goals.list" + scope + status for scope in ("", "_in_scope") for status in ("", "_with_status")}
+    listings = ("goals.list", "goals.browse", "goals.browse_oldest")
+    used |= {
+        listing + scope + status
+        for listing in listings
+        for scope in ("", "_in_scope")
+        for status in ("", "_with_status")
+    }
     assert used == set(postgres)
 
 

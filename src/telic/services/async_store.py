@@ -4,12 +4,13 @@ from telic.services.awaited.feed import FeedCalls
 from telic.services.awaited.goals import GoalCalls
 from telic.services.awaited.leases import LeaseCalls
 from telic.services.awaited.ledger import LedgerCalls
+from telic.services.awaited.looking import LookingCalls
 from telic.services.awaited.moves import MoveCalls
 from telic.services.awaited.reports import ReportCalls
 from telic.services.awaited.verdicts import VerdictCalls
 
 
-class AsyncGoalStore(GoalCalls, MoveCalls, LedgerCalls, LeaseCalls, VerdictCalls, FeedCalls, ReportCalls):
+class AsyncGoalStore(GoalCalls, MoveCalls, LedgerCalls, LeaseCalls, VerdictCalls, FeedCalls, ReportCalls, LookingCalls):
     """Goals in one database, for any number of tasks of one event loop, processes and machines.
 
     Made by `connect_async`. Every mutating call takes a `key`: the same call with the same key happens once, and

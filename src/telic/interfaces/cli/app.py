@@ -9,6 +9,7 @@ import click
 from telic.domain.errors import BudgetExceeded, GoalError, OutcomeUnknown, StaleUpdate
 from telic.interfaces.cli import (
     approvals,
+    dashboard,
     goals,
     history,
     hook,
@@ -42,7 +43,7 @@ def telic(context: click.Context, log_level: str | None, log_format: str, teleme
 
 
 for module in (
-    *(goals, moves, running, worker, approvals, history, sharing, usage, watch, top, mcp),
+    *(goals, moves, running, worker, approvals, history, sharing, usage, watch, top, dashboard, mcp),
     *(transfer, hook, install),
 ):
     for command in module.COMMANDS:

@@ -175,7 +175,7 @@ async def list_goals(
     parameters: dict[str, int | str | None] = {
         "before": _position(cursor),
         "limit": check_page_size(limit) + 1,
-        "text": None if text is None else _folded(check_text("text", text, MAX_TEXT_CHARS)),
+        "text": None if text is None else folded(check_text("text", text, MAX_TEXT_CHARS)),
     }
     if scope is not None:
         statement += "_in_scope"
@@ -201,7 +201,8 @@ def _position(cursor: str | None) -> int:
     return int(cursor)
 
 
-def _folded(text: str) -> str:
+def folded(text: str) -> str:
+    """The text as searches compare it: ASCII letters in lower case."""
     return "".join(character.lower() if character.isascii() else character for character in text)
 
 

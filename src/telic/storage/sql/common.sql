@@ -184,6 +184,18 @@ ORDER BY sequence DESC LIMIT :limit
 SELECT sequence, {goal_columns} FROM goals
 WHERE sequence < :before AND (CAST(:text AS TEXT) IS NULL OR {text_matches})
 
+-- fragment: browsed
+SELECT sequence, {lease_columns}, lease_expires_at - telic_now() FROM goals
+WHERE sequence > :above AND sequence < :below AND {wanted}
+
+-- fragment: wanted
+(CAST(:text AS TEXT) IS NULL OR {text_matches})
+AND (CAST(:reason AS TEXT) IS NULL OR reason = CAST(:reason AS TEXT))
+AND (CAST(:holder AS TEXT) IS NULL OR (lease_holder = CAST(:holder AS TEXT) AND lease_expires_at > telic_now()))
+
+-- fragment: oldest_first
+ORDER BY sequence LIMIT :limit
+
 -- fragment: ledger_columns
 sequence, id, scope, updated_at, ledger_count, turns_used, tokens_used, input_tokens_used, cached_input_tokens_used,
 output_tokens_used, reasoning_tokens_used, active_microseconds_used, cost_microunits_used
@@ -228,6 +240,52 @@ SELECT {goal_columns} FROM goals WHERE id >= :first AND id < :last ORDER BY id L
 
 -- statement: goals.list_in_scope_with_status
 {listed} AND scope = :scope AND status = :status {page}
+
+-- statement: goals.browse
+{browsed} {page}
+
+-- statement: goals.browse_with_status
+{browsed} AND status = :status {page}
+
+-- statement: goals.browse_in_scope
+{browsed} AND scope = :scope {page}
+
+-- statement: goals.browse_in_scope_with_status
+{browsed} AND scope = :scope AND status = :status {page}
+
+-- statement: goals.browse_oldest
+{browsed} {oldest_first}
+
+-- statement: goals.browse_oldest_with_status
+{browsed} AND status = :status {oldest_first}
+
+-- statement: goals.browse_oldest_in_scope
+{browsed} AND scope = :scope {oldest_first}
+
+-- statement: goals.browse_oldest_in_scope_with_status
+{browsed} AND scope = :scope AND status = :status {oldest_first}
+
+-- statement: goals.browse_changed
+-- A goal's last event, and no other, has the number that the goal counts.
+SELECT changed, {lease_columns}, lease_expires_at - telic_now()
+FROM (
+    SELECT sequence AS changed, goal_id AS changed_id, number AS changed_number FROM events
+    WHERE sequence > :above AND sequence < :below
+) AS change {then_each} JOIN goals ON id = changed_id AND event_count = changed_number
+WHERE {wanted} AND (CAST(:scope AS TEXT) IS NULL OR scope = CAST(:scope AS TEXT))
+AND (CAST(:status AS TEXT) IS NULL OR status = CAST(:status AS TEXT))
+ORDER BY changed DESC LIMIT :limit
+
+-- statement: goals.browsing_ends
+SELECT COALESCE((SELECT MAX(sequence) FROM goals), 0), COALESCE((SELECT MAX(sequence) FROM events), 0)
+
+-- statement: goals.count_with_status
+SELECT COUNT(*) FROM (SELECT sequence FROM goals WHERE status = :status ORDER BY sequence DESC LIMIT :limit) AS counted
+
+-- statement: goals.count_in_scope
+SELECT SUM(CASE WHEN status = 'active' THEN 1 ELSE 0 END), SUM(CASE WHEN status = 'paused' THEN 1 ELSE 0 END),
+    SUM(CASE WHEN status = 'completed' THEN 1 ELSE 0 END), SUM(CASE WHEN status = 'cleared' THEN 1 ELSE 0 END)
+FROM (SELECT status FROM goals WHERE scope = :scope ORDER BY sequence DESC LIMIT :limit) AS counted
 
 -- statement: goals.created_with
 SELECT {goal_columns} FROM goals WHERE scope = :scope AND creation_key = :key
@@ -301,6 +359,15 @@ SELECT {hold_columns} FROM holds WHERE goal_id = :id AND key = :key
 
 -- statement: holds.page
 SELECT {hold_columns} FROM holds WHERE goal_id = :id AND key > :after ORDER BY key LIMIT :limit
+
+-- statement: holds.unsettled
+SELECT {hold_columns} FROM holds {by_those_open} WHERE goal_id = :id AND state = 'open' ORDER BY expires_at LIMIT :limit
+
+-- statement: turns.course
+-- Lines next to one another are added up; the sums cannot be larger than the goal's counters.
+SELECT (number - 1) / CAST(:lines AS BIGINT), COUNT(*), MAX(at), CAST(SUM(tokens) AS BIGINT),
+    CAST(SUM(cost_microunits) AS BIGINT), CAST(SUM(active_microseconds) AS BIGINT)
+FROM turns WHERE goal_id = :id AND number > :after GROUP BY 1 ORDER BY 1
 
 -- statement: holds.release
 -- To release again what is released changes nothing: whoever does not know the outcome may ask again.

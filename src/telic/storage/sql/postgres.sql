@@ -5,6 +5,9 @@
 -- Differs because SQLite has neither strpos nor COLLATE "C"; both fold ASCII letters only.
 strpos(lower(text COLLATE "C"), :text) > 0
 
+-- fragment: then_each
+-- Differs because PostgreSQL knows where to begin.
+
 -- fragment: skip_locked
 -- Differs because SQLite has one writer at a time: there is nobody to be skipped.
 FOR NO KEY UPDATE SKIP LOCKED

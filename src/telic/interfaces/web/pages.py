@@ -1,0 +1,84 @@
+"""Templates to responses. Everything that somebody else wrote is escaped, without exception."""
+
+import hashlib
+import secrets
+from pathlib import Path
+from typing import Any, Final
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from starlette.requests import HTTPConnection
+from starlette.responses import HTMLResponse, JSONResponse
+
+from telic.domain.clock import SystemClock
+from telic.interfaces.web.formats import FILTERS
+from telic.interfaces.web.security import Keeper
+from telic.interfaces.web.settings import DashboardSettings
+
+FOLDER: Final = Path(__file__).parent
+THEMES: Final = ("auto", "light", "dark")
+THEME_COOKIE: Final = "telic_theme"
+
+
+class Pages:
+    """The templates of one dashboard.
+
+    Fragments are drawn once for all sessions. Where a session's form token belongs they have a mark that nobody
+    can guess, which is replaced for each browser.
+    """
+
+    def __init__(self, settings: DashboardSettings, keeper: Keeper) -> None:
+        self._settings = settings
+        self._keeper = keeper
+        self._mark = secrets.token_hex(24)
+        self.session_cookie = f"telic_session_{settings.port}"
+        self._environment = Environment(
+            loader=FileSystemLoader(FOLDER / "templates"),
+            autoescape=True,
+            undefined=StrictUndefined,
+            trim_blocks=True,
+            lstrip_blocks=True,
+            auto_reload=False,
+        )
+        filters: dict[str, Any] = self._environment.filters
+        filters |= FILTERS
+        shared: dict[str, Any] = self._environment.globals
+        shared |= {
+            "form_token": self._mark,
+            "allow_write": settings.allow_write,
+            "pinned_scope": settings.scope,
+            "version": _version_of_static_files(),
+            "signed": keeper.sign,
+            "now": SystemClock().now,
+        }
+
+    def draw(self, template: str, **values: Any) -> str:
+        """The template's text, with the mark in it."""
+        return self._environment.get_template(template).render(values)
+
+    def for_session(self, request: HTTPConnection, text: str) -> str:
+        """The text for this request's browser."""
+        session = request.state.session
+        return text.replace(self._mark, "" if session is None else self._keeper.form_token(session))
+
+    def respond(self, request: HTTPConnection, template: str, *, status: int = 200, **values: Any) -> HTMLResponse:
+        """The page as a response."""
+        theme = request.cookies.get(THEME_COOKIE)
+        shared = {
+            "theme": theme if theme in THEMES else "auto",
+            "themes": THEMES,
+            "session": request.state.session,
+            "here": request.url.path + (f"?{request.url.query}" if request.url.query else ""),
+        }
+        return HTMLResponse(self.for_session(request, self.draw(template, **shared, **values)), status)
+
+    def problem(self, status: int, reason: str) -> JSONResponse:
+        """A refusal as programs read it."""
+        headers = {"WWW-Authenticate": "Bearer"} if status == 401 else {}
+        body = {"type": "about:blank", "title": reason, "status": status}
+        return JSONResponse(body, status, headers, media_type="application/problem+json")
+
+
+def _version_of_static_files() -> str:
+    """A name for what the static files hold, so that browsers may keep them."""
+    files = sorted(path for path in (FOLDER / "static").rglob("*") if path.is_file())
+    return hashlib.sha256(b"".join(path.read_bytes() for path in files)).hexdigest()[:12]

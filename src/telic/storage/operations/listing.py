@@ -1,0 +1,149 @@
+"""Looking over many goals: pages whose cost does not grow with the store, whatever they are searched for."""
+
+from dataclasses import dataclass
+from typing import Final
+
+from telic.domain.errors import InvalidCursor, InvalidInput
+from telic.domain.goal import GoalStatus, Reason
+from telic.domain.lifecycle import check_status
+from telic.domain.limits import MAX_TEXT_CHARS, check_name, check_page_size, check_text
+from telic.domain.listing import MAX_COUNTED, GoalCounts, GoalListing, GoalOrder
+from telic.storage.operations.goals import folded
+from telic.storage.records import lease_state_from_row
+from telic.storage.transaction import Row, Transaction, Value
+
+LOOKED_AT: Final = 20_000
+"""How many goals one page looks at where no index finds what is asked for: some tens of milliseconds."""
+
+EVENTS_LOOKED_AT: Final = 5_000
+"""As many events take as long: each one's goal is somewhere else."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Wanted:
+    """What a page is to show."""
+
+    scope: str | None = None
+    status: GoalStatus | None = None
+    reason: Reason | None = None
+    text: str | None = None
+    holder: str | None = None
+    order: GoalOrder = GoalOrder.NEWEST
+    cursor: str | None = None
+    limit: int = 50
+
+    def parameters(self) -> dict[str, Value]:
+        """What every statement of a listing takes.
+
+        Raises:
+            InvalidText, InvalidNumber, InvalidInput: a filter is unusable.
+        """
+        if not isinstance(self.order, GoalOrder):
+            raise InvalidInput(f"the order must be one of {', '.join(GoalOrder)}")
+        if self.reason is not None and not isinstance(self.reason, Reason):
+            raise InvalidInput(f"the reason must be one of {', '.join(Reason)}")
+        return {
+            "limit": check_page_size(self.limit) + 1,
+            "text": None if self.text is None else folded(check_text("text", self.text, MAX_TEXT_CHARS)),
+            "reason": None if self.reason is None else self.reason.value,
+            "holder": None if self.holder is None else check_name("holder", self.holder),
+        }
+
+    def indexed(self) -> dict[str, Value]:
+        """The filters that an index serves."""
+        scope = None if self.scope is None else check_name("scope", self.scope)
+        return {"scope": scope, "status": None if self.status is None else check_status(self.status).value}
+
+    @property
+    def is_searched_for(self) -> bool:
+        """Whether goals must be looked at one by one."""
+        others = (self.text, self.reason, self.holder)
+        return self.order is GoalOrder.CHANGED or any(other is not None for other in others)
+
+    def position(self) -> int | None:
+        """Where the page begins.
+
+        Raises:
+            InvalidCursor: another listing made the cursor, or none.
+        """
+        if self.cursor is None:
+            return None
+        order, _, digits = self.cursor.partition("-") if isinstance(self.cursor, str) else ("", "", "")
+        if order != self.order.value or not (digits.isascii() and digits.isdigit() and len(digits) < 19):
+            raise InvalidCursor("the cursor was not made by this listing of goals")
+        return int(digits)
+
+    def page(self, rows: list[Row], span: "_Span") -> GoalListing:
+        """The page of what was found in the span."""
+        shown = rows[: self.limit]
+        is_full = len(rows) > self.limit
+        position = shown[-1][0] if is_full else span.end
+        cursor = None if position is None else f"{self.order.value}-{position}"
+        entries = tuple(lease_state_from_row(row[1:]) for row in shown)
+        return GoalListing(entries, cursor, is_cut_short=not is_full and cursor is not None)
+
+
+@dataclass(frozen=True, slots=True)
+class _Span:
+    """The numbers strictly between which a page looks, and where the next one goes on if this one is not full."""
+
+    above: int
+    below: int
+    end: int | None
+
+
+async def browse(tx: Transaction, wanted: Wanted) -> GoalListing:
+    """One page of the goals that match, with who drives them.
+
+    Raises:
+        InvalidCursor, InvalidText, InvalidNumber, InvalidInput: an argument is unusable.
+    """
+    parameters, indexed, position = wanted.parameters(), wanted.indexed(), wanted.position()
+    span = _span(wanted, position, await _last(tx, wanted.order))
+    between: dict[str, Value] = {"above": span.above, "below": span.below}
+    if wanted.order is GoalOrder.CHANGED:
+        rows = await tx.all("goals.browse_changed", parameters | indexed | between)
+    else:
+        given = {name: value for name, value in indexed.items() if value is not None}
+        rows = await tx.all(_statement(wanted), parameters | given | between)
+    return wanted.page(rows, span)
+
+
+def _statement(wanted: Wanted) -> str:
+    statement = "goals.browse" + ("_oldest" if wanted.order is GoalOrder.OLDEST else "")
+    statement += "" if wanted.scope is None else "_in_scope"
+    return statement + ("" if wanted.status is None else "_with_status")
+
+
+async def _last(tx: Transaction, order: GoalOrder) -> int:
+    """The highest number there is, of a goal or of an event."""
+    row = await tx.maybe("goals.browsing_ends", {})
+    assert row is not None
+    return int(row[1] if order is GoalOrder.CHANGED else row[0])
+
+
+def _span(wanted: Wanted, position: int | None, last: int) -> _Span:
+    if wanted.order is GoalOrder.OLDEST:
+        above = 0 if position is None else position
+        below = above + LOOKED_AT + 1 if wanted.is_searched_for else last + 1
+        return _Span(above, below, below - 1 if below <= last else None)
+    below = last + 1 if position is None else min(position, last + 1)
+    most = EVENTS_LOOKED_AT if wanted.order is GoalOrder.CHANGED else LOOKED_AT
+    above = max(0, below - 1 - most) if wanted.is_searched_for else 0
+    return _Span(above, below, above + 1 if above > 0 else None)
+
+
+async def count(tx: Transaction, scope: str | None) -> GoalCounts:
+    """How many goals there are by status, as far as it is worth counting."""
+    if scope is None:
+        counted = [await _count(tx, status) for status in GoalStatus]
+        return GoalCounts(*counted)
+    row = await tx.maybe("goals.count_in_scope", {"scope": check_name("scope", scope), "limit": MAX_COUNTED})
+    assert row is not None
+    return GoalCounts(*(int(number or 0) for number in row))
+
+
+async def _count(tx: Transaction, status: GoalStatus) -> int:
+    row = await tx.maybe("goals.count_with_status", {"status": status.value, "limit": MAX_COUNTED})
+    assert row is not None
+    return int(row[0])
