@@ -151,7 +151,7 @@ def test_a_form_token_is_of_one_session(client: Client, goal_id: str, store: str
 def test_a_large_body_is_refused(client: Client, goal_id: str) -> None:
     """Whether it says how large it is or not."""
     client.enter()
-    body = b"token=" + b"x" * 300_000
+    body = b"token=" + b"x" * 1_100_000
     assert client.send("POST", f"/goals/{goal_id}/pause", body).status == 413
     connection = http.client.HTTPConnection(client.host, timeout=30)
     headers = {"Cookie": client.cookie, "Content-Type": "application/x-www-form-urlencoded"}

@@ -9,6 +9,7 @@ from typing import Final
 import uvicorn
 
 from telic.domain.errors import InvalidInput
+from telic.interfaces.web.api import api_routes
 from telic.interfaces.web.app import create_app
 from telic.interfaces.web.desk import Desk
 from telic.interfaces.web.settings import DashboardSettings
@@ -66,8 +67,9 @@ async def _serve(
     announce: Callable[[DashboardSettings, str], None],
 ) -> None:
     async with connect_async(location, create=False) as store:
-        # The JSON API's routes go here: create_app(store, settings, api=…).
-        app = create_app(store, settings)
+        # The API knows all scopes: a dashboard of one scope does without it.
+        api = [] if settings.scope is not None else api_routes(store, allow_write=settings.allow_write)
+        app = create_app(store, settings, api)
         desk: Desk = app.state.desk
         config = uvicorn.Config(
             app,

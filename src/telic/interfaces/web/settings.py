@@ -32,7 +32,7 @@ class DashboardSettings:
     scope: str | None = None
     actor_name: str = "operator"
     names: tuple[str, ...] = ()
-    max_body_bytes: int = 262_144
+    max_body_bytes: int = 1_048_576
     max_live_pages: int = 1_000
 
     def __post_init__(self) -> None:
