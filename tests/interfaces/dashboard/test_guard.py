@@ -207,12 +207,16 @@ def test_leaving_ends_the_session_of_the_browser(client: Client) -> None:
 def test_others_are_let_near_only_with_a_token_of_your_own(store: str, tmp_path: Path) -> None:
     """On another interface a token must be given, and one that can be guessed is refused everywhere."""
     shell = Shell(store)
-    refused = shell("dashboard", "--host", "0.0.0.0", "--port", "0", expect=2)
-    assert "give a token" in refused.stderr
-    short = tmp_path / "token"
-    short.write_text("short\n")
-    assert "16" in shell("dashboard", "--token-file", str(short), "--port", "0", expect=2).stderr
-    assert "cannot be read" in shell("dashboard", "--token-file", str(tmp_path / "none"), expect=2).stderr
+    refused = shell("dashboard", "--host", "0.0.0.0", "--port", "0", expect=6)
+    assert "set a token first" in refused.stderr
+    token = tmp_path / "token"
+    token.write_text("short\n")
+    assert "only its owner may read" in shell("dashboard", "--token-file", str(token), expect=2).stderr
+    token.chmod(0o600)
+    assert "16" in shell("dashboard", "--token-file", str(token), "--port", "0", expect=2).stderr
+    link = tmp_path / "link"
+    link.symlink_to(token)
+    assert "cannot be read" in shell("dashboard", "--token-file", str(link), expect=2).stderr
 
 
 def test_a_made_token_is_new_each_time(store: str) -> None:

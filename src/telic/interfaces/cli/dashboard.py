@@ -7,12 +7,15 @@ from typing import TYPE_CHECKING
 
 import click
 
+from telic.interfaces.cli.observing import observer_of
 from telic.interfaces.cli.session import default_store
 from telic.interfaces.cli.terminal import Terminal
+from telic.services.access import choose_token
 
 if TYPE_CHECKING:
     from telic.interfaces.web.settings import DashboardSettings
 
+_VARIABLE = "TELIC_DASHBOARD_TOKEN"
 _MISSING = "the dashboard needs another extra: pip install 'telic[cli,web]'"
 
 
@@ -30,11 +33,13 @@ _MISSING = "the dashboard needs another extra: pip install 'telic[cli,web]'"
 @click.option(
     "--token-file",
     type=click.Path(path_type=Path, dir_okay=False),
-    help="Holds the token that lets people in, also TELIC_DASHBOARD_TOKEN.  [default: a new one]",
+    help="Where the token is, or is to be kept; or set TELIC_DASHBOARD_TOKEN.  [default: a new one, shown once]",
 )
 @click.option("--as", "actor_name", default="operator", show_default=True, help="Whose name is kept in the history.")
 @click.option("--open", "opens", is_flag=True, help="Open it in this machine's browser.")
+@click.pass_context
 def dashboard(
+    context: click.Context,
     store: str | None,
     scope: str | None,
     host: str,
@@ -52,14 +57,14 @@ def dashboard(
     """
     try:
         from telic.interfaces.web.server import serve
-        from telic.interfaces.web.settings import DashboardSettings, choose_token
+        from telic.interfaces.web.settings import DashboardSettings
     except ModuleNotFoundError as error:
         if error.name is not None and error.name.startswith("telic"):
             raise
         raise click.ClickException(_MISSING) from None
-    given = os.environ.get("TELIC_DASHBOARD_TOKEN")
+    token = choose_token(host, given=os.environ.get(_VARIABLE), file=token_file, variable=_VARIABLE)
     settings = DashboardSettings(
-        token=choose_token(host, given, token_file),
+        token=token.secret,
         host=host,
         port=port,
         allow_write=allow_write,
@@ -67,8 +72,8 @@ def dashboard(
         actor_name=actor_name,
         names=names,
     )
-    announcement = _Announcement(is_token_new=token_file is None and not given, opens=opens)
-    serve(store or default_store(), settings, announcement.make)
+    announcement = _Announcement(is_token_new=token.is_new, opens=opens)
+    serve(store or default_store(), settings, announcement.make, observer_of(context))
 
 
 class _Announcement:

@@ -14,13 +14,15 @@ from telic.domain.amounts import parse_budget
 from telic.domain.budget import Budget
 from telic.domain.errors import InvalidInput
 from telic.domain.goal import DEFAULT_SCOPE
+from telic.interfaces.cli.observing import observer_of
 from telic.interfaces.cli.session import default_store
 from telic.interfaces.cli.terminal import Terminal
 from telic.prompt.escape import visible
+from telic.services.observe.observer import Observer
 
 if TYPE_CHECKING:
-    from telic.interfaces.mcp.http import Token
     from telic.interfaces.mcp.settings import ServerSettings
+    from telic.services.access import Token
 
 _ROLES: Final = ("observer", "agent", "operator")
 _PORT: Final = 7420
@@ -84,7 +86,9 @@ def _over_http(command: Callable[..., Any]) -> Callable[..., Any]:
 @click.command()
 @_over_http
 @_pinned
+@click.pass_context
 def mcp(
+    context: click.Context,
     store: str | None,
     scope: str,
     role: str,
@@ -119,9 +123,9 @@ def mcp(
     )
     place = store or default_store()
     if over_http:
-        _serve_http(place, settings, _Listening(host, port, token_file, hosts, origins))
+        _serve_http(place, settings, _Listening(host, port, token_file, hosts, origins), observer_of(context))
     else:
-        running.run_until_stopped(running.serve_stdio(place, settings))
+        running.run_until_stopped(running.serve_stdio(place, settings, observer_of(context)))
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,7 +139,7 @@ class _Listening:
     origins: tuple[str, ...]
 
 
-def _serve_http(place: str, settings: "ServerSettings", typed: _Listening) -> None:
+def _serve_http(place: str, settings: "ServerSettings", typed: _Listening, observer: Observer | None) -> None:
     try:
         from telic.interfaces.mcp import http, running
     except ModuleNotFoundError as error:
@@ -148,7 +152,7 @@ def _serve_http(place: str, settings: "ServerSettings", typed: _Listening) -> No
         token_file=typed.token_file,
         given_token=os.environ.get(http.ENVIRONMENT_NAME),
     )
-    running.run_until_stopped(http.serve_http(place, settings, options, _say_where))
+    running.run_until_stopped(http.serve_http(place, settings, options, _say_where, observer))
 
 
 def _lacks_extra(error: ModuleNotFoundError) -> InvalidInput:

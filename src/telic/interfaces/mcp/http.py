@@ -13,15 +13,16 @@ from mcp.server.transport_security import TransportSecuritySettings
 from starlette.types import ASGIApp
 from uvicorn import Config, Server
 
-from telic.domain.errors import InvalidInput, NotAllowed
+from telic.domain.errors import InvalidInput
 from telic.interfaces.mcp.connections import BoundedConnection
 from telic.interfaces.mcp.guard import MAX_BODY_BYTES, Guard
 from telic.interfaces.mcp.rates import Rates
 from telic.interfaces.mcp.running import ENDING
 from telic.interfaces.mcp.server import GoalServer
 from telic.interfaces.mcp.settings import ServerSettings
-from telic.interfaces.mcp.tokens import checked_token, new_token, token_from_file
+from telic.services.access import Token, choose_token, is_loopback
 from telic.services.connect import connect_async
+from telic.services.observe.observer import Observer
 
 DEFAULT_PORT: Final = 7420
 PATH: Final = "/mcp"
@@ -52,43 +53,9 @@ class HttpOptions:
     given_token: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Token:
-    """The secret, and whether nobody but this process knows it yet."""
-
-    secret: str
-    is_new: bool
-
-
 def token_of(options: HttpOptions) -> Token:
-    """The token that clients must show: given, from its file, or new.
-
-    Raises:
-        NotAllowed: other machines could reach the server, and no token was set for that beforehand.
-        InvalidInput: the token or its file cannot be used.
-    """
-    if options.token_file is not None:
-        if not _is_loopback(options.host) and not options.token_file.exists():
-            raise _lacks_token(options.host)
-        return Token(*token_from_file(options.token_file))
-    if options.given_token:
-        return Token(checked_token(options.given_token, ENVIRONMENT_NAME), is_new=False)
-    if not _is_loopback(options.host):
-        raise _lacks_token(options.host)
-    return Token(new_token(), is_new=True)
-
-
-def _lacks_token(host: str) -> NotAllowed:
-    return NotAllowed(
-        f"{host!a} is no address of the loopback interface: set a token first, in --token-file or {ENVIRONMENT_NAME}"
-    )
-
-
-def _is_loopback(host: str) -> bool:
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost"
+    """The token that clients must show. Raises as `choose_token`."""
+    return choose_token(options.host, given=options.given_token, file=options.token_file, variable=ENVIRONMENT_NAME)
 
 
 def security(options: HttpOptions) -> TransportSecuritySettings:
@@ -98,7 +65,7 @@ def security(options: HttpOptions) -> TransportSecuritySettings:
         InvalidInput: the server listens everywhere, and nobody said under which name.
     """
     hosts = [*options.allowed_hosts]
-    if _is_loopback(options.host):
+    if is_loopback(options.host):
         hosts += _LOOPBACK_NAMES
     elif not _is_everywhere(options.host):
         hosts.append(f"[{options.host}]" if ":" in options.host else options.host)
@@ -121,7 +88,11 @@ def _is_everywhere(host: str) -> bool:
 
 
 async def serve_http(
-    location: str, settings: ServerSettings, options: HttpOptions, on_ready: Callable[[str, Token], None]
+    location: str,
+    settings: ServerSettings,
+    options: HttpOptions,
+    on_ready: Callable[[str, Token], None],
+    observer: Observer | None = None,
 ) -> None:
     """The server was stopped, and the store is closed. `on_ready` hears where it listens. A missing store is made.
 
@@ -129,9 +100,11 @@ async def serve_http(
         StoreError: the store cannot be opened.
         NotAllowed, InvalidInput: it would not be safe to listen there, or is not possible.
     """
-    token, allowed = token_of(options), security(options)
+    allowed = security(options)
+    token = token_of(options)
     with _listening(options) as listener:
-        async with connect_async(location, model_may_create=settings.agent_may_create) as store:
+        opening = connect_async(location, model_may_create=settings.agent_may_create, observer=observer)
+        async with opening as store:
             goals = GoalServer(store, settings)
             app = goals.lowlevel.streamable_http_app(
                 streamable_http_path=PATH,

@@ -11,6 +11,7 @@ from telic.interfaces.mcp.settings import ServerSettings
 from telic.interfaces.mcp.stdio import open_stdio
 from telic.services.async_store import AsyncGoalStore
 from telic.services.connect import connect_async
+from telic.services.observe.observer import Observer
 
 ENDING: Final = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
 
@@ -28,13 +29,13 @@ async def _until_stopped(work: Coroutine[Any, Any, None]) -> None:
     await task
 
 
-async def serve_stdio(location: str, settings: ServerSettings) -> None:
+async def serve_stdio(location: str, settings: ServerSettings, observer: Observer | None = None) -> None:
     """The client has closed its end, and the store is closed. A store that is missing is made.
 
     Raises:
         StoreError: the store cannot be opened.
     """
-    async with connect_async(location, model_may_create=settings.agent_may_create) as store:
+    async with connect_async(location, model_may_create=settings.agent_may_create, observer=observer) as store:
         await _serve(store, settings)
 
 

@@ -3,6 +3,7 @@
 import asyncio
 import socket
 from collections.abc import Callable
+from contextlib import AbstractAsyncContextManager
 from dataclasses import replace
 from typing import Final
 
@@ -13,7 +14,9 @@ from telic.interfaces.web.api import api_routes
 from telic.interfaces.web.app import create_app
 from telic.interfaces.web.desk import Desk
 from telic.interfaces.web.settings import DashboardSettings
+from telic.services.async_store import AsyncGoalStore
 from telic.services.connect import connect_async
+from telic.services.observe.observer import Observer
 
 _BACKLOG: Final = 1_024
 
@@ -31,7 +34,12 @@ class _Server(uvicorn.Server):
         await super().shutdown(sockets)
 
 
-def serve(location: str, settings: DashboardSettings, announce: Callable[[DashboardSettings, str], None]) -> None:
+def serve(
+    location: str,
+    settings: DashboardSettings,
+    announce: Callable[[DashboardSettings, str], None],
+    observer: Observer | None = None,
+) -> None:
     """The dashboard was served until SIGINT or SIGTERM.
 
     `announce` is called once it listens, with the settings as they turned out (port 0 means any that is free) and an
@@ -44,7 +52,7 @@ def serve(location: str, settings: DashboardSettings, announce: Callable[[Dashbo
     listening = _listen(settings)
     settings = replace(settings, port=listening.getsockname()[1])
     with listening:
-        asyncio.run(_serve(location, settings, listening, announce))
+        asyncio.run(_serve(connect_async(location, create=False, observer=observer), settings, listening, announce))
 
 
 def _listen(settings: DashboardSettings) -> socket.socket:
@@ -61,12 +69,12 @@ def _listen(settings: DashboardSettings) -> socket.socket:
 
 
 async def _serve(
-    location: str,
+    opening: AbstractAsyncContextManager[AsyncGoalStore],
     settings: DashboardSettings,
     listening: socket.socket,
     announce: Callable[[DashboardSettings, str], None],
 ) -> None:
-    async with connect_async(location, create=False) as store:
+    async with opening as store:
         # The API knows all scopes: a dashboard of one scope does without it.
         api = [] if settings.scope is not None else api_routes(store, allow_write=settings.allow_write)
         app = create_app(store, settings, api)

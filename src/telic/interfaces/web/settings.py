@@ -1,16 +1,13 @@
 """What a dashboard is told when it starts."""
 
-import ipaddress
-import secrets
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Final
 
 from telic.domain.errors import InvalidInput
 from telic.domain.limits import check_name
+from telic.services.access import checked_token, is_loopback
 
 DEFAULT_PORT: Final = 8137
-MIN_TOKEN_CHARS: Final = 16
 MAX_ACTOR_CHARS: Final = 60
 
 
@@ -36,8 +33,7 @@ class DashboardSettings:
     max_live_pages: int = 1_000
 
     def __post_init__(self) -> None:
-        if len(self.token) < MIN_TOKEN_CHARS or not self.token.isascii() or not self.token.isprintable():
-            raise InvalidInput(f"the token needs {MIN_TOKEN_CHARS} or more printable ASCII characters")
+        checked_token(self.token, "the settings")
         check_actor_name(self.actor_name)
         if self.scope is not None:
             check_name("scope", self.scope)
@@ -70,29 +66,3 @@ def check_actor_name(name: str) -> str:
     if len(name) > MAX_ACTOR_CHARS or not name.isprintable() or "/" in name or name != name.strip():
         raise InvalidInput(f"an operator's name has at most {MAX_ACTOR_CHARS} printable characters, and no slash")
     return name
-
-
-def is_loopback(host: str) -> bool:
-    """Whether nobody but this machine can reach it."""
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost"
-
-
-def choose_token(host: str, given: str | None, file: Path | None) -> str:
-    """The token that was given, as it is or in a file; a new one where neither was, on this machine only.
-
-    Raises:
-        InvalidInput: the file cannot be read, or others could reach the dashboard and no token was given.
-    """
-    if file is not None:
-        try:
-            return file.read_text(encoding="utf-8").strip()
-        except (OSError, UnicodeDecodeError) as error:
-            raise InvalidInput(f"the token file cannot be read: {error}") from None
-    if given:
-        return given
-    if not is_loopback(host):
-        raise InvalidInput(f"{host} can be reached by others: give a token, by --token-file or TELIC_DASHBOARD_TOKEN")
-    return secrets.token_urlsafe(32)

@@ -1,19 +1,55 @@
 """The secret that clients over HTTP must show: where it comes from, and what makes one good enough."""
 
+import ipaddress
 import os
 import secrets
 import stat
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from telic.domain.errors import InvalidInput
+from telic.domain.errors import InvalidInput, NotAllowed
 
 MIN_TOKEN_CHARS: Final = 16
 _MAX_FILE_BYTES: Final = 4_096
 
 
-def new_token() -> str:
-    """A token of 256 random bits."""
+@dataclass(frozen=True, slots=True)
+class Token:
+    """The secret, and whether nobody but this process knows it yet."""
+
+    secret: str
+    is_new: bool
+
+
+def choose_token(host: str, *, given: str | None, file: Path | None, variable: str) -> Token:
+    """The token that clients must show: from its file, given by the variable's value, or new.
+
+    A file that is missing is made, private, with a new token.
+
+    Raises:
+        NotAllowed: other machines could reach `host`, and no token was set for that beforehand.
+        InvalidInput: the token or its file cannot be used.
+    """
+    is_set = given if file is None else file.exists()
+    if not is_set and not is_loopback(host):
+        raise NotAllowed(
+            f"{host!a} is no address of the loopback interface: set a token first, in --token-file or {variable}"
+        )
+    if file is not None:
+        return _from_file(file)
+    return Token(checked_token(given, variable), is_new=False) if given else Token(_new_secret(), is_new=True)
+
+
+def is_loopback(host: str) -> bool:
+    """Whether nobody but this machine can reach it."""
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
+
+
+def _new_secret() -> str:
     return secrets.token_urlsafe(32)
 
 
@@ -28,16 +64,11 @@ def checked_token(token: str, source: str) -> str:
     return token
 
 
-def token_from_file(path: Path) -> tuple[str, bool]:
-    """The token in the file, and whether it was made now: a file that is missing is made, private, with a new one.
-
-    Raises:
-        InvalidInput: the file is a link, others may read it, or what it holds is no token.
-    """
+def _from_file(path: Path) -> Token:
     try:
         handle = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
     except FileNotFoundError:
-        return _made(path), True
+        return Token(_made(path), is_new=True)
     except OSError as error:
         raise InvalidInput(f"the token file {str(path)!a} cannot be read: {error.strerror}") from error
     with os.fdopen(handle, "rb") as file:
@@ -45,11 +76,11 @@ def token_from_file(path: Path) -> tuple[str, bool]:
         if not stat.S_ISREG(state.st_mode) or state.st_mode & 0o077:
             raise InvalidInput(f"the token file {str(path)!a} must be a file that only its owner may read: chmod 600")
         content = file.read(_MAX_FILE_BYTES)
-    return checked_token(content.decode("ascii", "replace").strip(), str(path)), False
+    return Token(checked_token(content.decode("ascii", "replace").strip(), str(path)), is_new=False)
 
 
 def _made(path: Path) -> str:
-    token = new_token()
+    token = _new_secret()
     try:
         handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
     except OSError as error:
