@@ -1,11 +1,13 @@
 """The command's options for log lines and telemetry, and the same through the environment."""
 
 import json
+import subprocess
 from pathlib import Path
 from typing import Any
 
+from tests.interfaces.mcp.clients import HANDSHAKE, call
 from tests.interfaces.running import Runs
-from tests.interfaces.shell import Shell
+from tests.interfaces.shell import TELIC, Shell
 from tests.telemetry.telescope import MARKER
 
 CONSOLE = {"OTEL_TRACES_EXPORTER": "console", "OTEL_METRICS_EXPORTER": "none"}
@@ -77,3 +79,18 @@ def test_a_run_exports_its_turns(tmp_path: Path) -> None:
     assert sum(span["name"] == "telic.finish_turn" and span["parent_id"] in ids for span in spans) == 2
     assert any(span["name"] == "telic.check" for span in spans)
     assert all(MARKER not in json.dumps(span) for span in spans)
+
+
+def test_a_server_tells_of_the_stores_that_it_opens(tmp_path: Path) -> None:
+    """On standard error: its standard output is the protocol's."""
+    messages = [*HANDSHAKE, call(1, "create_goal", text=MARKER)]
+    ended = subprocess.run(
+        [TELIC, "--log-level", "info", "mcp", "--role", "operator", "--store", str(tmp_path / "goals.db")],
+        input="".join(json.dumps(message) + "\n" for message in messages),
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+    assert [json.loads(line)["id"] for line in ended.stdout.splitlines()] == [0, 1]
+    assert "level=info logger=telic.store event=created goal=" in ended.stderr
+    assert MARKER not in ended.stderr
