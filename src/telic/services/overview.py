@@ -1,6 +1,5 @@
 """What an operator sees of goals: the rows of a list, and all there is to know about one; for any kind of screen."""
 
-import asyncio
 from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -13,6 +12,7 @@ from telic.domain.events import Event, Turn
 from telic.domain.goal import Goal, GoalStatus
 from telic.domain.lease import LeaseState
 from telic.domain.limits import MAX_PAGE
+from telic.domain.listing import GoalOrder
 from telic.domain.report import Reserved
 from telic.services.async_store import AsyncGoalStore
 from telic.services.checks import Check, look_at_checks_async
@@ -59,38 +59,15 @@ class GoalRow:
 
 @dataclass(frozen=True, slots=True)
 class Listing:
-    """One page of goals as they stood at `at`, newest first; `next_cursor` is None on the last page."""
+    """One page of goals as they stood at `at`; `next_cursor` is None on the last page."""
 
     rows: tuple[GoalRow, ...]
     next_cursor: str | None
     at: Instant
 
 
-async def look_at_goals(
-    store: AsyncGoalStore,
-    *,
-    scope: str | None = None,
-    status: GoalStatus | None = None,
-    text: str | None = None,
-    cursor: str | None = None,
-    limit: int = 50,
-    clock: Clock | None = None,
-) -> Listing:
-    """One page of the goals that match all filters, each with who drives it.
-
-    Raises as `AsyncGoalStore.list`.
-    """
-    page = await store.list(scope=scope, status=status, text=text, cursor=cursor, limit=limit)
-    rows = await asyncio.gather(*(_row(store, goal) for goal in page.goals))
-    return Listing(tuple(rows), page.next_cursor, (clock or SystemClock()).now())
-
-
-async def _row(store: AsyncGoalStore, goal: Goal) -> GoalRow:
-    return GoalRow(goal, None if goal.is_finished else (await store.lease(goal.id)).holder)
-
-
 class Order(StrEnum):
-    """How the rows of a page can be put in order; a store gives pages newest first."""
+    """How goals can be put in order: the first three hold for the whole store, the others within each page."""
 
     NEWEST = "newest"
     OLDEST = "oldest"
@@ -100,10 +77,34 @@ class Order(StrEnum):
     STATUS = "status"
 
 
+async def look_at_goals(
+    store: AsyncGoalStore,
+    *,
+    scope: str | None = None,
+    status: GoalStatus | None = None,
+    text: str | None = None,
+    order: Order = Order.NEWEST,
+    cursor: str | None = None,
+    limit: int = 50,
+    clock: Clock | None = None,
+) -> Listing:
+    """One page of the goals that match all filters, each with who drives it.
+
+    A search that looked at enough goals without filling its page ends there; its `next_cursor` looks further.
+
+    Raises as `AsyncGoalStore.browse`.
+    """
+    stored = _STORED_ORDERS.get(order, GoalOrder.NEWEST)
+    page = await store.browse(scope=scope, status=status, text=text, order=stored, cursor=cursor, limit=limit)
+    rows = [GoalRow(entry.goal, entry.holder) for entry in page.entries]
+    if order in _SORTED_BY:
+        rows.sort(key=_SORTED_BY[order])
+    return Listing(tuple(rows), page.next_cursor, (clock or SystemClock()).now())
+
+
 _STATUSES: Final = list(GoalStatus)
+_STORED_ORDERS: Final = {Order.OLDEST: GoalOrder.OLDEST, Order.CHANGED: GoalOrder.CHANGED}
 _SORTED_BY: Final[dict[Order, Callable[[GoalRow], float]]] = {
-    Order.OLDEST: lambda row: row.goal.created_at,
-    Order.CHANGED: lambda row: -row.goal.updated_at,
     Order.BUDGET: lambda row: -_fraction(row.goal),
     Order.TOKENS: lambda row: -row.goal.tokens_used,
     Order.STATUS: lambda row: _STATUSES.index(row.goal.status),
@@ -113,11 +114,6 @@ _SORTED_BY: Final[dict[Order, Callable[[GoalRow], float]]] = {
 def _fraction(goal: Goal) -> float:
     use = tightest(goal)
     return -1.0 if use is None else use.fraction or 0.0
-
-
-def in_order(rows: Sequence[GoalRow], order: Order) -> list[GoalRow]:
-    """The rows in this order; where it leaves a choice, they stay as they were."""
-    return list(rows) if order is Order.NEWEST else sorted(rows, key=_SORTED_BY[order])
 
 
 @dataclass(frozen=True, slots=True)

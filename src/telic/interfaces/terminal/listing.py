@@ -16,7 +16,7 @@ from telic.interfaces.terminal.dialogs import Question
 from telic.interfaces.terminal.literal import literal
 from telic.interfaces.terminal.page import GoalScreen
 from telic.interfaces.terminal.table import GoalTable
-from telic.services.overview import Listing, Order, in_order, look_at_goals
+from telic.services.overview import Listing, Order, look_at_goals
 
 PAGE_ROWS: Final = 100
 _PAGES_REMEMBERED: Final = 10_000
@@ -98,6 +98,7 @@ class GoalsScreen(ActingScreen):
                 scope=view.scope,
                 status=view.status,
                 text=view.text,
+                order=view.order,
                 cursor=cursor,
                 limit=self._page_rows,
                 clock=self._clock,
@@ -109,7 +110,7 @@ class GoalsScreen(ActingScreen):
 
     def _show(self) -> None:
         if self._listing is not None:
-            self._table.show_rows(self._listing, in_order(self._listing.rows, self._view.order))
+            self._table.show_rows(self._listing)
         self._show_heading()
         self.show_line()
 
@@ -155,12 +156,10 @@ class GoalsScreen(ActingScreen):
         self._look_at(replace(self._view, status=statuses[place % len(statuses)]))
 
     def action_sort(self) -> None:
-        """The page is in the next order."""
+        """The goals are in the next order."""
         orders = list(Order)
         order = orders[(orders.index(self._view.order) + 1) % len(orders)]
-        self._view = replace(self._view, order=order)
-        self.tell("")
-        self._show()
+        self._look_at(replace(self._view, order=order))
 
     def action_only_scope(self) -> None:
         """Only the goal's scope is listed, or all again."""
@@ -188,7 +187,7 @@ class GoalsScreen(ActingScreen):
             self._turn_to(self._page - 1)
 
     def action_first_page(self) -> None:
-        """The newest goals are shown."""
+        """The first page is shown."""
         self._look_at(self._view)
 
     def _turn_to(self, page: int) -> None:

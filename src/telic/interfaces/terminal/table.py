@@ -1,6 +1,6 @@
 """The table of a page of goals: as many columns as there is room for, and a cursor that stays on its goal."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import ClassVar, Final
 
@@ -80,8 +80,9 @@ class GoalTable(DataTable[Text]):
         """What is shown next is shown from its top."""
         self._rows = {}
 
-    def show_rows(self, listing: Listing, rows: Sequence[GoalRow]) -> None:
+    def show_rows(self, listing: Listing) -> None:
         """The table shows these rows, in their order."""
+        rows = listing.rows
         chosen, scroll_y = self.chosen, self.scroll_y
         is_same = [row.goal.id for row in rows] == list(self._rows) and self._width == self.size.width
         self._listing = listing
@@ -132,4 +133,4 @@ class GoalTable(DataTable[Text]):
     def on_resize(self, _: events.Resize) -> None:
         """As many columns are shown as there is room for."""
         if self._listing is not None and self._width != self.size.width:
-            self.show_rows(self._listing, list(self._rows.values()))
+            self.show_rows(self._listing)

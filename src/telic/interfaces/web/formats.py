@@ -7,19 +7,19 @@ from telic.domain.amounts import show_amount, write_limit
 from telic.domain.clock import Instant, to_datetime
 from telic.domain.jsonable import time_to_json
 from telic.domain.wording import first_words
+from telic.prompt import escape
 
 _MICRO: Final = 1_000_000
 _UNITS: Final = ((1_000_000_000, "G"), (1_000_000, "M"), (1_000, "k"))
 _NAMES: Final = {"tokens": "tokens", "turns": "turns", "active_microseconds": "time", "cost_microunits": "cost"}
-_DISTURBING: Final = re.compile(
-    "[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200b\u200e\u200f\u2028\u2029\u202a-\u202e\u2060-\u206f\ufeff\U000e0000-\U000e007f]"
-)
-"""What hides, turns or breaks text; joiners stay, without which some scripts and emoji cannot be written."""
+_BREAKS: Final = re.compile("(\r?\n|\t)")
 
 
 def visible(text: object) -> str:
-    """The text with each character that hides or turns others written as its number."""
-    return _DISTURBING.sub(lambda found: f"\\u{ord(found[0]):04x}", str(text))
+    """The text with every hidden character written out but for the line breaks and tabs that a page can show."""
+    parts = _BREAKS.split(str(text))
+    parts[::2] = map(escape.visible, parts[::2])
+    return "".join(parts)
 
 
 def words(text: str, max_chars: int = 160) -> str:
