@@ -10,7 +10,10 @@ import pytest
 from telic.storage.statements import load_statements, number_parameters, parameter_names
 
 STATEMENTS = load_statements("postgres")
-READS_EVERYTHING = {"records.strays": "doctor looks at every row"}
+READS_EVERYTHING = {
+    "records.strays": "doctor looks at every row",
+    "feed.census": "the gauge of goals counts them once, and then follows the feed",
+}
 TABLES = {"goals", "turns", "events", "holds"}
 
 FILL = """

@@ -58,8 +58,9 @@ async def test_holds_and_lost_leases_are_counted(store: Any, telescope: Telescop
         await store.hold(goal.id, tokens=40, key="c")
     await store.record_turn(goal.id, tokens=1, hold="a", key="t")
     await store.release(goal.id, "b")
+    await store.release(goal.id, "b")
     with pytest.raises(telic.HoldLost):
-        await store.release(goal.id, "b")
+        await store.release(goal.id, "a")
     assert telescope.values("telic.holds") == {
         ("open",): 2,
         ("refused",): 1,

@@ -11,6 +11,7 @@ from telic.storage.statements import load_statements, parameter_names
 
 READS_EVERYTHING = {
     "records.strays": "doctor looks at every row",
+    "feed.census": "the gauge of goals counts them once, and then follows the feed",
     "identity.get": "the table has one row",
     "reports.ledger": "it groups what it has read, of a part of bounded length",
     "turns.course": "it groups what it has read, of the newest lines of one goal",

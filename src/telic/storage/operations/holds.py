@@ -75,9 +75,11 @@ async def release(tx: Transaction, call: Call, goal_id: str, *, hold: str) -> Ho
     if row is not None:
         return hold_from_row(row)
     await require_lease(tx, call, await get(tx, goal_id))
-    known = await tx.maybe("holds.get", {"id": goal_id, "key": hold})
-    state = hold_from_row(known).state if known is not None else "unknown"
-    raise HoldLost(f"the hold {hold!a} is {state}")
+    row = await tx.maybe("holds.get", {"id": goal_id, "key": hold})
+    known = None if row is None else hold_from_row(row)
+    if known is not None and known.state is HoldState.RELEASED:
+        return known
+    raise HoldLost(f"the hold {hold!a} is {'unknown' if known is None else known.state}")
 
 
 async def all_of(tx: Transaction, goal_id: str) -> list[Hold]:

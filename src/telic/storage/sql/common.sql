@@ -370,9 +370,8 @@ SELECT (number - 1) / CAST(:lines AS BIGINT), COUNT(*), MAX(at), CAST(SUM(tokens
 FROM turns WHERE goal_id = :id AND number > :after GROUP BY 1 ORDER BY 1
 
 -- statement: holds.release
--- To release again what is released changes nothing: whoever does not know the outcome may ask again.
 UPDATE holds SET state = 'released'
-WHERE goal_id = :id AND (({hold_is_open}) OR key = CAST(:hold AS TEXT) AND state = 'released') AND EXISTS (SELECT 1 FROM goals WHERE id = :id AND {leased})
+WHERE goal_id = :id AND {hold_is_open} AND EXISTS (SELECT 1 FROM goals WHERE id = :id AND {leased})
 RETURNING {hold_columns}
 
 -- statement: leases.claim
