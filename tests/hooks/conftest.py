@@ -50,13 +50,17 @@ class HostProgram:
         file = self.state / "hooks.log"
         return file.read_text() if file.exists() else ""
 
-    def payload(self, moment: str, message: str = "", **changes: Any) -> dict[str, Any]:
-        text = (PAYLOADS / f"{self.name}.{moment}.json").read_text()
-        data = json.loads(text.replace('"SUB_TRANSCRIPT"', json.dumps(str(self.sub_transcript))))
-        filled = {"FOLDER": str(self.folder), "TRANSCRIPT": str(self.transcript), "MESSAGE": message}
-        return {
-            key: filled.get(value, value) if isinstance(value, str) else value for key, value in data.items()
-        } | changes
+    def payload(self, moment: str, message: str | None = None, **changes: Any) -> dict[str, Any]:
+        """The payload of the folder, with this test's paths and, where one is given, another last message."""
+        data = json.loads((PAYLOADS / f"{self.name}.{moment}.json").read_text())
+        own: dict[str, Any] = {
+            "cwd": str(self.folder),
+            "transcript_path": str(self.transcript),
+            "agent_transcript_path": str(self.sub_transcript),
+        }
+        if message is not None:
+            own |= dict.fromkeys(("last_assistant_message", "prompt_response"), message)
+        return {key: own.get(key, value) for key, value in data.items()} | changes
 
     def environment(self) -> dict[str, str]:
         kept = {key: value for key, value in os.environ.items() if not key.startswith(_HOSTS)}
@@ -78,7 +82,7 @@ class HostProgram:
         assert self.result.stderr == b""
         return json.loads(self.result.stdout) if self.result.stdout else None
 
-    def call(self, moment: str, message: str = "", **changes: Any) -> Any:
+    def call(self, moment: str, message: str | None = None, **changes: Any) -> Any:
         return self.send(json.dumps(self.payload(moment, message, **changes)).encode())
 
     def goal(self, text: str = "Move billing to the new API", **more: Any) -> telic.Goal:

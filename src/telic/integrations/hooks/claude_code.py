@@ -12,6 +12,7 @@ from typing import Final
 
 from telic.integrations.hooks.claude_code_usage import ClaudeCodeUsage
 from telic.integrations.hooks.notice import Host, Moment, Notice, bool_of, folder_of, path_of
+from telic.loop.agents.claims import claim_instructions
 from telic.loop.agents.parsing import Fields, text_of
 
 _MOMENTS: Final = {
@@ -32,6 +33,12 @@ def read_like_claude_code(
     moment = moments.get(event)
     if moment is None or not session:
         return None
+    # A sub-agent's own prompt or stop, as Codex and Copilot report them, is not the session's: the goal is not its.
+    if moment is not Moment.SUB_AGENT_STOP and text_of(payload, "agent_id"):
+        return None
+    # What keeps a turn going comes back as a prompt in Gemini CLI and Copilot: not the user's, and it tells the goal.
+    if moment is Moment.PROMPT and (text_of(payload, "prompt") or "").startswith(claim_instructions()):
+        moment = Moment.BOOKKEEPING
     transcript, named = path_of(payload, "transcript_path"), path_of(payload, "agent_transcript_path")
     return Notice(
         moment=moment,

@@ -1,7 +1,8 @@
 """The rollout file of a Codex thread: JSON lines, in which `token_count` reports what the thread has used so far.
 
-The same report may come again, with the limits of the account; a resumed thread goes on counting. A forked thread,
-and that of a sub-agent, begins with its parent's lines, written anew in one burst: they consumed nothing here.
+The same report may come again, with the limits of the account; a resumed thread goes on counting. A forked thread
+begins with its parent's lines, written anew in one burst: they consumed nothing here. So may a sub-agent's, unless it
+names its parent thread and is no fork of it.
 """
 
 from dataclasses import asdict
@@ -52,7 +53,8 @@ class CodexUsage:
         if self._thread is not None:
             return
         self._thread = text_of(meta, "id") or text_of(meta, "session_id")
-        is_copy = bool(text_of(meta, "forked_from_id")) or bool(fields_of(fields_of(meta, "source"), "subagent"))
+        is_sub_agent = bool(fields_of(fields_of(meta, "source"), "subagent"))
+        is_copy = bool(text_of(meta, "forked_from_id")) or (is_sub_agent and not text_of(meta, "parent_thread_id"))
         if is_copy and at is not None:
             self._copied_until = at + _BURST_MICROSECONDS
 
