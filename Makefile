@@ -20,8 +20,9 @@ $(INSTALLED): requirements/dev.txt pyproject.toml
 demo: $(INSTALLED) ## an agent mends a small repository, is killed in the middle, and goes on
 	$(BIN)/python examples/demo.py
 
+# Tests start programs by the thousand: let them keep their compiled modules, whatever the machine's default is.
 test: $(INSTALLED) ## run every test, PostgreSQL included
-	$(BIN)/python -m pytest -m "not long" --numprocesses 2 --dist worksteal
+	PYTHONDONTWRITEBYTECODE= $(BIN)/python -m pytest -m "not long" --numprocesses 2 --dist worksteal
 
 test-long: $(INSTALLED) ## run the tests that take minutes as well
 	$(BIN)/python -m pytest --timeout 3600
