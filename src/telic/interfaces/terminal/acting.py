@@ -67,8 +67,8 @@ class ActingScreen(Screen[None]):
 
     @property
     def chosen(self) -> Goal | None:
-        """The goal that is acted on, as it is shown."""
-        raise NotImplementedError
+        """The goal that is acted on, as it is shown; None where none is."""
+        return None
 
     @property
     def shown_checks(self) -> Sequence[Check]:
@@ -78,7 +78,7 @@ class ActingScreen(Screen[None]):
     @property
     def ordinary_line(self) -> str:
         """What the line says when nothing else is to be said."""
-        raise NotImplementedError
+        return ""
 
     async def look(self) -> None:
         """The screen shows what the store has.
@@ -86,7 +86,6 @@ class ActingScreen(Screen[None]):
         Raises:
             StoreError: it does not answer.
         """
-        raise NotImplementedError
 
     def show_line(self) -> None:
         """The line says the most urgent thing: an outage, else the last message, else the ordinary."""
