@@ -64,7 +64,7 @@ def run(bench: Bench) -> Iterator[Result]:
     populate_sqlite(small_file, FEW)
     yield from _compare(bench, "SQLite", many, [small_file, many_file], goals_of_sqlite)
     yield _limit(bench, many, small_file, many_file)
-    small_url, large_url = bench.new_database("growth_small"), _large_database(bench, many)
+    small_url, large_url = bench.new_database("growth_small"), large_database(bench, many)
     populate_postgres(small_url, FEW)
     yield from _compare(bench, "PostgreSQL", many, [small_url, large_url], goals_of_postgres)
 
@@ -83,7 +83,7 @@ def large_file(goals: int) -> Path:
     return path
 
 
-def _large_database(bench: Bench, goals: int) -> str:
+def large_database(bench: Bench, goals: int) -> str:
     name = f"growth_{goals}_{schema_digest('postgres')}"
     if name not in _databases(bench, name):
         for outdated in _databases(bench, f"growth_{goals}_%"):

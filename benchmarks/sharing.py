@@ -48,10 +48,10 @@ def run(bench: Bench) -> Iterator[Result]:
     many = bench.size(1_000_000, 50_000)
     small_file = bench.new_file("small")
     populate_sqlite(small_file, growth.FEW)
-    yield _claims(bench, "SQLite", many, [growth._large_file(many), small_file])
+    yield _claims(bench, "SQLite", many, [growth.large_file(many), small_file])
     small_url = bench.new_database("sharing_small")
     populate_postgres(small_url, growth.FEW)
-    yield _claims(bench, "PostgreSQL", many, [growth._large_database(bench, many), small_url])
+    yield _claims(bench, "PostgreSQL", many, [growth.large_database(bench, many), small_url])
 
 
 def _on_sqlite(bench: Bench) -> Iterator[Result]:
