@@ -58,13 +58,19 @@ def test_an_event_that_commits_late_is_not_missed(
     assert len(store.events()) == 5 + 3
 
 
+@pytest.mark.parametrize("earlier", [0, 1, 2])
 def test_a_late_event_does_not_slip_into_a_page_half_read(
-    store: telic.GoalStore, goals: list[str], other: OpenTransaction
+    store: telic.GoalStore, goals: list[str], other: OpenTransaction, earlier: int
 ) -> None:
-    """With one event a page, whatever commits between two pages comes after all that was there before, once."""
+    """With one event a page, whatever commits between two pages comes after all that was there before, once.
+
+    Its number may be lower than that of what was read, or of what is still to be read.
+    """
     start = store.cursor()
+    for goal_id in goals[1 : 1 + earlier]:
+        store.pause(goal_id)
     other.move(goals[0], PAUSED)
-    for goal_id in goals[1:4]:
+    for goal_id in goals[1 + earlier : 4]:
         store.pause(goal_id)
     first = store.events(after=start, limit=1)
     other.connection.commit()
