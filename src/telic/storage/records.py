@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Callable
-from dataclasses import astuple, dataclass, fields, make_dataclass
+from dataclasses import dataclass, fields, make_dataclass
 from operator import attrgetter
 from typing import Any, Final
 
@@ -21,8 +21,7 @@ from telic.storage.transaction import Row
 # without the guard, with the same slots, is built and then becomes the real class.
 _Unguarded: Final[Any] = make_dataclass("_Unguarded", [item.name for item in fields(Goal)], slots=True)
 
-_COLUMNS: Final = [item.name for item in fields(Goal)]
-_GOAL_WIDTH: Final = len(_COLUMNS)
+_GOAL_WIDTH: Final = len(fields(Goal))
 _STATES: Final[dict[tuple[object, object], tuple[GoalStatus, Reason | None, bool]]] = {
     (status.value, reason and reason.value): (status, reason, status in TERMINAL)
     for status, reasons in REASONS.items()
@@ -161,11 +160,6 @@ def lease_state_from_row(row: Row) -> LeaseState:
     holder, token, expires_in = row[_GOAL_WIDTH:]
     is_held = expires_in > 0
     return LeaseState(goal_from_row(row[:_GOAL_WIDTH]), holder if is_held else None, token, max(0, expires_in))
-
-
-def goal_to_columns(goal: Goal) -> dict[str, Any]:
-    """The goal's columns by name, criteria left out."""
-    return dict(zip(_COLUMNS, astuple(goal), strict=True))
 
 
 def _malformed(kind: str, row: Row, error: Exception) -> StoreCorrupt:
