@@ -14,7 +14,7 @@ GOALS = """
 WITH RECURSIVE numbers AS (SELECT 1 AS n UNION ALL SELECT n + 1 FROM numbers WHERE n < {count})
 INSERT INTO goals (id, scope, text, criteria, status, reason, revision, turns_used, tokens_used, input_tokens_used,
     cached_input_tokens_used, output_tokens_used, reasoning_tokens_used, active_microseconds_used,
-    cost_microunits_used, created_at, updated_at, creation_key, event_count, event_hash, turn_hash, ledger_count)
+    cost_microunits_used, created_at, changed_at, creation_key, event_count, event_hash, turn_hash, ledger_count)
 SELECT 'goal-' || n, 'scope', 'text', '[]', 'paused', 'user', 1, {lines}, {tokens}, 0, 0, 0, 0, 0, 0,
     5, 5, 'key-' || n, 1, '', '', {lines} FROM numbers
 """
