@@ -112,4 +112,3 @@ class Turnstile:
         if self._descriptor >= 0:
             os.close(self._descriptor)
             self._descriptor = -1
-
