@@ -213,6 +213,7 @@ class GoalSession:
             kind=kind,
             model=model,
             key=key,
+            is_estimate=is_estimate,
         )
         try:
             return (await self.patiently(lambda: record(hold=call.hold))).goal
