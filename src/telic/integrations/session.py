@@ -11,14 +11,13 @@ from typing import Any, Final, TypeVar, cast
 from telic.domain.budget import ModelUsage, TurnUsage, UsageKind
 from telic.domain.claim import Claim
 from telic.domain.decision import is_nearly_spent
-from telic.domain.errors import BudgetExceeded, GoalNotActive, HoldLost, KeyConflict, TurnConflict
+from telic.domain.errors import PASSING, BudgetExceeded, GoalNotActive, HoldLost, KeyConflict, TurnConflict
 from telic.domain.events import TurnResult
 from telic.domain.goal import DEFAULT_SCOPE, Goal, GoalStatus, Reason
 from telic.domain.ids import new_key
 from telic.domain.limits import check_name
 from telic.integrations.settings import SessionSettings
 from telic.integrations.usage import model_name, turn_key
-from telic.loop.heartbeat import PASSING
 from telic.prompt import continuation, render, wind_down
 from telic.services.async_face import Awaited
 from telic.services.async_store import AsyncGoalStore
@@ -257,7 +256,8 @@ class GoalSession:
         """What the call gives, made again while the store is away; it must be repeatable.
 
         Raises:
-            StoreBusy, StoreUnavailable, OutcomeUnknown: the store stayed away for longer than the settings say.
+            StoreBusy, StoreUnavailable, StoreFull, OutcomeUnknown: the store stayed away, or full, for longer than the
+                settings say.
         """
         until = time.monotonic() + self.settings.patience_seconds
         while True:

@@ -54,6 +54,7 @@ from telic.domain.errors.inputs import (
     TextTooLong,
 )
 from telic.domain.errors.stores import (
+    PASSING,
     OutcomeUnknown,
     SchemaMismatch,
     StoreBusy,
@@ -67,6 +68,7 @@ from telic.domain.errors.stores import (
 )
 
 __all__ = [
+    "PASSING",
     "AgentExited",
     "AgentFailure",
     "AgentNotRunnable",

@@ -105,7 +105,12 @@ SHAPES: Final[Mapping[str, Schema]] = {
     ),
     "lease": open_object({"goal": shape("goal"), "holder": _TEXT, "token": _COUNT}),
     "lease_state": open_object(
-        {"holder": _or_null(_TEXT), "token": _COUNT, "expires_in_microseconds": {"type": "integer"}}
+        {
+            "holder": _or_null(_TEXT),
+            "token": _COUNT,
+            "expires_in_microseconds": _COUNT,
+            "due_in_microseconds": _COUNT,
+        }
     ),
     "sum": open_object(
         {
