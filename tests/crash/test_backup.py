@@ -1,6 +1,5 @@
 """Backups: whole, checked, private, and there only once they are."""
 
-import os
 import stat
 from pathlib import Path
 
@@ -92,7 +91,7 @@ def test_a_damaged_store_makes_no_backup_that_looks_sound(tmp_path: Path) -> Non
         assert not target.exists()
         store.backup(target, verify=False)
     assert problems(target) != []
-    assert [each for each in os.listdir(tmp_path) if each.endswith(".part")] == []
+    assert list(tmp_path.glob("*.part")) == []
 
 
 def test_a_store_in_memory_has_no_backup() -> None:

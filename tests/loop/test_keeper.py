@@ -1,10 +1,10 @@
 """What a worker has started ends before its lease does, also where the worker itself stands still."""
 
-import asyncio
 import signal
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -93,27 +93,29 @@ asyncio.run(main())
 """
 
 
-async def test_the_agent_of_a_frozen_worker_ends(tmp_path: Path) -> None:
+def until(condition: Callable[[], bool]) -> None:
+    """Return once the condition holds; fail where it does not come to hold."""
+    for _ in range(1_200):
+        if condition():
+            return
+        time.sleep(0.05)
+    raise AssertionError("it did not come to that")
+
+
+def test_the_agent_of_a_frozen_worker_ends(tmp_path: Path) -> None:
     """While its worker is still stopped; and what comes back writes nothing."""
     location, workspace = str(tmp_path / "goals.db"), tmp_path / "workspace"
     workspace.mkdir()
+    told = workspace / "agent"
     with telic.connect(location) as store:
         goal = store.create("freeze")
         worker = subprocess.Popen([sys.executable, "-c", WORKER, location, str(workspace), goal.id])
         try:
-            while not (workspace / "agent").exists() or not (workspace / "agent").read_text():
-                assert worker.poll() is None
-                await asyncio.sleep(0.05)
-            agent = int((workspace / "agent").read_text())
-            assert group_lives(agent)
+            until(lambda: worker.poll() is not None or (told.exists() and bool(told.read_text())))
+            agent = int(told.read_text())
             worker.send_signal(signal.SIGSTOP)
-            for _ in range(1_200):
-                if not group_lives(agent):
-                    break
-                await asyncio.sleep(0.05)
-            assert not group_lives(agent)
-            while store.lease(goal.id).holder is not None:
-                await asyncio.sleep(0.05)
+            until(lambda: not group_lives(agent))
+            until(lambda: store.lease(goal.id).holder is None)
             store.claim(goal.id, holder="successor", ttl_seconds=600)
             worker.send_signal(signal.SIGCONT)
             assert worker.wait(timeout=60) != 0

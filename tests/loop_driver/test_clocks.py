@@ -14,7 +14,7 @@ from telic.loop.progress_report import Happening
 from telic.services.doctor import examine
 from telic.services.loop_records import LoopRecords
 from telic.testing import FakeClock
-from tests.loop_driver.world import CLAIM, ScriptedAgent, World, eventually, policy
+from tests.loop_driver.world import CLAIM, ScriptedAgent, World, eventually, policy, until
 
 HOUR = 3_600 * 1_000_000
 FAILS = AgentExited("it failed", usage=telic.ModelUsage())
@@ -84,8 +84,11 @@ async def test_another_worker_may_take_a_goal_that_rests(world: World) -> None:
     )
     running = asyncio.create_task(resting.run(goal.id))
     await eventually(lambda: bool(world.heard(Happening.SLEEPING)))
-    while (await world.store.lease(goal.id)).due_in_microseconds == 0:
-        await asyncio.sleep(0.01)
+
+    async def rests() -> bool:
+        return (await world.store.lease(goal.id)).due_in_microseconds > 0
+
+    await until(rests)
     await world.store.claim(goal.id, holder="another")
     with pytest.raises(telic.LeaseLost, match="another"):
         await running

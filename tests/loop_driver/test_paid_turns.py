@@ -7,7 +7,7 @@ import pytest
 
 import telic
 from telic import Reason
-from tests.loop_driver.world import CLAIM, ScriptedAgent, World, eventually
+from tests.loop_driver.world import CLAIM, ScriptedAgent, World, eventually, until
 
 LEASE_SECONDS = 1.0
 
@@ -84,8 +84,11 @@ async def test_a_turn_that_another_worker_took_is_left_to_it(world: World, locat
     running = asyncio.create_task(world.loop(ScriptedAgent([finish]), lease_seconds=LEASE_SECONDS).run(goal.id))
     await eventually(lambda: store.refused > 2)
     async with telic.connect_async(location) as other:
-        while (await other.lease(goal.id)).holder is not None:
-            await asyncio.sleep(0.05)
+
+        async def is_free() -> bool:
+            return (await other.lease(goal.id)).holder is None
+
+        await until(is_free)
         await other.claim(goal.id, holder="successor")
     store.is_refusing = False
     with pytest.raises(telic.LeaseLost):
