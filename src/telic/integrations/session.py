@@ -12,7 +12,7 @@ from typing import Any, Final, TypeVar, cast
 from telic.domain.budget import ModelUsage, UsageKind
 from telic.domain.claim import Claim
 from telic.domain.decision import is_nearly_spent
-from telic.domain.errors import GoalNotActive, HoldLost, TurnConflict
+from telic.domain.errors import PASSING, GoalNotActive, HoldLost, TurnConflict
 from telic.domain.goal import DEFAULT_SCOPE, Goal, GoalStatus
 from telic.domain.hold import Reservation
 from telic.domain.ids import new_key
@@ -24,7 +24,6 @@ from telic.integrations.money import cost_of, cost_to_hold, is_price_needed, req
 from telic.integrations.room import hold_room
 from telic.integrations.settings import SessionSettings
 from telic.integrations.usage import model_name, turn_key
-from telic.loop.heartbeat import PASSING
 from telic.prompt import continuation, render, wind_down
 from telic.services.async_face import Awaited
 from telic.services.async_store import AsyncGoalStore
@@ -277,7 +276,8 @@ class GoalSession:
         """What the call gives, made again while the store is away; it must be repeatable.
 
         Raises:
-            StoreBusy, StoreUnavailable, OutcomeUnknown: the store stayed away for longer than the settings say.
+            StoreBusy, StoreUnavailable, StoreFull, OutcomeUnknown: the store stayed away, or full, for longer than the
+                settings say.
         """
         until = time.monotonic() + self.settings.patience_seconds
         while True:

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Coroutine, Hashable, Mapping
 from enum import Enum
+from pathlib import Path
 from typing import Any, Protocol, TypeVar
 
 from telic.domain.errors import StoreCorrupt, StoreError
@@ -116,6 +117,14 @@ class Driver(Protocol):
         """What can be told of the database beyond its rows: damage, schema, durability, file safety."""
         ...
 
+    def copy_into(self, target: Path, /) -> None:
+        """The empty file is a copy of the database as it was at some moment since; any thread may call it.
+
+        Raises:
+            InvalidInput: this database is not copied so; the message says how it is.
+        """
+        ...
+
     def close(self) -> None:
         """The database is let go. Idempotent."""
         ...
@@ -134,6 +143,10 @@ class AsyncDriver(Protocol):
 
     def changes(self) -> AsyncChanges:
         """A new watch over what anybody commits, for one task."""
+        ...
+
+    def copy_into(self, target: Path, /) -> None:
+        """See `Driver.copy_into`; blocks."""
         ...
 
     async def close(self) -> None:

@@ -10,7 +10,6 @@ from hashlib import sha256
 from pathlib import Path
 from typing import BinaryIO, Final
 
-from telic.domain.clock import SystemClock
 from telic.domain.errors import InvalidInput, LeaseHeld
 from telic.domain.goal import Goal
 from telic.domain.limits import MAX_NAME_CHARS
@@ -193,7 +192,6 @@ class _Call:
             most_continuations=self._most_continuations(os.environ),
             check_seconds=self.options.check_seconds,
             judge=self.options.judge,
-            clock=SystemClock(),
             before_checks=lambda: self.watchdog.allow(self.options.check_seconds + _SLACK_SECONDS),
         )
         try:

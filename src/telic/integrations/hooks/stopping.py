@@ -6,7 +6,6 @@ from typing import Final
 
 from telic.domain.budget import UsageKind
 from telic.domain.claim import Claim
-from telic.domain.clock import Clock
 from telic.domain.decision import Decision, LoopPolicy, Step, decide
 from telic.domain.errors import InvalidInput
 from telic.domain.goal import Actor, Goal, GoalStatus, Reason
@@ -49,7 +48,6 @@ class Stopping:
     most_continuations: int
     check_seconds: float
     judge: JudgeChoice
-    clock: Clock
     before_checks: Callable[[], None]
 
     def decide(self, goal: Goal, notice: Notice) -> Outlook:
@@ -67,7 +65,7 @@ class Stopping:
 
     def _state(self, notice: Notice) -> LoopState:
         """The claim of the model's last line. One stop is one turn of work that nothing has verified yet."""
-        said = read_claim(notice.last_message, self.clock.now())
+        said = read_claim(notice.last_message, self.store.now())
         return LoopState(
             claim=said.claim,
             note=None if said.note is None else kept_tail(said.note, MAX_NOTE_CHARS),
@@ -82,7 +80,7 @@ class Stopping:
     def _follow(self, lease: Lease, notice: Notice, state: LoopState) -> Outlook:
         goal, found, policy = lease.goal, None, LoopPolicy(blocked_audits=0)
         for _ in range(_MOST_STEPS):
-            decision = decide(goal, state, policy, self.clock.now())
+            decision = decide(goal, state, policy, self.store.now())
             match decision.step:
                 case Step.TURN | Step.WIND_DOWN | Step.AUDIT:
                     return self._go_on(decision.step, goal, state, found, notice)

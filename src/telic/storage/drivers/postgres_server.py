@@ -5,6 +5,7 @@ import random
 import re
 import time
 from collections.abc import Mapping
+from functools import partial
 from typing import Any, Final
 
 import psycopg
@@ -12,6 +13,7 @@ from psycopg import conninfo
 from psycopg.pq import TransactionStatus
 
 from telic.domain.errors import (
+    InvalidInput,
     OutcomeUnknown,
     SchemaMismatch,
     StoreBusy,
@@ -20,6 +22,7 @@ from telic.domain.errors import (
     StoreUnavailable,
 )
 from telic.storage.drivers.postgres_errors import PreparedStatementLost, translate
+from telic.storage.drivers.postgres_hosts import Hosts, connect_blocking
 from telic.storage.drivers.postgres_place import keep_place
 from telic.storage.drivers.postgres_statements import Statement
 from telic.storage.migrate import newest_version, pending
@@ -48,6 +51,10 @@ class PostgresServer:
         self.prepares = True
         self.is_closed = False
         self._base = _parse(url)
+        self.hosts = Hosts(self._base)
+        self._notification_hosts = self.hosts
+        if options.notification_url is not None:
+            self._notification_hosts = Hosts(_parse(options.notification_url))
         self._keeps_sessions = True
 
     @property
@@ -64,7 +71,6 @@ class PostgresServer:
     def connection_arguments(self) -> dict[str, Any]:
         """What every connection is opened with, time-outs everywhere."""
         arguments: dict[str, Any] = {
-            "connect_timeout": max(2, int(self.options.timeout_seconds)),
             "tcp_user_timeout": int(self.options.timeout_seconds * 1000),
             "keepalives_idle": 10,
             "keepalives_interval": 5,
@@ -83,11 +89,27 @@ class PostgresServer:
         """Whether notifications can be had: on a session of its own, by this URL or by another given for them."""
         return self._keeps_sessions or self.options.notification_url is not None
 
-    def notification_arguments(self) -> dict[str, Any]:
-        """What the connection that listens is opened with."""
-        if self.options.notification_url is None:
-            return self.connection_arguments()
-        return {**self.connection_arguments(), **_parse(self.options.notification_url)}
+    def connect_for_notifications(self) -> psycopg.Connection[Any]:
+        """The connection that listens.
+
+        Raises:
+            psycopg.Error: there is none within the time-out.
+        """
+        arguments = self.connection_arguments()
+        if self.options.notification_url is not None:
+            arguments |= _parse(self.options.notification_url)
+        return connect_blocking(self._notification_hosts, self.deadline(), partial(psycopg.connect, **arguments))
+
+    def copied_by_pg_dump(self) -> InvalidInput:
+        """How a backup is made here: whoever runs a server has its tools, and they know what is beside the goals."""
+        return InvalidInput(
+            f"the store at {self.place} is backed up by PostgreSQL's own tools: "
+            'pg_dump --format=custom --file=FILE --dbname="$TELIC_STORE"; docs/howto/backup.md tells how to restore it'
+        )
+
+    def deadline(self) -> float:
+        """When a call that begins now must have its connection, a moment of the monotonic clock."""
+        return time.monotonic() + self.options.timeout_seconds
 
     def _session_settings(self) -> str:
         settings = self._timeouts() | (
@@ -130,28 +152,28 @@ class PostgresServer:
 
     def _connect(self) -> psycopg.Connection[Any]:
         """A connection; with session settings, unless it can only be had without."""
-        started = time.monotonic()
-        first = self._attempt(keeps_sessions=True)
+        deadline = self.deadline()
+        first = self._attempt(deadline, keeps_sessions=True)
         if isinstance(first, psycopg.Connection):
             return first
-        if time.monotonic() - started >= self.options.timeout_seconds:
+        if time.monotonic() >= deadline:
             raise first
         # A pooler in transaction mode refuses session settings, and loses prepared statements.
-        plain = self._attempt(keeps_sessions=False)
+        plain = self._attempt(deadline, keeps_sessions=False)
         if isinstance(plain, StoreUnavailable):
             raise first
         # Unless the server had only just come up: then the settings are taken now.
-        again = self._attempt(keeps_sessions=True)
+        again = self._attempt(deadline, keeps_sessions=True)
         if isinstance(again, psycopg.Connection):
             plain.close()
             return again
         self._keep_sessions_only_if(False)
         return plain
 
-    def _attempt(self, *, keeps_sessions: bool) -> psycopg.Connection[Any] | StoreUnavailable:
+    def _attempt(self, deadline: float, *, keeps_sessions: bool) -> psycopg.Connection[Any] | StoreUnavailable:
         self._keep_sessions_only_if(keeps_sessions)
         try:
-            return psycopg.connect(**self.connection_arguments())
+            return connect_blocking(self.hosts, deadline, partial(psycopg.connect, **self.connection_arguments()))
         except psycopg.Error as error:
             return self.unreachable(error)
 

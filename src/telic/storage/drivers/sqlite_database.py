@@ -24,7 +24,7 @@ from telic.storage.drivers.sqlite_errors import translate, translated
 from telic.storage.drivers.sqlite_files import MEMORY, identity, prepare_file
 from telic.storage.drivers.sqlite_schema import SchemaCheck, migrate
 from telic.storage.drivers.sqlite_transaction import SqliteTransaction, sqlite_statements
-from telic.storage.drivers.steady_clock import end_former_runs, steady_microseconds
+from telic.storage.drivers.steady_clock import end_former_runs, steady_microseconds, wall_microseconds
 from telic.storage.drivers.turnstile import Turnstile
 from telic.storage.options import Durability, OpenOptions
 
@@ -185,6 +185,7 @@ class SqliteDatabase:
         connection.config(apsw.SQLITE_DBCONFIG_ENABLE_QPSG, 1)
         connection.create_scalar_function("telic_digest", _digest, 1, deterministic=True)
         connection.create_scalar_function("telic_now", steady_microseconds, 0)
+        connection.create_scalar_function("telic_wall_now", wall_microseconds, 0)
         full = self.options.durability is Durability.FULL
         connection.execute(f"PRAGMA synchronous = {'FULL' if full else 'NORMAL'}")
         connection.execute(f"PRAGMA cache_size = -{_CACHE_KIBIBYTES}")

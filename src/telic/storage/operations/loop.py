@@ -85,6 +85,22 @@ async def _state_of(tx: Transaction, goal: Goal) -> LoopState:
     return replace(state, turns=goal.turns_used, verifications=checked)
 
 
+async def kept_while_asleep(tx: Transaction, longest_pause: int) -> list[tuple[str, str, int]]:
+    """The goals that a worker has and sleeps on for longer than any pause: their ids, the workers, microseconds left.
+
+    A worker of this release gives its goal back instead.
+    """
+    found: list[tuple[str, str, int]] = []
+    for goal_id, holder, text, now in await tx.all("loop.leased", {}):
+        try:
+            left = loop_state_from_text(text).next_at - now
+        except InvalidInput as error:
+            raise StoreCorrupt(f"the state of the loop of goal {goal_id}: {error}") from error
+        if left > longest_pause:
+            found.append((goal_id, holder, left))
+    return found
+
+
 async def save(tx: Transaction, call: Call, goal_id: str, state: LoopState) -> None:
     """Where the loop stands is known to whoever goes on with the goal.
 
