@@ -81,9 +81,11 @@ class Accounts:
             return
         # The session's own comes first: what others repeat of it is then known.
         for path in (notice.transcript, *notice.sub_transcripts):
+            if path != notice.transcript and time.monotonic() >= self.deadline:
+                return
             file = open_transcript(path)
             if file is not None:
-                reader = self.host.usage_reader(path != notice.transcript)
+                reader = self.host.usage_reader(path != notice.transcript, notice.turn)
                 with file:
                     self._read(path, file, _Reading(notice, reader, goal, since))
 
@@ -121,6 +123,7 @@ class Accounts:
                 batch_end = end + _BATCH_BYTES
                 self._record(reading)
                 self._mark(path, file, reading, end)
+                self.memory.save()
                 file.seek(end)
                 if time.monotonic() >= self.deadline:
                     return
@@ -143,7 +146,6 @@ class Accounts:
     def _mark(self, path: Path, file: BinaryIO, reading: "_Reading", end: int) -> None:
         place = place_at(file, reading.reader.safe_offset(end))
         self.memory.bookmarks[str(path)] = Bookmark(place, reading.reader.carry())
-        self.memory.save()
 
     def _record(self, reading: "_Reading") -> None:
         for response in reading.reader.finished():

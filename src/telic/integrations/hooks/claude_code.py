@@ -50,15 +50,16 @@ def read_like_claude_code(
         ended_sub_transcript=named if moment is Moment.SUB_AGENT_STOP else None,
         goes_on=bool_of(payload, "stop_hook_active"),
         last_message=text_of(payload, "last_assistant_message") or "",
+        turn=text_of(payload, "turn_id"),
         is_session_over=event == "SessionEnd",
     )
 
 
 def _sub_transcripts(transcript: Path | None, named: Path | None) -> tuple[Path, ...]:
-    """The files beside a session's own, and the one that the payload names."""
+    """The files beside a session's own, however deep a workflow has put them, and the one that the payload names."""
     folder = None if transcript is None else transcript.with_suffix("") / "subagents"
     try:
-        beside = [] if folder is None else sorted(folder.glob("*.jsonl"))
+        beside = [] if folder is None else sorted(folder.rglob("*.jsonl"))
     except OSError:
         beside = []
     return (*(path for path in beside if path != named), *(() if named is None else (named,)))

@@ -14,7 +14,8 @@ from telic.domain.errors import InvalidInput
 from telic.integrations.hooks.usage import Place
 from telic.loop.agents.parsing import Fields, count_of, fields_of, read_values, text_of
 
-_MAX_BYTES: Final = 1024 * 1024
+_MAX_BYTES: Final = 16 * 1024 * 1024
+"""Room for the bookmarks of tens of thousands of sub-agents."""
 
 
 @dataclass(frozen=True, slots=True)

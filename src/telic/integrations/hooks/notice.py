@@ -41,6 +41,7 @@ class Notice:
     ended_sub_transcript: Path | None = None
     goes_on: bool | None = None
     last_message: str = ""
+    turn: str | None = None
     is_session_over: bool = False
 
 
@@ -51,8 +52,8 @@ class Host:
     It takes text for the model at the moments of `contexts`, inside `hookSpecificOutput` or, if not `nests_context`,
     flat. `decision` is its word for going on. `block_cap` is how many times in a row it lets a hook keep a turn
     going, `cap_variable` the environment variable that sets it; None where there is no such limit. `usage_reader`
-    makes a reader of its transcripts, for a sub-agent's or the session's own; `usage_table` names its database of
-    usage; each is None where the host has no such thing. `context_variable` is the environment variable that names
+    makes a reader of its transcripts, for a sub-agent's or the session's own, and told the present turn's id;
+    `usage_table` names its database of usage; each is None where the host has no such thing. `context_variable` is the environment variable that names
     a file which the host shows to its model with every request.
     """
 
@@ -64,7 +65,7 @@ class Host:
     shows_messages: bool = True
     block_cap: int | None = None
     cap_variable: str | None = None
-    usage_reader: Callable[[bool], UsageReader] | None = None
+    usage_reader: Callable[[bool, str | None], UsageReader] | None = None
     usage_table: Callable[[Mapping[str, str]], UsageTable] | None = None
     context_variable: str | None = None
 
