@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO, Final
 
+from telic.domain.budget import UsageKind
 from telic.domain.clock import Instant
 from telic.domain.errors import GoalNotFound, InvalidInput, StoreError, StoreMisconfigured, TurnConflict
 from telic.domain.events import EventKind
@@ -153,6 +154,8 @@ class Accounts:
                 self._bill(reading.goal, response)
 
     def _bill(self, goal: Goal, response: Response) -> None:
+        if response.kind is UsageKind.WORK:
+            self.memory.last_response = response.key.rpartition("/")[2]
         model = kept_tail(response.model or "", MAX_NAME_CHARS) or None
         try:
             self.store.record_turn(
