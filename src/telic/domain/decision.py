@@ -6,6 +6,7 @@ from typing import Final
 
 from telic.domain.budget import LIMITS
 from telic.domain.claim import Claim
+from telic.domain.criteria import CriterionKind
 from telic.domain.errors import InvalidNumber
 from telic.domain.goal import Goal, GoalStatus, Reason
 from telic.domain.limits import check_counter
@@ -13,19 +14,24 @@ from telic.domain.loop_state import LoopState
 
 _MICRO: Final = 1_000_000
 _FEWEST_TURNS: Final = 2
+_WAITS: Final = ("quota_wait_seconds", "busy_wait_seconds")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LoopPolicy:
     """How patient a loop is.
 
-    A goal is verified when its agent claims completion, at the limits, and every `verify_every_turns` (0: not
-    besides). Of what comes in a row, `max_failures` failed turns pause it as failed, `max_idle_turns` without
-    observable progress as stalled, `max_failed_verifications` as stalled too, `max_unchecked_verifications` that
-    could not be carried out as failed. It is paused as blocked when the agent still says so after being asked
-    `blocked_audits` times. A provider's limit is waited for `max_quota_waits` times. Between turns passes
-    `delay_seconds`; after a failure twice as long each time, from `backoff_seconds` to `max_backoff_seconds`.
-    When `wind_down_fraction` of a budget is used, or its last turn begins, the agent is asked to come to an end.
+    A goal is verified when its agent claims completion, after each turn of an agent that makes no claims, at the
+    limits, and every `verify_every_turns` (0: not besides). With `verify_first` it is verified before its first turn
+    as well, where all of its criteria are commands: one that holds already costs nothing.
+
+    Of what comes in a row, `max_failures` failed turns pause it as failed, `max_idle_turns` without observable progress
+    as stalled, `max_failed_verifications` as stalled too, `max_unchecked_verifications` that could not be carried out
+    as failed. It is paused as blocked when the agent still says so after being asked `blocked_audits` times. A
+    provider's limit is waited for `max_quota_waits` times, for `quota_wait_seconds` where it is not known when it ends;
+    a rate within a minute for `busy_wait_seconds`, then longer. Between turns passes `delay_seconds`; after a failure
+    twice as long each time, from `backoff_seconds` to `max_backoff_seconds`. When `wind_down_fraction` of a budget is
+    used, or its last turn begins, the agent is asked to come to an end.
 
     Raises:
         InvalidNumber: a setting is out of its range.
@@ -42,6 +48,8 @@ class LoopPolicy:
     backoff_seconds: float = 5.0
     max_backoff_seconds: float = 600.0
     quota_wait_seconds: float = 900.0
+    busy_wait_seconds: float = 60.0
+    verify_first: bool = True
     wind_down_fraction: float = 0.9
 
     def __post_init__(self) -> None:
@@ -50,11 +58,16 @@ class LoopPolicy:
         for name in ("max_failures", "max_idle_turns", "max_failed_verifications", "max_unchecked_verifications"):
             if check_counter(name, getattr(self, name)) == 0:
                 raise InvalidNumber(f"{name} must be at least 1")
-        for name in ("delay_seconds", "backoff_seconds", "max_backoff_seconds", "quota_wait_seconds"):
+        for name in ("delay_seconds", "backoff_seconds", "max_backoff_seconds", *_WAITS):
             if not 0 <= getattr(self, name) <= 86_400:
                 raise InvalidNumber(f"{name} must be from 0 to 86,400")
         if not 0 < self.wind_down_fraction <= 1:
             raise InvalidNumber("wind_down_fraction must be above 0 and at most 1")
+
+    def wait_for_rate(self, waits: int) -> int:
+        """Microseconds before a provider that was asked too often is asked again, after so many waits in a row."""
+        seconds = self.busy_wait_seconds * 2.0 ** min(waits, 60)
+        return round(min(seconds, max(self.busy_wait_seconds, self.quota_wait_seconds)) * _MICRO)
 
     def pause_after(self, failures: int) -> int:
         """Microseconds before the next turn, after so many failures in a row; chance is added by whoever waits."""
@@ -87,13 +100,17 @@ class Decision:
     until: int | None = None
 
 
-def decide(goal: Goal, state: LoopState, policy: LoopPolicy, at: int) -> Decision:
-    """The next step. Whoever stopped the goal wins over everything; what is claimed is checked before all else."""
+def decide(goal: Goal, state: LoopState, policy: LoopPolicy, at: int, *, makes_claims: bool = True) -> Decision:
+    """The next step. Whoever stopped the goal wins over everything; what is claimed is checked before all else.
+
+    What an agent that makes no claims has done is checked before it takes another turn.
+    """
     if goal.status is not GoalStatus.ACTIVE:
         return _when_not_active(goal, state, policy, at)
     return (
         _at_the_providers_limit(state, policy)
         or _after_claim(goal, state, policy)
+        or _unclaimed(goal, state, policy, makes_claims)
         or _when_stuck(goal, state, policy)
         or _when_early(state, at)
         or _when_due(goal, state, policy)
@@ -138,6 +155,20 @@ def _after_claim(goal: Goal, state: LoopState, policy: LoopPolicy) -> Decision |
             return Decision(Step.PAUSE, Reason.WAITING, state.note)
         case _:
             return None
+
+
+def _unclaimed(goal: Goal, state: LoopState, policy: LoopPolicy, makes_claims: bool) -> Decision | None:
+    """A check of what nobody claims: before the first turn, and after one of an agent that never claims."""
+    if state.unchecked_verifications:
+        return None
+    is_first = policy.verify_first and not state.turns and not state.verifications and has_commands_alone(goal)
+    is_silent = not makes_claims and _has_unverified_work(goal, state)
+    return Decision(Step.VERIFY) if is_first or is_silent else None
+
+
+def has_commands_alone(goal: Goal) -> bool:
+    """Whether the goal has criteria, and all of them are commands: to check these asks no model and no person."""
+    return bool(goal.criteria) and all(each.kind is CriterionKind.COMMAND for each in goal.criteria)
 
 
 def _when_stuck(goal: Goal, state: LoopState, policy: LoopPolicy) -> Decision | None:

@@ -96,7 +96,7 @@ class _Steps:
         self._drive.tell(Happening.CLAIMED, goal, state)
         while True:
             goal, state = await self._look()
-            decision = decide(goal, state, self._drive.policy, self._drive.now())
+            decision = decide(goal, state, self._drive.policy, self._drive.now(), makes_claims=self._turns.makes_claims)
             if decision.step is Step.STOP:
                 self._drive.tell(Happening.STOPPED, goal, state, goal.reason or goal.status)
                 return goal

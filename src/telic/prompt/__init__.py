@@ -2,13 +2,14 @@
 
 from telic.prompt.block import place_after_prefix, render
 from telic.prompt.escape import quote, visible
-from telic.prompt.texts import FailedCriterion, blocked_audit, continuation, feedback, review, wind_down
+from telic.prompt.texts import FailedCriterion, blocked_audit, continuation, feedback, former_turn, review, wind_down
 
 __all__ = [
     "FailedCriterion",
     "blocked_audit",
     "continuation",
     "feedback",
+    "former_turn",
     "place_after_prefix",
     "quote",
     "render",

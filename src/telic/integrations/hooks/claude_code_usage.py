@@ -11,7 +11,7 @@ from telic.domain.budget import ModelUsage, UsageKind
 from telic.domain.clock import Instant
 from telic.domain.errors import InvalidNumber
 from telic.integrations.hooks.usage import Response, instant_of
-from telic.loop.agents.claude_code import api_usage
+from telic.loop.agents.claude_usage import api_usage
 from telic.loop.agents.parsing import Fields, fields_of, list_of, read_values, text_of
 
 

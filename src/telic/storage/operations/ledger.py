@@ -30,6 +30,7 @@ class NewTurn:
     kind: UsageKind = UsageKind.WORK
     model: str | None = None
     hold: str | None = None
+    is_estimate: bool = False
 
     def checked(self) -> "NewTurn":
         """The same, known to be valid.
