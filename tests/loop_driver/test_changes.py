@@ -39,7 +39,7 @@ async def test_a_stop_cancels_the_running_turn(world: World, change: str) -> Non
     running = asyncio.create_task(world.run(goal, agent))
     await waiter.began.wait()
     await CHANGES[change](world.store, goal)
-    ended = await asyncio.wait_for(running, 60)
+    ended = await asyncio.wait_for(running, 240)
     assert waiter.was_cancelled
     assert len(agent.requests) == 1
     left = await world.store.get(goal.id)
@@ -63,9 +63,9 @@ async def test_what_a_cancelled_turn_has_told_is_recorded(world: World) -> None:
     running = asyncio.create_task(world.run(goal, ScriptedAgent([tells])))
     await began.wait()
     await world.store.pause(goal.id)
-    await asyncio.wait_for(running, 60)
+    await asyncio.wait_for(running, 240)
     (turn,) = await world.store.turns(goal.id)
-    assert (turn.usage.tokens, turn.model) == (1_426, "m")
+    assert (turn.usage.tokens, turn.model, turn.is_estimate) == (1_426, "m", True)
     assert (await world.state(goal.id)).session == "talk"
 
 
@@ -80,7 +80,7 @@ async def test_a_pause_that_was_resumed_at_once_cancels_too(world: World) -> Non
     await world.store.pause(goal.id)
     await world.store.resume(goal.id)
     loop.poke()
-    ended = await asyncio.wait_for(running, 10)
+    ended = await asyncio.wait_for(running, 240)
     assert waiter.was_cancelled
     assert (ended.reason, ended.turns_used) == (Reason.ASSERTED, 2)
     assert await world.turn_keys(goal.id) == ["loop/turn-1", "loop/turn-2"]
@@ -94,7 +94,7 @@ async def test_an_edit_cancels_and_the_next_prompt_has_the_new_text(world: World
     running = asyncio.create_task(world.run(goal, agent))
     await waiter.began.wait()
     await world.store.edit(goal.id, text="the latter text")
-    ended = await asyncio.wait_for(running, 10)
+    ended = await asyncio.wait_for(running, 240)
     assert waiter.was_cancelled
     assert "the latter text" in agent.prompts[1]
     assert "the former text" not in agent.prompts[1]
@@ -125,7 +125,7 @@ async def test_a_raised_budget_lets_the_turn_go_on(world: World) -> None:
     await world.store.set_budget(goal.id, Budget(tokens=10_000))
     await asyncio.sleep(0.2)
     waiter.may_end.set()
-    ended = await asyncio.wait_for(running, 10)
+    ended = await asyncio.wait_for(running, 240)
     assert not waiter.was_cancelled
     assert (ended.reason, ended.tokens_used) == (Reason.ASSERTED, 200)
 
@@ -138,7 +138,7 @@ async def test_a_change_ends_a_backoff(world: World) -> None:
     running = asyncio.create_task(world.run(goal, agent, slow))
     await eventually(lambda: bool(world.heard(Happening.SLEEPING)))
     await world.store.edit(goal.id, text="now")
-    assert (await asyncio.wait_for(running, 10)).reason is Reason.ASSERTED
+    assert (await asyncio.wait_for(running, 240)).reason is Reason.ASSERTED
 
 
 async def test_a_cancelled_loop_gives_its_goal_back(world: World) -> None:
