@@ -139,7 +139,7 @@ class _Steps:
         while True:
             goal, state = await self._look()
             at = await self._drive.now()
-            decision = decide(goal, state, self._drive.policy, at)
+            decision = decide(goal, state, self._drive.policy, at, makes_claims=self._turns.makes_claims)
             if decision.step is Step.STOP:
                 self._drive.tell(Happening.STOPPED, goal, state, goal.reason or goal.status)
                 return goal, 0

@@ -7,7 +7,7 @@
     ├── GoalNotActive · LeaseHeld · LeaseLost · HoldLost · NotAllowed
     ├── InvalidInput ── InvalidText (EmptyText, TextTooLong) · InvalidNumber · InvalidCursor · InvalidCommand
     ├── AgentFailure ── AgentNotRunnable · AgentPromptTooLarge · AgentExited · AgentTimedOut
-    │                   · AgentSaidNothing · AgentOutputBroken · AgentTurnFailed
+    │                   · AgentSaidNothing · AgentOutputBroken · AgentTurnFailed · AgentConversationLost
     ├── WorkspaceMissing
     └── StoreError
         ├── StoreBusy · StoreUnavailable        (retryable)
@@ -18,6 +18,7 @@ Each docstring says what happened, whether anything was written, and whether a r
 """
 
 from telic.domain.errors.agents import (
+    AgentConversationLost,
     AgentExited,
     AgentFailure,
     AgentNotRunnable,
@@ -71,6 +72,7 @@ from telic.domain.errors.stores import (
 
 __all__ = [
     "PASSING",
+    "AgentConversationLost",
     "AgentExited",
     "AgentFailure",
     "AgentNotRunnable",

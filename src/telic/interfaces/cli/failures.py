@@ -46,6 +46,7 @@ FAILURES: Final[dict[str, tuple[int, str | None]]] = {
     "agent_said_nothing": (_AGENT, "run the command by hand to see why it prints nothing"),
     "agent_output_broken": (_AGENT, "tell Telic the format that the command prints"),
     "agent_turn_failed": (_AGENT, "the end of its output says why"),
+    "agent_conversation_lost": (_AGENT, "the next turn begins a new conversation"),
     "workspace_missing": (_AGENT, "name a folder that is there"),
     "store_busy": (_RETRYABLE, "repeat the command; nothing was written"),
     "store_unavailable": (_RETRYABLE, "repeat the command when the store can be reached; nothing was written"),
