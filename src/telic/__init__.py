@@ -31,6 +31,7 @@ from telic.domain.errors import (
     KeyConflict,
     LeaseHeld,
     LeaseLost,
+    MissingExtra,
     NotAllowed,
     OutcomeUnknown,
     SchemaMismatch,
@@ -46,6 +47,7 @@ from telic.domain.errors import (
     TextTooLong,
     TurnConflict,
     WorkspaceMissing,
+    WouldReplace,
 )
 from telic.domain.events import Event, EventKind, Turn, TurnResult
 from telic.domain.feed import EventPage, FeedEvent
@@ -128,6 +130,7 @@ __all__ = [
     "LeaseState",
     "LoopPolicy",
     "LoopSettings",
+    "MissingExtra",
     "ModelUsage",
     "NotAllowed",
     "OutcomeUnknown",
@@ -159,6 +162,7 @@ __all__ = [
     "UsageSum",
     "Verifier",
     "WorkspaceMissing",
+    "WouldReplace",
     "connect",
     "connect_async",
     "from_datetime",

@@ -40,6 +40,8 @@ ADVICE: Final = {
     "agent_turn_failed": "look at the agent's provider; /goal resume ID tries again",
     "workspace_missing": "put the goal's folder back, then /goal resume ID",
     "not_allowed": "somebody with the authority must do it",
+    "would_replace": "say that it may be paused, or use another scope",
+    "missing_extra": "what is missing must be installed where the program runs",
     "store_error": "the goals could not be reached; telic doctor tells what is wrong",
     "store_busy": "nothing was written; send the command again",
     "store_unavailable": "nothing was written; send the command again when the store can be reached",

@@ -2,12 +2,13 @@
 
     GoalError
     ├── GoalNotFound · AmbiguousId · InvalidTransition · StaleUpdate · BudgetExceeded
+    ├── WouldReplace
     ├── KeyConflict ── TurnConflict
     ├── GoalNotActive · LeaseHeld · LeaseLost · HoldLost · NotAllowed
     ├── InvalidInput ── InvalidText (EmptyText, TextTooLong) · InvalidNumber · InvalidCursor · InvalidCommand
     ├── AgentFailure ── AgentNotRunnable · AgentPromptTooLarge · AgentExited · AgentTimedOut
     │                   · AgentSaidNothing · AgentOutputBroken · AgentTurnFailed
-    ├── WorkspaceMissing
+    ├── WorkspaceMissing · MissingExtra
     └── StoreError
         ├── StoreBusy · StoreUnavailable        (retryable)
         ├── OutcomeUnknown                      (retry with the same key)
@@ -30,6 +31,7 @@ from telic.domain.errors.agents import (
 from telic.domain.errors.base import (
     GoalError,
 )
+from telic.domain.errors.extras import MissingExtra
 from telic.domain.errors.goals import (
     AmbiguousId,
     BudgetExceeded,
@@ -43,6 +45,7 @@ from telic.domain.errors.goals import (
     NotAllowed,
     StaleUpdate,
     TurnConflict,
+    WouldReplace,
 )
 from telic.domain.errors.inputs import (
     EmptyText,
@@ -91,6 +94,7 @@ __all__ = [
     "KeyConflict",
     "LeaseHeld",
     "LeaseLost",
+    "MissingExtra",
     "NotAllowed",
     "OutcomeUnknown",
     "SchemaMismatch",
@@ -106,4 +110,5 @@ __all__ = [
     "TextTooLong",
     "TurnConflict",
     "WorkspaceMissing",
+    "WouldReplace",
 ]

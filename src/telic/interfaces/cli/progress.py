@@ -116,11 +116,13 @@ class ProgramsView(View):
 
 @contextlib.contextmanager
 def _unless_nobody_looks() -> Generator[None]:
-    """Work does not end because its reader went away: the rest is written to nobody."""
+    """Work does not end because what it tells can no longer be written: the rest is written to nobody."""
     try:
         yield
-    except BrokenPipeError:
+    except OSError as error:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        if not isinstance(error, BrokenPipeError):
+            sys.stderr.write(f"telic: standard output cannot be written, and work goes on: {error.strerror}\n")
 
 
 def sentence(progress: Progress) -> str | None:

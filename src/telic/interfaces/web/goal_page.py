@@ -2,16 +2,14 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Final
 
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
-from telic.domain.amounts import show_amount
-from telic.domain.budget import LIMITS
 from telic.domain.criteria import Criterion, CriterionKind
 from telic.domain.errors import GoalNotFound
-from telic.domain.events import Event, EventKind
+from telic.domain.events import Event
 from telic.domain.goal import Goal
 from telic.domain.overview import GoalGlance, GoalOverview
 from telic.domain.verdict import Approval, Verdict
@@ -19,6 +17,7 @@ from telic.interfaces.web.desk import Desk, desk_of
 from telic.interfaces.web.pages import Pages
 from telic.interfaces.web.plot import draw_plot
 from telic.services.async_store import AsyncGoalStore
+from telic.services.event_text import event_parts
 
 PARTS: Final = ("head", "actions", "budget", "criteria", "usage", "sharing", "history")
 DONE: Final = {
@@ -71,28 +70,6 @@ def who(event: Event) -> str:
     return f"{event.actor} · {parts[1]}" if is_ours else str(event.actor)
 
 
-def told(event: Event) -> list[tuple[str, str]]:
-    """What the event changed, by name, as a person reads it."""
-    if event.kind is EventKind.CHECKED:
-        verdicts = event.data.get("verdicts", [])
-        return [(f"criterion {each['index'] + 1}", str(each["outcome"])) for each in verdicts]
-    shown = {name: value for name, value in event.data.items() if value not in (None, [], {}, "")}
-    return [(name, _value(value)) for name, value in shown.items() if name not in ("criterion_hash", "criteria")]
-
-
-def _value(value: Any) -> str:
-    if isinstance(value, Mapping):
-        limits = {name: amount for name, amount in value.items() if amount is not None}
-        return ", ".join(f"{_amount(name, amount)}" for name, amount in limits.items()) or "none"
-    return str(value)
-
-
-def _amount(name: str, amount: Any) -> str:
-    if name not in LIMITS or type(amount) is not int:
-        return f"{name}={amount}"
-    return show_amount(name, amount) + (f" {name}" if name in ("tokens", "turns") else "")
-
-
 class GoalView:
     """One goal as fragments, each drawn anew when anything of the goal changed and told when its text did."""
 
@@ -128,7 +105,7 @@ class GoalView:
             "overview": overview,
             "checks": checked(overview),
             "plot": draw_plot(overview),
-            "events": [(event, who(event), told(event)) for event in overview.events],
+            "events": [(event, who(event), event_parts(event)) for event in overview.events],
             # Another for each event: a form that is sent twice acts once, one that is drawn anew acts again.
             "form": f"{overview.goal.id}/{latest}",
         }
