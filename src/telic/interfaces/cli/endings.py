@@ -2,6 +2,7 @@
 
 from typing import Final
 
+from telic.domain.claim import approval_signal
 from telic.domain.goal import Goal, Reason
 
 EXIT_HELD: Final = 29
@@ -32,4 +33,6 @@ ENDINGS: Final[dict[Reason, tuple[int, str | None]]] = {
 def ending(goal: Goal) -> tuple[int, str | None]:
     """The exit code and the next step for a goal that nobody drives any more."""
     code, hint = _STILL_ACTIVE if goal.reason is None else ENDINGS[goal.reason]
+    if goal.wake_signal == approval_signal(goal.id):
+        hint = "telic approve {id} or telic reject {id} answers; telic run {id} waits for it and goes on"
     return code, None if hint is None else hint.format(id=goal.id)

@@ -10,7 +10,7 @@ from textual.content import Content
 from textual.screen import Screen
 from textual.widgets import Footer, Static
 
-from telic.domain.amounts import parse_budget, write_limit
+from telic.domain.amounts import parse_budget, write_larger_limits, write_limit
 from telic.domain.budget import Budget, exhausted_limit
 from telic.domain.errors import GoalError, InvalidNumber, StoreError, StoreMoved, WouldReplace
 from telic.domain.goal import Goal
@@ -219,6 +219,9 @@ def _budget_reader(goal: Goal) -> Callable[[str], Budget]:
 
 
 def _larger(goal: Goal) -> str:
-    """What is likely meant: twice of what is nearest to its end."""
+    """What is likely meant: twice of what is used up, else of what is nearest to its end."""
+    used_up = write_larger_limits(goal.usage, goal.budget)
+    if used_up:
+        return " ".join(used_up)
     use = tightest(goal)
     return "" if use is None or use.limit is None else write_limit(use.name, 2 * max(use.used, use.limit))

@@ -13,6 +13,7 @@ from telic.domain.amounts import parse_amount
 from telic.domain.budget import LIMITS, Budget
 from telic.domain.errors import InvalidInput, InvalidNumber, StaleUpdate, WouldReplace
 from telic.domain.goal import Actor, Goal, Reason
+from telic.interfaces.web.api.problems import STATUSES
 from telic.interfaces.web.desk import Desk, desk_of
 from telic.interfaces.web.goal_page import KEY_PREFIX, find_goal, who
 from telic.services.async_store import AsyncGoalStore
@@ -177,9 +178,8 @@ async def act(request: Request) -> Response:
         return await _show_stale(request, desk, stale, action)
     except WouldReplace as other:
         fields = [(name, value) for name, value in form.items() if isinstance(value, str) and name not in _ASKED_ANEW]
-        return desk.pages.respond(
-            request, "replace.html", status=409, goal=goal, other=other.goal, holder=other.holder, fields=fields
-        )
+        shown = {"goal": goal, "other": other.goal, "holder": other.holder, "fields": fields}
+        return desk.pages.respond(request, "replace.html", status=STATUSES[other.code], **shown)
     return RedirectResponse(f"/goals/{goal.id}?done={action}", 303)
 
 
@@ -204,7 +204,7 @@ async def _show_stale(request: Request, desk: Desk, stale: StaleUpdate, action: 
     return desk.pages.respond(
         request,
         "stale.html",
-        status=409,
+        status=STATUSES[stale.code],
         goal=overview.goal,
         seen=stale.expected_revision,
         action=action,

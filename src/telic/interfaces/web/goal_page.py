@@ -1,23 +1,22 @@
 """One goal's page."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
 from typing import Final
 
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
-from telic.domain.criteria import Criterion, CriterionKind
-from telic.domain.errors import GoalNotFound
+from telic.domain.budget import larger_budget
 from telic.domain.events import Event
 from telic.domain.goal import Goal
 from telic.domain.overview import GoalGlance, GoalOverview
-from telic.domain.verdict import Approval, Verdict
 from telic.interfaces.web.desk import Desk, desk_of
 from telic.interfaces.web.pages import Pages
 from telic.interfaces.web.plot import draw_plot
 from telic.services.async_store import AsyncGoalStore
+from telic.services.checks import Check, look_at_checks_async
 from telic.services.event_text import event_parts
+from telic.services.scoped import ScopedGoals
 
 PARTS: Final = ("head", "actions", "budget", "criteria", "usage", "sharing", "history")
 DONE: Final = {
@@ -29,38 +28,6 @@ DONE: Final = {
     "clear": "The goal is cleared.",
 }
 KEY_PREFIX: Final = "dashboard/"
-
-
-@dataclass(frozen=True, slots=True)
-class Checked:
-    """A criterion, what came of it, and what a person answered."""
-
-    place: int
-    criterion: Criterion
-    verdict: Verdict | None
-    approval: Approval | None
-
-    @property
-    def outcome(self) -> str:
-        """What is known of it, in a word."""
-        if self.approval is not None:
-            return "approved" if self.approval.is_approved else "rejected"
-        return "not checked" if self.verdict is None else self.verdict.outcome.value
-
-    @property
-    def is_asked(self) -> bool:
-        """Whether a person decides it."""
-        return self.criterion.kind is CriterionKind.APPROVAL
-
-
-def checked(overview: GoalOverview) -> list[Checked]:
-    """Each criterion with what came of it."""
-    verdicts = {} if overview.verification is None else {each.index: each for each in overview.verification.verdicts}
-    answers = {each.criterion_hash: each for each in overview.approvals}
-    return [
-        Checked(place, criterion, verdicts.get(place), answers.get(criterion.content_hash))
-        for place, criterion in enumerate(overview.goal.criteria)
-    ]
 
 
 def who(event: Event) -> str:
@@ -85,7 +52,7 @@ class GoalView:
         if (await self._store.glance(self._goal_id)).is_like(self._glance):
             return {}
         overview = await self._store.overview(self._goal_id)
-        fragments = self._draw(overview)
+        fragments = self._draw(overview, await look_at_checks_async(self._store, overview.goal))
         former, self._fragments, self._glance = self._fragments, fragments, overview.glance
         return {name: text for name, text in fragments.items() if former.get(name) != text}
 
@@ -98,12 +65,13 @@ class GoalView:
         """The goal as of the last look."""
         return None if self._glance is None else self._glance.goal
 
-    def _draw(self, overview: GoalOverview) -> dict[str, str]:
+    def _draw(self, overview: GoalOverview, checks: Sequence[Check]) -> dict[str, str]:
         latest = overview.events[0].number if overview.events else 0
         values = {
             "goal": overview.goal,
             "overview": overview,
-            "checks": checked(overview),
+            "checks": checks,
+            "larger": larger_budget(overview.goal.usage, overview.goal.budget),
             "plot": draw_plot(overview),
             "events": [(event, who(event), event_parts(event)) for event in overview.events],
             # Another for each event: a form that is sent twice acts once, one that is drawn anew acts again.
@@ -118,15 +86,13 @@ def view_of(desk: Desk, goal_id: str) -> GoalView:
 
 
 async def find_goal(desk: Desk, typed: str) -> Goal:
-    """The goal whose id begins so, where the dashboard may show it.
+    """The goal with such an id, or a part of one, where the dashboard may show it.
 
     Raises:
         GoalNotFound, AmbiguousId, InvalidText: it may not, or none or several do.
     """
-    goal = await desk.store.find(typed)
-    if desk.settings.scope not in (None, goal.scope):
-        raise GoalNotFound(typed)
-    return goal
+    scope = desk.settings.scope
+    return await (desk.store.find(typed) if scope is None else ScopedGoals(desk.store, scope).named(typed))
 
 
 async def show_goal(request: Request) -> Response:

@@ -60,7 +60,7 @@ class Wait:
     at: int | None = None
     signal: str | None = None
 
-    def checked(self, to: GoalStatus, reason: Reason | None) -> "Wait":
+    def checked(self, to: GoalStatus, reason: Reason | str | None) -> "Wait":
         """The same, known to be valid for a move with this reason.
 
         Raises:
@@ -79,7 +79,7 @@ class Wait:
 NO_WAIT: Final = Wait()
 
 
-def plan_move(call: Call, to: GoalStatus, reason: Reason | None, note: str | None, wait: Wait = NO_WAIT) -> Move:
+def plan_move(call: Call, to: GoalStatus, reason: Reason | str | None, note: str | None, wait: Wait = NO_WAIT) -> Move:
     """The move, known to be one that this actor may ask for.
 
     Raises:
@@ -111,7 +111,7 @@ async def transition(
     goal_id: str,
     *,
     to: GoalStatus,
-    reason: Reason | None,
+    reason: Reason | str | None,
     note: str | None,
     wait: Wait = NO_WAIT,
 ) -> Goal:
