@@ -34,12 +34,14 @@ class SectionedGroup(click.Group):
         """Write each section's commands; those of no section come last."""
         known = {name for names in SECTIONS.values() for name in names}
         others = tuple(name for name in self.list_commands(ctx) if name not in known)
-        for title, names in {**SECTIONS, _OTHERS: others}.items():
-            commands = [(name, self.get_command(ctx, name)) for name in names]
-            rows = [(name, command.get_short_help_str(limit=1_000)) for name, command in commands if command]
-            if rows:
+        with formatter.section("Commands"):
+            for title, names in {**SECTIONS, _OTHERS: others}.items():
+                commands = [(name, self.get_command(ctx, name)) for name in names]
                 with formatter.section(title):
-                    formatter.write_dl(rows)
+                    # Each summary in full: one that is cut off says nothing.
+                    formatter.write_dl(
+                        [(name, each.get_short_help_str(limit=1_000)) for name, each in commands if each]
+                    )
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         """Read the arguments; without any the help is what was asked for, and the exit code is that of wrong usage."""
