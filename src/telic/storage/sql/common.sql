@@ -55,6 +55,9 @@ COALESCE(tokens_used >= token_budget OR turns_used >= turn_budget
 NOT EXISTS (SELECT 1 FROM goals AS same WHERE same.scope = :scope AND same.creation_key = :key)
 AND (CAST(:over_unfinished AS BIGINT) = 1
     OR NOT EXISTS (SELECT 1 FROM goals AS other WHERE other.scope = :scope AND other.ended_at IS NULL))
+AND (CAST(:replaced AS TEXT) IS NULL OR NOT EXISTS (
+    SELECT 1 FROM goals AS held
+    WHERE held.scope = :scope AND held.status = 'active' AND held.id <> CAST(:replaced AS TEXT)))
 
 -- fragment: created_columns
 id, scope, text, criteria, status, reason, note, revision,
@@ -98,6 +101,9 @@ ended_at = CASE WHEN CAST(:ends AS BIGINT) = 1 THEN {now} END
 
 -- fragment: resumable
 id = :id AND status = 'paused' AND NOT {exhausted} AND {unseen}
+AND (CAST(:replaced AS TEXT) IS NULL OR NOT EXISTS (
+    SELECT 1 FROM goals AS held
+    WHERE held.scope = goals.scope AND held.status = 'active' AND held.id <> CAST(:replaced AS TEXT)))
 
 -- fragment: resume_hash
 telic_digest({next_event} || '|resumed|' || CAST(:actor AS TEXT) || '|' || {now} || '|' || CAST(:data AS TEXT)
@@ -251,7 +257,11 @@ SELECT {goal_columns} FROM goals WHERE id = :id
 SELECT {goal_columns} FROM goals WHERE scope = :scope AND status = 'active'
 
 -- statement: goals.find
-SELECT {goal_columns} FROM goals WHERE id >= :first AND id < :last ORDER BY id LIMIT 2
+SELECT {goal_columns} FROM goals WHERE id >= :first AND id < :last ORDER BY id LIMIT :limit
+
+-- statement: goals.find_by_end
+-- No index finds the end of an id; only what a person has typed comes here, and only where nothing begins like it.
+SELECT {goal_columns} FROM goals WHERE id LIKE :pattern ORDER BY id LIMIT :limit
 
 -- statement: goals.list
 {listed} {page}
