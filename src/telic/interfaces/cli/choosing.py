@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Final
 
 from telic.domain.amounts import parse_budget
 from telic.domain.budget import Budget
