@@ -12,6 +12,8 @@ from tests.support.wire_server import Asked
 SUB_TASK = "SUB-TASK"
 """Only the prompt of a sub-agent begins with it."""
 DELEGATING = "I delegate this."
+MARK = "MARK-OF-THE-FIRST-TURN"
+"""Only a conversation that goes on with the first turn's holds it."""
 REPAIR = "sed -i 's/a - b/a + b/' calc.py"
 SHELLS: dict[str, Callable[[str], dict[str, Any]]] = {
     "Bash": lambda command: {"command": command, "description": "run it"},
@@ -128,3 +130,28 @@ class Play:
     def count(self, voice: Voice = Voice.MAIN) -> int:
         """Return how many requests of the voice have come."""
         return sum(each.voice is voice for each in self.told)
+
+
+def three_turns() -> Play:
+    """It looks; it claims what is not so; it repairs, and claims again."""
+    return Play(
+        main=[
+            runs("cat calc.py; echo looked >> notes.txt", "I look."),
+            says_that("I looked at the code and go on next."),
+            claims("All is done."),
+            runs(REPAIR, "So I repair it."),
+            claims("Repaired now."),
+        ]
+    )
+
+
+def never_done(most: int = 60) -> Play:
+    """Each turn works with a tool and goes on; beyond the most requests the server refuses, so that no test runs on."""
+    turns = [step for number in range(most) for step in (runs(f"echo {number} >> notes.txt"), says_that("I go on."))]
+    return Play(main=turns[:most], then=refuses(400, "the play is over"))
+
+
+def after_a_turn(*steps: Step, unless: Callable[[Asked], Reply | None] = lambda asked: None) -> Play:
+    """A first turn; then these steps; then it repairs, and claims."""
+    work = [runs("echo 1 >> notes.txt"), says_that(f"I go on. {MARK}")]
+    return Play(main=[*work, *steps, runs(REPAIR), claims()], unless=unless)

@@ -22,7 +22,7 @@ SECONDS = 600.0
 """How long a program may take before it is taken for hung."""
 CHECK = "python3 test_calc.py"
 CODE = "def add(a, b):\n    return a - b\n"
-TEST = "from calc import add\n\nassert add(2, 3) == 5, \"add(2, 3) is not 5\"\n"
+TEST = 'from calc import add\n\nassert add(2, 3) == 5, "add(2, 3) is not 5"\n'
 TEXT = "Make the tests pass"
 
 
