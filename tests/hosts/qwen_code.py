@@ -37,6 +37,15 @@ class QwenCode:
     def install_hooks(self, world: World, *options: str) -> None:
         raise NotImplementedError("Telic answers no hooks of Qwen Code")
 
+    def configure_hooks(self, world: World, command: str) -> None:
+        """It calls hooks of Claude Code's form."""
+        moments = {"SessionStart": 10_000, "UserPromptSubmit": 10_000, "Stop": 600_000, "SessionEnd": 10_000}
+        hooks = {
+            moment: [{"hooks": [{"type": "command", "command": command, "timeout": limit}]}]
+            for moment, limit in moments.items()
+        }
+        self._configure(world, hooks=hooks)
+
     def serve_goals(self, world: World, scope: str) -> None:
         self._configure(world, mcpServers={"telic": server_of_goals(world, scope)})
 
