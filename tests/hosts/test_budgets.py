@@ -12,6 +12,8 @@ from tests.support.wire_formats import Reply
 
 def run_with(world: World, host: Host, budget: str, *, expect: int) -> Ended:
     words = ("run", TEXT, "--check", CHECK, "--agent", host.agent, "--turns", "40", "--budget", budget)
+    # A turn that nothing cuts off fails the test then.
+    words += ("--turn-timeout", "5m")
     return world.telic(*words, expect=expect)
 
 

@@ -10,7 +10,7 @@ from tests.hosts.claude_code import CLAUDE_CODE
 from tests.hosts.codex import CODEX
 from tests.hosts.host import Host, named, run
 from tests.hosts.play import Step, after_a_turn, is_cut, refuses
-from tests.hosts.world import World
+from tests.hosts.world import CHECK, TEXT, World
 from tests.support.wire_formats import Reply
 from tests.support.wire_server import Asked
 
@@ -75,8 +75,8 @@ def test_a_rate_limit_with_a_time_is_survived_by_the_host(world: World) -> None:
     world.follow(after_a_turn(*[SLOW_DOWN] * 4))
     CODEX.prepare(world)
     CODEX.configure(world, retries="")
-    words = ("--check", "python3 test_calc.py", "--agent", CODEX.agent, "--budget", "2M", "--turns", "20")
-    world.telic("run", "Make the tests pass", *words)
+    words = ("--check", CHECK, "--agent", CODEX.agent, "--budget", "2M", "--turns", "20")
+    world.telic("run", TEXT, *words)
     world.require_verified()
     world.require_billed()
 
@@ -117,8 +117,8 @@ def test_a_subscriptions_limit_is_waited_for(world: World, host: Host) -> None:
         # A key has no windows; a subscription's login has.
         world.environment["CLAUDE_CODE_OAUTH_TOKEN"] = "sk-ant-oat01-a-token-of-the-tests"
         del world.environment["ANTHROPIC_API_KEY"]
-    words = ("--check", "python3 test_calc.py", "--agent", host.agent, "--budget", "2M", "--turns", "20")
-    world.telic("run", "Make the tests pass", *words)
+    words = ("--check", CHECK, "--agent", host.agent, "--budget", "2M", "--turns", "20")
+    world.telic("run", TEXT, *words)
     assert window.opens_at, "no request was refused"
     world.require_verified()
     world.require_billed()

@@ -20,7 +20,7 @@ SCRIPTS = sysconfig.get_path("scripts")
 SYSTEM = os.environ["PATH"]
 SECONDS = 600.0
 """How long a program may take before it is taken for hung."""
-CHECK = "python3 test_calc.py"
+CHECK = "python3 -B test_calc.py"
 CODE = "def add(a, b):\n    return a - b\n"
 TEST = 'from calc import add\n\nassert add(2, 3) == 5, "add(2, 3) is not 5"\n'
 TEXT = "Make the tests pass"
@@ -83,7 +83,6 @@ class World:
             "LANG": "C.UTF-8",
             "TERM": "xterm-256color",
             "NO_COLOR": "1",
-            "PYTHONDONTWRITEBYTECODE": "1",
         }
 
     def _make_repository(self) -> None:
