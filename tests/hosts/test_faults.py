@@ -59,7 +59,8 @@ def test_a_fault_that_stays_ends_the_run_in_the_providers_words(
     world.require_billed()
 
 
-def test_a_rate_limit_without_a_time_is_waited_for(world: World) -> None:
+@named(CODEX)
+def test_a_rate_limit_without_a_time_is_waited_for(world: World, host: Host) -> None:
     """Codex repeats such a request no more; the goal waits as for any limit, and does not fail."""
     limit = refuses(429, "Rate limit reached for requests per min.")
     world.follow(after_a_turn(unless=lambda asked: limit(asked) if world.play.count() >= 2 else None))
@@ -70,7 +71,8 @@ def test_a_rate_limit_without_a_time_is_waited_for(world: World) -> None:
     world.require_billed()
 
 
-def test_a_rate_limit_with_a_time_is_survived_by_the_host(world: World) -> None:
+@named(CODEX)
+def test_a_rate_limit_with_a_time_is_survived_by_the_host(world: World, host: Host) -> None:
     """Codex, with its own number of retries, repeats the request itself."""
     world.follow(after_a_turn(*[SLOW_DOWN] * 4))
     CODEX.prepare(world)

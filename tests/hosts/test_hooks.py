@@ -76,7 +76,8 @@ def test_a_session_is_kept_going_fewer_times_than_its_host_allows(world: World, 
     world.require_billed()
 
 
-def test_a_resumed_session_is_billed_once_and_a_fork_drives_nothing(world: World) -> None:
+@named(CLAUDE_CODE)
+def test_a_resumed_session_is_billed_once_and_a_fork_drives_nothing(world: World, host: Host) -> None:
     """Each way of resuming adds what is new; another session that begins with a copy of this one adds nothing."""
     world.follow(Play(main=(), then=says_that("I go on.")))
     CLAUDE_CODE.prepare(world)
@@ -94,7 +95,8 @@ def test_a_resumed_session_is_billed_once_and_a_fork_drives_nothing(world: World
     world.require_billed(told)
 
 
-def test_a_budget_stops_a_session(world: World) -> None:
+@named(CLAUDE_CODE)
+def test_a_budget_stops_a_session(world: World, host: Host) -> None:
     """The session ends when the budget is reached, and the goal says why."""
     world.follow(never_done())
     CLAUDE_CODE.prepare(world)
@@ -106,7 +108,8 @@ def test_a_budget_stops_a_session(world: World) -> None:
     world.require_billed()
 
 
-def test_hooks_of_claude_codes_form_do_no_harm_in_qwen_code(world: World) -> None:
+@named(QWEN_CODE)
+def test_another_hosts_hooks_do_no_harm(world: World, host: Host) -> None:
     """Its first stop says that a hook keeps it going already, so Telic stays out; nothing wrong is billed."""
     world.follow(speaks(10))
     QWEN_CODE.prepare(world)
@@ -117,7 +120,8 @@ def test_hooks_of_claude_codes_form_do_no_harm_in_qwen_code(world: World) -> Non
     assert world.billed().tokens in (0, world.told().tokens)
 
 
-def test_what_the_user_is_told_of_a_continuation_is_short(world: World) -> None:
+@named(CLAUDE_CODE)
+def test_what_the_user_is_told_of_a_continuation_is_short(world: World, host: Host) -> None:
     """It names the check that failed, on one line, as a message and not as an error."""
     world.follow(three_turns())
     CLAUDE_CODE.prepare(world)

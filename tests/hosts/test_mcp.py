@@ -85,7 +85,8 @@ def test_a_model_reads_the_goal_as_a_resource(world: World, host: Host) -> None:
     assert TEXT in read
 
 
-def test_a_prompt_is_a_command_of_claude_code(world: World) -> None:
+@named(CLAUDE_CODE)
+def test_a_prompt_is_a_command_of_the_host(world: World, host: Host) -> None:
     """`/mcp__telic__continue_goal` puts the goal into the conversation."""
     world.follow(Play(main=()))
     CLAUDE_CODE.prepare(world)
@@ -109,7 +110,8 @@ def test_a_store_that_is_not_there_is_named(world: World, content: str | None) -
     assert store.exists() == (content is not None)
 
 
-def test_codex_finds_the_store_that_its_configuration_names(world: World) -> None:
+@named(CODEX)
+def test_a_server_without_a_named_store_makes_none(world: World, host: Host) -> None:
     """Codex gives servers few variables: one without a named store says where it looked, and makes none."""
     world.follow(Play(main=[uses("get_goal")]))
     CODEX.prepare(world)

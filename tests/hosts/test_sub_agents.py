@@ -72,7 +72,8 @@ def test_sub_agents_of_a_later_turn_are_billed(world: World, host: Host) -> None
     require_sub_agents(world)
 
 
-def test_agents_of_a_workflow_are_billed(world: World) -> None:
+@named(CLAUDE_CODE)
+def test_agents_of_a_workflow_are_billed(world: World, host: Host) -> None:
     """Claude Code's workflows keep their agents' transcripts in another place."""
 
     def starts_a_workflow(asked: Asked) -> Reply:

@@ -4,6 +4,7 @@ import re
 
 from tests.hosts.claude_code import CLAUDE_CODE, MODE
 from tests.hosts.codex import CODEX, FREE
+from tests.hosts.host import Host, named
 from tests.hosts.play import REPAIR, Play, claims, runs, says_that
 from tests.hosts.terminal import Terminal
 from tests.hosts.world import World
@@ -45,7 +46,8 @@ class Conversation:
         return Reply(text="The fourth answer.", before=pause)
 
 
-def test_claude_code_in_a_terminal(world: World) -> None:
+@named(CLAUDE_CODE)
+def test_a_whole_conversation_on_the_screen(world: World, host: Host) -> None:
     """It is kept going, stops when the goal is paused elsewhere, is compacted, and ends verified."""
     world.follow(Play(main=(), unless=Conversation(world)))
     CLAUDE_CODE.prepare(world)
@@ -71,7 +73,8 @@ def test_claude_code_in_a_terminal(world: World) -> None:
     assert "error" not in terminal.shown.lower()
 
 
-def test_codex_in_a_terminal(world: World) -> None:
+@named(CODEX)
+def test_a_conversation_on_the_screen_with_a_background_server(world: World, host: Host) -> None:
     """Its hooks are trusted by a key; its server in the background finds the store; it is resumed and ends verified."""
     world.follow(Play(main=(), unless=Conversation(world)))
     CODEX.prepare(world)
