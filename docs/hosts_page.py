@@ -75,7 +75,7 @@ def draw(results: dict[str, Any]) -> str:
     lines = [
         "# What is tested with real coding hosts",
         "",
-        "Drawn by `make test-hosts` from its results. Each host was installed from npm in the version that is named, and",
+        "Drawn by `make test-hosts` from its results. Each host came from npm in the version that is named, and",
         "talked to a model server of the tests, which gave each response another usage.",
         "",
         "- *exact*: what was billed is what that server told, to the token.",

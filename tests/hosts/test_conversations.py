@@ -69,7 +69,7 @@ def test_a_conversation_that_is_gone_is_followed_by_a_new_one(world: World, host
         shutil.rmtree(world.home / place, ignore_errors=True)
     for path in (world.home / ".codex").glob("*.sqlite*"):
         path.unlink()
-    world.telic("wake", "deployed")
+    world.telic("wake", "--signal", "deployed")
     run(world, host)
     world.require_verified()
     world.require_billed()
