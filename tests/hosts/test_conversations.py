@@ -48,13 +48,11 @@ def test_a_full_conversation_is_followed_by_a_new_one(world: World, host: Host) 
 def test_a_hosts_own_compaction_is_billed(world: World, host: Host) -> None:
     """The host sums its conversation up when it is too long, and goes on in it."""
 
-    def too_long(asked: Asked) -> Reply | None:
-        if is_about_a_summary(asked):
-            return SUMMARY(asked)
-        return TOO_LONG[host](asked) if MARK in asked.text else None
-
-    world.follow(after_a_turn(unless=too_long))
+    world.follow(
+        after_a_turn(TOO_LONG[host], unless=lambda asked: SUMMARY(asked) if is_about_a_summary(asked) else None)
+    )
     run(world, host)
+    assert any(is_about_a_summary(each.asked) for each in world.play.told), world.story()
     world.require_verified()
     world.require_billed(world.told(*Voice))
 

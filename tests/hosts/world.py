@@ -132,9 +132,18 @@ class World:
 
     def telic(self, *arguments: str, expect: int = 0) -> Ended:
         ended = self.execute("telic", *arguments)
-        assert ended.code == expect, ended
+        assert ended.code == expect, f"{ended}\n{self.story()}"
         assert "Traceback" not in ended.errors, ended
         return ended
+
+    def story(self) -> str:
+        """Return a line for each request and its answer, and one for each line of the bill."""
+        lines = [
+            f"{each.voice}: …{each.asked.newest[-100:]!r} -> {each.reply.status} {each.reply.text!r} {each.reply.calls}"
+            f" {each.reply.told}"
+            for each in self.play.told
+        ]
+        return "\n".join([*lines, *(f"{turn.key} {turn.kind} {turn.usage}" for turn in self.turns()), self.log()])
 
     def create(self, scope: str, *options: str) -> str:
         """There is a goal whose check is the repository's test; return its id."""
@@ -147,6 +156,8 @@ class World:
             return store.list().goals[0]
 
     def turns(self) -> Sequence[Turn]:
+        if not self.store.exists():
+            return ()
         with connect(str(self.store)) as store:
             return store.turns(self.goal().id)
 
@@ -166,12 +177,12 @@ class World:
         """What was told is billed, to the token."""
         told, billed = told or self.told(), self.billed()
         self.noted |= {"told": told.tokens, "billed": billed.tokens}
-        assert billed == told, self.turns()
+        assert billed == told, self.story()
         assert told.tokens > 0
 
     def require_verified(self) -> None:
         goal = self.goal()
-        assert (goal.status, goal.reason) == (GoalStatus.COMPLETED, "verified"), (goal, self.log())
+        assert (goal.status, goal.reason) == (GoalStatus.COMPLETED, "verified"), f"{goal}\n{self.story()}"
 
     def log(self) -> str:
         """Return what the hooks wrote down of what went wrong."""
