@@ -40,10 +40,10 @@ class ClaudeCode:
         ended = world.execute("claude", "mcp", "add", "telic", "--", "telic", *MCP, scope)
         assert ended.code == 0, ended
 
-    def new_session(self, world: World, *options: str) -> str:
+    def new_session(self, world: World, budget: str = "2M") -> str:
         """There is a goal of a session that is still to begin; return the session's id."""
         session = str(uuid.uuid4())
-        world.create(f"claude-code/{session}", *options)
+        world.create(f"claude-code/{session}", budget)
         return session
 
     def answer_first_questions(self, world: World) -> None:

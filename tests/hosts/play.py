@@ -86,6 +86,14 @@ def numbered_spent(number: int) -> Spent:
     return Spent(1_000 + 7 * number + cached + written, cached, 40 + number + reasoning, reasoning, written)
 
 
+SUMMARY = says_that("<analysis>Some turns.</analysis><summary>We worked on the goal.</summary>")
+
+
+def is_about_a_summary(asked: Asked) -> bool:
+    """Whether the host sums its conversation up."""
+    return any(words in asked.newest for words in ("detailed summary", "TEXT ONLY"))
+
+
 @dataclass(frozen=True)
 class Told:
     """One response: who asked, and what the host could know that it consumed."""

@@ -60,11 +60,14 @@ class Terminal:
     @property
     def shown(self) -> str:
         """All that was drawn since the mark, without spaces: programs draw those by moving the cursor."""
-        text = self._raw[self._mark :].decode(errors="replace")
-        return SPACE.sub("", ESCAPE.sub("", text))
+        return _plain(self._raw[self._mark :])
 
     def shows(self, text: str) -> bool:
         return SPACE.sub("", text) in self.shown
+
+    def has_shown(self, text: str) -> bool:
+        """Whether it was drawn at any time."""
+        return SPACE.sub("", text) in _plain(self._raw)
 
     def wait_for(self, *texts: str) -> str:
         """One of the texts is drawn; return it."""
@@ -107,6 +110,10 @@ class Terminal:
             os.killpg(self._process.pid, 9)
             self._process.wait()
         os.close(self._master)
+
+
+def _plain(raw: bytes) -> str:
+    return SPACE.sub("", ESCAPE.sub("", raw.decode(errors="replace")))
 
 
 def _take_terminal() -> None:

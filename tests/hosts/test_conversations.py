@@ -5,12 +5,11 @@ import shutil
 from tests.hosts.claude_code import CLAUDE_CODE
 from tests.hosts.codex import CODEX
 from tests.hosts.host import Host, named, run
-from tests.hosts.play import MARK, Play, Step, Voice, after_a_turn, refuses, says_that
+from tests.hosts.play import MARK, SUMMARY, Play, Step, Voice, after_a_turn, is_about_a_summary, refuses, says_that
 from tests.hosts.world import World
 from tests.support.wire_formats import Reply
 from tests.support.wire_server import Asked
 
-SUMMARY = says_that("<analysis>One turn.</analysis><summary>We did turn one.</summary>")
 TOO_LONG: dict[Host, Step] = {
     CLAUDE_CODE: refuses(400, "prompt is too long: 210000 tokens > 200000 maximum"),
     CODEX: refuses(
@@ -25,10 +24,6 @@ TOO_LONG: dict[Host, Step] = {
         },
     ),
 }
-
-
-def is_about_a_summary(asked: Asked) -> bool:
-    return any(words in asked.newest for words in ("detailed summary", "TEXT ONLY", "CONTEXT CHECKPOINT"))
 
 
 @named(CLAUDE_CODE, CODEX)

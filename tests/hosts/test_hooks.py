@@ -101,7 +101,7 @@ def test_a_budget_stops_a_session(world: World, host: Host) -> None:
     world.follow(never_done())
     CLAUDE_CODE.prepare(world)
     CLAUDE_CODE.install_hooks(world)
-    session = CLAUDE_CODE.new_session(world, "--budget", "6k")
+    session = CLAUDE_CODE.new_session(world, "6k")
     ended = world.execute("claude", "-p", "Please go.", *MODE, "--session-id", session)
     assert ended.code == 0, ended
     assert world.goal().reason == "budget"

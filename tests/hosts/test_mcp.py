@@ -1,8 +1,5 @@
 """Telic's MCP server in real coding hosts: what their models get to read."""
 
-import re
-from typing import Any
-
 import pytest
 
 from tests.hosts.claude_code import CLAUDE_CODE, MODE
@@ -11,29 +8,16 @@ from tests.hosts.copilot_cli import COPILOT_CLI
 from tests.hosts.gemini_cli import GEMINI_CLI
 from tests.hosts.host import Host, named
 from tests.hosts.opencode import OPENCODE
-from tests.hosts.play import REPAIR, Play, Step, runs, uses
+from tests.hosts.play import REPAIR, Play, runs, uses
 from tests.hosts.qwen_code import QWEN_CODE
 from tests.hosts.world import TEXT, Bill, World
-from tests.support.wire_formats import Reply
-from tests.support.wire_server import Asked
 
 HOSTS = (CLAUDE_CODE, CODEX, GEMINI_CLI, COPILOT_CLI, OPENCODE, QWEN_CODE)
 FAILURE = "add(2, 3) is not 5"
 """What the goal's check prints when it fails."""
-GOAL_ID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[0-9a-f-]{17}")
 
 
-def reports(ending: str, **arguments: Any) -> Step:
-    """It calls one of Telic's tools on the goal that it was shown."""
-
-    def step(asked: Asked) -> Reply:
-        goal = GOAL_ID.findall(asked.text)[-1]
-        return uses(ending, goal_id=goal, **arguments)(asked)
-
-    return step
-
-
-def conversation(host: Host) -> Play:
+def conversation(host: Host, goal: str) -> Play:
     # Qwen Code hides tools until its model has searched for them.
     names = ("get_goal", "report_progress", "report_complete", "list_goals")
     found = [uses("tool_search", query=f"select:{','.join(f'mcp__telic__{name}' for name in names)}")]
@@ -41,10 +25,10 @@ def conversation(host: Host) -> Play:
         main=[
             *(found if host is QWEN_CODE else []),
             uses("get_goal"),
-            reports("report_progress", key="k1", input_tokens=400, output_tokens=100),
-            reports("report_complete", summary="I think it is done", key="k2"),
+            uses("report_progress", goal_id=goal, key="k1", input_tokens=400, output_tokens=100),
+            uses("report_complete", goal_id=goal, summary="I think it is done", key="k2"),
             runs(REPAIR),
-            reports("report_complete", summary="repaired calc.py", key="k3"),
+            uses("report_complete", goal_id=goal, summary="repaired calc.py", key="k3"),
             uses("list_goals"),
         ]
     )
@@ -53,9 +37,8 @@ def conversation(host: Host) -> Play:
 @named(*HOSTS)
 def test_a_model_steers_its_goal_and_reads_what_failed(world: World, host: Host) -> None:
     """It sees the goal; a false report is answered with the check's own output; a true one is verified."""
-    world.follow(conversation(host))
     host.prepare(world)
-    world.create("billing")
+    world.follow(conversation(host, world.create("billing")))
     host.serve_goals(world, "billing")
     ended = world.execute(*host.ask("Use the tools."))
     assert ended.code == 0, ended

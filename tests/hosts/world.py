@@ -145,9 +145,9 @@ class World:
         ]
         return "\n".join([*lines, *(f"{turn.key} {turn.kind} {turn.usage}" for turn in self.turns()), self.log()])
 
-    def create(self, scope: str, *options: str) -> str:
+    def create(self, scope: str, budget: str = "2M") -> str:
         """There is a goal whose check is the repository's test; return its id."""
-        words = ("create", TEXT, "--scope", scope, "--check", CHECK, "--budget", "2M", *options, "--json")
+        words = ("create", TEXT, "--scope", scope, "--check", CHECK, "--budget", budget, "--json")
         return str(json.loads(self.telic(*words).output)["id"])
 
     def goal(self) -> Goal:
