@@ -88,12 +88,11 @@ class Terminal:
         os.write(self._master, keys.encode())
 
     def enter(self, line: str) -> None:
-        """The line is typed, drawn, and sent."""
+        """The line is typed and sent."""
         self.mark()
         self.press(line)
-        self.wait_for(line)
-        # A program that takes fast keys for a paste would take this one for a line end within it.
-        time.sleep(1)
+        # A program that takes fast keys for a paste would take a return key at once for a line end within it.
+        time.sleep(2)
         self.press("\r")
 
     def end(self) -> int:

@@ -87,10 +87,8 @@ def test_a_conversation_on_the_screen_with_a_background_server(world: World, hos
     world.create(world.folder_scope)
     options = (*FREE, "--ask-for-approval", "never")
     with Terminal(world, "codex", *options) as terminal:
-        terminal.wait_for("Hooks need review")
-        terminal.press("2")
-        terminal.press("\r")
-        terminal.wait_for("context left", "% left", "/model")
+        terminal.wait_for("Trust all and continue")
+        terminal.enter("2")
         terminal.enter("Please go.")
         terminal.wait_for("is paused")
         world.require_billed()
