@@ -3,7 +3,7 @@
 import asyncio
 import json
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -140,6 +140,15 @@ class World:
         return [progress for progress in self.told if progress.happening is happening]
 
 
+async def until(condition: Callable[[], Awaitable[bool]], seconds: float = 60) -> None:
+    """Returns once the condition holds; a test failure where it does not come to hold."""
+    for _ in range(int(seconds / 0.02)):
+        if await condition():
+            return
+        await asyncio.sleep(0.02)
+    raise AssertionError("it did not come to that")
+
+
 def judge(answer: dict[str, Any] | str, *, before: str = "pass", question: str = "Is it good?") -> Criterion:
     """A command that judges, by saying this after having counted in the file `asked`."""
     said = answer if isinstance(answer, str) else json.dumps(answer)
@@ -157,7 +166,7 @@ def policy(**parts: Any) -> LoopPolicy:
     return replace(QUICK, **parts)
 
 
-async def eventually(condition: Callable[[], bool], seconds: float = 30) -> None:
+async def eventually(condition: Callable[[], bool], seconds: float = 240) -> None:
     """Returns once the condition holds; a test failure where it does not come to hold."""
     for _ in range(int(seconds / 0.005)):
         if condition():

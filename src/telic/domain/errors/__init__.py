@@ -2,6 +2,7 @@
 
     GoalError
     ├── GoalNotFound · AmbiguousId · InvalidTransition · StaleUpdate · BudgetExceeded
+    ├── PriceUnknown
     ├── KeyConflict ── TurnConflict
     ├── GoalNotActive · LeaseHeld · LeaseLost · HoldLost · NotAllowed
     ├── InvalidInput ── InvalidText (EmptyText, TextTooLong) · InvalidNumber · InvalidCursor · InvalidCommand
@@ -41,6 +42,7 @@ from telic.domain.errors.goals import (
     LeaseHeld,
     LeaseLost,
     NotAllowed,
+    PriceUnknown,
     StaleUpdate,
     TurnConflict,
 )
@@ -54,6 +56,7 @@ from telic.domain.errors.inputs import (
     TextTooLong,
 )
 from telic.domain.errors.stores import (
+    PASSING,
     OutcomeUnknown,
     SchemaMismatch,
     StoreBusy,
@@ -67,6 +70,7 @@ from telic.domain.errors.stores import (
 )
 
 __all__ = [
+    "PASSING",
     "AgentExited",
     "AgentFailure",
     "AgentNotRunnable",
@@ -93,6 +97,7 @@ __all__ = [
     "LeaseLost",
     "NotAllowed",
     "OutcomeUnknown",
+    "PriceUnknown",
     "SchemaMismatch",
     "StaleUpdate",
     "StoreBusy",

@@ -8,7 +8,7 @@ from telic.domain.claim import approval_signal
 from telic.domain.errors import BudgetExceeded, GoalNotActive, HoldLost, InvalidInput, StoreCorrupt
 from telic.domain.events import EventKind, TurnResult
 from telic.domain.goal import Actor, Goal, GoalStatus, Reason
-from telic.domain.hold import Hold, HoldState, Reservation
+from telic.domain.hold import Hold, Reservation
 from telic.domain.ids import check_id
 from telic.domain.limits import MAX_NOTE_CHARS, MAX_PAGE, MAX_TTL_SECONDS
 from telic.domain.loop_state import LoopState, loop_state_from_text
@@ -16,8 +16,9 @@ from telic.domain.verdict import Outcome
 from telic.domain.verification import Verification
 from telic.storage.operations import holds, verdicts
 from telic.storage.operations.call import Call, lease_lost
+from telic.storage.operations.estimates import count_expired, record_turn
 from telic.storage.operations.goals import get
-from telic.storage.operations.ledger import NewTurn, events, record_turn
+from telic.storage.operations.ledger import NewTurn, events
 from telic.storage.operations.transitions import Wait, transition
 from telic.storage.records import hold_from_row
 from telic.storage.transaction import Transaction
@@ -84,6 +85,22 @@ async def _state_of(tx: Transaction, goal: Goal) -> LoopState:
     return replace(state, turns=goal.turns_used, verifications=checked)
 
 
+async def kept_while_asleep(tx: Transaction, longest_pause: int) -> list[tuple[str, str, int]]:
+    """The goals that a worker has and sleeps on for longer than any pause: their ids, the workers, microseconds left.
+
+    A worker of this release gives its goal back instead.
+    """
+    found: list[tuple[str, str, int]] = []
+    for goal_id, holder, text, now in await tx.all("loop.leased", {}):
+        try:
+            left = loop_state_from_text(text).next_at - now
+        except InvalidInput as error:
+            raise StoreCorrupt(f"the state of the loop of goal {goal_id}: {error}") from error
+        if left > longest_pause:
+            found.append((goal_id, holder, left))
+    return found
+
+
 async def save(tx: Transaction, call: Call, goal_id: str, state: LoopState) -> None:
     """Where the loop stands is known to whoever goes on with the goal.
 
@@ -113,7 +130,9 @@ async def begin_turn(tx: Transaction, call: Call, goal_id: str, asked: TurnHold)
     try:
         return await _hold(tx, keyed, goal_id, wanted, asked.ttl_seconds)
     except BudgetExceeded:
+        await count_expired(tx, at=call.at, goal_id=goal_id)
         await _take_over(tx, call, goal_id, asked)
+        left = _tokens_left(await get(tx, goal_id))
     free = left - sum(hold.reserved.tokens for hold in await _open(tx, goal_id))
     fitting = replace(wanted, tokens=min(wanted.tokens, max(free, 1)))
     return await _hold(tx, keyed, goal_id, fitting, asked.ttl_seconds)
@@ -128,11 +147,14 @@ async def _take_over(tx: Transaction, call: Call, goal_id: str, asked: TurnHold)
 
 
 async def _open(tx: Transaction, goal_id: str) -> list[Hold]:
-    return [hold for hold in await holds.all_of(tx, goal_id) if hold.state is HoldState.OPEN]
+    return [hold for hold in await holds.all_of(tx, goal_id) if hold.reserves]
 
 
 async def _hold(tx: Transaction, call: Call, goal_id: str, reserved: Reservation, ttl_seconds: float) -> Hold:
-    return await holds.place(tx, call, goal_id, reserved=reserved, ttl_seconds=ttl_seconds)
+    placed = await holds.place(tx, call, goal_id, holds.NewHold(reserved=reserved, ttl_seconds=ttl_seconds))
+    if placed.has_overdue_holds:
+        await count_expired(tx, at=call.at, goal_id=goal_id)
+    return placed.hold
 
 
 def _tokens_left(goal: Goal) -> int:
@@ -149,9 +171,9 @@ async def finish_turn(tx: Transaction, call: Call, goal_id: str, turn: KeyedTurn
     await save(tx, call, goal_id, state)
     keyed = replace(call, key=turn.key)
     try:
-        result = await record_turn(tx, keyed, goal_id, turn.new)
+        result = (await record_turn(tx, keyed, goal_id, turn.new)).result
     except HoldLost:
-        result = await record_turn(tx, keyed, goal_id, replace(turn.new, hold=None))
+        result = (await record_turn(tx, keyed, goal_id, replace(turn.new, hold=None))).result
     if turn.uncertain is not None:
         await _keep_uncertain(tx, replace(call, key=f"{turn.key}/unknown"), result.goal, turn.uncertain)
     return result
@@ -194,8 +216,19 @@ async def finish_verification(
     A goal that lacks nothing but a person's answer waits for it, unless it came meanwhile. Raises as `record_turn`
     and `verdicts.verify`.
     """
+    await save(tx, replace(call, actor=Actor.SYSTEM, expected_revision=None), goal_id, state)
+    return await settle(tx, call, goal_id, verification, judged)
+
+
+async def settle(
+    tx: Transaction, call: Call, goal_id: str, verification: Verification, judged: Sequence[KeyedTurn]
+) -> Goal:
+    """The verdicts are in the history, and the judges' usage is billed.
+
+    A goal that lacks nothing but a person's answer waits for it, unless it came meanwhile. Raises as `record_turn`
+    and `verdicts.verify`.
+    """
     by_system = replace(call, actor=Actor.SYSTEM, expected_revision=None)
-    await save(tx, by_system, goal_id, state)
     # The verdicts before the bill: one that reaches the budget pauses the goal, which is another revision.
     goal = await verdicts.verify(tx, call, goal_id, verification)
     for line in judged:

@@ -2,12 +2,14 @@
 
 from telic.domain.authority import Action
 from telic.domain.budget import exhausted_limit
+from telic.domain.clock import Instant
 from telic.domain.errors import GoalNotActive, KeyConflict
 from telic.domain.events import EventKind
 from telic.domain.goal import Actor, Goal, GoalStatus, Reason
 from telic.domain.lease import Lease
 from telic.domain.limits import MAX_PAGE, check_name, check_page_size
 from telic.storage.operations.call import Call
+from telic.storage.operations.estimates import count_expired_anywhere, count_expired_of
 from telic.storage.operations.leases import claim_due, claim_due_in_scope
 from telic.storage.operations.transitions import lock, rewrite
 from telic.storage.records import event_from_row, goal_from_row
@@ -55,18 +57,25 @@ async def rouse(tx: Transaction, call: Call, goal: Goal, name: str) -> Goal:
     return await _wake(tx, call, goal, {"woken_by": "signal", "signal": name})
 
 
+async def now(tx: Transaction) -> Instant:
+    """The present instant by the database's clock."""
+    row = await tx.maybe("clock.now", {})
+    assert row is not None
+    return Instant(int(row[0]))
+
+
 async def claim_what_is_due(
     tx: Transaction, call: Call, *, scope: str | None, holder: str, ttl_seconds: float, limit: int
 ) -> list[Lease]:
     """Goals whose time has come were woken, and up to `limit` active goals that nobody drives are the holder's.
 
-    Each goal is woken once and granted once, however many workers ask at the same time.
+    Each goal is woken once and granted once, however many workers ask at the same time, and whatever their clocks say.
     """
     parameters: dict[str, Value] = {
-        "at": call.at,
         "limit": check_page_size(limit),
         "scope": None if scope is None else check_name("scope", scope),
     }
+    await count_expired_anywhere(tx, call.at)
     for row in await tx.all("waits.due", parameters):
         await _wake(tx, call, goal_from_row(row), {"woken_by": "time"})
     if scope is None:
@@ -76,6 +85,7 @@ async def claim_what_is_due(
 
 async def _wake(tx: Transaction, call: Call, goal: Goal, data: dict[str, object], *, with_key: bool = False) -> Goal:
     by_system = call if with_key else Call(call.at, Actor.SYSTEM, call.key)
+    goal = await count_expired_of(tx, call.at, goal)
     kept = await _why_asleep(tx, goal)
     if kept is None:
         return await rewrite(tx, by_system, goal, EventKind.RESUMED, data, _AWAKE, with_key=with_key)
