@@ -35,6 +35,7 @@ def world(tmp_path: Path, record_property: Any) -> Iterator[World]:
     with running_wire_server() as server:
         made = World(tmp_path, server)
         yield made
+        made.end_what_was_left()
         record_property(FIGURES, made.noted)
 
 

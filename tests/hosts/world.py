@@ -2,10 +2,12 @@
 
 import json
 import os
+import signal
 import subprocess
 import sysconfig
 import time
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -122,7 +124,7 @@ class World:
         try:
             output, errors = process.communicate(timeout=SECONDS)
         except subprocess.TimeoutExpired:
-            os.killpg(process.pid, 9)
+            os.killpg(process.pid, signal.SIGKILL)
             output, errors = process.communicate()
             raise AssertionError(f"it hung: {Ended(-9, output, errors)}") from None
         return Ended(process.returncode, output, errors)
@@ -188,6 +190,14 @@ class World:
         """Return what the hooks wrote down of what went wrong."""
         path = self.state / "telic" / "hooks.log"
         return path.read_text() if path.exists() else ""
+
+    def end_what_was_left(self) -> None:
+        """Programs that a host put into this place, and left in the background, have ended; Codex has such a server."""
+        listed = subprocess.run(["ps", "-eo", "pid=,args="], capture_output=True, text=True, check=True).stdout
+        for process_id, program in (line.split(maxsplit=1) for line in listed.splitlines()):
+            if program.startswith(f"{self.folder}/"):
+                with suppress(ProcessLookupError):
+                    os.kill(int(process_id), signal.SIGKILL)
 
     def wait_for(self, holds: Callable[[], object], what: str) -> None:
         deadline = time.monotonic() + SECONDS
