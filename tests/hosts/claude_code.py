@@ -14,6 +14,8 @@ QUIET = {
     "DISABLE_ERROR_REPORTING": "1",
     "DISABLE_TELEMETRY": "1",
 }
+PATIENT = {"MCP_CONNECTION_NONBLOCKING": "0", "MCP_CONNECT_TIMEOUT_MS": "300000", "MCP_TIMEOUT": "300000"}
+"""It waits for its MCP servers before its first request."""
 MODE = ("--permission-mode", "bypassPermissions")
 
 
@@ -24,11 +26,15 @@ class ClaudeCode:
 
     def prepare(self, world: World) -> None:
         # The sandbox is what lets root have its permissions bypassed.
-        world.environment |= QUIET | {
-            "IS_SANDBOX": "1",
-            "ANTHROPIC_BASE_URL": world.server.url,
-            "ANTHROPIC_API_KEY": KEY,
-        }
+        world.environment |= (
+            QUIET
+            | PATIENT
+            | {
+                "IS_SANDBOX": "1",
+                "ANTHROPIC_BASE_URL": world.server.url,
+                "ANTHROPIC_API_KEY": KEY,
+            }
+        )
 
     def ask(self, prompt: str) -> tuple[str, ...]:
         return ("claude", "-p", prompt, *MODE)

@@ -19,7 +19,9 @@ enabled = false
 trust_level = "trusted"
 """
 FEW_RETRIES = "request_max_retries = 2\nstream_max_retries = 1"
-SERVER = '[mcp_servers.telic]\ncommand = "telic"\nargs = [{arguments}]\ntool_timeout_sec = 600\n'
+SERVER = (
+    '[mcp_servers.telic]\ncommand = "telic"\nargs = [{arguments}]\nstartup_timeout_sec = 300\ntool_timeout_sec = 600\n'
+)
 FREE = ("--sandbox", "danger-full-access")
 
 

@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sysconfig
@@ -198,6 +199,8 @@ class World:
             if program.startswith(f"{self.folder}/"):
                 with suppress(ProcessLookupError):
                     os.kill(int(process_id), signal.SIGKILL)
+        # It is half a gigabyte.
+        shutil.rmtree(self.home / ".codex" / "packages", ignore_errors=True)
 
     def wait_for(self, holds: Callable[[], object], what: str) -> None:
         deadline = time.monotonic() + SECONDS
