@@ -53,17 +53,20 @@ class Desk:
 
     def __init__(self, folder: Path, environment: dict[str, str]) -> None:
         self.folder = folder
-        options: dict[str, object] = {
-            "stdin": subprocess.PIPE,
-            "stdout": subprocess.PIPE,
-            "stderr": subprocess.STDOUT,
-            "text": True,
-            "cwd": folder,
-            "env": environment,
-        }
+        # A page shows what a program prints; what a command says of errors and next steps belongs to it as well.
+        shell = (["bash", "--norc", "--noprofile"], subprocess.STDOUT)
+        python = ([sys.executable, "-u", "-c", _PYTHON], subprocess.DEVNULL)
         self._processes = [
-            subprocess.Popen(command, **options)  # type: ignore[call-overload]
-            for command in (["bash", "--norc", "--noprofile"], [sys.executable, "-u", "-c", _PYTHON])
+            subprocess.Popen(
+                command,
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=errors,
+                text=True,
+                cwd=folder,
+                env=environment,
+            )
+            for command, errors in (shell, python)
         ]
         self._shell, self._python = map(Session, self._processes)
 
@@ -85,7 +88,7 @@ class Desk:
 @contextlib.contextmanager
 def new_desk(folder: Path, **variables: str) -> Iterator[Desk]:
     """Inside, a reader's desk: a home of his own in the folder, and no variable of Telic's from elsewhere."""
-    (folder / "home").mkdir()
+    (folder / "home").mkdir(exist_ok=True)
     kept = {name: value for name, value in os.environ.items() if not name.startswith(("TELIC_", "XDG_"))}
     desk = Desk(folder, kept | {"HOME": str(folder / "home")} | variables)
     try:

@@ -83,8 +83,8 @@ def telic(arguments: list[str]) -> int:
         return _until_drawn([real, *arguments])
     if arguments[:1] == ["dashboard"] or (arguments[:1] == ["mcp"] and "--http" in arguments):
         return _until_it_answers([real, *arguments])
-    is_asked = arguments[:1] == ["install"]
-    return subprocess.run([real, *arguments], input=b"y\n" if is_asked else None).returncode
+    answers = ["--yes"] if arguments[:1] == ["install"] else []
+    return subprocess.run([real, *arguments, *answers]).returncode
 
 
 def _until_drawn(command: list[str]) -> int:

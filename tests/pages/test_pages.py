@@ -13,6 +13,7 @@ import pytest
 from tests.pages import stand_ins
 from tests.pages.page import Command, Program, SavedFile, steps
 from tests.pages.sessions import Desk, new_desk
+from tests.support import foreign_databases as foreign
 from tests.support.dashboards import TOKEN, running_dashboard
 from tests.support.wire_formats import calls
 from tests.support.wire_server import running_wire_server
@@ -74,6 +75,17 @@ def _an_address(_: Path, __: pytest.FixtureRequest) -> Iterator[Surroundings]:
 
 
 @contextlib.contextmanager
+def _other_systems(folder: Path, _: pytest.FixtureRequest) -> Iterator[Surroundings]:
+    """Goals of other systems."""
+    zeph, codex = folder / "path" / "to" / "zeph.db", folder / "home" / ".codex" / "goals_1.sqlite"
+    for path in (zeph, codex):
+        path.parent.mkdir(parents=True)
+    foreign.write(zeph, foreign.ZEPH, foreign.zeph_goal("one"))
+    foreign.write(codex, foreign.CODEX, foreign.codex_goal("thread"))
+    yield Surroundings()
+
+
+@contextlib.contextmanager
 def _nothing(_: Path, __: pytest.FixtureRequest) -> Iterator[Surroundings]:
     yield Surroundings()
 
@@ -88,6 +100,7 @@ NEEDED = {
     "postgresql": _a_database,
     "top": _a_database,
     "dashboard": _an_address,
+    "import": _other_systems,
 }
 
 _VARIES = [
