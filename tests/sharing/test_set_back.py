@@ -17,11 +17,6 @@ async def _write(store: Any, count: int, prefix: str) -> list[str]:
     return [(await store.create(f"{prefix} {number}", scope=f"{prefix} {number}")).id for number in range(count)]
 
 
-async def _watch(store: Any, cursor: str) -> None:
-    async for _ in store.watch(after=cursor, idle_seconds=60):
-        return
-
-
 def _set_back(location: str) -> None:
     """The events after the first few, and their goals, never were; their numbers are given out again."""
     lost = f"SELECT goal_id FROM events WHERE sequence > {KEPT}"
@@ -36,7 +31,7 @@ def _set_back(location: str) -> None:
 async def test_a_cursor_from_before_is_refused_whatever_was_written_since(
     location: str, colour: str, written_since: int
 ) -> None:
-    """Also where as many events as were lost, or more, have taken their numbers; a watcher is told as well."""
+    """Also where as many events as were lost, or more, have taken their numbers."""
     async with opened(location, colour) as store:
         await _write(store, KEPT, "kept")
         kept = await store.cursor()
@@ -48,9 +43,23 @@ async def test_a_cursor_from_before_is_refused_whatever_was_written_since(
         for cursor in (whole.cursor, half_read.cursor, half_read.events[0].cursor):
             with pytest.raises(InvalidCursor):
                 await store.events(after=cursor)
-            with pytest.raises(InvalidCursor):
-                await _watch(store, cursor)
         assert [item.event.goal_id for item in await store.events(after=kept)] == new
+
+
+async def test_a_watcher_is_told_that_its_database_was_set_back(location: str) -> None:
+    """It ends with the error, in either colour."""
+    with telic.connect(location) as store:
+        for number in range(KEPT + 2):
+            store.create("goal", scope=str(number))
+        cursor = store.cursor()
+        _set_back(location)
+        store.create("goal", scope="new")
+        with pytest.raises(InvalidCursor):
+            next(store.watch(after=cursor, idle_seconds=60))
+    async with telic.connect_async(location) as awaited:
+        watched = awaited.watch(after=cursor, idle_seconds=60)
+        with pytest.raises(InvalidCursor):
+            await anext(watched)
 
 
 async def test_a_cursor_of_the_former_release_is_taken(location: str) -> None:
