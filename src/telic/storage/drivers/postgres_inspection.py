@@ -94,8 +94,18 @@ def _durability(connection: psycopg.Connection[Any]) -> list[Finding]:
 
 def _replicas(connection: psycopg.Connection[Any]) -> Finding:
     standbys = str(_value(connection, "SHOW synchronous_standby_names"))
-    message = f"synchronous standbys: {standbys}" if standbys else "no synchronous standby: a failover may lose writes"
-    return Finding("failover", Level.OK, message)
+    if standbys:
+        return Finding("failover", Level.OK, f"synchronous standbys: {standbys}")
+    replicas = int(_value(connection, "SELECT count(*) FROM pg_stat_replication"))
+    return judge(
+        "failover",
+        replicas == 0,
+        f"no synchronous standby beside {replicas} replica(s): a failover may lose acknowledged writes"
+        if replicas
+        else "no replica, and so no failover",
+        "Name a synchronous standby in synchronous_standby_names, or let Patroni: synchronous_mode: true.",
+        level=Level.WARNING,
+    )
 
 
 def _value(connection: psycopg.Connection[Any], query: str) -> Any:
