@@ -27,7 +27,8 @@ def inspect_database(database: SqliteDatabase) -> list[Finding]:
 
 def _log(connection: apsw.Connection, path: Path) -> Finding:
     """Return how long the log is, and whether somebody keeps it from being moved into the database."""
-    _, frames, moved = connection.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchall()[0]
+    row = connection.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchall()[0]
+    _, frames, moved = (int(count or 0) for count in row)
     log = path.with_name(f"{path.name}-wal")
     size = log.stat().st_size if log.exists() else 0
     held = "; a reader that began long ago keeps it from being moved into the database" if moved < frames else ""
