@@ -68,12 +68,12 @@ class Checker:
         drive = self._drive
         judged = judged_lines(check_key(state, goal.revision), found.verdicts)
         key = check_key(state, goal.revision)
-        return await drive.patiently(
-            lambda: drive.records.finish_verification(drive.heart.lease, found, judged, after, key)
+        return await drive.insistently(
+            lambda lease: drive.records.finish_verification(lease, found, judged, after, key), state
         )
 
     async def _bill(self, goal: Goal, state: LoopState, heard: list[Verdict]) -> None:
         """The verdicts are void, what their judges consumed is not."""
         after = replace(state, verifications=state.verifications + 1)
         for line in judged_lines(check_key(state, goal.revision), heard):
-            await self._drive.patiently(partial(self._drive.records.finish_turn, self._drive.heart.lease, line, after))
+            await self._drive.insistently(partial(self._drive.records.finish_turn, turn=line, state=after), state)
