@@ -3,6 +3,7 @@
 from dataclasses import replace
 from functools import partial
 
+from telic.domain.clock import SteadyClock
 from telic.domain.errors import StaleUpdate
 from telic.domain.goal import Goal, Reason
 from telic.domain.loop_state import LoopState
@@ -40,6 +41,7 @@ class Checker:
         drive, heard = self._drive, list[Verdict]()
         drive.tell(Happening.CHECKING, goal, state)
         approvals = await drive.patiently(lambda: drive.store.approvals(goal.id))
+        clock = SteadyClock(await drive.now())
 
         def hear(verdict: Verdict) -> None:
             heard.append(verdict)
@@ -49,7 +51,7 @@ class Checker:
             work = Work(text=state.work, tool_output_tail=state.tool_output)
             verifying = self._verifier.verify(goal, work, approvals=approvals, on_verdict=hear)
             seen.found = found = await drive.heart.guard(verifying, goal)
-            after = after_verification(state, found, drive.policy, await drive.now())
+            after = after_verification(state, found, drive.policy, clock.now())
             checked = await self._record(goal, state, found, after)
         except (Stopped, StaleUpdate):
             await self._bill(goal, state, heard)

@@ -12,6 +12,7 @@ from telic.domain.decision import Decision, LoopPolicy, Step, decide
 from telic.domain.errors import GoalError, LeaseHeld, LeaseLost, StaleUpdate
 from telic.domain.goal import Actor, Goal, GoalStatus, Reason
 from telic.domain.lease import Lease
+from telic.domain.limits import MAX_TTL_SECONDS
 from telic.domain.loop_state import LoopState
 from telic.loop.agents.protocol import Agent
 from telic.loop.checking import Checker
@@ -148,7 +149,7 @@ class _Steps:
                 self._drive.tell(Happening.SLEEPING, goal, state, f"{seconds:.0f} s")
                 # A goal that is verified after its end can be claimed by nobody: its lease is kept.
                 if seconds > self._drive.settings.lease_seconds and goal.status is GoalStatus.ACTIVE:
-                    return goal, seconds
+                    return goal, min(seconds, MAX_TTL_SECONDS)
                 with suppress(Stopped):
                     await self._drive.heart.rest(seconds, goal)
                 continue

@@ -9,7 +9,7 @@ from functools import partial
 from typing import Final
 
 from telic.domain.budget import ModelUsage
-from telic.domain.clock import Instant, SteadyClock
+from telic.domain.clock import Clock, Instant, SteadyClock
 from telic.domain.decision import Step
 from telic.domain.errors import (
     AgentFailure,
@@ -47,6 +47,7 @@ class _Turn:
     goal: Goal
     state: LoopState
     hold: str
+    clock: Clock
     started_nanoseconds: int
 
     @property
@@ -79,7 +80,7 @@ class TurnTaker:
             return
         request = await self._request(step, goal, state)
         self._drive.tell(Happening.TURN_BEGAN, goal, state, step)
-        turn = _Turn(step, goal, state, hold, time.monotonic_ns())
+        turn = _Turn(step, goal, state, hold, request.clock, time.monotonic_ns())
         seen.outcome = "cut_off"
         try:
             report = await self._drive.heart.guard(_report_of(self._agent, request), goal)
@@ -152,7 +153,7 @@ class TurnTaker:
         """The turn never took place, as its agent reached nobody: it uses nothing up, and is tried again later."""
 
         async def undo(lease: Lease | None) -> LoopState:
-            state = after(await self._drive.store.now())
+            state = after(turn.clock.now())
             await self._drive.records.save(lease, state)
             with suppress(HoldLost):
                 await self._drive.store.release(turn.goal.id, turn.hold, lease=lease)
@@ -170,7 +171,7 @@ class TurnTaker:
             line = replace(line, uncertain=uncertain(turn.goal, self._drive.settings.held_tokens))
 
         async def write(lease: Lease | None) -> tuple[TurnResult, LoopState]:
-            state = after(await self._drive.store.now())
+            state = after(turn.clock.now())
             return await self._drive.records.finish_turn(lease, line, state), state
 
         return await self._drive.insistently(write, turn.state)
