@@ -99,6 +99,8 @@ class GoalLoop:
         )
         pause_seconds = 0.0
         try:
+            # The lease may have been granted a while ago: from here on it is known until when it lasts.
+            await heart.beat()
             steps = _Steps(drive, self.agent, self.verifier, await drive.patiently(self.store.secret))
             goal, pause_seconds = await steps.until_rest()
             return goal
@@ -139,7 +141,8 @@ class _Steps:
         self._drive.tell(Happening.CLAIMED, goal, state, await self._drive.clock_error())
         while True:
             goal, state = await self._look()
-            at = await self._drive.now()
+            # Only a moment that was written down is compared with the present.
+            at = await self._drive.now() if state.next_at else Instant(0)
             decision = decide(goal, state, self._drive.policy, at)
             if decision.step is Step.STOP:
                 self._drive.tell(Happening.STOPPED, goal, state, goal.reason or goal.status)
