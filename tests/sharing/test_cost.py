@@ -48,7 +48,7 @@ def statements(last: str) -> dict[str, tuple[str, dict[str, Any]]]:
     feed = {"until": "", "after": 0, "scope": None, "goal_id": None, "limit": LIMIT}
     return {
         "claim_due": ("leases.claim_due", {"holder": "worker", "ttl_microseconds": 1, "limit": LIMIT}),
-        "waits.due": ("waits.due", {"at": NOW, "scope": None, "limit": LIMIT}),
+        "waits.due": ("waits.due", {"scope": None, "limit": LIMIT}),
         "waits.signalled": ("waits.signalled", {"signal": "signal-7", "limit": LIMIT}),
         "feed.first": ("feed.first", feed),
         "feed.rest in the middle": ("feed.rest", feed | {"before": "1:1:+0", "after": FEW}),
