@@ -7,6 +7,7 @@ from telic.domain.budget import BillingPolicy, Budget, ModelUsage, TurnUsage, Us
 from telic.domain.clock import Clock, Instant, SystemClock, from_datetime, to_datetime
 from telic.domain.criteria import Criterion, CriterionKind
 from telic.domain.errors import (
+    AgentConversationLost,
     AgentExited,
     AgentFailure,
     AgentNotRunnable,
@@ -33,6 +34,7 @@ from telic.domain.errors import (
     LeaseLost,
     NotAllowed,
     OutcomeUnknown,
+    PriceUnknown,
     SchemaMismatch,
     StaleUpdate,
     StoreBusy,
@@ -73,6 +75,7 @@ if TYPE_CHECKING:
 __all__ = [
     "DEFAULT_SCOPE",
     "Actor",
+    "AgentConversationLost",
     "AgentExited",
     "AgentFailure",
     "AgentNotRunnable",
@@ -131,6 +134,7 @@ __all__ = [
     "ModelUsage",
     "NotAllowed",
     "OutcomeUnknown",
+    "PriceUnknown",
     "Reason",
     "Reservation",
     "Reserved",

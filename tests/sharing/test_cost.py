@@ -68,6 +68,7 @@ def files(tmp_path_factory: pytest.TempPathFactory) -> Iterator[list[apsw.Connec
     connections = [apsw.Connection(fill(str(folder / f"{count}.db"), count)) for count in (FEW, MANY)]
     for connection in connections:
         connection.create_scalar_function("telic_now", lambda *_: 1, 0)
+        connection.create_scalar_function("telic_wall_now", lambda *_: 1, 0)
         connection.create_scalar_function("telic_digest", str, 1, deterministic=True)
     yield connections
     for connection in connections:

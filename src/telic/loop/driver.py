@@ -143,7 +143,7 @@ class _Steps:
             goal, state = await self._look()
             # Only a moment that was written down is compared with the present.
             at = await self._drive.now() if state.next_at else Instant(0)
-            decision = decide(goal, state, self._drive.policy, at)
+            decision = decide(goal, state, self._drive.policy, at, makes_claims=self._turns.makes_claims)
             if decision.step is Step.STOP:
                 self._drive.tell(Happening.STOPPED, goal, state, goal.reason or goal.status)
                 return goal, 0

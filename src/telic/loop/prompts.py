@@ -10,16 +10,23 @@ from telic.prompt import (
     blocked_audit,
     continuation,
     feedback,
+    former_turn,
     place_after_prefix,
     render,
+    short_continuation,
+    short_feedback,
+    short_wind_down,
     wind_down,
 )
 
 
 def turn_prompt(goal: Goal, state: LoopState, step: Step, verification: Verification | None, *, secret: bytes) -> str:
     """The whole prompt of a turn, built from the goal's row; `verification` is the last at this revision."""
-    block = render(goal, secret=secret)
-    return place_after_prefix(claim_instructions(), f"{block}\n\n{_text(goal, state, step, verification)}")
+    parts = [render(goal, secret=secret), _text(goal, state, step, verification)]
+    if state.session is None and state.work:
+        # Whoever has no conversation to remember is told what it said last.
+        parts.append(former_turn(state.work))
+    return place_after_prefix(claim_instructions(), "\n\n".join(parts))
 
 
 def _text(goal: Goal, state: LoopState, step: Step, verification: Verification | None) -> str:
@@ -27,17 +34,33 @@ def _text(goal: Goal, state: LoopState, step: Step, verification: Verification |
         return wind_down(goal)
     if step is Step.AUDIT:
         return blocked_audit(goal, note=state.note)
-    told = None if verification is None or state.unverified_turns else feedback_of(goal, verification)
+    is_old = verification is None or state.unverified_turns or not state.turns
+    told = None if verification is None or is_old else feedback_of(goal, verification)
     return told or continuation(goal)
+
+
+def short_prompt(goal: Goal, step: Step, verification: Verification | None) -> str:
+    """What an agent is told at a turn of a conversation in which it knows its goal already."""
+    if step is Step.WIND_DOWN:
+        return short_wind_down(goal)
+    if verification is None or not verification.feedback:
+        return short_continuation(goal)
+    return short_feedback(goal, _failed(verification), suggestions=_suggestions(verification))
 
 
 def feedback_of(goal: Goal, verification: Verification) -> str | None:
     """What an agent is told of the verification; None where it has nothing to mend."""
-    told = verification.feedback
-    if not told:
+    if not verification.feedback:
         return None
-    failed = [
+    return feedback(goal, _failed(verification), suggestions=_suggestions(verification))
+
+
+def _failed(verification: Verification) -> list[FailedCriterion]:
+    return [
         FailedCriterion(each.index + 1, " ".join(filter(None, (each.detail, *each.reasons))), each.output_tail)
-        for each in told
+        for each in verification.feedback
     ]
-    return feedback(goal, failed, suggestions=[text for each in told for text in each.suggestions])
+
+
+def _suggestions(verification: Verification) -> list[str]:
+    return [text for each in verification.feedback for text in each.suggestions]

@@ -5,7 +5,7 @@ from enum import Enum
 from pathlib import Path
 from typing import Any, Protocol, TypeVar
 
-from telic.domain.errors import StoreError
+from telic.domain.errors import StoreCorrupt, StoreError
 from telic.domain.findings import Finding
 
 Value = int | str | None
@@ -30,6 +30,17 @@ class Mode(Enum):
 
 class Raced(StoreError):
     """Another transaction got in between. The driver runs the operation again; users never see this."""
+
+
+class ConstraintRefused(Raced):
+    """A unique index refused the change: another transaction was first, or the rows do not fit together."""
+
+
+def never_accepted() -> StoreCorrupt:
+    """The error of a call that a unique index refuses whenever it is made."""
+    return StoreCorrupt(
+        "an index refuses this change every time: the goal's rows do not fit together; run `telic doctor`"
+    )
 
 
 class LimitViolated(StoreError):

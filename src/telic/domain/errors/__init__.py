@@ -2,11 +2,12 @@
 
     GoalError
     ├── GoalNotFound · AmbiguousId · InvalidTransition · StaleUpdate · BudgetExceeded
+    ├── PriceUnknown
     ├── KeyConflict ── TurnConflict
     ├── GoalNotActive · LeaseHeld · LeaseLost · HoldLost · NotAllowed
     ├── InvalidInput ── InvalidText (EmptyText, TextTooLong) · InvalidNumber · InvalidCursor · InvalidCommand
     ├── AgentFailure ── AgentNotRunnable · AgentPromptTooLarge · AgentExited · AgentTimedOut
-    │                   · AgentSaidNothing · AgentOutputBroken · AgentTurnFailed
+    │                   · AgentSaidNothing · AgentOutputBroken · AgentTurnFailed · AgentConversationLost
     ├── WorkspaceMissing
     └── StoreError
         ├── StoreBusy · StoreUnavailable        (retryable)
@@ -17,6 +18,7 @@ Each docstring says what happened, whether anything was written, and whether a r
 """
 
 from telic.domain.errors.agents import (
+    AgentConversationLost,
     AgentExited,
     AgentFailure,
     AgentNotRunnable,
@@ -41,6 +43,7 @@ from telic.domain.errors.goals import (
     LeaseHeld,
     LeaseLost,
     NotAllowed,
+    PriceUnknown,
     StaleUpdate,
     TurnConflict,
 )
@@ -69,6 +72,7 @@ from telic.domain.errors.stores import (
 
 __all__ = [
     "PASSING",
+    "AgentConversationLost",
     "AgentExited",
     "AgentFailure",
     "AgentNotRunnable",
@@ -95,6 +99,7 @@ __all__ = [
     "LeaseLost",
     "NotAllowed",
     "OutcomeUnknown",
+    "PriceUnknown",
     "SchemaMismatch",
     "StaleUpdate",
     "StoreBusy",

@@ -7,14 +7,12 @@ from telic.domain.budget import BillingPolicy, Budget
 from telic.domain.criteria import typed_criteria
 from telic.domain.goal import GoalStatus
 from telic.domain.jsonable import goal_to_json
-from telic.domain.limits import DEFAULT_MAX_CHARS
 from telic.interfaces.cli import options
 from telic.interfaces.cli.details import look, show_details
 from telic.interfaces.cli.failures import EXIT_NOTHING_THERE
 from telic.interfaces.cli.render import show_goal, show_goals
 from telic.interfaces.cli.session import Session, command
 
-_max_chars = click.option("--max-chars", type=int, default=DEFAULT_MAX_CHARS, show_default=True, help="Longest text.")
 _checks = click.option("--check", "checks", multiple=True, help="A command that must exit with 0; no shell runs it.")
 _judges = click.option("--judge", "judges", multiple=True, help="A question that a judging model must answer with yes.")
 _approvals = click.option("--approve", "approvals", multiple=True, help="What a person must approve.")
@@ -26,7 +24,7 @@ _approvals = click.option("--approve", "approvals", multiple=True, help="What a 
 @_checks
 @_judges
 @_approvals
-@_max_chars
+@options.max_chars
 @click.option(
     "--billing",
     type=click.Choice([policy.value.replace("_", "-") for policy in BillingPolicy]),
@@ -122,7 +120,7 @@ def show(session: Session, goal_id: str | None) -> None:
 @_judges
 @_approvals
 @click.option("--no-criteria", is_flag=True, help="Take all criteria away.")
-@_max_chars
+@options.max_chars
 @options.revision
 @options.key
 @command()

@@ -9,6 +9,7 @@ from telic.domain.amounts import parse_limit
 from telic.domain.errors import InvalidInput, InvalidNumber
 from telic.domain.goal import Goal
 from telic.domain.lease import Lease
+from telic.domain.limits import DEFAULT_MAX_CHARS
 
 Option = Callable[[Any], Any]
 
@@ -17,6 +18,7 @@ _MICRO: Final = 1_000_000
 key = click.option("--key", help="Makes the call happen once, however often it is repeated.")
 revision = click.option("--revision", type=int, help="Refuse unless the goal is at this revision.")
 note = click.option("--note", help="A free remark, kept in the history.")
+max_chars = click.option("--max-chars", type=int, default=DEFAULT_MAX_CHARS, show_default=True, help="Longest text.")
 goal_id = click.argument("goal_id", metavar="[ID]", required=False)
 holder = click.option("--holder", required=True, metavar="NAME", help="The worker: a name of its own, as host/process.")
 lease_token = click.option("--lease-token", type=int, required=True, metavar="N", help="The token that claim gave.")

@@ -89,7 +89,7 @@ class ProgramsView(View):
 
     def tell(self, progress: Progress) -> None:
         """It is one object, named after what happened."""
-        turn = progress.turn_number + (progress.happening is Happening.TURN_BEGAN)
+        turn = progress.turn_number + (progress.happening in (Happening.TURN_BEGAN, Happening.NOTICE))
         self._write(progress.happening.value, progress.goal, turn=turn, detail=progress.detail)
 
     def say(self, sentence: str, goal: Goal | None = None) -> None:
@@ -133,6 +133,8 @@ def sentence(progress: Progress) -> str | None:
             return f"turn {number} ended ({detail}): {standing(goal)}"
         case Happening.TURN_FAILED:
             return f"turn {number} failed: {detail}"
+        case Happening.NOTICE:
+            return f"  {detail}"
         case Happening.CHECKING:
             return f"checking {len(goal.criteria)} criteri{'on' if len(goal.criteria) == 1 else 'a'}"
         case Happening.CHECKED:
@@ -151,7 +153,7 @@ def sentence(progress: Progress) -> str | None:
 
 def _doing(progress: Progress) -> str:
     match progress.happening:
-        case Happening.TURN_BEGAN:
+        case Happening.TURN_BEGAN | Happening.NOTICE:
             return f"turn {progress.turn_number + 1}"
         case Happening.CHECKING | Happening.CHECKED:
             return "checking"

@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from decimal import Decimal, InvalidOperation
 from typing import Any, Final, Protocol, cast
 
@@ -24,7 +24,8 @@ class Parsed:
 
     `finished` tells whether the format's end was seen; `failure` is what the agent itself calls a failure, `broken`
     what its format cannot mean. A `boundary` is a limit of the agent's own, reached in an orderly way: its exit code
-    is no failure.
+    is no failure. An estimate leaves some of the usage out. `notice` is what people should hear of while it lasts.
+    An agent that may never have heard of claims does not make them.
     """
 
     text: str = ""
@@ -39,6 +40,9 @@ class Parsed:
     boundary: bool = False
     failure: str | None = None
     broken: str | None = None
+    is_estimate: bool = False
+    notice: str | None = None
+    makes_claims: bool = True
 
 
 class OutputParser(Protocol):
@@ -48,8 +52,12 @@ class OutputParser(Protocol):
         """The line is read; the last one may be cut off anywhere."""
         ...
 
+    def so_far(self) -> Parsed:
+        """What is known while the turn runs: its usage at least, its model, its session, a notice. It costs little."""
+        ...
+
     def parsed(self, now: Instant) -> Parsed:
-        """What the lines so far say."""
+        """What the lines say, now that they have ended."""
         ...
 
 
@@ -126,6 +134,24 @@ def cost_of(fields: Fields, name: str) -> int | None:
         return check_counter(name, int((Decimal(str(value)) * _MICRO).to_integral_value()))
     except (InvalidOperation, ValueError, OverflowError):
         raise InvalidNumber(f"{name} is no amount") from None
+
+
+def within_total(usage: ModelUsage, total: object) -> ModelUsage:
+    """Return the usage, cut to the total that its source tells; what is no count, or 0, tells none.
+
+    Where the parts pass it, some source counts a part twice: thoughts beside an output that holds them already.
+    """
+    if type(total) is not int or not 0 < total < usage.input_tokens + usage.output_tokens:
+        return usage
+    asked = min(usage.input_tokens, total)
+    answered = total - asked
+    return replace(
+        usage,
+        input_tokens=asked,
+        output_tokens=answered,
+        cached_input_tokens=min(usage.cached_input_tokens, asked),
+        reasoning_tokens=min(usage.reasoning_tokens, answered),
+    )
 
 
 def sum_usage(usages: list[ModelUsage]) -> ModelUsage:

@@ -2,6 +2,7 @@
 
 import contextlib
 import random
+import re
 import time
 from collections.abc import Mapping
 from functools import partial
@@ -24,10 +25,10 @@ from telic.storage.drivers.postgres_errors import PreparedStatementLost, transla
 from telic.storage.drivers.postgres_hosts import Hosts, connect_blocking
 from telic.storage.drivers.postgres_place import keep_place
 from telic.storage.drivers.postgres_statements import Statement
-from telic.storage.migrate import pending
+from telic.storage.migrate import newest_version, pending
 from telic.storage.options import Durability, OpenOptions
 from telic.storage.statements import load_statements
-from telic.storage.transaction import Raced
+from telic.storage.transaction import ConstraintRefused, Raced, never_accepted
 
 OLDEST_POSTGRES: Final = 14
 GRACE_SECONDS: Final = 1.0
@@ -36,6 +37,8 @@ GRACE_SECONDS: Final = 1.0
 MIGRATION_LOCK: Final = 0x7E11C
 _MIGRATION_SECONDS: Final = 3600
 _LONGEST_PAUSE_SECONDS: Final = 0.05
+_MOST_REFUSALS: Final = 50
+"""Of so many attempts in a row, with pauses between them, a real race would have let one through."""
 
 
 class PostgresServer:
@@ -44,7 +47,7 @@ class PostgresServer:
     def __init__(self, url: str, options: OpenOptions, lock_seconds: float | None = None) -> None:
         self.options = options
         self._lock_seconds = options.timeout_seconds if lock_seconds is None else lock_seconds
-        self.statements = {name: Statement.of(text) for name, text in load_statements("postgres").items()}
+        self.statements = {name: Statement.of(_guarded(text)) for name, text in load_statements("postgres").items()}
         self.prepares = True
         self.is_closed = False
         self._base = _parse(url)
@@ -206,6 +209,8 @@ class PostgresServer:
             for migration in pending("postgres", _version(connection)):
                 connection.execute(migration.script.encode())
                 connection.execute("INSERT INTO schema_version VALUES (%s)", (migration.version,))
+                connection.execute(f"DROP VIEW IF EXISTS {_guard(migration.version - 1)}".encode())
+                connection.execute(f"CREATE VIEW {_guard(migration.version)} AS SELECT 1 AS current".encode())
 
     def meaning(self, error: psycopg.Error, *, is_lost: bool, may_have_written: bool, key: str | None) -> StoreError:
         """What the error means to the caller of an operation."""
@@ -230,17 +235,43 @@ class Replays:
     def __init__(self, timeout_seconds: float) -> None:
         self._deadline = time.monotonic() + timeout_seconds
         self._pause_seconds = 0.001
+        self._refusals = 0
 
     def pause_after(self, error: Raced) -> float:
         """Seconds to wait, of random length so that rivals part.
 
         Raises:
             StoreBusy: the deadline has passed.
+            StoreCorrupt: an index refused every attempt, of which there were many: there is no rival.
         """
+        self._refusals = self._refusals + 1 if isinstance(error, ConstraintRefused) else -_MOST_REFUSALS
+        if self._refusals >= _MOST_REFUSALS:
+            raise never_accepted() from error
         if time.monotonic() > self._deadline:
             raise StoreBusy(f"others were in the way for longer than the time-out: {error}") from error
         self._pause_seconds = min(self._pause_seconds * 2, _LONGEST_PAUSE_SECONDS)
         return random.uniform(0, self._pause_seconds)
+
+
+def _guard(version: int) -> str:
+    """Return the name of the view that only a database of this schema version has."""
+    return f"telic_schema_{version}"
+
+
+def _guarded(statement: str) -> str:
+    """Return the statement so that it fails once another release has migrated the database, if it writes.
+
+    Naming the view is enough: nothing of it is computed, and no round trip is added. It also takes the view's lock, so
+    a migration waits for the transactions that have written, and those that come later see what it did.
+    """
+    if not _WRITES.search(statement):
+        return statement
+    guard = f"WITH of_this_schema AS (SELECT current FROM {_guard(newest_version('postgres'))})"
+    return f"{guard}, {statement[len(_WITH) :]}" if statement.startswith(_WITH) else f"{guard} {statement}"
+
+
+_WITH: Final = "WITH "
+_WRITES: Final = re.compile(r"\b(INSERT|UPDATE|DELETE)\b")
 
 
 def _parse(url: str) -> Mapping[str, Any]:

@@ -216,8 +216,19 @@ async def finish_verification(
     A goal that lacks nothing but a person's answer waits for it, unless it came meanwhile. Raises as `record_turn`
     and `verdicts.verify`.
     """
+    await save(tx, replace(call, actor=Actor.SYSTEM, expected_revision=None), goal_id, state)
+    return await settle(tx, call, goal_id, verification, judged)
+
+
+async def settle(
+    tx: Transaction, call: Call, goal_id: str, verification: Verification, judged: Sequence[KeyedTurn]
+) -> Goal:
+    """The verdicts are in the history, and the judges' usage is billed.
+
+    A goal that lacks nothing but a person's answer waits for it, unless it came meanwhile. Raises as `record_turn`
+    and `verdicts.verify`.
+    """
     by_system = replace(call, actor=Actor.SYSTEM, expected_revision=None)
-    await save(tx, by_system, goal_id, state)
     # The verdicts before the bill: one that reaches the budget pauses the goal, which is another revision.
     goal = await verdicts.verify(tx, call, goal_id, verification)
     for line in judged:
