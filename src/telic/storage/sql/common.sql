@@ -485,7 +485,7 @@ SELECT {goal_columns}, lease_worker, lease_token, lease_expires_at - telic_now()
 SELECT {goal_columns} FROM goals WHERE wake_at <= (SELECT {wall_now})
 AND (CAST(:scope AS TEXT) IS NULL OR scope = CAST(:scope AS TEXT)) ORDER BY wake_at LIMIT :limit {skip_locked}
 
--- statement: clock.now
+-- statement: waits.now
 SELECT {wall_now}
 
 -- statement: waits.signalled
