@@ -8,9 +8,10 @@ from telic.domain.amounts import parse_budget
 from telic.domain.budget import BillingPolicy, Budget
 from telic.domain.criteria import typed_criteria
 from telic.domain.errors import GoalNotFound, InvalidInput
-from telic.domain.goal import GoalStatus
+from telic.domain.goal import Goal, GoalStatus
 from telic.domain.ids import looks_like_id
 from telic.domain.jsonable import goal_to_json
+from telic.integrations.hooks.hosts import is_hosts_scope
 from telic.interfaces.cli import options
 from telic.interfaces.cli.details import look, show_details
 from telic.interfaces.cli.failures import EXIT_NOTHING_THERE
@@ -64,8 +65,13 @@ def create(
         actor=session.actor,
         key=key,
     )
-    hint = f"telic record {goal.id} --tokens N accounts a turn; telic pause {goal.id} stops it"
-    session.show_changed(goal, hint, replaces=replaces)
+    session.show_changed(goal, f"{_who_accounts(goal)}; telic pause {goal.id} stops it", replaces=replaces)
+
+
+def _who_accounts(goal: Goal) -> str:
+    if is_hosts_scope(goal.scope):
+        return "the session's hooks tell the goal and account its turns (telic install sets them up)"
+    return f"telic record {goal.id} --tokens N accounts a turn"
 
 
 @click.command()
