@@ -161,7 +161,8 @@ def _unclaimed(goal: Goal, state: LoopState, policy: LoopPolicy, makes_claims: b
     """A check of what nobody claims: before the first turn, and after one of an agent that never claims."""
     if state.unchecked_verifications:
         return None
-    is_first = policy.verify_first and not state.turns and not state.verifications and has_commands_alone(goal)
+    is_new = not (state.turns or state.unverified_turns or state.verifications)
+    is_first = policy.verify_first and is_new and has_commands_alone(goal)
     is_silent = not makes_claims and _has_unverified_work(goal, state)
     return Decision(Step.VERIFY) if is_first or is_silent else None
 

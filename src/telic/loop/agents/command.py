@@ -72,6 +72,7 @@ class CommandAgent:
             None if records is None else records(environment, request.session),
             self.on_line,
             self.records_seconds,
+            prints_before_it_asks=self.output_format.prints_before_it_asks,
         )
         async with listening.following():
             result = await self._run(request, self._argv(request, begun), environment, listening.take_chunk)
