@@ -89,6 +89,7 @@ def hold_to_json(hold: Hold) -> dict[str, Any]:
         "key": hold.key,
         "reserved": hold.reserved.as_dict(),
         "placed_at": time_to_json(hold.placed_at),
+        "expires_at": time_to_json(hold.expires_at),
         "state": hold.state.value,
         "turn_key": hold.turn_key,
         "frees_on_expiry": hold.frees_on_expiry,
@@ -106,6 +107,7 @@ def lease_state_to_json(state: LeaseState) -> dict[str, Any]:
         "holder": state.holder,
         "token": state.token,
         "expires_in_microseconds": state.expires_in_microseconds,
+        "due_in_microseconds": state.due_in_microseconds,
     }
 
 

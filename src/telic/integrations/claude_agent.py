@@ -27,9 +27,10 @@ from claude_agent_sdk.types import (
 from telic.domain.budget import ModelUsage, UsageKind
 from telic.domain.errors import BudgetExceeded, GoalNotActive, InvalidInput
 from telic.domain.goal import DEFAULT_SCOPE, Goal
+from telic.integrations.calls import ModelCall
 from telic.integrations.claude_usage import difference, response_usage, sum_of_models
 from telic.integrations.outcome import CONTINUE, RunOutcome, outcome_of
-from telic.integrations.session import GoalSession, ModelCall
+from telic.integrations.session import GoalSession
 from telic.integrations.settings import SessionSettings
 from telic.integrations.tools import GoalTool, GoalTools
 from telic.loop.agents.cumulative import used_since

@@ -1,10 +1,14 @@
 """Taking one turn: hold budget, tell the agent, wait under the heartbeat, record; repeatable after a crash."""
 
 import asyncio
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Final
 
+from telic.domain.budget import ModelUsage
+from telic.domain.clock import Instant, SteadyClock
 from telic.domain.decision import Step
 from telic.domain.errors import (
     AgentFailure,
@@ -12,11 +16,14 @@ from telic.domain.errors import (
     BudgetExceeded,
     GoalError,
     GoalNotActive,
+    HoldLost,
+    LeaseLost,
     WorkspaceMissing,
 )
 from telic.domain.events import TurnResult
 from telic.domain.goal import Goal, GoalStatus, Reason
 from telic.domain.hold import Hold
+from telic.domain.lease import Lease
 from telic.domain.limits import MAX_TTL_SECONDS
 from telic.domain.loop_state import LoopState
 from telic.loop.accounts import (
@@ -30,6 +37,7 @@ from telic.loop.accounts import (
     uncertain,
     usage_of,
 )
+from telic.loop.agents.network import is_outage
 from telic.loop.agents.protocol import Agent, TurnReport, TurnRequest
 from telic.loop.drive import Drive
 from telic.loop.heartbeat import Stopped
@@ -91,7 +99,10 @@ class TurnTaker:
             report = await self._drive.heart.guard(turn.meter.watch(_report_of(self._agent, request)), goal)
         except BudgetReached as reached:
             seen.ended("cut_off", turn.meter.usage, turn.meter.model)
-            result, after = await self._record_cut_off(turn)
+            session = turn.meter.session
+            result, after = await self._finish(
+                turn, self._line_of_cut_off(turn), lambda _: after_cut_off(state, session)
+            )
             self._drive.tell(Happening.TURN_ENDED, result.goal, after, f"cut off: {reached}")
         except (Stopped, asyncio.CancelledError):
             seen.ended("cut_off", turn.meter.usage, turn.meter.model)
@@ -133,6 +144,7 @@ class TurnTaker:
             session=state.session,
             report_usage=turn.meter.report,
             report_notice=lambda notice: self._drive.tell(Happening.NOTICE, goal, state, notice),
+            clock=SteadyClock(await self._drive.now()),
         )
 
     async def _record(self, turn: _Turn, report: TurnReport) -> None:
@@ -142,51 +154,76 @@ class TurnTaker:
         except WorkspaceMissing as error:
             await self._without_workspace(turn, used, report.session, error)
             return
-        after = after_report(turn.state, turn.goal, turn.step, report, seen, self._drive.policy, self._drive.now())
-        result = await self._write(turn, used, after)
-        self._drive.tell(Happening.TURN_ENDED, result.goal, after, report.note or report.claim)
+
+        def after(at: Instant) -> LoopState:
+            return after_report(turn.state, turn.goal, turn.step, report, seen, self._drive.policy, at)
+
+        result, state = await self._write(turn, used, after)
+        self._drive.tell(Happening.TURN_ENDED, result.goal, state, report.note or report.claim)
 
     async def _without_workspace(self, turn: _Turn, used: Used, session: str | None, error: WorkspaceMissing) -> None:
         """The turn counts, and the goal waits for a person: nothing can be done or checked without its folder."""
         failed = AgentFailure(str(error), usage=used.usage, session=session)
-        after = after_failure(turn.state, failed, self._drive.policy, self._drive.now())
-        result = await self._write(turn, used, after)
+        after = partial(after_failure, turn.state, failed, self._drive.policy)
+        result, state = await self._write(turn, used, after)
         if result.goal.status is GoalStatus.ACTIVE:
-            await self._drive.pause(result.goal, after, Reason.FAILED, str(error))
+            await self._drive.pause(result.goal, state, Reason.FAILED, str(error))
 
     async def _record_failure(self, turn: _Turn, error: AgentFailure) -> None:
-        known = usage_of(error)
-        usage = turn.meter.usage if known is None else known
-        used = Used(usage, turn.meter.model, error.usage_is_estimate or (known is None and usage is not None))
-        after = after_failure(turn.state, error, self._drive.policy, self._drive.now())
-        result = await self._write(turn, used, after)
-        self._drive.tell(Happening.TURN_FAILED, result.goal, after, str(error))
+        known, heard = usage_of(error), turn.meter.usage
+        used = Used(heard if known is None else known, turn.meter.model, error.usage_is_estimate or known is None)
+        after = partial(after_failure, turn.state, error, self._drive.policy)
+        if error.is_outage and used.usage == ModelUsage():
+            await self._undo(turn, error, after)
+            return
+        result, state = await self._write(turn, used, after)
+        self._drive.tell(Happening.TURN_FAILED, result.goal, state, str(error))
 
-    async def _record_cut_off(self, turn: _Turn) -> tuple[TurnResult, LoopState]:
-        """What the turn told is recorded as an estimate; of one that told nothing, what was held for it."""
-        after, elapsed = after_cut_off(turn.state, turn.meter.session), turn.meter.elapsed_microseconds
+    async def _undo(self, turn: _Turn, error: AgentFailure, after: Callable[[Instant], LoopState]) -> None:
+        """The turn never took place, as its agent reached nobody: it uses nothing up, and is tried again later."""
+
+        async def undo(lease: Lease | None) -> LoopState:
+            state = after(await self._drive.store.now())
+            await self._drive.records.save(lease, state)
+            with suppress(HoldLost):
+                await self._drive.store.release(turn.goal.id, turn.hold.key, lease=lease)
+            return state
+
+        state = await self._drive.insistently(undo, turn.state)
+        self._drive.tell(Happening.TURN_FAILED, turn.goal, state, str(error))
+
+    def _line_of_cut_off(self, turn: _Turn) -> KeyedTurn:
+        """What the turn told, as an estimate; of one that told nothing, what was held for it."""
+        elapsed = turn.meter.elapsed_microseconds
         if turn.meter.usage is None:
-            line = held_line(turn.state, turn.hold, elapsed)
-        else:
-            line = turn_line(turn.state, Used(turn.meter.usage, turn.meter.model, True), turn.hold, elapsed)
-        return await self._finish(line, after), after
+            return held_line(turn.state, turn.hold, elapsed)
+        return turn_line(turn.state, Used(turn.meter.usage, turn.meter.model, True), turn.hold, elapsed)
 
     async def _record_interrupted(self, turn: _Turn) -> None:
         """What the cancelled turn used is recorded where the store can be reached; else its hold will tell of it."""
+        line, state = self._line_of_cut_off(turn), after_cut_off(turn.state, turn.meter.session)
         with suppress(GoalError, TimeoutError):
             async with asyncio.timeout(_LAST_WRITE_SECONDS):
-                await self._record_cut_off(turn)
+                await self._drive.records.finish_turn(self._drive.heart.lease, line, state)
 
-    async def _write(self, turn: _Turn, used: Used, after: LoopState) -> TurnResult:
+    async def _write(
+        self, turn: _Turn, used: Used, after: Callable[[Instant], LoopState]
+    ) -> tuple[TurnResult, LoopState]:
         line = turn_line(turn.state, used, turn.hold, turn.meter.elapsed_microseconds)
         if used.usage is None:
             line = replace(line, uncertain=uncertain(turn.goal, self._drive.settings.held_tokens))
-        return await self._finish(line, after)
+        return await self._finish(turn, line, after)
 
-    async def _finish(self, line: KeyedTurn, after: LoopState) -> TurnResult:
-        return await self._drive.patiently(
-            lambda: self._drive.records.finish_turn(self._drive.heart.lease, line, after)
-        )
+    async def _finish(
+        self, turn: _Turn, line: KeyedTurn, after: Callable[[Instant], LoopState]
+    ) -> tuple[TurnResult, LoopState]:
+        """What was recorded, and where the loop then stands. The turn is paid: it is kept until the store takes it."""
+
+        async def write(lease: Lease | None) -> tuple[TurnResult, LoopState]:
+            state = after(await self._drive.store.now())
+            return await self._drive.records.finish_turn(lease, line, state), state
+
+        return await self._drive.insistently(write, turn.state)
 
 
 async def _report_of(agent: Agent, request: TurnRequest) -> TurnReport:
@@ -194,9 +231,11 @@ async def _report_of(agent: Agent, request: TurnRequest) -> TurnReport:
     try:
         async with asyncio.timeout(request.timeout_seconds + _MARGIN_SECONDS):
             return await agent.turn(request)
-    except AgentFailure:
+    except (AgentFailure, LeaseLost):
         raise
     except TimeoutError as error:
         raise AgentTimedOut(f"the agent took longer than {request.timeout_seconds:g} seconds") from error
     except Exception as error:
-        raise AgentFailure(f"the agent raised {type(error).__name__}: {error}", session=request.session) from error
+        raise AgentFailure(
+            f"the agent raised {type(error).__name__}: {error}", session=request.session, is_outage=is_outage(error)
+        ) from error

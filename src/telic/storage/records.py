@@ -146,11 +146,12 @@ def hold_from_row(row: Row, asked: Reservation | None = None) -> Hold:
         StoreCorrupt: as `goal_from_row`.
     """
     try:
-        goal_id, key, *amounts, placed_at, turn_key, frees_on_expiry, state = row
+        goal_id, key, *amounts, placed_at, expires_at, turn_key, frees_on_expiry, state = row
         reserved = asked
         if reserved is None or tuple(amounts) != _AMOUNTS(reserved):
             reserved = Reservation(**dict(zip(RESERVED, amounts, strict=True)))
-        return Hold(goal_id, key, reserved, placed_at, _HOLD_STATES[state], turn_key, _FLAGS[frees_on_expiry])
+        is_freed = _FLAGS[frees_on_expiry]
+        return Hold(goal_id, key, reserved, placed_at, expires_at, _HOLD_STATES[state], turn_key, is_freed)
     except (KeyError, TypeError, ValueError, GoalError) as error:
         raise _malformed("hold", row, error) from error
 
@@ -163,8 +164,9 @@ def lease_from_row(row: Row) -> Lease:
 def lease_state_from_row(row: Row) -> LeaseState:
     """Who may drive the goal now."""
     holder, token, expires_in = row[_GOAL_WIDTH:]
-    is_held = expires_in > 0
-    return LeaseState(goal_from_row(row[:_GOAL_WIDTH]), holder if is_held else None, token, max(0, expires_in))
+    left = max(0, expires_in)
+    held, pause = (0, left) if holder is None else (left, 0)
+    return LeaseState(goal_from_row(row[:_GOAL_WIDTH]), holder if held else None, token, held, pause)
 
 
 def _malformed(kind: str, row: Row, error: Exception) -> StoreCorrupt:

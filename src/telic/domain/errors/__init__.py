@@ -2,6 +2,7 @@
 
     GoalError
     ├── GoalNotFound · AmbiguousId · InvalidTransition · StaleUpdate · BudgetExceeded
+    ├── PriceUnknown
     ├── KeyConflict ── TurnConflict
     ├── GoalNotActive · LeaseHeld · LeaseLost · HoldLost · NotAllowed
     ├── InvalidInput ── InvalidText (EmptyText, TextTooLong) · InvalidNumber · InvalidCursor · InvalidCommand
@@ -42,6 +43,7 @@ from telic.domain.errors.goals import (
     LeaseHeld,
     LeaseLost,
     NotAllowed,
+    PriceUnknown,
     StaleUpdate,
     TurnConflict,
 )
@@ -55,6 +57,7 @@ from telic.domain.errors.inputs import (
     TextTooLong,
 )
 from telic.domain.errors.stores import (
+    PASSING,
     OutcomeUnknown,
     SchemaMismatch,
     StoreBusy,
@@ -68,6 +71,7 @@ from telic.domain.errors.stores import (
 )
 
 __all__ = [
+    "PASSING",
     "AgentConversationLost",
     "AgentExited",
     "AgentFailure",
@@ -95,6 +99,7 @@ __all__ = [
     "LeaseLost",
     "NotAllowed",
     "OutcomeUnknown",
+    "PriceUnknown",
     "SchemaMismatch",
     "StaleUpdate",
     "StoreBusy",

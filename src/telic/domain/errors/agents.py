@@ -13,6 +13,7 @@ class AgentFailure(GoalError):
 
     `usage` is None where it is unknown, which is not 0; `usage_is_estimate` tells that some of it is missing.
     `session` continues the conversation where the agent named one. `output_tail` is the end of what the agent printed.
+    With `is_outage` the network, or the agent's provider, was away: a loop waits for it instead of counting a failure.
     """
 
     code = "agent_failure"
@@ -25,12 +26,14 @@ class AgentFailure(GoalError):
         usage: "ModelUsage | None" = None,
         session: str | None = None,
         usage_is_estimate: bool = False,
+        is_outage: bool = False,
     ) -> None:
         super().__init__(message)
         self.output_tail = output_tail
         self.usage = usage
         self.session = session
         self.usage_is_estimate = usage_is_estimate
+        self.is_outage = is_outage
 
 
 class AgentNotRunnable(AgentFailure):

@@ -70,7 +70,8 @@ def _details_to_json(details: Details) -> dict[str, Any]:
 
 def _driver(lease: LeaseState) -> str:
     if lease.holder is None:
-        return "nobody"
+        rest = lease.due_in_microseconds // 1_000_000
+        return f"nobody; its next step is due in {show_duration(rest)}" if rest else "nobody"
     return f"{lease.holder} for another {show_duration(lease.expires_in_microseconds // 1_000_000)}"
 
 
@@ -85,7 +86,12 @@ def show_hold(terminal: Terminal, hold: Hold) -> None:
         terminal.json(hold_to_json(hold))
         return
     terminal.line(f"{hold.state}: one turn, {show_amounts(hold.reserved.as_dict())}")
-    for name, value in (("goal", hold.goal_id), ("key", hold.key), ("placed", show_time(hold.placed_at))):
+    for name, value in (
+        ("goal", hold.goal_id),
+        ("key", hold.key),
+        ("placed", show_time(hold.placed_at)),
+        ("until", show_time(hold.expires_at)),
+    ):
         terminal.line(f"  {name:<10} {value}")
 
 
@@ -96,12 +102,13 @@ def show_holds(terminal: Terminal, holds: Sequence[Hold]) -> None:
             hold.state,
             *(show_amount(name, amount) for name, amount in hold.reserved.as_dict().items()),
             show_time(hold.placed_at),
+            show_time(hold.expires_at),
             hold.turn_key or "",
             hold.key,
         ]
         for hold in holds
     ]
-    terminal.table(["state", "tokens", "time", "cost", "placed", "turn", "key"], rows)
+    terminal.table(["state", "tokens", "time", "cost", "placed", "until", "turn", "key"], rows)
 
 
 def show_lease(terminal: Terminal, lease: Lease) -> None:

@@ -1,43 +1,84 @@
-"""What Anthropic's API says of usage, as Claude Code's stream, its results and its transcripts repeat it.
+"""One usage record of Anthropic's, as Claude Code passes it on: a response's own, and what stands beside it.
 
-Anthropic counts cached input beside the rest. A response's own counts leave out what else was asked on its behalf: the
-entries of `iterations` that are no `message`, such as an advisor's answer or a compaction. Of a response that is still
-under way, output is a mere beginning.
+Cached input is counted beside the rest. Where one request was answered in several steps, `iterations` lists each of
+them, and the record itself sums up the model's own output alone: an advisor's answer and a compaction are left out of
+it, and of the model's own input it has the first step's.
 """
 
 import re
+from dataclasses import dataclass
 from typing import Final
 
-from telic.domain.budget import MODEL_COUNTERS, ModelUsage
+from telic.domain.budget import MODEL_COUNTERS, ModelUsage, UsageKind
 from telic.loop.agents.cumulative import used_since
 from telic.loop.agents.parsing import Fields, cost_of, count_of, fields_of, list_of, sum_usage, text_of
 
+_OWN: Final = "message"
+_COMPACTION: Final = "compaction"
 _CONTEXT_SIZE: Final = re.compile(r"\[[0-9]+[km]\]$", re.IGNORECASE)
 _MESSAGES_KEPT: Final = 1_000
-_OWN_ITERATION: Final = "message"
 
 
-def model_name(name: str | None) -> str | None:
-    """The model's name without the size of its context, which is no other model: `claude-opus-4-8[1m]`."""
-    return None if name is None else _CONTEXT_SIZE.sub("", name) or None
+@dataclass(frozen=True, slots=True)
+class SideUsage:
+    """What a step consumed that is no part of the response's own usage; `model` is None where it is the same one."""
+
+    usage: ModelUsage
+    kind: UsageKind
+    model: str | None
 
 
-def api_usage(usage: Fields) -> ModelUsage | None:
-    """What one response of Anthropic's API consumed, with what was asked on its behalf; None where it does not say.
+@dataclass(frozen=True, slots=True)
+class ResponseUsage:
+    """What one response consumed, and what its other steps did."""
+
+    own: ModelUsage
+    beside: tuple[SideUsage, ...] = ()
+
+    @property
+    def whole(self) -> ModelUsage:
+        """All of it together."""
+        return sum_usage([self.own, *(side.usage for side in self.beside)])
+
+
+def response_usage(record: Fields) -> ResponseUsage | None:
+    """What the record tells, or None where it does not say.
 
     Raises:
         InvalidNumber: a count is none.
     """
-    own = _counts(usage)
-    if own is None:
+    told = api_usage(record)
+    if told is None:
         return None
-    others = [
-        _counts(each) for each in list_of(usage, "iterations") if text_of(each, "type") not in (None, _OWN_ITERATION)
-    ]
-    return sum_usage([own, *(each for each in others if each is not None)])
+    steps = [(step, usage) for step in list_of(record, "iterations") if (usage := api_usage(step)) is not None]
+    mine = [usage for step, usage in steps if text_of(step, "type") in (_OWN, None)]
+    beside = [_side(step, usage) for step, usage in steps if text_of(step, "type") not in (_OWN, None)]
+    if beside and _covers(told, sum_usage([usage for _, usage in steps])):
+        beside = []
+    return ResponseUsage(_larger(told, sum_usage(mine)), tuple(beside))
 
 
-def _counts(usage: Fields) -> ModelUsage | None:
+def _side(step: Fields, usage: ModelUsage) -> SideUsage:
+    """To write a summary is a tool's work; an advisor is another model that answers for itself."""
+    kind = UsageKind.TOOL if text_of(step, "type") == _COMPACTION else UsageKind.SUB_AGENT
+    return SideUsage(usage, kind, text_of(step, "model"))
+
+
+def _covers(told: ModelUsage, steps: ModelUsage) -> bool:
+    """Whether a release already counts all steps in the record itself."""
+    return told.input_tokens >= steps.input_tokens and told.output_tokens >= steps.output_tokens
+
+
+def _larger(one: ModelUsage, other: ModelUsage) -> ModelUsage:
+    return ModelUsage(**{name: max(getattr(one, name), getattr(other, name)) for name in MODEL_COUNTERS})
+
+
+def api_usage(usage: Fields) -> ModelUsage | None:
+    """What one response of Anthropic's API says of itself alone, or None where it does not say.
+
+    Raises:
+        InvalidNumber: a count is none.
+    """
     plain, output = count_of(usage, "input_tokens"), count_of(usage, "output_tokens")
     if plain is None or output is None:
         return None
@@ -49,6 +90,21 @@ def _counts(usage: Fields) -> ModelUsage | None:
         output_tokens=output,
         reasoning_tokens=min(thinking, output),
     )
+
+
+def model_name(name: str | None) -> str | None:
+    """The model's name without the size of its context, which is no other model: `claude-opus-4-8[1m]`."""
+    return None if name is None else _CONTEXT_SIZE.sub("", name) or None
+
+
+def whole_usage(record: Fields) -> ModelUsage | None:
+    """What one response consumed with its other steps, or None where the record does not say.
+
+    Raises:
+        InvalidNumber: a count is none.
+    """
+    told = response_usage(record)
+    return None if told is None else told.whole
 
 
 def usage_of_models(told: Fields) -> ModelUsage | None:
@@ -114,9 +170,4 @@ def share_of_turn(before: ModelUsage | None, total: ModelUsage, heard: ModelUsag
     known = share if _covers(share, heard) else total
     if _covers(known, heard):
         return known
-    most = {name: max(getattr(known, name), getattr(heard, name)) for name in MODEL_COUNTERS}
-    return ModelUsage(**most)
-
-
-def _covers(whole: ModelUsage, part: ModelUsage) -> bool:
-    return whole.input_tokens >= part.input_tokens and whole.output_tokens >= part.output_tokens
+    return _larger(known, heard)

@@ -13,7 +13,17 @@ from telic.domain.errors import InvalidNumber
 from telic.loop.agents.claims import read_claim
 from telic.loop.agents.cumulative import CumulativeSession, read_session, used_since
 from telic.loop.agents.limits import quota_of
-from telic.loop.agents.parsing import Fields, Parsed, TextTail, count_of, fields_of, list_of, read_values, text_of
+from telic.loop.agents.parsing import (
+    Fields,
+    Parsed,
+    TextTail,
+    count_of,
+    fields_of,
+    list_of,
+    read_values,
+    text_of,
+    within_total,
+)
 
 _TOOL_ITEMS: Final = frozenset({"command_execution", "file_change", "mcp_tool_call", "collab_tool_call", "web_search"})
 
@@ -123,4 +133,6 @@ def token_usage(usage: Fields) -> ModelUsage | None:
         output_tokens=output,
         reasoning_tokens=count_of(usage, "reasoning_output_tokens") or 0,
     )
-    return counted if any(getattr(counted, name) for name in MODEL_COUNTERS) else None
+    if not any(getattr(counted, name) for name in MODEL_COUNTERS):
+        return None
+    return within_total(counted, usage.get("total_tokens"))

@@ -7,7 +7,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Final, NoReturn
 
-from telic.domain.clock import Clock, SystemClock
+from telic.domain.budget import ModelUsage
+from telic.domain.clock import Clock, Instant
 from telic.domain.errors import (
     AgentConversationLost,
     AgentExited,
@@ -24,6 +25,7 @@ from telic.loop.agents.formats import PLAIN, OutputFormat
 from telic.loop.agents.last_words import last_words
 from telic.loop.agents.limits import quota_of
 from telic.loop.agents.listening import Listening
+from telic.loop.agents.network import ends_with_outage, tells_of_outage
 from telic.loop.agents.parsing import Parsed
 from telic.loop.agents.process import DEFAULT_GRACE_SECONDS, ProcessResult, run_process
 from telic.loop.agents.protocol import MAX_REPORT_TEXT_CHARS, MAX_SESSION_CHARS, TurnReport, TurnRequest, kept_tail
@@ -42,7 +44,8 @@ class CommandAgent:
     one, continues a conversation; `{session}` in it becomes the conversation's id, and `{new_session}` in `argv` an
     id for the one that begins. The command finds `TELIC_GOAL_ID`, `TELIC_TURN_NUMBER`, `TELIC_TURN_KEY` and
     `TELIC_SESSION` in its environment, besides this process's own and `environment`. `on_line` is given each line of
-    output as it comes. What a host records of usage in files of its own is looked at every `records_seconds`.
+    output as it comes. What a host records of usage in files of its own is looked at every `records_seconds`. What it
+    says of times is understood by `clock`, or by the request's where none is given.
 
     When the turn ends, however it ends, no process of the command's group is left: they have `grace_seconds` to
     stop when asked to, and are then killed.
@@ -55,7 +58,7 @@ class CommandAgent:
     on_line: Callable[[str], None] | None = None
     grace_seconds: float = DEFAULT_GRACE_SECONDS
     records_seconds: float = 1.0
-    clock: Clock = field(default_factory=SystemClock)
+    clock: Clock | None = None
 
     async def turn(self, request: TurnRequest) -> TurnReport:
         """The command has ended, and its output says what came of the turn.
@@ -76,8 +79,8 @@ class CommandAgent:
         )
         async with listening.following():
             result = await self._run(request, self._argv(request, begun), environment, listening.take_chunk)
-        parsed = _with_time(await listening.parsed(self.clock.now()), result)
-        parsed = self._with_errors(parsed, result)
+        now = (self.clock or request.clock).now()
+        parsed = self._with_errors(_with_time(await listening.parsed(now), result), result, now)
         if self.output_format.is_host or parsed.failure is not None:
             _check_conversation(result, parsed)
         if _is_silent(request, result, parsed, self.output_format):
@@ -85,11 +88,11 @@ class CommandAgent:
         _check(request, result, parsed, listening.dropped_lines)
         return _report(parsed, result)
 
-    def _with_errors(self, parsed: Parsed, result: ProcessResult) -> Parsed:
+    def _with_errors(self, parsed: Parsed, result: ProcessResult, now: Instant) -> Parsed:
         """The same with what a host said on its way out, where that is a limit and no result told of it."""
         if not self.output_format.is_host or parsed.finished or parsed.quota is not None or not result.exit_code:
             return parsed
-        return replace(parsed, quota=quota_of(parsed.failure or last_words(_tail(result)), self.clock.now()))
+        return replace(parsed, quota=quota_of(parsed.failure or last_words(_tail(result)), now))
 
     async def _run(
         self, request: TurnRequest, argv: list[str], environment: Mapping[str, str], on_chunk: Callable[[bytes], None]
@@ -198,13 +201,25 @@ def _ended(exit_code: int, output_tail: str) -> str:
 
 
 def _fail(kind: type[AgentFailure], message: str, result: ProcessResult, parsed: Parsed) -> NoReturn:
+    is_outage = _is_outage(kind, result, parsed)
+    usage = parsed.usage
+    if is_outage and usage is None and not (parsed.text or parsed.tool_effects or parsed.tool_output_tail):
+        # It never got an answer: there is nothing that it could have consumed.
+        usage = ModelUsage()
     raise kind(
         message,
         output_tail=_tail(result),
-        usage=parsed.usage,
+        usage=usage,
         session=parsed.session,
         usage_is_estimate=parsed.is_estimate,
+        is_outage=is_outage,
     )
+
+
+def _is_outage(kind: type[AgentFailure], result: ProcessResult, parsed: Parsed) -> bool:
+    if kind is AgentTurnFailed:
+        return tells_of_outage(parsed.failure or "")
+    return kind is AgentExited and ends_with_outage((result.errors_tail or result.output_tail).decode(errors="replace"))
 
 
 def _tail(result: ProcessResult) -> str:

@@ -102,13 +102,21 @@ SHAPES: Final[Mapping[str, Schema]] = {
             "key": _TEXT,
             "reserved": _counts(LIMITS),
             "placed_at": _TIME,
+            "expires_at": _TIME,
             "state": _words(list(HoldState)),
             "turn_key": _or_null(_TEXT),
             "frees_on_expiry": {"type": "boolean"},
         }
     ),
     "lease": open_object({"goal": shape("goal"), "holder": _TEXT, "token": _COUNT}),
-    "lease_state": open_object({"holder": _or_null(_TEXT), "token": _COUNT, "expires_in_microseconds": _INTEGER}),
+    "lease_state": open_object(
+        {
+            "holder": _or_null(_TEXT),
+            "token": _COUNT,
+            "expires_in_microseconds": _COUNT,
+            "due_in_microseconds": _COUNT,
+        }
+    ),
     "sum": open_object(
         {
             "lines": _COUNT,
