@@ -141,8 +141,7 @@ class _Steps:
         self._drive.tell(Happening.CLAIMED, goal, state, await self._drive.clock_error())
         while True:
             goal, state = await self._look()
-            # Only a moment that was written down is compared with the present.
-            at = await self._drive.now() if state.next_at else Instant(0)
+            at = await self._drive.now()
             decision = decide(goal, state, self._drive.policy, at, makes_claims=self._turns.makes_claims)
             if decision.step is Step.STOP:
                 self._drive.tell(Happening.STOPPED, goal, state, goal.reason or goal.status)

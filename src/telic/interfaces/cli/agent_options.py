@@ -48,10 +48,10 @@ _FORMATS: Final = {
 }
 _PROMPT: Final = "{prompt}"
 _MOST_HELD_TOKENS: Final = 50_000
+_WHO_TELLS: Final = "claude, codex, gemini, copilot, opencode and qwen do, and what prints --format json-lines"
 _HEARTBEAT_SECONDS: Final = 2.0
 _SHORTEST_LEASE_SECONDS: Final = 2.0
 _LONGEST_TIMEOUT_SECONDS: Final = 3_600.0
-_WHO_TELLS: Final = "claude, codex, gemini, copilot, opencode and qwen do, and what prints --format json-lines"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -94,14 +94,6 @@ class AgentOptions:
             words.append(_PROMPT)
         return CommandAgent(argv=tuple(words), output_format=_FORMATS[self.format or "plain"])
 
-    def require_sound(self) -> None:
-        """Raise InvalidNumber if a number is out of its range, before anything is made or opened."""
-        self.policy()
-        if not 0 < self.timeout <= _LONGEST_TIMEOUT_SECONDS:
-            raise InvalidNumber(f"--timeout must be above 0 and at most {_LONGEST_TIMEOUT_SECONDS:g} s")
-        if not _SHORTEST_LEASE_SECONDS <= self.lease <= MAX_TTL_SECONDS:
-            raise InvalidNumber(f"--lease must be from {_SHORTEST_LEASE_SECONDS:g} s to a day")
-
     def require_known_usage(self, agent: CommandAgent, budget: Budget) -> None:
         """Raise InvalidInput where a budget is to hold of which the agent does not tell what it uses."""
         told = agent.output_format
@@ -120,6 +112,14 @@ class AgentOptions:
         """What people are to know of usage before the first turn; nothing where it is known."""
         told = agent.output_format
         return "" if told.tells_usage else f"usage is unknown: {agent.argv[0]!a} does not tell it ({_WHO_TELLS})"
+
+    def require_sound(self) -> None:
+        """Raise InvalidNumber if a number is out of its range, before anything is made or opened."""
+        self.policy()
+        if not 0 < self.timeout <= _LONGEST_TIMEOUT_SECONDS:
+            raise InvalidNumber(f"--timeout must be above 0 and at most {_LONGEST_TIMEOUT_SECONDS:g} s")
+        if not _SHORTEST_LEASE_SECONDS <= self.lease <= MAX_TTL_SECONDS:
+            raise InvalidNumber(f"--lease must be from {_SHORTEST_LEASE_SECONDS:g} s to a day")
 
     def policy(self) -> LoopPolicy:
         """How patient the loop is."""
@@ -246,6 +246,11 @@ _OPTIONS: Final = (
         "--max-failures", type=int, default=3, show_default=True, help="Failed turns in a row until it fails."
     ),
     click.option(
+        "--allow-unknown-usage",
+        is_flag=True,
+        help="Take a budget of tokens or money although the agent does not tell what it uses.",
+    ),
+    click.option(
         "--lease",
         type=DURATION,
         default="30s",
@@ -262,11 +267,6 @@ _OPTIONS: Final = (
     ),
     click.option(
         "--timeout", type=DURATION, default="10s", show_default=True, help="How long one call of the store may take."
-    ),
-    click.option(
-        "--allow-unknown-usage",
-        is_flag=True,
-        help="Take a budget of tokens or money although the agent does not tell what it uses.",
     ),
     click.option("--holder", help="The name that leases are held under; a name in use takes its leases over."),
 )

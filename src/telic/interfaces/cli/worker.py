@@ -73,8 +73,8 @@ def worker(
         raise click.UsageError("give --workspace or --workspace-root, one of them")
     places = Workspaces(*(None if each is None else existing_folder(each) for each in (workspace, workspace_root)))
     where = places.one or places.root or Path()
-    agent_options.require_sound()
     notice = agent_options.usage_notice(agent_options.command_agent(where))
+    agent_options.require_sound()
     return _Work(session, agent_options, places, agent_options.judge(), notice).until_stopped(concurrency)
 
 

@@ -17,6 +17,8 @@ _CONTEXT_SIZE: Final = re.compile(r"\[[0-9]+[km]\]$", re.IGNORECASE)
 _MESSAGES_KEPT: Final = 1_000
 _OWN: Final = "message"
 _COMPACTION: Final = "compaction"
+_CONTEXT_SIZE: Final = re.compile(r"\[[0-9]+[km]\]$", re.IGNORECASE)
+_MESSAGES_KEPT: Final = 1_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +49,7 @@ def response_usage(record: Fields) -> ResponseUsage | None:
     Raises:
         InvalidNumber: a count is none.
     """
-    told = _counts(record)
+    told = api_usage(record)
     if told is None:
         return None
     steps = [(step, usage) for step in list_of(record, "iterations") if (usage := _counts(step)) is not None]
@@ -84,11 +86,6 @@ def api_usage(record: Fields) -> ModelUsage | None:
     Raises:
         InvalidNumber: a count is none.
     """
-    told = response_usage(record)
-    return None if told is None else told.whole
-
-
-def _counts(usage: Fields) -> ModelUsage | None:
     plain, output = count_of(usage, "input_tokens"), count_of(usage, "output_tokens")
     if plain is None or output is None:
         return None
@@ -100,6 +97,21 @@ def _counts(usage: Fields) -> ModelUsage | None:
         output_tokens=output,
         reasoning_tokens=min(thinking, output),
     )
+
+
+def model_name(name: str | None) -> str | None:
+    """The model's name without the size of its context, which is no other model: `claude-opus-4-8[1m]`."""
+    return None if name is None else _CONTEXT_SIZE.sub("", name) or None
+
+
+def whole_usage(record: Fields) -> ModelUsage | None:
+    """What one response consumed with its other steps, or None where the record does not say.
+
+    Raises:
+        InvalidNumber: a count is none.
+    """
+    told = response_usage(record)
+    return None if told is None else told.whole
 
 
 def usage_of_models(told: Fields) -> ModelUsage | None:
