@@ -115,7 +115,8 @@ def decide(goal: Goal, state: LoopState, policy: LoopPolicy, at: int, *, makes_c
     """The next step, at this moment of the database's clock.
 
     Whoever stopped the goal wins over everything; what is claimed is checked before all else. What an agent that makes
-    no claims has done is checked before it takes another turn. No sleep is longer than the policy's longest pause.
+    no claims has done is checked before it takes another turn. No sleep is longer than the policy's longest pause, or
+    what a provider asked for.
     """
     if goal.status is not GoalStatus.ACTIVE:
         return _when_not_active(goal, state, policy, at)

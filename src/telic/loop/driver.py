@@ -141,7 +141,8 @@ class _Steps:
         self._drive.tell(Happening.CLAIMED, goal, state, await self._drive.clock_error())
         while True:
             goal, state = await self._look()
-            at = await self._drive.now()
+            # Only a moment that was written down is compared with the present.
+            at = await self._drive.now() if state.next_at else Instant(0)
             decision = decide(goal, state, self._drive.policy, at, makes_claims=self._turns.makes_claims)
             if decision.step is Step.STOP:
                 self._drive.tell(Happening.STOPPED, goal, state, goal.reason or goal.status)

@@ -8,7 +8,7 @@ from functools import partial
 from typing import Final
 
 from telic.domain.budget import ModelUsage
-from telic.domain.clock import Instant, SteadyClock
+from telic.domain.clock import Clock, Instant, SteadyClock
 from telic.domain.decision import Step
 from telic.domain.errors import (
     AgentFailure,
@@ -145,7 +145,7 @@ class TurnTaker:
             session=state.session,
             report_usage=turn.meter.report,
             report_notice=lambda notice: self._drive.tell(Happening.NOTICE, goal, state, notice),
-            clock=SteadyClock(await self._drive.now()),
+            clock=turn.clock,
         )
 
     async def _record(self, turn: _Turn, report: TurnReport) -> None:
@@ -184,7 +184,7 @@ class TurnTaker:
         """The turn never took place, as its agent reached nobody: it uses nothing up, and is tried again later."""
 
         async def undo(lease: Lease | None) -> LoopState:
-            state = after(await self._drive.store.now())
+            state = after(turn.clock.now())
             await self._drive.records.save(lease, state)
             with suppress(HoldLost):
                 await self._drive.store.release(turn.goal.id, turn.hold.key, lease=lease)
