@@ -1,7 +1,7 @@
 """A model as judge, of any provider that Pydantic AI knows; needs the extra `judge`, which only this file imports."""
 
 import time
-from decimal import ROUND_CEILING
+from dataclasses import replace
 from typing import Final
 
 from telic.domain.budget import ModelUsage
@@ -12,6 +12,7 @@ from telic.domain.verdict import AttemptResult
 from telic.loop.verification.evidence import JUDGE_INSTRUCTIONS, Evidence
 from telic.loop.verification.judge import Reply
 from telic.loop.verification.judge_answer import BadAnswer, answer_schema, read_answer, read_object
+from telic.pricing import cost_microunits
 
 with needs_extra("judge", "a model as judge"):
     from pydantic_ai.direct import model_request
@@ -109,7 +110,7 @@ def _result(error: Exception) -> AttemptResult:
 
 
 def _reply(response: ModelResponse, elapsed_microseconds: int) -> Reply:
-    model, usage = response.model_name, usage_of(response, elapsed_microseconds)
+    model, usage = response.model_name, _usage_of(response, elapsed_microseconds)
     try:
         return Reply.of(read_answer(read_object(_answer_text(response))), model=model, usage=usage)
     except BadAnswer as failure:
@@ -127,7 +128,7 @@ def _answer_text(response: ModelResponse) -> str:
     return text
 
 
-def usage_of(response: ModelResponse, elapsed_microseconds: int) -> ModelUsage | None:
+def _usage_of(response: ModelResponse, elapsed_microseconds: int) -> ModelUsage | None:
     """What the response consumed; None where the provider did not say, which is not 0."""
     used = response.usage
     if used.unmeasured_requests or not used.has_values():
@@ -138,17 +139,9 @@ def usage_of(response: ModelResponse, elapsed_microseconds: int) -> ModelUsage |
         "output_tokens": max(used.output_tokens, used.output_reasoning_tokens),
         "reasoning_tokens": used.output_reasoning_tokens,
         "active_microseconds": elapsed_microseconds,
-        "cost_microunits": _cost_microunits(response),
     }
-    return ModelUsage(**{name: min(max(count, 0), MAX_COUNTER) for name, count in counted.items()})
-
-
-def _cost_microunits(response: ModelResponse) -> int:
-    """What the response cost in millionths of a US dollar, rounded up; 0 where no price is known."""
-    if not response.model_name:
-        return 0
-    try:
-        price = response.cost().total_price
-    except LookupError:
-        return 0
-    return int((price * 1_000_000).to_integral_value(ROUND_CEILING))
+    usage = ModelUsage(**{name: min(max(count, 0), MAX_COUNTER) for name, count in counted.items()})
+    cost = cost_microunits(
+        response.model_name, usage, response.provider_name, cache_write_tokens=used.cache_write_tokens
+    )
+    return replace(usage, cost_microunits=cost or 0)
