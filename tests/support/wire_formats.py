@@ -24,7 +24,8 @@ class Spent:
 class Reply:
     """One reply: a text, calls of tools (name and arguments, an object or the raw text), or a failure.
 
-    `before` is called when the request has come, and before it is answered.
+    `before` is called when the request has come, and before it is answered. With `breaks_after` the connection breaks
+    after so many events of a stream, or in the middle of a plain body.
     """
 
     text: str | None = None
@@ -34,6 +35,7 @@ class Reply:
     hangs: bool = False
     id: str | None = None
     before: Callable[[], object] | None = None
+    breaks_after: int | None = None
 
     def numbered(self) -> tuple[str, list[tuple[str, str, Any]]]:
         """The reply's id, and its calls with theirs."""

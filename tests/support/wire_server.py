@@ -3,7 +3,7 @@
 import json
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -28,9 +28,13 @@ class Asked:
 
 @dataclass
 class WireServer:
-    """What the server was asked, and what it answers next; after the last reply every request fails."""
+    """What the server was asked, and what it answers next; after the last reply every request fails.
+
+    Where requests come in no certain order, `replies` gives each its reply; it comes before the script.
+    """
 
     script: list[Reply] = field(default_factory=list)
+    replies: Callable[[Asked], Reply | None] = lambda _asked: None
     asked: list[Asked] = field(default_factory=list)
     port: int = 0
     closing: threading.Event = field(default_factory=threading.Event)
@@ -43,7 +47,7 @@ class WireServer:
     def take(self, asked: Asked) -> Reply:
         with self._lock:
             self.asked.append(asked)
-            return self.script.pop(0) if self.script else Reply(status=418)
+            return self.replies(asked) or (self.script.pop(0) if self.script else Reply(status=418))
 
     def wait_for(self, count: int, seconds: float = 120.0) -> None:
         """So many requests have come."""
@@ -83,12 +87,24 @@ def running_wire_server() -> Iterator[WireServer]:
                 state.closing.wait(60)
                 self.close_connection = True
                 return
-            if reply.status != 200:
+            if reply.breaks_after is not None:
+                self._break(form.stream(reply), reply.breaks_after)
+            elif reply.status != 200:
                 self._send(reply.status, form.error(reply.status), "application/json")
             elif form.is_streamed(self.path, body):
                 self._send(200, form.stream(reply), "text/event-stream")
             else:
                 self._send(200, json.dumps(form.body(reply)).encode(), "application/json")
+
+        def _break(self, stream: bytes, events: int) -> None:
+            """The connection ends before what was announced has come."""
+            self.send_response(200)
+            self.send_header("Content-Type", "text/event-stream")
+            self.send_header("Content-Length", str(len(stream)))
+            self.end_headers()
+            self.wfile.write(b"".join(each + b"\n\n" for each in stream.split(b"\n\n")[:events]))
+            self.wfile.flush()
+            self.close_connection = True
 
         def _send(self, status: int, body: bytes, kind: str) -> None:
             self.send_response(status)

@@ -1,11 +1,13 @@
 """What Claude Code says of usage: each response's in Anthropic's words, and a session's by model in its own."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 from telic.domain.budget import ModelUsage
+from telic.domain.errors import InvalidNumber
 from telic.integrations.usage import model_usage
-from telic.loop.agents.parsing import sum_usage
+from telic.loop.agents.parsing import cost_of, sum_usage
 
 
 def response_usage(told: dict[str, Any]) -> ModelUsage | None:
@@ -21,8 +23,16 @@ def response_usage(told: dict[str, Any]) -> ModelUsage | None:
     )
 
 
-def sum_of_models(told: Mapping[str, Any]) -> ModelUsage | None:
-    """All models' together, where each is counted."""
+def money(dollars: object) -> int:
+    """The amount in millionths; 0 where there is none that could be read."""
+    try:
+        return cost_of({"cost": dollars}, "cost") or 0
+    except InvalidNumber:
+        return 0
+
+
+def sum_of_models(told: Mapping[str, Any], *, cost_microunits: int = 0) -> ModelUsage:
+    """All models' together, where each is counted, at this cost."""
     found = [
         response_usage(
             {
@@ -35,14 +45,19 @@ def sum_of_models(told: Mapping[str, Any]) -> ModelUsage | None:
         )
         for each in told.values()
     ]
-    return sum_usage([each for each in found if each is not None])
+    return replace(sum_usage([each for each in found if each is not None]), cost_microunits=cost_microunits)
 
 
 def difference(total: ModelUsage, part: ModelUsage) -> ModelUsage | None:
-    """What of the total is beyond the part; None where nothing is."""
+    """What of the total is beyond the part; None where nothing is. Without input no model was called."""
+    asked = max(total.input_tokens - part.input_tokens, 0)
+    cost = max(total.cost_microunits - part.cost_microunits, 0)
+    if not asked:
+        return None
     return model_usage(
-        input_tokens=max(total.input_tokens - part.input_tokens, 0),
+        input_tokens=asked,
         cached_input_tokens=max(total.cached_input_tokens - part.cached_input_tokens, 0),
         output_tokens=max(total.output_tokens - part.output_tokens, 0),
         reasoning_tokens=max(total.reasoning_tokens - part.reasoning_tokens, 0),
+        cost_microunits=cost,
     )

@@ -1,0 +1,291 @@
+"""One run of Claude Code, followed: which calls go on, what each response used, and whether all of it has ended."""
+
+import asyncio
+import re
+from contextlib import suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Final, Protocol, cast
+
+from claude_agent_sdk import (
+    TERMINAL_TASK_STATUSES,
+    AssistantMessage,
+    HookMatcher,
+    Message,
+    ResultMessage,
+    StreamEvent,
+    SystemMessage,
+    TaskNotificationMessage,
+    TaskStartedMessage,
+    TaskUpdatedMessage,
+)
+from claude_agent_sdk.types import HookContext, HookEvent, HookInput, HookJSONOutput
+
+from telic.domain.budget import ModelUsage, UsageKind
+from telic.domain.errors import BudgetExceeded, GoalNotActive
+from telic.domain.goal import Goal
+from telic.integrations.claude_files import SessionFiles
+from telic.integrations.claude_usage import difference, money, response_usage, sum_of_models
+from telic.integrations.session import GoalSession, ModelCall
+from telic.loop.agents.cumulative import used_since
+from telic.loop.agents.parsing import sum_usage
+
+_HOOK_SECONDS: Final = 120.0
+_STREAM_SECONDS: Final = 60.0
+_STOP: Final[HookJSONOutput] = {"continue_": False, "stopReason": "The goal has stopped or was changed."}
+_AGENTS: Final = frozenset({"local_agent", "local_workflow"})
+"""Tasks that call models. Others, such as a shell in the background, may never end."""
+
+_NEVER_SENT: Final = re.compile(r"\b(ECONNREFUSED|ENOTFOUND|EAI_AGAIN|EHOSTUNREACH|ENETUNREACH)\b")
+_LOST: Final = ConnectionError("the connection broke before the response was whole")
+
+
+class Commands(Protocol):
+    """What the command is told while it runs."""
+
+    async def stop_task(self, task_id: str) -> None:
+        """The task is stopped."""
+        ...
+
+
+@dataclass(slots=True)
+class FollowedRun:
+    """A run of the command: what its messages and hooks tell, billed as it comes."""
+
+    session: GoalSession
+    goal: Goal | None
+    call: ModelCall | None
+    used_before: ModelUsage | None
+    forked_from: str | None = None
+    commands: Commands | None = None
+    result: ResultMessage | None = None
+    tasks: dict[str, bool] = field(default_factory=dict[str, bool])
+    may_go_on: bool = True
+    _state: str | None = None
+    _files: SessionFiles | None = None
+    _begun: dict[str, Any] | None = None
+    _usage: dict[str, Any] = field(default_factory=dict[str, Any])
+    _stop_reason: str | None = None
+    _is_cut: bool = False
+    _is_settled: asyncio.Event = field(default_factory=asyncio.Event)
+    _whole: dict[str, AssistantMessage] = field(default_factory=dict[str, AssistantMessage])
+    _agents: dict[str, ModelCall | None] = field(default_factory=dict[str, ModelCall | None])
+    _known: list[ModelUsage] = field(default_factory=list[ModelUsage])
+    _lost_attempts: int = 0
+    _reading: asyncio.Lock = field(default_factory=asyncio.Lock)
+
+    def hooks(self) -> dict[HookEvent, HookMatcher]:
+        """Return what looks at the goal before each call of a model, and at sub-agents as they begin and end."""
+
+        def matcher(hook: Any, tools: str | None = None) -> HookMatcher:
+            return HookMatcher(matcher=tools, hooks=[hook], timeout=_HOOK_SECONDS, on_failure="block")
+
+        return {
+            "UserPromptSubmit": matcher(self._turn_begins),
+            "PreToolUse": matcher(self._agent_is_wanted, "Agent|Task"),
+            "PostToolUse": matcher(self._tool_was_used),
+            "PostToolUseFailure": matcher(self._tool_was_used),
+            "SubagentStart": matcher(self._agent_begins),
+            "SubagentStop": matcher(self._agent_stops),
+        }
+
+    @property
+    def is_over(self) -> bool:
+        """Whether the last result has come, and no sub-agent is left that would begin another turn."""
+        if self.result is None:
+            return False
+        return not any(self.tasks.values()) if self._state is None else self._state == "idle"
+
+    async def heard(self, message: Message) -> None:
+        """What the message tells is kept; a response that has ended is billed."""
+        match message:
+            case StreamEvent(parent_tool_use_id=None):
+                await self._event(message.event)
+            case AssistantMessage(parent_tool_use_id=None, error=None, message_id=str(name)):
+                self._whole[name] = message
+            case ResultMessage():
+                await self._turn_ended(message)
+            case TaskStartedMessage():
+                self.tasks[message.task_id] = message.task_type in _AGENTS
+            case TaskNotificationMessage() | TaskUpdatedMessage():
+                if message.status in TERMINAL_TASK_STATUSES:
+                    self.tasks.pop(message.task_id, None)
+                    await self._bill_agents()
+            case SystemMessage(subtype="session_state_changed"):
+                self._state = str(message.data.get("state"))
+            case SystemMessage(subtype="api_retry"):
+                await self._end_response()
+                self._lost_attempts += message.data.get("error_status") is None and not self._is_cut
+                self._is_cut = False
+            case _:
+                return
+
+    async def _event(self, event: dict[str, Any]) -> None:
+        match event.get("type"):
+            case "message_start":
+                await self._end_response()
+                begun: dict[str, Any] = event.get("message") or {}
+                self._begun, self._usage, self._stop_reason = begun, dict(begun.get("usage") or {}), None
+                self._is_cut = False
+                self._is_settled.clear()
+            case "message_delta":
+                self._stop_reason = (event.get("delta") or {}).get("stop_reason") or self._stop_reason
+                self._usage |= {name: count for name, count in (event.get("usage") or {}).items() if count is not None}
+            case "message_stop":
+                await self._end_response()
+            case _:
+                return
+
+    async def _end_response(self) -> None:
+        """Bill the response. One that broke off has no reason why it stopped, and cost nobody knows what."""
+        begun, self._begun = self._begun, None
+        if begun is None:
+            return
+        is_whole = self._stop_reason is not None
+        usage = response_usage(self._usage)
+        await self._bill(usage if is_whole else None, begun.get("model"), begun.get("id"))
+        self._is_cut = not is_whole
+        if not is_whole:
+            # The command counts what it heard of such a response, and so must what it is compared with.
+            self._known += [] if usage is None else [usage]
+        if self._stop_reason == "tool_use" or not is_whole:
+            await self._expect()
+        self._is_settled.set()
+
+    async def _bill(self, usage: ModelUsage | None, model: object, response_id: object) -> None:
+        call, self.call = self.call or self.session.unannounced(), None
+        self._whole.pop(str(response_id), None)
+        self._known += [] if usage is None else [usage]
+        await self.session.answered(call, usage, model=model, response_id=response_id)
+
+    async def _expect(self) -> bool:
+        """Return whether the model may be called again; then budget is held for it."""
+        if self.call is not None:
+            return True
+        self.call = await self._begun_call()
+        return self.call is not None
+
+    async def _begun_call(self) -> ModelCall | None:
+        if not self.may_go_on:
+            return None
+        try:
+            return await self.session.begin(is_shown=False)
+        except (GoalNotActive, BudgetExceeded):
+            self.may_go_on = False
+            return None
+
+    async def _turn_ended(self, result: ResultMessage) -> None:
+        self.result = result
+        await self._end_response()
+        for name, message in list(self._whole.items()):
+            await self._bill(response_usage(message.usage or {}), message.model, name)
+        is_lost = result.subtype == "success" and result.is_error and result.api_error_status is None
+        was_sent = _NEVER_SENT.search(result.result or "") is None
+        for _ in range(self._lost_attempts if was_sent else 0):
+            await self.session.unanswered(self.session.unannounced(), _LOST)
+        self._lost_attempts = 0
+        call, self.call = self.call, None
+        if call is not None:
+            await (self.session.unanswered(call, _LOST) if is_lost and was_sent else self.session.never_made(call))
+
+    async def _is_shown(self) -> bool:
+        """Return whether the model may be called for the goal that its prompt shows."""
+        store, scope, shown = self.session.store, self.session.scope, self.goal
+        goal = await self.session.patiently(lambda: store.active(scope))
+        if goal is None or shown is None:
+            return self.may_go_on and goal is shown
+        return self.may_go_on and (goal.id, goal.revision) == (shown.id, shown.revision)
+
+    async def _turn_begins(self, given: HookInput, _use: str | None, _context: HookContext) -> HookJSONOutput:
+        """Before a prompt's first call: the run's own, or a notification that a sub-agent has ended."""
+        if self._files is None:
+            self._files = await asyncio.to_thread(SessionFiles, Path(given["transcript_path"]), self.forked_from)
+            self.used_before = self._files.used_before if self.used_before is None else self.used_before
+            return {}
+        return {} if await self._is_shown() and await self._expect() else _STOP
+
+    async def _agent_is_wanted(self, _given: HookInput, _use: str | None, _context: HookContext) -> HookJSONOutput:
+        if await self._is_shown():
+            return {}
+        reason = "The goal has stopped or was changed."
+        return {
+            "hookSpecificOutput": {
+                "hookEventName": "PreToolUse",
+                "permissionDecision": "deny",
+                "permissionDecisionReason": reason,
+            }
+        }
+
+    async def _agent_begins(self, given: HookInput, _use: str | None, _context: HookContext) -> HookJSONOutput:
+        agent = str(cast("dict[str, Any]", given)["agent_id"])
+        call = await self._begun_call()
+        if call is None and self.commands is not None:
+            with suppress(Exception):
+                await self.commands.stop_task(agent)
+        self._agents[agent] = call
+        return {}
+
+    async def _agent_stops(self, _given: HookInput, _use: str | None, _context: HookContext) -> HookJSONOutput:
+        await self._bill_agents()
+        return {}
+
+    async def _tool_was_used(self, given: HookInput, _use: str | None, _context: HookContext) -> HookJSONOutput:
+        """After each tool, of the conversation or of a sub-agent: its model is about to be called again."""
+        agent = cast("dict[str, Any]", given).get("agent_id")
+        if agent is None:
+            await self._settled()
+        else:
+            await self._bill_agents()
+        if not await self._is_shown():
+            return _STOP
+        if agent is not None and self._agents.get(agent) is None:
+            self._agents[agent] = await self._begun_call()
+        return {} if self.may_go_on else _STOP
+
+    async def _settled(self) -> None:
+        """Wait until the response that used the tool is billed: its end may be told after its tool was used."""
+        if self._begun is not None:
+            with suppress(TimeoutError):
+                await asyncio.wait_for(self._is_settled.wait(), _STREAM_SECONDS)
+
+    async def _bill_agents(self) -> None:
+        """Bill what the sub-agents' files tell of responses that have ended."""
+        if self._files is None:
+            return
+        async with self._reading:
+            for agent, response in await asyncio.to_thread(self._files.new_responses):
+                call = self._agents.get(agent) or self.session.unannounced()
+                self._agents[agent] = None
+                used = cast("ModelUsage", response.usage)
+                self._known.append(used)
+                await self.session.answered(
+                    call, used, model=response.model, response_id=response.key, kind=UsageKind.SUB_AGENT
+                )
+
+    async def ended(self, error: BaseException | None = None) -> None:
+        """The command has ended, by itself or by this error: everything that was asked of a model is accounted for."""
+        await self._end_response()
+        await self._bill_agents()
+        await self._bill_the_rest()
+        open_calls = [call for call in (self.call, *self._agents.values()) if call is not None]
+        self.call, self._agents = None, {}
+        for call in open_calls:
+            await (self.session.never_made(call) if error is None else self.session.unanswered(call, error))
+
+    async def _bill_the_rest(self) -> None:
+        """Bill what the result's sum has beyond the responses that were told: summaries, titles, and the like."""
+        if self.result is None or self.result.model_usage is None:
+            return
+        models = self.result.model_usage
+        total = sum_of_models(models, cost_microunits=money(self.result.total_cost_usd))
+        if self.used_before is None:
+            return
+        rest = difference(used_since(self.used_before, total), sum_usage(self._known))
+        if rest is not None:
+            await self.session.answered(
+                self.session.unannounced(),
+                rest,
+                model=next(iter(models)) if len(models) == 1 else None,
+                response_id="rest",
+                kind=UsageKind.SUB_AGENT,
+            )
