@@ -1,9 +1,10 @@
-# Everything runs in .venv, which the first target that needs it builds from hash-pinned locks.
+# Targets build what they need from hash-pinned locks: .demo-venv for the demo, .venv for the rest.
 PYTHON ?= python3
+PIP := -m pip install --quiet --disable-pip-version-check
 BIN := .venv/bin
 INSTALLED := .venv/installed
 
-.PHONY: help setup demo test test-long check format lint types layers faults bench docs picture lock clean
+.PHONY: help setup demo test test-all test-long system-packages check format lint types layers faults bench docs picture lock clean
 .DEFAULT_GOAL := help
 
 help: ## list the targets
@@ -13,16 +14,28 @@ setup: $(INSTALLED) ## make .venv with everything that the other targets need
 
 $(INSTALLED): requirements/dev.txt pyproject.toml
 	$(PYTHON) -m venv .venv
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/dev.txt
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
+	$(BIN)/python $(PIP) --require-hashes -r requirements/dev.txt
+	$(BIN)/python $(PIP) --no-deps --no-build-isolation --editable .
 	@touch $@
 
-demo: $(INSTALLED) ## an agent mends a small repository, is killed in the middle, and goes on
-	$(BIN)/python examples/demo.py
+.demo-venv/installed: requirements/demo.txt pyproject.toml
+	$(PYTHON) -m venv .demo-venv
+	.demo-venv/bin/python $(PIP) --require-hashes -r requirements/demo.txt
+	.demo-venv/bin/python $(PIP) --no-deps --no-build-isolation --editable .
+	@touch $@
+
+demo: .demo-venv/installed ## an agent mends a small repository, is killed in the middle, and goes on
+	.demo-venv/bin/python examples/demo.py
 
 # Tests start programs by the thousand: let them keep their compiled modules, whatever the machine's default is.
-test: $(INSTALLED) ## run every test, PostgreSQL included
+test: $(INSTALLED) ## run every test, PostgreSQL included; list what this machine cannot run
 	PYTHONDONTWRITEBYTECODE= $(BIN)/python -m pytest -m "not long" --numprocesses 2 --dist worksteal
+
+test-all: export TELIC_TEST_REQUIRE_ALL = 1
+test-all: test ## run every test, and fail if one is left out
+
+system-packages: ## install what some tests need of the machine: PgBouncer, strace
+	$(PYTHON) -m tests.support.needs
 
 test-long: $(INSTALLED) ## run the tests that take minutes as well
 	$(BIN)/python -m pytest --timeout 3600
@@ -42,15 +55,15 @@ types: $(INSTALLED)
 layers: $(INSTALLED)
 	$(BIN)/lint-imports
 
-check: lint types layers test ## the whole gate
+check: lint types layers test-all ## the whole gate; fails if a test is left out
 
 faults: $(INSTALLED) ## show that each planted fault turns the tests red
 	$(BIN)/python tests/planted_faults.py
 
 bench: $(INSTALLED) ## measure against limits and peers; writes docs/benchmarks.md and its plot
 	$(PYTHON) -m venv .bench-venv
-	.bench-venv/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/bench.txt
-	.bench-venv/bin/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
+	.bench-venv/bin/python $(PIP) --require-hashes -r requirements/bench.txt
+	.bench-venv/bin/python $(PIP) --no-deps --no-build-isolation --editable .
 	.bench-venv/bin/python -m benchmarks
 
 docs: $(INSTALLED) ## draw the pages that come from the code
@@ -64,6 +77,9 @@ lock: ## pin the newest allowed versions, by hash
 		--no-emit-index-url --no-emit-find-links --all-extras --group dev pyproject.toml requirements/build.in -o requirements/dev.txt
 	uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-annotate --no-header \
 		--no-emit-index-url --no-emit-find-links --all-extras --group dev --group bench pyproject.toml requirements/build.in -o requirements/bench.txt
+	uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-annotate --no-header \
+		--no-emit-index-url --no-emit-find-links --extra cli --constraint requirements/dev.txt pyproject.toml \
+		requirements/build.in -o requirements/demo.txt
 
 clean: ## remove what the other targets made
-	rm -rf .venv .bench-venv .build
+	rm -rf .venv .demo-venv .bench-venv .build

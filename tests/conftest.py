@@ -15,6 +15,7 @@ from telic.testing import Awaited, FakeClock
 from tests.support.postgres_server import PostgresServer, running_server
 
 pytest.register_assert_rewrite("telic.testing.contract")
+pytest_plugins = ["tests.left_out"]
 
 COLOURS = ("blocking", "async")
 DATABASES = ("sqlite", "postgres")

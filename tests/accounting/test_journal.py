@@ -3,7 +3,6 @@
 import contextlib
 import os
 import stat
-import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -15,7 +14,8 @@ from telic.services.accounting import pump
 from telic.services.accounting.line import Line, MalformedLine, decoded
 from tests.accounting.support import accounting_for, files, ledger_keys, until
 from tests.crash.support import Crew, opened
-from tests.crash.test_full_disk import _mount
+from tests.left_out import require
+from tests.support.needs import mounted
 
 
 def _line(number: int, goal_id: str, **options: Any) -> bytes:
@@ -197,10 +197,9 @@ def disk(tmp_path: Path) -> Iterator[Path]:
     """A file system with room for a few turns."""
     folder = tmp_path / "disk"
     folder.mkdir()
-    if not _mount(folder, "size=64k"):
-        pytest.skip("mounting a small file system needs root and the right to mount")
-    yield folder
-    subprocess.run(["umount", "-l", str(folder)], check=True)
+    require("a small disk")
+    with mounted(folder, "size=64k"):
+        yield folder
 
 
 async def test_a_full_disk_costs_durability_only(tmp_path: Path, colour: str, disk: Path) -> None:

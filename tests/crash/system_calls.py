@@ -2,37 +2,25 @@
 
 import os
 import re
-import shutil
 import subprocess
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from functools import cache
 from pathlib import Path
 from typing import Any, Final
 
-import pytest
-
 from tests.crash.support import Crew, StartingLine, Worker
+from tests.left_out import require
+from tests.support.needs import program
 
 MEMORY_AND_WAITING: Final = frozenset({"brk", "futex", "getpid", "kill", "madvise", "mmap", "mremap", "munmap", "read"})
 """System calls that touch no file, or that happen now and then only."""
 
 
-@cache
-def _strace() -> str | None:
-    path = shutil.which("strace")
-    if path is None or subprocess.run([path, "-o", os.devnull, "true"], capture_output=True, check=False).returncode:
-        return None
-    return path
-
-
 def require_strace() -> str:
-    """The path of a strace that may trace; the test is skipped where there is none."""
-    path = _strace()
-    if path is None:
-        pytest.skip("strace is not installed, or may not trace processes here")
-    return path
+    """Return the path of a strace that may trace; leave the test out where there is none."""
+    require("strace")
+    return program("strace") or ""
 
 
 def _is_traced(pid: int) -> bool:

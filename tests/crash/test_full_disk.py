@@ -12,16 +12,10 @@ import pytest
 
 import telic
 from tests.crash.support import COLOURS, Crew, checked_history, opened
+from tests.left_out import require
+from tests.support.needs import mounted
 
 TOKENS = 11
-
-
-def _mount(folder: Path, options: str) -> bool:
-    command = ["mount", "-t", "tmpfs", "-o", options, "tmpfs", str(folder)]
-    try:
-        return subprocess.run(command, capture_output=True, check=False).returncode == 0
-    except FileNotFoundError:
-        return False
 
 
 @pytest.fixture(params=["600k", "4600k"])
@@ -29,10 +23,9 @@ def small_disk(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Path]
     """A file system that is full before the log is first moved into the database, and one that is full after it."""
     folder = tmp_path / "disk"
     folder.mkdir()
-    if not _mount(folder, f"size={request.param}"):
-        pytest.skip("mounting a small file system needs root and the right to mount")
-    yield folder
-    subprocess.run(["umount", "-l", str(folder)], check=True)
+    require("a small disk")
+    with mounted(folder, f"size={request.param}"):
+        yield folder
 
 
 async def _record_until_refused(store: Any, goal_id: str) -> tuple[list[str], str, telic.StoreError]:

@@ -57,14 +57,6 @@ async def test_a_pause_by_the_user_is_a_change_that_a_report_must_not_pass(store
     assert refused.value.goal == paused
 
 
-async def test_calls_together_never_hold_more_than_is_left(store: Any) -> None:
-    await store.create("A goal", token_budget=100)
-    session, _tools = session_of(store, held_tokens=60)
-    await session.begin()
-    with pytest.raises(telic.BudgetExceeded):
-        await session.begin()
-
-
 async def test_without_a_verifier_the_claim_is_the_hosts_to_check(store: Any) -> None:
     goal = await store.create("A goal", criteria=[telic.Criterion.command(["true"])])
     session, tools = session_of(store)
@@ -163,6 +155,9 @@ def test_parts_never_exceed_their_whole() -> None:
         {"heartbeat_seconds": 0},
         {"patience_seconds": -1},
         {"model_may_create": 1},
+        {"allow_unknown_price": None},
+        {"room_wait_seconds": -1},
+        {"prices": 7},
     ],
 )
 def test_unusable_settings_are_refused(given: dict[str, Any]) -> None:

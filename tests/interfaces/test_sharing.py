@@ -18,7 +18,7 @@ def test_a_workers_turn_in_the_shell(shell: Shell) -> None:
     lease = shell.json("claim", "--holder", "host/1")
     assert (list(lease), lease["holder"], lease["token"]) == (["goal", "holder", "token"], "host/1", 1)
     hold = shell.json("hold", "--tokens", "20k", "--cost", "$0.25", "--time", "5m", "--key", "h", *LEASE, "1")
-    assert list(hold) == ["goal_id", "key", "reserved", "placed_at", "state", "turn_key"]
+    assert list(hold) == ["goal_id", "key", "reserved", "placed_at", "expires_at", "state", "turn_key"]
     reserved = {"tokens": 20_000, "turns": 1, "active_microseconds": 300_000_000, "cost_microunits": 250_000}
     assert hold["reserved"] == reserved
     turn = shell.json(

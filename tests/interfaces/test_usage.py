@@ -78,7 +78,6 @@ def test_the_table_fits_who_reads_it(shell: Shell) -> None:
 @pytest.mark.parametrize("by", ["goal", "scope", "kind", "model", "day"])
 def test_a_plot_is_drawn(shell: Shell, tmp_path: Path, by: str) -> None:
     """As PNG and as SVG, by the file's ending, also of nothing; a name with dollars is no formula."""
-    pytest.importorskip("matplotlib")
     fill(shell)
     picture, drawing, empty = tmp_path / "usage.png", tmp_path / "usage.svg", tmp_path / "empty.PNG"
     assert "the plot is in" in shell("usage", "--all-scopes", "--by", by, "--plot", str(picture)).stderr

@@ -12,9 +12,9 @@ from urllib.parse import urlsplit, urlunsplit
 
 import psycopg
 
+from tests.support.needs import program
 from tests.support.postgres_server import UNPRIVILEGED_USER, free_port
 
-BINARY = shutil.which("pgbouncer") or shutil.which("pgbouncer", path="/usr/sbin:/usr/local/sbin:/opt/homebrew/bin")
 DROPS_SETTINGS = "ignore_startup_parameters = options,extra_float_digits"
 
 
@@ -56,10 +56,11 @@ logfile = {self._folder / "log"}
         return urlunsplit(parts._replace(netloc=f"{user}@127.0.0.1:{self.port}"))
 
     def start(self) -> None:
-        assert BINARY is not None
+        binary = program("pgbouncer")
+        assert binary is not None
         is_root = os.getuid() == 0
         self.process = subprocess.Popen(
-            [BINARY, "-q", str(self._folder / "configuration")],
+            [binary, "-q", str(self._folder / "configuration")],
             user=UNPRIVILEGED_USER if is_root else None,
             cwd=self._folder,
             stdout=subprocess.DEVNULL,

@@ -11,11 +11,12 @@ import pytest
 import telic
 from telic import GoalStatus
 from telic.domain.history import replay
-from tests.postgres.bouncer import BINARY, DROPS_SETTINGS, Bouncer, running_bouncer
+from tests.left_out import needs
+from tests.postgres.bouncer import DROPS_SETTINGS, Bouncer, running_bouncer
 from tests.postgres.faces import OPENERS, OpenStore, ledger_of, retried
 from tests.support.postgres_server import PostgresServer
 
-pytestmark = pytest.mark.skipif(BINARY is None, reason="pgbouncer is not installed")
+pytestmark = needs("pgbouncer")
 
 SETTINGS = ("statement_timeout", "lock_timeout", "idle_in_transaction_session_timeout", "synchronous_commit")
 VARIANTS = {"refuses settings": "", "drops settings": DROPS_SETTINGS}

@@ -20,7 +20,8 @@ from telic.storage.drivers.postgres_server import PostgresServer as Settings
 from telic.storage.drivers.sqlite_changes import AsyncSqliteChanges, SqliteChanges
 from telic.storage.options import OpenOptions
 from tests.crash.support import COLOURS, Crew, fork, hold_the_write_lock, wait_for
-from tests.postgres.bouncer import BINARY, DROPS_SETTINGS, running_bouncer
+from tests.left_out import needs
+from tests.postgres.bouncer import DROPS_SETTINGS, running_bouncer
 from tests.support.postgres_server import PostgresServer
 
 PATIENCE_SECONDS = 60
@@ -224,7 +225,7 @@ def _stop_and_start(server: PostgresServer) -> None:
     server.start()
 
 
-@pytest.mark.skipif(BINARY is None, reason="pgbouncer is not installed")
+@needs("pgbouncer")
 @pytest.mark.parametrize("settings", ["", DROPS_SETTINGS])
 @pytest.mark.parametrize("has_notifications", [False, True])
 @pytest.mark.parametrize("colour", COLOURS)
@@ -316,7 +317,6 @@ async def test_a_connection_that_comes_too_late_is_closed(database: str) -> None
     await _eventually(lambda: _listeners(database) == 0)
 
 
-@pytest.mark.skipif(not Path("/proc/self/fd").exists(), reason="counts descriptors in /proc")
 async def test_a_cancelled_watch_of_a_file_leaves_nothing_open(tmp_path: Path) -> None:
     """Descriptors are as many as before."""
     async with telic.connect_async(tmp_path / "goals.db") as store:
@@ -330,7 +330,7 @@ async def test_a_cancelled_watch_of_a_file_leaves_nothing_open(tmp_path: Path) -
 
 
 def _descriptors() -> int:
-    return len(list(Path("/proc/self/fd").iterdir()))
+    return len(list(Path("/dev/fd").iterdir()))
 
 
 async def _until_cancelled(store: telic.AsyncGoalStore) -> None:

@@ -49,11 +49,15 @@ RESERVED: Final = LIMITS
 
 @dataclass(frozen=True, slots=True)
 class Hold:
-    """A hold as it stood when it was read; `turn_key` names the turn that settled it."""
+    """A hold as it stood when it was read; `turn_key` names the turn that settled it.
+
+    Unless it is settled or released before, it expires at `expires_at`.
+    """
 
     goal_id: str
     key: str
     reserved: Reservation
     placed_at: Instant
+    expires_at: Instant
     state: HoldState
     turn_key: str | None

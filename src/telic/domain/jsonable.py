@@ -87,6 +87,7 @@ def hold_to_json(hold: Hold) -> dict[str, Any]:
         "key": hold.key,
         "reserved": hold.reserved.as_dict(),
         "placed_at": time_to_json(hold.placed_at),
+        "expires_at": time_to_json(hold.expires_at),
         "state": hold.state.value,
         "turn_key": hold.turn_key,
     }

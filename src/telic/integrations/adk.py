@@ -16,8 +16,9 @@ from google.genai import types
 from telic.domain.budget import ModelUsage
 from telic.domain.errors import BudgetExceeded, GoalNotActive, InvalidInput
 from telic.domain.goal import DEFAULT_SCOPE
+from telic.integrations.calls import ModelCall
 from telic.integrations.outcome import CONTINUE, RunOutcome, outcome_of
-from telic.integrations.session import GoalSession, ModelCall
+from telic.integrations.session import GoalSession
 from telic.integrations.settings import SessionSettings
 from telic.integrations.tools import GoalTool, GoalTools
 from telic.integrations.usage import model_usage

@@ -20,9 +20,10 @@ from claude_agent_sdk.types import SystemPromptCustom, SystemPromptPreset
 from telic.domain.budget import ModelUsage
 from telic.domain.errors import GoalNotActive, InvalidInput
 from telic.domain.goal import DEFAULT_SCOPE, Goal
+from telic.integrations.calls import ModelCall
 from telic.integrations.claude_run import FollowedRun
 from telic.integrations.outcome import CONTINUE, RunOutcome, outcome_of
-from telic.integrations.session import GoalSession, ModelCall
+from telic.integrations.session import GoalSession
 from telic.integrations.settings import SessionSettings
 from telic.integrations.tools import GoalTool, GoalTools
 from telic.prompt import place_after_prefix
@@ -33,6 +34,7 @@ SERVER: Final = "goal"
 """The name of the server of the goal's tools, which are called `mcp__goal__…`."""
 
 _STOP_SECONDS: Final = 5.0
+_GOING_ON: Final[dict[str, Any]] = {"session_id": None, "continue_conversation": False, "fork_session": False}
 
 _ENVIRONMENT: Final = {"CLAUDE_CODE_EMIT_SESSION_STATE_EVENTS": "1", "CLAUDE_CODE_ELEGANT_MEADOW": "0"}
 """The command tells when it has nothing left to do, and keeps no copies of its requests, which show the goal."""
@@ -66,7 +68,9 @@ class ClaudeGoal:
         scope: str = DEFAULT_SCOPE,
         settings: SessionSettings | None = None,
     ) -> None:
-        self.session = GoalSession(store, scope=scope, settings=settings)
+        # The command tells its cost itself, and keeps to what is left of a budget of money.
+        own = replace(settings or SessionSettings(), allow_unknown_price=True)
+        self.session = GoalSession(store, scope=scope, settings=own)
         self._tools = GoalTools(self.session)
 
     async def run(
@@ -107,7 +111,7 @@ class ClaudeGoal:
     async def _run_once(
         self, base: ClaudeAgentOptions, prompt: str, on_message: Callable[[Message], None]
     ) -> ResultMessage:
-        call = await self.session.begin()
+        call = await self.session.begin(model=base.model)
         is_new = base.resume is None and not base.continue_conversation
         forked_from = base.resume if base.fork_session else None
         run = FollowedRun(self.session, call.goal, call, ModelUsage() if is_new else None, forked_from)

@@ -3,7 +3,7 @@
 import asyncio
 import re
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Final, Protocol, cast
 
@@ -21,18 +21,28 @@ from claude_agent_sdk import (
 )
 from claude_agent_sdk.types import HookContext, HookEvent, HookInput, HookJSONOutput
 
-from telic.domain.budget import ModelUsage, UsageKind
+from telic.domain.budget import ModelUsage
 from telic.domain.errors import BudgetExceeded, GoalNotActive
 from telic.domain.goal import Goal
+from telic.integrations.calls import ModelCall
 from telic.integrations.claude_files import SessionFiles
-from telic.integrations.claude_usage import difference, money, response_usage, sum_of_models
-from telic.integrations.session import GoalSession, ModelCall
+from telic.integrations.claude_usage import difference, money, price_of, response_usage, sum_of_models
+from telic.integrations.session import GoalSession
+from telic.integrations.usage import model_name
 from telic.loop.agents.cumulative import used_since
 from telic.loop.agents.parsing import sum_usage
 
 _HOOK_SECONDS: Final = 120.0
 _STREAM_SECONDS: Final = 60.0
-_STOP: Final[HookJSONOutput] = {"continue_": False, "stopReason": "The goal has stopped or was changed."}
+_WHY: Final = "The goal has stopped or was changed."
+_STOP: Final[HookJSONOutput] = {"continue_": False, "stopReason": _WHY}
+_DENY: Final[HookJSONOutput] = {
+    "hookSpecificOutput": {
+        "hookEventName": "PreToolUse",
+        "permissionDecision": "deny",
+        "permissionDecisionReason": _WHY,
+    }
+}
 _AGENTS: Final = frozenset({"local_agent", "local_workflow"})
 """Tasks that call models. Others, such as a shell in the background, may never end."""
 
@@ -73,12 +83,17 @@ class FollowedRun:
     _known: list[ModelUsage] = field(default_factory=list[ModelUsage])
     _lost_attempts: int = 0
     _reading: asyncio.Lock = field(default_factory=asyncio.Lock)
+    _side: GoalSession = field(init=False)
+
+    def __post_init__(self) -> None:
+        self._side = self.session.sub_agent()
 
     def hooks(self) -> dict[HookEvent, HookMatcher]:
         """Return what looks at the goal before each call of a model, and at sub-agents as they begin and end."""
 
         def matcher(hook: Any, tools: str | None = None) -> HookMatcher:
-            return HookMatcher(matcher=tools, hooks=[hook], timeout=_HOOK_SECONDS, on_failure="block")
+            seconds = _HOOK_SECONDS + self.session.settings.room_wait_seconds
+            return HookMatcher(matcher=tools, hooks=[hook], timeout=seconds, on_failure="block")
 
         return {
             "UserPromptSubmit": matcher(self._turn_begins),
@@ -155,8 +170,14 @@ class FollowedRun:
     async def _bill(self, usage: ModelUsage | None, model: object, response_id: object) -> None:
         call, self.call = self.call or self.session.unannounced(), None
         self._whole.pop(str(response_id), None)
-        self._known += [] if usage is None else [usage]
-        await self.session.answered(call, usage, model=model, response_id=response_id)
+        cost = None if usage is None else self._know(usage, model)
+        await self.session.answered(call, usage, model=model, response_id=response_id, cost_microunits=cost)
+
+    def _know(self, usage: ModelUsage, model: object) -> int:
+        """Return what the response costs by its model's price; 0 where only the result will tell."""
+        cost = price_of(usage, model_name(model), self._usage, self.session.settings.prices)
+        self._known.append(replace(usage, cost_microunits=cost))
+        return cost
 
     async def _expect(self) -> bool:
         """Return whether the model may be called again; then budget is held for it."""
@@ -165,11 +186,11 @@ class FollowedRun:
         self.call = await self._begun_call()
         return self.call is not None
 
-    async def _begun_call(self) -> ModelCall | None:
+    async def _begun_call(self, session: GoalSession | None = None) -> ModelCall | None:
         if not self.may_go_on:
             return None
         try:
-            return await self.session.begin(is_shown=False)
+            return await (session or self.session).begin(is_shown=False)
         except (GoalNotActive, BudgetExceeded):
             self.may_go_on = False
             return None
@@ -207,18 +228,11 @@ class FollowedRun:
     async def _agent_is_wanted(self, _given: HookInput, _use: str | None, _context: HookContext) -> HookJSONOutput:
         if await self._is_shown():
             return {}
-        reason = "The goal has stopped or was changed."
-        return {
-            "hookSpecificOutput": {
-                "hookEventName": "PreToolUse",
-                "permissionDecision": "deny",
-                "permissionDecisionReason": reason,
-            }
-        }
+        return _DENY
 
     async def _agent_begins(self, given: HookInput, _use: str | None, _context: HookContext) -> HookJSONOutput:
         agent = str(cast("dict[str, Any]", given)["agent_id"])
-        call = await self._begun_call()
+        call = await self._begun_call(self._side)
         if call is None and self.commands is not None:
             with suppress(Exception):
                 await self.commands.stop_task(agent)
@@ -239,7 +253,7 @@ class FollowedRun:
         if not await self._is_shown():
             return _STOP
         if agent is not None and self._agents.get(agent) is None:
-            self._agents[agent] = await self._begun_call()
+            self._agents[agent] = await self._begun_call(self._side)
         return {} if self.may_go_on else _STOP
 
     async def _settled(self) -> None:
@@ -254,12 +268,12 @@ class FollowedRun:
             return
         async with self._reading:
             for agent, response in await asyncio.to_thread(self._files.new_responses):
-                call = self._agents.get(agent) or self.session.unannounced()
+                call = self._agents.get(agent) or self._side.unannounced()
                 self._agents[agent] = None
                 used = cast("ModelUsage", response.usage)
-                self._known.append(used)
-                await self.session.answered(
-                    call, used, model=response.model, response_id=response.key, kind=UsageKind.SUB_AGENT
+                cost = self._know(used, response.model)
+                await self._side.answered(
+                    call, used, model=response.model, response_id=response.key, cost_microunits=cost
                 )
 
     async def ended(self, error: BaseException | None = None) -> None:
@@ -267,10 +281,11 @@ class FollowedRun:
         await self._end_response()
         await self._bill_agents()
         await self._bill_the_rest()
-        open_calls = [call for call in (self.call, *self._agents.values()) if call is not None]
+        left = [(self.session, self.call), *((self._side, call) for call in self._agents.values())]
         self.call, self._agents = None, {}
-        for call in open_calls:
-            await (self.session.never_made(call) if error is None else self.session.unanswered(call, error))
+        for session, call in left:
+            if call is not None:
+                await (session.never_made(call) if error is None else session.unanswered(call, error))
 
     async def _bill_the_rest(self) -> None:
         """Bill what the result's sum has beyond the responses that were told: summaries, titles, and the like."""
@@ -278,14 +293,13 @@ class FollowedRun:
             return
         models = self.result.model_usage
         total = sum_of_models(models, cost_microunits=money(self.result.total_cost_usd))
-        if self.used_before is None:
-            return
-        rest = difference(used_since(self.used_before, total), sum_usage(self._known))
+        used = None if self.used_before is None else used_since(self.used_before, total)
+        rest = None if used is None else difference(used, sum_usage(self._known))
         if rest is not None:
-            await self.session.answered(
-                self.session.unannounced(),
+            await self._side.answered(
+                self._side.unannounced(),
                 rest,
                 model=next(iter(models)) if len(models) == 1 else None,
                 response_id="rest",
-                kind=UsageKind.SUB_AGENT,
+                cost_microunits=rest.cost_microunits,
             )

@@ -2,12 +2,16 @@
 
 from collections.abc import Mapping
 from dataclasses import replace
-from typing import Any
+from typing import Any, Final
 
 from telic.domain.budget import ModelUsage
 from telic.domain.errors import InvalidNumber
 from telic.integrations.usage import model_usage
 from telic.loop.agents.parsing import cost_of, sum_usage
+from telic.pricing import Prices, cost_microunits
+
+_ROUNDING_MICROUNITS: Final = 100
+"""What the prices of single responses may differ from the price of their sum."""
 
 
 def response_usage(told: dict[str, Any]) -> ModelUsage | None:
@@ -29,6 +33,13 @@ def money(dollars: object) -> int:
         return cost_of({"cost": dollars}, "cost") or 0
     except InvalidNumber:
         return 0
+
+
+def price_of(usage: ModelUsage, model: str | None, told: Mapping[str, Any], prices: Prices | None) -> int:
+    """Return what the response costs by its model's price; 0 where none is known."""
+    written = told.get("cache_creation_input_tokens")
+    count = written if type(written) is int and written > 0 else 0
+    return cost_microunits(model, usage, "anthropic", cache_write_tokens=count, prices=prices) or 0
 
 
 def sum_of_models(told: Mapping[str, Any], *, cost_microunits: int = 0) -> ModelUsage:
@@ -53,7 +64,7 @@ def difference(total: ModelUsage, part: ModelUsage) -> ModelUsage | None:
     asked = max(total.input_tokens - part.input_tokens, 0)
     cost = max(total.cost_microunits - part.cost_microunits, 0)
     if not asked:
-        return None
+        return ModelUsage(cost_microunits=cost) if cost > _ROUNDING_MICROUNITS else None
     return model_usage(
         input_tokens=asked,
         cached_input_tokens=max(total.cached_input_tokens - part.cached_input_tokens, 0),

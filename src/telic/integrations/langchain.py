@@ -12,8 +12,9 @@ from langgraph.runtime import Runtime
 from telic.domain.budget import ModelUsage
 from telic.domain.errors import InvalidInput
 from telic.domain.goal import DEFAULT_SCOPE
+from telic.integrations.calls import ModelCall
 from telic.integrations.outcome import CONTINUE
-from telic.integrations.session import GoalSession, ModelCall
+from telic.integrations.session import GoalSession
 from telic.integrations.settings import SessionSettings
 from telic.integrations.tools import GoalTool, GoalTools
 from telic.integrations.usage import model_usage

@@ -31,8 +31,9 @@ from telic.domain.budget import ModelUsage
 from telic.domain.errors import GoalNotActive
 from telic.domain.goal import DEFAULT_SCOPE
 from telic.domain.ids import new_key
+from telic.integrations.calls import ModelCall
 from telic.integrations.outcome import CONTINUE, RunOutcome, outcome_of
-from telic.integrations.session import GoalSession, ModelCall
+from telic.integrations.session import GoalSession
 from telic.integrations.settings import SessionSettings
 from telic.integrations.tools import GoalTool, GoalTools
 from telic.integrations.usage import model_usage

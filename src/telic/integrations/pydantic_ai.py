@@ -15,8 +15,9 @@ from pydantic_ai.toolsets import AgentToolset, FunctionToolset
 
 from telic.domain.errors import GoalNotActive
 from telic.domain.goal import DEFAULT_SCOPE
+from telic.integrations.calls import ModelCall
 from telic.integrations.outcome import CONTINUE, RunOutcome, outcome_of
-from telic.integrations.session import GoalSession, ModelCall
+from telic.integrations.session import GoalSession
 from telic.integrations.settings import SessionSettings
 from telic.integrations.tools import GoalTool, GoalTools
 from telic.integrations.usage import turn_key

@@ -4,18 +4,24 @@ import asyncio
 import time
 from collections.abc import Awaitable, Callable, Coroutine
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from copy import copy
+from dataclasses import replace
 from functools import partial
 from typing import Any, Final, TypeVar, cast
 
-from telic.domain.budget import ModelUsage, TurnUsage, UsageKind
+from telic.domain.budget import ModelUsage, UsageKind, turns_of
 from telic.domain.claim import Claim
 from telic.domain.decision import is_nearly_spent
-from telic.domain.errors import BudgetExceeded, GoalNotActive, HoldLost, KeyConflict, TurnConflict
-from telic.domain.events import TurnResult
-from telic.domain.goal import DEFAULT_SCOPE, Goal, GoalStatus, Reason
+from telic.domain.errors import GoalNotActive, HoldLost, TurnConflict
+from telic.domain.goal import DEFAULT_SCOPE, Goal, GoalStatus
+from telic.domain.hold import Reservation
 from telic.domain.ids import new_key
 from telic.domain.limits import check_name
+from telic.integrations.calls import ModelCall, estimate
+from telic.integrations.failures import was_free
+from telic.integrations.guard import SPENT, guarded
+from telic.integrations.money import cost_of, cost_to_hold, is_price_needed, require_price, stop_unpriced
+from telic.integrations.room import hold_room
 from telic.integrations.settings import SessionSettings
 from telic.integrations.usage import model_name, turn_key
 from telic.loop.heartbeat import PASSING
@@ -27,28 +33,6 @@ from telic.services.store import GoalStore
 T = TypeVar("T")
 
 _RETRY_SECONDS: Final = 0.5
-_DAY_SECONDS: Final = 86_400.0
-_OWN_REASONS: Final = (Reason.ASSERTED, Reason.VERIFIED, Reason.BLOCKED, Reason.WAITING)
-"""Why a goal stops by its model's report."""
-
-
-@dataclass(frozen=True, slots=True)
-class ModelCall:
-    """A call of the model that has begun: the goal that it is billed to, and what the model is told of it.
-
-    `prompt` goes to the end of the request, and nowhere else. Both are None where the scope has no goal yet.
-    """
-
-    goal: Goal | None
-    prompt: str | None
-    key: str
-    hold: str | None
-    started_nanoseconds: int
-
-    @property
-    def elapsed_microseconds(self) -> int:
-        """How long ago it began."""
-        return (time.monotonic_ns() - self.started_nanoseconds) // 1000
 
 
 class GoalSession:
@@ -72,8 +56,35 @@ class GoalSession:
         self.seen: Goal | None = None
         self.claim = Claim.WORKING
         self.tools_at_work = 0
+        self._caller: GoalSession | None = None
+        self._former: ModelUsage | None = None
         self._continues = False
         self._accounting: set[asyncio.Task[object]] = set()
+
+    def sub_agent(self) -> "GoalSession":
+        """A session for a sub-agent of this conversation: its calls are billed to the same goal, as a sub-agent's.
+
+        They count as no turns. Its model is shown no goal, has no tools for it, and does not go on by itself: whoever
+        called the sub-agent says what it is to do, and waits for its answer.
+        """
+        session = copy(self)
+        session._caller, session._former = self, None
+        return session
+
+    @property
+    def is_sub_agent(self) -> bool:
+        """Whether this is a sub-agent's session."""
+        return self._caller is not None
+
+    @property
+    def kind(self) -> UsageKind:
+        """What the session's calls are billed as."""
+        return UsageKind.SUB_AGENT if self.is_sub_agent else UsageKind.WORK
+
+    @property
+    def conversation(self) -> "GoalSession":
+        """The session of the conversation itself."""
+        return self if self._caller is None else self._caller.conversation
 
     async def start(self, *, continues: bool = False) -> Goal | None:
         """A run of the agent begins; here is the goal that it works on, if any.
@@ -89,30 +100,50 @@ class GoalSession:
         self.seen, self.claim, self._continues = goal, Claim.WORKING, continues
         return goal
 
-    async def begin(self, key: str | None = None, *, is_shown: bool = True) -> ModelCall:
+    async def begin(
+        self,
+        key: str | None = None,
+        *,
+        is_shown: bool = True,
+        model: object = None,
+        provider: str | None = None,
+        request_bytes: int = 0,
+    ) -> ModelCall:
         """The model may be called now, and budget is held for it. `key` names the call where the framework does.
 
-        Where the call's request shows another prompt than the one given here, `is_shown` is off.
+        Where the call's request shows another prompt than the one given here, `is_shown` is off. Tell as much of the
+        request as is known: the model, its provider, and how many bytes of text are sent.
 
         Raises:
             GoalNotActive: the goal was paused or has ended, whoever did it; the error has it as it stands.
-            BudgetExceeded: what is left of the budget is held by other calls, or by some whose usage is unknown.
+            PriceUnknown: the goal has a budget of money, and the model has no price.
+            BudgetExceeded: the budget is used up, or other calls held what is left for longer than the settings wait.
         """
-        key, started = key or new_key(), time.monotonic_ns()
+        call = ModelCall(
+            None, None, key or new_key(), None, model=model_name(model), provider=provider, request_bytes=request_bytes
+        )
         goal = await self.patiently(lambda: self.store.active(self.scope))
         if goal is None:
             if self.seen is None and self.settings.model_may_create:
-                return ModelCall(None, None, key, None, started)
+                return call
             raise await self._stopped()
-        hold = new_key()
-        await self._hold(goal, hold, self.settings.call_timeout_seconds, turns=1)
-        if is_shown:
+        require_price(self.settings, goal, call)
+        held = await hold_room(self, goal, hold := new_key(), self._wanted(goal, call))
+        call = replace(call, hold=hold if any(held.as_dict().values()) else None, held=held)
+        if is_shown or self.is_sub_agent:
             self.seen = goal
-        return ModelCall(goal, await self._prompt(goal), key, hold, started)
+        return replace(call, goal=goal, prompt=None if self.is_sub_agent else await self._prompt(goal))
+
+    def _wanted(self, goal: Goal, call: ModelCall) -> Reservation:
+        tokens = 0
+        if goal.token_budget is not None and self.settings.held_tokens:
+            tokens = max(min(self.settings.held_tokens, goal.token_budget - goal.tokens_used), 1)
+        cost = cost_to_hold(self.settings, goal, call)
+        return Reservation(tokens=tokens, turns=turns_of(self.kind), cost_microunits=cost)
 
     def unannounced(self) -> ModelCall:
         """A call whose beginning nobody told of; it belongs to the goal that was worked on last."""
-        return ModelCall(self.seen, None, new_key(), None, time.monotonic_ns())
+        return ModelCall(self.seen, None, new_key(), None)
 
     async def _stopped(self) -> GoalNotActive:
         goal = await self.latest()
@@ -124,14 +155,6 @@ class GoalSession:
         """The goal that was worked on last, as it stands now; None where there was none."""
         seen = self.seen
         return None if seen is None else await self.patiently(lambda: self.store.get(seen.id))
-
-    async def _hold(self, goal: Goal, key: str, ttl_seconds: float, *, turns: int) -> None:
-        left = 0 if goal.token_budget is None else max(goal.token_budget - goal.tokens_used, 0)
-        tokens = min(self.settings.held_tokens, left)
-        if tokens or turns:
-            await self.patiently(
-                lambda: self.store.hold(goal.id, tokens=tokens, turns=turns, ttl_seconds=ttl_seconds, key=key)
-            )
 
     async def _prompt(self, goal: Goal) -> str:
         block = render(goal, secret=await self.patiently(self.store.secret))
@@ -146,64 +169,81 @@ class GoalSession:
         *,
         model: object = None,
         response_id: object = None,
-        kind: UsageKind = UsageKind.WORK,
+        kind: UsageKind | None = None,
+        cost_microunits: int | None = None,
+        cache_write_tokens: int = 0,
+        seen_bytes: int = 0,
     ) -> Goal | None:
         """The response is billed once, however often it is told of, to the goal that was active when the call began.
 
-        Of unknown usage (None) the turn has the time only, and a day's hold keeps what it may have cost.
+        Its cost is the host's own, where that is given (0 too), else what its model's price makes it. Of unknown usage
+        (None) an estimate is recorded: by the request, by the bytes of the response that were seen, at most what was
+        held. Where a goal with a budget of money gets a response without a known cost, it is paused.
         """
         if call.goal is None:
             return None
-        name, key = model_name(model), turn_key(call.key, response_id)
-        spent = TurnUsage() if usage is None else usage
-        spent = replace(spent, active_microseconds=spent.active_microseconds or call.elapsed_microseconds)
+        name, key = model_name(model) or call.model, turn_key(call.key, response_id)
+        spent = estimate(call, self._former, seen_bytes) if usage is None else usage
+        cost = cost_microunits
+        if cost is None:
+            cost = cost_of(self.settings, call, name, spent, cache_write_tokens)
+        spent = replace(
+            spent,
+            active_microseconds=spent.active_microseconds or call.elapsed_microseconds,
+            cost_microunits=cost or 0,
+        )
+        self._former = self._former if usage is None else usage
         try:
-            result = await self._record(call.goal, spent, kind, name, key, call.hold)
+            goal = await self._record(call, spent, kind or self.kind, name, key, is_estimate=usage is None)
         except TurnConflict:
             # It was told of before, with another time: the first record stands.
             return await self.patiently(lambda: self.store.get(cast("Goal", call.goal).id))
-        if usage is None:
-            await self._keep_uncertain(result.goal, key)
-        self.note_spent(result.goal)
-        return result.goal
+        if cost is None and is_price_needed(self.settings, goal):
+            goal = await stop_unpriced(self, goal, name)
+        self.note_spent(goal)
+        return goal
 
     async def _record(
-        self,
-        goal: Goal,
-        spent: TurnUsage | ModelUsage,
-        kind: UsageKind,
-        model: str | None,
-        key: str,
-        hold: str | None,
-    ) -> TurnResult:
-        record = partial(self.store.record_turn, goal.id, usage=spent, kind=kind, model=model, key=key)
+        self, call: ModelCall, spent: ModelUsage, kind: UsageKind, model: str | None, key: str, *, is_estimate: bool
+    ) -> Goal:
+        record = partial(
+            self.store.record_turn,
+            cast("Goal", call.goal).id,
+            usage=spent,
+            kind=kind,
+            model=model,
+            key=key,
+        )
         try:
-            return await self.patiently(lambda: record(hold=hold))
+            return (await self.patiently(lambda: record(hold=call.hold))).goal
         except HoldLost:
-            return await self.patiently(record)
-
-    async def _keep_uncertain(self, goal: Goal, key: str) -> None:
-        """Silence cannot overspend a budget."""
-        with suppress(BudgetExceeded, GoalNotActive, KeyConflict):
-            await self._hold(goal, turn_key(key, "unknown"), _DAY_SECONDS, turns=0)
+            return (await self.patiently(record)).goal
 
     def note_spent(self, goal: Goal) -> None:
         """That the budget has paused the goal is no change that its model must see before it may report."""
         seen = self.seen
         is_known = seen is not None and (goal.id, goal.revision) == (seen.id, seen.revision + 1)
-        if is_known and goal.status is GoalStatus.PAUSED and goal.reason is Reason.BUDGET:
+        if is_known and goal.status is GoalStatus.PAUSED and goal.reason in SPENT:
             self.seen = goal
+        if self._caller is not None:
+            self._caller.note_spent(goal)
 
-    async def unanswered(self, call: ModelCall, error: BaseException) -> None:
-        """The call came to nothing. Refused by the provider it cost nothing; else what it cost is unknown.
+    async def unanswered(self, call: ModelCall, error: BaseException, *, seen_bytes: int = 0) -> None:
+        """The call came to nothing. Where it surely cost nothing its hold is released; else an estimate is recorded.
 
         It is accounted for also where whoever waits for this is cancelled, once or again and again.
         """
-        accounting = self.never_made(call) if _was_refused(error) else self.answered(call, None)
+        is_free = not seen_bytes and was_free(error)
+        accounting = self.never_made(call) if is_free else self.answered(call, None, seen_bytes=seen_bytes)
         task: asyncio.Task[object] = asyncio.create_task(accounting)
         self._accounting.add(task)
         task.add_done_callback(self._accounting.discard)
         await asyncio.shield(task)
+
+    async def settled(self) -> None:
+        """What calls that came to nothing may have cost is recorded, also of those that were cancelled."""
+        if self._accounting:
+            await asyncio.wait(self._accounting)
 
     async def never_made(self, call: ModelCall) -> None:
         """The call cost nothing, and what was held for it is free again."""
@@ -214,8 +254,11 @@ class GoalSession:
             await self.patiently(lambda: self.store.release(goal_id, hold))
 
     async def goes_on(self) -> Goal | None:
-        """The scope's active goal where its model is to go on; None where it stopped, or waits for the host's check."""
-        if self.claim is not Claim.WORKING:
+        """The scope's active goal where its model is to go on; None where it stopped, or waits for the host's check.
+
+        A sub-agent never goes on by itself.
+        """
+        if self.claim is not Claim.WORKING or self.is_sub_agent:
             return None
         return await self.patiently(lambda: self.store.active(self.scope))
 
@@ -227,31 +270,7 @@ class GoalSession:
         Raises:
             GoalNotActive: somebody paused, cleared or replaced the goal; the error has it.
         """
-        task = asyncio.ensure_future(work)
-        try:
-            while not task.done():
-                await asyncio.wait({task}, timeout=self.settings.heartbeat_seconds)
-                goal = None if task.done() else await self._stopped_by_somebody()
-                if goal is not None:
-                    raise GoalNotActive(f"goal {goal.id} is {goal.status}: its run was cancelled", goal)
-        finally:
-            if not task.done():
-                task.cancel()
-                with suppress(asyncio.CancelledError, Exception):
-                    await task
-            if self._accounting:
-                await asyncio.wait(self._accounting)
-        return task.result()
-
-    async def _stopped_by_somebody(self) -> Goal | None:
-        seen = self.seen
-        if seen is None or seen.status is not GoalStatus.ACTIVE:
-            return None
-        goal = await self.patiently(lambda: self.store.get(seen.id))
-        is_spent = goal.reason is Reason.BUDGET
-        # The model's own report may be in the store before whoever made it has heard so.
-        is_own = self.tools_at_work > 0 and goal.reason in _OWN_REASONS
-        return None if goal.status is GoalStatus.ACTIVE or is_spent or is_own or self.seen is not seen else goal
+        return await guarded(self, work)
 
     async def patiently(self, call: Callable[[], Awaitable[T]]) -> T:
         """What the call gives, made again while the store is away; it must be repeatable.
@@ -267,9 +286,3 @@ class GoalSession:
                 if time.monotonic() >= until:
                     raise
                 await asyncio.sleep(_RETRY_SECONDS)
-
-
-def _was_refused(error: BaseException) -> bool:
-    """Whether the provider answered with an HTTP status that says no, as every client's error tells in one of these."""
-    status = next((found for name in ("status_code", "code") if type(found := getattr(error, name, None)) is int), 0)
-    return 400 <= status <= 599

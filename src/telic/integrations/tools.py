@@ -51,12 +51,12 @@ _CREATE: Final = GoalTool(
 
 
 class GoalTools:
-    """The tools of one session."""
+    """The tools of one session; a sub-agent has none."""
 
     def __init__(self, session: GoalSession) -> None:
         self._session = session
         creating = (_CREATE,) if session.settings.model_may_create else ()
-        self.offered = (_GET, _COMPLETE, _BLOCKED, *creating)
+        self.offered = () if session.is_sub_agent else (_GET, _COMPLETE, _BLOCKED, *creating)
 
     async def call(self, name: str, arguments: object) -> str:
         """The tool was used, or the answer says why not, and nothing changed. `arguments` are an object or its JSON.

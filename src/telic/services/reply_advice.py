@@ -26,6 +26,7 @@ ADVICE: Final = {
     "key_conflict": "this message was answered before; send a new one",
     "turn_conflict": "the first record of the turn stands",
     "budget_exceeded": "raise the budget in the same command",
+    "price_unknown": "the model's price must be given, or the budget of money taken away",
     "lease_lost": "another worker has the goal; look at it with /goal status",
     "lease_held": "another worker has the goal; look at it with /goal status",
     "hold_lost": "the turn counts without its hold",

@@ -141,11 +141,11 @@ def hold_from_row(row: Row, asked: Reservation | None = None) -> Hold:
         StoreCorrupt: as `goal_from_row`.
     """
     try:
-        goal_id, key, *amounts, placed_at, turn_key, state = row
+        goal_id, key, *amounts, placed_at, expires_at, turn_key, state = row
         reserved = asked
         if reserved is None or tuple(amounts) != _AMOUNTS(reserved):
             reserved = Reservation(**dict(zip(RESERVED, amounts, strict=True)))
-        return Hold(goal_id, key, reserved, placed_at, _HOLD_STATES[state], turn_key)
+        return Hold(goal_id, key, reserved, placed_at, expires_at, _HOLD_STATES[state], turn_key)
     except (KeyError, TypeError, ValueError, GoalError) as error:
         raise _malformed("hold", row, error) from error
 

@@ -2,6 +2,7 @@
 
     GoalError
     ├── GoalNotFound · AmbiguousId · InvalidTransition · StaleUpdate · BudgetExceeded
+    ├── PriceUnknown
     ├── KeyConflict ── TurnConflict
     ├── GoalNotActive · LeaseHeld · LeaseLost · HoldLost · NotAllowed
     ├── InvalidInput ── InvalidText (EmptyText, TextTooLong) · InvalidNumber · InvalidCursor · InvalidCommand
@@ -41,6 +42,7 @@ from telic.domain.errors.goals import (
     LeaseHeld,
     LeaseLost,
     NotAllowed,
+    PriceUnknown,
     StaleUpdate,
     TurnConflict,
 )
@@ -93,6 +95,7 @@ __all__ = [
     "LeaseLost",
     "NotAllowed",
     "OutcomeUnknown",
+    "PriceUnknown",
     "SchemaMismatch",
     "StaleUpdate",
     "StoreBusy",

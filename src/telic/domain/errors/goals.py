@@ -2,9 +2,11 @@
 
 from typing import TYPE_CHECKING
 
+from telic.domain.clock import to_datetime
 from telic.domain.errors.base import GoalError
 
 if TYPE_CHECKING:
+    from telic.domain.clock import Instant
     from telic.domain.goal import Goal, GoalStatus
 
 
@@ -54,22 +56,59 @@ class BudgetExceeded(GoalError):
     """The goal has used up a budget. Nothing was written; raise the budget, in the same call if you like.
 
     `limit` names the budget (`tokens`, `turns`, `active_microseconds`, `cost_microunits`), in whose unit
-    `used` and `budget` are, and for a refused hold also what others `held` and what was `asked`.
+    `used` and `budget` are, and for a refused hold also what others `held` and what was `asked`. Where others' holds
+    were waited for in vain, `held_until` is when the first of them expires.
     """
 
     code = "budget_exceeded"
 
-    def __init__(self, limit: str, used: int, budget: int, held: int = 0, asked: int = 0) -> None:
-        super().__init__(
-            f"the budget of {limit} has no room for {asked}: {used} used and {held} held of {budget}"
-            if asked
-            else f"the budget of {limit} is used up: {used} of {budget}"
-        )
+    def __init__(
+        self,
+        limit: str,
+        used: int,
+        budget: int,
+        held: int = 0,
+        asked: int = 0,
+        *,
+        held_until: "Instant | None" = None,
+        goal_id: str | None = None,
+    ) -> None:
+        told = f"the budget of {limit} is used up: {used} of {budget}"
+        if asked:
+            told = f"the budget of {limit} has no room for {asked}: {used} used and {held} held of {budget}"
+        if held_until is not None:
+            told += (
+                f"; the first hold expires at {to_datetime(held_until):%Y-%m-%dT%H:%M:%SZ}. `telic holds {goal_id}` "
+                f"lists the holds, and `telic release {goal_id} --hold KEY` frees one of a call that is lost"
+            )
+        super().__init__(told)
         self.limit = limit
         self.used = used
         self.budget = budget
         self.held = held
         self.asked = asked
+        self.held_until = held_until
+
+
+class PriceUnknown(GoalError):
+    """The goal has a budget of money, and nobody knows what the model costs. The model was not called.
+
+    Give a price of your own for the model (`None` where its name is not known either), install the extra `pricing`,
+    take the budget of money away, or allow unknown prices.
+    """
+
+    code = "price_unknown"
+
+    def __init__(self, model: str | None, *, has_table: bool) -> None:
+        told = "the goal has a budget of money, but the price of its model is unknown"
+        if model is not None:
+            told = f"the goal has a budget of money, but the price of the model {model!a} is unknown"
+        table = "" if has_table else "install the table of prices (pip install 'telic[pricing]'), "
+        super().__init__(
+            f"{told}: {table}give a price of your own (`prices` in the settings), take the budget of money away, or "
+            "set `allow_unknown_price`"
+        )
+        self.model = model
 
 
 class KeyConflict(GoalError):

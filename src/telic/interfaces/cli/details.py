@@ -85,7 +85,12 @@ def show_hold(terminal: Terminal, hold: Hold) -> None:
         terminal.json(hold_to_json(hold))
         return
     terminal.line(f"{hold.state}: one turn, {show_amounts(hold.reserved.as_dict())}")
-    for name, value in (("goal", hold.goal_id), ("key", hold.key), ("placed", show_time(hold.placed_at))):
+    for name, value in (
+        ("goal", hold.goal_id),
+        ("key", hold.key),
+        ("placed", show_time(hold.placed_at)),
+        ("until", show_time(hold.expires_at)),
+    ):
         terminal.line(f"  {name:<10} {value}")
 
 
@@ -96,12 +101,13 @@ def show_holds(terminal: Terminal, holds: Sequence[Hold]) -> None:
             hold.state,
             *(show_amount(name, amount) for name, amount in hold.reserved.as_dict().items()),
             show_time(hold.placed_at),
+            show_time(hold.expires_at),
             hold.turn_key or "",
             hold.key,
         ]
         for hold in holds
     ]
-    terminal.table(["state", "tokens", "time", "cost", "placed", "turn", "key"], rows)
+    terminal.table(["state", "tokens", "time", "cost", "placed", "until", "turn", "key"], rows)
 
 
 def show_lease(terminal: Terminal, lease: Lease) -> None:

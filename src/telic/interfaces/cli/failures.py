@@ -32,6 +32,7 @@ FAILURES: Final[dict[str, tuple[int, str | None]]] = {
     "key_conflict": (_CONFLICT, "use a fresh --key for a new call"),
     "turn_conflict": (_CONFLICT, "the first record stands; use a fresh --key for another turn"),
     "budget_exceeded": (_BUDGET, "raise it in the same call: telic resume ID --budget 4M"),
+    "price_unknown": (_BUDGET, "pip install 'telic[pricing]', or give the model a price of your own"),
     "goal_not_active": (_CONFLICT, "telic show ID tells why it rests; telic resume ID starts it again"),
     "lease_held": (_CONFLICT, "wait until the lease has expired; telic show ID tells who has the goal"),
     "lease_lost": (_CONFLICT, "stop working on the goal; telic claim ID asks for it anew"),

@@ -13,7 +13,7 @@ goal_id, number, key, at, tokens, input_tokens, cached_input_tokens, output_toke
 active_microseconds, cost_microunits, hash, kind, model
 
 -- fragment: hold_columns
-goal_id, key, tokens, turns, active_microseconds, cost_microunits, placed_at, turn_key,
+goal_id, key, tokens, turns, active_microseconds, cost_microunits, placed_at, expires_at, turn_key,
 CASE WHEN state = 'open' AND expires_at <= telic_now() THEN 'expired' ELSE state END
 
 -- fragment: lease_columns

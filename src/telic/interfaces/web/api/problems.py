@@ -34,6 +34,7 @@ STATUSES: Final[Mapping[str, int]] = {
     "invalid_transition": 409,
     "stale_update": 412,
     "budget_exceeded": 409,
+    "price_unknown": 409,
     "key_conflict": 409,
     "turn_conflict": 409,
     "goal_not_active": 409,

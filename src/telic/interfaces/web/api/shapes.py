@@ -99,6 +99,7 @@ SHAPES: Final[Mapping[str, Schema]] = {
             "key": _TEXT,
             "reserved": _counts(LIMITS),
             "placed_at": _TIME,
+            "expires_at": _TIME,
             "state": _words(list(HoldState)),
             "turn_key": _or_null(_TEXT),
         }
