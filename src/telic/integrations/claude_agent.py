@@ -117,7 +117,7 @@ class ClaudeGoal:
         run = FollowedRun(self.session, call.goal, call, ModelUsage() if is_new else None, forked_from)
         try:
             async with ClaudeSDKClient(self._options(base, call, run)) as client:
-                run.commands = client
+                run.client = client
                 await client.query(prompt)
                 await _follow(client, run, on_message)
         except BaseException as error:

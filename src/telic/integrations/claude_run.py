@@ -5,11 +5,12 @@ import re
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any, Final, Protocol, cast
+from typing import Any, Final, cast
 
 from claude_agent_sdk import (
     TERMINAL_TASK_STATUSES,
     AssistantMessage,
+    ClaudeSDKClient,
     HookMatcher,
     Message,
     ResultMessage,
@@ -50,14 +51,6 @@ _NEVER_SENT: Final = re.compile(r"\b(ECONNREFUSED|ENOTFOUND|EAI_AGAIN|EHOSTUNREA
 _LOST: Final = ConnectionError("the connection broke before the response was whole")
 
 
-class Commands(Protocol):
-    """What the command is told while it runs."""
-
-    async def stop_task(self, task_id: str) -> None:
-        """The task is stopped."""
-        ...
-
-
 @dataclass(slots=True)
 class FollowedRun:
     """A run of the command: what its messages and hooks tell, billed as it comes."""
@@ -67,7 +60,7 @@ class FollowedRun:
     call: ModelCall | None
     used_before: ModelUsage | None
     forked_from: str | None = None
-    commands: Commands | None = None
+    client: ClaudeSDKClient | None = None
     result: ResultMessage | None = None
     tasks: dict[str, bool] = field(default_factory=dict[str, bool])
     may_go_on: bool = True
@@ -233,9 +226,9 @@ class FollowedRun:
     async def _agent_begins(self, given: HookInput, _use: str | None, _context: HookContext) -> HookJSONOutput:
         agent = str(cast("dict[str, Any]", given)["agent_id"])
         call = await self._begun_call(self._side)
-        if call is None and self.commands is not None:
+        if call is None and self.client is not None:
             with suppress(Exception):
-                await self.commands.stop_task(agent)
+                await self.client.stop_task(agent)
         self._agents[agent] = call
         return {}
 

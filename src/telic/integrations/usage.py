@@ -5,6 +5,7 @@ from hashlib import sha256
 from telic.domain.budget import ModelUsage
 from telic.domain.limits import MAX_COUNTER, MAX_NAME_CHARS
 from telic.loop.agents.protocol import kept_tail
+from telic.loop.agents.totals import output_within
 
 
 def model_usage(
@@ -13,15 +14,18 @@ def model_usage(
     output_tokens: object,
     cached_input_tokens: object = None,
     reasoning_tokens: object = None,
+    total_tokens: object = None,
     cost_microunits: int = 0,
 ) -> ModelUsage | None:
-    """The usage; None where a total is missing or no count, or all are 0: a model reads and writes something.
+    """The usage; None where a count is missing or none, or all are 0: a model reads and writes something.
 
-    A part that is no count is taken as 0, and one that is larger than its whole as the whole.
+    A part that is no count is taken as 0, and one that is larger than its whole as the whole. Where the provider tells
+    a total, input and output never pass it.
     """
     asked, answered = _count(input_tokens), _count(output_tokens)
     if asked is None or answered is None or not asked + answered:
         return None
+    answered = output_within(total_tokens, asked, answered)
     return ModelUsage(
         input_tokens=asked,
         output_tokens=answered,

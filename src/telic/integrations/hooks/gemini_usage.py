@@ -69,6 +69,7 @@ def _usage(tokens: Fields) -> ModelUsage | TurnUsage:
             cached_input_tokens=tokens.get("cached"),
             output_tokens=sum_of("output", "thoughts"),
             reasoning_tokens=tokens.get("thoughts"),
+            total_tokens=tokens.get("total"),
         )
         or TurnUsage()
     )
