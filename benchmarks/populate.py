@@ -31,7 +31,7 @@ FIRST_NUMERIC_ID: Final = 1_000_000_000_000_000_001
 _GOALS: Final = f"""
 INSERT INTO goals (id, scope, text, criteria, status, revision, turns_used, ledger_count, tokens_used,
     input_tokens_used, cached_input_tokens_used, output_tokens_used, reasoning_tokens_used, active_microseconds_used,
-    cost_microunits_used, token_budget, created_at, updated_at, creation_key, event_count, event_hash, turn_hash)
+    cost_microunits_used, token_budget, created_at, changed_at, creation_key, event_count, event_hash, turn_hash)
 {_NUMBERS}
 SELECT {{id}}, {SCOPE}, 'Move billing to the new API, part ' || CAST(n AS TEXT),
     '[]', 'active', 1, {TURNS_PER_GOAL}, {TURNS_PER_GOAL}, {TURNS_PER_GOAL * 1500}, 0, 0, 0, 0, 0, 0, 1000000000000,

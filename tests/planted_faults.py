@@ -312,7 +312,7 @@ FAULTS = (
     ),
     Fault(
         "what is held is added up before the goal is locked",
-        (f"{SQL}/migrations/postgres/0002_sharing.sql",),
+        (f"{SQL}/migrations/postgres/0004_estimates.sql",),
         ") LANGUAGE plpgsql VOLATILE AS",
         ") LANGUAGE plpgsql STABLE AS",
         "tests/sharing/test_holds.py -k waited",
@@ -320,15 +320,29 @@ FAULTS = (
     Fault(
         "a hold never expires",
         (f"{SQL}/sqlite.sql",),
-        "AND state = 'open' AND expires_at > telic_now()",
-        "AND state = 'open'",
-        "tests/sharing/test_holds.py -k 'killed_worker and sqlite'",
+        "OR goal_id = :id AND state = 'open' AND frees_on_expiry = 0",
+        "OR goal_id = :id AND state = 'open'",
+        "tests/contract/test_contract.py -k 'expired_hold_frees and sqlite'",
+    ),
+    Fault(
+        "an expired hold is free before it is counted",
+        (f"{SQL}/sqlite.sql",),
+        "    OR goal_id = :id AND state = 'open' AND frees_on_expiry = 0\n",
+        "",
+        "tests/contract/test_contract.py -k 'goes_on_reserving and sqlite'",
+    ),
+    Fault(
+        "an estimate is counted beside the turn that it stood for",
+        ("src/telic/storage/operations/estimates.py",),
+        "    await _take_back(tx, call, estimate)\n    state =",
+        "    state =",
+        "tests/contract/test_contract.py -k 'takes_the_place and sqlite'",
     ),
     Fault(
         "a hold can be settled twice",
         (f"{SQL}/common.sql",),
-        "key = CAST(:hold AS TEXT) AND state = 'open' AND expires_at > telic_now()",
-        "key = CAST(:hold AS TEXT) AND expires_at > telic_now()",
+        "key = CAST(:hold AS TEXT) AND state = 'open' AND (expires_at > telic_now() OR frees_on_expiry = 0)",
+        "key = CAST(:hold AS TEXT)",
         "tests/sharing/test_holds.py -k 'settled_by_one_turn'",
     ),
     Fault(
@@ -341,8 +355,8 @@ FAULTS = (
     Fault(
         "the fencing token is not compared",
         (f"{SQL}/common.sql",),
-        "(lease_token = CAST(:lease_token AS BIGINT) AND lease_holder",
-        "(CAST(:lease_token AS BIGINT) > 0 AND lease_holder",
+        "(lease_token = CAST(:lease_token AS BIGINT) AND lease_worker",
+        "(CAST(:lease_token AS BIGINT) > 0 AND lease_worker",
         "tests/contract/test_contract.py -k claims_again",
     ),
     Fault(
@@ -362,7 +376,7 @@ FAULTS = (
     Fault(
         "a lease is granted while another worker has it",
         (f"{SQL}/common.sql",),
-        "status = 'active' AND (lease_expires_at <= telic_now() OR lease_holder = CAST(:holder AS TEXT))",
+        "status = 'active' AND (lease_expires_at <= telic_now() OR lease_worker = CAST(:holder AS TEXT))",
         "status = 'active'",
         "tests/sharing/test_leases.py -k 'one_of_many_claimers'",
     ),

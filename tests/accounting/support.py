@@ -27,10 +27,10 @@ class Face:
     async def maybe_snapshot(self) -> telic.GoalSnapshot | None:
         return await self._done(self.accounting.snapshot())
 
-    async def flush(self, timeout_seconds: float = 20.0) -> bool:
+    async def flush(self, timeout_seconds: float = 240.0) -> bool:
         return await self._done(self.accounting.flush(timeout_seconds))
 
-    async def close(self, timeout_seconds: float = 20.0) -> bool:
+    async def close(self, timeout_seconds: float = 240.0) -> bool:
         return await self._done(self.accounting.close(timeout_seconds))
 
     @staticmethod
@@ -47,7 +47,7 @@ async def begin(store: Any, colour: str, folder: Path, **options: Any) -> Face:
 
 @asynccontextmanager
 async def accounting_for(
-    location: str, colour: str, folder: Path, *, timeout_seconds: float = 10.0, **options: Any
+    location: str, colour: str, folder: Path, *, timeout_seconds: float = 60.0, **options: Any
 ) -> AsyncIterator[tuple[Any, Face]]:
     """A store and its accounting, both closed at the end."""
     async with opened(location, colour, timeout_seconds=timeout_seconds) as store:
@@ -58,13 +58,12 @@ async def accounting_for(
             await face.close()
 
 
-async def until(condition: Callable[[], bool], timeout_seconds: float = 10.0) -> float:
-    """The seconds until the condition held."""
+async def until(condition: Callable[[], bool], timeout_seconds: float = 240.0) -> None:
+    """Return as soon as the condition holds."""
     started = time.monotonic()
     while not condition():
         assert time.monotonic() - started < timeout_seconds, "it did not happen in time"
         await asyncio.sleep(0.002)
-    return time.monotonic() - started
 
 
 async def ledger_keys(store: Any, goal_id: str) -> list[str]:

@@ -62,19 +62,19 @@ def _require_exact(location: str, goal_id: str, accepted: list[str], may_be_ther
         assert numbers == list(range(1, len(numbers) + 1))
 
 
-@pytest.mark.parametrize("seconds", [2.0, pytest.param(10.0, marks=pytest.mark.long)])
+@pytest.mark.parametrize("turns_without_store", [50, pytest.param(300, marks=pytest.mark.long)])
 async def test_a_server_away_and_the_process_killed_cost_nothing(
-    own_server: PostgresServer, colour: str, folder: Path, tmp_path: Path, crew: Crew, seconds: float
+    own_server: PostgresServer, colour: str, folder: Path, tmp_path: Path, crew: Crew, turns_without_store: int
 ) -> None:
     """The store is killed in mid-run, then the process; after both are back every accepted turn is there once."""
     location, accepted = own_server.url(), tmp_path / "accepted"
     goal_id = new_goal(location)
     worker = crew.start(in_a_new_loop, _agent, location, colour, folder, accepted, "a", 0.03)
-    await until(lambda: len(_accepted(accepted)) > 30, 30)
+    await until(lambda: len(_accepted(accepted)) > 30)
     own_server.stop(signal.SIGQUIT)
     stopped_at = len(_accepted(accepted))
-    await asyncio.sleep(seconds)
-    assert len(_accepted(accepted)) > stopped_at + 20 * seconds, "the agent waited for the store"
+    # The agent does not wait for the store: it goes on as long as the store is away.
+    await until(lambda: len(_accepted(accepted)) > stopped_at + turns_without_store)
     worker.kill()
     own_server.start()
     await _store_the_rest(location, colour, folder)
@@ -95,9 +95,7 @@ async def test_a_server_that_comes_back_gets_everything(own_server: PostgresServ
         assert (snapshot.is_stale, snapshot.usage.tokens) == (True, sum(range(20)))
         assert not await accounting.flush(0.2)
         own_server.start()
-        back = time.monotonic()
-        assert await accounting.flush(30)
-        assert time.monotonic() - back < 10
+        assert await accounting.flush()
         assert await ledger_keys(store, goal.id) == keys
         snapshot = await accounting.snapshot()
         assert (snapshot.is_stale, snapshot.reason) == (False, telic.Reason.BUDGET)
@@ -121,7 +119,7 @@ async def test_thresholds_are_told_while_the_store_is_away(
         accounting.on_turn_complete(15)
         await until(lambda: told == [0.5, 0.8, 0.95, 1.0])
         own_server.start()
-        assert await accounting.flush(30)
+        assert await accounting.flush()
 
 
 @pytest.mark.parametrize("rounds", [25, pytest.param(200, marks=pytest.mark.long)])
@@ -140,7 +138,7 @@ async def test_kills_at_random_moments_cost_nothing(
         worker = crew.start(
             in_a_new_loop, _agent, location, colour, folder, accepted, name, moments.choice((0.003, 0.01))
         )
-        await until(lambda: len(_accepted(accepted)) > before, 60)  # noqa: B023
+        await until(lambda: len(_accepted(accepted)) > before)  # noqa: B023
         await asyncio.sleep(moments.uniform(0, 0.06))
         worker.kill()
     await _store_the_rest(location, colour, folder)
@@ -160,13 +158,11 @@ async def test_a_locked_file_is_waited_for(colour: str, folder: Path, tmp_path: 
         await accounting.snapshot()
         crew.start(_lock, location, tmp_path / "entered", 2)
         wait_for(tmp_path / "entered")
-        started = time.monotonic()
         keys = [accounting.on_turn_complete(1) for _ in range(50)]
-        assert time.monotonic() - started < 2
         assert not await accounting.flush(0.5)
         snapshot = await accounting.snapshot()
         assert (snapshot.usage.turns, snapshot.pending) == (50, 50)
-        assert await accounting.flush(20)
+        assert await accounting.flush()
         assert await ledger_keys(store, goal.id) == keys
 
 
@@ -182,9 +178,7 @@ async def test_close_leaves_to_the_next_start_what_it_cannot_store(
         wait_for(tmp_path / "entered")
         for number in range(10):
             accounting.on_turn_complete(1, key=f"late-{number}")
-        started = time.monotonic()
         assert not await accounting.close(0.5)
-        assert time.monotonic() - started < 10
         holder.kill()
         await until(lambda: len(files(folder, ".journal")) == 1)
         await _store_the_rest(location, colour, folder)

@@ -1,7 +1,6 @@
 """Reports over more than one part of a ledger, and sums beyond 64 bits, on rows that plain SQL has put there."""
 
 import asyncio
-import time
 
 import pytest
 
@@ -15,7 +14,7 @@ GOALS = """
 WITH RECURSIVE numbers AS (SELECT 1 AS n UNION ALL SELECT n + 1 FROM numbers WHERE n < {count})
 INSERT INTO goals (id, scope, text, criteria, status, reason, revision, turns_used, tokens_used, input_tokens_used,
     cached_input_tokens_used, output_tokens_used, reasoning_tokens_used, active_microseconds_used,
-    cost_microunits_used, created_at, updated_at, creation_key, event_count, event_hash, turn_hash, ledger_count)
+    cost_microunits_used, created_at, changed_at, creation_key, event_count, event_hash, turn_hash, ledger_count)
 SELECT 'goal-' || n, 'scope', 'text', '[]', 'paused', 'user', 1, {lines}, {tokens}, 0, 0, 0, 0, 0, 0,
     5, 5, 'key-' || n, 1, '', '', {lines} FROM numbers
 """
@@ -62,19 +61,16 @@ def test_each_line_is_in_one_part(location: str, goals: int, lines: int) -> None
 async def test_a_long_report_keeps_no_task_waiting(location: str) -> None:
     """While an async store adds up a long ledger, the loop's other tasks go on."""
     fill(location, goals=1, lines=60_000, tokens="n", used="1")
-    longest_seconds = 0.0
+    beats = 0
 
     async def beat() -> None:
-        nonlocal longest_seconds
+        nonlocal beats
         while True:
-            before = time.perf_counter()
             await asyncio.sleep(0)
-            longest_seconds = max(longest_seconds, time.perf_counter() - before)
+            beats += 1
 
     async with telic.connect_async(location) as store:
         beating = asyncio.create_task(beat())
-        started = time.perf_counter()
         await store.usage(by=UsageGrouping.MODEL)
-        took_seconds = time.perf_counter() - started
         beating.cancel()
-    assert 0 < longest_seconds < took_seconds / 2
+    assert beats >= 6, "six parts of 10,000 lines, and nobody had a turn between them"

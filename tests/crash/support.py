@@ -54,7 +54,7 @@ class Worker:
             _run(body, arguments, sender)
         sender.close()
 
-    def result(self, timeout_seconds: float = 60) -> Any:
+    def result(self, timeout_seconds: float = 240) -> Any:
         """What the function returned; a test failure where it raised, died or took too long."""
         assert self._receiver.poll(timeout_seconds), f"a worker gave no answer within {timeout_seconds} s"
         try:
@@ -198,7 +198,7 @@ def stay_in_a_transaction(store: telic.GoalStore, entered: Path, seconds: float)
     store._driver.run(stay, Mode.ATOMIC, None)
 
 
-def wait_for(path: Path, timeout_seconds: float = 30) -> None:
+def wait_for(path: Path, timeout_seconds: float = 240) -> None:
     """Returns once another process has made the file."""
     deadline = time.monotonic() + timeout_seconds
     while not path.exists():

@@ -33,12 +33,12 @@ def traced(worker: Worker, *arguments: str) -> Iterator[None]:
     """Inside, strace with these arguments watches the worker; it must end before the block does."""
     command = [require_strace(), "-f", "-q", *arguments, "-p", str(worker.pid)]
     with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as process:
-        deadline = time.monotonic() + 30
+        deadline = time.monotonic() + 240
         while not _is_traced(worker.pid):
             assert time.monotonic() < deadline, "strace did not attach"
             time.sleep(0.001)
         yield
-        process.wait(30)
+        process.wait(240)
 
 
 def marked(line: StartingLine, body: Callable[..., Any], *arguments: Any) -> Any:

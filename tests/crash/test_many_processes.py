@@ -167,7 +167,7 @@ def test_a_reader_sees_committed_states_only(tmp_path: Path, crew: Crew) -> None
     goal_id = new_goal(path)
     writer = crew.start(_move_to_and_fro, path, goal_id, rounds)
     seen: list[telic.Goal] = []
-    deadline = time.monotonic() + 60
+    deadline = time.monotonic() + 240
     with telic.connect(path) as store:
         while not seen or seen[-1].turns_used < rounds:
             assert time.monotonic() < deadline

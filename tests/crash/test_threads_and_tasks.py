@@ -58,7 +58,7 @@ def test_threads_share_a_blocking_store(location: str) -> None:
 
 
 def _use_until_closed(call: Callable[[], object]) -> None:
-    deadline = time.monotonic() + 5
+    deadline = time.monotonic() + 240
     with suppress(telic.StoreClosed):
         while time.monotonic() < deadline:
             call()
@@ -94,7 +94,7 @@ async def test_closing_under_busy_tasks_ends(round: int, tmp_path: Path) -> None
     await asyncio.gather(*(store.record_turn(goal.id, tokens=number) for number in range(1000)))
 
     async def use(call: Callable[[], Any]) -> None:
-        deadline = time.monotonic() + 5
+        deadline = time.monotonic() + 240
         with suppress(telic.StoreClosed):
             while time.monotonic() < deadline:
                 await call()
@@ -105,7 +105,7 @@ async def test_closing_under_busy_tasks_ends(round: int, tmp_path: Path) -> None
     users.append(asyncio.ensure_future(use(lambda: store.record_turn(goal.id, tokens=1))))
     await asyncio.sleep(0.05)
     try:
-        await asyncio.wait_for(store.close(), 4)
+        await asyncio.wait_for(store.close(), 240)
     finally:
         outcomes = await asyncio.gather(*users, return_exceptions=True)
     assert outcomes == [None] * len(users)
@@ -185,8 +185,8 @@ async def test_an_unforeseen_failure_reaches_its_callers(tmp_path: Path, monkeyp
 
         monkeypatch.setattr(SqliteDatabase, "commit", fail)
         with pytest.raises((MemoryError, telic.StoreError)):
-            await asyncio.wait_for(store.record_turn(goal.id, tokens=1, key="call"), 3)
-        result = await asyncio.wait_for(store.record_turn(goal.id, tokens=1, key="call"), 3)
+            await asyncio.wait_for(store.record_turn(goal.id, tokens=1, key="call"), 240)
+        result = await asyncio.wait_for(store.record_turn(goal.id, tokens=1, key="call"), 240)
         assert result.goal.turns_used == 1
 
 

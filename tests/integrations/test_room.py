@@ -77,7 +77,7 @@ async def test_a_lost_call_is_estimated_by_the_call_before_it(store: Any) -> Non
     session = session_of(store)
     await session.answered(await session.begin(), USED)
     await session.unanswered(await session.begin(), ConnectionResetError())
-    assert [turn.usage.tokens for turn in await store.turns(goal.id)] == [150, 150]
+    assert [(turn.usage.tokens, turn.is_estimate) for turn in await store.turns(goal.id)] == [(150, False), (150, True)]
     assert await open_tokens(store, goal) == []
 
 

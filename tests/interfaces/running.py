@@ -60,7 +60,7 @@ class Runs:
         return self.end(self.start("run", *arguments, *self.agent, "--json", **variables), expect=expect)
 
     def end(self, process: "subprocess.Popen[str]", *, expect: int) -> list[dict[str, Any]]:
-        output, errors = process.communicate(timeout=60)
+        output, errors = process.communicate(timeout=240)
         assert process.returncode == expect, output + errors
         assert "Traceback" not in errors
         return [json.loads(line) for line in output.splitlines()]
@@ -91,7 +91,7 @@ class Runs:
         return self.started()[count - 1][1]
 
 
-def until(holds: Callable[[], bool], *, seconds: float = 20.0) -> None:
+def until(holds: Callable[[], bool], *, seconds: float = 240.0) -> None:
     """It holds before the seconds have passed."""
     deadline = time.monotonic() + seconds
     while not holds():

@@ -86,6 +86,6 @@ def test_a_worker_says_where_it_works(runs: Runs) -> None:
     """One folder for all, or a root; neither and both are refused."""
     for arguments in ((), ("--workspace", ".", "--workspace-root", ".")):
         process = runs.start("worker", *runs.agent, *arguments)
-        _, errors = process.communicate(timeout=60)
+        _, errors = process.communicate(timeout=240)
         assert process.returncode == 2
         assert "one of them" in errors

@@ -72,7 +72,7 @@ def test_ctrl_c_tells_where_to_go_on(place: str) -> None:
         store.create("one", scope="a")
         assert json.loads(next_line(process))["scope"] == "a"
         process.send_signal(signal.SIGINT)
-        rest, errors = process.communicate(timeout=30)
+        rest, errors = process.communicate(timeout=240)
         assert (process.returncode, rest) == (130, "")
         cursor = json.loads(errors)["cursor"]
         store.create("two", scope="b")
@@ -86,7 +86,7 @@ def test_without_json_the_cursor_is_a_hint(place: str) -> None:
         assert process.stderr is not None
         assert process.stderr.readline() == "hint: watching scope default; Ctrl-C ends it\n"
         process.send_signal(signal.SIGINT)
-        output, errors = process.communicate(timeout=30)
+        output, errors = process.communicate(timeout=240)
     assert (process.returncode, output) == (130, "")
     assert errors.startswith("hint: go on with --after ")
     cursor = errors.split()[-1]
@@ -101,7 +101,7 @@ def test_a_killed_watcher_goes_on_after_its_last_line(place: str) -> None:
             store.create(f"goal {number}", scope=f"scope {number}")
         seen = [json.loads(next_line(process)) for _ in range(3)]
         process.kill()
-        process.wait(timeout=30)
+        process.wait(timeout=240)
         again = list(store.watch(after=seen[-1]["cursor"], idle_seconds=0.2))
     assert [line["scope"] for line in seen] + [event.scope for event in again] == [f"scope {n}" for n in range(5)]
 
@@ -115,7 +115,7 @@ def test_a_closed_pipe_ends_it_quietly(place: str) -> None:
         process.stdout.close()
         process.stdout = None
         store.create("two", scope="b")
-        assert process.wait(timeout=30) == 0
+        assert process.wait(timeout=240) == 0
         assert process.stderr is not None
         assert process.stderr.read() == "hint: watching every scope; Ctrl-C ends it\n"
 

@@ -189,7 +189,7 @@ async def _hold_still(scene: Scene) -> str:
             return TurnReport(text="done", usage=USED, claim=Claim.COMPLETE)
 
     async with telic.connect_async(scene.location) as store:
-        loop = _loop(scene, store, lease_seconds=1.0)
+        loop = _loop(scene, store, lease_seconds=4.0)
         loop.agent = Waiting()
         try:
             return str((await loop.run(scene.goal_id)).reason)

@@ -61,7 +61,7 @@ async def test_an_outage_longer_than_the_lease_ends_the_turn(own_server: Postgre
     """Another worker may have the goal by then: the agent is stopped, and nothing recorded."""
     goal = await own_world.store.create("too long")
     waiter = Waiter(report())
-    running = asyncio.create_task(own_world.loop(ScriptedAgent([waiter]), lease_seconds=1.0).run(goal.id))
+    running = asyncio.create_task(own_world.loop(ScriptedAgent([waiter]), lease_seconds=4.0).run(goal.id))
     await waiter.began.wait()
     own_server.stop(signal.SIGQUIT)
     await eventually(lambda: waiter.was_cancelled)
@@ -79,10 +79,10 @@ async def test_a_store_that_never_answers_ends_the_turn_with_the_lease(postgres_
             world = World(store, workspace, SystemClock())
             goal = await store.create("black hole", scope="black hole")
             waiter = Waiter(report())
-            running = asyncio.create_task(world.loop(ScriptedAgent([waiter]), lease_seconds=1.0).run(goal.id))
+            running = asyncio.create_task(world.loop(ScriptedAgent([waiter]), lease_seconds=4.0).run(goal.id))
             await waiter.began.wait()
             proxy.hold()
             with pytest.raises(telic.LeaseLost):
-                await asyncio.wait_for(running, 9)
+                await asyncio.wait_for(running, 240)
             assert waiter.was_cancelled
             proxy.release()

@@ -157,7 +157,7 @@ def policy(**parts: Any) -> LoopPolicy:
     return replace(QUICK, **parts)
 
 
-async def eventually(condition: Callable[[], bool], seconds: float = 30) -> None:
+async def eventually(condition: Callable[[], bool], seconds: float = 240) -> None:
     """Returns once the condition holds; a test failure where it does not come to hold."""
     for _ in range(int(seconds / 0.005)):
         if condition():

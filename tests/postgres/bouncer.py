@@ -81,7 +81,7 @@ logfile = {self._folder / "log"}
 
     def stop(self) -> None:
         self.process.kill()
-        self.process.wait(20)
+        self.process.wait(240)
 
 
 @contextlib.contextmanager

@@ -44,7 +44,7 @@ async def open_threaded(url: str, **options: Any) -> AsyncIterator[Threaded]:
 OPENERS: Mapping[str, OpenStore] = {"blocking": open_threaded, "async": telic.connect_async}
 
 
-async def retried(call: Callable[[], Any], for_seconds: float = 30.0) -> tuple[Any, list[telic.GoalError]]:
+async def retried(call: Callable[[], Any], for_seconds: float = 240.0) -> tuple[Any, list[telic.GoalError]]:
     """What the call gave in the end, and the retryable errors before; any other error is raised."""
     deadline = asyncio.get_running_loop().time() + for_seconds
     errors: list[telic.GoalError] = []

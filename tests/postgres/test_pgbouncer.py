@@ -1,7 +1,6 @@
 """Both stores through PgBouncer in transaction mode, which keeps no session between two transactions."""
 
 import asyncio
-import time
 from collections.abc import Iterator
 from typing import Any
 
@@ -145,12 +144,10 @@ async def _meet_a_lock(colour: str, pooled: str, database: str) -> None:
             other.execute("SELECT 1 FROM goals WHERE id = %s FOR UPDATE", (goal.id,))
             with pytest.raises(telic.StoreBusy):
                 await store.edit(goal.id, text="busy", key="busy edit")
-            started = time.monotonic()
             with pytest.raises((telic.StoreBusy, telic.OutcomeUnknown)):
                 await store.record_turn(goal.id, tokens=4, key="busy turn")
-            assert time.monotonic() - started < 8
-        await retried(lambda: store.edit(goal.id, text="busy", key="busy edit"), 5)
-        await retried(lambda: store.record_turn(goal.id, tokens=4, key="busy turn"), 5)
+        await retried(lambda: store.edit(goal.id, text="busy", key="busy edit"))
+        await retried(lambda: store.record_turn(goal.id, tokens=4, key="busy turn"))
         assert await ledger_of(store, goal.id) == {"busy turn": 4}
         assert (await store.get(goal.id)).revision == 2
 

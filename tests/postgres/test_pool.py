@@ -57,7 +57,7 @@ async def test_closing_ends_every_session(open_store: OpenStore, database: str) 
     async with open_store(database, pool_size=4) as store:
         goal = await store.create("closing")
         await asyncio.gather(*(store.edit(goal.id, text=f"text {number}") for number in range(16)))
-    deadline = time.monotonic() + 5
+    deadline = time.monotonic() + 240
     while await asyncio.to_thread(sessions, database):
         assert time.monotonic() < deadline
         await asyncio.sleep(0.01)
@@ -117,8 +117,8 @@ def fork(work: Callable[[], None]) -> int:
 
 
 def succeeds(child: int) -> bool:
-    """Whether the child ends well, within twenty seconds."""
-    deadline = time.monotonic() + 20
+    """Whether the child ends well, within minutes."""
+    deadline = time.monotonic() + 240
     while time.monotonic() < deadline:
         pid, status = os.waitpid(child, os.WNOHANG)
         if pid:

@@ -19,7 +19,7 @@ TABLES = {"goals", "turns", "events", "holds"}
 FILL = """
 INSERT INTO goals (id, scope, text, criteria, status, reason, revision, token_budget, turns_used, tokens_used,
     input_tokens_used, cached_input_tokens_used, output_tokens_used, reasoning_tokens_used,
-    active_microseconds_used, cost_microunits_used, created_at, updated_at, ended_at, creation_key,
+    active_microseconds_used, cost_microunits_used, created_at, changed_at, ended_at, creation_key,
     event_count, event_hash, turn_hash)
 SELECT lpad(n::text, 36, '0'), 'scope-' || n % 400, repeat('text ', 40), '[]', status,
     CASE status WHEN 'paused' THEN 'user' WHEN 'completed' THEN 'asserted' END, 3, 1000000, 4, 400,

@@ -15,8 +15,9 @@ from telic.storage.operations import transitions
 from telic.storage.operations.call import Call
 from telic.storage.statements import load_statements, number_parameters, parameter_names
 from telic.storage.transaction import Parameters, Row
+from tests.support.raw import execute
 
-PATIENCE_SECONDS = 60.0
+PATIENCE_SECONDS = 240.0
 
 T = TypeVar("T")
 
@@ -42,6 +43,11 @@ def granted(store: telic.GoalStore, goal_id: str, holder: str, ttl_seconds: floa
             return None
 
     return eventually(attempt, "the lease never ended")
+
+
+def expire_lease(location: str, goal_id: str) -> None:
+    """The goal's lease has run out, as if its time had passed."""
+    execute(location, f"UPDATE goals SET lease_expires_at = 1 WHERE id = '{goal_id}'")
 
 
 def all_events(store: telic.GoalStore) -> list[tuple[str, int]]:

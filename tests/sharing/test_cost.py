@@ -19,7 +19,7 @@ NUMBERS = "WITH RECURSIVE numbers(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM nu
 FILL = (
     """INSERT INTO goals (id, scope, text, criteria, status, reason, revision, turns_used, tokens_used,
         input_tokens_used, cached_input_tokens_used, output_tokens_used, reasoning_tokens_used,
-        active_microseconds_used, cost_microunits_used, created_at, updated_at, creation_key, event_count,
+        active_microseconds_used, cost_microunits_used, created_at, changed_at, creation_key, event_count,
         event_hash, turn_hash, wake_at, wake_signal)
     {numbers}
     SELECT 'goal-' || n, 'scope-' || n, 'text', '[]', CASE n % 2 WHEN 0 THEN 'active' ELSE 'paused' END,

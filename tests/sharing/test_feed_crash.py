@@ -23,7 +23,7 @@ def _roll_back_some(url: str) -> None:
     """Transactions end whose numbers a crash makes the server forget."""
     with psycopg.connect(url) as connection:
         for _ in range(FORGOTTEN):
-            connection.execute("UPDATE goals SET updated_at = updated_at")
+            connection.execute("UPDATE goals SET changed_at = changed_at")
             connection.rollback()
 
 

@@ -42,6 +42,6 @@ def running_dashboard(store: str, *options: str, token: str | None = TOKEN) -> I
         yield Dashboard(address, entrance, process)
     finally:
         process.terminate()
-        process.wait(30)
+        process.wait(240)
         assert process.stdout is not None
         process.stdout.close()

@@ -78,7 +78,7 @@ def running_model_server() -> Iterator[ModelServer]:
             response = state.next()
             state.asked.set()
             if response.hangs:
-                state.closing.wait(30)
+                state.closing.wait(240)
                 self.close_connection = True
                 return
             body = _body(response)

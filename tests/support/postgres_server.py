@@ -107,7 +107,7 @@ class PostgresServer:
         """SIGINT stops fast, SIGQUIT at once without a checkpoint, SIGKILL like a crash."""
         if self.process is not None:
             self.process.send_signal(how)
-            self.process.wait(30)
+            self.process.wait(240)
             self.process = None
 
     def kill_and_start(self) -> None:

@@ -21,6 +21,7 @@ def execute(location: str, *statements: str) -> list[Any]:
 def _execute_on_postgres(location: str, statements: tuple[str, ...]) -> list[Any]:
     rows: list[Any] = []
     with psycopg.connect(location, autocommit=True) as connection:
+        connection.execute(b"SET lock_timeout = '500ms'")
         connection.execute(b"SET session_replication_role = replica")
         for statement in statements:
             cursor = connection.execute(statement.encode())

@@ -84,7 +84,7 @@ def running_wire_server() -> Iterator[WireServer]:
             if reply.before is not None:
                 reply.before()
             if reply.hangs:
-                state.closing.wait(60)
+                state.closing.wait(240)
                 self.close_connection = True
                 return
             if reply.breaks_after is not None:

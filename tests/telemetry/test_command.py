@@ -69,7 +69,7 @@ def test_a_run_exports_its_turns(tmp_path: Path) -> None:
     workspace.mkdir()
     runs = Runs(str(tmp_path / "goals.db"), workspace)
     process = runs.start("--telemetry", "run", f"do {MARKER}", "--check", "test -f step-2", *runs.agent, **CONSOLE)
-    output, errors = process.communicate(timeout=120)
+    output, errors = process.communicate(timeout=240)
     assert process.returncode == 0, errors
     spans = spans_in(output)
     turns = [span for span in spans if span["name"] == "invoke_agent"]

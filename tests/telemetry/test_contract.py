@@ -2,6 +2,7 @@
 
 import pytest
 
+from telic.testing.contract.estimates import *  # noqa: F403
 from telic.testing.contract.feed import *  # noqa: F403
 from telic.testing.contract.goals import *  # noqa: F403
 from telic.testing.contract.holds import *  # noqa: F403

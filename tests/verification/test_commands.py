@@ -2,7 +2,6 @@
 
 import asyncio
 import sys
-import time
 from hashlib import sha256
 from pathlib import Path
 
@@ -118,11 +117,9 @@ async def test_a_workspace_that_vanished_is_an_error(tmp_path: Path) -> None:
 
 
 async def test_a_timed_out_check_leaves_its_output_and_no_process(workspace: Path) -> None:
-    started = time.monotonic()
-    line = "echo begun; sleep 300 & echo $! > child; wait"
+    line = "echo begun; sleep 3600 & echo $! > child; wait"
     verdict = await check(workspace, Criterion.command([line], shell=True, timeout_seconds=1))
     assert (verdict.error, verdict.exit_code, verdict.output_tail) == (CheckError.TIMED_OUT, None, "begun\n")
-    assert time.monotonic() - started < 10
     assert not is_running(workspace / "child")
 
 

@@ -64,6 +64,25 @@ class TurnUsage:
         return {name: getattr(self, name) for name in TURN_COUNTERS}
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class UsageTakenBack(TurnUsage):
+    """What a line of the ledger takes back of one before it: no count is above 0.
+
+    Raises:
+        InvalidNumber: a count is not an integer from -(2**53 - 1) to 0.
+    """
+
+    def __post_init__(self) -> None:
+        for name in TURN_COUNTERS:
+            count = getattr(self, name)
+            check_counter(name, -count if type(count) is int else count)
+
+    @classmethod
+    def of(cls, usage: TurnUsage) -> "UsageTakenBack":
+        """Return what takes this usage back."""
+        return cls(**{name: -count for name, count in usage.as_dict().items()})
+
+
 class UsageKind(StrEnum):
     """Who consumed a line of usage. Only `work` is a turn of the agent, and counts against a budget of turns."""
 
@@ -153,12 +172,14 @@ class Usage:
             name: check_counter(f"the sum of {name}", getattr(self, name) + count)
             for name, count in turn.as_dict().items()
         }
-        return Usage(turns=check_counter("the sum of turns", self.turns + turns_of(kind)), **sums)
+        return Usage(turns=check_counter("the sum of turns", self.turns + turns_of(kind, turn)), **sums)
 
 
-def turns_of(kind: UsageKind) -> int:
-    """How many turns a line of this kind counts as."""
-    return int(kind is UsageKind.WORK)
+def turns_of(kind: UsageKind, usage: TurnUsage | ModelUsage) -> int:
+    """Return how many turns a line of this kind counts as; one less where its usage is taken back."""
+    if kind is not UsageKind.WORK:
+        return 0
+    return -1 if isinstance(usage, UsageTakenBack) else 1
 
 
 TURN_COUNTERS: Final = tuple(field.name for field in fields(TurnUsage))

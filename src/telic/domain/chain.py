@@ -40,19 +40,32 @@ def event_hash(
     return digest(f"{previous}|{goal_id}|{number}|{revision}|{kind}|{actor}|{at}|{data}|{key or ''}")
 
 
-def turn_label(kind: UsageKind, model: str | None) -> str:
-    """What stands before a turn's counts in its canonical text; nothing for work by no named model.
+def turn_label(kind: UsageKind, model: str | None, *, is_estimate: bool, takes_back: int | None) -> str:
+    """Return what stands before a line's counts in its canonical text; nothing for work by no named model.
 
-    The counts begin with a digit and a label does not, and the name's length says where it ends.
+    The counts begin with a digit or a minus and a label does not, and the name's length says where it ends. Only
+    estimates, and lines that take one back, say so: the hashes of all others are as they always were.
     """
+    estimate = ("estimate|" if is_estimate else "") + ("" if takes_back is None else f"takes_back|{takes_back}|")
     if kind is UsageKind.WORK and model is None:
-        return ""
-    return f"{kind.value}|{len(model or '')}|{model or ''}|"
+        return estimate
+    return f"{estimate}{kind.value}|{len(model or '')}|{model or ''}|"
 
 
 def turn_hash(
-    previous: str, *, goal_id: str, number: int, at: int, usage: TurnUsage, key: str, kind: UsageKind, model: str | None
+    previous: str,
+    *,
+    goal_id: str,
+    number: int,
+    at: int,
+    usage: TurnUsage,
+    key: str,
+    kind: UsageKind,
+    model: str | None,
+    is_estimate: bool,
+    takes_back: int | None,
 ) -> str:
     """The hash of a turn that follows the one whose hash is `previous`."""
     counts = "|".join(str(getattr(usage, name)) for name in TURN_COUNTERS)
-    return digest(f"{previous}|{goal_id}|{number}|{at}|{turn_label(kind, model)}{counts}|{key}")
+    label = turn_label(kind, model, is_estimate=is_estimate, takes_back=takes_back)
+    return digest(f"{previous}|{goal_id}|{number}|{at}|{label}{counts}|{key}")

@@ -52,6 +52,8 @@ class Turn:
     """One line of the ledger. `number` counts a goal's lines from 1; `hash` chains them.
 
     A line of kind `work` is a turn of the agent; others were consumed on its behalf. `model` may name the model.
+    An estimate is what may have been consumed where nobody knows. A line that takes an estimate back, which is that
+    line's number, has the same amounts below zero: the sum of all lines is what counts.
     """
 
     goal_id: str
@@ -62,6 +64,8 @@ class Turn:
     hash: str
     kind: UsageKind = UsageKind.WORK
     model: str | None = None
+    is_estimate: bool = False
+    takes_back: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
-from telic.domain.budget import BillingPolicy, Budget, TurnUsage, Usage, UsageKind, budget_columns
+from telic.domain.budget import BillingPolicy, Budget, TurnUsage, Usage, UsageKind, UsageTakenBack, budget_columns
 from telic.domain.chain import event_hash, to_data, turn_hash
 from telic.domain.clock import Instant
 from telic.domain.criteria import criteria_from_data
@@ -171,11 +171,28 @@ def _replay_turns(goal_id: str, turns: tuple[Turn, ...]) -> Usage:
             key=turn.key,
             kind=turn.kind,
             model=turn.model,
+            is_estimate=turn.is_estimate,
+            takes_back=turn.takes_back,
         )
         if turn.number != number or turn.goal_id != goal_id or turn.hash != previous:
             raise StoreCorrupt(f"goal {goal_id}: turn {number} does not continue the chain")
+        _check_taken_back(goal_id, turn, turns)
         usage = usage.plus(turn.usage, turn.kind)
     return usage
+
+
+def _check_taken_back(goal_id: str, turn: Turn, turns: tuple[Turn, ...]) -> None:
+    """Raise StoreCorrupt where the line is below zero for no reason, or takes back what was not there."""
+    number = turn.takes_back
+    is_below_zero = isinstance(turn.usage, UsageTakenBack)
+    if number is None and not is_below_zero:
+        return
+    if number is None or not 0 < number < turn.number or not is_below_zero:
+        raise StoreCorrupt(f"goal {goal_id}: turn {turn.number} does not say what it takes back")
+    former = turns[number - 1]
+    same = (former.kind, UsageTakenBack.of(former.usage), former.is_estimate, former.takes_back)
+    if same != (turn.kind, turn.usage, turn.is_estimate, None):
+        raise StoreCorrupt(f"goal {goal_id}: turn {turn.number} takes back what turn {number} did not add")
 
 
 class HistoryBuilder:
@@ -227,7 +244,16 @@ class HistoryBuilder:
         previous = self._turns[-1].hash if self._turns else ""
         kind, model = UsageKind.WORK, None
         chained = turn_hash(
-            previous, goal_id=self._goal_id, number=number, at=at, usage=usage, key=key, kind=kind, model=model
+            previous,
+            goal_id=self._goal_id,
+            number=number,
+            at=at,
+            usage=usage,
+            key=key,
+            kind=kind,
+            model=model,
+            is_estimate=False,
+            takes_back=None,
         )
         self._turns.append(Turn(self._goal_id, number, key, at, usage, chained, kind, model))
 

@@ -10,14 +10,16 @@ from telic.domain.limits import check_counter
 
 
 class HoldState(StrEnum):
-    """Where a hold stands. Only an open one reserves budget.
+    """Where a hold stands.
 
-    `expired` means uncertain: its worker never said what the model call consumed, if anything.
+    `expired` means uncertain: its worker never said what the model call consumed, if anything. `estimated` means that
+    an estimate of it is in the ledger, which may still be corrected.
     """
 
     OPEN = "open"
     EXPIRED = "expired"
     SETTLED = "settled"
+    ESTIMATED = "estimated"
     RELEASED = "released"
 
 
@@ -49,7 +51,7 @@ RESERVED: Final = LIMITS
 
 @dataclass(frozen=True, slots=True)
 class Hold:
-    """A hold as it stood when it was read; `turn_key` names the turn that settled it.
+    """A hold as it stood when it was read; `turn_key` names the line of the ledger that stands for it.
 
     Unless it is settled or released before, it expires at `expires_at`.
     """
@@ -61,3 +63,9 @@ class Hold:
     expires_at: Instant
     state: HoldState
     turn_key: str | None
+    frees_on_expiry: bool = False
+
+    @property
+    def reserves(self) -> bool:
+        """Whether it reserves budget: while it is open, and expired until what was held is in the ledger."""
+        return self.state is HoldState.OPEN or (self.state is HoldState.EXPIRED and not self.frees_on_expiry)

@@ -3,7 +3,7 @@
 from dataclasses import asdict
 from typing import Any
 
-from telic.domain.budget import TurnUsage, UsageKind
+from telic.domain.budget import TurnUsage, UsageKind, UsageTakenBack
 from telic.domain.clock import Instant, from_datetime, to_datetime
 from telic.domain.errors import GoalError, StoreCorrupt
 from telic.domain.events import Event, EventKind, Turn
@@ -76,6 +76,8 @@ def turn_to_json(turn: Turn) -> dict[str, Any]:
         "usage": turn.usage.as_dict(),
         "kind": turn.kind.value,
         "model": turn.model,
+        "is_estimate": turn.is_estimate,
+        "takes_back": turn.takes_back,
         "hash": turn.hash,
     }
 
@@ -90,6 +92,7 @@ def hold_to_json(hold: Hold) -> dict[str, Any]:
         "expires_at": time_to_json(hold.expires_at),
         "state": hold.state.value,
         "turn_key": hold.turn_key,
+        "frees_on_expiry": hold.frees_on_expiry,
     }
 
 
@@ -117,6 +120,7 @@ def usage_sum_to_json(sum: UsageSum) -> dict[str, Any]:
     return {
         "lines": sum.lines,
         "usage": sum.usage.as_dict(),
+        "estimated": asdict(sum.estimated),
         "held": asdict(sum.held),
         "uncertain": asdict(sum.uncertain),
     }
@@ -171,6 +175,12 @@ def _event_from_json(line: Any) -> Event:
 
 
 def _turn_from_json(line: Any) -> Turn:
-    usage = TurnUsage(**line["usage"])
-    at, kind = time_from_json(line["at"]), UsageKind(line["kind"])
-    return Turn(line["goal_id"], line["number"], line["key"], at, usage, line["hash"], kind, line["model"])
+    # An export from before there were estimates does not say that it has none.
+    is_estimate, takes_back = line.get("is_estimate", False), line.get("takes_back")
+    usage = (TurnUsage if takes_back is None else UsageTakenBack)(**line["usage"])
+    at, kind, key = time_from_json(line["at"]), UsageKind(line["kind"]), line["key"]
+    if not isinstance(is_estimate, bool) or type(takes_back) not in (int, type(None)):
+        raise TypeError("is_estimate must be true or false, takes_back a number or null")
+    return Turn(
+        line["goal_id"], line["number"], key, at, usage, line["hash"], kind, line["model"], is_estimate, takes_back
+    )

@@ -35,15 +35,27 @@ class Reserved:
 
 
 @dataclass(frozen=True, slots=True)
+class Estimated:
+    """What some estimates in the ledger say together, without those that were taken back."""
+
+    lines: int = 0
+    tokens: int = 0
+    active_microseconds: int = 0
+    cost_microunits: int = 0
+
+
+@dataclass(frozen=True, slots=True)
 class UsageSum:
     """Lines of the ledger added up: `lines` of them, of which `usage.turns` are turns of the agent.
 
-    The sums are exact, however large. In a report by goal, `held` is what open holds reserve now, and `uncertain`
-    what expired ones had reserved: nobody said what their model calls consumed, if anything.
+    The sums are exact, however large. `estimated` is the part of them that is not known. In a report by goal, `held`
+    is what open holds reserve now, and `uncertain` what expired ones had reserved that are not in the ledger: nobody
+    said what their model calls consumed, if anything.
     """
 
     lines: int = 0
     usage: Usage = field(default_factory=Usage)
+    estimated: Estimated = field(default_factory=Estimated)
     held: Reserved = field(default_factory=Reserved)
     uncertain: Reserved = field(default_factory=Reserved)
 
@@ -114,6 +126,10 @@ class UsageTally:
         """So many lines, turns, and each counter of a turn, more for the name."""
         self._add(name, 0, numbers)
 
+    def add_estimates(self, name: str | None, numbers: Sequence[int]) -> None:
+        """So many estimates and what they say, more for the name."""
+        self._add(name, _ESTIMATED_AT, numbers)
+
     def add_reserved(self, name: str | None, numbers: Sequence[int], *, is_open: bool) -> None:
         """So many holds and what they reserve, more for the name."""
         self._add(name, _HELD_AT if is_open else _UNCERTAIN_AT, numbers)
@@ -139,7 +155,8 @@ class UsageTally:
 def _to_sum(numbers: Sequence[int]) -> UsageSum:
     return UsageSum(
         numbers[0],
-        Usage(**dict(zip(_COUNTERS, numbers[1:_HELD_AT], strict=True))),
+        Usage(**dict(zip(_COUNTERS, numbers[1:_ESTIMATED_AT], strict=True))),
+        Estimated(*numbers[_ESTIMATED_AT:_HELD_AT]),
         Reserved(*numbers[_HELD_AT:_UNCERTAIN_AT]),
         Reserved(*numbers[_UNCERTAIN_AT:]),
     )
@@ -147,6 +164,7 @@ def _to_sum(numbers: Sequence[int]) -> UsageSum:
 
 _COUNTERS: Final = tuple(Usage().as_dict())
 _TOKENS_AT: Final = 1 + _COUNTERS.index("tokens")
-_HELD_AT: Final = 1 + len(_COUNTERS)
+_ESTIMATED_AT: Final = 1 + len(_COUNTERS)
+_HELD_AT: Final = _ESTIMATED_AT + len(fields(Estimated))
 _UNCERTAIN_AT: Final = _HELD_AT + len(fields(Reserved))
 _WIDTH: Final = _UNCERTAIN_AT + len(fields(Reserved))

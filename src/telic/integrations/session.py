@@ -9,7 +9,7 @@ from dataclasses import replace
 from functools import partial
 from typing import Any, Final, TypeVar, cast
 
-from telic.domain.budget import ModelUsage, UsageKind, turns_of
+from telic.domain.budget import ModelUsage, UsageKind
 from telic.domain.claim import Claim
 from telic.domain.decision import is_nearly_spent
 from telic.domain.errors import GoalNotActive, HoldLost, TurnConflict
@@ -139,7 +139,7 @@ class GoalSession:
         if goal.token_budget is not None and self.settings.held_tokens:
             tokens = max(min(self.settings.held_tokens, goal.token_budget - goal.tokens_used), 1)
         cost = cost_to_hold(self.settings, goal, call)
-        return Reservation(tokens=tokens, turns=turns_of(self.kind), cost_microunits=cost)
+        return Reservation(tokens=tokens, turns=int(self.kind is UsageKind.WORK), cost_microunits=cost)
 
     def unannounced(self) -> ModelCall:
         """A call whose beginning nobody told of; it belongs to the goal that was worked on last."""
@@ -213,6 +213,7 @@ class GoalSession:
             kind=kind,
             model=model,
             key=key,
+            is_estimate=is_estimate,
         )
         try:
             return (await self.patiently(lambda: record(hold=call.hold))).goal

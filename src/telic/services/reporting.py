@@ -24,6 +24,7 @@ class _Step:
     goals: Sequence[GoalLedger] = ()
     holds: Sequence[tuple[str, bool, list[int]]] = ()
     sums: Sequence[tuple[str | None, list[int]]] = ()
+    estimates: Sequence[tuple[str | None, list[int]]] = ()
 
 
 class Reporter:
@@ -39,6 +40,11 @@ class Reporter:
         self._after: int | None = 0
 
     @property
+    def _reads_counters(self) -> bool:
+        """Whether goals' counters, which are the sums of their ledgers, are enough; but for estimates."""
+        return self._wanted.is_of_all_time and self._wanted.by in _OF_ONE_GOAL
+
+    @property
     def is_unfinished(self) -> bool:
         """Whether there is another step to be made."""
         return bool(self._parts) or self._after is not None
@@ -46,14 +52,23 @@ class Reporter:
     async def next_step(self, tx: Transaction) -> _Step:
         """What the next step finds; nothing changes until `took`, so it may be repeated."""
         if self._parts:
-            return _Step(sums=await reports.ledger_sums(tx, self._wanted, self._parts[0]))
+            part = self._parts[0]
+            sums = await reports.ledger_sums(tx, self._wanted, part)
+            return _Step(sums=sums, estimates=await reports.estimate_sums(tx, self._wanted, part))
         goals = await reports.goal_ledgers(tx, self._wanted, self._after or 0)
-        if not goals or self._wanted.by is not UsageGrouping.GOAL:
-            return _Step(goals)
-        return _Step(goals, await reports.unsettled_holds(tx, self._wanted, goals))
+        if not goals:
+            return _Step()
+        is_by_goal = self._wanted.by is UsageGrouping.GOAL
+        holds = await reports.unsettled_holds(tx, self._wanted, goals) if is_by_goal else ()
+        if not self._reads_counters:
+            return _Step(goals, holds)
+        whole = LedgerPart(tuple(goals))
+        return _Step(goals, holds, estimates=await reports.estimate_sums(tx, self._wanted, whole))
 
     def took(self, step: _Step) -> None:
         """The step is in the sums."""
+        for name, numbers in step.estimates:
+            self._tally.add_estimates(name, numbers)
         if self._parts:
             self._parts.popleft()
             for name, numbers in step.sums:
@@ -67,8 +82,7 @@ class Reporter:
         is_last = len(goals) < MAX_PAGE or self._wanted.goal_id is not None
         self._after = None if is_last else goals[-1].sequence
         recent = [goal for goal in goals if goal.lines and goal.updated_at >= (self._wanted.since or 0)]
-        if self._wanted.is_of_all_time and self._wanted.by in _OF_ONE_GOAL:
-            # A goal's counters are the sum of its ledger, which need not be read then.
+        if self._reads_counters:
             for goal in recent:
                 self._tally.add_lines(self._name(goal), [goal.lines, *goal.counters])
         else:

@@ -6,7 +6,7 @@ from dataclasses import dataclass, fields, make_dataclass
 from operator import attrgetter
 from typing import Any, Final
 
-from telic.domain.budget import TURN_COUNTERS, BillingPolicy, TurnUsage, UsageKind
+from telic.domain.budget import TURN_COUNTERS, BillingPolicy, TurnUsage, UsageKind, UsageTakenBack
 from telic.domain.criteria import Criterion, criteria_from_data
 from telic.domain.errors import GoalError, StoreCorrupt
 from telic.domain.events import Event, EventKind, Turn
@@ -31,6 +31,7 @@ _POLICIES: Final = {policy.value: policy for policy in BillingPolicy}
 _NO_CRITERIA: Final[tuple[Criterion, ...]] = ()
 _COUNTS: Final = attrgetter(*TURN_COUNTERS)
 _AMOUNTS: Final = attrgetter(*RESERVED)
+_FLAGS: Final = {0: False, 1: True}
 _HOLD_STATES: Final = {state.value: state for state in HoldState}
 
 
@@ -94,19 +95,23 @@ def turn_from_row(row: Row, asked: TurnUsage | None = None) -> Turn:
         StoreCorrupt: as `goal_from_row`.
     """
     try:
-        goal_id, number, key, at, *counts, digest, kind, model = row
+        goal_id, number, key, at, *counts, digest, kind, model, is_estimate, takes_back = row
         usage = asked
         if usage is None or tuple(counts) != _COUNTS(usage):
-            usage = TurnUsage(**dict(zip(TURN_COUNTERS, counts, strict=True)))
-        return Turn(goal_id, number, key, at, usage, digest, UsageKind(kind), model)
-    except (TypeError, ValueError, GoalError) as error:
+            form = TurnUsage if takes_back is None else UsageTakenBack
+            usage = form(**dict(zip(TURN_COUNTERS, counts, strict=True)))
+        return Turn(goal_id, number, key, at, usage, digest, UsageKind(kind), model, _FLAGS[is_estimate], takes_back)
+    except (KeyError, TypeError, ValueError, GoalError) as error:
         raise _malformed("turn", row, error) from error
 
 
 def goal_and_turn_from_row(row: Row, billed: Callable[[BillingPolicy], TurnUsage]) -> tuple[Goal, Turn]:
-    """The goal and, after it in the row, the turn; `billed` tells what was asked for under the goal's policy."""
+    """The goal and, after it in the row, the turn; `billed` tells what was asked for under the goal's policy.
+
+    Last in the row is whether the goal has expired holds that are to be counted.
+    """
     goal = goal_from_row(row[:_GOAL_WIDTH])
-    return goal, turn_from_row(row[_GOAL_WIDTH:], billed(goal.billing))
+    return goal, turn_from_row(row[_GOAL_WIDTH:-1], billed(goal.billing))
 
 
 def event_from_row(row: Row) -> Event:
@@ -141,11 +146,12 @@ def hold_from_row(row: Row, asked: Reservation | None = None) -> Hold:
         StoreCorrupt: as `goal_from_row`.
     """
     try:
-        goal_id, key, *amounts, placed_at, expires_at, turn_key, state = row
+        goal_id, key, *amounts, placed_at, expires_at, turn_key, frees_on_expiry, state = row
         reserved = asked
         if reserved is None or tuple(amounts) != _AMOUNTS(reserved):
             reserved = Reservation(**dict(zip(RESERVED, amounts, strict=True)))
-        return Hold(goal_id, key, reserved, placed_at, expires_at, _HOLD_STATES[state], turn_key)
+        is_freed = _FLAGS[frees_on_expiry]
+        return Hold(goal_id, key, reserved, placed_at, expires_at, _HOLD_STATES[state], turn_key, is_freed)
     except (KeyError, TypeError, ValueError, GoalError) as error:
         raise _malformed("hold", row, error) from error
 

@@ -52,7 +52,7 @@ class Client:
         return f"http://127.0.0.1:{self.port}{ROOT}"
 
     def raw(self, method: str, path: str, body: bytes | None = None, headers: Mapping[str, str] | None = None) -> Reply:
-        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=60)
+        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=240)
         try:
             connection.request(method, ROOT + path, body=body, headers=dict(headers or {}))
             response = connection.getresponse()
@@ -128,7 +128,7 @@ def serving(location: str, *, allow_write: bool = True, token: str | None = None
     thread = threading.Thread(target=lambda: asyncio.run(_serve(location, allow_write, token, started)), daemon=True)
     thread.start()
     server = started.get(timeout=60)
-    assert server.is_up.wait(60)
+    assert server.is_up.wait(240)
     try:
         yield Client(server.port)
     finally:

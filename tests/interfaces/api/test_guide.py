@@ -43,7 +43,7 @@ def test_the_commands_run(place: str, tmp_path: Path) -> None:
 def _ask(address: str, path: str, **headers: str) -> tuple[int, str]:
     request = urllib.request.Request(f"{address}/api/v1{path}", headers=headers)
     try:
-        with urllib.request.urlopen(request, timeout=30) as answer:
+        with urllib.request.urlopen(request, timeout=240) as answer:
             return answer.status, answer.headers["Content-Type"]
     except urllib.error.HTTPError as refused:
         with refused:

@@ -48,7 +48,7 @@ class Reader:
 
 @contextmanager
 def streaming(client: Client, query: str = "", last_id: str | None = None) -> Iterator[Reader]:
-    connection = http.client.HTTPConnection("127.0.0.1", client.port, timeout=60)
+    connection = http.client.HTTPConnection("127.0.0.1", client.port, timeout=240)
     headers = {} if last_id is None else {"Last-Event-ID": last_id}
     connection.request("GET", f"{ROOT}/events/stream{query}", headers=headers)
     response = connection.getresponse()
@@ -105,7 +105,7 @@ def test_a_client_that_reconnects_gets_each_event_once(api: Client, location: st
                     seen.append((event["goal_id"], event["number"]))
                 last_id = reader.last_id
         for writer in writers:
-            assert writer.wait(60) == 0
+            assert writer.wait(240) == 0
         everything = [(event.event.goal_id, event.event.number) for event in store.events(limit=1000)]
     assert sorted(seen) == sorted(everything)
     with streaming(api, last_id=last_id) as reader:
@@ -142,7 +142,7 @@ def test_a_client_that_goes_is_let_go(client: Client, monkeypatch: pytest.Monkey
         assert int(refused.headers["Retry-After"]) > 0
     deadline = time.monotonic() + 60
     while True:
-        connection = http.client.HTTPConnection("127.0.0.1", client.port, timeout=60)
+        connection = http.client.HTTPConnection("127.0.0.1", client.port, timeout=240)
         connection.request("GET", f"{ROOT}/events/stream")
         status = connection.getresponse().status
         connection.close()
@@ -182,7 +182,7 @@ def test_a_cursor_of_another_feed(client: Client, last_id: str) -> None:
 def test_it_ends_with_the_server(place: str) -> None:
     """Nobody has to wait for the clients of streams."""
     with serving(place) as client:
-        connection = http.client.HTTPConnection("127.0.0.1", client.port, timeout=60)
+        connection = http.client.HTTPConnection("127.0.0.1", client.port, timeout=240)
         connection.request("GET", f"{ROOT}/events/stream")
         response = connection.getresponse()
         assert response.status == 200

@@ -23,7 +23,7 @@ class Client:
         self.cookie = ""
 
     def send(self, method: str, path: str, body: str | bytes | None = None, **headers: str) -> http.client.HTTPResponse:
-        connection = http.client.HTTPConnection(self.host, timeout=30)
+        connection = http.client.HTTPConnection(self.host, timeout=240)
         named = {name.replace("_", "-"): value for name, value in headers.items()}
         if body is not None:
             named.setdefault("Content-Type", "application/x-www-form-urlencoded")
@@ -153,7 +153,7 @@ def test_a_large_body_is_refused(client: Client, goal_id: str) -> None:
     client.enter()
     body = b"token=" + b"x" * 1_100_000
     assert client.send("POST", f"/goals/{goal_id}/pause", body).status == 413
-    connection = http.client.HTTPConnection(client.host, timeout=30)
+    connection = http.client.HTTPConnection(client.host, timeout=240)
     headers = {"Cookie": client.cookie, "Content-Type": "application/x-www-form-urlencoded"}
     connection.request("POST", f"/goals/{goal_id}/pause", iter([body]), headers, encode_chunked=True)
     assert connection.getresponse().status == 413

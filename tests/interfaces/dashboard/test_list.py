@@ -1,7 +1,5 @@
 """The list of goals, in a real browser."""
 
-import statistics
-import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -12,9 +10,6 @@ from playwright.sync_api import Page, expect
 import telic
 from tests.interfaces.dashboard.conftest import Visit
 from tests.interfaces.shell import Shell
-
-VISIBLE_SECONDS = 1.0
-"""For a slow machine that does other things; the bench holds the list to less."""
 
 
 @pytest.fixture(scope="module")
@@ -28,16 +23,12 @@ def texts(page: Page) -> list[str]:
     return page.locator("td.what").all_inner_texts()
 
 
-def test_the_list_of_ten_thousand_goals_shows_at_once(visiting: Callable[..., Visit], ten_thousand: str) -> None:
-    """From asking for the page to its rows on the screen, at the median of several loads."""
+def test_the_list_of_ten_thousand_goals_shows_its_first_page(visiting: Callable[..., Visit], ten_thousand: str) -> None:
+    """Fifty rows of them, and counts that say so; how fast it is the benchmarks tell."""
     visit = visiting(ten_thousand)
-    seconds = []
-    for _ in range(5):
-        started = time.perf_counter()
-        visit.open("/")
-        visit.page.locator("#goals tr").nth(49).wait_for()
-        seconds.append(time.perf_counter() - started)
-    assert statistics.median(seconds) < VISIBLE_SECONDS
+    visit.open("/")
+    visit.page.locator("#goals tr").nth(49).wait_for()
+    assert visit.page.locator("td.what").count() == 50
     expect(visit.page.locator("#counts")).to_contain_text("Active 10,000+")
     visit.screenshot("list-of-10000")
     assert visit.complaints == []

@@ -46,7 +46,7 @@ class Top:
     async def type(self, text: str) -> None:
         await self.pilot.press(*("space" if letter == " " else letter for letter in text))
 
-    async def until(self, holds: Callable[[str], bool], *, seconds: float = 20.0) -> str:
+    async def until(self, holds: Callable[[str], bool], *, seconds: float = 240.0) -> str:
         """The screen's text, once it is so."""
         deadline = asyncio.get_running_loop().time() + seconds
         while not holds(self.text):

@@ -15,14 +15,14 @@ async def test_a_server_that_goes_away_and_comes_back(own_server: PostgresServer
     async with running(place) as top:
         await top.shows("move billing")
         own_server.stop()
-        await top.until(lambda text: "the store does not answer" in text, seconds=40)
+        await top.until(lambda text: "the store does not answer" in text, seconds=240)
         assert "move billing" in top.text
         assert "secret-word" not in top.text
         own_server.start()
-        await top.until(lambda text: "the store does not answer" not in text, seconds=40)
+        await top.until(lambda text: "the store does not answer" not in text, seconds=240)
         with telic.connect(place) as store:
             store.create("a second one", scope="other")
-        await top.until(lambda text: "a second one" in text, seconds=40)
+        await top.until(lambda text: "a second one" in text, seconds=240)
 
 
 def move_away(folder: Path) -> None:

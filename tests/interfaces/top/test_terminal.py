@@ -42,7 +42,7 @@ class Terminal:
         shown = self.output.rfind(b"\x1b[?1049l") > self.output.rfind(b"\x1b[?1049h") >= 0
         return shown and b"\x1b[?25h" in self.output and termios.tcgetattr(self._inner) == self.before
 
-    def read_until(self, text: bytes, *, seconds: float = 30.0) -> None:
+    def read_until(self, text: bytes, *, seconds: float = 240.0) -> None:
         """The text was written; of what was read before, none counts."""
         start, deadline = len(self.output), time.monotonic() + seconds
         while text not in self.output[start:]:
@@ -52,7 +52,7 @@ class Terminal:
     def type(self, keys: bytes) -> None:
         os.write(self._outer, keys)
 
-    def end(self, *, seconds: float = 30.0) -> int:
+    def end(self, *, seconds: float = 240.0) -> int:
         """The exit code."""
         deadline = time.monotonic() + seconds
         while self.process.poll() is None:

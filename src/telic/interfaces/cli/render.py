@@ -124,6 +124,13 @@ def event_data(event: Event) -> str:
     return " ".join(f"{name}={value}" for name, value in event.data.items() if value not in (None, [], {}))
 
 
+def _mark(turn: Turn) -> str:
+    """Return what tells a line that is no known usage from the others."""
+    if turn.takes_back is not None:
+        return f" (takes back {turn.takes_back})"
+    return " (estimate)" if turn.is_estimate else ""
+
+
 def show_turns(terminal: Terminal, turns: Sequence[Turn]) -> None:
     """The turns as a table, or as JSON."""
     if terminal.as_json:
@@ -133,7 +140,7 @@ def show_turns(terminal: Terminal, turns: Sequence[Turn]) -> None:
         [
             str(turn.number),
             show_time(turn.at),
-            turn.kind,
+            f"{turn.kind}{_mark(turn)}",
             turn.model or "",
             show_amount("tokens", turn.usage.tokens),
             show_amount("active_microseconds", turn.usage.active_microseconds),

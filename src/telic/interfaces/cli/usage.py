@@ -26,6 +26,7 @@ _COLUMNS: Final[dict[str, tuple[str, Callable[[UsageSum], int]]]] = {
     "reasoning": ("tokens", attrgetter("usage.reasoning_tokens")),
     "time": ("active_microseconds", attrgetter("usage.active_microseconds")),
     "cost": ("cost_microunits", attrgetter("usage.cost_microunits")),
+    "estimated": ("tokens", attrgetter("estimated.tokens")),
     "held": ("tokens", attrgetter("held.tokens")),
     "uncertain": ("tokens", attrgetter("uncertain.tokens")),
 }

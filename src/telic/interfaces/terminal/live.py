@@ -15,7 +15,9 @@ T = TypeVar("T")
 _QUIET_SECONDS: Final = 2.0
 """Usage and leases make no event of the feed: they are looked at this often."""
 
-_BURST_SECONDS: Final = 0.1
+BURST_SECONDS: Final = 0.1
+"""The shortest pause after a look: changes that come meanwhile are seen by the next one."""
+
 _SHARE_OF_TIME: Final = 5
 """A look that takes long is not repeated before five times as long has passed."""
 
@@ -88,7 +90,7 @@ class Live:
             started = loop.time()
             await self.attempt(look)
             took = loop.time() - started
-            await asyncio.sleep(_RETRY_SECONDS if self.outage else max(_BURST_SECONDS, _SHARE_OF_TIME * took))
+            await asyncio.sleep(_RETRY_SECONDS if self.outage else max(BURST_SECONDS, _SHARE_OF_TIME * took))
 
     async def attempt(self, look: Callable[[], Awaitable[None]]) -> None:
         """The look was made, or `outage` says why the store did not answer."""

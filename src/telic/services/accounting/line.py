@@ -173,7 +173,7 @@ class Pending:
 
     def _sum_up(self) -> None:
         for line, sign in self._unsummed:
-            self._turns += sign * turns_of(line.kind)
+            self._turns += sign * turns_of(line.kind, line.usage)
             usage = line.usage
             if isinstance(usage, TurnUsage):
                 self._of_turns = _sum(self._of_turns, _TURN_COUNTS(usage), sign)

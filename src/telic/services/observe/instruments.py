@@ -87,10 +87,13 @@ class Instruments:
 
     def _count_turn(self, counted: TurnCounted) -> None:
         turn = counted.turn
+        if turn.takes_back is not None:
+            # Counters only go up; the turn that comes in its place is counted.
+            return
         labels: Attributes = {names.KIND: turn.kind.value}
         if turn.model is not None:
             labels[names.RESPONSE_MODEL] = self._known(turn.model)
-        self._turns.add(turns_of(turn.kind), labels)
+        self._turns.add(turns_of(turn.kind, turn.usage), labels)
         self._tokens.add(turn.usage.input_tokens, labels | {names.DIRECTION: "input"})
         self._tokens.add(turn.usage.output_tokens, labels | {names.DIRECTION: "output"})
         self._billed.add(turn.usage.tokens, labels)

@@ -97,7 +97,7 @@ def _redefined(parameters: Parameters, row: Row) -> Iterator[Fact]:
 
 
 def _recorded(parameters: Parameters, row: Row) -> Iterator[Fact]:
-    goal, turn = goal_from_row(row[:-_TURN_WIDTH]), turn_from_row(row[-_TURN_WIDTH:])
+    goal, turn = goal_from_row(row[:-_TURN_WIDTH]), turn_from_row(row[-_TURN_WIDTH:-1])
     if turn.at < _called_at(parameters):
         # The same call was made before.
         return
@@ -108,13 +108,13 @@ def _recorded(parameters: Parameters, row: Row) -> Iterator[Fact]:
 
 def _has_exhausted(goal: Goal, turn: Turn) -> bool:
     """Whether it was this turn that reached a limit: before it, none was."""
-    added = turn.usage.as_dict() | {"turns": turns_of(turn.kind)}
+    added = turn.usage.as_dict() | {"turns": turns_of(turn.kind, turn.usage)}
     used, limits = goal.usage.as_dict(), goal.budget.as_dict()
     return not any(limit is not None and used[name] - added[name] >= limit for name, limit in limits.items())
 
 
 def _placed(parameters: Parameters, row: Row) -> Iterator[Fact]:
-    hold = hold_from_row(row)
+    hold = hold_from_row(row[:-1])
     if hold.placed_at >= _called_at(parameters):
         yield HoldMoved(hold)
 
@@ -129,7 +129,8 @@ def _called_at(parameters: Parameters) -> int:
 
 _CREATION: Final = "goals.create"
 """A goal that is being created has an id, but may never be there."""
-_TURN_WIDTH: Final = 7 + len(TURN_COUNTERS)
+_TURN_WIDTH: Final = 10 + len(TURN_COUNTERS)
+"""A turn's columns, and whether the goal has expired holds that are to be counted."""
 _READERS: Final[dict[str, Callable[[Parameters, Row], Iterator[Fact]]]] = {
     _CREATION: _created,
     "goals.transition": _moved,

@@ -1,6 +1,7 @@
 """Holds: reserving budget before a model is called, and giving it back."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 from telic.domain.authority import Action
 from telic.domain.budget import LIMITS
@@ -11,11 +12,34 @@ from telic.domain.ids import check_id
 from telic.domain.limits import MAX_NAME_CHARS, MAX_PAGE, check_name, check_page_size, check_text, check_ttl
 from telic.storage.operations.call import Call, require_lease
 from telic.storage.operations.goals import get
+from telic.storage.operations.ledger import HoldEstimated
 from telic.storage.records import hold_from_row
 from telic.storage.transaction import Raced, Transaction, Value
 
 
-async def place(tx: Transaction, call: Call, goal_id: str, *, reserved: Reservation, ttl_seconds: float) -> Hold:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NewHold:
+    """What is to be reserved, for how long, and whether its expiry frees it or makes it a line of the ledger."""
+
+    reserved: Reservation
+    ttl_seconds: float
+    frees_on_expiry: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Placed:
+    """The hold, and whether the goal has expired ones that `estimates.count_expired` should count."""
+
+    hold: Hold
+    has_overdue_holds: bool
+
+    @property
+    def goal_id(self) -> str:
+        """The goal that it holds budget of."""
+        return self.hold.goal_id
+
+
+async def place(tx: Transaction, call: Call, goal_id: str, new: NewHold) -> Placed:
     """The budget is reserved for one turn: what is used, held and asked for together stays within it.
 
     Raises:
@@ -23,15 +47,19 @@ async def place(tx: Transaction, call: Call, goal_id: str, *, reserved: Reservat
         GoalNotActive, GoalNotFound, LeaseLost, KeyConflict, InvalidNumber: nothing changed.
     """
     call.authorize(Action.HOLD)
+    reserved = new.reserved
     if not isinstance(reserved, Reservation):
         raise InvalidInput("the reservation must be a Reservation")
+    if not isinstance(new.frees_on_expiry, bool):
+        raise InvalidInput("frees_on_expiry must be True or False")
     row = await tx.maybe(
         "holds.place",
         {
             "id": check_id(goal_id),
             "key": call.key,
             "at": call.at,
-            "ttl_microseconds": check_ttl(ttl_seconds),
+            "ttl_microseconds": check_ttl(new.ttl_seconds),
+            "frees_on_expiry": int(new.frees_on_expiry),
             **reserved.as_dict(),
             **call.lease_columns,
         },
@@ -39,10 +67,10 @@ async def place(tx: Transaction, call: Call, goal_id: str, *, reserved: Reservat
     if row is None:
         await _refuse(tx, call, goal_id, reserved)
         raise Raced("the goal changed while the hold was being refused")
-    hold = hold_from_row(row, reserved)
-    if hold.reserved != reserved:
+    hold = hold_from_row(row[:-1], reserved)
+    if (hold.reserved, hold.frees_on_expiry) != (reserved, new.frees_on_expiry):
         raise KeyConflict(call.key)
-    return hold
+    return Placed(hold, has_overdue_holds=bool(row[-1]))
 
 
 async def _refuse(tx: Transaction, call: Call, goal_id: str, reserved: Reservation) -> None:
@@ -50,7 +78,7 @@ async def _refuse(tx: Transaction, call: Call, goal_id: str, reserved: Reservati
     await require_lease(tx, call, goal)
     if goal.status is not GoalStatus.ACTIVE:
         raise GoalNotActive(f"goal {goal.id} is {goal.status}: no turn may start", goal)
-    held = [hold.reserved for hold in await all_of(tx, goal_id) if hold.state is HoldState.OPEN]
+    held = [hold.reserved for hold in await all_of(tx, goal_id) if hold.reserves]
     _require_room(goal, held, reserved)
 
 
@@ -66,7 +94,8 @@ async def release(tx: Transaction, call: Call, goal_id: str, *, hold: str) -> Ho
     """The open hold is released: what it reserved is free again; one that is released stays so.
 
     Raises:
-        HoldLost: it expired, or was settled before, or never was.
+        HoldEstimated: an estimate stands for it, which `estimates.release` takes back.
+        HoldLost: it expired and was free, or was settled before, or never was.
         GoalNotFound, LeaseLost, InvalidInput: nothing changed.
     """
     call.authorize(Action.HOLD)
@@ -79,6 +108,8 @@ async def release(tx: Transaction, call: Call, goal_id: str, *, hold: str) -> Ho
     known = None if row is None else hold_from_row(row)
     if known is not None and known.state is HoldState.RELEASED:
         return known
+    if known is not None and known.state is HoldState.ESTIMATED:
+        raise HoldEstimated("an estimate of the hold is in the ledger")
     raise HoldLost(f"the hold {hold!a} is {'unknown' if known is None else known.state}")
 
 

@@ -4,16 +4,17 @@ from dataclasses import dataclass
 from typing import Final
 
 from telic.domain.authority import Action
-from telic.domain.budget import BillingPolicy, ModelUsage, TurnUsage, UsageKind, turns_of
+from telic.domain.budget import BillingPolicy, ModelUsage, TurnUsage, UsageKind, UsageTakenBack, turns_of
 from telic.domain.chain import to_data, turn_label
 from telic.domain.errors import GoalError, HoldLost, InvalidInput, TurnConflict
 from telic.domain.events import Event, Turn, TurnResult
-from telic.domain.goal import Reason
+from telic.domain.goal import Goal, Reason
+from telic.domain.hold import HoldState
 from telic.domain.ids import check_id
 from telic.domain.limits import check_counter, check_name, check_page_size
 from telic.storage.operations.call import Call, require_lease
 from telic.storage.operations.goals import get
-from telic.storage.records import event_from_row, goal_and_turn_from_row, turn_from_row
+from telic.storage.records import event_from_row, goal_and_turn_from_row, hold_from_row, turn_from_row
 from telic.storage.transaction import LimitViolated, Raced, Row, Transaction, Value
 
 _EXHAUSTED_DATA: Final = to_data({"reason": Reason.BUDGET.value})
@@ -23,13 +24,16 @@ _EXHAUSTED_DATA: Final = to_data({"reason": Reason.BUDGET.value})
 class NewTurn:
     """A line for the ledger: what was consumed, by whom, and which hold it settles.
 
-    A `TurnUsage` says how many tokens are billed; of a `ModelUsage` the goal's policy does.
+    A `TurnUsage` says how many tokens are billed; of a `ModelUsage` the goal's policy does. `takes_back` is the number
+    of the line whose amounts the usage takes back.
     """
 
     usage: TurnUsage | ModelUsage
     kind: UsageKind = UsageKind.WORK
     model: str | None = None
     hold: str | None = None
+    is_estimate: bool = False
+    takes_back: int | None = None
 
     def checked(self) -> "NewTurn":
         """The same, known to be valid.
@@ -37,10 +41,13 @@ class NewTurn:
         Raises:
             InvalidInput: a part of it is not.
         """
-        if not isinstance(self.usage, TurnUsage | ModelUsage):
+        is_taken_back = isinstance(self.usage, UsageTakenBack)
+        if not isinstance(self.usage, TurnUsage | ModelUsage) or is_taken_back is (self.takes_back is None):
             raise InvalidInput("the usage must be a TurnUsage or a ModelUsage")
         if not isinstance(self.kind, UsageKind):
             raise InvalidInput(f"the kind of usage must be one of {', '.join(UsageKind)}")
+        if not isinstance(self.is_estimate, bool):
+            raise InvalidInput("is_estimate must be True or False")
         for name, value in (("model", self.model), ("hold", self.hold)):
             if value is not None:
                 check_name(name, value)
@@ -64,11 +71,13 @@ class NewTurn:
             "tokens_of_both": both,
             "tokens_without_cached": without_cached,
             "tokens_of_output": of_output,
-            "turns": turns_of(self.kind),
+            "turns": turns_of(self.kind, self.usage),
             "kind": self.kind.value,
             "model": self.model,
             "hold": self.hold,
-            "label": turn_label(self.kind, self.model),
+            "label": turn_label(self.kind, self.model, is_estimate=self.is_estimate, takes_back=self.takes_back),
+            "is_estimate": int(self.is_estimate),
+            "takes_back": self.takes_back,
         }
 
     def _tokens(self) -> tuple[int, int, int]:
@@ -79,10 +88,28 @@ class NewTurn:
         return both, without_cached, of_output
 
 
-async def record_turn(tx: Transaction, call: Call, goal_id: str, new: NewTurn) -> TurnResult:
+@dataclass(frozen=True, slots=True)
+class Recorded:
+    """What became of a turn, and whether the goal has expired holds that `estimates.count_expired` should count."""
+
+    result: TurnResult
+    has_overdue_holds: bool
+
+    @property
+    def goal(self) -> Goal:
+        """The goal after the turn."""
+        return self.result.goal
+
+
+class HoldEstimated(HoldLost):
+    """The hold's estimate is in the ledger: `estimates.record_turn` puts the turn in its place."""
+
+
+async def record_turn(tx: Transaction, call: Call, goal_id: str, new: NewTurn) -> Recorded:
     """The turn is in the ledger exactly once, whatever the goal's status; a reached budget has paused the goal.
 
     Raises:
+        HoldEstimated: an estimate stands for the hold; nothing changed.
         TurnConflict: the key was recorded with other usage.
         GoalNotFound: there is no such goal.
         LeaseLost, HoldLost: nothing changed.
@@ -102,18 +129,22 @@ async def record_turn(tx: Transaction, call: Call, goal_id: str, new: NewTurn) -
         goal.usage.plus(new.billed(goal.billing), new.kind)
         raise
     if row is None:
-        raise await _why_not_recorded(tx, call, goal_id)
+        raise await _why_not_recorded(tx, call, goal_id, new)
     goal, turn = goal_and_turn_from_row(row, new.billed)
-    if (turn.usage, turn.kind, turn.model) != (new.billed(goal.billing), new.kind, new.model):
+    asked = (new.billed(goal.billing), new.kind, new.model, new.is_estimate)
+    if (turn.usage, turn.kind, turn.model, turn.is_estimate) != asked:
         raise TurnConflict(call.key)
-    return TurnResult(goal, turn)
+    return Recorded(TurnResult(goal, turn), has_overdue_holds=bool(row[-1]))
 
 
-async def _why_not_recorded(tx: Transaction, call: Call, goal_id: str) -> GoalError:
+async def _why_not_recorded(tx: Transaction, call: Call, goal_id: str, new: NewTurn) -> GoalError:
     goal = await get(tx, goal_id)
     if await tx.maybe("turns.with_key", {"id": goal_id, "key": call.key}) is not None:
         raise Raced("the same turn was recorded while this one was being refused")
     await require_lease(tx, call, goal)
+    row = await tx.maybe("holds.get", {"id": goal_id, "key": new.hold})
+    if row is not None and hold_from_row(row).state is HoldState.ESTIMATED:
+        return HoldEstimated("an estimate of the hold is in the ledger")
     return HoldLost("the hold expired, or was settled or released before")
 
 

@@ -8,7 +8,7 @@ from telic.domain.claim import approval_signal
 from telic.domain.errors import BudgetExceeded, GoalNotActive, HoldLost, InvalidInput, StoreCorrupt
 from telic.domain.events import EventKind, TurnResult
 from telic.domain.goal import Actor, Goal, GoalStatus, Reason
-from telic.domain.hold import Hold, HoldState, Reservation
+from telic.domain.hold import Hold, Reservation
 from telic.domain.ids import check_id
 from telic.domain.limits import MAX_NOTE_CHARS, MAX_PAGE, MAX_TTL_SECONDS
 from telic.domain.loop_state import LoopState, loop_state_from_text
@@ -16,8 +16,9 @@ from telic.domain.verdict import Outcome
 from telic.domain.verification import Verification
 from telic.storage.operations import holds, verdicts
 from telic.storage.operations.call import Call, lease_lost
+from telic.storage.operations.estimates import count_expired, record_turn
 from telic.storage.operations.goals import get
-from telic.storage.operations.ledger import NewTurn, events, record_turn
+from telic.storage.operations.ledger import NewTurn, events
 from telic.storage.operations.transitions import Wait, transition
 from telic.storage.records import hold_from_row
 from telic.storage.transaction import Transaction
@@ -113,7 +114,9 @@ async def begin_turn(tx: Transaction, call: Call, goal_id: str, asked: TurnHold)
     try:
         return await _hold(tx, keyed, goal_id, wanted, asked.ttl_seconds)
     except BudgetExceeded:
+        await count_expired(tx, at=call.at, goal_id=goal_id)
         await _take_over(tx, call, goal_id, asked)
+        left = _tokens_left(await get(tx, goal_id))
     free = left - sum(hold.reserved.tokens for hold in await _open(tx, goal_id))
     fitting = replace(wanted, tokens=min(wanted.tokens, max(free, 1)))
     return await _hold(tx, keyed, goal_id, fitting, asked.ttl_seconds)
@@ -128,11 +131,14 @@ async def _take_over(tx: Transaction, call: Call, goal_id: str, asked: TurnHold)
 
 
 async def _open(tx: Transaction, goal_id: str) -> list[Hold]:
-    return [hold for hold in await holds.all_of(tx, goal_id) if hold.state is HoldState.OPEN]
+    return [hold for hold in await holds.all_of(tx, goal_id) if hold.reserves]
 
 
 async def _hold(tx: Transaction, call: Call, goal_id: str, reserved: Reservation, ttl_seconds: float) -> Hold:
-    return await holds.place(tx, call, goal_id, reserved=reserved, ttl_seconds=ttl_seconds)
+    placed = await holds.place(tx, call, goal_id, holds.NewHold(reserved=reserved, ttl_seconds=ttl_seconds))
+    if placed.has_overdue_holds:
+        await count_expired(tx, at=call.at, goal_id=goal_id)
+    return placed.hold
 
 
 def _tokens_left(goal: Goal) -> int:
@@ -149,9 +155,9 @@ async def finish_turn(tx: Transaction, call: Call, goal_id: str, turn: KeyedTurn
     await save(tx, call, goal_id, state)
     keyed = replace(call, key=turn.key)
     try:
-        result = await record_turn(tx, keyed, goal_id, turn.new)
+        result = (await record_turn(tx, keyed, goal_id, turn.new)).result
     except HoldLost:
-        result = await record_turn(tx, keyed, goal_id, replace(turn.new, hold=None))
+        result = (await record_turn(tx, keyed, goal_id, replace(turn.new, hold=None))).result
     if turn.uncertain is not None:
         await _keep_uncertain(tx, replace(call, key=f"{turn.key}/unknown"), result.goal, turn.uncertain)
     return result

@@ -1,7 +1,7 @@
 """Reports: the ledger added up in parts, each small enough to hold up nobody."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Final
@@ -60,17 +60,34 @@ def _ledger(row: Row) -> GoalLedger:
 
 async def ledger_sums(tx: Transaction, wanted: UsageFilter, part: LedgerPart) -> list[tuple[str | None, list[int]]]:
     """The part's lines added up by name: how many, how many of them turns, and each counter."""
-    by_goal = wanted.by in (UsageGrouping.GOAL, UsageGrouping.SCOPE)
-    grouping = UsageGrouping.GOAL if by_goal else wanted.by
-    between: dict[str, Value] = {"after": part.after, "last": part.last, "grouping": grouping.value}
-    rows = await tx.all("reports.ledger", _of_goals(wanted, part.goals) | between)
-    scopes = {goal.goal_id: goal.scope for goal in part.goals} if wanted.by is UsageGrouping.SCOPE else {}
-    return [(_name(wanted.by, scopes.get(row[0], row[0])), [*row[1:3], *_whole(row[3:])]) for row in rows]
+    rows = await tx.all("reports.ledger", _of_part(wanted, part))
+    names = _names(wanted, part)
+    return [(names(row[0]), [*row[1:3], *_whole(row[3:])]) for row in rows]
 
 
 def _name(by: UsageGrouping, name: str | None) -> str | None:
     """The name as a report shows it; of a day the database gives its number since the epoch."""
     return str(EPOCH.date() + timedelta(days=int(name))) if by is UsageGrouping.DAY and name is not None else name
+
+
+async def estimate_sums(tx: Transaction, wanted: UsageFilter, part: LedgerPart) -> list[tuple[str | None, list[int]]]:
+    """The part's estimates added up by name: how many, and what they say."""
+    rows = await tx.all("reports.estimates", _of_part(wanted, part))
+    names = _names(wanted, part)
+    return [(names(row[0]), [row[1], *_whole(row[2:])]) for row in rows]
+
+
+def _of_part(wanted: UsageFilter, part: LedgerPart) -> dict[str, Value]:
+    by_goal = wanted.by in (UsageGrouping.GOAL, UsageGrouping.SCOPE)
+    grouping = UsageGrouping.GOAL if by_goal else wanted.by
+    between: dict[str, Value] = {"after": part.after, "last": part.last, "grouping": grouping.value}
+    return _of_goals(wanted, part.goals) | between
+
+
+def _names(wanted: UsageFilter, part: LedgerPart) -> Callable[[str | None], str | None]:
+    """Return what gives a group of the database the name that a report shows."""
+    scopes = {goal.goal_id: goal.scope for goal in part.goals} if wanted.by is UsageGrouping.SCOPE else {}
+    return lambda name: _name(wanted.by, scopes.get(name or "", name))
 
 
 async def unsettled_holds(

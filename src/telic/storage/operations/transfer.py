@@ -156,6 +156,7 @@ def _event_row(event: Event) -> dict[str, Value]:
 
 def _turn_row(turn: Turn) -> dict[str, Value]:
     row: dict[str, Value] = {"goal_id": turn.goal_id, "number": turn.number, "key": turn.key, "at": turn.at}
+    row |= {"is_estimate": int(turn.is_estimate), "takes_back": turn.takes_back}
     return row | turn.usage.as_dict() | {"hash": turn.hash, "kind": turn.kind.value, "model": turn.model}
 
 

@@ -8,6 +8,7 @@ from telic.domain.goal import Actor, Goal, GoalStatus, Reason
 from telic.domain.lease import Lease
 from telic.domain.limits import MAX_PAGE, check_name, check_page_size
 from telic.storage.operations.call import Call
+from telic.storage.operations.estimates import count_expired_anywhere, count_expired_of
 from telic.storage.operations.leases import claim_due, claim_due_in_scope
 from telic.storage.operations.transitions import lock, rewrite
 from telic.storage.records import event_from_row, goal_from_row
@@ -67,6 +68,7 @@ async def claim_what_is_due(
         "limit": check_page_size(limit),
         "scope": None if scope is None else check_name("scope", scope),
     }
+    await count_expired_anywhere(tx, call.at)
     for row in await tx.all("waits.due", parameters):
         await _wake(tx, call, goal_from_row(row), {"woken_by": "time"})
     if scope is None:
@@ -76,6 +78,7 @@ async def claim_what_is_due(
 
 async def _wake(tx: Transaction, call: Call, goal: Goal, data: dict[str, object], *, with_key: bool = False) -> Goal:
     by_system = call if with_key else Call(call.at, Actor.SYSTEM, call.key)
+    goal = await count_expired_of(tx, call.at, goal)
     kept = await _why_asleep(tx, goal)
     if kept is None:
         return await rewrite(tx, by_system, goal, EventKind.RESUMED, data, _AWAKE, with_key=with_key)

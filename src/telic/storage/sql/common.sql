@@ -6,25 +6,25 @@ id, scope, text, criteria, status, reason, note, revision,
 token_budget, turn_budget, active_microseconds_budget, cost_microunits_budget,
 turns_used, tokens_used, input_tokens_used, cached_input_tokens_used, output_tokens_used,
 reasoning_tokens_used, active_microseconds_used, cost_microunits_used,
-created_at, updated_at, ended_at, billing, wake_at, wake_signal
+created_at, changed_at, ended_at, billing, wake_at, wake_signal
 
 -- fragment: turn_columns
 goal_id, number, key, at, tokens, input_tokens, cached_input_tokens, output_tokens, reasoning_tokens,
-active_microseconds, cost_microunits, hash, kind, model
+active_microseconds, cost_microunits, hash, kind, model, is_estimate, takes_back
 
 -- fragment: hold_columns
-goal_id, key, tokens, turns, active_microseconds, cost_microunits, placed_at, expires_at, turn_key,
+goal_id, key, tokens, turns, active_microseconds, cost_microunits, placed_at, expires_at, turn_key, frees_on_expiry,
 CASE WHEN state = 'open' AND expires_at <= telic_now() THEN 'expired' ELSE state END
 
 -- fragment: lease_columns
-{goal_columns}, lease_holder, lease_token
+{goal_columns}, lease_worker, lease_token
 
 -- fragment: leased
 -- A write under a lease checks it in its own statement; any other write has no token.
 (CAST(:lease_token AS BIGINT) IS NULL OR {lease_is_kept})
 
 -- fragment: lease_is_kept
-(lease_token = CAST(:lease_token AS BIGINT) AND lease_holder = CAST(:lease_holder AS TEXT)
+(lease_token = CAST(:lease_token AS BIGINT) AND lease_worker = CAST(:lease_holder AS TEXT)
     AND lease_expires_at > telic_now())
 
 -- fragment: event_columns
@@ -32,7 +32,7 @@ goal_id, number, revision, kind, actor, at, key, data, hash
 
 -- fragment: now
 -- A goal's own times never run backwards, whatever the wall clock does.
-CASE WHEN CAST(:at AS BIGINT) > updated_at THEN CAST(:at AS BIGINT) ELSE updated_at END
+CASE WHEN CAST(:at AS BIGINT) > changed_at THEN CAST(:at AS BIGINT) ELSE changed_at END
 
 -- fragment: next_event
 event_hash || '|' || id || '|' || (event_count + 1) || '|' || (revision + 1)
@@ -42,7 +42,7 @@ telic_digest({next_event} || '|paused|' || CAST(:actor AS TEXT) || '|' || {now} 
     || CAST(:superseded_data AS TEXT) || '|')
 
 -- fragment: superseded_columns
-status = 'paused', reason = 'superseded', note = NULL, revision = revision + 1, updated_at = {now},
+status = 'paused', reason = 'superseded', note = NULL, revision = revision + 1, changed_at = {now},
 event_count = event_count + 1
 
 -- fragment: exhausted
@@ -61,7 +61,7 @@ id, scope, text, criteria, status, reason, note, revision,
 token_budget, turn_budget, active_microseconds_budget, cost_microunits_budget,
 turns_used, tokens_used, input_tokens_used, cached_input_tokens_used, output_tokens_used,
 reasoning_tokens_used, active_microseconds_used, cost_microunits_used,
-created_at, updated_at, ended_at, creation_key, event_count, event_hash, turn_hash, billing
+created_at, changed_at, ended_at, creation_key, event_count, event_hash, turn_hash, billing
 
 -- fragment: created_values
 CAST(:id AS TEXT), CAST(:scope AS TEXT), CAST(:text AS TEXT), CAST(:criteria AS TEXT), 'active', NULL, NULL, 1,
@@ -93,7 +93,7 @@ telic_digest({next_event} || '|' || CAST(:kind AS TEXT) || '|' || CAST(:actor AS
 status = CAST(:status AS TEXT),
 reason = CASE WHEN criteria = '[]' THEN CAST(:reason AS TEXT) ELSE CAST(:reason_with_criteria AS TEXT) END,
 note = CAST(:note AS TEXT), wake_at = CAST(:wake_at AS BIGINT), wake_signal = CAST(:wake_signal AS TEXT),
-revision = revision + 1, updated_at = {now}, event_count = event_count + 1,
+revision = revision + 1, changed_at = {now}, event_count = event_count + 1,
 ended_at = CASE WHEN CAST(:ends AS BIGINT) = 1 THEN {now} END
 
 -- fragment: resumable
@@ -105,7 +105,7 @@ telic_digest({next_event} || '|resumed|' || CAST(:actor AS TEXT) || '|' || {now}
 
 -- fragment: resume_columns
 status = 'active', reason = NULL, note = CAST(:note AS TEXT), wake_at = NULL, wake_signal = NULL,
-revision = revision + 1, updated_at = {now}, event_count = event_count + 1
+revision = revision + 1, changed_at = {now}, event_count = event_count + 1
 
 -- fragment: next_turn_hash
 telic_digest(turn_hash || '|' || id || '|' || (ledger_count + 1) || '|' || {now}
@@ -148,21 +148,33 @@ id = :id AND status = 'active' AND {leased}
 AND NOT EXISTS (SELECT 1 FROM holds WHERE goal_id = :id AND key = :key)
 
 -- fragment: placed_columns
-goal_id, key, tokens, turns, active_microseconds, cost_microunits, placed_at, expires_at, state
+goal_id, key, tokens, turns, active_microseconds, cost_microunits, placed_at, expires_at, state, frees_on_expiry
 
 -- fragment: placed_values
 id, CAST(:key AS TEXT), CAST(:tokens AS BIGINT), CAST(:turns AS BIGINT), CAST(:active_microseconds AS BIGINT),
-CAST(:cost_microunits AS BIGINT), CAST(:at AS BIGINT), telic_now() + CAST(:ttl_microseconds AS BIGINT), 'open'
+CAST(:cost_microunits AS BIGINT), CAST(:at AS BIGINT), telic_now() + CAST(:ttl_microseconds AS BIGINT), 'open',
+CAST(:frees_on_expiry AS BIGINT)
 
 -- fragment: hold_is_open
-key = CAST(:hold AS TEXT) AND state = 'open' AND expires_at > telic_now()
+-- One that its expiry does not free can be settled and released until its estimate is in the ledger.
+key = CAST(:hold AS TEXT) AND state = 'open' AND (expires_at > telic_now() OR frees_on_expiry = 0)
+
+-- fragment: settled_as
+CASE WHEN CAST(:is_estimate AS BIGINT) = 1 THEN 'estimated' ELSE 'settled' END
+
+-- fragment: is_overdue
+-- Expired, and not yet a line of the ledger.
+state = 'open' AND frees_on_expiry = 0 AND expires_at <= telic_now()
+
+-- fragment: has_overdue
+EXISTS (SELECT 1 FROM holds WHERE goal_id = :id AND {is_overdue})
 
 -- fragment: granted
-lease_holder = CAST(:holder AS TEXT), lease_token = lease_token + 1,
+lease_worker = CAST(:holder AS TEXT), lease_token = lease_token + 1,
 lease_expires_at = telic_now() + CAST(:ttl_microseconds AS BIGINT)
 
 -- fragment: grantable
-status = 'active' AND (lease_expires_at <= telic_now() OR lease_holder = CAST(:holder AS TEXT))
+status = 'active' AND (lease_expires_at <= telic_now() OR lease_worker = CAST(:holder AS TEXT))
 
 -- fragment: feed_columns
 events.goal_id, events.number, events.revision, events.kind, events.actor, events.at, events.key, events.data,
@@ -191,13 +203,13 @@ WHERE sequence > :above AND sequence < :below AND {wanted}
 -- fragment: wanted
 (CAST(:text AS TEXT) IS NULL OR {text_matches})
 AND (CAST(:reason AS TEXT) IS NULL OR reason = CAST(:reason AS TEXT))
-AND (CAST(:holder AS TEXT) IS NULL OR (lease_holder = CAST(:holder AS TEXT) AND lease_expires_at > telic_now()))
+AND (CAST(:holder AS TEXT) IS NULL OR (lease_worker = CAST(:holder AS TEXT) AND lease_expires_at > telic_now()))
 
 -- fragment: oldest_first
 ORDER BY sequence LIMIT :limit
 
 -- fragment: ledger_columns
-sequence, id, scope, updated_at, ledger_count, turns_used, tokens_used, input_tokens_used, cached_input_tokens_used,
+sequence, id, scope, changed_at, ledger_count, turns_used, tokens_used, input_tokens_used, cached_input_tokens_used,
 output_tokens_used, reasoning_tokens_used, active_microseconds_used, cost_microunits_used
 
 -- fragment: counter_sums
@@ -209,6 +221,12 @@ CAST(SUM(output_tokens >> 32) AS BIGINT), CAST(SUM(output_tokens & 4294967295) A
 CAST(SUM(reasoning_tokens >> 32) AS BIGINT), CAST(SUM(reasoning_tokens & 4294967295) AS BIGINT),
 CAST(SUM(active_microseconds >> 32) AS BIGINT), CAST(SUM(active_microseconds & 4294967295) AS BIGINT),
 CAST(SUM(cost_microunits >> 32) AS BIGINT), CAST(SUM(cost_microunits & 4294967295) AS BIGINT)
+
+-- fragment: turns_counted
+CASE WHEN kind <> 'work' THEN 0 WHEN takes_back IS NULL THEN 1 ELSE -1 END
+
+-- fragment: estimate_sums
+SUM(CASE WHEN takes_back IS NULL THEN 1 ELSE -1 END), {reserved_sums}
 
 -- fragment: reserved_sums
 CAST(SUM(tokens >> 32) AS BIGINT), CAST(SUM(tokens & 4294967295) AS BIGINT),
@@ -294,7 +312,7 @@ SELECT {goal_columns} FROM goals WHERE scope = :scope AND creation_key = :key
 -- The row is locked, and what changes was decided from it; one event of kind :kind follows by events.append.
 UPDATE goals SET text = :text, criteria = :criteria, token_budget = :token_budget, turn_budget = :turn_budget,
     active_microseconds_budget = :active_microseconds_budget, cost_microunits_budget = :cost_microunits_budget,
-    status = :status, reason = :reason, note = :note, wake_at = NULL, wake_signal = NULL, revision = revision + 1, updated_at = {now},
+    status = :status, reason = :reason, note = :note, wake_at = NULL, wake_signal = NULL, revision = revision + 1, changed_at = {now},
     ended_at = CASE WHEN CAST(:ends AS BIGINT) = 1 THEN {now} END, event_count = event_count + 1,
     event_hash = telic_digest({next_event} || '|' || CAST(:kind AS TEXT) || '|' || CAST(:actor AS TEXT) || '|' || {now}
         || '|' || CAST(:data AS TEXT) || '|' || COALESCE(CAST(:key AS TEXT), ''))
@@ -303,7 +321,7 @@ RETURNING {goal_columns}
 
 -- statement: goals.remark
 -- The row is locked; one event of kind :kind follows by events.append, which changes nothing else.
-UPDATE goals SET updated_at = {now}, event_count = event_count + 1,
+UPDATE goals SET changed_at = {now}, event_count = event_count + 1,
     event_hash = telic_digest(event_hash || '|' || id || '|' || (event_count + 1) || '|' || revision || '|'
         || CAST(:kind AS TEXT) || '|' || CAST(:actor AS TEXT) || '|' || {now} || '|' || CAST(:data AS TEXT) || '|'
         || CAST(:key AS TEXT))
@@ -313,7 +331,7 @@ RETURNING {goal_columns}
 -- statement: events.append
 -- Writes down the change that goals.redefine or goals.remark has just made.
 INSERT INTO events ({event_columns})
-SELECT id, event_count, revision, :kind, :actor, updated_at, CAST(:key AS TEXT), :data, event_hash
+SELECT id, event_count, revision, :kind, :actor, changed_at, CAST(:key AS TEXT), :data, event_hash
 FROM goals WHERE id = :id
 RETURNING number
 
@@ -360,6 +378,21 @@ SELECT {hold_columns} FROM holds WHERE goal_id = :id AND key = :key
 -- statement: holds.page
 SELECT {hold_columns} FROM holds WHERE goal_id = :id AND key > :after ORDER BY key LIMIT :limit
 
+-- statement: holds.overdue
+SELECT {hold_columns} FROM holds WHERE goal_id = :id AND {is_overdue} ORDER BY expires_at, key LIMIT :limit
+
+-- statement: holds.goals_with_overdue
+-- Passed over are goals that somebody else is just writing: whoever does sees the same.
+SELECT {goal_columns} FROM goals WHERE id IN (
+    SELECT goal_id FROM holds WHERE {is_overdue} ORDER BY expires_at LIMIT :limit
+) {skip_locked}
+
+-- statement: holds.settle_again
+-- The hold's estimate was taken back; another line, or none, stands for it.
+UPDATE holds SET state = CAST(:state AS TEXT), turn_key = CAST(:turn_key AS TEXT)
+WHERE goal_id = :id AND key = CAST(:hold AS TEXT) AND state = 'estimated'
+RETURNING {hold_columns}
+
 -- statement: holds.unsettled
 SELECT {hold_columns} FROM holds {by_those_open} WHERE goal_id = :id AND state = 'open' ORDER BY expires_at LIMIT :limit
 
@@ -398,12 +431,12 @@ WHERE id = :id AND {lease_is_kept} RETURNING {lease_columns}
 
 -- statement: leases.release
 -- Again nothing changes, unless the goal was granted to another since.
-UPDATE goals SET lease_expires_at = CASE WHEN lease_holder IS NULL THEN lease_expires_at ELSE telic_now() END,
-    lease_holder = NULL
-WHERE id = :id AND ({lease_is_kept} OR lease_holder IS NULL AND lease_token = CAST(:lease_token AS BIGINT)) RETURNING {goal_columns}
+UPDATE goals SET lease_expires_at = CASE WHEN lease_worker IS NULL THEN lease_expires_at ELSE telic_now() END,
+    lease_worker = NULL
+WHERE id = :id AND ({lease_is_kept} OR lease_worker IS NULL AND lease_token = CAST(:lease_token AS BIGINT)) RETURNING {goal_columns}
 
 -- statement: leases.get
-SELECT {goal_columns}, lease_holder, lease_token, lease_expires_at - telic_now() FROM goals WHERE id = :id
+SELECT {goal_columns}, lease_worker, lease_token, lease_expires_at - telic_now() FROM goals WHERE id = :id
 
 -- statement: waits.due
 SELECT {goal_columns} FROM goals WHERE wake_at <= :at
@@ -423,8 +456,14 @@ SELECT {ledger_columns} FROM goals WHERE sequence > :after ORDER BY sequence LIM
 SELECT {ledger_columns} FROM goals WHERE scope = :scope AND sequence > :after ORDER BY sequence LIMIT :limit
 
 -- statement: reports.ledger
-SELECT {group_name}, COUNT(*), SUM(CASE WHEN kind = 'work' THEN 1 ELSE 0 END), {counter_sums}
+SELECT {group_name}, COUNT(*), SUM({turns_counted}), {counter_sums}
 FROM turns WHERE {of_chosen_goals} AND number > :after AND number <= :last AND at >= :since AND at < :until
+GROUP BY 1
+
+-- statement: reports.estimates
+-- A line that takes an estimate back counts as one line less.
+SELECT {group_name}, {estimate_sums}
+FROM turns {by_those_estimated} WHERE is_estimate = 1 AND {of_chosen_goals} AND number > :after AND number <= :last AND at >= :since AND at < :until
 GROUP BY 1
 
 -- statement: reports.holds
@@ -460,7 +499,7 @@ RETURNING number
 -- statement: records.insert_turn
 INSERT INTO turns ({turn_columns})
 VALUES (:goal_id, :number, :key, :at, :tokens, :input_tokens, :cached_input_tokens, :output_tokens,
-    :reasoning_tokens, :active_microseconds, :cost_microunits, :hash, :kind, :model)
+    :reasoning_tokens, :active_microseconds, :cost_microunits, :hash, :kind, :model, :is_estimate, :takes_back)
 RETURNING number
 
 -- statement: records.strays

@@ -22,6 +22,9 @@ FOR NO KEY UPDATE
 -- fragment: by_those_open
 -- Differs because PostgreSQL finds the index by itself.
 
+-- fragment: by_those_estimated
+-- Differs because PostgreSQL finds the index by itself.
+
 -- fragment: of_chosen_goals
 -- Differs because the two databases unfold a JSON array in different words. As an array, and not a subquery, each
 -- goal's lines are found by the index whatever the planner thinks of the tables.
@@ -78,7 +81,7 @@ WITH superseded AS (
     RETURNING *
 ), superseded_event AS (
     INSERT INTO events ({event_columns})
-    SELECT id, event_count, revision, 'paused', :actor, updated_at, NULL, :superseded_data, event_hash
+    SELECT id, event_count, revision, 'paused', :actor, changed_at, NULL, :superseded_data, event_hash
     FROM superseded
 ), created AS (
     INSERT INTO goals ({created_columns})
@@ -98,7 +101,7 @@ WITH changed AS (
     RETURNING *
 ), changed_event AS (
     INSERT INTO events ({event_columns})
-    SELECT id, event_count, revision, :kind, :actor, updated_at, :key, {chosen_data}, event_hash FROM changed
+    SELECT id, event_count, revision, :kind, :actor, changed_at, :key, {chosen_data}, event_hash FROM changed
 )
 SELECT {goal_columns} FROM changed
 
@@ -113,7 +116,7 @@ WITH chosen AS (
     RETURNING goals.*
 ), superseded_event AS (
     INSERT INTO events ({event_columns})
-    SELECT id, event_count, revision, 'paused', :actor, updated_at, NULL, :superseded_data, event_hash
+    SELECT id, event_count, revision, 'paused', :actor, changed_at, NULL, :superseded_data, event_hash
     FROM superseded
 ), resumed AS (
     UPDATE goals SET {resume_columns}, event_hash = {resume_hash}
@@ -121,7 +124,7 @@ WITH chosen AS (
     RETURNING goals.*
 ), resumed_event AS (
     INSERT INTO events ({event_columns})
-    SELECT id, event_count, revision, 'resumed', :actor, updated_at, :key, :data, event_hash FROM resumed
+    SELECT id, event_count, revision, 'resumed', :actor, changed_at, :key, :data, event_hash FROM resumed
 )
 SELECT {goal_columns} FROM resumed
 
@@ -136,11 +139,11 @@ WITH known AS (
         OR cost_microunits_used + CAST(:cost_microunits AS BIGINT) >= cost_microunits_budget, FALSE) AS exhausted
     FROM goals WHERE id = :id AND NOT EXISTS (SELECT 1 FROM known) AND {leased} FOR NO KEY UPDATE
 ), settled AS (
-    UPDATE holds SET state = 'settled', turn_key = CAST(:key AS TEXT)
+    UPDATE holds SET state = {settled_as}, turn_key = CAST(:key AS TEXT)
     FROM before WHERE goal_id = before_id AND {hold_is_open}
     RETURNING key AS settled_key
 ), counted AS (
-    UPDATE goals SET {counters_after_turn}, turn_hash = {next_turn_hash}, updated_at = {now},
+    UPDATE goals SET {counters_after_turn}, turn_hash = {next_turn_hash}, changed_at = {now},
         status = CASE WHEN exhausted THEN 'paused' ELSE status END,
         reason = CASE WHEN exhausted THEN 'budget' ELSE reason END,
         note = CASE WHEN exhausted THEN NULL ELSE note END,
@@ -152,16 +155,17 @@ WITH known AS (
     RETURNING goals.*, exhausted
 ), recorded AS (
     INSERT INTO turns ({turn_columns})
-    SELECT id, ledger_count, {turn_values}, turn_hash, CAST(:kind AS TEXT), CAST(:model AS TEXT) FROM counted
+    SELECT id, ledger_count, {turn_values}, turn_hash, CAST(:kind AS TEXT), CAST(:model AS TEXT),
+        CAST(:is_estimate AS BIGINT), CAST(:takes_back AS BIGINT) FROM counted
     RETURNING {turn_columns}
 ), exhausted_event AS (
     INSERT INTO events ({event_columns})
-    SELECT id, event_count, revision, 'paused', 'system', updated_at, NULL, :exhausted_data, event_hash
+    SELECT id, event_count, revision, 'paused', 'system', changed_at, NULL, :exhausted_data, event_hash
     FROM counted WHERE exhausted
 )
-SELECT {goal_columns}, {turn_columns} FROM counted JOIN recorded ON goal_id = id
+SELECT {goal_columns}, {turn_columns}, {has_overdue} FROM counted JOIN recorded ON goal_id = id
 UNION ALL
-SELECT {goal_columns}, {turn_columns} FROM goals JOIN known ON goal_id = id
+SELECT {goal_columns}, {turn_columns}, {has_overdue} FROM goals JOIN known ON goal_id = id
 
 -- statement: holds.place
 -- Differs because PostgreSQL must lock the goal before it adds up what is held.
@@ -173,9 +177,9 @@ WITH locked AS (
     WHERE {room}
     RETURNING {hold_columns}
 )
-SELECT * FROM placed
+SELECT *, {has_overdue} FROM placed
 UNION ALL
-SELECT {hold_columns} FROM holds WHERE goal_id = :id AND key = :key
+SELECT {hold_columns}, {has_overdue} FROM holds WHERE goal_id = :id AND key = :key
 
 -- statement: feed.first
 -- Differs, as does the next, because sequence numbers commit out of order here: a snapshot says what is new.

@@ -23,6 +23,10 @@ INDEXED BY goals_claimable
 -- Differs because SQLite, which has no statistics of these tables, would read the settled ones too.
 INDEXED BY holds_open
 
+-- fragment: by_those_estimated
+-- Differs because SQLite, which has no statistics of these tables, would read all lines.
+INDEXED BY turns_estimated
+
 -- fragment: of_chosen_goals
 -- Differs because the two databases unfold a JSON array in different words.
 goal_id IN (SELECT value FROM json_each(:ids))
@@ -45,7 +49,9 @@ id IN (SELECT due_id FROM due)
 (SELECT COALESCE(SUM(cost_microunits), 0) FROM holds {that_reserve})
 
 -- fragment: that_reserve
+-- Two searches, so that what expired and is free again is not read.
 WHERE goal_id = :id AND state = 'open' AND expires_at > telic_now()
+    OR goal_id = :id AND state = 'open' AND frees_on_expiry = 0
 
 -- fragment: feed_bounds
 -- Written like PostgreSQL's snapshots: everything below the number can be seen.
@@ -115,30 +121,30 @@ RETURNING {goal_columns}
 
 -- statement: turns.record
 -- Differs because SQLite has no data-modifying CTEs.
-UPDATE holds SET state = 'settled', turn_key = :key
+UPDATE holds SET state = {settled_as}, turn_key = :key
 WHERE goal_id = (SELECT id FROM goals WHERE id = :id AND {leased}) AND {hold_is_open}
 AND NOT EXISTS (SELECT 1 FROM turns WHERE goal_id = :id AND key = :key);
 INSERT INTO turns ({turn_columns})
-SELECT id, ledger_count + 1, {turn_values}, {next_turn_hash}, :kind, :model
+SELECT id, ledger_count + 1, {turn_values}, {next_turn_hash}, :kind, :model, :is_estimate, :takes_back
 FROM goals WHERE id = :id AND NOT EXISTS (SELECT 1 FROM turns WHERE goal_id = :id AND key = :key)
 AND {leased} AND (:hold IS NULL OR changes() = 1);
-UPDATE goals SET {counters_after_turn}, updated_at = {now},
+UPDATE goals SET {counters_after_turn}, changed_at = {now},
     turn_hash = (SELECT hash FROM turns WHERE goal_id = goals.id AND number = goals.ledger_count + 1)
 WHERE id = :id AND changes() = 1;
 INSERT INTO events ({event_columns})
-SELECT id, event_count + 1, revision + 1, 'paused', 'system', updated_at, NULL, :exhausted_data,
-    telic_digest({next_event} || '|paused|system|' || updated_at || '|' || :exhausted_data || '|')
+SELECT id, event_count + 1, revision + 1, 'paused', 'system', changed_at, NULL, :exhausted_data,
+    telic_digest({next_event} || '|paused|system|' || changed_at || '|' || :exhausted_data || '|')
 FROM goals WHERE id = :id AND status = 'active' AND {exhausted} AND changes() = 1;
 UPDATE goals SET status = 'paused', reason = 'budget', note = NULL, revision = revision + 1,
     event_count = event_count + 1,
     event_hash = (SELECT hash FROM events WHERE goal_id = goals.id AND number = goals.event_count + 1)
 WHERE id = :id AND changes() = 1;
-SELECT {goal_columns}, {turn_columns} FROM goals JOIN turns ON goal_id = id WHERE id = :id AND key = :key
+SELECT {goal_columns}, {turn_columns}, {has_overdue} FROM goals JOIN turns ON goal_id = id WHERE id = :id AND key = :key
 
 -- statement: holds.place
 -- Differs because PostgreSQL must lock the goal before it adds up what is held.
 INSERT INTO holds ({placed_columns}) SELECT {placed_values} FROM goals WHERE {holdable} AND {room};
-SELECT {hold_columns} FROM holds WHERE goal_id = :id AND key = :key
+SELECT {hold_columns}, {has_overdue} FROM holds WHERE goal_id = :id AND key = :key
 
 -- statement: feed.first
 -- Differs, as does the next, because PostgreSQL's sequence numbers commit out of order. Here they do not.

@@ -88,10 +88,10 @@ async def test_a_released_hold_is_free(store: Any) -> None:
         await store.release(goal.id, "never placed")
 
 
-async def test_an_expired_hold_frees_itself(store: Any) -> None:
+async def test_an_expired_hold_frees_itself_where_nothing_was_sent(store: Any) -> None:
     """Nobody sweeps: it stays on record as expired, which is uncertain usage, and reserves nothing."""
     goal = await store.create("hold", token_budget=1_000)
-    await store.hold(goal.id, tokens=1_000, ttl_seconds=SHORT_SECONDS, key="h")
+    await store.hold(goal.id, tokens=1_000, ttl_seconds=SHORT_SECONDS, frees_on_expiry=True, key="h")
     await expire()
     assert await states(store, goal.id) == [HoldState.EXPIRED]
     await store.hold(goal.id, tokens=1_000, key="i")

@@ -131,8 +131,12 @@ async def test_a_report_by_goal_tells_what_is_held_and_uncertain(store: Any, clo
     for key in ("settled", "released"):
         await store.hold(goal.id, tokens=1, key=key)
     await store.record_turn(other.id, tokens=9)
-    await store.hold(goal.id, tokens=100, cost_microunits=5, ttl_seconds=SHORT_SECONDS, key="lost")
-    await store.hold(goal.id, tokens=1000, active_microseconds=7, ttl_seconds=SHORT_SECONDS, key="lost too")
+    await store.hold(
+        goal.id, tokens=100, cost_microunits=5, ttl_seconds=SHORT_SECONDS, frees_on_expiry=True, key="lost"
+    )
+    await store.hold(
+        goal.id, tokens=1000, active_microseconds=7, ttl_seconds=SHORT_SECONDS, frees_on_expiry=True, key="lost too"
+    )
     await asyncio.sleep(SHORT_SECONDS * 1.5)
     await store.hold(goal.id, tokens=20, key="open")
     assert [group.name for group in (await store.usage()).groups] == [other.id, goal.id]

@@ -12,6 +12,7 @@ from telic.interfaces.web.api.parameters import BUDGET, CRITERION
 from telic.interfaces.web.api.schema import Schema
 
 _TEXT: Final[Schema] = {"type": "string"}
+_INTEGER: Final[Schema] = {"type": "integer"}
 _COUNT: Final[Schema] = {"type": "integer", "minimum": 0}
 _TIME: Final[Schema] = {"type": "string", "format": "date-time"}
 _OBJECT: Final[Schema] = {"type": "object"}
@@ -87,9 +88,11 @@ SHAPES: Final[Mapping[str, Schema]] = {
             "number": _COUNT,
             "key": _TEXT,
             "at": _TIME,
-            "usage": _counts(TURN_COUNTERS),
+            "usage": open_object(dict.fromkeys(TURN_COUNTERS, _INTEGER)),
             "kind": _words(list(UsageKind)),
             "model": _or_null(_TEXT),
+            "is_estimate": {"type": "boolean"},
+            "takes_back": _or_null(_COUNT),
             "hash": _TEXT,
         }
     ),
@@ -102,16 +105,16 @@ SHAPES: Final[Mapping[str, Schema]] = {
             "expires_at": _TIME,
             "state": _words(list(HoldState)),
             "turn_key": _or_null(_TEXT),
+            "frees_on_expiry": {"type": "boolean"},
         }
     ),
     "lease": open_object({"goal": shape("goal"), "holder": _TEXT, "token": _COUNT}),
-    "lease_state": open_object(
-        {"holder": _or_null(_TEXT), "token": _COUNT, "expires_in_microseconds": {"type": "integer"}}
-    ),
+    "lease_state": open_object({"holder": _or_null(_TEXT), "token": _COUNT, "expires_in_microseconds": _INTEGER}),
     "sum": open_object(
         {
             "lines": _COUNT,
             "usage": _counts(tuple(Usage().as_dict())),
+            "estimated": _counts(("lines", *_RESERVED)),
             "held": _counts(("holds", *_RESERVED)),
             "uncertain": _counts(("holds", *_RESERVED)),
         }

@@ -1,0 +1,138 @@
+"""Estimates in the ledger: what expired holds may have consumed, until somebody says what it was."""
+
+from dataclasses import replace
+from hashlib import sha256
+from typing import Final
+
+from telic.domain.budget import TurnUsage, UsageKind, UsageTakenBack
+from telic.domain.clock import Instant
+from telic.domain.errors import HoldLost
+from telic.domain.events import Turn
+from telic.domain.goal import Actor, Goal
+from telic.domain.hold import Hold, HoldState
+from telic.domain.limits import MAX_COUNTER, MAX_PAGE
+from telic.storage.operations import holds, ledger
+from telic.storage.operations.call import Call, require_lease
+from telic.storage.operations.goals import get
+from telic.storage.operations.ledger import HoldEstimated, NewTurn, Recorded
+from telic.storage.operations.transitions import lock
+from telic.storage.records import goal_from_row, hold_from_row, turn_from_row
+from telic.storage.transaction import Transaction, Value
+
+_SHOWN_CHARS: Final = 100
+_GOALS_AT_ONCE: Final = 100
+_HELD: Final = ("tokens", "active_microseconds", "cost_microunits")
+
+
+async def count_expired(tx: Transaction, *, at: Instant, goal_id: str) -> Goal:
+    """Each expired hold of the goal that its expiry does not free is one line of the ledger, marked as an estimate.
+
+    A budget that is reached so has paused the goal. Raises as `goals.get`.
+    """
+    return await count_expired_of(tx, at, await lock(tx, goal_id))
+
+
+async def count_expired_of(tx: Transaction, at: Instant, goal: Goal) -> Goal:
+    """As `count_expired`, of a goal that this transaction has locked."""
+    while rows := await tx.all("holds.overdue", {"id": goal.id, "limit": MAX_PAGE}):
+        for row in rows:
+            goal = await _count(tx, at, goal, hold_from_row(row))
+    return goal
+
+
+async def count_expired_anywhere(tx: Transaction, at: Instant) -> None:
+    """As `count_expired`, of the goals whose holds expired longest ago; some, so that nobody waits for long."""
+    for row in await tx.all("holds.goals_with_overdue", {"limit": _GOALS_AT_ONCE}):
+        await count_expired_of(tx, at, goal_from_row(row))
+
+
+async def _count(tx: Transaction, at: Instant, goal: Goal, hold: Hold) -> Goal:
+    call = Call(at, Actor.SYSTEM, _key("expired", hold.goal_id, hold.key))
+    kind = UsageKind.WORK if hold.reserved.turns else UsageKind.SUB_AGENT
+    line = NewTurn(_what_fits(goal, hold), kind, hold=hold.key, is_estimate=True)
+    try:
+        return (await ledger.record_turn(tx, call, goal.id, line)).goal
+    except HoldLost:
+        # On PostgreSQL its own turn may have been first, before this transaction had the goal's row.
+        return await get(tx, goal.id)
+
+
+def _what_fits(goal: Goal, hold: Hold) -> TurnUsage:
+    """Return what was held, as far as the goal's counters can still take it."""
+    used = goal.usage
+    return TurnUsage(**{name: min(getattr(hold.reserved, name), MAX_COUNTER - getattr(used, name)) for name in _HELD})
+
+
+def _key(prefix: str, goal_id: str, of: str) -> str:
+    """Return the key of a line that Telic writes by itself; no caller's is the same by chance."""
+    return f"{prefix}/{of[:_SHOWN_CHARS]}/{sha256(f'{goal_id}|{of}'.encode()).hexdigest()[:16]}"
+
+
+async def record_turn(tx: Transaction, call: Call, goal_id: str, new: NewTurn) -> Recorded:
+    """As `ledger.record_turn`; where an estimate stands for the hold, it was taken back, and the turn stands for it.
+
+    What expired meanwhile is counted.
+    """
+    try:
+        recorded = await ledger.record_turn(tx, call, goal_id, new)
+    except HoldEstimated:
+        recorded = await _record_instead(tx, call, goal_id, new)
+    if not recorded.has_overdue_holds:
+        return recorded
+    goal = await count_expired(tx, at=call.at, goal_id=goal_id)
+    return Recorded(replace(recorded.result, goal=goal), has_overdue_holds=False)
+
+
+async def _record_instead(tx: Transaction, call: Call, goal_id: str, new: NewTurn) -> Recorded:
+    estimate = await _estimate_of(tx, call, goal_id, str(new.hold))
+    known = await tx.maybe("turns.with_key", {"id": goal_id, "key": call.key})
+    if estimate is None or known is not None:
+        return await ledger.record_turn(tx, call, goal_id, new)
+    await _take_back(tx, call, estimate)
+    state = HoldState.ESTIMATED if new.is_estimate else HoldState.SETTLED
+    await _settle_again(tx, goal_id, str(new.hold), state, call.key)
+    return await ledger.record_turn(tx, call, goal_id, replace(new, hold=None))
+
+
+async def release(tx: Transaction, call: Call, goal_id: str, *, hold: str) -> Hold:
+    """As `holds.release`; where an estimate stands for the hold, it was taken back."""
+    estimate = await _estimate_of(tx, call, goal_id, hold)
+    if estimate is None:
+        return await holds.release(tx, call, goal_id, hold=hold)
+    await _take_back(tx, call, estimate)
+    return await _settle_again(tx, goal_id, hold, HoldState.RELEASED, None)
+
+
+async def _estimate_of(tx: Transaction, call: Call, goal_id: str, hold: str) -> Turn | None:
+    """Return the line that stands for the hold of the goal, which is locked then; None where it is no estimate.
+
+    Raises:
+        LeaseLost: the call's lease is no longer kept.
+    """
+    await require_lease(tx, call, await lock(tx, goal_id))
+    row = await tx.maybe("holds.get", {"id": goal_id, "key": hold})
+    if row is None or (found := hold_from_row(row)).state is not HoldState.ESTIMATED:
+        return None
+    line = await tx.maybe("turns.with_key", {"id": goal_id, "key": found.turn_key})
+    return None if line is None else turn_from_row(line)
+
+
+async def _take_back(tx: Transaction, call: Call, estimate: Turn) -> None:
+    """The ledger has a line that takes back what the estimate added."""
+    line = NewTurn(
+        UsageTakenBack.of(estimate.usage),
+        estimate.kind,
+        estimate.model,
+        is_estimate=True,
+        takes_back=estimate.number,
+    )
+    key = _key("taken-back", estimate.goal_id, str(estimate.number))
+    await ledger.record_turn(tx, replace(call, key=key), estimate.goal_id, line)
+
+
+async def _settle_again(tx: Transaction, goal_id: str, hold: str, state: HoldState, turn_key: str | None) -> Hold:
+    parameters: dict[str, Value] = {"id": goal_id, "hold": hold, "state": state.value, "turn_key": turn_key}
+    row = await tx.maybe("holds.settle_again", parameters)
+    if row is None:
+        raise HoldLost("another call has settled the hold meanwhile")
+    return hold_from_row(row)

@@ -1,0 +1,228 @@
+"""Estimates in the ledger, and what becomes of holds that expire."""
+
+from typing import Any
+
+import pytest
+
+from telic import (
+    Budget,
+    BudgetExceeded,
+    GoalStatus,
+    HoldLost,
+    HoldState,
+    InvalidInput,
+    KeyConflict,
+    Reason,
+    TurnConflict,
+    UsageKind,
+)
+from telic.domain.budget import TurnUsage, UsageTakenBack
+from telic.domain.history import replay
+from telic.domain.report import Estimated, UsageGrouping
+from telic.testing.contract.expiry import SHORT_SECONDS, expire
+
+
+async def expired(store: Any, **budget: Any) -> Any:
+    """Return a goal with one hold, "h", of 600 tokens and 7 micro-units, that has expired."""
+    goal = await store.create("calls a model", **(budget or {"token_budget": 1_000}))
+    await store.hold(goal.id, tokens=600, cost_microunits=7, ttl_seconds=SHORT_SECONDS, key="h")
+    await expire()
+    return goal
+
+
+async def require_replay(store: Any, goal_id: str) -> None:
+    """Fail unless the ledger and the history make the stored goal."""
+    made = replay(goal_id, await store.events(goal_id), await store.turns(goal_id)).goal
+    assert made == await store.get(goal_id)
+
+
+async def test_a_line_may_be_an_estimate(store: Any) -> None:
+    """It counts like any other, is told apart, and belongs to its key."""
+    goal = await store.create("estimates", token_budget=100)
+    known = await store.record_turn(goal.id, tokens=5, key="known")
+    guessed = await store.record_turn(goal.id, tokens=6, is_estimate=True, key="guessed")
+    assert (known.turn.is_estimate, guessed.turn.is_estimate) == (False, True)
+    assert (await store.record_turn(goal.id, tokens=6, is_estimate=True, key="guessed")).turn == guessed.turn
+    with pytest.raises(TurnConflict):
+        await store.record_turn(goal.id, tokens=6, key="guessed")
+    assert [line.is_estimate for line in await store.turns(goal.id)] == [False, True]
+    assert (await store.get(goal.id)).tokens_used == 11
+    await require_replay(store, goal.id)
+
+
+@pytest.mark.parametrize("flag", [1, 0, "yes", None])
+async def test_whether_it_is_an_estimate_is_yes_or_no(store: Any, flag: Any) -> None:
+    """A number is no answer, as elsewhere; nothing changes."""
+    goal = await store.create("estimates")
+    with pytest.raises(InvalidInput):
+        await store.record_turn(goal.id, tokens=1, is_estimate=flag)
+    with pytest.raises(InvalidInput):
+        await store.hold(goal.id, frees_on_expiry=flag)
+    with pytest.raises(InvalidInput):
+        await store.record_turn(goal.id, usage=UsageTakenBack.of(TurnUsage(tokens=1)))
+    assert await store.get(goal.id) == goal
+
+
+async def test_an_expired_hold_goes_on_reserving_until_it_is_counted(store: Any) -> None:
+    """At no moment is the money neither held nor counted; the refused call leaves it counted."""
+    goal = await expired(store)
+    (hold,) = await store.holds(goal.id)
+    assert (hold.state, hold.reserves) == (HoldState.EXPIRED, True)
+    with pytest.raises(BudgetExceeded) as refused:
+        await store.hold(goal.id, tokens=401)
+    assert (refused.value.used, refused.value.held) in ((0, 600), (600, 0))
+    assert (await store.get(goal.id)).tokens_used == 600
+    with pytest.raises(BudgetExceeded):
+        await store.hold(goal.id, tokens=401)
+    await store.hold(goal.id, tokens=400)
+
+
+@pytest.mark.parametrize("touch", ["hold", "record_turn", "claim_due", "wake"])
+async def test_whoever_touches_the_budget_next_counts_an_expired_hold_once(store: Any, touch: str) -> None:
+    """What was held is one line of the ledger, marked as an estimate, under the hold that it stands for."""
+    goal = await expired(store)
+    if touch == "wake":
+        await store.pause(goal.id, reason=Reason.WAITING, wake_signal="ci")
+    for _ in range(2):
+        match touch:
+            case "hold":
+                await store.hold(goal.id, tokens=1, key="next")
+            case "record_turn":
+                result = await store.record_turn(goal.id, tokens=1, kind=UsageKind.TOOL, key="next")
+                assert result.goal == await store.get(goal.id)
+            case "claim_due":
+                await store.claim_due(holder="worker")
+            case "wake":
+                await store.wake(goal.id, key="wake")
+    (estimate,) = [line for line in await store.turns(goal.id) if line.is_estimate]
+    assert (estimate.usage.tokens, estimate.usage.cost_microunits, estimate.kind) == (600, 7, UsageKind.WORK)
+    (hold,) = [hold for hold in await store.holds(goal.id) if hold.key == "h"]
+    assert (hold.state, hold.turn_key, hold.reserves) == (HoldState.ESTIMATED, estimate.key, False)
+    assert (await store.get(goal.id)).usage.tokens == 600 + (touch == "record_turn")
+    assert (await store.get(goal.id)).turns_used == 1
+    await require_replay(store, goal.id)
+
+
+async def test_an_estimate_that_reaches_the_budget_pauses_the_goal(store: Any) -> None:
+    """As any turn does, in its own transaction."""
+    goal = await expired(store, budget=Budget(tokens=600))
+    with pytest.raises(BudgetExceeded):
+        await store.hold(goal.id, tokens=1)
+    after = await store.get(goal.id)
+    assert (after.status, after.reason, after.tokens_used) == (GoalStatus.PAUSED, Reason.BUDGET, 600)
+    await require_replay(store, goal.id)
+
+
+async def test_a_waiting_goal_whose_expired_hold_used_up_its_budget_stays_asleep(store: Any) -> None:
+    """Waking looks at what is counted, and so counts first."""
+    goal = await expired(store, budget=Budget(tokens=600))
+    await store.pause(goal.id, reason=Reason.WAITING, wake_signal="ci")
+    (woken,) = await store.signal("ci")
+    assert (woken.status, woken.reason, woken.tokens_used) == (GoalStatus.PAUSED, Reason.BUDGET, 600)
+
+
+async def test_a_hold_that_is_no_turn_is_estimated_as_none(store: Any) -> None:
+    """Tokens and money count, a turn does not."""
+    goal = await store.create("calls")
+    await store.hold(goal.id, tokens=5, turns=0, ttl_seconds=SHORT_SECONDS, key="h")
+    await expire()
+    await store.claim_due(holder="worker")
+    after = await store.get(goal.id)
+    assert (after.turns_used, after.tokens_used) == (0, 5)
+
+
+async def test_an_estimate_never_passes_the_largest_number(store: Any) -> None:
+    """It is clipped to what the counter still takes, since it must get into the ledger."""
+    goal = await store.create("no budget")
+    await store.record_turn(goal.id, tokens=2**53 - 3)
+    await store.hold(goal.id, tokens=2**53 - 1, ttl_seconds=SHORT_SECONDS, key="h")
+    await expire()
+    await store.claim_due(holder="worker")
+    assert (await store.get(goal.id)).tokens_used == 2**53 - 1
+    assert (await store.turns(goal.id))[-1].usage.tokens == 2
+
+
+async def test_a_late_turn_settles_its_expired_hold(store: Any) -> None:
+    """As long as no estimate stands for it, nothing need be corrected."""
+    goal = await expired(store)
+    result = await store.record_turn(goal.id, tokens=10, hold="h", key="real")
+    assert (result.goal.tokens_used, result.goal.turns_used) == (10, 1)
+    ((hold,), lines) = (await store.holds(goal.id), await store.turns(goal.id))
+    assert (hold.state, hold.turn_key, len(lines)) == (HoldState.SETTLED, "real", 1)
+
+
+async def test_a_late_turn_takes_the_place_of_its_holds_estimate(store: Any) -> None:
+    """The ledger shows all three lines; the goal has used what the turn used, and its usage is the ledger's sum."""
+    goal = await expired(store)
+    await store.claim_due(holder="worker")
+    for _ in range(2):
+        result = await store.record_turn(goal.id, tokens=10, hold="h", key="real")
+        assert (result.goal.tokens_used, result.goal.turns_used, result.goal.cost_microunits_used) == (10, 1, 0)
+    estimate, back, real = await store.turns(goal.id)
+    assert (estimate.is_estimate, back.takes_back, real.is_estimate) == (True, estimate.number, False)
+    assert [line.usage.tokens for line in (estimate, back, real)] == [600, -600, 10]
+    (hold,) = await store.holds(goal.id)
+    assert (hold.state, hold.turn_key) == (HoldState.SETTLED, "real")
+    with pytest.raises(HoldLost):
+        await store.record_turn(goal.id, tokens=11, hold="h", key="another")
+    with pytest.raises(TurnConflict):
+        await store.record_turn(goal.id, tokens=11, hold="h", key="real")
+    assert len(await store.turns(goal.id)) == 3
+    await require_replay(store, goal.id)
+
+
+async def test_a_hosts_own_estimate_gives_way_to_the_turn_as_well(store: Any) -> None:
+    """One estimate may follow another, until the usage is known."""
+    goal = await store.create("cut short", token_budget=1_000)
+    await store.hold(goal.id, tokens=600, key="h")
+    for tokens in (300, 200):
+        await store.record_turn(goal.id, tokens=tokens, hold="h", is_estimate=True, key=f"about {tokens}")
+        assert (await store.get(goal.id)).tokens_used == tokens
+        assert (await store.holds(goal.id))[0].state is HoldState.ESTIMATED
+    await store.record_turn(goal.id, tokens=150, hold="h", key="real")
+    after = await store.get(goal.id)
+    assert (after.tokens_used, after.turns_used) == (150, 1)
+    await require_replay(store, goal.id)
+
+
+async def test_a_late_release_takes_the_estimate_back(store: Any) -> None:
+    """Whether the estimate was in the ledger yet makes no difference to what is used."""
+    goal = await expired(store)
+    other = await expired(store, token_budget=1_000, scope="other")
+    assert (await store.release(goal.id, "h")).state is HoldState.RELEASED
+    await store.claim_due(holder="worker")
+    assert (await store.get(other.id)).tokens_used == 600
+    for _ in range(2):
+        assert (await store.release(other.id, "h")).state is HoldState.RELEASED
+    for each in (goal, other):
+        after = await store.get(each.id)
+        assert (after.tokens_used, after.turns_used, after.cost_microunits_used) == (0, 0, 0)
+    assert len(await store.turns(other.id)) == 2
+    await require_replay(store, other.id)
+
+
+async def test_the_key_of_a_hold_stands_for_how_it_expires(store: Any) -> None:
+    """The same key with the other rule is another call."""
+    goal = await store.create("hold")
+    await store.hold(goal.id, tokens=1, key="h")
+    with pytest.raises(KeyConflict):
+        await store.hold(goal.id, tokens=1, key="h", frees_on_expiry=True)
+
+
+@pytest.mark.parametrize("by", list(UsageGrouping))
+async def test_reports_tell_what_is_estimated(store: Any, clock: Any, by: UsageGrouping) -> None:
+    """By every grouping, of all time and of some; what was taken back is estimated no more."""
+    goal = await expired(store, token_budget=10_000)
+    await store.claim_due(holder="worker")
+    await store.record_turn(goal.id, tokens=40, is_estimate=True)
+    await store.record_turn(goal.id, tokens=2)
+    for since in (None, clock.now() - 1):
+        report = await store.usage(by=by, since=since)
+        assert report.total.estimated == Estimated(2, 640, 0, 7)
+        assert (report.total.usage.tokens, report.total.usage.turns) == (642, 3)
+        assert sum(group.sum.estimated.tokens for group in report.groups) == 640
+    await store.record_turn(goal.id, tokens=10, hold="h")
+    for since in (None, clock.now() - 1):
+        report = await store.usage(by=by, since=since)
+        assert report.total.estimated == Estimated(1, 40, 0, 0)
+        assert (report.total.usage.tokens, report.total.usage.turns) == (52, 3)
