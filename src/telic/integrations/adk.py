@@ -18,6 +18,7 @@ from google.adk.tools.base_tool import BaseTool
 from google.adk.tools.tool_context import ToolContext
 from google.genai import types
 
+from telic.domain.budget import ModelUsage
 from telic.domain.errors import BudgetExceeded, GoalNotActive, InvalidInput, PriceUnknown
 from telic.domain.goal import DEFAULT_SCOPE
 from telic.integrations.adk_usage import BilledSummarizer, response_usage, size_of_request, size_of_text
@@ -122,7 +123,7 @@ class GoalPlugin(BasePlugin):
 
     async def _settle_at(self, place: Place, error: BaseException) -> None:
         for call in self._open.pop(place, []):
-            await call.session.unanswered(call.call, error, seen_bytes=call.seen_bytes)
+            await call.session.unanswered(call.call, error, seen_bytes=call.seen_bytes, told=call.told)
 
     async def before_run_callback(self, *, invocation_context: InvocationContext) -> None:
         """The summaries of the app's compaction are billed too, as a tool's calls of a model."""
@@ -190,6 +191,7 @@ class GoalPlugin(BasePlugin):
         if llm_response.partial:
             for each in self._open.get(place, [])[:1]:
                 each.seen_bytes += size_of_text(llm_response.content)
+                each.told = response_usage(llm_response.usage_metadata) or each.told
             return
         call = self._taken(place)
         if call is not None:
@@ -200,6 +202,7 @@ class GoalPlugin(BasePlugin):
                 model=llm_response.model_version,
                 response_id=llm_response.interaction_id,
                 seen_bytes=call.seen_bytes or size_of_text(llm_response.content),
+                told=call.told,
             )
 
     def _taken(self, place: Place) -> "_OpenCall | None":
@@ -215,7 +218,7 @@ class GoalPlugin(BasePlugin):
         """A call that came to nothing is accounted for, as far as anybody can know."""
         call = self._taken(_place(callback_context))
         if call is not None:
-            await call.session.unanswered(call.call, error, seen_bytes=call.seen_bytes)
+            await call.session.unanswered(call.call, error, seen_bytes=call.seen_bytes, told=call.told)
 
 
 @dataclass(slots=True)
@@ -225,6 +228,7 @@ class _OpenCall:
     session: GoalSession
     call: ModelCall
     seen_bytes: int = 0
+    told: ModelUsage | None = None
 
 
 class _AdkTool(BaseTool):

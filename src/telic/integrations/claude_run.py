@@ -27,11 +27,19 @@ from telic.domain.errors import BudgetExceeded, GoalNotActive
 from telic.domain.goal import Goal
 from telic.integrations.calls import ModelCall
 from telic.integrations.claude_files import SessionFiles
-from telic.integrations.claude_usage import difference, money, price_of, response_usage, sum_of_models
+from telic.integrations.claude_usage import (
+    EndedResponse,
+    ResponseEvents,
+    difference,
+    money,
+    response_usage,
+    sum_of_models,
+)
 from telic.integrations.session import GoalSession
 from telic.integrations.usage import model_name
 from telic.loop.agents.cumulative import used_since
 from telic.loop.agents.parsing import sum_usage
+from telic.pricing import cost_microunits
 
 _HOOK_SECONDS: Final = 120.0
 _STREAM_SECONDS: Final = 60.0
@@ -46,7 +54,6 @@ _DENY: Final[HookJSONOutput] = {
 }
 _AGENTS: Final = frozenset({"local_agent", "local_workflow"})
 """Tasks that call models. Others, such as a shell in the background, may never end."""
-
 _NEVER_SENT: Final = re.compile(r"\b(ECONNREFUSED|ENOTFOUND|EAI_AGAIN|EHOSTUNREACH|ENETUNREACH)\b")
 _LOST: Final = ConnectionError("the connection broke before the response was whole")
 
@@ -66,9 +73,7 @@ class FollowedRun:
     may_go_on: bool = True
     _state: str | None = None
     _files: SessionFiles | None = None
-    _begun: dict[str, Any] | None = None
-    _usage: dict[str, Any] = field(default_factory=dict[str, Any])
-    _stop_reason: str | None = None
+    _events: ResponseEvents = field(default_factory=ResponseEvents)
     _is_cut: bool = False
     _is_settled: asyncio.Event = field(default_factory=asyncio.Event)
     _whole: dict[str, AssistantMessage] = field(default_factory=dict[str, AssistantMessage])
@@ -83,9 +88,9 @@ class FollowedRun:
 
     def hooks(self) -> dict[HookEvent, HookMatcher]:
         """Return what looks at the goal before each call of a model, and at sub-agents as they begin and end."""
+        seconds = _HOOK_SECONDS + self.session.settings.room_wait_seconds
 
         def matcher(hook: Any, tools: str | None = None) -> HookMatcher:
-            seconds = _HOOK_SECONDS + self.session.settings.room_wait_seconds
             return HookMatcher(matcher=tools, hooks=[hook], timeout=seconds, on_failure="block")
 
         return {
@@ -122,53 +127,50 @@ class FollowedRun:
             case SystemMessage(subtype="session_state_changed"):
                 self._state = str(message.data.get("state"))
             case SystemMessage(subtype="api_retry"):
-                await self._end_response()
+                await self._response_ended(self._events.end())
                 self._lost_attempts += message.data.get("error_status") is None and not self._is_cut
                 self._is_cut = False
             case _:
                 return
 
     async def _event(self, event: dict[str, Any]) -> None:
-        match event.get("type"):
-            case "message_start":
-                await self._end_response()
-                begun: dict[str, Any] = event.get("message") or {}
-                self._begun, self._usage, self._stop_reason = begun, dict(begun.get("usage") or {}), None
-                self._is_cut = False
-                self._is_settled.clear()
-            case "message_delta":
-                self._stop_reason = (event.get("delta") or {}).get("stop_reason") or self._stop_reason
-                self._usage |= {name: count for name, count in (event.get("usage") or {}).items() if count is not None}
-            case "message_stop":
-                await self._end_response()
-            case _:
-                return
+        await self._response_ended(self._events.take(event))
+        if self._events.is_open:
+            self._is_cut = False
+            self._is_settled.clear()
 
-    async def _end_response(self) -> None:
-        """Bill the response. One that broke off has no reason why it stopped, and cost nobody knows what."""
-        begun, self._begun = self._begun, None
-        if begun is None:
+    async def _response_ended(self, ended: EndedResponse | None) -> None:
+        """Bill the response; of one that broke off nobody knows what it cost."""
+        if ended is None:
             return
-        is_whole = self._stop_reason is not None
-        usage = response_usage(self._usage)
-        await self._bill(usage if is_whole else None, begun.get("model"), begun.get("id"))
-        self._is_cut = not is_whole
-        if not is_whole:
-            # The command counts what it heard of such a response, and so must what it is compared with.
-            self._known += [] if usage is None else [usage]
-        if self._stop_reason == "tool_use" or not is_whole:
+        self._is_cut = not ended.is_whole
+        if ended.is_whole:
+            await self._bill(ended.usage, ended.model, ended.id, ended.written_tokens)
+        else:
+            await self._break_off(ended)
+        if ended.uses_tool or not ended.is_whole:
             await self._expect()
         self._is_settled.set()
 
-    async def _bill(self, usage: ModelUsage | None, model: object, response_id: object) -> None:
+    async def _bill(self, usage: ModelUsage | None, model: object, response_id: object, written: int = 0) -> None:
         call, self.call = self.call or self.session.unannounced(), None
         self._whole.pop(str(response_id), None)
-        cost = None if usage is None else self._know(usage, model)
+        cost = None if usage is None else self._know(usage, model, written)
         await self.session.answered(call, usage, model=model, response_id=response_id, cost_microunits=cost)
 
-    def _know(self, usage: ModelUsage, model: object) -> int:
+    async def _break_off(self, ended: EndedResponse) -> None:
+        call, self.call = self.call or self.session.unannounced(), None
+        # The command counts what it heard of such a response, and so must what it is compared with.
+        self._known += [] if ended.usage is None else [ended.usage]
+        self._whole.pop(str(ended.id), None)
+        await self.session.answered(
+            call, None, model=ended.model, response_id=ended.id, seen_bytes=ended.seen_bytes, told=ended.usage
+        )
+
+    def _know(self, usage: ModelUsage, model: object, written: int = 0) -> int:
         """Return what the response costs by its model's price; 0 where only the result will tell."""
-        cost = price_of(usage, model_name(model), self._usage, self.session.settings.prices)
+        prices = self.session.settings.prices
+        cost = cost_microunits(model_name(model), usage, "anthropic", cache_write_tokens=written, prices=prices) or 0
         self._known.append(replace(usage, cost_microunits=cost))
         return cost
 
@@ -190,7 +192,7 @@ class FollowedRun:
 
     async def _turn_ended(self, result: ResultMessage) -> None:
         self.result = result
-        await self._end_response()
+        await self._response_ended(self._events.end())
         for name, message in list(self._whole.items()):
             await self._bill(response_usage(message.usage or {}), message.model, name)
         is_lost = result.subtype == "success" and result.is_error and result.api_error_status is None
@@ -250,8 +252,8 @@ class FollowedRun:
         return {} if self.may_go_on else _STOP
 
     async def _settled(self) -> None:
-        """Wait until the response that used the tool is billed: its end may be told after its tool was used."""
-        if self._begun is not None:
+        # The end of the response that used the tool may be told after its tool was used.
+        if self._events.is_open:
             with suppress(TimeoutError):
                 await asyncio.wait_for(self._is_settled.wait(), _STREAM_SECONDS)
 
@@ -271,7 +273,7 @@ class FollowedRun:
 
     async def ended(self, error: BaseException | None = None) -> None:
         """The command has ended, by itself or by this error: everything that was asked of a model is accounted for."""
-        await self._end_response()
+        await self._response_ended(self._events.end())
         await self._bill_agents()
         await self._bill_the_rest()
         left = [(self.session, self.call), *((self._side, call) for call in self._agents.values())]
@@ -282,9 +284,9 @@ class FollowedRun:
 
     async def _bill_the_rest(self) -> None:
         """Bill what the result's sum has beyond the responses that were told: summaries, titles, and the like."""
-        if self.result is None or self.result.model_usage is None:
+        models = None if self.result is None else self.result.model_usage
+        if self.result is None or models is None:
             return
-        models = self.result.model_usage
         total = sum_of_models(models, cost_microunits=money(self.result.total_cost_usd))
         used = None if self.used_before is None else used_since(self.used_before, total)
         rest = None if used is None else difference(used, sum_usage(self._known))
