@@ -409,6 +409,20 @@ FAULTS = (
         "tests/sharing/test_leases.py -k while_it_is",
     ),
     Fault(
+        "another release's schema is not noticed on SQLite",
+        ("src/telic/storage/drivers/sqlite_database.py",),
+        "            self._schema.require_same()\n",
+        "",
+        "tests/sharing/test_other_releases.py -k 'no_longer_there and sqlite'",
+    ),
+    Fault(
+        "another release's schema is not noticed on PostgreSQL",
+        ("src/telic/storage/drivers/postgres_server.py",),
+        "Statement.of(_guarded(text))",
+        "Statement.of(text)",
+        "tests/sharing/test_other_releases.py -k 'no_longer_there and postgres'",
+    ),
+    Fault(
         "a goal that wakes goes on waiting",
         (f"{SQL}/common.sql",),
         "note = :note, wake_at = NULL, wake_signal = NULL, revision",

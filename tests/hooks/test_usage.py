@@ -6,12 +6,25 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 import telic
 from tests.hooks.conftest import HostProgram, on_hosts
-from tests.hooks.transcripts import assistant, codex_count, codex_meta, stamp, user, write
+from tests.hooks.transcripts import (
+    assistant,
+    codex_count,
+    codex_id,
+    codex_meta,
+    codex_record,
+    codex_turn,
+    stamp,
+    step,
+    user,
+    with_steps,
+    write,
+)
 
 
 def used(program: HostProgram, goal: telic.Goal) -> telic.Usage:
@@ -178,6 +191,63 @@ def test_sub_agents_are_billed_as_such(program: HostProgram) -> None:
     assert used(program, goal).tokens == 5 * 1_050
 
 
+def test_sub_agents_count_however_deep_their_files_lie(program: HostProgram) -> None:
+    """A workflow keeps those that it starts in folders of its own, hundreds of them."""
+    goal = program.goal()
+    write(program.transcript, assistant("msg_1"))
+    folder = program.sub_transcript.parent
+    for number in range(300):
+        place = folder / "workflows" / f"wf_{number % 3}" / f"round-{number % 2}" / f"agent-{number}.jsonl"
+        write(place, assistant(f"deep_{number}", side=True))
+    write(folder / "workflows" / "wf_0" / "journal.jsonl", {"type": "started", "usage": "assistant"})
+    for _ in range(60):
+        program.call("stop")
+        if used(program, goal).tokens == 301 * 1_050:
+            break
+    assert used(program, goal).tokens == 301 * 1_050
+    assert used(program, goal).turns == 1
+    assert program.log == ""
+
+
+def test_what_a_responses_own_usage_leaves_out_is_billed_beside_it(program: HostProgram) -> None:
+    """An advisor's answer under the advisor's name, a summary as a tool's; no other step counts twice."""
+    goal = program.goal()
+    advised = with_steps(
+        assistant("msg_1", output=150),
+        step("message", 1_000, 100),
+        step("advisor_message", 50_000, 2_000, model="claude-fable-5"),
+        step("message", 0, 50),
+    )
+    compacted = with_steps(assistant("msg_2"), step("compaction", 7_000, 300), step("message", 1_000, 50))
+    several = with_steps(assistant("msg_3", output=90), step("message", 1_000, 40), step("message", 1_100, 50))
+    whole = with_steps(assistant("msg_4", output=60), step("advisor_message", 900, 10), step("message", 100, 50))
+    write(program.transcript, advised, compacted, several, whole)
+    program.call("stop")
+    turns = {turn.key: (turn.kind, turn.model, turn.usage.tokens) for turn in program.store.turns(goal.id)}
+    work, side, tool = telic.UsageKind.WORK, telic.UsageKind.SUB_AGENT, telic.UsageKind.TOOL
+    assert turns == {
+        "claude-code/msg_1": (work, "claude-opus-5", 1_150),
+        "claude-code/msg_1/beside-1": (side, "claude-fable-5", 52_000),
+        "claude-code/msg_2": (work, "claude-opus-5", 1_050),
+        "claude-code/msg_2/beside-1": (tool, "claude-opus-5", 7_300),
+        "claude-code/msg_3": (work, "claude-opus-5", 2_190),
+        "claude-code/msg_4": (work, "claude-opus-5", 1_060),
+    }
+    assert used(program, goal).turns == 4
+
+
+def test_the_answered_part_of_an_interrupted_turn_is_billed(program: HostProgram) -> None:
+    """No stop is reported then; the next prompt, or the session's end, reads it."""
+    goal = program.goal()
+    program.call("prompt")
+    write(program.transcript, assistant("msg_1", stop="tool_use"), user("[Request interrupted by user]"))
+    program.call("prompt")
+    assert used(program, goal).turns == 1
+    write(program.transcript, assistant("msg_2", stop="tool_use"), user("[Request interrupted by user]"))
+    program.call("session_end")
+    assert used(program, goal).turns == 2
+
+
 def test_lines_that_say_nothing_of_usage_are_passed_over(program: HostProgram) -> None:
     """What Claude Code says itself, broken JSON, counts that are none, and lines of a newer form."""
     goal = program.goal()
@@ -281,6 +351,101 @@ def test_a_forked_thread_does_not_pay_for_its_parents_copied_reports(program: Ho
     program.call("stop")
     assert used(program, goal).tokens == 1_000
     assert [turn.key.split("/")[1] for turn in program.store.turns(goal.id)] == ["child"]
+
+
+@on_hosts("codex")
+def test_codex_records_of_single_responses_are_exact(program: HostProgram) -> None:
+    """The sum that follows each adds nothing, copies of another thread's are not its own, and a sum may fall to 0."""
+    goal = program.goal()
+    write(program.transcript, codex_meta(THREAD), codex_turn("a turn"), codex_record("another", "r0", 900, 900))
+    write(program.transcript, codex_count(900, 900))
+    write(program.transcript, codex_record(THREAD, "r1", 1_000, 1_900), codex_count(1_900, 1_000))
+    write(program.transcript, codex_record(THREAD, "r1", 1_000, 1_900))
+    program.call("stop")
+    forget(program)
+    write(program.transcript, codex_count(0, 0), codex_record(THREAD, "r2", 2_000, 2_000), codex_count(2_000, 2_000))
+    program.call("stop")
+    turns = [(turn.key, turn.usage.tokens, turn.model) for turn in program.store.turns(goal.id)]
+    assert turns == [(f"codex/{THREAD}/r{n}", n * 1_000, "gpt-5.6-codex") for n in (1, 2)]
+
+
+@on_hosts("codex")
+def test_a_sum_that_began_anew_after_an_overflow_is_counted_from_0(program: HostProgram) -> None:
+    """Codex sets it to 0 there; what came before is not taken off what comes after, even where both are equal."""
+    goal = program.goal()
+    write(
+        program.transcript, codex_meta(THREAD), codex_count(2_000, 2_000), codex_count(0, 0), codex_count(3_000, 3_000)
+    )
+    program.call("stop")
+    write(program.transcript, codex_count(0, 0), codex_count(3_000, 3_000), codex_count(3_000, 3_000))
+    program.call("stop")
+    assert used(program, goal).tokens == 8_000
+    forget(program)
+    program.call("stop")
+    assert used(program, goal).tokens == 8_000
+
+
+def _copied(thread: str, turns: list[str], seconds: float) -> list[dict[str, Any]]:
+    """A parent's reports, copied into a fork over so many seconds."""
+    lines = [codex_meta(thread, after=2, forked_from_id="parent"), codex_meta("parent", after=2)]
+    for number, turn in enumerate(turns, 1):
+        after = 2 + seconds * number / len(turns)
+        lines += [codex_turn(turn, after=after), codex_count(100_000 * number, 100_000, after=after)]
+    return lines
+
+
+@on_hosts("codex")
+@pytest.mark.parametrize("tells", ["ids", "payload", "pause"])
+def test_a_fork_does_not_pay_for_a_copy_however_long_it_took_to_write(program: HostProgram, tells: str) -> None:
+    """Turns older than their thread were copied, and the turn that a hook names was not; else a pause tells."""
+    program.options = ["--scope", "folder"]
+    goal = program.store.create("of the folder", scope=f"folder:{program.folder.resolve()}")
+    made = goal.created_at // 1_000
+    thread = codex_id(made + 2_000) if tells == "ids" else "child"
+    turns = [codex_id(made - 60_000 + number) for number in range(7)] if tells == "ids" else [*"abcdefg"]
+    own = codex_id(made + 2_001) if tells == "ids" else "h"
+    copying_seconds, own_at = {"ids": (60.0, 62.0), "payload": (6.0, 8.1), "pause": (6.0, 12.0)}[tells]
+    write(program.transcript, *_copied(thread, turns, copying_seconds))
+    write(program.transcript, codex_turn(own, after=own_at), codex_count(700_330, 330, after=own_at))
+    more = {"turn_id": "h"} if tells == "payload" else {}
+    program.call("stop", **more)
+    assert used(program, goal).tokens == 330
+    write(program.transcript, codex_count(701_330, 1_000, after=own_at + 1))
+    program.call("stop", **more)
+    assert used(program, goal).tokens == 1_330
+
+
+@on_hosts("codex")
+def test_a_forks_first_report_may_tell_its_parents_sum(program: HostProgram) -> None:
+    """It names nothing as its last response, or says nothing of it; what follows is the fork's."""
+    program.options = ["--scope", "folder"]
+    goal = program.store.create("of the folder", scope=f"folder:{program.folder.resolve()}")
+    write(program.transcript, codex_meta("child", after=1, forked_from_id="parent"), codex_count(5_000_000, 0, after=9))
+    write(program.transcript, codex_count(5_000_330, 330, after=10))
+    program.call("stop")
+    assert used(program, goal).tokens == 330
+    silent = codex_count(5_000_000, 0, after=9)
+    del silent["payload"]["info"]["last_token_usage"]
+    other = program.transcript.with_name("other.jsonl")
+    write(other, codex_meta("other", after=1, forked_from_id="parent"), silent, codex_count(5_000_070, 70, after=10))
+    program.call("stop", session_id="other", transcript_path=str(other))
+    assert used(program, goal).tokens == 400
+
+
+@on_hosts("codex")
+def test_a_sub_agent_that_was_given_its_parents_history_pays_for_its_own(program: HostProgram) -> None:
+    """Its file begins with its parent's turns, which are older than itself."""
+    goal = program.goal()
+    made = goal.created_at // 1_000
+    thread, parent = codex_id(made + 50), codex_id(made + 10)
+    spawned = {"subagent": {"thread_spawn": {"parent_thread_id": parent}}}
+    write(program.transcript, codex_meta(parent), codex_turn(codex_id(made + 20)), codex_count(600, 600))
+    write(program.sub_transcript, codex_meta(thread, parent_thread_id=parent, source=spawned))
+    write(program.sub_transcript, codex_turn(codex_id(made + 20)), codex_count(600, 600))
+    write(program.sub_transcript, codex_turn(codex_id(made + 60)), codex_count(1_000, 400))
+    program.call("sub_agent_stop")
+    assert used(program, goal).tokens == 1_000
+    assert [turn.kind for turn in program.store.turns(goal.id)] == [telic.UsageKind.WORK, telic.UsageKind.SUB_AGENT]
 
 
 def test_the_memory_may_hold_anything(program: HostProgram) -> None:

@@ -224,3 +224,18 @@ def test_the_sessions_end_is_billed_too(program: HostProgram) -> None:
     answer(program, 1)
     assert program.call("session_end") is None
     assert used(program, goal).turns == 1
+
+
+@on_hosts("gemini", "goose")
+def test_parts_never_pass_the_total_that_the_host_tells(program: HostProgram) -> None:
+    """Where thoughts are told beside an output that holds them already, the total says so."""
+    goal = program.goal()
+    if program.name == "gemini":
+        tokens = {"input": 341, "output": 3_362, "cached": 0, "thoughts": 3_347, "tool": 0, "total": 3_703}
+        write(program.transcript, gemini_message("message-1", tokens=tokens))
+    else:
+        goose_call(program.database, program.session, total=1_020)
+    program.call("stop")
+    usage = used(program, goal)
+    expected = {"gemini": (341, 3_362, 3_347), "goose": (1_000, 20, 0)}[program.name]
+    assert (usage.input_tokens, usage.output_tokens, usage.reasoning_tokens) == expected

@@ -3,6 +3,7 @@
 import json
 import sqlite3
 import time
+import uuid
 from contextlib import closing
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -45,6 +46,17 @@ def assistant(
     return {"type": "assistant", "isSidechain": side, "timestamp": stamp(after), "message": message, **more}
 
 
+def with_steps(line: dict[str, Any], *steps: dict[str, Any]) -> dict[str, Any]:
+    """The line of a response that was answered in several steps, which its usage lists."""
+    line["message"]["usage"]["iterations"] = list(steps)
+    return line
+
+
+def step(kind: str, given: int, output: int, **more: Any) -> dict[str, Any]:
+    counts = {"input_tokens": given, "output_tokens": output}
+    return {"type": kind, **counts, "cache_read_input_tokens": 0, "cache_creation_input_tokens": 0, **more}
+
+
 def user(text: str = "go on") -> dict[str, Any]:
     return {"type": "user", "isSidechain": False, "timestamp": stamp(), "message": {"role": "user", "content": text}}
 
@@ -54,22 +66,44 @@ def codex_meta(thread: str, *, after: float = 0.0, **more: Any) -> dict[str, Any
     return {"timestamp": stamp(after), "type": "session_meta", "payload": payload}
 
 
+def codex_turn(turn: str, *, after: float = 0.0) -> dict[str, Any]:
+    payload = {"turn_id": turn, "model": "gpt-5.6-codex"}
+    return {"timestamp": stamp(after), "type": "turn_context", "payload": payload}
+
+
+def codex_id(milliseconds: int, number: int = 0) -> str:
+    """An id as Codex makes it for threads and turns: its first part is the time."""
+    return str(uuid.UUID(int=(milliseconds << 80) | (7 << 76) | (2 << 62) | number))
+
+
+def codex_record(thread: str, response: str, tokens: int, total: int, *, after: float = 0.0) -> dict[str, Any]:
+    """What one response used, and its thread so far, as releases since 0.169 write it before the `token_count`."""
+    usage, so_far = (_codex_counts(each) for each in (tokens, total))
+    payload = {"thread_id": thread, "response_id": response, "usage": usage, "thread_token_usage": so_far}
+    return {"timestamp": stamp(after), "type": "token_usage_record", "payload": payload}
+
+
 def codex_count(total: int, last: int, *, after: float = 0.0) -> dict[str, Any]:
-    """Of so many tokens, a tenth is output and half of the input cached."""
-
-    def counts(tokens: int) -> dict[str, int]:
-        output = tokens // 10
-        return {
-            "input_tokens": tokens - output,
-            "cached_input_tokens": (tokens - output) // 2,
-            "output_tokens": output,
-            "reasoning_output_tokens": 0,
-            "total_tokens": tokens,
-        }
-
-    info = {"total_token_usage": counts(total), "last_token_usage": counts(last), "model_context_window": 258_400}
+    """The thread's sum, and its last response."""
+    info = {
+        "total_token_usage": _codex_counts(total),
+        "last_token_usage": _codex_counts(last),
+        "model_context_window": 258_400,
+    }
     payload = {"type": "token_count", "info": info, "rate_limits": {"primary": {"used_percent": 7.0}}}
     return {"timestamp": stamp(after), "type": "event_msg", "payload": payload}
+
+
+def _codex_counts(tokens: int) -> dict[str, int]:
+    """Of so many tokens, a tenth is output and half of the input cached."""
+    output = tokens // 10
+    return {
+        "input_tokens": tokens - output,
+        "cached_input_tokens": (tokens - output) // 2,
+        "output_tokens": output,
+        "reasoning_output_tokens": 0,
+        "total_tokens": tokens,
+    }
 
 
 def write(path: Path, *lines: dict[str, Any]) -> None:
@@ -137,14 +171,22 @@ def goose_session(path: Path, session: str, parent: str | None = None) -> None:
         )
 
 
-def goose_call(path: Path, session: str, *, after: float = 0.0, is_compaction: int = 0, tokens: Any = 1_000) -> None:
+def goose_call(
+    path: Path,
+    session: str,
+    *,
+    after: float = 0.0,
+    is_compaction: int = 0,
+    tokens: Any = 1_000,
+    total: int | None = None,
+) -> None:
     """A call of a provider: so much input, 600 of it cached, and 50 of output."""
     goose_session(path, session)
     with closing(_opened(path, GOOSE_SCHEMA)) as database, database:
         database.execute(
             "INSERT INTO usage_ledger (session_id, created_timestamp, model, input_tokens, output_tokens,"
-            " cache_read_tokens, is_compaction) VALUES (?, ?, 'claude-opus-5', ?, ?, 600, ?)",
-            (session, int(time.time() + after), tokens, None if tokens is None else 50, is_compaction),
+            " total_tokens, cache_read_tokens, is_compaction) VALUES (?, ?, 'claude-opus-5', ?, ?, ?, 600, ?)",
+            (session, int(time.time() + after), tokens, None if tokens is None else 50, total, is_compaction),
         )
 
 

@@ -1,4 +1,4 @@
-"""The world on both databases, with the real clock and with one that the test sets."""
+"""The world on both databases, and how time passes for those who wait in it."""
 
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
@@ -7,9 +7,9 @@ import pytest
 
 import telic
 from telic.domain.clock import SystemClock
-from telic.testing import FakeClock
 from tests.conftest import DATABASES
 from tests.loop_driver.world import World
+from tests.support.raw import execute
 
 
 @pytest.fixture(scope="module")
@@ -37,8 +37,15 @@ async def world(location: str, workspace: Path) -> AsyncIterator[World]:
         yield World(store, workspace, SystemClock())
 
 
+PassTime = Callable[[float], None]
+
+
 @pytest.fixture
-async def timed_world(location: str, workspace: Path, clock: FakeClock) -> AsyncIterator[World]:
-    """Its clock is `clock`."""
-    async with telic.connect_async(location, clock=clock) as store:
-        yield World(store, workspace, clock)
+def pass_time(location: str) -> PassTime:
+    """So many seconds have passed for all who wait: no worker can set the clock of that."""
+
+    def pass_time(seconds: float) -> None:
+        passed = round(seconds * 1_000_000)
+        execute(location, f"UPDATE goals SET wake_at = wake_at - {passed} WHERE wake_at IS NOT NULL")
+
+    return pass_time

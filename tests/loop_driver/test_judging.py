@@ -74,17 +74,17 @@ FAILURES: dict[str, tuple[Criterion, CheckError, int]] = {
 
 
 @pytest.mark.parametrize("how", FAILURES)
-async def test_a_judge_that_gives_no_answer_is_no_no(timed_world: World, how: str) -> None:
+async def test_a_judge_that_gives_no_answer_is_no_no(world: World, how: str) -> None:
     """It is asked as often as its policy says, the verification repeated as often as the loop's; no turn is taken."""
     criterion, error, attempts = FAILURES[how]
-    goal = await timed_world.store.create("judge", criteria=[criterion])
+    goal = await world.store.create("judge", criteria=[criterion])
     agent = ScriptedAgent([CLAIM])
     repeats = 1 if how in ("timeout", "429") else 2
-    ended = await timed_world.run(goal, agent, policy(max_unchecked_verifications=repeats))
+    ended = await world.run(goal, agent, policy(max_unchecked_verifications=repeats))
     assert (ended.status, ended.reason) == (GoalStatus.PAUSED, Reason.FAILED)
     assert len(agent.requests) == 1
-    assert asked(timed_world.workspace) == attempts * repeats
-    events = await timed_world.verdicts(goal.id)
+    assert asked(world.workspace) == attempts * repeats
+    events = await world.verdicts(goal.id)
     assert [event.data["verdicts"][0]["error"] for event in events] == [error.value] * repeats
 
 

@@ -11,7 +11,7 @@ from telic.domain.clock import Instant
 from telic.domain.errors import AgentExited
 from telic.domain.goal import Actor
 from telic.loop.agents.protocol import QuotaReached
-from telic.testing import FakeClock
+from tests.loop_driver.conftest import PassTime
 from tests.loop_driver.world import CLAIM, DONE_IS_THERE, ScriptedAgent, World, makes, policy, report
 
 HOUR = 3_600
@@ -30,18 +30,17 @@ async def nothing_is_due(world: World) -> bool:
     return await world.store.claim_due(holder="worker", scope="default") == []
 
 
-async def test_a_waiting_agent_sleeps_until_its_time(timed_world: World, clock: FakeClock) -> None:
+async def test_a_waiting_agent_sleeps_until_its_time(world: World, pass_time: PassTime) -> None:
     """Without a lease, without a turn; then it goes on."""
-    goal = await timed_world.store.create("wait")
-    until = Instant(clock.now() + HOUR * 1_000_000)
+    goal = await world.store.create("wait")
+    until = Instant(await world.store.now() + HOUR * 1_000_000)
     waits = report(claim=Claim.WAITING, note="for CI", wake=Wake(at=until))
     agent = ScriptedAgent([waits, CLAIM])
-    asleep = await timed_world.run(goal, agent)
+    asleep = await world.run(goal, agent)
     assert (asleep.reason, asleep.wake_at, asleep.note) == (Reason.WAITING, until, "for CI")
-    clock.advance(HOUR - 1)
-    assert await nothing_is_due(timed_world)
-    clock.advance(1)
-    assert (await woken(timed_world, goal, agent, policy())).reason is Reason.ASSERTED
+    assert await nothing_is_due(world)
+    pass_time(HOUR)
+    assert (await woken(world, goal, agent, policy())).reason is Reason.ASSERTED
     assert len(agent.requests) == 2
 
 
@@ -56,72 +55,76 @@ async def test_a_waiting_agent_is_woken_by_its_signal(world: World) -> None:
     assert (await world.run(goal, agent)).reason is Reason.ASSERTED
 
 
-async def test_who_only_waits_is_stalled(timed_world: World, clock: FakeClock) -> None:
+async def test_who_only_waits_is_stalled(world: World, pass_time: PassTime) -> None:
     """Waking again and again without any observable progress ends by itself."""
-    goal = await timed_world.store.create("wait for ever")
-    agent = ScriptedAgent([lambda _: report(claim=Claim.WAITING, wake=Wake(at=clock.now()))])
-    ended = await timed_world.run(goal, agent, policy(max_idle_turns=3))
+    goal = await world.store.create("wait for ever")
+    agent = ScriptedAgent([lambda _: report(claim=Claim.WAITING, wake=Wake(at=Instant(0)))])
+    ended = await world.run(goal, agent, policy(max_idle_turns=3))
     for _ in range(3):
         assert ended.reason is Reason.WAITING
-        ended = await woken(timed_world, goal, agent, policy(max_idle_turns=3))
-    ended = ended if ended.reason is Reason.STALLED else await woken(timed_world, goal, agent, policy(max_idle_turns=3))
+        ended = await woken(world, goal, agent, policy(max_idle_turns=3))
+    ended = ended if ended.reason is Reason.STALLED else await woken(world, goal, agent, policy(max_idle_turns=3))
     assert (ended.reason, len(agent.requests)) == (Reason.STALLED, 4)
 
 
 @pytest.mark.parametrize("known", [True, False])
-async def test_a_quota_is_waited_for(timed_world: World, clock: FakeClock, known: bool) -> None:
+async def test_a_quota_is_waited_for(world: World, pass_time: PassTime, known: bool) -> None:
     """Until the provider's time, or a while; as often as the policy says, and then no more."""
-    goal = await timed_world.store.create("quota")
+    goal = await world.store.create("quota")
     limits = policy(max_quota_waits=2, quota_wait_seconds=600)
 
+    resets_at = Instant(await world.store.now() + HOUR * 1_000_000)
+
     def reached(_: Any) -> Any:
-        at = Instant(clock.now() + HOUR * 1_000_000) if known else None
-        return report("limit", quota=QuotaReached(resets_at=at))
+        return report("limit", quota=QuotaReached(resets_at=resets_at if known else None))
 
     agent = ScriptedAgent([reached])
-    ended = await timed_world.run(goal, agent, limits)
+    ended = await world.run(goal, agent, limits)
     for _ in range(2):
-        assert (ended.reason, ended.wake_at) == (
-            Reason.USAGE_LIMIT,
-            clock.now() + (HOUR if known else 600) * 1_000_000,
-        )
-        clock.advance(HOUR if known else 600)
-        ended = await woken(timed_world, goal, agent, limits)
+        assert ended.reason is Reason.USAGE_LIMIT
+        assert ended.wake_at is not None
+        if known:
+            assert ended.wake_at == resets_at
+        else:
+            assert ended.updated_at < ended.wake_at <= await world.store.now() + 600 * 1_000_000
+        assert await nothing_is_due(world)
+        pass_time(HOUR)
+        ended = await woken(world, goal, agent, limits)
     assert (ended.reason, ended.is_waiting, len(agent.requests)) == (Reason.USAGE_LIMIT, False, 3)
-    clock.advance(100 * HOUR)
-    assert await nothing_is_due(timed_world)
-    await timed_world.store.resume(goal.id)
-    ended = await timed_world.run(goal, agent, limits)
+    pass_time(100 * HOUR)
+    assert await nothing_is_due(world)
+    await world.store.resume(goal.id)
+    ended = await world.run(goal, agent, limits)
     assert ended.is_waiting, "a person's resumption begins the count anew"
 
 
-async def test_a_quota_that_opened_begins_the_count_anew(timed_world: World, clock: FakeClock) -> None:
+async def test_a_quota_that_opened_begins_the_count_anew(world: World, pass_time: PassTime) -> None:
     """Only waits in a row count."""
-    goal = await timed_world.store.create("quota")
+    goal = await world.store.create("quota")
     limits = policy(max_quota_waits=1, quota_wait_seconds=60)
     limit = report("limit", quota=QuotaReached())
     agent = ScriptedAgent([limit, report(), limit, CLAIM])
-    ended = await timed_world.run(goal, agent, limits)
+    ended = await world.run(goal, agent, limits)
     for _ in range(2):
         assert ended.is_waiting
-        clock.advance(60)
-        ended = await woken(timed_world, goal, agent, limits)
+        pass_time(60)
+        ended = await woken(world, goal, agent, limits)
     assert ended.reason is Reason.ASSERTED
 
 
 @pytest.mark.parametrize("change", ["pause", "edit", "clear", "resume"])
-async def test_a_users_change_ends_the_wait_for_a_quota(timed_world: World, clock: FakeClock, change: str) -> None:
+async def test_a_users_change_ends_the_wait_for_a_quota(world: World, pass_time: PassTime, change: str) -> None:
     """Nothing wakes by itself any more."""
-    goal = await timed_world.store.create("quota")
-    await timed_world.run(goal, ScriptedAgent([report(quota=QuotaReached())]), policy(quota_wait_seconds=60))
-    store: Any = timed_world.store
+    goal = await world.store.create("quota")
+    await world.run(goal, ScriptedAgent([report(quota=QuotaReached())]), policy(quota_wait_seconds=60))
+    store: Any = world.store
     changed = await (store.edit(goal.id, text="new") if change == "edit" else getattr(store, change)(goal.id))
     assert not changed.is_waiting
-    clock.advance(HOUR)
+    pass_time(HOUR)
     if change == "resume":
-        assert (await timed_world.run(goal, ScriptedAgent([CLAIM]))).reason is Reason.ASSERTED
+        assert (await world.run(goal, ScriptedAgent([CLAIM]))).reason is Reason.ASSERTED
     else:
-        assert await nothing_is_due(timed_world)
+        assert await nothing_is_due(world)
 
 
 async def test_a_nearly_spent_budget_has_one_last_turn(world: World) -> None:

@@ -3,7 +3,7 @@
 import asyncio
 import json
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -138,6 +138,15 @@ class World:
 
     def heard(self, happening: Happening) -> list[Progress]:
         return [progress for progress in self.told if progress.happening is happening]
+
+
+async def until(condition: Callable[[], Awaitable[bool]], seconds: float = 60) -> None:
+    """Returns once the condition holds; a test failure where it does not come to hold."""
+    for _ in range(int(seconds / 0.02)):
+        if await condition():
+            return
+        await asyncio.sleep(0.02)
+    raise AssertionError("it did not come to that")
 
 
 def judge(answer: dict[str, Any] | str, *, before: str = "pass", question: str = "Is it good?") -> Criterion:

@@ -22,6 +22,9 @@ RECORDED: dict[str, Any] = json.loads((Path(__file__).parents[1] / "support" / "
 """Rows that the release with the first schema wrote: every kind of event, status and counter that it had."""
 
 
+RENAMED = {"updated_at": "changed_at"}
+
+
 @pytest.fixture
 def old(location: str) -> str:
     """The place of a database of the first schema."""
@@ -36,9 +39,15 @@ def old(location: str) -> str:
 
 def rows_of(place: str) -> dict[str, list[list[Any]]]:
     """What the tables hold in the first schema's columns, in the order in which it was recorded."""
+    is_first = execute(place, "SELECT max(version) FROM schema_version") == [(1,)]
+    names: dict[str, str] = {} if is_first else RENAMED
     return {
         table: [
-            list(row) for row in execute(place, f"SELECT {', '.join(recorded['columns'])} FROM {table} ORDER BY 1, 2")
+            list(row)
+            for row in execute(
+                place,
+                f"SELECT {', '.join(names.get(name, name) for name in recorded['columns'])} FROM {table} ORDER BY 1, 2",
+            )
         ]
         for table, recorded in RECORDED.items()
     }

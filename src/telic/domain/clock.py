@@ -26,6 +26,18 @@ class SystemClock:
         return Instant(time.time_ns() // 1000)
 
 
+class SteadyClock:
+    """Goes on from an instant that was told, by a clock that nobody sets: whatever this machine's own says."""
+
+    def __init__(self, told: Instant) -> None:
+        self._told = told
+        self._told_at = time.monotonic_ns()
+
+    def now(self) -> Instant:
+        """The present instant."""
+        return Instant(self._told + (time.monotonic_ns() - self._told_at) // 1000)
+
+
 def to_datetime(instant: Instant) -> datetime:
     """The instant as an aware datetime in UTC."""
     return EPOCH + timedelta(microseconds=instant)

@@ -13,6 +13,8 @@ from telic.domain.loop_state import LoopState
 
 _MICRO: Final = 1_000_000
 _FEWEST_TURNS: Final = 2
+MAX_CHANCE: Final = 1.25
+"""How much longer chance may make a pause after a failure, so that many loops do not try again at once."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -22,10 +24,12 @@ class LoopPolicy:
     A goal is verified when its agent claims completion, at the limits, and every `verify_every_turns` (0: not
     besides). Of what comes in a row, `max_failures` failed turns pause it as failed, `max_idle_turns` without
     observable progress as stalled, `max_failed_verifications` as stalled too, `max_unchecked_verifications` that
-    could not be carried out as failed. It is paused as blocked when the agent still says so after being asked
-    `blocked_audits` times. A provider's limit is waited for `max_quota_waits` times. Between turns passes
-    `delay_seconds`; after a failure twice as long each time, from `backoff_seconds` to `max_backoff_seconds`.
-    When `wind_down_fraction` of a budget is used, or its last turn begins, the agent is asked to come to an end.
+    could not be carried out as failed. A network or a provider that is away is no failure: after `max_outages` turns in
+    a row that came to nothing by it, which take about a day, the goal is paused as failed as well. It is paused as
+    blocked when the agent still says so after being asked `blocked_audits` times. A provider's limit is waited for
+    `max_quota_waits` times. Between turns passes `delay_seconds`; after a failure or an outage twice as long each time,
+    from `backoff_seconds` to `max_backoff_seconds`. When `wind_down_fraction` of a budget is used, or its last turn
+    begins, the agent is asked to come to an end.
 
     Raises:
         InvalidNumber: a setting is out of its range.
@@ -33,6 +37,7 @@ class LoopPolicy:
 
     verify_every_turns: int = 0
     max_failures: int = 3
+    max_outages: int = 150
     max_idle_turns: int = 5
     max_failed_verifications: int = 10
     max_unchecked_verifications: int = 3
@@ -45,7 +50,7 @@ class LoopPolicy:
     wind_down_fraction: float = 0.9
 
     def __post_init__(self) -> None:
-        for name in ("verify_every_turns", "blocked_audits", "max_quota_waits"):
+        for name in ("verify_every_turns", "blocked_audits", "max_quota_waits", "max_outages"):
             check_counter(name, getattr(self, name))
         for name in ("max_failures", "max_idle_turns", "max_failed_verifications", "max_unchecked_verifications"):
             if check_counter(name, getattr(self, name)) == 0:
@@ -55,6 +60,11 @@ class LoopPolicy:
                 raise InvalidNumber(f"{name} must be from 0 to 86,400")
         if not 0 < self.wind_down_fraction <= 1:
             raise InvalidNumber("wind_down_fraction must be above 0 and at most 1")
+
+    @property
+    def longest_pause(self) -> int:
+        """Microseconds: no pause between two steps lasts longer, chance included."""
+        return round(max(self.delay_seconds, self.max_backoff_seconds) * MAX_CHANCE * _MICRO)
 
     def pause_after(self, failures: int) -> int:
         """Microseconds before the next turn, after so many failures in a row; chance is added by whoever waits."""
@@ -88,14 +98,18 @@ class Decision:
 
 
 def decide(goal: Goal, state: LoopState, policy: LoopPolicy, at: int) -> Decision:
-    """The next step. Whoever stopped the goal wins over everything; what is claimed is checked before all else."""
+    """The next step, at this moment of the database's clock.
+
+    Whoever stopped the goal wins over everything; what is claimed is checked before all else. No sleep is longer than
+    the policy's longest pause.
+    """
     if goal.status is not GoalStatus.ACTIVE:
         return _when_not_active(goal, state, policy, at)
     return (
         _at_the_providers_limit(state, policy)
         or _after_claim(goal, state, policy)
         or _when_stuck(goal, state, policy)
-        or _when_early(state, at)
+        or _when_early(state, policy, at)
         or _when_due(goal, state, policy)
         or _at_the_limit(goal, state, policy)
         or Decision(Step.AUDIT if state.claim is Claim.BLOCKED else Step.TURN)
@@ -108,7 +122,7 @@ def _when_not_active(goal: Goal, state: LoopState, policy: LoopPolicy, at: int) 
     if goal.reason is not Reason.BUDGET:
         return stop
     if _has_unverified_work(goal, state) and state.unchecked_verifications < policy.max_unchecked_verifications:
-        early = _when_early(state, at) if state.unchecked_verifications else None
+        early = _when_early(state, policy, at) if state.unchecked_verifications else None
         return early or Decision(Step.VERIFY)
     return _completion(state) if state.claim is Claim.COMPLETE and not goal.criteria else stop
 
@@ -143,6 +157,8 @@ def _after_claim(goal: Goal, state: LoopState, policy: LoopPolicy) -> Decision |
 def _when_stuck(goal: Goal, state: LoopState, policy: LoopPolicy) -> Decision | None:
     if state.failures >= policy.max_failures:
         return Decision(Step.PAUSE, Reason.FAILED, state.note)
+    if state.outages > policy.max_outages:
+        return Decision(Step.PAUSE, Reason.FAILED, state.note)
     if state.unchecked_verifications >= policy.max_unchecked_verifications:
         return Decision(Step.PAUSE, Reason.FAILED, "its criteria could not be checked")
     if state.failed_verifications >= policy.max_failed_verifications:
@@ -152,8 +168,10 @@ def _when_stuck(goal: Goal, state: LoopState, policy: LoopPolicy) -> Decision | 
     return None
 
 
-def _when_early(state: LoopState, at: int) -> Decision | None:
-    return Decision(Step.SLEEP, until=state.next_at) if at < state.next_at else None
+def _when_early(state: LoopState, policy: LoopPolicy, at: int) -> Decision | None:
+    # A moment that no pause of this policy reaches was written by a clock that has been set back since.
+    is_early = at < state.next_at <= at + policy.longest_pause
+    return Decision(Step.SLEEP, until=state.next_at) if is_early else None
 
 
 def _when_due(goal: Goal, state: LoopState, policy: LoopPolicy) -> Decision | None:

@@ -107,6 +107,7 @@ def lease_state_to_json(state: LeaseState) -> dict[str, Any]:
         "holder": state.holder,
         "token": state.token,
         "expires_in_microseconds": state.expires_in_microseconds,
+        "due_in_microseconds": state.due_in_microseconds,
     }
 
 

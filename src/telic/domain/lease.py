@@ -20,9 +20,13 @@ class Lease:
 
 @dataclass(frozen=True, slots=True)
 class LeaseState:
-    """Who may drive a goal now, as anybody may see it; `holder` is None while nobody does."""
+    """Who may drive a goal now, as anybody may see it; `holder` is None while nobody does.
+
+    A goal that rests between two steps of its loop is due in `due_in_microseconds`, and until then nobody's.
+    """
 
     goal: Goal
     holder: str | None
     token: int
     expires_in_microseconds: int
+    due_in_microseconds: int = 0

@@ -101,10 +101,23 @@ def check_ttl(value: object) -> int:
     Raises:
         InvalidNumber: it is anything else.
     """
+    return _microseconds("ttl_seconds", value, 0.001)
+
+
+def check_pause(value: object) -> int:
+    """The value, seconds from 0 to 86,400, in microseconds.
+
+    Raises:
+        InvalidNumber: it is anything else.
+    """
+    return _microseconds("pause_seconds", value, 0)
+
+
+def _microseconds(name: str, value: object, least: float) -> int:
     if isinstance(value, bool) or not isinstance(value, int | float):
-        raise InvalidNumber(f"ttl_seconds must be a number, not {type(value).__name__}")
-    if not 0.001 <= value <= MAX_TTL_SECONDS:
-        raise InvalidNumber(f"ttl_seconds must be from 0.001 to {MAX_TTL_SECONDS}")
+        raise InvalidNumber(f"{name} must be a number, not {type(value).__name__}")
+    if not least <= value <= MAX_TTL_SECONDS:
+        raise InvalidNumber(f"{name} must be from {least} to {MAX_TTL_SECONDS}")
     return round(value * 1_000_000)
 
 

@@ -20,11 +20,11 @@ MAX_WORKSPACES: Final = 200
 class LoopState:
     """Counts "in a row" begin anew with each success, and all of them when a user changes or resumes the goal.
 
-    `turns` counts the turns that this goal's loops finished or failed, and names the next turn's key.
-    `idle_turns` brought no observable progress. `next_at` is when the next turn may start, `quota_until` when the
-    provider's limit ends. `wound_down_at` is the revision at which the agent was asked to come to an end.
-    `seen_events` counts the events that were looked at. `work` and `tool_output` are the ends of what the agent last
-    said, and of what its tools printed, for a judge.
+    `turns` counts the turns that this goal's loops finished or failed, and names the next turn's key. `outages` came to
+    nothing because the network was away. `idle_turns` brought no observable progress. `next_at` is when the next turn
+    may start, `quota_until` when the provider's limit ends, both by the database's clock. `wound_down_at` is the
+    revision at which the agent was asked to come to an end. `seen_events` counts the events that were looked at.
+    `work` and `tool_output` are the ends of what the agent last said, and of what its tools printed, for a judge.
     """
 
     turns: int = 0
@@ -34,6 +34,7 @@ class LoopState:
     wake_signal: str | None = None
     session: str | None = None
     failures: int = 0
+    outages: int = 0
     idle_turns: int = 0
     unverified_turns: int = 0
     verifications: int = 0
@@ -83,6 +84,7 @@ class LoopState:
             wake_at=None,
             wake_signal=None,
             failures=0,
+            outages=0,
             idle_turns=0,
             failed_verifications=0,
             unchecked_verifications=0,
@@ -105,6 +107,8 @@ _TEXTS: Final = {
     "tool_output": (MAX_WORK_CHARS, False),
 }
 """How many characters each may have, and whether there may be none."""
+_ADDED_SINCE: Final = frozenset({"outages"})
+"""What the states of the first release do not have yet; it begins as in a new one."""
 _COUNTS: Final = tuple(field.name for field in fields(LoopState) if field.type is int)
 
 
@@ -117,7 +121,7 @@ def loop_state_from_text(text: str) -> LoopState:
     try:
         data: dict[str, Any] = json.loads(text)
         # What is left out has no default here: it was written by another Telic, or by nobody.
-        if missing := {field.name for field in fields(LoopState)} - set(data):
+        if missing := {field.name for field in fields(LoopState)} - set(data) - _ADDED_SINCE:
             raise InvalidInput(f"it lacks {', '.join(sorted(missing))}")
         for name in ("passed_hashes", "workspace_hashes"):
             data[name] = tuple(data[name])

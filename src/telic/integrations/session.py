@@ -12,7 +12,7 @@ from typing import Any, Final, TypeVar, cast
 from telic.domain.budget import ModelUsage, UsageKind
 from telic.domain.claim import Claim
 from telic.domain.decision import is_nearly_spent
-from telic.domain.errors import GoalNotActive, HoldLost, TurnConflict
+from telic.domain.errors import PASSING, GoalNotActive, HoldLost, TurnConflict
 from telic.domain.goal import DEFAULT_SCOPE, Goal, GoalStatus
 from telic.domain.hold import Reservation
 from telic.domain.ids import new_key
@@ -24,7 +24,6 @@ from telic.integrations.money import cost_of, cost_to_hold, is_price_needed, req
 from telic.integrations.room import hold_room
 from telic.integrations.settings import SessionSettings
 from telic.integrations.usage import model_name, turn_key
-from telic.loop.heartbeat import PASSING
 from telic.prompt import continuation, render, wind_down
 from telic.services.async_face import Awaited
 from telic.services.async_store import AsyncGoalStore
@@ -240,15 +239,13 @@ class GoalSession:
         told: ModelUsage | None = None,
         kind: UsageKind | None = None,
     ) -> None:
-        """The call came to nothing. Where it surely cost nothing its hold is released; else an estimate is recorded.
+        """The call came to nothing: a hold is released where it surely cost nothing, else an estimate is recorded.
 
         That is done also where whoever waits for this is cancelled, once or again and again.
         """
         is_free = not seen_bytes and told is None and was_free(error)
-        accounting: Coroutine[Any, Any, object] = (
-            self.never_made(call) if is_free else self.answered(call, None, kind=kind, seen_bytes=seen_bytes, told=told)
-        )
-        task: asyncio.Task[object] = asyncio.create_task(accounting)
+        lost = partial(self.answered, usage=None, kind=kind, seen_bytes=seen_bytes, told=told)
+        task: asyncio.Task[object] = asyncio.create_task(self.never_made(call) if is_free else lost(call))
         self._accounting.add(task)
         task.add_done_callback(self._accounting.discard)
         await asyncio.shield(task)
@@ -289,7 +286,8 @@ class GoalSession:
         """What the call gives, made again while the store is away; it must be repeatable.
 
         Raises:
-            StoreBusy, StoreUnavailable, OutcomeUnknown: the store stayed away for longer than the settings say.
+            StoreBusy, StoreUnavailable, StoreFull, OutcomeUnknown: the store stayed away, or full, for longer than the
+                settings say.
         """
         until = time.monotonic() + self.settings.patience_seconds
         while True:

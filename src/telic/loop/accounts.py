@@ -6,7 +6,7 @@ from dataclasses import replace
 
 from telic.domain.budget import ModelUsage, TurnUsage, UsageKind
 from telic.domain.claim import Claim
-from telic.domain.decision import LoopPolicy, Step
+from telic.domain.decision import MAX_CHANCE, LoopPolicy, Step
 from telic.domain.errors import AgentFailure, AgentNotRunnable, AgentPromptTooLarge
 from telic.domain.goal import Goal
 from telic.domain.hold import Reservation
@@ -60,6 +60,7 @@ def after_report(
         wake_signal=None if report.wake is None else report.wake.signal,
         session=report.session,
         failures=0,
+        outages=0,
         idle_turns=0 if has_progressed else state.idle_turns + 1,
         unverified_turns=state.unverified_turns + 1,
         quota_waits=0,
@@ -100,14 +101,18 @@ def _with(known: tuple[str, ...], new: str) -> tuple[str, ...]:
 
 def after_failure(state: LoopState, error: AgentFailure, policy: LoopPolicy, at: int) -> LoopState:
     """Where the loop stands after a turn that came to nothing."""
-    failures = policy.max_failures if isinstance(error, _HOPELESS) else state.failures + 1
+    if error.is_outage:
+        outages, failures = state.outages + 1, state.failures
+    else:
+        outages, failures = 0, policy.max_failures if isinstance(error, _HOPELESS) else state.failures + 1
     return replace(
         state,
         turns=state.turns + 1,
         failures=failures,
+        outages=outages,
         note=kept_tail(str(error), MAX_NOTE_CHARS),
         session=_kept_session(error.session),
-        next_at=_pause_until(policy, failures, at),
+        next_at=_pause_until(policy, outages or failures, at),
     )
 
 
@@ -132,7 +137,7 @@ def uncertain(goal: Goal, held_tokens: int) -> Reservation | None:
 def _pause_until(policy: LoopPolicy, failures: int, at: int) -> int:
     """When the next turn may start; after failures chance lengthens the pause by up to a quarter."""
     pause = policy.pause_after(failures)
-    return at + round(pause * random.uniform(1, 1.25)) if failures else at + pause if pause else 0
+    return at + round(pause * random.uniform(1, MAX_CHANCE)) if failures else at + pause if pause else 0
 
 
 def after_verification(state: LoopState, found: Verification, policy: LoopPolicy, at: int) -> LoopState:
@@ -157,9 +162,11 @@ def after_verification(state: LoopState, found: Verification, policy: LoopPolicy
 
 def _after_error(checked: LoopState, found: Verification, policy: LoopPolicy, at: int) -> LoopState:
     count = checked.unchecked_verifications + 1
-    asked = [verdict.retry_after_microseconds or 0 for verdict in found.verdicts]
-    next_at = max(_pause_until(policy, count, at), at + max(asked, default=0))
-    unchecked = replace(checked, unchecked_verifications=count, next_at=next_at)
+    asked = max((verdict.retry_after_microseconds or 0 for verdict in found.verdicts), default=0)
+    next_at = max(_pause_until(policy, count, at), at + min(asked, policy.longest_pause))
+    # Longer than a pause between two steps may last is what a goal waits for without a worker.
+    quota_until = at + asked if asked > policy.longest_pause else 0
+    unchecked = replace(checked, unchecked_verifications=count, next_at=next_at, quota_until=quota_until)
     # What the agent can mend is its next turn's work; else the same work is to be checked again.
     return replace(unchecked, claim=Claim.WORKING, unverified_turns=0) if found.feedback else unchecked
 

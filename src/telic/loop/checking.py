@@ -49,7 +49,7 @@ class Checker:
             work = Work(text=state.work, tool_output_tail=state.tool_output)
             verifying = self._verifier.verify(goal, work, approvals=approvals, on_verdict=hear)
             seen.found = found = await drive.heart.guard(verifying, goal)
-            after = after_verification(state, found, drive.policy, drive.now())
+            after = after_verification(state, found, drive.policy, await drive.now())
             checked = await self._record(goal, state, found, after)
         except (Stopped, StaleUpdate):
             await self._bill(goal, state, heard)

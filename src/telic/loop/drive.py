@@ -1,16 +1,21 @@
 """One claim of one goal: what every step of the loop works with."""
 
 import asyncio
+import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Final, TypeVar
 
 from telic.domain.claim import Claim, Wake
 from telic.domain.clock import Clock, Instant
 from telic.domain.decision import LoopPolicy
+from telic.domain.errors import PASSING, GoalNotActive, LeaseHeld, LeaseLost
 from telic.domain.goal import Goal, Reason
+from telic.domain.lease import Lease
 from telic.domain.loop_state import LoopState
-from telic.loop.heartbeat import PASSING, Heartbeat
+from telic.loop.heartbeat import Heartbeat
+from telic.loop.outages import outlasting
 from telic.loop.progress_report import Happening, Listener, Progress
 from telic.loop.settings import LoopSettings
 from telic.services.async_store import AsyncGoalStore
@@ -19,8 +24,8 @@ from telic.services.observe.observer import Observer
 
 T = TypeVar("T")
 
-_MICRO: Final = 1_000_000
 _RETRY_SECONDS: Final = 0.5
+_TOLERATED_SECONDS: Final = 60.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -50,6 +55,36 @@ class Drive:
                 await asyncio.sleep(_RETRY_SECONDS)
                 await self.heart.beat()
 
+    async def insistently(self, call: Callable[[Lease | None], Awaitable[T]], state: LoopState) -> T:
+        """As `patiently`, for what must not be lost: also for longer than the lease lasts, which is then claimed anew.
+
+        The call is given the lease to write under; a goal that was stopped meanwhile has none, and needs none. `state`
+        is where the loop stood before.
+
+        Raises:
+            LeaseLost: another worker has the goal, or had it meanwhile.
+        """
+        lease: Lease | None = self.heart.lease
+        while True:
+            try:
+                return await self.patiently(partial(call, lease))
+            except LeaseLost:
+                lease = await outlasting(partial(self._regain, state))
+
+    async def _regain(self, state: LoopState) -> Lease | None:
+        goal, now = await self.records.load()
+        if now.turns != state.turns:
+            raise LeaseLost("another worker had the goal meanwhile")
+        asked_at, settings = time.monotonic(), self.settings
+        try:
+            lease = await self.store.claim(goal.id, holder=settings.holder, ttl_seconds=settings.lease_seconds)
+        except LeaseHeld as held:
+            raise LeaseLost(f"another worker has taken over: {held}") from held
+        except GoalNotActive:
+            return None
+        self.heart.keep(lease, asked_at)
+        return lease
+
     async def pause(
         self, goal: Goal, state: LoopState, reason: Reason, note: str | None = None, wake: Wake | None = None
     ) -> Goal:
@@ -75,15 +110,22 @@ class Drive:
         """Whoever listens hears of it."""
         self.on_progress(Progress(happening, goal, state.turns, detail))
 
-    def now(self) -> Instant:
-        """The present instant."""
-        return self.clock.now()
+    async def now(self) -> Instant:
+        """The present instant by the database's clock: this machine's may be wrong, and others go on from here.
+
+        Raises:
+            LeaseLost: the store stayed away for too long.
+        """
+        return await self.patiently(self.store.now)
+
+    async def clock_error(self) -> str:
+        """How far this machine's clock is from the database's, in words; empty where it is not far."""
+        seconds = (self.clock.now() - await self.now()) / 1_000_000
+        if abs(seconds) < _TOLERATED_SECONDS:
+            return ""
+        return f"this machine's clock is {abs(seconds):.0f} s {'ahead of' if seconds > 0 else 'behind'} the database's"
 
     @property
     def observer(self) -> Observer:
         """What observes the store, and so its loops."""
         return self.store.observer
-
-    def seconds_until(self, instant: int) -> float:
-        """Seconds from now, not below 0."""
-        return max(0.0, (instant - self.now()) / _MICRO)

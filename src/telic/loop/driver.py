@@ -1,19 +1,23 @@
 """The autonomous loop: drives one goal with one agent until it is verified, stopped, waiting, stuck or spent."""
 
+import asyncio
 from contextlib import suppress
 from dataclasses import dataclass, field
+from functools import partial
+from typing import Final
 
 from telic.domain.claim import Wake
 from telic.domain.clock import Clock, Instant, SystemClock
 from telic.domain.decision import Decision, LoopPolicy, Step, decide
-from telic.domain.errors import GoalError, StaleUpdate
-from telic.domain.goal import Actor, Goal, Reason
+from telic.domain.errors import GoalError, LeaseHeld, LeaseLost, StaleUpdate
+from telic.domain.goal import Actor, Goal, GoalStatus, Reason
 from telic.domain.lease import Lease
 from telic.domain.loop_state import LoopState
 from telic.loop.agents.protocol import Agent
 from telic.loop.checking import Checker
 from telic.loop.drive import Drive
 from telic.loop.heartbeat import Heartbeat, Stopped
+from telic.loop.outages import outlasting
 from telic.loop.progress_report import Happening, Listener, ignore
 from telic.loop.settings import LoopSettings
 from telic.loop.turns import TurnTaker
@@ -21,13 +25,16 @@ from telic.loop.verification.verifier import Verifier
 from telic.services.async_store import AsyncGoalStore
 from telic.services.loop_records import LoopRecords
 
+_MICRO: Final = 1_000_000
+
 
 @dataclass(slots=True)
 class GoalLoop:
     """Drives goals, one at a time. All that it must remember is stored, so any other loop can go on at any moment.
 
     `verifier` checks the goals' criteria, in the settings' workspace and without a judge where none is given.
-    `on_progress` hears of everything that happens; it must not block.
+    `on_progress` hears of everything that happens; it must not block. Nothing is decided by `clock`, this machine's:
+    where it differs from the database's, by which all workers go, that is told.
     """
 
     store: AsyncGoalStore
@@ -38,9 +45,11 @@ class GoalLoop:
     on_progress: Listener = ignore
     clock: Clock = field(default_factory=SystemClock)
     _heart: Heartbeat | None = field(default=None, init=False)
+    _poked: asyncio.Event = field(default_factory=asyncio.Event, init=False)
 
     def poke(self) -> None:
-        """A running turn looks at its goal now, not only with the next heartbeat."""
+        """A running turn, or a rest between two, looks at its goal now, not only with the next heartbeat."""
+        self._poked.set()
         if self._heart is not None:
             self._heart.poke()
 
@@ -50,16 +59,30 @@ class GoalLoop:
         Raises:
             LeaseHeld: another worker drives the goal; the error says who.
             GoalNotActive: the goal is paused or finished.
-            LeaseLost: another worker has taken over, since this one was away for too long.
+            LeaseLost: another worker has taken over, since this one was away for too long, or rested.
             GoalNotFound, StoreError: as they say; what was recorded stays.
         """
-        settings = self.settings
-        return await self.drive(
-            await self.store.claim(goal_id, holder=settings.holder, ttl_seconds=settings.lease_seconds)
-        )
+        return await self.drive(await self._claim(goal_id))
 
     async def drive(self, lease: Lease) -> Goal:
         """As `run`, under a lease that was already granted; the lease is given back at the end."""
+        while True:
+            goal = await self.drive_until_rest(lease)
+            if goal.status is not GoalStatus.ACTIVE:
+                return goal
+            goal = await self._rest(goal)
+            if goal.status is not GoalStatus.ACTIVE:
+                return goal
+            try:
+                lease = await outlasting(partial(self._claim, goal.id))
+            except LeaseHeld as held:
+                raise LeaseLost(f"another worker has taken over: {held}") from held
+
+    async def drive_until_rest(self, lease: Lease) -> Goal:
+        """As `drive`, but an active goal is left as well, while its next step is not due for longer than a lease lasts.
+
+        Nobody has it then, and any worker is granted it when it is due.
+        """
         settings = self.settings
         self._heart = heart = Heartbeat(
             self.store, lease, interval_seconds=settings.heartbeat_seconds, ttl_seconds=settings.lease_seconds
@@ -73,14 +96,32 @@ class GoalLoop:
             clock=self.clock,
             on_progress=self.on_progress,
         )
+        pause_seconds = 0.0
         try:
             steps = _Steps(drive, self.agent, self.verifier, await drive.patiently(self.store.secret))
-            return await steps.until_the_end()
+            goal, pause_seconds = await steps.until_rest()
+            return goal
         finally:
             self._heart = None
             if not heart.has_run_out:
                 with suppress(GoalError):
-                    await self.store.release_lease(heart.lease)
+                    await self.store.release_lease(heart.lease, pause_seconds=pause_seconds)
+
+    async def _claim(self, goal_id: str) -> Lease:
+        settings = self.settings
+        return await self.store.claim(goal_id, holder=settings.holder, ttl_seconds=settings.lease_seconds)
+
+    async def _rest(self, goal: Goal) -> Goal:
+        """The goal as it stands when its next step is due, or when it was stopped, or another worker has it."""
+        while True:
+            self._poked.clear()
+            state = await outlasting(partial(self.store.lease, goal.id))
+            seconds = state.due_in_microseconds / _MICRO
+            if state.goal.status is not GoalStatus.ACTIVE or not seconds:
+                return state.goal
+            with suppress(TimeoutError):
+                async with asyncio.timeout(min(seconds, self.settings.heartbeat_seconds)):
+                    await self._poked.wait()
 
 
 class _Steps:
@@ -91,15 +132,26 @@ class _Steps:
         self._turns = TurnTaker(drive, agent, secret)
         self._checker = Checker(drive, verifier or Verifier(workspace=drive.settings.workspace))
 
-    async def until_the_end(self) -> Goal:
+    async def until_rest(self) -> tuple[Goal, float]:
+        """The goal as it was left, and for how many seconds its next step is not due."""
         goal, state = await self._look()
-        self._drive.tell(Happening.CLAIMED, goal, state)
+        self._drive.tell(Happening.CLAIMED, goal, state, await self._drive.clock_error())
         while True:
             goal, state = await self._look()
-            decision = decide(goal, state, self._drive.policy, self._drive.now())
+            at = await self._drive.now()
+            decision = decide(goal, state, self._drive.policy, at)
             if decision.step is Step.STOP:
                 self._drive.tell(Happening.STOPPED, goal, state, goal.reason or goal.status)
-                return goal
+                return goal, 0
+            if decision.step is Step.SLEEP:
+                seconds = ((decision.until or at) - at) / _MICRO
+                self._drive.tell(Happening.SLEEPING, goal, state, f"{seconds:.0f} s")
+                # A goal that is verified after its end can be claimed by nobody: its lease is kept.
+                if seconds > self._drive.settings.lease_seconds and goal.status is GoalStatus.ACTIVE:
+                    return goal, seconds
+                with suppress(Stopped):
+                    await self._drive.heart.rest(seconds, goal)
+                continue
             # After a change by somebody else the next look decides anew.
             with suppress(Stopped, StaleUpdate):
                 await self._carry_out(decision, goal, state)
@@ -113,19 +165,12 @@ class _Steps:
                 await self._turns.take(decision.step, goal, state)
             case Step.VERIFY:
                 await self._checker.check(goal, state)
-            case Step.SLEEP:
-                await self._sleep(decision.until or 0, goal, state)
             case Step.COMPLETE:
                 await self._complete(decision, goal, state)
             case _:
                 wake = state.wake if decision.reason is Reason.WAITING else None
                 until = None if decision.until is None else Wake(at=Instant(decision.until))
                 await self._drive.pause(goal, state, decision.reason or Reason.FAILED, decision.note, until or wake)
-
-    async def _sleep(self, until: int, goal: Goal, state: LoopState) -> None:
-        seconds = self._drive.seconds_until(until)
-        self._drive.tell(Happening.SLEEPING, goal, state, f"{seconds:.0f} s")
-        await self._drive.heart.rest(seconds, goal)
 
     async def _complete(self, decision: Decision, goal: Goal, state: LoopState) -> None:
         completed = await self._drive.patiently(

@@ -1,20 +1,26 @@
 """Keeps a lease while work goes on, and ends the work when its goal is stopped or the lease is lost."""
 
 import asyncio
+import contextvars
 import time
 from collections.abc import Coroutine
 from typing import Any, Final, TypeVar
 
-from telic.domain.errors import LeaseLost, OutcomeUnknown, StoreBusy, StoreUnavailable
+from telic.domain.errors import PASSING, LeaseLost
 from telic.domain.goal import Goal
 from telic.domain.lease import Lease
+from telic.loop.agents.deadline import Deadline
 from telic.services.async_store import AsyncGoalStore
 from telic.services.observe.facts import LeaseRanOut
 
 T = TypeVar("T")
 
-PASSING = (StoreBusy, StoreUnavailable, OutcomeUnknown)
-"""What the store gets over by itself."""
+_ENDING_SECONDS: Final = 8.0
+_ENDING_PART: Final = 0.25
+"""What is left of a lease for ending the work: an agent is asked to stop, and is killed if it does not."""
+_MARGIN_SECONDS: Final = 1.0
+_MARGIN_PART: Final = 0.1
+"""What is left of it when the keepers of this worker's processes kill them, should the worker itself do nothing."""
 
 
 class Stopped(Exception):
@@ -35,13 +41,19 @@ class Heartbeat:
         self._interval_seconds = interval_seconds
         self._ttl_seconds = ttl_seconds
         self._poked = asyncio.Event()
-        self._kept_until = time.monotonic() + ttl_seconds
+        self._deadline = Deadline()
+        self.keep(lease, time.monotonic())
+
+    def keep(self, lease: Lease, asked_at: float) -> None:
+        """The lease was granted or renewed, which was asked for at this moment of the monotonic clock."""
         self.lease = lease
+        self._deadline.move(asked_at + self._ttl_seconds - min(_MARGIN_SECONDS, self._ttl_seconds * _MARGIN_PART))
+        self._gives_up_at = asked_at + self._ttl_seconds - min(_ENDING_SECONDS, self._ttl_seconds * _ENDING_PART)
 
     @property
     def has_run_out(self) -> bool:
-        """Whether the lease has ended by this worker's own clock."""
-        return time.monotonic() >= self._kept_until
+        """Whether work must end now, by this worker's own clock: when the lease ends, nothing may work any more."""
+        return time.monotonic() >= self._gives_up_at
 
     def poke(self) -> None:
         """The goal is looked at now, not only with the next beat."""
@@ -56,7 +68,9 @@ class Heartbeat:
             Stopped: the goal was paused, also if it was resumed at once, or finished, or edited.
             LeaseLost: another worker may have the goal, or the store was away for longer than the lease lasts.
         """
-        task = asyncio.ensure_future(work)
+        context = contextvars.copy_context()
+        context.run(self._deadline.apply)
+        task = asyncio.get_running_loop().create_task(work, context=context)
         try:
             while not task.done():
                 await self._next_beat(task)
@@ -88,10 +102,9 @@ class Heartbeat:
         renewal = asyncio.ensure_future(self._store.renew(self.lease, ttl_seconds=self._ttl_seconds))
         try:
             # A store that takes long to answer, or to be cancelled, must not keep the work going beyond the lease.
-            await asyncio.wait({renewal}, timeout=self._kept_until - asked_at)
+            await asyncio.wait({renewal}, timeout=self._gives_up_at - asked_at)
             if renewal.done():
-                self.lease = renewal.result()
-                self._kept_until = asked_at + self._ttl_seconds
+                self.keep(renewal.result(), asked_at)
         except PASSING:
             # The next beat asks again, while the lease lasts.
             pass

@@ -12,6 +12,9 @@ from telic.prompt import (
     feedback,
     place_after_prefix,
     render,
+    short_continuation,
+    short_feedback,
+    short_wind_down,
     wind_down,
 )
 
@@ -31,13 +34,28 @@ def _text(goal: Goal, state: LoopState, step: Step, verification: Verification |
     return told or continuation(goal)
 
 
+def short_prompt(goal: Goal, step: Step, verification: Verification | None) -> str:
+    """What an agent is told at a turn of a conversation in which it knows its goal already."""
+    if step is Step.WIND_DOWN:
+        return short_wind_down(goal)
+    if verification is None or not verification.feedback:
+        return short_continuation(goal)
+    return short_feedback(goal, _failed(verification), suggestions=_suggestions(verification))
+
+
 def feedback_of(goal: Goal, verification: Verification) -> str | None:
     """What an agent is told of the verification; None where it has nothing to mend."""
-    told = verification.feedback
-    if not told:
+    if not verification.feedback:
         return None
-    failed = [
+    return feedback(goal, _failed(verification), suggestions=_suggestions(verification))
+
+
+def _failed(verification: Verification) -> list[FailedCriterion]:
+    return [
         FailedCriterion(each.index + 1, " ".join(filter(None, (each.detail, *each.reasons))), each.output_tail)
-        for each in told
+        for each in verification.feedback
     ]
-    return feedback(goal, failed, suggestions=[text for each in told for text in each.suggestions])
+
+
+def _suggestions(verification: Verification) -> list[str]:
+    return [text for each in verification.feedback for text in each.suggestions]

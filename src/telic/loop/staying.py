@@ -1,9 +1,7 @@
 """Staying with one goal until it is over: also through its waits, and through the store's absence."""
 
-import asyncio
-from collections.abc import Awaitable, Callable
 from contextlib import suppress
-from typing import Final, TypeVar
+from typing import Final
 
 from telic.domain.clock import to_datetime
 from telic.domain.errors import GoalError, GoalNotActive, LeaseHeld, LeaseLost
@@ -12,15 +10,11 @@ from telic.domain.goal import Goal, GoalStatus
 from telic.domain.lease import Lease
 from telic.loop.bell import Bell
 from telic.loop.driver import GoalLoop
-from telic.loop.heartbeat import PASSING
 from telic.loop.holder import claim_for_loop
+from telic.loop.outages import outlasting
 from telic.loop.progress_report import Happening, Progress
 
-T = TypeVar("T")
-
 _MICRO: Final = 1_000_000
-_RETRY_SECONDS: Final = 0.5
-_LONGEST_RETRY_SECONDS: Final = 10.0
 
 
 async def run_until_over(loop: GoalLoop, goal_id: str) -> Goal:
@@ -40,17 +34,6 @@ async def run_until_over(loop: GoalLoop, goal_id: str) -> Goal:
         return await stay.until_over(bell)
 
 
-async def patiently(call: Callable[[], Awaitable[T]]) -> T:
-    """What the call gives, made again for as long as the store is away; it must be repeatable."""
-    pause = _RETRY_SECONDS
-    while True:
-        try:
-            return await call()
-        except PASSING:
-            await asyncio.sleep(pause)
-            pause = min(pause * 2, _LONGEST_RETRY_SECONDS)
-
-
 class _Stay:
     """One goal, and the loop that stays with it."""
 
@@ -67,7 +50,7 @@ class _Stay:
     async def until_over(self, bell: Bell) -> Goal:
         waited_for: Goal | None = None
         while True:
-            goal = await patiently(lambda: self._loop.store.get(self._goal_id))
+            goal = await outlasting(lambda: self._loop.store.get(self._goal_id))
             lease: Lease | None = None
             if goal.status is GoalStatus.ACTIVE:
                 lease = await self._claim()
@@ -87,7 +70,7 @@ class _Stay:
     async def _claim(self) -> Lease | None:
         settings = self._loop.settings
         try:
-            return await patiently(
+            return await outlasting(
                 lambda: claim_for_loop(
                     self._loop.store, self._goal_id, holder=settings.holder, ttl_seconds=settings.lease_seconds
                 )
@@ -109,12 +92,14 @@ class _Stay:
     async def _sleep(self, bell: Bell, goal: Goal) -> Lease | None:
         """A change, a heartbeat or the goal's time has come; the goal's lease where it has woken by its time."""
         longest = self._loop.settings.heartbeat_seconds
-        seconds = longest if goal.wake_at is None else (goal.wake_at - self._loop.clock.now()) / _MICRO
+        seconds = longest
+        if goal.wake_at is not None:
+            seconds = (goal.wake_at - await outlasting(self._loop.store.now)) / _MICRO
         if seconds > 0:
             await bell.rest(min(seconds, longest))
             return None
         settings = self._loop.settings
-        granted = await patiently(
+        granted = await outlasting(
             lambda: self._loop.store.claim_due(
                 holder=settings.holder, scope=goal.scope, ttl_seconds=settings.lease_seconds
             )

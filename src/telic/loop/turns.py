@@ -2,17 +2,31 @@
 
 import asyncio
 import time
+from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Final
 
 from telic.domain.budget import ModelUsage
+from telic.domain.clock import Instant, SteadyClock
 from telic.domain.decision import Step
-from telic.domain.errors import AgentFailure, AgentTimedOut, BudgetExceeded, GoalNotActive, WorkspaceMissing
+from telic.domain.errors import (
+    AgentFailure,
+    AgentTimedOut,
+    BudgetExceeded,
+    GoalNotActive,
+    HoldLost,
+    LeaseLost,
+    WorkspaceMissing,
+)
 from telic.domain.events import TurnResult
 from telic.domain.goal import Goal, GoalStatus, Reason
+from telic.domain.lease import Lease
 from telic.domain.limits import MAX_TTL_SECONDS
 from telic.domain.loop_state import LoopState
 from telic.loop.accounts import after_failure, after_report, turn_key, turn_line, uncertain, usage_of
+from telic.loop.agents.network import is_outage
 from telic.loop.agents.protocol import Agent, TurnReport, TurnRequest
 from telic.loop.drive import Drive
 from telic.loop.progress_report import Happening
@@ -102,6 +116,7 @@ class TurnTaker:
             workspace=self._drive.settings.workspace,
             timeout_seconds=self._drive.settings.turn_timeout_seconds,
             session=state.session,
+            clock=SteadyClock(await self._drive.now()),
         )
 
     async def _record(self, turn: _Turn, report: TurnReport) -> None:
@@ -110,30 +125,55 @@ class TurnTaker:
         except WorkspaceMissing as error:
             await self._without_workspace(turn, report, error)
             return
-        after = after_report(turn.state, turn.goal, turn.step, report, seen, self._drive.policy, self._drive.now())
-        result = await self._write(turn, report.usage, report.model, after)
-        self._drive.tell(Happening.TURN_ENDED, result.goal, after, report.note or report.claim)
+
+        def after(at: Instant) -> LoopState:
+            return after_report(turn.state, turn.goal, turn.step, report, seen, self._drive.policy, at)
+
+        result, state = await self._write(turn, report.usage, report.model, after)
+        self._drive.tell(Happening.TURN_ENDED, result.goal, state, report.note or report.claim)
 
     async def _without_workspace(self, turn: _Turn, report: TurnReport, error: WorkspaceMissing) -> None:
         """The turn counts, and the goal waits for a person: nothing can be done or checked without its folder."""
         failed = AgentFailure(str(error), usage=report.usage, session=report.session)
-        after = after_failure(turn.state, failed, self._drive.policy, self._drive.now())
-        result = await self._write(turn, report.usage, report.model, after)
+        after = partial(after_failure, turn.state, failed, self._drive.policy)
+        result, state = await self._write(turn, report.usage, report.model, after)
         if result.goal.status is GoalStatus.ACTIVE:
-            await self._drive.pause(result.goal, after, Reason.FAILED, str(error))
+            await self._drive.pause(result.goal, state, Reason.FAILED, str(error))
 
     async def _record_failure(self, turn: _Turn, error: AgentFailure) -> None:
-        after = after_failure(turn.state, error, self._drive.policy, self._drive.now())
-        result = await self._write(turn, usage_of(error), None, after)
-        self._drive.tell(Happening.TURN_FAILED, result.goal, after, str(error))
+        after = partial(after_failure, turn.state, error, self._drive.policy)
+        if error.is_outage and usage_of(error) == ModelUsage():
+            await self._undo(turn, error, after)
+            return
+        result, state = await self._write(turn, usage_of(error), None, after)
+        self._drive.tell(Happening.TURN_FAILED, result.goal, state, str(error))
 
-    async def _write(self, turn: _Turn, usage: ModelUsage | None, model: str | None, after: LoopState) -> TurnResult:
+    async def _undo(self, turn: _Turn, error: AgentFailure, after: Callable[[Instant], LoopState]) -> None:
+        """The turn never took place, as its agent reached nobody: it uses nothing up, and is tried again later."""
+
+        async def undo(lease: Lease | None) -> LoopState:
+            state = after(await self._drive.store.now())
+            await self._drive.records.save(lease, state)
+            with suppress(HoldLost):
+                await self._drive.store.release(turn.goal.id, turn.hold, lease=lease)
+            return state
+
+        state = await self._drive.insistently(undo, turn.state)
+        self._drive.tell(Happening.TURN_FAILED, turn.goal, state, str(error))
+
+    async def _write(
+        self, turn: _Turn, usage: ModelUsage | None, model: str | None, after: Callable[[Instant], LoopState]
+    ) -> tuple[TurnResult, LoopState]:
+        """What was recorded, and where the loop then stands. The turn is paid: it is kept until the store takes it."""
         line = turn_line(turn.state, usage, model, turn.hold, turn.elapsed_microseconds)
         if usage is None:
             line = replace(line, uncertain=uncertain(turn.goal, self._drive.settings.held_tokens))
-        return await self._drive.patiently(
-            lambda: self._drive.records.finish_turn(self._drive.heart.lease, line, after)
-        )
+
+        async def write(lease: Lease | None) -> tuple[TurnResult, LoopState]:
+            state = after(await self._drive.store.now())
+            return await self._drive.records.finish_turn(lease, line, state), state
+
+        return await self._drive.insistently(write, turn.state)
 
 
 async def _report_of(agent: Agent, request: TurnRequest) -> TurnReport:
@@ -141,9 +181,11 @@ async def _report_of(agent: Agent, request: TurnRequest) -> TurnReport:
     try:
         async with asyncio.timeout(request.timeout_seconds + _MARGIN_SECONDS):
             return await agent.turn(request)
-    except AgentFailure:
+    except (AgentFailure, LeaseLost):
         raise
     except TimeoutError as error:
         raise AgentTimedOut(f"the agent took longer than {request.timeout_seconds:g} seconds") from error
     except Exception as error:
-        raise AgentFailure(f"the agent raised {type(error).__name__}: {error}", session=request.session) from error
+        raise AgentFailure(
+            f"the agent raised {type(error).__name__}: {error}", session=request.session, is_outage=is_outage(error)
+        ) from error

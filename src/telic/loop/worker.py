@@ -119,7 +119,7 @@ class Worker:
         goal = lease.goal
         try:
             loop = self._loops[goal.id] = self.make_loop(goal)
-            await loop.drive(lease)
+            await loop.drive_until_rest(lease)
         except (LeaseLost, StoreError) as error:
             self.on_trouble(goal, error)
         except Exception as error:

@@ -2,9 +2,11 @@
 
 from telic.prompt.block import place_after_prefix, render
 from telic.prompt.escape import quote, visible
+from telic.prompt.short_texts import SHORT_START, short_continuation, short_feedback, short_wind_down
 from telic.prompt.texts import FailedCriterion, blocked_audit, continuation, feedback, review, wind_down
 
 __all__ = [
+    "SHORT_START",
     "FailedCriterion",
     "blocked_audit",
     "continuation",
@@ -13,6 +15,9 @@ __all__ = [
     "quote",
     "render",
     "review",
+    "short_continuation",
+    "short_feedback",
+    "short_wind_down",
     "visible",
     "wind_down",
 ]

@@ -4,12 +4,13 @@ from functools import partial
 from pathlib import Path
 from typing import Final
 
+from telic.domain.decision import LoopPolicy
 from telic.domain.errors import GoalError, StoreError
 from telic.domain.findings import Finding, Level
 from telic.services.connect import connect
 from telic.services.store import GoalStore
 from telic.services.transfer import goal_ids
-from telic.storage.operations import transfer
+from telic.storage.operations import loop, transfer
 from telic.storage.transaction import Mode
 
 __all__ = ["Finding", "Level", "examine", "examine_store"]
@@ -32,7 +33,7 @@ def examine(location: str | Path) -> list[Finding]:
 
 def examine_store(store: GoalStore) -> list[Finding]:
     """The findings on an open store."""
-    return [*_inspect(store), *_examine_histories(store)]
+    return [*_inspect(store), *_examine_histories(store), *_asleep(store)]
 
 
 def _inspect(store: GoalStore) -> list[Finding]:
@@ -56,6 +57,23 @@ def _examine_histories(store: GoalStore) -> list[Finding]:
     if len(wrong) > _MOST_SHOWN:
         found.append(Finding("history", Level.PROBLEM, f"and {len(wrong) - _MOST_SHOWN} more", _ADVICE))
     return found or [Finding("history", Level.OK, f"{count} goals: every chain, sum and state holds")]
+
+
+def _asleep(store: GoalStore) -> list[Finding]:
+    operation = partial(loop.kept_while_asleep, longest_pause=LoopPolicy().longest_pause)
+    try:
+        kept = store._driver.run(operation, Mode.READ, None)
+    except StoreError as error:
+        return [Finding("workers", Level.PROBLEM, str(error), _ADVICE)]
+    return [
+        Finding(
+            "workers",
+            Level.WARNING,
+            f"goal {goal_id} is kept by {worker}, whose next step is due in {left // 1_000_000:,} s only",
+            "Its clock was wrong, or it is of an older release: stop that worker, and any other goes on at once.",
+        )
+        for goal_id, worker, left in kept[:_MOST_SHOWN]
+    ]
 
 
 def _problems(store: GoalStore, goal_id: str) -> list[str]:

@@ -31,7 +31,7 @@ class LoopRecords:
         """The goal as it stands, and where its loop stands. Raises as `AsyncGoalStore.get`."""
         return await self._store._driver.run(partial(loop.load, goal_id=self._goal_id), Mode.READ, None)
 
-    async def save(self, lease: Lease, state: LoopState) -> None:
+    async def save(self, lease: Lease | None, state: LoopState) -> None:
         """Where the loop stands is stored.
 
         Raises:
@@ -47,7 +47,7 @@ class LoopRecords:
         operation = partial(loop.begin_turn, call=call, goal_id=self._goal_id, asked=asked)
         return await self._store._driver.run(operation, Mode.ATOMIC, asked.key)
 
-    async def finish_turn(self, lease: Lease, turn: KeyedTurn, state: LoopState) -> TurnResult:
+    async def finish_turn(self, lease: Lease | None, turn: KeyedTurn, state: LoopState) -> TurnResult:
         """The turn is recorded and the state stored: both, or neither. Raises as `AsyncGoalStore.record_turn`."""
         call = self._store._context.call(Actor.SYSTEM, turn.key, lease=lease)
         operation = partial(loop.finish_turn, call=call, goal_id=self._goal_id, turn=turn, state=state)

@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import Hashable
 
-from telic.domain.errors import StoreBusy, StoreUnavailable
+from telic.domain.errors import PASSING
 from telic.services.async_store import AsyncGoalStore
 
 
@@ -22,7 +22,7 @@ class Observer:
         """What is committed from now on counts as a change; say so before looking."""
         try:
             self._seen = self._changes.token()
-        except (StoreBusy, StoreUnavailable):
+        except PASSING:
             self._seen = None
 
     async def wait(self, seconds: float) -> None:

@@ -4,7 +4,7 @@ import time
 from collections.abc import Sequence
 from typing import Final
 
-from telic.domain.errors import StoreBusy, StoreError, StoreUnavailable
+from telic.domain.errors import StoreError
 from telic.domain.feed import EventPage, FeedEvent
 from telic.domain.limits import MAX_PAGE
 from telic.storage.operations import feed
@@ -16,9 +16,6 @@ _PAUSE_SECONDS: Final = 0.25
 
 class Follower:
     """Where a watcher stands in the feed, and how long it is to wait before it looks again."""
-
-    PASSING: Final = (StoreBusy, StoreUnavailable)
-    """What a watcher outlasts."""
 
     def __init__(self, scope: str | None, goal_id: str | None, after: str | None, idle_seconds: float | None) -> None:
         self._scope = scope

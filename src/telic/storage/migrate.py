@@ -20,16 +20,29 @@ def load_migrations(dialect: str) -> list[Migration]:
     return [Migration(int(file.name.split("_")[0]), file.read_text(encoding="utf-8")) for file in files]
 
 
+def newest_version(dialect: str) -> int:
+    """Return the schema version that this release makes."""
+    return load_migrations(dialect)[-1].version
+
+
+def require_version(version: int, known: int) -> None:
+    """Raise SchemaMismatch where another release has changed the open database's schema."""
+    if version != known:
+        raise SchemaMismatch(
+            f"another release of Telic has changed the database from schema version {known} to {version}:"
+            " start this process again with that release"
+        )
+
+
 def pending(dialect: str, current_version: int) -> list[Migration]:
     """The migrations that a database at `current_version` (0 when empty) still needs, in order.
 
     Raises:
         SchemaMismatch: the database is newer than this release.
     """
-    migrations = load_migrations(dialect)
-    newest = migrations[-1].version
+    newest = newest_version(dialect)
     if current_version > newest:
         raise SchemaMismatch(
             f"the database has schema version {current_version}, this Telic knows {newest}: upgrade Telic"
         )
-    return migrations[current_version:]
+    return load_migrations(dialect)[current_version:]

@@ -164,8 +164,9 @@ def lease_from_row(row: Row) -> Lease:
 def lease_state_from_row(row: Row) -> LeaseState:
     """Who may drive the goal now."""
     holder, token, expires_in = row[_GOAL_WIDTH:]
-    is_held = expires_in > 0
-    return LeaseState(goal_from_row(row[:_GOAL_WIDTH]), holder if is_held else None, token, max(0, expires_in))
+    left = max(0, expires_in)
+    held, pause = (0, left) if holder is None else (left, 0)
+    return LeaseState(goal_from_row(row[:_GOAL_WIDTH]), holder if held else None, token, held, pause)
 
 
 def _malformed(kind: str, row: Row, error: Exception) -> StoreCorrupt:

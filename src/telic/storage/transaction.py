@@ -2,9 +2,10 @@
 
 from collections.abc import Callable, Coroutine, Hashable, Mapping
 from enum import Enum
+from pathlib import Path
 from typing import Any, Protocol, TypeVar
 
-from telic.domain.errors import StoreError
+from telic.domain.errors import StoreCorrupt, StoreError
 from telic.domain.findings import Finding
 
 Value = int | str | None
@@ -29,6 +30,17 @@ class Mode(Enum):
 
 class Raced(StoreError):
     """Another transaction got in between. The driver runs the operation again; users never see this."""
+
+
+class ConstraintRefused(Raced):
+    """A unique index refused the change: another transaction was first, or the rows do not fit together."""
+
+
+def never_accepted() -> StoreCorrupt:
+    """The error of a call that a unique index refuses whenever it is made."""
+    return StoreCorrupt(
+        "an index refuses this change every time: the goal's rows do not fit together; run `telic doctor`"
+    )
 
 
 class LimitViolated(StoreError):
@@ -105,6 +117,14 @@ class Driver(Protocol):
         """What can be told of the database beyond its rows: damage, schema, durability, file safety."""
         ...
 
+    def copy_into(self, target: Path, /) -> None:
+        """The empty file is a copy of the database as it was at some moment since; any thread may call it.
+
+        Raises:
+            InvalidInput: this database is not copied so; the message says how it is.
+        """
+        ...
+
     def close(self) -> None:
         """The database is let go. Idempotent."""
         ...
@@ -123,6 +143,10 @@ class AsyncDriver(Protocol):
 
     def changes(self) -> AsyncChanges:
         """A new watch over what anybody commits, for one task."""
+        ...
+
+    def copy_into(self, target: Path, /) -> None:
+        """See `Driver.copy_into`; blocks."""
         ...
 
     async def close(self) -> None:

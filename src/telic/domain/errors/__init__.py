@@ -56,6 +56,7 @@ from telic.domain.errors.inputs import (
     TextTooLong,
 )
 from telic.domain.errors.stores import (
+    PASSING,
     OutcomeUnknown,
     SchemaMismatch,
     StoreBusy,
@@ -69,6 +70,7 @@ from telic.domain.errors.stores import (
 )
 
 __all__ = [
+    "PASSING",
     "AgentExited",
     "AgentFailure",
     "AgentNotRunnable",

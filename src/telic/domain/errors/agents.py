@@ -12,18 +12,26 @@ class AgentFailure(GoalError):
     """An agent's turn came to nothing. No turn was recorded; what `usage` names is to be billed all the same.
 
     `usage` is None where it is unknown, which is not 0. `session` continues the conversation where the agent
-    named one. `output_tail` is the end of what the agent printed.
+    named one. `output_tail` is the end of what the agent printed. With `is_outage` the network, or the agent's
+    provider, was away: a loop waits for it instead of counting a failure.
     """
 
     code = "agent_failure"
 
     def __init__(
-        self, message: str, *, output_tail: str = "", usage: "ModelUsage | None" = None, session: str | None = None
+        self,
+        message: str,
+        *,
+        output_tail: str = "",
+        usage: "ModelUsage | None" = None,
+        session: str | None = None,
+        is_outage: bool = False,
     ) -> None:
         super().__init__(message)
         self.output_tail = output_tail
         self.usage = usage
         self.session = session
+        self.is_outage = is_outage
 
 
 class AgentNotRunnable(AgentFailure):

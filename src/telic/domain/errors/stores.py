@@ -1,5 +1,7 @@
 """What goes wrong with a store, as opposed to what it refuses."""
 
+from typing import Final
+
 from telic.domain.errors.base import GoalError
 
 
@@ -71,3 +73,7 @@ class StoreClosed(StoreError):
     """The store was closed before this call. Nothing was written; open a new one."""
 
     code = "store_closed"
+
+
+PASSING: Final[tuple[type[StoreError], ...]] = (StoreBusy, StoreUnavailable, StoreFull, OutcomeUnknown)
+"""What a store gets over, by itself or with an operator's help: whoever waits for it repeats the call with its key."""

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO, Final
 
+from telic.domain.budget import UsageKind
 from telic.domain.clock import Instant
 from telic.domain.errors import GoalNotFound, InvalidInput, StoreError, StoreMisconfigured, TurnConflict
 from telic.domain.events import EventKind
@@ -81,9 +82,11 @@ class Accounts:
             return
         # The session's own comes first: what others repeat of it is then known.
         for path in (notice.transcript, *notice.sub_transcripts):
+            if path != notice.transcript and time.monotonic() >= self.deadline:
+                return
             file = open_transcript(path)
             if file is not None:
-                reader = self.host.usage_reader(path != notice.transcript)
+                reader = self.host.usage_reader(path != notice.transcript, notice.turn)
                 with file:
                     self._read(path, file, _Reading(notice, reader, goal, since))
 
@@ -121,6 +124,7 @@ class Accounts:
                 batch_end = end + _BATCH_BYTES
                 self._record(reading)
                 self._mark(path, file, reading, end)
+                self.memory.save()
                 file.seek(end)
                 if time.monotonic() >= self.deadline:
                     return
@@ -143,7 +147,6 @@ class Accounts:
     def _mark(self, path: Path, file: BinaryIO, reading: "_Reading", end: int) -> None:
         place = place_at(file, reading.reader.safe_offset(end))
         self.memory.bookmarks[str(path)] = Bookmark(place, reading.reader.carry())
-        self.memory.save()
 
     def _record(self, reading: "_Reading") -> None:
         for response in reading.reader.finished():
@@ -151,6 +154,8 @@ class Accounts:
                 self._bill(reading.goal, response)
 
     def _bill(self, goal: Goal, response: Response) -> None:
+        if response.kind is UsageKind.WORK:
+            self.memory.last_response = response.key.rpartition("/")[2]
         model = kept_tail(response.model or "", MAX_NAME_CHARS) or None
         try:
             self.store.record_turn(

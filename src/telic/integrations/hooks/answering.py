@@ -1,30 +1,35 @@
 """One call of a host's hook, from its payload to the answer. Whatever goes wrong, the host's session is unharmed."""
 
+import io
 import os
 import sys
-import threading
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from hashlib import sha256
 from pathlib import Path
 from typing import BinaryIO, Final
 
+from telic.domain.claim import Claim
 from telic.domain.clock import SystemClock
-from telic.domain.errors import InvalidInput, LeaseHeld
-from telic.domain.goal import Goal
-from telic.domain.limits import MAX_NAME_CHARS
+from telic.domain.errors import InvalidInput, LeaseHeld, StoreError
+from telic.domain.goal import Goal, GoalStatus, Reason
 from telic.integrations.hooks.accounts import Accounts
 from telic.integrations.hooks.context_file import write_context
+from telic.integrations.hooks.former_session import look_for_goal, takes_up
 from telic.integrations.hooks.hosts import HOSTS
 from telic.integrations.hooks.judge_choice import JudgeChoice
-from telic.integrations.hooks.log import Log
+from telic.integrations.hooks.log import Log, log_of
 from telic.integrations.hooks.memory import Memory, recall, state_folder
-from telic.integrations.hooks.notice import Host, Moment, Notice, to_line
+from telic.integrations.hooks.messages import claim_in_words, lost_claim, standing
+from telic.integrations.hooks.notice import Host, Moment, Notice, to_line, with_message
+from telic.integrations.hooks.scopes import SESSION_SCOPE, scope_of, short_name
 from telic.integrations.hooks.stopping import Outlook, Stopping
-from telic.loop.agents.claims import claim_instructions
+from telic.integrations.hooks.telling import Telling
+from telic.integrations.hooks.waking import wake_what_is_due
+from telic.integrations.hooks.watchdog import Watchdog
+from telic.loop.agents.claims import read_claim
 from telic.loop.agents.parsing import Fields, read_values
-from telic.prompt import place_after_prefix, render
+from telic.loop.agents.turn_above import is_inside_turn
 from telic.services.connect import connect
 from telic.services.store import GoalStore
 
@@ -38,7 +43,7 @@ MAX_PAYLOAD_BYTES: Final = 16 * 1024 * 1024
 _READING_SECONDS: Final = 1.0
 _STORE_SECONDS: Final = 1.5
 _SLACK_SECONDS: Final = 10.0
-_SESSION_SCOPE, _FOLDER_SCOPE = "session", "folder"
+_OUTPUT: Final = 1
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -50,54 +55,10 @@ class HookOptions:
     """
 
     store: str
-    scope: str = _SESSION_SCOPE
+    scope: str = SESSION_SCOPE
     most_continuations: int = DEFAULT_MOST_CONTINUATIONS
     check_seconds: float = DEFAULT_CHECK_SECONDS
     judge: JudgeChoice = field(default_factory=JudgeChoice)
-
-
-def scope_of(host: str, notice: Notice, scope: str) -> str:
-    """The scope whose goal the session works on; the host and its user name it, never the model."""
-    if scope == _SESSION_SCOPE:
-        return _short_name(f"{host}/", notice.session)
-    if scope == _FOLDER_SCOPE:
-        return folder_scope(notice.folder)
-    return scope
-
-
-def folder_scope(folder: Path) -> str:
-    """The scope of a project's folder: `folder:` and its path without links, or a hash of a long one."""
-    return _short_name("folder:", os.path.realpath(folder))
-
-
-def _short_name(prefix: str, name: str) -> str:
-    if len(prefix) + len(name) <= MAX_NAME_CHARS and name.isprintable():
-        return prefix + name
-    return f"{prefix}sha256-{sha256(name.encode(errors='surrogatepass')).hexdigest()}"
-
-
-class Watchdog:
-    """Ends the process, with no answer, when it takes too long: the host then goes on as if there were no hook."""
-
-    def __init__(self, log: Log) -> None:
-        self._log = log
-        self._timer: threading.Timer | None = None
-
-    def allow(self, seconds: float) -> None:
-        """The process may take so long from now on."""
-        self.stop()
-        self._timer = threading.Timer(seconds, self._end, [seconds])
-        self._timer.daemon = True
-        self._timer.start()
-
-    def stop(self) -> None:
-        """The process is not ended any more."""
-        if self._timer is not None:
-            self._timer.cancel()
-
-    def _end(self, seconds: float) -> None:
-        self._log.write(f"no answer within {seconds:.1f} seconds")
-        os._exit(0)
 
 
 def run_hook(host_name: str, options: HookOptions) -> None:
@@ -112,17 +73,39 @@ def run_hook(host_name: str, options: HookOptions) -> None:
     if not 1 <= options.check_seconds <= 3600 or not 0 <= options.most_continuations <= 1000:
         raise InvalidInput("checks may take 1 to 3600 seconds, and a turn go on 0 to 1000 times")
     folder = state_folder(os.environ)
-    log = Log(folder / "hooks.log", host_name)
+    log = log_of(os.environ, host_name)
     watchdog = Watchdog(log)
     watchdog.allow(PROMPT_SECONDS)
     try:
-        answer = _Call(host, options, folder, log, watchdog).answer(sys.stdin.buffer)
-        watchdog.stop()
-        if answer is not None:
-            sys.stdout.buffer.write(to_line(answer))
-            sys.stdout.buffer.flush()
+        # Inside a loop's turn the loop counts and decides; an answer of ours would do both once more.
+        if not is_inside_turn(os.environ):
+            answer = _Call(host, options, folder, log, watchdog).answer(_standard_input())
+            watchdog.stop()
+            _write(answer)
     except Exception as error:  # A host's session outlives every mistake of ours.
         log.write(f"{type(error).__name__}: {error}")
+    finally:
+        watchdog.stop()
+
+
+def _standard_input() -> BinaryIO:
+    """Return the process's input; an empty one where the host gave none."""
+    return io.BytesIO() if sys.stdin is None else sys.stdin.buffer
+
+
+def _write(answer: Fields | None) -> None:
+    """The host has the whole answer. It is not buffered, which could fail once more at the process's end.
+
+    Raises:
+        OSError: it cannot be written.
+    """
+    if answer is None:
+        return
+    if sys.stdout is None:
+        raise OSError("the host gave no standard output")
+    line = to_line(answer)
+    while line:
+        line = line[os.write(_OUTPUT, line) :]
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,16 +120,31 @@ class _Call:
 
     def answer(self, stdin: BinaryIO) -> Fields | None:
         notice = self._read(stdin)
-        if notice is None or self._has_no_store():
+        if notice is None:
             return None
         memory = recall(self.folder, self.host.name, notice.session)
         if notice.moment is Moment.PROMPT or notice.goes_on is False:
             memory.continuations = 0
-        with connect(self.options.store, create=False, timeout_seconds=_STORE_SECONDS) as store:
-            try:
-                return self._in_store(store, memory, notice)
-            finally:
-                memory.save()
+        memory.is_unanswered = memory.is_unanswered and notice.moment is not Moment.STOP
+        lost, memory.lost_claim = memory.lost_claim, None
+        self.watchdog.before_end = lambda: self._keep_claim(memory, notice, lost)
+        try:
+            with connect(self.options.store, create=False, timeout_seconds=_STORE_SECONDS) as store:
+                answer = self._in_store(store, memory, notice)
+        except StoreError:
+            self._keep_claim(memory, notice, lost)
+            raise
+        told = lost is not None and self.host.shows_messages and notice.moment in _TELLING
+        memory.lost_claim = None if told else lost
+        memory.save()
+        return with_message(answer, lost_claim(lost)) if told and lost else answer
+
+    def _keep_claim(self, memory: Memory, notice: Notice, lost: str | None) -> None:
+        """What the model claims now comes to nothing: the user hears of it when the store is there again."""
+        claim = read_claim(notice.last_message, SystemClock().now()).claim if notice.moment is Moment.STOP else None
+        memory.lost_claim = lost if claim in (None, Claim.WORKING) else claim_in_words(claim)
+        if memory.lost_claim is not None:
+            memory.save()
 
     def _read(self, stdin: BinaryIO) -> Notice | None:
         text = stdin.read(MAX_PAYLOAD_BYTES + 1)
@@ -156,60 +154,78 @@ class _Call:
             return None
         return self.host.read(values[0], os.environ)
 
-    def _has_no_store(self) -> bool:
-        """Whoever has made no goal yet has no store, and nothing is amiss."""
-        store = self.options.store
-        return "://" not in store and not Path(store).exists()
-
     def _in_store(self, store: GoalStore, memory: Memory, notice: Notice) -> Fields | None:
-        scope = scope_of(self.host.name, notice, self.options.scope)
+        holder = short_name(f"hook/{self.host.name}/", notice.session)
+        is_of_session = self.options.scope == SESSION_SCOPE
+        took_up = is_of_session and takes_up(memory, notice)
+        scope = memory.adopted if is_of_session and memory.adopted else self._scope(notice)
+        wake_what_is_due(store, scope, holder)
         worked_on = memory.goal_id
         deadline = time.monotonic() + _READING_SECONDS
         accounts = Accounts(store, self.host, scope, memory, deadline, self.log.write, os.environ)
         goal = accounts.settle(notice)
-        told = "" if goal is None else place_after_prefix(claim_instructions(), render(goal, secret=store.secret()))
+        memory.note_session(notice.folder, scope if goal is not None else None, notice.is_session_over)
+        telling = Telling(self.host, memory, store.secret)
         if self.host.context_variable is not None:
-            write_context(self.folder, os.environ.get(self.host.context_variable), told, self.log)
+            write_context(self.folder, os.environ.get(self.host.context_variable), telling.whole(goal), self.log)
         if goal is None:
-            return self._stopped(store, worked_on, notice)
+            former = look_for_goal(store, self.folder, self.host.name, memory, notice) if is_of_session else None
+            return self._stopped(store, holder, memory, worked_on, notice) or self._tell_user(former)
         if notice.moment in (Moment.SESSION_START, Moment.PROMPT):
-            return self.host.context(notice, told)
+            return telling.at_start(notice, goal, anew=took_up)
         if notice.moment is Moment.STOP:
-            return self._said(self._stop(store, memory, notice, goal))
+            return self._said(telling, notice, self._stop(store, holder, memory, notice, goal))
+        telling.forget_if_compacted(notice)
         return None
 
-    def _stopped(self, store: GoalStore, worked_on: str | None, notice: Notice) -> Fields | None:
-        """The user hears that the goal which the turn worked on is not active any more."""
+    def _scope(self, notice: Notice) -> str:
+        return scope_of(self.host.name, notice, self.options.scope)
+
+    def _stopped(
+        self, store: GoalStore, holder: str, memory: Memory, worked_on: str | None, notice: Notice
+    ) -> Fields | None:
+        """The user hears that the goal which the turn worked on is not active any more, once."""
         if worked_on is None or notice.moment is not Moment.STOP:
             return None
         goal = store.get(worked_on)
-        return self.host.tell_user(f"Telic: goal {goal.id} is {goal.status}: {goal.reason}.")
+        if goal.status is GoalStatus.PAUSED and goal.reason is Reason.BUDGET:
+            # The turn that used it up may have reached the goal.
+            return self._tell_user(self._stopping(store, holder, memory).decide_spent(goal, notice).message)
+        return self._tell_user(standing(goal))
 
-    def _stop(self, store: GoalStore, memory: Memory, notice: Notice, goal: Goal) -> Outlook:
-        stopping = Stopping(
-            store=store,
-            memory=memory,
-            holder=_short_name(f"hook/{self.host.name}/", notice.session),
-            most_continuations=self._most_continuations(os.environ),
-            check_seconds=self.options.check_seconds,
-            judge=self.options.judge,
-            clock=SystemClock(),
-            before_checks=lambda: self.watchdog.allow(self.options.check_seconds + _SLACK_SECONDS),
-        )
+    def _tell_user(self, message: str | None) -> Fields | None:
+        return None if message is None else self.host.tell_user(message)
+
+    def _stop(self, store: GoalStore, holder: str, memory: Memory, notice: Notice, goal: Goal) -> Outlook:
         try:
-            return stopping.decide(goal, notice)
+            return self._stopping(store, holder, memory).decide(goal, notice)
         except LeaseHeld:
             return Outlook()
 
-    def _most_continuations(self, environment: Mapping[str, str]) -> int:
-        """Below the host's own limit, so that the turn ends by our word and not by its warning."""
-        cap = self.host.block_cap
-        given = environment.get(self.host.cap_variable or "", "")
-        if given.isascii() and given.isdigit() and len(given) <= 6:
-            cap = int(given)
-        return self.options.most_continuations if cap is None else min(self.options.most_continuations, max(cap - 1, 0))
+    def _stopping(self, store: GoalStore, holder: str, memory: Memory) -> Stopping:
+        return Stopping(
+            store=store,
+            memory=memory,
+            holder=holder,
+            most_continuations=self._most_continuations(os.environ),
+            check_seconds=self.options.check_seconds,
+            judge=self.options.judge,
+            before_checks=lambda: self.watchdog.allow(self.options.check_seconds + _SLACK_SECONDS),
+        )
 
-    def _said(self, outlook: Outlook) -> Fields | None:
-        if outlook.prompt is not None:
-            return self.host.keep_going(outlook.prompt)
-        return None if outlook.message is None else self.host.tell_user(outlook.message)
+    def _most_continuations(self, environment: Mapping[str, str]) -> int:
+        """Below the host's own limit, so that the turn ends by our word and not by its warning; 0 is none."""
+        cap, given = self.host.block_cap, environment.get(self.host.cap_variable or "", "").strip()
+        if given.isascii() and given.removeprefix("-").isdigit() and len(given) <= 9:
+            cap = int(given)
+        own = self.options.most_continuations
+        return own if cap is None or cap <= 0 else min(own, cap - 1)
+
+    def _said(self, telling: Telling, notice: Notice, outlook: Outlook) -> Fields | None:
+        if outlook.turn is not None:
+            return self.host.keep_going(notice, telling.going_on(outlook.turn), outlook.message or "")
+        return self._tell_user(outlook.message)
+
+
+_TELLING: Final = frozenset({Moment.SESSION_START, Moment.PROMPT, Moment.STOP})
+"""When hosts show a message to their users."""

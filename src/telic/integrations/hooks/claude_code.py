@@ -7,13 +7,16 @@ turn that its Stop hooks have kept going eight times in a row.
 """
 
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Final
 
 from telic.integrations.hooks.claude_code_usage import ClaudeCodeUsage
+from telic.integrations.hooks.last_words import last_words, said_in_claude_code
 from telic.integrations.hooks.notice import Host, Moment, Notice, bool_of, folder_of, path_of
 from telic.loop.agents.claims import claim_instructions
-from telic.loop.agents.parsing import Fields, text_of
+from telic.loop.agents.parsing import Fields, list_of, text_of
+from telic.prompt import SHORT_START
 
 _MOMENTS: Final = {
     "SessionStart": Moment.SESSION_START,
@@ -23,6 +26,10 @@ _MOMENTS: Final = {
     "PreCompact": Moment.BOOKKEEPING,
     "SessionEnd": Moment.BOOKKEEPING,
 }
+
+
+_CONTINUATIONS: Final = (claim_instructions(), SHORT_START)
+"""What texts begin with that keep a turn going."""
 
 
 def read_like_claude_code(
@@ -37,7 +44,7 @@ def read_like_claude_code(
     if moment is not Moment.SUB_AGENT_STOP and text_of(payload, "agent_id"):
         return None
     # What keeps a turn going comes back as a prompt in Gemini CLI and Copilot: not the user's, and it tells the goal.
-    if moment is Moment.PROMPT and (text_of(payload, "prompt") or "").startswith(claim_instructions()):
+    if moment is Moment.PROMPT and (text_of(payload, "prompt") or "").startswith(_CONTINUATIONS):
         moment = Moment.BOOKKEEPING
     transcript, named = path_of(payload, "transcript_path"), path_of(payload, "agent_transcript_path")
     return Notice(
@@ -50,22 +57,32 @@ def read_like_claude_code(
         ended_sub_transcript=named if moment is Moment.SUB_AGENT_STOP else None,
         goes_on=bool_of(payload, "stop_hook_active"),
         last_message=text_of(payload, "last_assistant_message") or "",
+        turn=text_of(payload, "turn_id"),
+        prompt=text_of(payload, "prompt") or "",
+        source=text_of(payload, "source") or "",
         is_session_over=event == "SessionEnd",
     )
 
 
 def _sub_transcripts(transcript: Path | None, named: Path | None) -> tuple[Path, ...]:
-    """The files beside a session's own, and the one that the payload names."""
+    """The files beside a session's own, however deep a workflow has put them, and the one that the payload names."""
     folder = None if transcript is None else transcript.with_suffix("") / "subagents"
     try:
-        beside = [] if folder is None else sorted(folder.glob("*.jsonl"))
+        beside = [] if folder is None else sorted(folder.rglob("*.jsonl"))
     except OSError:
         beside = []
     return (*(path for path in beside if path != named), *(() if named is None else (named,)))
 
 
 def _read(payload: Fields, environment: Mapping[str, str]) -> Notice | None:
-    return read_like_claude_code(payload, environment, _MOMENTS, "CLAUDE_PROJECT_DIR")
+    notice = read_like_claude_code(payload, environment, _MOMENTS, "CLAUDE_PROJECT_DIR")
+    if notice is None or notice.moment is not Moment.STOP:
+        return notice
+    if "last_assistant_message" not in payload:
+        notice = replace(notice, last_message=last_words(notice.transcript, said_in_claude_code))
+    wakes = bool(list_of(payload, "background_tasks") or list_of(payload, "session_crons"))
+    # The releases that tell of background tasks take feedback from a hook; to older ones a refusal is the only way.
+    return replace(notice, wakes_by_itself=wakes, takes_feedback="background_tasks" in payload)
 
 
 CLAUDE_CODE: Final = Host(
@@ -74,4 +91,5 @@ CLAUDE_CODE: Final = Host(
     block_cap=8,
     cap_variable="CLAUDE_CODE_STOP_HOOK_BLOCK_CAP",
     usage_reader=ClaudeCodeUsage,
+    tells_compaction=True,
 )

@@ -7,11 +7,11 @@ with their ids, and so their keys. What Claude Code says itself has the model `<
 
 from dataclasses import dataclass
 
-from telic.domain.budget import ModelUsage, UsageKind
+from telic.domain.budget import UsageKind
 from telic.domain.clock import Instant
 from telic.domain.errors import InvalidNumber
 from telic.integrations.hooks.usage import Response, instant_of
-from telic.loop.agents.claude_code import api_usage
+from telic.loop.agents.claude_usage import ResponseUsage, response_usage
 from telic.loop.agents.parsing import Fields, fields_of, list_of, read_values, text_of
 
 
@@ -21,7 +21,7 @@ class _Open:
 
     start: int
     side: str
-    usage: ModelUsage
+    usage: ResponseUsage
     kind: UsageKind
     model: str | None
     at: Instant | None
@@ -31,7 +31,7 @@ class _Open:
 class ClaudeCodeUsage:
     """Collects a response's lines until it is complete."""
 
-    def __init__(self, is_sub_agent: bool) -> None:
+    def __init__(self, is_sub_agent: bool, _own_turn: str | None = None) -> None:
         self._is_sub_agent = is_sub_agent
         self._open: dict[str, _Open] = {}
         self._closed: list[Response] = []
@@ -48,7 +48,7 @@ class ClaudeCodeUsage:
 
     def _assistant(self, identity: str, fields: Fields, message: Fields, start: int) -> None:
         try:
-            usage = api_usage(fields_of(message, "usage"))
+            usage = response_usage(fields_of(message, "usage"))
         except InvalidNumber:
             return
         if usage is None:
@@ -68,16 +68,20 @@ class ClaudeCodeUsage:
                 instant_of(fields),
             ),
         )
-        known.usage = max(known.usage, usage, key=lambda each: each.output_tokens)
+        known.usage = max(known.usage, usage, key=lambda each: each.whole.output_tokens)
         known.text = "\n".join(text_of(block, "text") or "" for block in list_of(message, "content")) or known.text
         if text_of(message, "stop_reason"):
             self._close(identity)
 
     def _close(self, identity: str) -> None:
         known = self._open.pop(identity)
-        self._closed.append(
-            Response(key=f"claude-code/{identity}", usage=known.usage, kind=known.kind, model=known.model, at=known.at)
-        )
+        key = f"claude-code/{identity}"
+        self._closed.append(Response(key=key, usage=known.usage.own, kind=known.kind, model=known.model, at=known.at))
+        for number, side in enumerate(known.usage.beside, 1):
+            model = side.model or known.model
+            self._closed.append(
+                Response(key=f"{key}/beside-{number}", usage=side.usage, kind=side.kind, model=model, at=known.at)
+            )
 
     def end_of_turn(self, last_message: str | None) -> None:
         """See `UsageReader`."""

@@ -4,17 +4,15 @@ The form with names such as `agentStop` does not say which moment it is. The ans
 Copilot. What the model said last stands in its transcript alone; usage stands in a database beside.
 """
 
-import os
 from collections.abc import Mapping
 from dataclasses import replace
-from pathlib import Path
 from typing import Final
 
 from telic.integrations.hooks.claude_code import read_like_claude_code
 from telic.integrations.hooks.copilot_usage import copilot_table
+from telic.integrations.hooks.last_words import last_words, said_in_copilot
 from telic.integrations.hooks.notice import Host, Moment, Notice
-from telic.integrations.hooks.usage import open_transcript
-from telic.loop.agents.parsing import Fields, fields_of, read_values, text_of
+from telic.loop.agents.parsing import Fields
 
 _MOMENTS: Final = {
     "SessionStart": Moment.SESSION_START,
@@ -22,30 +20,13 @@ _MOMENTS: Final = {
     "Stop": Moment.STOP,
     "SessionEnd": Moment.BOOKKEEPING,
 }
-_TAIL_BYTES: Final = 1024 * 1024
 
 
 def _read(payload: Fields, environment: Mapping[str, str]) -> Notice | None:
     notice = read_like_claude_code(payload, environment, _MOMENTS)
     if notice is None or notice.moment is not Moment.STOP or notice.transcript is None:
         return notice
-    return replace(notice, last_message=_last_message(notice.transcript), transcript=None)
-
-
-def _last_message(transcript: Path) -> str:
-    """What the last `assistant.message` near the transcript's end says."""
-    file = open_transcript(transcript)
-    if file is None:
-        return ""
-    with file:
-        file.seek(max(0, file.seek(0, os.SEEK_END) - _TAIL_BYTES))
-        lines = file.read().splitlines()
-    for line in reversed(lines):
-        for fields in read_values(line) if b"assistant.message" in line else ():
-            said = text_of(fields_of(fields, "data"), "content")
-            if fields.get("type") == "assistant.message" and said:
-                return said
-    return ""
+    return replace(notice, last_message=last_words(notice.transcript, said_in_copilot), transcript=None)
 
 
 COPILOT: Final = Host(

@@ -1,5 +1,6 @@
 """A host's file is changed as a whole or not at all, and its former content kept beside it."""
 
+import glob
 import os
 import stat
 import tempfile
@@ -12,15 +13,22 @@ from telic.domain.errors import InvalidInput
 
 _MAX_BYTES: Final = 16 * 1024 * 1024
 _NEW_FILE_MODE: Final = 0o600
+_COPY: Final = ".before-telic-"
 
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """What a file holds, and what it is to hold; None where there is no file."""
+    """What a file holds, and what it is to hold; None where there is no file.
+
+    `outdated` are copies that are of no more use, since the file holds the same again; `keeps_copy` where the former
+    content is to be kept.
+    """
 
     path: Path
     before: str | None
     after: str | None
+    outdated: tuple[Path, ...] = ()
+    keeps_copy: bool = True
 
     @property
     def is_needed(self) -> bool:
@@ -48,7 +56,7 @@ def apply(change: Change) -> Path | None:
     """The file holds what it should, and here is the copy of what it held before.
 
     It keeps its mode; where it is a link, what the link leads to is changed. A file that is to be gone, which Telic
-    alone had written, leaves no copy, and no folder that it was alone in.
+    alone had written, leaves no copy, and no folder that it was alone in. Outdated copies are gone.
 
     Raises:
         InvalidInput: it was changed meanwhile, or cannot be written; nothing is changed.
@@ -58,21 +66,35 @@ def apply(change: Change) -> Path | None:
     path = Path(os.path.realpath(change.path))
     try:
         if change.after is None:
-            path.unlink()
-            with suppress(OSError):
-                path.parent.rmdir()
+            _remove(path)
             return None
-        backup = None if change.before is None else _keep_copy(path, change.before)
+        backup = _keep_copy(path, change.before) if change.keeps_copy and change.before is not None else None
         write_whole(path, change.after)
+        for copy in change.outdated:
+            copy.unlink(missing_ok=True)
     except OSError as error:
         raise InvalidInput(f"{path} cannot be written: {error.strerror}") from error
     return backup
 
 
+def _remove(path: Path) -> None:
+    path.unlink()
+    with suppress(OSError):
+        path.parent.rmdir()
+
+
+def copies(path: Path) -> list[Path]:
+    """The copies that were kept of the file, the last one first."""
+    real = Path(os.path.realpath(path))
+    found = real.parent.glob(f"{glob.escape(real.name)}{_COPY}*")
+    numbered = [(int(number), each) for each in found if (number := each.name.rpartition("-")[2]).isdecimal()]
+    return [each for _, each in sorted(numbered, reverse=True)]
+
+
 def _keep_copy(path: Path, text: str) -> Path:
     number = 1
     while True:
-        backup = path.with_name(f"{path.name}.before-telic-{number}")
+        backup = path.with_name(f"{path.name}{_COPY}{number}")
         try:
             descriptor = os.open(backup, os.O_WRONLY | os.O_CREAT | os.O_EXCL, stat.S_IMODE(path.stat().st_mode))
         except FileExistsError:

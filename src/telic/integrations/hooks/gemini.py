@@ -28,6 +28,8 @@ def _read(payload: Fields, environment: Mapping[str, str]) -> Notice | None:
         return None
     return replace(
         notice,
+        # After a turn that used a tool it is false although a hook had kept the turn going.
+        goes_on=notice.goes_on or None,
         last_message=text_of(payload, "prompt_response") or "",
         sub_transcripts=_sub_transcripts(notice.transcript, notice.session),
     )
@@ -43,4 +45,4 @@ def _sub_transcripts(transcript: Path | None, session: str) -> tuple[Path, ...]:
         return ()
 
 
-GEMINI: Final = Host(name="gemini", read=_read, decision="deny", usage_reader=GeminiUsage)
+GEMINI: Final = Host(name="gemini", read=_read, decision="deny", usage_reader=GeminiUsage, hides_reasons=True)

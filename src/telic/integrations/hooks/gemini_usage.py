@@ -1,20 +1,21 @@
 """The recording of a Gemini CLI session: JSON lines, in which each message has an id, and the model's its `tokens`.
 
 A message is written again, under its id, whenever something is added to it: its tokens come with one of these lines
-and stay. Thoughts are counted beside the output, what the model's own tools read beside the input. A sub-agent's
-recording has the same form. Older versions' recordings are one JSON document each, and tell nothing here.
+and stay. Thoughts are counted beside the output, what the model's own tools read beside the input, unless `total` says
+that they are inside. A sub-agent's recording has the same form. Older versions' recordings are one JSON document each,
+and tell nothing here.
 """
 
 from telic.domain.budget import ModelUsage, TurnUsage, UsageKind
 from telic.integrations.hooks.usage import Response, instant_of
 from telic.integrations.usage import model_usage
-from telic.loop.agents.parsing import Fields, fields_of, read_values, text_of
+from telic.loop.agents.parsing import Fields, fields_of, read_values, text_of, within_total
 
 
 class GeminiUsage:
     """Tells each message's tokens when they are there."""
 
-    def __init__(self, is_sub_agent: bool) -> None:
+    def __init__(self, is_sub_agent: bool, _own_turn: str | None = None) -> None:
         self._kind = UsageKind.SUB_AGENT if is_sub_agent else UsageKind.WORK
         self._last: str | None = None
         self._new: list[Response] = []
@@ -63,13 +64,10 @@ def _usage(tokens: Fields) -> ModelUsage | TurnUsage:
         counts = [tokens.get(name) or 0 for name in names]
         return sum(counts) if all(type(count) is int for count in counts) else None
 
-    return (
-        model_usage(
-            input_tokens=sum_of("input", "tool"),
-            cached_input_tokens=tokens.get("cached"),
-            output_tokens=sum_of("output", "thoughts"),
-            reasoning_tokens=tokens.get("thoughts"),
-            total_tokens=tokens.get("total"),
-        )
-        or TurnUsage()
+    told = model_usage(
+        input_tokens=sum_of("input", "tool"),
+        cached_input_tokens=tokens.get("cached"),
+        output_tokens=sum_of("output", "thoughts"),
+        reasoning_tokens=tokens.get("thoughts"),
     )
+    return TurnUsage() if told is None else within_total(told, tokens.get("total"))

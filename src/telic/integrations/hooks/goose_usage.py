@@ -20,6 +20,7 @@ _COLUMNS: Final = (
     "model",
     "input_tokens",
     "output_tokens",
+    "total_tokens",
     "cache_read_tokens",
     "is_compaction",
 )

@@ -2,14 +2,16 @@
 
 import json
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from types import MappingProxyType
-from typing import Final
+from typing import Final, TypeVar
 
 from telic.domain.errors import InvalidInput
-from telic.integrations.hooks.files import Change, read
-from telic.integrations.hooks.settings import Hooks, with_hooks, without_hooks
+from telic.integrations.hooks.files import Change, copies, read
+from telic.integrations.hooks.settings import Hooks, ours, with_handlers, with_hooks, without_hooks
+
+T = TypeVar("T")
 
 CHECKING_SECONDS: Final = 600
 """How long the host waits for the hook that checks a goal's criteria."""
@@ -46,8 +48,9 @@ _PLACES: Final[Mapping[str, _Place]] = MappingProxyType(
         ),
         "codex": _Place(
             ".codex/hooks.json",
-            _INJECTING,
-            "Codex runs no hook before you trust it: type /hooks there",
+            _INJECTING | _COUNTING,
+            "Codex runs no hook before you trust it: type /hooks there; codex exec never asks, and needs "
+            "--dangerously-bypass-hook-trust until you have",
             home_variable="CODEX_HOME",
         ),
         "goose": _Place(
@@ -80,7 +83,10 @@ def plan_install(host: str, folder: Path, command: str, environment: Mapping[str
     place = _place(host)
     file = _file(place, folder, environment)
     before = read(file)
-    changes = [Change(file, before, _edited(file, lambda: with_hooks(before or "", host, command, place.hooks)))]
+    first = before if before is None else _edited(file, lambda: _before_telic(file, before, host))
+    after = _edited(file, lambda: with_hooks(first.text or "" if first else "", host, command, place.hooks))
+    # The copy of what was there before Telic is still the right one after a second installation.
+    changes = [Change(file, before, after, keeps_copy=first is None or not first.is_known)]
     if place.manifest is not None:
         manifest = folder / place.manifest
         held = read(manifest)
@@ -89,7 +95,7 @@ def plan_install(host: str, folder: Path, command: str, environment: Mapping[str
 
 
 def plan_removal(host: str, folder: Path, environment: Mapping[str, str] | None = None) -> Plan:
-    """What takes Telic's hooks out of the host's files again.
+    """What takes Telic's hooks out of the host's files again, and leaves them as they were before.
 
     Raises:
         InvalidInput: as `plan_install`.
@@ -97,15 +103,51 @@ def plan_removal(host: str, folder: Path, environment: Mapping[str, str] | None 
     place = _place(host)
     file = _file(place, folder, environment)
     before = read(file)
-    after = None if before is None else _edited(file, lambda: without_hooks(before, host))
-    changes = [Change(file, before, after)]
+    first = None if before is None else _edited(file, lambda: _before_telic(file, before, host))
+    after = None if first is None else first.text
+    changes = [Change(file, before, after, first.copies if first else (), keeps_copy=not (first and first.is_known))]
     if place.manifest is not None:
         manifest = folder / place.manifest
         held = read(manifest)
-        is_plugin_empty = after is None or not json.loads(after)
-        changes = [Change(file, before, None if is_plugin_empty else after)]
+        is_plugin_empty = after is None or not after.strip() or not json.loads(after)
+        changes = [replace(changes[0], after=None if is_plugin_empty else after)]
         changes.append(Change(manifest, held, None if is_plugin_empty and held == _manifest() else held))
     return Plan(tuple(change for change in changes if change.is_needed), "")
+
+
+@dataclass(frozen=True, slots=True)
+class _First:
+    """What a file held before Telic, None where it was not there; `is_known` where it is that to the character.
+
+    `copies` are those that hold the same.
+    """
+
+    text: str | None
+    is_known: bool
+    copies: tuple[Path, ...] = ()
+
+
+def _before_telic(file: Path, text: str, host: str) -> _First:
+    """Return what the file held before: a copy of it, if it is that copy with Telic's hooks and nothing else."""
+    handlers = ours(text, host)
+    if not handlers:
+        return _First(text, is_known=False)
+    known = [(copy, held) for copy in copies(file) if (held := _held(copy, host)) is not None]
+    for _, held in known:
+        if with_handlers(held, handlers) == text:
+            return _First(held, True, tuple(copy for copy, other in known if other == held))
+    if with_handlers("", handlers) == text:
+        return _First(None, is_known=True)
+    return _First(without_hooks(text, host), is_known=False)
+
+
+def _held(copy: Path, host: str) -> str | None:
+    """Return what the copy holds, or None where it cannot be read, or has Telic's hooks itself."""
+    try:
+        held = read(copy)
+        return held if held is None or not held.strip() or not ours(held, host) else None
+    except InvalidInput:
+        return None
 
 
 def _place(host: str) -> _Place:
@@ -120,7 +162,7 @@ def _file(place: _Place, folder: Path, environment: Mapping[str, str] | None) ->
     return Path(named).expanduser() / Path(place.file).name if named else folder / place.file
 
 
-def _edited(file: Path, edit: Callable[[], str]) -> str:
+def _edited(file: Path, edit: Callable[[], T]) -> T:
     try:
         return edit()
     except InvalidInput as error:

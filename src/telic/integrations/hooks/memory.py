@@ -3,7 +3,7 @@
 import json
 import os
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from dataclasses import asdict, dataclass, field
 from hashlib import sha256
@@ -14,7 +14,13 @@ from telic.domain.errors import InvalidInput
 from telic.integrations.hooks.usage import Place
 from telic.loop.agents.parsing import Fields, count_of, fields_of, read_values, text_of
 
-_MAX_BYTES: Final = 1024 * 1024
+_MAX_BYTES: Final = 16 * 1024 * 1024
+"""Room for the bookmarks of tens of thousands of sub-agents."""
+
+_PRIVATE_FOLDER: Final = 0o700
+_PRIVATE_FILE: Final = 0o600
+_NOWHERE: Final = Path(os.devnull) / "telic"
+_MOST_OTHERS: Final = 50
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,29 +36,44 @@ class Memory:
     """One session's. `goal_id` is the goal that the present turn works on.
 
     `continuations` counts how often in a row the turn was kept going; at `wound_down_at`, a revision, the model was
-    asked to come to an end.
+    asked to come to an end. `told` names the goal and revision that the model knows; while `is_unanswered`, it was
+    told before any answer. `lost_claim` is one that came to nothing. `session`, `folder`, `scope` and
+    `last_response` tell whose the memory is, so that the next session of the same conversation finds its goal;
+    `has_looked` for such a goal, it was `offered` its scope, or has `adopted` it. The session `is_over` where its
+    host said so.
     """
 
     file: Path
     goal_id: str | None = None
     continuations: int = 0
     wound_down_at: int = 0
+    told: str | None = None
+    is_unanswered: bool = False
+    lost_claim: str | None = None
+    session: str | None = None
+    folder: str | None = None
+    scope: str | None = None
+    last_response: str | None = None
+    has_looked: bool = False
+    offered: str | None = None
+    adopted: str | None = None
+    is_over: bool = False
     bookmarks: dict[str, Bookmark] = field(default_factory=dict[str, Bookmark])
+
+    def note_session(self, folder: Path, scope: str | None, is_over: bool) -> None:
+        """The memory tells where its session works, on whose goal if there is one, and whether it goes on."""
+        self.folder = os.path.realpath(folder)
+        self.scope = scope or self.scope
+        self.is_over = is_over
 
     def save(self) -> None:
         """The file says this, wholly; where it cannot be written, nothing is remembered."""
-        data = {
-            "goal_id": self.goal_id,
-            "continuations": self.continuations,
-            "wound_down_at": self.wound_down_at,
-            "bookmarks": {
-                path: {"place": asdict(mark.place), "carry": mark.carry} for path, mark in self.bookmarks.items()
-            },
-        }
+        data = asdict(self) | {"file": None}
         with suppress(OSError):
-            self.file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+            private_folder(self.file.parent)
             descriptor, name = tempfile.mkstemp(dir=self.file.parent)
             try:
+                os.fchmod(descriptor, _PRIVATE_FILE)
                 with os.fdopen(descriptor, "w", encoding="ascii") as unfinished:
                     json.dump(data, unfinished)
                 Path(name).replace(self.file)
@@ -61,16 +82,48 @@ class Memory:
                 raise
 
 
+def private_folder(folder: Path) -> None:
+    """The folder is there, and its owner's alone where it is new, whatever the process's mask.
+
+    Raises:
+        OSError: it cannot be made.
+    """
+    if not folder.is_dir():
+        folder.mkdir(mode=_PRIVATE_FOLDER, parents=True, exist_ok=True)
+        folder.chmod(_PRIVATE_FOLDER)
+
+
 def state_folder(environment: Mapping[str, str]) -> Path:
-    """Where logs and memories are kept: `telic` under XDG's state folder."""
+    """Where logs and memories are kept: `telic` under XDG's state folder; of a user without a home, nowhere."""
     given = environment.get("XDG_STATE_HOME", "")
-    return (Path(given) if given.startswith("/") else Path.home() / ".local" / "state") / "telic"
+    if given.startswith("/"):
+        return Path(given) / "telic"
+    try:
+        return Path.home() / ".local" / "state" / "telic"
+    except RuntimeError:
+        return _NOWHERE
 
 
 def recall(folder: Path, host: str, session: str) -> Memory:
     """What is remembered of the session; nothing, where the file is gone or cannot be understood."""
     # Two sessions' names must never meet in one file, whatever characters they are made of.
     file = folder / "hooks" / f"{host}-{sha256(session.encode(errors='surrogatepass')).hexdigest()[:32]}.json"
+    memory = _load(file)
+    memory.session = session
+    return memory
+
+
+def others(folder: Path, host: str, own: Memory) -> Iterator[Memory]:
+    """What is remembered of the host's other sessions, the last used first; at most fifty."""
+    try:
+        files = [each for each in (folder / "hooks").glob(f"{host}-*.json") if each != own.file]
+        files.sort(key=lambda each: each.stat().st_mtime, reverse=True)
+    except OSError:
+        return
+    yield from map(_load, files[:_MOST_OTHERS])
+
+
+def _load(file: Path) -> Memory:
     try:
         if file.stat().st_size > _MAX_BYTES:
             return Memory(file)
@@ -83,15 +136,21 @@ def recall(folder: Path, host: str, session: str) -> Memory:
         return Memory(file)
 
 
+_TEXTS: Final = ("goal_id", "told", "lost_claim", "session", "folder", "scope", "last_response", "offered", "adopted")
+_COUNTS: Final = ("continuations", "wound_down_at")
+_TRUTHS: Final = ("is_unanswered", "has_looked", "is_over")
+
+
 def _read(file: Path, data: Fields) -> Memory:
     marks = fields_of(data, "bookmarks")
-    return Memory(
-        file,
-        goal_id=text_of(data, "goal_id"),
-        continuations=count_of(data, "continuations") or 0,
-        wound_down_at=count_of(data, "wound_down_at") or 0,
-        bookmarks={path: _bookmark(fields_of(marks, path)) for path in marks},
-    )
+    memory = Memory(file, bookmarks={path: _bookmark(fields_of(marks, path)) for path in marks})
+    for name in _TEXTS:
+        setattr(memory, name, text_of(data, name))
+    for name in _COUNTS:
+        setattr(memory, name, count_of(data, name) or 0)
+    for name in _TRUTHS:
+        setattr(memory, name, data.get(name) is True)
+    return memory
 
 
 def _bookmark(data: Fields) -> Bookmark:

@@ -29,7 +29,9 @@ class Notice:
 
     `event` is the host's own name for the moment. `goes_on` tells whether the present turn was already kept going by
     a hook; None where the host does not say. `last_message` is what the model said last, `sub_transcripts` are the
-    transcripts of its sub-agents, `ended_sub_transcript` that of the one whose end this is.
+    transcripts of its sub-agents, `ended_sub_transcript` that of the one whose end this is. `turn` is the present
+    turn's id, `prompt` what the user typed, `source` why the session starts. The session `wakes_by_itself` where
+    something runs in the background, and `takes_feedback` where its release goes on with what is no refusal.
     """
 
     moment: Moment
@@ -41,6 +43,11 @@ class Notice:
     ended_sub_transcript: Path | None = None
     goes_on: bool | None = None
     last_message: str = ""
+    turn: str | None = None
+    prompt: str = ""
+    source: str = ""
+    wakes_by_itself: bool = False
+    takes_feedback: bool = False
     is_session_over: bool = False
 
 
@@ -51,9 +58,10 @@ class Host:
     It takes text for the model at the moments of `contexts`, inside `hookSpecificOutput` or, if not `nests_context`,
     flat. `decision` is its word for going on. `block_cap` is how many times in a row it lets a hook keep a turn
     going, `cap_variable` the environment variable that sets it; None where there is no such limit. `usage_reader`
-    makes a reader of its transcripts, for a sub-agent's or the session's own; `usage_table` names its database of
-    usage; each is None where the host has no such thing. `context_variable` is the environment variable that names
-    a file which the host shows to its model with every request.
+    makes a reader of its transcripts, for a sub-agent's or the session's own, and told the present turn's id;
+    `usage_table` names its database of usage; each is None where the host has no such thing. `context_variable` is
+    the environment variable that names a file which the host shows to its model with every request. It tells of
+    each compaction where `tells_compaction`, and `hides_reasons` where it shows a message in a reason's place.
     """
 
     name: str
@@ -64,9 +72,11 @@ class Host:
     shows_messages: bool = True
     block_cap: int | None = None
     cap_variable: str | None = None
-    usage_reader: Callable[[bool], UsageReader] | None = None
+    usage_reader: Callable[[bool, str | None], UsageReader] | None = None
     usage_table: Callable[[Mapping[str, str]], UsageTable] | None = None
     context_variable: str | None = None
+    tells_compaction: bool = False
+    hides_reasons: bool = False
 
     def context(self, notice: Notice, text: str) -> Fields | None:
         """The answer that gives the model this text, or None where the host takes none at this moment."""
@@ -76,9 +86,13 @@ class Host:
             return {"additionalContext": text}
         return {"hookSpecificOutput": {"hookEventName": notice.event, "additionalContext": text}}
 
-    def keep_going(self, text: str) -> Fields:
-        """The answer that begins another turn with this text."""
-        return {"decision": self.decision, "reason": text}
+    def keep_going(self, notice: Notice, text: str, message: str) -> Fields:
+        """The answer that begins another turn with this text; the user reads the message, where there is a way."""
+        if notice.takes_feedback:
+            told = {"hookEventName": notice.event, "additionalContext": text}
+            return {"systemMessage": message, "hookSpecificOutput": told}
+        refusal = {"decision": self.decision, "reason": text}
+        return refusal | ({"systemMessage": message} if self.hides_reasons else {})
 
     def tell_user(self, text: str) -> Fields | None:
         """The answer that shows this text to the user and changes nothing, or None where the host has none."""
@@ -90,7 +104,10 @@ def path_of(fields: Fields, name: str) -> Path | None:
     text = text_of(fields, name)
     if not text or "\0" in text:
         return None
-    path = Path(text).expanduser()
+    try:
+        path = Path(text).expanduser()
+    except RuntimeError:
+        return None
     return path if path.is_absolute() else None
 
 
@@ -99,7 +116,16 @@ def folder_of(fields: Fields, environment: Mapping[str, str], *names: str) -> Pa
     for text in (*(environment.get(name) for name in names), text_of(fields, "cwd"), text_of(fields, "working_dir")):
         if text and "\0" not in text and Path(text).is_absolute():
             return Path(text)
-    return Path.cwd()
+    try:
+        return Path.cwd()
+    except FileNotFoundError:
+        return Path("/")
+
+
+def with_message(answer: Fields | None, message: str) -> Fields:
+    """The answer, which also shows this text to the user, before what it shows already."""
+    shown = [message, *([text] if answer and (text := text_of(answer, "systemMessage")) else [])]
+    return {**(answer or {}), "systemMessage": " ".join(shown)}
 
 
 def bool_of(fields: Fields, name: str) -> bool | None:

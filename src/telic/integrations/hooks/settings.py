@@ -11,6 +11,7 @@ from telic.integrations.hooks.json_text import add, member, parse, parts, remove
 from telic.loop.agents.parsing import as_fields
 
 _MODULE: Final = "telic.interfaces.cli"
+_MARK: Final = "\ufeff"
 
 Hooks = Mapping[str, int]
 """How many seconds each event's hook may take."""
@@ -22,15 +23,24 @@ def with_hooks(text: str, host: str, command: str, hooks: Hooks) -> str:
     Raises:
         InvalidInput: the settings are no JSON, or not of this form.
     """
-    text = text if text.strip() else "{}\n"
-    _check(text)
     wanted = {event: [_handler(command, seconds)] for event, seconds in hooks.items()}
-    if _ours(text, host) == wanted:
+    if text.strip() and ours(text, host) == wanted:
         return text
-    text = without_hooks(text, host)
-    for event, seconds in hooks.items():
-        text = _add_group(text, event, {"hooks": [_handler(command, seconds)]})
-    return text
+    return with_handlers(without_hooks(text, host) if text.strip() else text, wanted)
+
+
+def with_handlers(text: str, handlers: Mapping[str, list[Any]]) -> str:
+    """The settings with these handlers besides, each in a group of its own.
+
+    Raises:
+        InvalidInput: as `with_hooks`.
+    """
+    mark, text = _without_mark(text if text.strip(f"{_MARK} \t\r\n") else f"{text}{{}}\n")
+    _check(text)
+    for event, listed in handlers.items():
+        for handler in listed:
+            text = _add_group(text, event, {"hooks": [handler]})
+    return mark + text
 
 
 def without_hooks(text: str, host: str) -> str:
@@ -39,12 +49,18 @@ def without_hooks(text: str, host: str) -> str:
     Raises:
         InvalidInput: the settings are no JSON, or not of this form.
     """
+    mark, text = _without_mark(text)
     _check(text)
     while True:
         shorter = _without_one(text, host)
         if shorter is None:
-            return text
+            return mark + text
         text = shorter
+
+
+def _without_mark(text: str) -> tuple[str, str]:
+    """The mark of byte order that some editors write before everything, if it is there, and the rest."""
+    return (_MARK, text.removeprefix(_MARK)) if text.startswith(_MARK) else ("", text)
 
 
 def _handler(command: str, seconds: int) -> dict[str, Any]:
@@ -71,16 +87,22 @@ def _add_group(text: str, event: str, group: dict[str, Any]) -> str:
     return add(text, groups.value_start, group)
 
 
-def _ours(text: str, host: str) -> dict[str, list[Any]]:
-    """Telic's handlers by event."""
+def ours(text: str, host: str) -> dict[str, list[Any]]:
+    """Telic's handlers by event.
+
+    Raises:
+        InvalidInput: as `with_hooks`.
+    """
+    text = _without_mark(text)[1]
+    _check(text)
     found: dict[str, list[Any]] = {}
     for event, groups in parse(text).get("hooks", {}).items():
         for group in groups:
             fields = as_fields(group) or {}
             handlers = fields.get("hooks")
-            ours = [each for each in handlers if is_ours(each, host)] if isinstance(handlers, list) else []
-            if ours:
-                found.setdefault(event, []).extend(ours)
+            mine = [each for each in handlers if is_ours(each, host)] if isinstance(handlers, list) else []
+            if mine:
+                found.setdefault(event, []).extend(mine)
     return found
 
 

@@ -13,7 +13,7 @@ from telic.domain.limits import MAX_COUNTER
 from telic.integrations.hooks.usage import Place, Response
 from telic.integrations.usage import model_usage
 from telic.loop.agents.claims import read_time
-from telic.loop.agents.parsing import Fields
+from telic.loop.agents.parsing import Fields, within_total
 from telic.storage.drivers.sqlite_reader import Selection, read_selected
 
 _MOST_ROWS: Final = 500
@@ -100,7 +100,7 @@ def usage_of_row(row: Fields) -> ModelUsage | TurnUsage:
         output_tokens=row.get("output_tokens"),
         reasoning_tokens=row.get("reasoning_tokens"),
     )
-    return told or TurnUsage()
+    return TurnUsage() if told is None else within_total(told, row.get("total_tokens"))
 
 
 def time_of_row(value: object) -> tuple[Instant | None, int]:

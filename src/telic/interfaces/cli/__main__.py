@@ -1,5 +1,6 @@
 """The entry point, which works, and says what is missing, without the `cli` extra."""
 
+import os
 import sys
 
 
@@ -13,6 +14,12 @@ def main() -> None:
         else:
             from telic.interfaces.cli.app import run
     except ModuleNotFoundError as error:
+        if is_hook:
+            # A host shows what a hook prints, and counts its exit code.
+            from telic.integrations.hooks.log import log_of
+
+            log_of(os.environ, "hook").write(f"{error}: pip install 'telic[cli]'")
+            sys.exit(0)
         if error.name not in ("click", "rich", "platformdirs"):
             raise
         sys.exit("the telic command needs its extra: pip install 'telic[cli]'")

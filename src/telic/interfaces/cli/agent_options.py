@@ -4,6 +4,7 @@ import os
 import shlex
 import shutil
 from collections.abc import Callable, Sequence
+from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -12,18 +13,25 @@ import click
 
 from telic.domain.criteria import Criterion, CriterionKind
 from telic.domain.decision import LoopPolicy
-from telic.domain.errors import AgentNotRunnable, InvalidInput, WorkspaceMissing
+from telic.domain.errors import AgentNotRunnable, InvalidInput, InvalidNumber, WorkspaceMissing
 from telic.domain.goal import Goal
+from telic.domain.limits import MAX_TTL_SECONDS
 from telic.interfaces.cli.durations import DURATION
+from telic.interfaces.cli.session import Session
 from telic.loop.agents import CLAUDE_CODE, CODEX, JSON_LINES, PLAIN, CommandAgent, claude_code_agent, codex_agent
 from telic.loop.holder import own_name
 from telic.loop.settings import LoopSettings
 from telic.loop.verification.judge import Judge
+from telic.services.async_store import AsyncGoalStore
+from telic.services.connect import connect_async
 
 _FORMATS: Final = {"plain": PLAIN, "json-lines": JSON_LINES, "claude-code": CLAUDE_CODE, "codex": CODEX}
 _PRESETS: Final = {"claude": claude_code_agent, "codex": codex_agent}
 _PROMPT: Final = "{prompt}"
 _MOST_HELD_TOKENS: Final = 50_000
+_HEARTBEAT_SECONDS: Final = 2.0
+_SHORTEST_LEASE_SECONDS: Final = 2.0
+_LONGEST_TIMEOUT_SECONDS: Final = 3_600.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -40,6 +48,9 @@ class AgentOptions:
     max_idle: int
     max_failures: int
     holder: str | None
+    lease: float
+    connections: int
+    timeout: float
 
     def command_agent(self, workspace: Path) -> CommandAgent:
         """The agent, whose command is there.
@@ -62,6 +73,14 @@ class AgentOptions:
             words.append(_PROMPT)
         return CommandAgent(argv=tuple(words), output_format=_FORMATS[self.format or "plain"])
 
+    def require_sound(self) -> None:
+        """Raise InvalidNumber if a number is out of its range, before anything is made or opened."""
+        self.policy()
+        if not 0 < self.timeout <= _LONGEST_TIMEOUT_SECONDS:
+            raise InvalidNumber(f"--timeout must be above 0 and at most {_LONGEST_TIMEOUT_SECONDS:g} s")
+        if not _SHORTEST_LEASE_SECONDS <= self.lease <= MAX_TTL_SECONDS:
+            raise InvalidNumber(f"--lease must be from {_SHORTEST_LEASE_SECONDS:g} s to a day")
+
     def policy(self) -> LoopPolicy:
         """How patient the loop is."""
         return LoopPolicy(
@@ -83,6 +102,18 @@ class AgentOptions:
             holder=self.holder_name,
             turn_timeout_seconds=self.turn_timeout,
             held_tokens=min(_MOST_HELD_TOKENS, tenth),
+            lease_seconds=self.lease,
+            heartbeat_seconds=min(_HEARTBEAT_SECONDS, self.lease / 4),
+        )
+
+    def store(self, session: Session) -> AbstractAsyncContextManager[AsyncGoalStore]:
+        """The store for the loop, with as many connections and as much patience as was asked for."""
+        return connect_async(
+            session.place,
+            create=False,
+            observer=session.observer,
+            pool_size=self.connections,
+            timeout_seconds=self.timeout,
         )
 
     @property
@@ -170,6 +201,24 @@ _OPTIONS: Final = (
     click.option("--max-idle", type=int, default=5, show_default=True, help="Turns without progress until it stalls."),
     click.option(
         "--max-failures", type=int, default=3, show_default=True, help="Failed turns in a row until it fails."
+    ),
+    click.option(
+        "--lease",
+        type=DURATION,
+        default="30s",
+        show_default=True,
+        help="How long after this process has died or lost the store another may take the goal over.",
+    ),
+    click.option(
+        "--connections",
+        type=click.IntRange(1, 1_000),
+        default=8,
+        show_default=True,
+        metavar="N",
+        help="At most N to PostgreSQL at once, and one more that listens.",
+    ),
+    click.option(
+        "--timeout", type=DURATION, default="10s", show_default=True, help="How long one call of the store may take."
     ),
     click.option("--holder", help="The name that leases are held under; a name in use takes its leases over."),
 )

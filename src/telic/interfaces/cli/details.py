@@ -70,7 +70,8 @@ def _details_to_json(details: Details) -> dict[str, Any]:
 
 def _driver(lease: LeaseState) -> str:
     if lease.holder is None:
-        return "nobody"
+        rest = lease.due_in_microseconds // 1_000_000
+        return f"nobody; its next step is due in {show_duration(rest)}" if rest else "nobody"
     return f"{lease.holder} for another {show_duration(lease.expires_in_microseconds // 1_000_000)}"
 
 

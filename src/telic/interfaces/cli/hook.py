@@ -1,11 +1,13 @@
 """`telic hook`: the one command in coding agents' hook configurations."""
 
+import os
 import sys
 from collections.abc import Sequence
+from contextlib import suppress
 
 import click
 
-from telic.domain.errors import GoalError
+from telic.domain.errors import InvalidInput
 from telic.integrations.hooks.answering import (
     DEFAULT_CHECK_SECONDS,
     DEFAULT_MOST_CONTINUATIONS,
@@ -13,6 +15,7 @@ from telic.integrations.hooks.answering import (
     run_hook,
 )
 from telic.integrations.hooks.judge_choice import JudgeChoice
+from telic.integrations.hooks.log import log_of
 from telic.interfaces.cli.session import default_store
 
 _FAILED = 1
@@ -69,8 +72,8 @@ def hook(
     """Answer a hook of HOST: claude-code, codex, goose, gemini or copilot.
 
     The host's payload is read from standard input, and the answer written to standard output in the host's form. It
-    ends with 0 and no output whenever something is amiss, and says so in hooks.log under the user's state folder.
-    Only a wrong command line ends with 1, which no host takes for an answer.
+    ends with 0 and no output whenever something is amiss, and says so in hooks.log under the user's state folder. A
+    missing store is never made. Only a wrong command line ends with 1, which no host takes for an answer.
     """
     run_hook(
         host,
@@ -88,12 +91,16 @@ def main(arguments: Sequence[str]) -> int:
     """The exit code of `telic hook`, run without loading the other commands."""
     try:
         hook.main(args=list(arguments), prog_name="telic hook", standalone_mode=False)
-    except (click.ClickException, GoalError) as error:
+    except (click.ClickException, InvalidInput) as error:
         # Exit code 2, which click uses, blocks a host's session.
         message = error.format_message() if isinstance(error, click.ClickException) else str(error)
-        sys.stderr.write(f"telic: {message}\n")
+        with suppress(OSError, AttributeError):
+            sys.stderr.write(f"telic: {message}\n")
         return _FAILED
-    except (click.exceptions.Abort, click.exceptions.Exit, KeyboardInterrupt, OSError):
+    except (click.exceptions.Abort, click.exceptions.Exit, KeyboardInterrupt):
+        return 0
+    except Exception as error:  # Hosts show a traceback to their users, who can do nothing about it.
+        log_of(os.environ, arguments[0] if arguments else "hook").write(f"{type(error).__name__}: {error}")
         return 0
     return 0
 

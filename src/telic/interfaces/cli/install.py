@@ -6,6 +6,7 @@ import shlex
 import shutil
 import sys
 from pathlib import Path
+from urllib.parse import parse_qs, urlsplit
 
 import click
 
@@ -13,6 +14,7 @@ from telic.domain.errors import InvalidInput
 from telic.integrations.hooks.files import Change, apply
 from telic.integrations.hooks.installing import Plan, plan_install, plan_removal
 from telic.integrations.hooks.judge_choice import JudgeChoice
+from telic.interfaces.cli.session import default_store
 from telic.interfaces.cli.terminal import Terminal
 
 
@@ -21,7 +23,7 @@ from telic.interfaces.cli.terminal import Terminal
 @click.option("--project", is_flag=True, help="For the project in this folder, to be shared.")
 @click.option("--user", is_flag=True, help="For all of the user's projects; the default.")
 @click.option("--scope", default="session", show_default=True, help="As `telic hook --scope`.")
-@click.option("--store", help="As `telic hook --store`; better no URL with a password in it.")
+@click.option("--store", help="As `telic hook --store`, also TELIC_STORE; always written, and no password.")
 @click.option("--judge-model", metavar="NAME", help="As `telic hook --judge-model`.")
 @click.option("--judge-command", metavar="COMMAND", help="As `telic hook --judge-command`.")
 @click.option("--remove", is_flag=True, help="Take Telic's hooks out again, and nothing else.")
@@ -52,19 +54,37 @@ def install(
         plan = plan_removal(host, folder, environment)
     else:
         judge = JudgeChoice(model=judge_model, command=judge_command)
-        plan = plan_install(host, folder, _command(host, scope, store, judge, is_shared=project), environment)
+        plan = plan_install(host, folder, _command(host, scope, _store(store), judge, is_shared=project), environment)
     _carry_out(terminal, plan, yes)
 
 
-def _command(host: str, scope: str, store: str | None, judge: JudgeChoice, *, is_shared: bool) -> str:
-    if store is not None and "@" in store.partition("://")[2]:
-        raise InvalidInput("a URL with a password does not belong into settings: set TELIC_STORE for the host instead")
-    words = [*(["telic"] if is_shared else _own_program()), "hook", host]
-    words += [] if scope == "session" else ["--scope", scope]
-    words += [] if store is None else ["--store", store if "://" in store else str(Path(store).absolute())]
+def _command(host: str, scope: str, store: str, judge: JudgeChoice, *, is_shared: bool) -> str:
+    words = [*(["telic"] if is_shared else _own_program()), "hook", host, "--scope", scope, "--store", store]
     words += ["--judge-model", judge.model] if judge.model else []
     words += ["--judge-command", judge.command] if judge.command else []
     return shlex.join(words)
+
+
+def _store(given: str | None) -> str:
+    """Return the place of the store for the settings: hosts start hooks in other folders and environments than this.
+
+    Raises:
+        InvalidInput: it is a URL with a password, which does not belong there.
+    """
+    store = given or os.environ.get("TELIC_STORE") or default_store()
+    if "://" not in store:
+        return str(Path(store).absolute())
+    try:
+        parts = urlsplit(store)
+        has_password = bool(parts.password) or "password" in parse_qs(parts.query)
+    except ValueError as error:
+        raise InvalidInput("the store's URL cannot be read") from error
+    if has_password:
+        raise InvalidInput(
+            "a URL with a password does not belong into settings: give --store the URL without it, and put the password"
+            " into ~/.pgpass (chmod 600), where PostgreSQL's library finds it; TELIC_STORE does not reach every host"
+        )
+    return store
 
 
 def _own_program() -> list[str]:

@@ -12,7 +12,7 @@ from telic.interfaces.cli import options
 from telic.interfaces.cli.options import Option, lease_of
 from telic.interfaces.cli.render import show_goals
 from telic.interfaces.cli.session import Session, command
-from telic.interfaces.cli.times import from_now, parse_moment
+from telic.interfaces.cli.times import later_than, parse_moment
 
 
 def _reason(status: GoalStatus, default: str) -> Option:
@@ -51,7 +51,7 @@ def pause(
         expected_revision=revision,
         reason=None if reason is None else Reason(reason),
         note=note,
-        wake_at=_wake_at(wake_at, wake_in),
+        wake_at=_wake_at(session, wake_at, wake_in),
         wake_signal=wake_signal,
         lease=lease_of(goal, holder, lease_token),
         actor=session.actor,
@@ -61,12 +61,12 @@ def pause(
     session.show_changed(goal, awake if goal.is_waiting else f"telic resume {goal.id} goes on")
 
 
-def _wake_at(moment: str | None, later: str | None) -> Instant | None:
+def _wake_at(session: Session, moment: str | None, later: str | None) -> Instant | None:
     if moment is not None and later is not None:
         raise InvalidInput("give --wake-at or --wake-in, not both")
     if moment is not None:
         return parse_moment(moment)
-    return None if later is None else from_now(later)
+    return None if later is None else later_than(session.store.now(), later)
 
 
 @click.command()

@@ -143,6 +143,8 @@ def sentence(progress: Progress) -> str | None:
             return "awake again"
         case Happening.PAUSED | Happening.COMPLETED:
             return _standing_in_words(goal)
+        case Happening.CLAIMED if progress.detail:
+            return f"beware: {progress.detail}"
         case Happening.CLAIMED | Happening.STOPPED:
             return None
 

@@ -19,7 +19,6 @@ from telic.loop.agents.protocol import Agent
 from telic.loop.driver import GoalLoop
 from telic.loop.verification.judge import Judge
 from telic.loop.verification.verifier import Verifier
-from telic.services.connect import connect_async
 
 
 @click.command()
@@ -55,6 +54,7 @@ def run(
     """
     folder = existing_folder(workspace)
     agent, judge = agent_options.command_agent(folder), agent_options.judge()
+    agent_options.require_sound()
     criteria = tuple(typed_criteria(checks, judges, approvals))
     require_judge(criteria, judge)
     wish = Wish(
@@ -100,7 +100,7 @@ class _Run:
 
     async def _drive(self, goal: Goal) -> tuple[Goal, int | None]:
         options, session = self._options, self._session
-        async with connect_async(session.place, create=False, observer=session.observer) as store:
+        async with options.store(session) as store:
             loop = GoalLoop(
                 store=store,
                 agent=self._agent,

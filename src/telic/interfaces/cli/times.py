@@ -40,6 +40,6 @@ def parse_since(text: str | None) -> Instant | None:
     return Instant(max(0, SystemClock().now() - amount("active_microseconds", text)))
 
 
-def from_now(text: str) -> Instant:
-    """The moment so much later than now."""
-    return Instant(SystemClock().now() + amount("active_microseconds", text))
+def later_than(now: Instant, text: str) -> Instant:
+    """The moment so much later."""
+    return Instant(now + amount("active_microseconds", text))

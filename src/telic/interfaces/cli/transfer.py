@@ -32,6 +32,25 @@ def import_goals(session: Session, system: str, file: Path) -> None:
     _report(session, import_histories(session.store, imported.histories), imported.not_carried)
 
 
+@click.command()
+@click.argument("file", type=click.Path(path_type=Path))
+@click.option("--overwrite", is_flag=True, help="Replace FILE where it is a former backup.")
+@click.option("--no-verify", is_flag=True, help="Keep the copy without checking it, as of a damaged store.")
+@command()
+def backup(session: Session, file: Path, overwrite: bool, no_verify: bool) -> None:
+    """Copy the whole store into FILE, while others go on writing, and check the copy as `telic doctor` does.
+
+    FILE is there only once it is whole. Do not copy the store's file by other means while it is in use. PostgreSQL
+    is backed up by pg_dump.
+    """
+    made = session.store.backup(file, overwrite=overwrite, verify=not no_verify)
+    if session.terminal.as_json:
+        session.terminal.json({"file": str(made), "bytes": made.stat().st_size, "verified": not no_verify})
+        return
+    checked = "not checked" if no_verify else "checked"
+    session.terminal.line(f"backed up into {made} ({made.stat().st_size:,} bytes, {checked})")
+
+
 def _import_lines(session: Session, file: Path) -> ImportReport:
     try:
         with file.open(encoding="utf-8") as lines:
@@ -94,4 +113,4 @@ def _write_file(session: Session, file: Path) -> int:
     return count
 
 
-COMMANDS = (import_goals, export)
+COMMANDS = (import_goals, export, backup)

@@ -19,7 +19,6 @@ from telic.loop.verification.judge import Judge
 from telic.loop.verification.verifier import Verifier
 from telic.loop.worker import Worker
 from telic.services.async_store import AsyncGoalStore
-from telic.services.connect import connect_async
 
 _PLAIN_NAME: Final = re.compile(r"[A-Za-z0-9_@+=,-][A-Za-z0-9_@+=,.-]{0,199}")
 _folder = click.Path(path_type=Path)
@@ -75,6 +74,7 @@ def worker(
     places = Workspaces(*(None if each is None else existing_folder(each) for each in (workspace, workspace_root)))
     where = places.one or places.root or Path()
     agent_options.command_agent(where)
+    agent_options.require_sound()
     return _Work(session, agent_options, places, agent_options.judge()).until_stopped(concurrency)
 
 
@@ -101,12 +101,13 @@ class _Work:
         return 0
 
     async def _work(self, concurrency: int) -> None:
-        async with connect_async(self.session.place, create=False, observer=self.session.observer) as store:
+        async with self.options.store(self.session) as store:
             worker = Worker(
                 store=store,
                 make_loop=lambda goal: self._loop(store, goal),
                 holder=self.options.holder_name,
                 concurrency=concurrency,
+                lease_seconds=self.options.lease,
                 on_trouble=lambda goal, error: self.view.say(f"trouble: {error}", goal),
             )
 

@@ -10,7 +10,7 @@ from typing import Final, Protocol
 from mcp.server.subscriptions import InMemorySubscriptionBus, ResourcesListChanged, ResourceUpdated
 
 from telic.domain.budget import Usage
-from telic.domain.errors import GoalError, GoalNotFound
+from telic.domain.errors import PASSING, GoalError, GoalNotFound
 from telic.domain.events import EventKind
 from telic.domain.feed import FeedEvent
 from telic.interfaces.mcp.resources import parse_uri, uris_of
@@ -115,9 +115,7 @@ class Notifier:
             goal = await (self._store.active(self._scope) if goal_id is None else self._store.get(goal_id))
         except GoalNotFound:
             goal = None
-        except GoalError as error:
-            if not error.retryable:
-                raise
+        except PASSING:
             return
         if goal is None or goal.scope != self._scope:
             return

@@ -85,7 +85,8 @@ def waking(goal: Goal) -> str:
 def driver(lease: LeaseState) -> str:
     """Who may drive the goal, and for how long."""
     if lease.holder is None:
-        return "nobody drives it"
+        rest = lease.due_in_microseconds // 1_000_000
+        return f"nobody drives it; its next step is due in {show_duration(rest)}" if rest else "nobody drives it"
     left = show_duration(max(0, lease.expires_in_microseconds) // 1_000_000)
     return f"driven by {lease.holder} for another {left} (token {lease.token})"
 

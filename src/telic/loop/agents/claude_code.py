@@ -14,6 +14,7 @@ from telic.domain.budget import ModelUsage
 from telic.domain.clock import Instant
 from telic.domain.errors import InvalidNumber
 from telic.loop.agents.claims import read_claim
+from telic.loop.agents.claude_usage import api_usage
 from telic.loop.agents.cumulative import CumulativeSession, read_session, used_since
 from telic.loop.agents.parsing import (
     Fields,
@@ -215,25 +216,6 @@ def _said(result: Fields) -> str:
     errors = result.get("errors")
     listed = [str(error) for error in errors] if isinstance(errors, list) else []
     return text_of(result, "result") or "\n".join(listed) or str(result.get("subtype") or "")
-
-
-def api_usage(usage: Fields) -> ModelUsage | None:
-    """What one response of Anthropic's API consumed, or None where it does not say.
-
-    Raises:
-        InvalidNumber: a count is none.
-    """
-    plain, output = count_of(usage, "input_tokens"), count_of(usage, "output_tokens")
-    if plain is None or output is None:
-        return None
-    read, written = count_of(usage, "cache_read_input_tokens") or 0, count_of(usage, "cache_creation_input_tokens") or 0
-    thinking = count_of(fields_of(usage, "output_tokens_details"), "thinking_tokens") or 0
-    return ModelUsage(
-        input_tokens=plain + read + written,
-        cached_input_tokens=read,
-        output_tokens=output,
-        reasoning_tokens=min(thinking, output),
-    )
 
 
 def _model_usage(result: Fields, name: str) -> ModelUsage | None:

@@ -13,7 +13,17 @@ from telic.domain.clock import Instant
 from telic.domain.errors import InvalidNumber
 from telic.loop.agents.claims import read_claim
 from telic.loop.agents.cumulative import CumulativeSession, read_session, used_since
-from telic.loop.agents.parsing import Fields, Parsed, TextTail, count_of, fields_of, list_of, read_values, text_of
+from telic.loop.agents.parsing import (
+    Fields,
+    Parsed,
+    TextTail,
+    count_of,
+    fields_of,
+    list_of,
+    read_values,
+    text_of,
+    within_total,
+)
 from telic.loop.agents.protocol import QuotaReached
 from telic.loop.agents.reset_times import reset_time
 
@@ -126,4 +136,6 @@ def token_usage(usage: Fields) -> ModelUsage | None:
         output_tokens=output,
         reasoning_tokens=count_of(usage, "reasoning_output_tokens") or 0,
     )
-    return counted if any(getattr(counted, name) for name in MODEL_COUNTERS) else None
+    if not any(getattr(counted, name) for name in MODEL_COUNTERS):
+        return None
+    return within_total(counted, usage.get("total_tokens"))

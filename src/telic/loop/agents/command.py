@@ -6,7 +6,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Final, NoReturn
 
-from telic.domain.clock import Clock, SystemClock
+from telic.domain.budget import ModelUsage
+from telic.domain.clock import Clock
 from telic.domain.errors import (
     AgentExited,
     AgentFailure,
@@ -19,6 +20,7 @@ from telic.domain.errors import (
     InvalidInput,
 )
 from telic.loop.agents.formats import PLAIN, OutputFormat
+from telic.loop.agents.network import ends_with_outage, tells_of_outage
 from telic.loop.agents.output import LineSplitter
 from telic.loop.agents.parsing import Parsed
 from telic.loop.agents.process import DEFAULT_GRACE_SECONDS, ProcessResult, run_process
@@ -36,7 +38,8 @@ class CommandAgent:
     The prompt comes on standard input, or in place of `{prompt}` in a word of `argv`. `resume_argv`, where there is
     one, continues a conversation; `{session}` in it becomes the conversation's id. The command finds
     `TELIC_GOAL_ID`, `TELIC_TURN_NUMBER`, `TELIC_TURN_KEY` and `TELIC_SESSION` in its environment, besides this
-    process's own and `environment`. `on_line` is given each line of output as it comes.
+    process's own and `environment`. `on_line` is given each line of output as it comes. What it says of times is
+    understood by `clock`, or by the request's where none is given.
 
     When the turn ends, however it ends, no process of the command's group is left: they have `grace_seconds` to
     stop when asked to, and are then killed.
@@ -48,7 +51,7 @@ class CommandAgent:
     environment: Mapping[str, str] = field(default_factory=dict[str, str])
     on_line: Callable[[str], None] | None = None
     grace_seconds: float = DEFAULT_GRACE_SECONDS
-    clock: Clock = field(default_factory=SystemClock)
+    clock: Clock | None = None
 
     async def turn(self, request: TurnRequest) -> TurnReport:
         """The command has ended, and its output says what came of the turn.
@@ -70,7 +73,7 @@ class CommandAgent:
         result = await self._run(request, take_chunk)
         for line in lines.finish():
             take(line)
-        parsed = _with_time(parser.parsed(self.clock.now()), result)
+        parsed = _with_time(parser.parsed((self.clock or request.clock).now()), result)
         _check(request, result, parsed, lines.dropped)
         return _report(parsed, result)
 
@@ -159,7 +162,18 @@ def _ended(exit_code: int, output_tail: str) -> str:
 
 
 def _fail(kind: type[AgentFailure], message: str, result: ProcessResult, parsed: Parsed) -> NoReturn:
-    raise kind(message, output_tail=_tail(result), usage=parsed.usage, session=parsed.session)
+    is_outage = _is_outage(kind, result, parsed)
+    usage = parsed.usage
+    if is_outage and usage is None and not (parsed.text or parsed.tool_effects or parsed.tool_output_tail):
+        # It never got an answer: there is nothing that it could have consumed.
+        usage = ModelUsage()
+    raise kind(message, output_tail=_tail(result), usage=usage, session=parsed.session, is_outage=is_outage)
+
+
+def _is_outage(kind: type[AgentFailure], result: ProcessResult, parsed: Parsed) -> bool:
+    if kind is AgentTurnFailed:
+        return tells_of_outage(parsed.failure or "")
+    return kind is AgentExited and ends_with_outage((result.errors_tail or result.output_tail).decode(errors="replace"))
 
 
 def _tail(result: ProcessResult) -> str:

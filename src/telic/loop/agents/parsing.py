@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from decimal import Decimal, InvalidOperation
 from typing import Any, Final, Protocol, cast
 
@@ -126,6 +126,24 @@ def cost_of(fields: Fields, name: str) -> int | None:
         return check_counter(name, int((Decimal(str(value)) * _MICRO).to_integral_value()))
     except (InvalidOperation, ValueError, OverflowError):
         raise InvalidNumber(f"{name} is no amount") from None
+
+
+def within_total(usage: ModelUsage, total: object) -> ModelUsage:
+    """Return the usage, cut to the total that its source tells; what is no count, or 0, tells none.
+
+    Where the parts pass it, some source counts a part twice: thoughts beside an output that holds them already.
+    """
+    if type(total) is not int or not 0 < total < usage.input_tokens + usage.output_tokens:
+        return usage
+    asked = min(usage.input_tokens, total)
+    answered = total - asked
+    return replace(
+        usage,
+        input_tokens=asked,
+        output_tokens=answered,
+        cached_input_tokens=min(usage.cached_input_tokens, asked),
+        reasoning_tokens=min(usage.reasoning_tokens, answered),
+    )
 
 
 def sum_usage(usages: list[ModelUsage]) -> ModelUsage:

@@ -17,7 +17,8 @@ from pathlib import Path
 from typing import IO, Final
 
 from telic.domain.clock import Instant, SystemClock
-from telic.domain.errors import InvalidInput
+from telic.domain.errors import InvalidInput, LeaseLost
+from telic.loop.agents.deadline import present_deadline
 from telic.loop.agents.keeper import kept
 from telic.loop.agents.output import HEAD_BYTES, TAIL_BYTES, BoundedOutput
 from telic.loop.agents.process_group import group_lives, signal_group
@@ -69,30 +70,37 @@ async def run_process(
 ) -> ProcessResult:
     """The command has ended, and no process of its group is left.
 
-    No shell reads `argv`. Without `stdin` it reads end of file; `environment` is the whole of it, or None for this
+    Within a loop's turn or check nothing of it outlives the worker's lease, also where this process stands still. No
+    shell reads `argv`. Without `stdin` it reads end of file; `environment` is the whole of it, or None for this
     process's own. `on_chunk` is called in the event loop with each piece of output; where it raises, the command
     is killed and the exception passes. Memory does not grow with the output.
 
     Raises:
         OSError: the command could not be started, or the folder is not there.
         InvalidInput: the command is empty or holds a NUL character, or the time-out is not above 0.
+        LeaseLost: the lease under which it ran has ended, and the command with it.
     """
     if not argv or any("\0" in word for word in argv):
         raise InvalidInput("a command has at least one word, and no NUL character")
     if not timeout_seconds > 0:
         raise InvalidInput("timeout_seconds must be above 0")
+    deadline = present_deadline()
+    if deadline.has_passed:
+        raise LeaseLost("the lease ran out before the command was started")
     output, errors = BoundedOutput(head_bytes, tail_bytes), BoundedOutput(0, tail_bytes)
     started_at, started = SystemClock().now(), time.monotonic()
     process = _start(argv, cwd, environment, stdin is not None, merge_errors)
     run = _Run(process, stdin or b"", _both(output.take, on_chunk), errors.take)
     keeping = ExitStack()
     try:
-        keeping.enter_context(kept(process.pid, grace_seconds))
+        keeping.enter_context(kept(process.pid, grace_seconds, deadline))
         exited = await run.exited_by(started + timeout_seconds)
     finally:
         with keeping:
             await _insist(run.end(grace_seconds))
     run.raise_failure()
+    if deadline.has_passed and process.returncode < 0:
+        raise LeaseLost("the lease ran out while the command ran, and it was killed")
     return _result(process.returncode if exited else None, output, errors, started_at, started)
 
 

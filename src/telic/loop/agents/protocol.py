@@ -1,13 +1,13 @@
 """What an agent is to the loop: anything that is given a turn and reports what came of it."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final, Protocol
 
 from telic.domain.budget import ModelUsage
 from telic.domain.claim import Claim, Wake
-from telic.domain.clock import Instant
+from telic.domain.clock import Clock, Instant, SystemClock
 from telic.domain.errors import InvalidInput
 from telic.domain.goal import Goal
 from telic.domain.limits import MAX_NAME_CHARS, MAX_NOTE_CHARS, check_counter, check_text
@@ -30,7 +30,8 @@ class TurnRequest:
     """One turn to take: the goal as it stands, and everything the agent is to be told in `prompt`.
 
     `session` is what an earlier report gave, to continue that conversation; None begins a new one.
-    `turn_key` is the same when a turn is taken again after a crash.
+    `turn_key` is the same when a turn is taken again after a crash. By `clock`, which is the database's, "in an hour"
+    is meant.
     """
 
     goal: Goal
@@ -40,6 +41,7 @@ class TurnRequest:
     workspace: Path
     timeout_seconds: float
     session: str | None = None
+    clock: Clock = field(default_factory=SystemClock)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

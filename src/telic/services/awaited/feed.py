@@ -3,7 +3,7 @@
 from collections.abc import AsyncIterator, Sequence
 from typing import overload
 
-from telic.domain.errors import StoreClosed
+from telic.domain.errors import PASSING, StoreClosed
 from telic.domain.events import Event
 from telic.domain.feed import EventPage, FeedEvent
 from telic.services.awaited.base import StoreBase
@@ -78,7 +78,7 @@ class FeedCalls(StoreBase):
                 try:
                     token = changes.token()
                     page = await self._driver.run(follower.next_page, Mode.READ, None)
-                except follower.PASSING as error:
+                except PASSING as error:
                     follower.missed(error)
                 else:
                     for event in follower.took(page):

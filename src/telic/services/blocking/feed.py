@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Sequence
 from typing import overload
 
-from telic.domain.errors import StoreClosed
+from telic.domain.errors import PASSING, StoreClosed
 from telic.domain.events import Event
 from telic.domain.feed import EventPage, FeedEvent
 from telic.services.blocking.base import StoreBase
@@ -76,7 +76,7 @@ class FeedCalls(StoreBase):
                 try:
                     token = changes.token()
                     page = self._driver.run(follower.next_page, Mode.READ, None)
-                except follower.PASSING as error:
+                except PASSING as error:
                     follower.missed(error)
                 else:
                     yield from follower.took(page)

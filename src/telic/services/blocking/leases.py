@@ -1,5 +1,6 @@
 """Who may drive a goal."""
 
+from telic.domain.clock import Instant
 from telic.domain.goal import Actor, Goal
 from telic.domain.lease import Lease, LeaseState
 from telic.services.blocking.base import StoreBase
@@ -48,9 +49,10 @@ class LeaseCalls(StoreBase):
         ttl_seconds: float = DEFAULT_TTL_SECONDS,
         limit: int = 1,
     ) -> list[Lease]:
-        """Up to `limit` (1 to 1,000) active goals that nobody drives are the holder's; those served longest ago first.
+        """Up to `limit` (1 to 1,000) active goals that nobody drives are the holder's.
 
-        Goals whose time to wake has come are woken before. Any number of workers may ask at once: each goal is
+        Those that a dead worker left come first, then those served longest ago. Goals whose time to wake has come by
+        the database's clock are woken before. Any number of workers may ask at once: each goal is
         woken once and granted once, and none is left out for ever.
 
         Raises:
@@ -74,14 +76,25 @@ class LeaseCalls(StoreBase):
         """
         return self._driver.run(lambda tx: leases.renew(tx, lease, ttl_seconds=ttl_seconds), Mode.SINGLE, None)
 
-    def release_lease(self, lease: Lease) -> Goal:
+    def release_lease(self, lease: Lease, *, pause_seconds: float = 0) -> Goal:
         """Nobody drives the goal, and the next worker need not wait. Repeating it changes nothing.
 
+        For `pause_seconds` (0 to 86,400) `claim_due` leaves the goal out, unless somebody changes it; `claim` does
+        not.
+
         Raises:
+            InvalidNumber: the pause is out of its range.
             LeaseLost: it expired, or another worker was granted the goal since.
         """
-        return self._driver.run(lambda tx: leases.release(tx, lease), Mode.SINGLE, None)
+        return self._driver.run(lambda tx: leases.release(tx, lease, pause_seconds=pause_seconds), Mode.SINGLE, None)
 
     def lease(self, goal_id: str) -> LeaseState:
         """Who may drive the goal now. Raises as `get`."""
         return self._driver.run(lambda tx: leases.lease(tx, goal_id), Mode.READ, None)
+
+    def now(self) -> Instant:
+        """The present instant by the database's clock, which decides when a wait is over.
+
+        That is the server's clock on PostgreSQL, and the machine's on SQLite.
+        """
+        return self._driver.run(waits.now, Mode.READ, None)

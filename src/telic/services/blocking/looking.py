@@ -1,9 +1,12 @@
 """Looking over many goals, and at one with all that is kept of it."""
 
+from pathlib import Path
+
 from telic.domain.goal import GoalStatus, Reason
 from telic.domain.ids import check_id
 from telic.domain.listing import GoalCounts, GoalListing, GoalOrder
 from telic.domain.overview import GoalGlance, GoalOverview
+from telic.services.backup import back_up
 from telic.services.blocking.base import StoreBase
 from telic.storage.operations import listing, overview
 from telic.storage.operations.listing import Wanted
@@ -60,3 +63,17 @@ class LookingCalls(StoreBase):
         Raises as `get`.
         """
         return self._driver.run(lambda tx: overview.overview(tx, goal_id), Mode.READ, None)
+
+    def backup(self, path: str | Path, *, overwrite: bool = False, verify: bool = True) -> Path:
+        """The path of the file, which holds the whole store as it was at some moment since, also while others write.
+
+        It is checked as by `telic doctor` before it bears its name, is private (0600), and survives a power cut from
+        then on. A file that is there is replaced only with `overwrite`. To restore it, close every store on the
+        former file, and put the backup in its place. PostgreSQL has tools of its own, which the error names.
+
+        Raises:
+            InvalidInput: the path cannot be written to, is taken, or is a store in use; or the store is no file.
+            StoreCorrupt: the copy is not sound, as the store is not; nothing was kept. `verify=False` keeps it.
+            StoreFull, StoreUnavailable: nothing was kept.
+        """
+        return back_up(self._driver, path, overwrite=overwrite, verify=verify)

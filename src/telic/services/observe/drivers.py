@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any, Final, TypeVar
 
 from telic.domain.clock import Instant
@@ -119,6 +120,10 @@ class ObservedDriver:
         """See `Driver.inspect`."""
         return self._driver.inspect()
 
+    def copy_into(self, target: Path, /) -> None:
+        """See `Driver.copy_into`."""
+        self._driver.copy_into(target)
+
     def close(self) -> None:
         """See `Driver.close`."""
         self._watcher.close()
@@ -150,6 +155,10 @@ class AsyncObservedDriver:
     def changes(self) -> AsyncChanges:
         """See `Driver.changes`."""
         return self._driver.changes()
+
+    def copy_into(self, target: Path, /) -> None:
+        """See `Driver.copy_into`."""
+        self._driver.copy_into(target)
 
     async def close(self) -> None:
         """See `Driver.close`."""

@@ -1,6 +1,7 @@
 """Blocking PostgreSQL: every operation takes a connection from a pool."""
 
 import time
+from pathlib import Path
 from typing import Final, TypeVar
 
 import psycopg
@@ -106,6 +107,10 @@ class PostgresDriver:
             raise translate(error) from error
         finally:
             self._pool.give_back(connection)
+
+    def copy_into(self, _target: Path, /) -> None:
+        """See `Driver.copy_into`."""
+        raise self._server.copied_by_pg_dump()
 
     def close(self) -> None:
         """See `Driver.close`."""

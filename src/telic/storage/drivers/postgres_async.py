@@ -1,6 +1,7 @@
 """Async PostgreSQL: single statements share connections through a queue, transactions take one of their own."""
 
 import asyncio
+from pathlib import Path
 from typing import Final, TypeVar
 
 import psycopg
@@ -100,6 +101,10 @@ class AsyncPostgresDriver:
             ) from error
         finally:
             await self._pool.give_back(connection)
+
+    def copy_into(self, _target: Path, /) -> None:
+        """See `Driver.copy_into`."""
+        raise self._server.copied_by_pg_dump()
 
     async def close(self) -> None:
         """See `Driver.close`."""

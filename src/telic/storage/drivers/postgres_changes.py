@@ -72,7 +72,7 @@ class _Listener:
         """The connection listens, if the server lets it; blocks until that is known."""
         self._next_attempt = time.monotonic() + _RECONNECT_SECONDS
         with contextlib.suppress(psycopg.Error):
-            connection = psycopg.connect(**self._server.notification_arguments())
+            connection = self._server.connect_for_notifications()
             connection.execute(b"LISTEN telic")
             with self._lock:
                 self._owner = os.getpid()

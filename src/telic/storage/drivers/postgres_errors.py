@@ -13,7 +13,7 @@ from telic.domain.errors import (
     StoreMisconfigured,
     StoreUnavailable,
 )
-from telic.storage.transaction import LimitViolated, Raced
+from telic.storage.transaction import ConstraintRefused, LimitViolated, Raced
 
 
 class PreparedStatementLost(Raced):
@@ -27,7 +27,7 @@ class LockHeld(Raced):
 _BY_STATE: Final[dict[str, tuple[type[StoreError], str]]] = {
     "40001": (Raced, "serialization failure"),
     "40P01": (Raced, "deadlock"),
-    "23505": (Raced, "a unique index refused the change"),
+    "23505": (ConstraintRefused, "a unique index refused the change"),
     "26000": (PreparedStatementLost, "the prepared statement is on another server connection"),
     "42P05": (PreparedStatementLost, "the prepared statement is already there"),
     "23514": (LimitViolated, "a constraint refused the change"),
@@ -37,7 +37,7 @@ _BY_STATE: Final[dict[str, tuple[type[StoreError], str]]] = {
     "53100": (StoreFull, "the server's disk is full"),
     "25006": (StoreUnavailable, "the server accepts no writes: it is a replica, or read-only"),
     "42501": (StoreMisconfigured, "the user may not use Telic's tables"),
-    "42P01": (SchemaMismatch, "Telic's tables are not there"),
+    "42P01": (SchemaMismatch, "Telic's tables are not there, or another release has changed the schema"),
     "42703": (SchemaMismatch, "Telic's tables have other columns"),
     "42883": (SchemaMismatch, "Telic's function is not there"),
 }

@@ -23,12 +23,16 @@ SELECT 'constraint ' || conname, replace(pg_get_constraintdef(oid), quote_ident(
 FROM pg_constraint WHERE connamespace = %(schema)s::regnamespace AND contype <> 'n'
     AND conrelid IN (SELECT oid FROM pg_class WHERE relname = ANY(%(tables)s))
 """
+_UNLOGGED: Final = """
+SELECT relname FROM pg_class
+WHERE relnamespace = %(schema)s::regnamespace AND relname = ANY(%(tables)s) AND relpersistence <> 'p'
+"""
 _TABLES: Final = ("goals", "turns", "events", "holds", "store_identity", "loop_states")
 
 
 def inspect_server(connection: psycopg.Connection[Any]) -> list[Finding]:
     """The findings on one open database."""
-    return [_schema(connection), *_durability(connection), _replicas(connection)]
+    return [_schema(connection), *_durability(connection), _logged(connection), _replicas(connection)]
 
 
 def _schema(connection: psycopg.Connection[Any]) -> Finding:
@@ -92,10 +96,32 @@ def _durability(connection: psycopg.Connection[Any]) -> list[Finding]:
     ]
 
 
+def _logged(connection: psycopg.Connection[Any]) -> Finding:
+    """A table outside the write-ahead log is emptied by a crash, and is not on any replica."""
+    rows = connection.execute(_UNLOGGED.encode(), {"schema": _home(connection), "tables": list(_TABLES)}).fetchall()
+    names = ", ".join(sorted(str(name) for (name,) in rows))
+    return judge(
+        "logged tables",
+        not rows,
+        f"not in the write-ahead log: {names}" if rows else "every table is in the write-ahead log",
+        "A crash empties them: ALTER TABLE name SET LOGGED.",
+    )
+
+
 def _replicas(connection: psycopg.Connection[Any]) -> Finding:
     standbys = str(_value(connection, "SHOW synchronous_standby_names"))
-    message = f"synchronous standbys: {standbys}" if standbys else "no synchronous standby: a failover may lose writes"
-    return Finding("failover", Level.OK, message)
+    commit = str(_value(connection, "SHOW synchronous_commit"))
+    count = int(_value(connection, "SELECT count(*) FROM pg_stat_replication"))
+    if standbys and commit not in ("off", "local"):
+        return Finding("failover", Level.OK, f"synchronous standbys: {standbys}")
+    why = f"synchronous_commit={commit} waits for none" if standbys else "no synchronous standby"
+    return judge(
+        "failover",
+        not count,
+        f"{count} replica(s), {why}: a failover may lose acknowledged writes" if count else f"no replica seen; {why}",
+        "Set synchronous_standby_names, or synchronous_mode in Patroni.",
+        level=Level.WARNING,
+    )
 
 
 def _value(connection: psycopg.Connection[Any], query: str) -> Any:

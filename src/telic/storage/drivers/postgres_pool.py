@@ -10,7 +10,7 @@ import select
 import threading
 import time
 from collections import deque
-from functools import cached_property
+from functools import cached_property, partial
 from typing import Any, Final, Generic, TypeVar
 
 import psycopg
@@ -18,6 +18,7 @@ from psycopg.abc import PQGen
 from psycopg.pq import PipelineStatus, TransactionStatus
 
 from telic.domain.errors import StoreBusy, StoreClosed, StoreUnavailable
+from telic.storage.drivers.postgres_hosts import connect_async, connect_blocking
 from telic.storage.drivers.postgres_server import PostgresServer
 from telic.storage.drivers.postgres_statements import Session
 from telic.storage.transaction import Row
@@ -26,6 +27,8 @@ C = TypeVar("C", bound=psycopg.BaseConnection[Any])
 _R = TypeVar("_R")
 
 _LONGEST_IDLE_SECONDS: Final = 600.0
+_REST_SECONDS: Final = 3.0
+"""How long a task's connection is kept for the next: a worker that has nothing to do needs none but its listener's."""
 _LONGEST_LIFE_SECONDS: Final = 3600.0
 _LONGEST_PAUSE_SECONDS: Final = 0.25
 _ROLLBACK: Final = b"ROLLBACK"
@@ -95,6 +98,13 @@ class Shelf(Generic[C]):
         if self._idle[0][0] < now - _LONGEST_IDLE_SECONDS:
             self._drop(self._idle.popleft()[1])
 
+    def close_idle(self, seconds: float) -> bool:
+        """Those that were not used for so long are closed; whether others are still idle."""
+        before = time.monotonic() - seconds
+        while self._idle and self._idle[0][0] <= before:
+            self._drop(self._idle.popleft()[1])
+        return bool(self._idle)
+
     def close(self) -> None:
         """Every idle connection is closed, and every other one when it is put back."""
         self._is_closed = True
@@ -127,8 +137,8 @@ def _is_in_transaction(connection: psycopg.BaseConnection[Any]) -> bool:
 class _Attempts:
     """How long to pause after a connection was refused, so that a server that comes back is found soon."""
 
-    def __init__(self, seconds: float) -> None:
-        self._deadline = time.monotonic() + seconds
+    def __init__(self, deadline: float) -> None:
+        self._deadline = deadline
         self._pause_seconds = 0.01
 
     def pause_after(self, refusal: StoreUnavailable) -> float:
@@ -161,19 +171,21 @@ class ConnectionPool:
         """
         if self._is_closed:
             raise StoreClosed("the store is closed")
+        deadline = self._server.deadline()
         if not self._slots.acquire(timeout=self._server.options.timeout_seconds):
             raise StoreBusy("all connections were in use for longer than the time-out")
         try:
-            return self._shelf.take() or self._shelf.add(self._open())
+            return self._shelf.take() or self._shelf.add(self._open(deadline))
         except BaseException:
             self._slots.release()
             raise
 
-    def _open(self) -> PatientConnection:
-        attempts = _Attempts(self._server.options.timeout_seconds)
+    def _open(self, deadline: float) -> PatientConnection:
+        attempts = _Attempts(deadline)
+        connect = partial(PatientConnection.connect, **self._server.connection_arguments())
         while True:
             try:
-                connection = PatientConnection.connect(**self._server.connection_arguments())
+                connection = connect_blocking(self._server.hosts, deadline, connect)
                 connection.wait_seconds = self._server.wait_seconds
                 return connection
             except psycopg.Error as error:
@@ -210,14 +222,16 @@ class AsyncConnectionPool:
         self._slots = asyncio.Semaphore(server.options.pool_size)
         self._shelf: Shelf[PatientAsyncConnection] = Shelf()
         self._is_closed = False
+        self._closing: asyncio.TimerHandle | None = None
 
     async def take(self) -> PatientAsyncConnection:
         """See `ConnectionPool.take`."""
         if self._is_closed:
             raise StoreClosed("the store is closed")
+        deadline = self._server.deadline()
         await self._take_slot()
         try:
-            return self._shelf.take() or self._shelf.add(await self._open())
+            return self._shelf.take() or self._shelf.add(await self._open(deadline))
         except BaseException:
             self._slots.release()
             raise
@@ -233,11 +247,12 @@ class AsyncConnectionPool:
         except TimeoutError:
             raise StoreBusy("all connections were in use for longer than the time-out") from None
 
-    async def _open(self) -> PatientAsyncConnection:
-        attempts = _Attempts(self._server.options.timeout_seconds)
+    async def _open(self, deadline: float) -> PatientAsyncConnection:
+        attempts = _Attempts(deadline)
+        connect = partial(PatientAsyncConnection.connect, **self._server.connection_arguments())
         while True:
             try:
-                connection = await PatientAsyncConnection.connect(**self._server.connection_arguments())
+                connection = await connect_async(self._server.hosts, deadline, connect)
                 connection.wait_seconds = self._server.wait_seconds
                 return connection
             except psycopg.Error as error:
@@ -254,12 +269,24 @@ class AsyncConnectionPool:
         finally:
             self._shelf.put(connection)
             self._slots.release()
+            self._close_later()
+
+    def _close_later(self) -> None:
+        if self._closing is None and not self._is_closed:
+            self._closing = asyncio.get_running_loop().call_later(_REST_SECONDS, self._close_idle)
+
+    def _close_idle(self) -> None:
+        self._closing = None
+        if self._shelf.close_idle(_REST_SECONDS):
+            self._close_later()
 
     async def close(self) -> None:
         """See `ConnectionPool.close`."""
         if self._is_closed:
             return
         self._is_closed = True
+        if self._closing is not None:
+            self._closing.cancel()
         try:
             async with asyncio.timeout(self._server.wait_seconds):
                 for _ in range(self._server.options.pool_size):

@@ -2,8 +2,10 @@
 
 import contextlib
 import random
+import re
 import time
 from collections.abc import Mapping
+from functools import partial
 from typing import Any, Final
 
 import psycopg
@@ -11,6 +13,7 @@ from psycopg import conninfo
 from psycopg.pq import TransactionStatus
 
 from telic.domain.errors import (
+    InvalidInput,
     OutcomeUnknown,
     SchemaMismatch,
     StoreBusy,
@@ -19,12 +22,13 @@ from telic.domain.errors import (
     StoreUnavailable,
 )
 from telic.storage.drivers.postgres_errors import PreparedStatementLost, translate
+from telic.storage.drivers.postgres_hosts import Hosts, connect_blocking
 from telic.storage.drivers.postgres_place import keep_place
 from telic.storage.drivers.postgres_statements import Statement
-from telic.storage.migrate import pending
+from telic.storage.migrate import newest_version, pending
 from telic.storage.options import Durability, OpenOptions
 from telic.storage.statements import load_statements
-from telic.storage.transaction import Raced
+from telic.storage.transaction import ConstraintRefused, Raced, never_accepted
 
 OLDEST_POSTGRES: Final = 14
 GRACE_SECONDS: Final = 1.0
@@ -33,6 +37,8 @@ GRACE_SECONDS: Final = 1.0
 MIGRATION_LOCK: Final = 0x7E11C
 _MIGRATION_SECONDS: Final = 3600
 _LONGEST_PAUSE_SECONDS: Final = 0.05
+_MOST_REFUSALS: Final = 50
+"""Of so many attempts in a row, with pauses between them, a real race would have let one through."""
 
 
 class PostgresServer:
@@ -41,10 +47,14 @@ class PostgresServer:
     def __init__(self, url: str, options: OpenOptions, lock_seconds: float | None = None) -> None:
         self.options = options
         self._lock_seconds = options.timeout_seconds if lock_seconds is None else lock_seconds
-        self.statements = {name: Statement.of(text) for name, text in load_statements("postgres").items()}
+        self.statements = {name: Statement.of(_guarded(text)) for name, text in load_statements("postgres").items()}
         self.prepares = True
         self.is_closed = False
         self._base = _parse(url)
+        self.hosts = Hosts(self._base)
+        self._notification_hosts = self.hosts
+        if options.notification_url is not None:
+            self._notification_hosts = Hosts(_parse(options.notification_url))
         self._keeps_sessions = True
 
     @property
@@ -61,7 +71,6 @@ class PostgresServer:
     def connection_arguments(self) -> dict[str, Any]:
         """What every connection is opened with, time-outs everywhere."""
         arguments: dict[str, Any] = {
-            "connect_timeout": max(2, int(self.options.timeout_seconds)),
             "tcp_user_timeout": int(self.options.timeout_seconds * 1000),
             "keepalives_idle": 10,
             "keepalives_interval": 5,
@@ -80,11 +89,27 @@ class PostgresServer:
         """Whether notifications can be had: on a session of its own, by this URL or by another given for them."""
         return self._keeps_sessions or self.options.notification_url is not None
 
-    def notification_arguments(self) -> dict[str, Any]:
-        """What the connection that listens is opened with."""
-        if self.options.notification_url is None:
-            return self.connection_arguments()
-        return {**self.connection_arguments(), **_parse(self.options.notification_url)}
+    def connect_for_notifications(self) -> psycopg.Connection[Any]:
+        """The connection that listens.
+
+        Raises:
+            psycopg.Error: there is none within the time-out.
+        """
+        arguments = self.connection_arguments()
+        if self.options.notification_url is not None:
+            arguments |= _parse(self.options.notification_url)
+        return connect_blocking(self._notification_hosts, self.deadline(), partial(psycopg.connect, **arguments))
+
+    def copied_by_pg_dump(self) -> InvalidInput:
+        """How a backup is made here: whoever runs a server has its tools, and they know what is beside the goals."""
+        return InvalidInput(
+            f"the store at {self.place} is backed up by PostgreSQL's own tools: "
+            'pg_dump --format=custom --file=FILE --dbname="$TELIC_STORE"; docs/howto/backup.md tells how to restore it'
+        )
+
+    def deadline(self) -> float:
+        """When a call that begins now must have its connection, a moment of the monotonic clock."""
+        return time.monotonic() + self.options.timeout_seconds
 
     def _session_settings(self) -> str:
         settings = self._timeouts() | (
@@ -127,28 +152,28 @@ class PostgresServer:
 
     def _connect(self) -> psycopg.Connection[Any]:
         """A connection; with session settings, unless it can only be had without."""
-        started = time.monotonic()
-        first = self._attempt(keeps_sessions=True)
+        deadline = self.deadline()
+        first = self._attempt(deadline, keeps_sessions=True)
         if isinstance(first, psycopg.Connection):
             return first
-        if time.monotonic() - started >= self.options.timeout_seconds:
+        if time.monotonic() >= deadline:
             raise first
         # A pooler in transaction mode refuses session settings, and loses prepared statements.
-        plain = self._attempt(keeps_sessions=False)
+        plain = self._attempt(deadline, keeps_sessions=False)
         if isinstance(plain, StoreUnavailable):
             raise first
         # Unless the server had only just come up: then the settings are taken now.
-        again = self._attempt(keeps_sessions=True)
+        again = self._attempt(deadline, keeps_sessions=True)
         if isinstance(again, psycopg.Connection):
             plain.close()
             return again
         self._keep_sessions_only_if(False)
         return plain
 
-    def _attempt(self, *, keeps_sessions: bool) -> psycopg.Connection[Any] | StoreUnavailable:
+    def _attempt(self, deadline: float, *, keeps_sessions: bool) -> psycopg.Connection[Any] | StoreUnavailable:
         self._keep_sessions_only_if(keeps_sessions)
         try:
-            return psycopg.connect(**self.connection_arguments())
+            return connect_blocking(self.hosts, deadline, partial(psycopg.connect, **self.connection_arguments()))
         except psycopg.Error as error:
             return self.unreachable(error)
 
@@ -184,6 +209,8 @@ class PostgresServer:
             for migration in pending("postgres", _version(connection)):
                 connection.execute(migration.script.encode())
                 connection.execute("INSERT INTO schema_version VALUES (%s)", (migration.version,))
+                connection.execute(f"DROP VIEW IF EXISTS {_guard(migration.version - 1)}".encode())
+                connection.execute(f"CREATE VIEW {_guard(migration.version)} AS SELECT 1 AS current".encode())
 
     def meaning(self, error: psycopg.Error, *, is_lost: bool, may_have_written: bool, key: str | None) -> StoreError:
         """What the error means to the caller of an operation."""
@@ -208,17 +235,43 @@ class Replays:
     def __init__(self, timeout_seconds: float) -> None:
         self._deadline = time.monotonic() + timeout_seconds
         self._pause_seconds = 0.001
+        self._refusals = 0
 
     def pause_after(self, error: Raced) -> float:
         """Seconds to wait, of random length so that rivals part.
 
         Raises:
             StoreBusy: the deadline has passed.
+            StoreCorrupt: an index refused every attempt, of which there were many: there is no rival.
         """
+        self._refusals = self._refusals + 1 if isinstance(error, ConstraintRefused) else -_MOST_REFUSALS
+        if self._refusals >= _MOST_REFUSALS:
+            raise never_accepted() from error
         if time.monotonic() > self._deadline:
             raise StoreBusy(f"others were in the way for longer than the time-out: {error}") from error
         self._pause_seconds = min(self._pause_seconds * 2, _LONGEST_PAUSE_SECONDS)
         return random.uniform(0, self._pause_seconds)
+
+
+def _guard(version: int) -> str:
+    """Return the name of the view that only a database of this schema version has."""
+    return f"telic_schema_{version}"
+
+
+def _guarded(statement: str) -> str:
+    """Return the statement so that it fails once another release has migrated the database, if it writes.
+
+    Naming the view is enough: nothing of it is computed, and no round trip is added. It also takes the view's lock, so
+    a migration waits for the transactions that have written, and those that come later see what it did.
+    """
+    if not _WRITES.search(statement):
+        return statement
+    guard = f"WITH of_this_schema AS (SELECT current FROM {_guard(newest_version('postgres'))})"
+    return f"{guard}, {statement[len(_WITH) :]}" if statement.startswith(_WITH) else f"{guard} {statement}"
+
+
+_WITH: Final = "WITH "
+_WRITES: Final = re.compile(r"\b(INSERT|UPDATE|DELETE)\b")
 
 
 def _parse(url: str) -> Mapping[str, Any]:

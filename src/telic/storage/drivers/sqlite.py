@@ -11,6 +11,7 @@ from telic.domain.errors import StoreBusy
 from telic.domain.findings import Finding
 from telic.storage.drive import complete
 from telic.storage.drivers.fork import watch_forks
+from telic.storage.drivers.sqlite_backup import copy_database
 from telic.storage.drivers.sqlite_changes import SqliteChanges
 from telic.storage.drivers.sqlite_database import SqliteDatabase
 from telic.storage.drivers.sqlite_errors import MOST_ATTEMPTS, overtaken, translated
@@ -86,6 +87,10 @@ class SqliteDriver:
                 return inspect_database(self.database)
         finally:
             self._write_lock.release()
+
+    def copy_into(self, target: Path, /) -> None:
+        """See `Driver.copy_into`."""
+        copy_database(self.database, target)
 
     def close(self) -> None:
         """See `Driver.close`."""

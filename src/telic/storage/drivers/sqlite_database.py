@@ -22,9 +22,9 @@ from telic.domain.errors import (
 )
 from telic.storage.drivers.sqlite_errors import translate, translated
 from telic.storage.drivers.sqlite_files import MEMORY, identity, prepare_file
-from telic.storage.drivers.sqlite_schema import migrate
+from telic.storage.drivers.sqlite_schema import SchemaCheck, migrate
 from telic.storage.drivers.sqlite_transaction import SqliteTransaction, sqlite_statements
-from telic.storage.drivers.steady_clock import end_former_runs, steady_microseconds
+from telic.storage.drivers.steady_clock import end_former_runs, steady_microseconds, wall_microseconds
 from telic.storage.drivers.turnstile import Turnstile
 from telic.storage.options import Durability, OpenOptions
 
@@ -147,6 +147,7 @@ class SqliteDatabase:
         try:
             migrate(connection, self._requested_path, create=create)
             end_former_runs(connection)
+            self._schema = SchemaCheck(connection)
         except BaseException:
             connection.close()
             raise
@@ -184,6 +185,7 @@ class SqliteDatabase:
         connection.config(apsw.SQLITE_DBCONFIG_ENABLE_QPSG, 1)
         connection.create_scalar_function("telic_digest", _digest, 1, deterministic=True)
         connection.create_scalar_function("telic_now", steady_microseconds, 0)
+        connection.create_scalar_function("telic_wall_now", wall_microseconds, 0)
         full = self.options.durability is Durability.FULL
         connection.execute(f"PRAGMA synchronous = {'FULL' if full else 'NORMAL'}")
         connection.execute(f"PRAGMA cache_size = -{_CACHE_KIBIBYTES}")
@@ -202,6 +204,7 @@ class SqliteDatabase:
         Raises:
             StoreBusy: others were still writing at the deadline.
             StoreMoved: the file is no longer the one that was opened.
+        SchemaMismatch: another release has migrated it meanwhile.
         """
         transaction = self.write_transaction or self.writing()
         self._deadline = deadline
@@ -209,6 +212,7 @@ class SqliteDatabase:
             self._turnstile.enter(deadline)
         try:
             transaction.execute("BEGIN IMMEDIATE")
+            self._schema.require_same()
             if self.has_moved():
                 raise StoreMoved(f"{self.path} was deleted or replaced while it was open")
         except apsw.Error as error:

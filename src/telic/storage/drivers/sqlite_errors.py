@@ -7,7 +7,7 @@ from typing import Final
 import apsw
 
 from telic.domain.errors import SchemaMismatch, StoreBusy, StoreCorrupt, StoreError, StoreFull, StoreUnavailable
-from telic.storage.transaction import LimitViolated, Raced
+from telic.storage.transaction import ConstraintRefused, LimitViolated, Raced, never_accepted
 
 _BY_RESULT: Final[dict[int, tuple[type[StoreError], str]]] = {
     apsw.SQLITE_ERROR: (SchemaMismatch, "the database's tables are not as this Telic makes them"),
@@ -25,8 +25,8 @@ _BY_RESULT: Final[dict[int, tuple[type[StoreError], str]]] = {
 }
 _BY_EXTENDED_RESULT: Final[dict[int, type[StoreError]]] = {
     apsw.SQLITE_CONSTRAINT_CHECK: LimitViolated,
-    apsw.SQLITE_CONSTRAINT_UNIQUE: Raced,
-    apsw.SQLITE_CONSTRAINT_PRIMARYKEY: Raced,
+    apsw.SQLITE_CONSTRAINT_UNIQUE: ConstraintRefused,
+    apsw.SQLITE_CONSTRAINT_PRIMARYKEY: ConstraintRefused,
 }
 
 
@@ -38,8 +38,11 @@ MOST_ATTEMPTS: Final = 10
 """How often an operation is run that raced: here only with the clock, by which leases and holds end meanwhile."""
 
 
-def overtaken(error: Raced) -> StoreBusy:
+def overtaken(error: Raced) -> StoreError:
     """What an operation that raced every time means to its caller."""
+    if isinstance(error, ConstraintRefused):
+        # One writes at a time, so nobody else was in the way, and none of the attempts to come can succeed.
+        return never_accepted()
     return StoreBusy(f"the goal kept changing while the call was made: {error}")
 
 

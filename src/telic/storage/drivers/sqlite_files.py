@@ -11,9 +11,20 @@ from typing import Final
 from telic.domain.errors import StoreMisconfigured, StoreUnavailable
 
 MEMORY: Final = ":memory:"
-NETWORK_FILE_SYSTEMS: Final = frozenset(
-    {"nfs", "nfs4", "cifs", "smb3", "smbfs", "9p", "afs", "ceph", "lustre", "glusterfs", "fuse.sshfs", "fuse.glusterfs"}
+_SHARED: Final = frozenset(
+    {
+        *("nfs", "nfs4", "cifs", "smb2", "smb3", "smbfs", "9p", "afs", "auristorfs", "coda", "ncpfs", "davfs"),
+        *("ceph", "lustre", "glusterfs", "gpfs", "beegfs", "orangefs", "pvfs2", "gfs2", "ocfs2"),
+        *("virtiofs", "vboxsf", "vmhgfs", "prl_fs", "prl_vmfs", "fakeowner", "osxfs", "drvfs"),
+    }
 )
+"""File systems that several machines, or a virtual machine and its host, have in common."""
+_LOCAL_FUSE: Final = frozenset(
+    {"fuse-overlayfs", "gocryptfs", "encfs", "ntfs-3g", "ntfs", "exfat", "fuse2fs", "ext2", "ext4"}
+)
+"""What FUSE surely serves from this machine's own disks, `fuseblk` besides: containers, encrypted folders, disks of
+other systems. Of all other kinds nobody knows where the files are, nor whether shared memory works on them."""
+_VOLATILE: Final = frozenset({"tmpfs", "ramfs", "devtmpfs"})
 
 
 def prepare_file(path: Path, *, create: bool) -> Path:
@@ -52,8 +63,23 @@ def _check_kind(path: Path, status: os.stat_result) -> None:
 
 def _require_local(path: Path, device: int) -> None:
     file_system = file_system_of(device)
-    if file_system in NETWORK_FILE_SYSTEMS:
-        raise StoreMisconfigured(f"{path} is on a network file system ({file_system}); use PostgreSQL instead")
+    if is_shared_file_system(file_system):
+        raise StoreMisconfigured(
+            f"{path} is on a network file system, or one shared with other machines ({file_system}), "
+            "where SQLite's locks do not hold: use a local disk, or PostgreSQL"
+        )
+
+
+def is_shared_file_system(name: str | None) -> bool:
+    """Whether SQLite's locks and shared memory may not hold there: what is not known to be local counts as shared."""
+    kind, dot, served = (name or "").partition(".")
+    is_foreign_fuse = kind == "fuse" and not (dot and served in _LOCAL_FUSE)
+    return kind in _SHARED or is_foreign_fuse
+
+
+def is_volatile_file_system(name: str | None) -> bool:
+    """Whether it is kept in memory, so that a restart of the machine empties it."""
+    return name in _VOLATILE
 
 
 def _make_private(path: Path) -> None:

@@ -9,7 +9,7 @@ import apsw
 
 from telic.domain.findings import Finding, Level, judge
 from telic.storage.drivers.sqlite_database import SqliteDatabase
-from telic.storage.drivers.sqlite_files import NETWORK_FILE_SYSTEMS, file_system_of
+from telic.storage.drivers.sqlite_files import file_system_of, is_shared_file_system, is_volatile_file_system
 from telic.storage.migrate import load_migrations
 
 _SHOWN: Final = 5
@@ -19,7 +19,8 @@ _FULL: Final = 2
 def inspect_database(database: SqliteDatabase) -> list[Finding]:
     """The findings on one open database."""
     connection = database.writer
-    found = [_integrity(connection), _foreign_keys(connection), _schema(connection), _durability(connection)]
+    system = None if database.is_memory else file_system_of(database.path.stat().st_dev)
+    found = [_integrity(connection), _foreign_keys(connection), _schema(connection), _durability(connection, system)]
     return found if database.is_memory else found + _files(database.path)
 
 
@@ -60,13 +61,17 @@ def _definitions(connection: apsw.Connection) -> dict[str, str]:
     return {str(name): " ".join(str(sql).split()) for name, sql in rows}
 
 
-def _durability(connection: apsw.Connection) -> Finding:
+def _durability(connection: apsw.Connection, system: str | None) -> Finding:
     mode = connection.pragma("journal_mode")
     is_full = connection.pragma("synchronous") >= _FULL
+    settings = f"journal_mode={mode}, synchronous={'FULL' if is_full else 'NORMAL'}"
+    if is_volatile_file_system(system):
+        message = f"{settings}, but the file is in memory ({system}): a restart or a power cut loses everything"
+        return Finding("durability", Level.WARNING, message, "Move the store to a disk.")
     return judge(
         "durability",
         is_full,
-        f"journal_mode={mode}, synchronous={'FULL' if is_full else 'NORMAL'}: an acknowledged write survives "
+        f"{settings}: an acknowledged write survives "
         + ("kill -9 and a power cut" if is_full else "kill -9, but not a power cut"),
         "Open the store with durability=Durability.FULL.",
         level=Level.WARNING,
@@ -94,8 +99,8 @@ def _files(path: Path) -> list[Finding]:
         ),
         judge(
             "file system",
-            system not in NETWORK_FILE_SYSTEMS,
+            not is_shared_file_system(system),
             f"{path} is on {system or 'a file system of unknown type'}",
-            "SQLite's locks do not hold across a network: move the file, or use PostgreSQL.",
+            "SQLite's locks do not hold where machines share files: move the file, or use PostgreSQL.",
         ),
     ]

@@ -6,7 +6,9 @@ from typing import Final
 import apsw
 
 from telic.domain.errors import SchemaMismatch, StoreMisconfigured
-from telic.storage.migrate import Migration, pending
+from telic.storage.migrate import Migration, pending, require_version
+
+_VERSION: Final = "SELECT max(version) FROM schema_version"
 
 TABLES: Final = frozenset({"goals", "turns", "events"})
 
@@ -27,6 +29,29 @@ def migrate(connection: apsw.Connection, path: Path, *, create: bool) -> None:
         _apply_pending(connection)
 
 
+class SchemaCheck:
+    """Tells a write transaction whether the database still has the schema that it was opened with.
+
+    SQLite counts in the file's header how often its schema was changed, and that number costs a microsecond to ask for.
+    Only when it is another are Telic's own numbers looked at: VACUUM, or an index of the operator's, change it as well.
+    """
+
+    def __init__(self, connection: apsw.Connection) -> None:
+        self._execute = connection.cursor().execute
+        self._version = int(self._execute(_VERSION).get)
+        self._count = self._execute(_CHANGES).get
+
+    def require_same(self) -> None:
+        """Raise SchemaMismatch where another release has migrated the database meanwhile."""
+        count = self._execute(_CHANGES).get
+        if count != self._count:
+            require_version(int(self._execute(_VERSION).get), self._version)
+            self._count = count
+
+
+_CHANGES: Final = "PRAGMA schema_version"
+
+
 def _apply_pending(connection: apsw.Connection) -> None:
     connection.execute("BEGIN IMMEDIATE")
     try:
@@ -44,7 +69,7 @@ def _apply_pending(connection: apsw.Connection) -> None:
 
 def _pending(connection: apsw.Connection) -> list[Migration]:
     names = {str(name) for (name,) in connection.execute("SELECT name FROM sqlite_schema")}
-    version = connection.execute("SELECT max(version) FROM schema_version").get if "schema_version" in names else None
+    version = connection.execute(_VERSION).get if "schema_version" in names else None
     if version is None and not names & TABLES:
         return pending("sqlite", 0)
     if not isinstance(version, int) or not names >= TABLES:

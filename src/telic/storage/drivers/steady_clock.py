@@ -21,6 +21,11 @@ def steady_microseconds(*_: object) -> int:
     return time.monotonic_ns() // 1000
 
 
+def wall_microseconds(*_: object) -> int:
+    """Microseconds since the epoch, by the machine's clock: what the times that people set are compared with."""
+    return time.time_ns() // 1000
+
+
 def boot_id() -> str:
     """What tells this run of the machine from all others."""
     if sys.platform == "darwin":

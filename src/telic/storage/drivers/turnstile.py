@@ -8,6 +8,7 @@ file description (Linux), so that a process's end frees them and two stores in o
 
 import fcntl
 import os
+import random
 import struct
 import time
 from pathlib import Path
@@ -18,28 +19,34 @@ from telic.domain.errors import StoreBusy, StoreUnavailable
 _SET_LOCK: Final[int | None] = getattr(fcntl, "F_OFD_SETLK", None)
 
 
-class _Place:
-    """Bytes of the lock file, and how long to sleep between two tries for them."""
-
-    def __init__(self, position: int, poll_seconds: float, length: int = 1) -> None:
-        self.take = struct.pack("hhqqi4x", fcntl.F_WRLCK, os.SEEK_SET, position, length, 0)
-        self.give = struct.pack("hhqqi4x", fcntl.F_UNLCK, os.SEEK_SET, position, length, 0)
-        self.poll_seconds = poll_seconds
+def _request(kind: int, position: int, length: int = 1) -> bytes:
+    return struct.pack("hhqqi4x", kind, os.SEEK_SET, position, length, 0)
 
 
-_SHORTEST_POLL_SECONDS: Final = 0.00002
-_PATIENT_ATTEMPTS: Final = 25
+_TAKE_GATE: Final = _request(fcntl.F_WRLCK, 0)
+_GIVE_GATE: Final = _request(fcntl.F_UNLCK, 0)
+_TAKE_FLOOR: Final = _request(fcntl.F_WRLCK, 1)
+_GIVE_FLOOR: Final = _request(fcntl.F_UNLCK, 1)
+_TAKE_BOTH: Final = _request(fcntl.F_WRLCK, 0, 2)
 
-# Only one process at a time waits for the floor, so it may look often.
-_GATE: Final = _Place(0, 0.0002)
-_FLOOR: Final = _Place(1, 0.00002)
-_BOTH: Final = _Place(0, 0.0, 2)
+TURN_SECONDS: Final = 0.005
+"""So long a writer may go on before it must wait behind others: handing over costs more than a write."""
+_SHORTEST_GATE_PAUSE_SECONDS: Final = 0.0001
+_SHORTEST_FLOOR_PAUSE_SECONDS: Final = 0.00002
+"""Only one process at a time waits for the floor, so it may look often."""
+_LONGEST_PAUSE_SECONDS: Final = 0.1
+_SHARE_OF_WAIT: Final = 0.3
+"""Each look comes after so much of the time that a process has waited, or usually waits."""
+_MEMORY: Final = 8
+"""Over how many waits what is usual is taken."""
 
 
 class Turnstile:
     """Lets one writer through at a time, in turn. Where the platform has no such locks, it lets all through."""
 
     def __init__(self, database: Path) -> None:
+        self._usual_seconds = 0.0
+        self._began = -TURN_SECONDS
         path = database.with_name(database.name + "-turnstile")
         flags = os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC
         try:
@@ -56,22 +63,36 @@ class Turnstile:
         if self._descriptor < 0:
             return
         try:
-            if not self._lock(_BOTH.take):
-                self._take(_GATE, deadline)
-                self._take(_FLOOR, deadline)
+            if self._lock(_TAKE_BOTH):
+                self._usual_seconds *= 1 - 1 / _MEMORY
+            elif time.monotonic() - self._began < TURN_SECONDS and self._lock(_TAKE_FLOOR):
+                return
+            else:
+                self._wait_at_gate(deadline)
+                self._wait_for(_TAKE_FLOOR, deadline, _SHORTEST_FLOOR_PAUSE_SECONDS)
+            self._began = time.monotonic()
         finally:
-            self._lock(_GATE.give)
+            self._lock(_GIVE_GATE)
 
-    def _take(self, place: _Place, deadline: float) -> None:
-        attempts = 0
-        while not self._lock(place.take):
-            if time.monotonic() > deadline:
+    def _wait_at_gate(self, deadline: float) -> None:
+        """The caller is the next.
+
+        The more processes wait, the longer each one does, and the less often it looks. So all of them together look
+        equally often however many they are, and leave the processor to the one that writes (ADR 22).
+        """
+        waited = self._wait_for(_TAKE_GATE, deadline, _SHORTEST_GATE_PAUSE_SECONDS, self._usual_seconds)
+        self._usual_seconds += (waited - self._usual_seconds) / _MEMORY
+
+    def _wait_for(self, request: bytes, deadline: float, shortest: float, usual: float = 0.0) -> float:
+        """The lock is taken; return after how many seconds."""
+        started, waited = time.monotonic(), 0.0
+        while not self._lock(request):
+            waited = time.monotonic() - started
+            if started + waited > deadline:
                 raise StoreBusy("other processes kept writing for longer than the time-out")
-            attempts += 1
-            # Whoever has waited long looks more often, and so is soon the next.
-            time.sleep(
-                max(_SHORTEST_POLL_SECONDS, place.poll_seconds * _PATIENT_ATTEMPTS / (_PATIENT_ATTEMPTS + attempts))
-            )
+            pause = max(shortest, max(usual, waited) * _SHARE_OF_WAIT * random.uniform(0.5, 1.5))
+            time.sleep(max(0.0, min(pause, _LONGEST_PAUSE_SECONDS, deadline - started - waited)))
+        return waited
 
     def _lock(self, request: bytes) -> bool:
         assert _SET_LOCK is not None
@@ -84,7 +105,7 @@ class Turnstile:
     def leave(self) -> None:
         """Others may write."""
         if self._descriptor >= 0:
-            self._lock(_FLOOR.give)
+            self._lock(_GIVE_FLOOR)
 
     def close(self) -> None:
         """The locks are given back."""

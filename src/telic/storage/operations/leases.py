@@ -4,7 +4,7 @@ from telic.domain.errors import GoalNotActive, GoalNotFound, InvalidInput, Lease
 from telic.domain.goal import Goal, GoalStatus
 from telic.domain.ids import check_id
 from telic.domain.lease import Lease, LeaseState
-from telic.domain.limits import check_name, check_page_size, check_ttl
+from telic.domain.limits import check_name, check_page_size, check_pause, check_ttl
 from telic.storage.operations.call import lease_lost
 from telic.storage.operations.goals import get
 from telic.storage.records import goal_from_row, lease_from_row, lease_state_from_row
@@ -47,7 +47,10 @@ async def _refuse(tx: Transaction, goal: Goal) -> Lease:
 
 
 async def claim_due(tx: Transaction, *, holder: str, ttl_seconds: float, limit: int) -> list[Lease]:
-    """Up to `limit` active goals that nobody drives have the holder's lease; those served longest ago first."""
+    """Up to `limit` active goals that nobody drives have the holder's lease; first what dead workers left.
+
+    Then come those served longest ago.
+    """
     rows = await tx.all(
         "leases.claim_due",
         {
@@ -85,13 +88,16 @@ async def renew(tx: Transaction, held: Lease, *, ttl_seconds: float) -> Lease:
     return lease_from_row(row)
 
 
-async def release(tx: Transaction, held: Lease) -> Goal:
+async def release(tx: Transaction, held: Lease, *, pause_seconds: float = 0) -> Goal:
     """Nobody drives the goal; the next claim need not wait for the lease to expire. One that is released stays so.
+
+    For `pause_seconds` the goal is not due: only who asks for it by its name is granted it.
 
     Raises:
         LeaseLost: it expired, or another worker was granted the goal since.
     """
-    row = await tx.maybe("leases.release", _shown(held))
+    pause: dict[str, Value] = {"pause_microseconds": check_pause(pause_seconds)}
+    row = await tx.maybe("leases.release", _shown(held) | pause)
     if row is None:
         raise lease_lost(held.goal.id)
     return goal_from_row(row)

@@ -85,6 +85,22 @@ async def _state_of(tx: Transaction, goal: Goal) -> LoopState:
     return replace(state, turns=goal.turns_used, verifications=checked)
 
 
+async def kept_while_asleep(tx: Transaction, longest_pause: int) -> list[tuple[str, str, int]]:
+    """The goals that a worker has and sleeps on for longer than any pause: their ids, the workers, microseconds left.
+
+    A worker of this release gives its goal back instead.
+    """
+    found: list[tuple[str, str, int]] = []
+    for goal_id, holder, text, now in await tx.all("loop.leased", {}):
+        try:
+            left = loop_state_from_text(text).next_at - now
+        except InvalidInput as error:
+            raise StoreCorrupt(f"the state of the loop of goal {goal_id}: {error}") from error
+        if left > longest_pause:
+            found.append((goal_id, holder, left))
+    return found
+
+
 async def save(tx: Transaction, call: Call, goal_id: str, state: LoopState) -> None:
     """Where the loop stands is known to whoever goes on with the goal.
 
@@ -200,8 +216,19 @@ async def finish_verification(
     A goal that lacks nothing but a person's answer waits for it, unless it came meanwhile. Raises as `record_turn`
     and `verdicts.verify`.
     """
+    await save(tx, replace(call, actor=Actor.SYSTEM, expected_revision=None), goal_id, state)
+    return await settle(tx, call, goal_id, verification, judged)
+
+
+async def settle(
+    tx: Transaction, call: Call, goal_id: str, verification: Verification, judged: Sequence[KeyedTurn]
+) -> Goal:
+    """The verdicts are in the history, and the judges' usage is billed.
+
+    A goal that lacks nothing but a person's answer waits for it, unless it came meanwhile. Raises as `record_turn`
+    and `verdicts.verify`.
+    """
     by_system = replace(call, actor=Actor.SYSTEM, expected_revision=None)
-    await save(tx, by_system, goal_id, state)
     # The verdicts before the bill: one that reaches the budget pauses the goal, which is another revision.
     goal = await verdicts.verify(tx, call, goal_id, verification)
     for line in judged:

@@ -2,6 +2,7 @@
 
 from telic.domain.authority import Action
 from telic.domain.budget import exhausted_limit
+from telic.domain.clock import Instant
 from telic.domain.errors import GoalNotActive, KeyConflict
 from telic.domain.events import EventKind
 from telic.domain.goal import Actor, Goal, GoalStatus, Reason
@@ -56,15 +57,21 @@ async def rouse(tx: Transaction, call: Call, goal: Goal, name: str) -> Goal:
     return await _wake(tx, call, goal, {"woken_by": "signal", "signal": name})
 
 
+async def now(tx: Transaction) -> Instant:
+    """The present instant by the database's clock."""
+    row = await tx.maybe("clock.now", {})
+    assert row is not None
+    return Instant(int(row[0]))
+
+
 async def claim_what_is_due(
     tx: Transaction, call: Call, *, scope: str | None, holder: str, ttl_seconds: float, limit: int
 ) -> list[Lease]:
     """Goals whose time has come were woken, and up to `limit` active goals that nobody drives are the holder's.
 
-    Each goal is woken once and granted once, however many workers ask at the same time.
+    Each goal is woken once and granted once, however many workers ask at the same time, and whatever their clocks say.
     """
     parameters: dict[str, Value] = {
-        "at": call.at,
         "limit": check_page_size(limit),
         "scope": None if scope is None else check_name("scope", scope),
     }

@@ -104,7 +104,7 @@ telic_digest({next_event} || '|resumed|' || CAST(:actor AS TEXT) || '|' || {now}
     || '|' || CAST(:key AS TEXT))
 
 -- fragment: resume_columns
-status = 'active', reason = NULL, note = CAST(:note AS TEXT), wake_at = NULL, wake_signal = NULL,
+status = 'active', reason = NULL, note = CAST(:note AS TEXT), wake_at = NULL, wake_signal = NULL, {due_now},
 revision = revision + 1, changed_at = {now}, event_count = event_count + 1
 
 -- fragment: next_turn_hash
@@ -174,7 +174,13 @@ lease_worker = CAST(:holder AS TEXT), lease_token = lease_token + 1,
 lease_expires_at = telic_now() + CAST(:ttl_microseconds AS BIGINT)
 
 -- fragment: grantable
-status = 'active' AND (lease_expires_at <= telic_now() OR lease_worker = CAST(:holder AS TEXT))
+-- A goal that nobody drives can be claimed by its name also while its next step is not due.
+status = 'active' AND (lease_expires_at <= telic_now() OR lease_worker IS NULL OR lease_worker = CAST(:holder AS TEXT))
+
+-- fragment: due_now
+-- What a person changed is due at once: the pause belonged to what the loop did before.
+lease_expires_at = CASE WHEN lease_worker IS NULL AND lease_expires_at > telic_now() THEN telic_now()
+    ELSE lease_expires_at END
 
 -- fragment: feed_columns
 events.goal_id, events.number, events.revision, events.kind, events.actor, events.at, events.key, events.data,
@@ -312,7 +318,8 @@ SELECT {goal_columns} FROM goals WHERE scope = :scope AND creation_key = :key
 -- The row is locked, and what changes was decided from it; one event of kind :kind follows by events.append.
 UPDATE goals SET text = :text, criteria = :criteria, token_budget = :token_budget, turn_budget = :turn_budget,
     active_microseconds_budget = :active_microseconds_budget, cost_microunits_budget = :cost_microunits_budget,
-    status = :status, reason = :reason, note = :note, wake_at = NULL, wake_signal = NULL, revision = revision + 1, changed_at = {now},
+    status = :status, reason = :reason, note = :note, wake_at = NULL, wake_signal = NULL, {due_now},
+    revision = revision + 1, changed_at = {now},
     ended_at = CASE WHEN CAST(:ends AS BIGINT) = 1 THEN {now} END, event_count = event_count + 1,
     event_hash = telic_digest({next_event} || '|' || CAST(:kind AS TEXT) || '|' || CAST(:actor AS TEXT) || '|' || {now}
         || '|' || CAST(:data AS TEXT) || '|' || COALESCE(CAST(:key AS TEXT), ''))
@@ -358,6 +365,10 @@ SELECT NULL, NULL, upper_bound, id FROM bounds, store_identity
 
 -- statement: loop.get
 SELECT state FROM loop_states WHERE goal_id = :id
+
+-- statement: loop.leased
+SELECT goal_id, lease_worker, state, {wall_now} FROM goals JOIN loop_states ON goal_id = id
+WHERE status = 'active' AND lease_worker IS NOT NULL AND lease_expires_at > telic_now()
 
 -- statement: loop.put
 INSERT INTO loop_states (goal_id, state, lease_token, updated_at)
@@ -414,10 +425,18 @@ UPDATE goals SET {granted} WHERE id = :id AND {grantable} RETURNING {lease_colum
 UPDATE goals SET {granted} WHERE scope = :scope AND {grantable} RETURNING {lease_columns}
 
 -- statement: leases.claim_due
--- Whoever was served longest ago comes first: a lease that ends leaves its moment behind.
-WITH due AS MATERIALIZED (
-    SELECT id AS due_id FROM goals {in_order_of_service} WHERE status = 'active' AND lease_expires_at <= (SELECT telic_now())
+-- What a worker left behind by dying comes first: it was begun, and has waited for a whole lease. Then whoever was
+-- served longest ago: a lease that ends, or the pause after it, leaves its moment behind.
+WITH left_behind AS MATERIALIZED (
+    SELECT id AS due_id FROM goals {those_with_workers}
+    WHERE status = 'active' AND lease_worker IS NOT NULL AND lease_expires_at <= (SELECT telic_now())
+    ORDER BY lease_expires_at LIMIT :limit {skip_locked}
+), waiting AS MATERIALIZED (
+    SELECT id AS due_id FROM goals {in_order_of_service}
+    WHERE status = 'active' AND lease_worker IS NULL AND lease_expires_at <= (SELECT telic_now())
     ORDER BY lease_expires_at, sequence LIMIT :limit {skip_locked}
+), due AS MATERIALIZED (
+    SELECT due_id FROM left_behind UNION ALL SELECT due_id FROM waiting LIMIT :limit
 )
 UPDATE goals SET {granted} WHERE {is_due} RETURNING {lease_columns}
 
@@ -431,16 +450,19 @@ WHERE id = :id AND {lease_is_kept} RETURNING {lease_columns}
 
 -- statement: leases.release
 -- Again nothing changes, unless the goal was granted to another since.
-UPDATE goals SET lease_expires_at = CASE WHEN lease_worker IS NULL THEN lease_expires_at ELSE telic_now() END,
-    lease_worker = NULL
+UPDATE goals SET lease_expires_at = CASE WHEN lease_worker IS NULL THEN lease_expires_at
+    ELSE telic_now() + CAST(:pause_microseconds AS BIGINT) END, lease_worker = NULL
 WHERE id = :id AND ({lease_is_kept} OR lease_worker IS NULL AND lease_token = CAST(:lease_token AS BIGINT)) RETURNING {goal_columns}
 
 -- statement: leases.get
 SELECT {goal_columns}, lease_worker, lease_token, lease_expires_at - telic_now() FROM goals WHERE id = :id
 
 -- statement: waits.due
-SELECT {goal_columns} FROM goals WHERE wake_at <= :at
+SELECT {goal_columns} FROM goals WHERE wake_at <= (SELECT {wall_now})
 AND (CAST(:scope AS TEXT) IS NULL OR scope = CAST(:scope AS TEXT)) ORDER BY wake_at LIMIT :limit {skip_locked}
+
+-- statement: clock.now
+SELECT {wall_now}
 
 -- statement: waits.signalled
 -- Waits for a locked goal: a signal is given once, so one that was passed over would sleep on.

@@ -16,6 +16,9 @@ FOR NO KEY UPDATE SKIP LOCKED
 -- Differs as `skip_locked`.
 FOR NO KEY UPDATE
 
+-- fragment: those_with_workers
+-- Differs as the next.
+
 -- fragment: in_order_of_service
 -- Differs because PostgreSQL finds the index by itself.
 
@@ -29,6 +32,10 @@ FOR NO KEY UPDATE
 -- Differs because the two databases unfold a JSON array in different words. As an array, and not a subquery, each
 -- goal's lines are found by the index whatever the planner thinks of the tables.
 goal_id = ANY (ARRAY(SELECT jsonb_array_elements_text(CAST(CAST(:ids AS TEXT) AS JSONB))))
+
+-- fragment: wall_now
+-- Differs because here leases and people's times go by one clock: the server's.
+telic_now()
 
 -- fragment: is_due
 -- Differs because PostgreSQL, which does not know how few are due, would join them with all goals.

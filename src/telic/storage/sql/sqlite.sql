@@ -15,6 +15,10 @@ CROSS
 -- fragment: and_lock
 -- Differs as `skip_locked`.
 
+-- fragment: those_with_workers
+-- Differs as the next.
+INDEXED BY goals_with_workers
+
 -- fragment: in_order_of_service
 -- Differs because SQLite, which has no statistics of these tables, would sort all active goals.
 INDEXED BY goals_claimable
@@ -30,6 +34,10 @@ INDEXED BY turns_estimated
 -- fragment: of_chosen_goals
 -- Differs because the two databases unfold a JSON array in different words.
 goal_id IN (SELECT value FROM json_each(:ids))
+
+-- fragment: wall_now
+-- Differs because leases go by a clock that is no wall's, and begins anew with each start of the machine.
+telic_wall_now()
 
 -- fragment: is_due
 -- Differs because SQLite has no arrays.

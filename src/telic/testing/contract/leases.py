@@ -5,10 +5,12 @@ from typing import Any
 import pytest
 
 from telic import (
+    Budget,
     GoalNotActive,
     GoalNotFound,
     GoalStatus,
     InvalidInput,
+    InvalidNumber,
     LeaseHeld,
     LeaseLost,
 )
@@ -141,6 +143,40 @@ async def test_due_goals_are_granted_longest_unserved_first(store: Any) -> None:
     assert own.goal.id == goals[0].id
     assert await store.claim_due(holder="five", scope="scope 3") == []
     assert await store.claim_due(holder="five", scope="scope 0") == []
+
+
+async def test_what_a_dead_worker_left_is_granted_first(store: Any) -> None:
+    """Before those that wait, however long they have waited; then comes the queue."""
+    goals = [await store.create(f"goal {number}", scope=f"scope {number}") for number in range(4)]
+    await store.claim(goals[2].id, holder="dead", ttl_seconds=SHORT_SECONDS)
+    await expire()
+    granted = [(await store.claim_due(holder="worker"))[0].goal.id for _ in goals]
+    assert granted == [goals[number].id for number in (2, 0, 1, 3)]
+
+
+async def test_a_goal_that_rests_is_not_due(store: Any) -> None:
+    """Nobody has it; whoever asks for it by its name is granted it, and any change makes it due."""
+    goal = await store.create("rest")
+    for change in (lambda: store.edit(goal.id, text="other"), lambda: store.set_budget(goal.id, Budget(tokens=5))):
+        await store.release_lease(await store.claim(goal.id, holder="worker"), pause_seconds=3_600)
+        state = await store.lease(goal.id)
+        assert (state.holder, state.expires_in_microseconds) == (None, 0)
+        assert 0 < state.due_in_microseconds <= 3_600 * SECOND
+        assert await store.claim_due(holder="other") == []
+        assert await store.claim_due(holder="other", scope="default") == []
+        await change()
+        assert (await store.lease(goal.id)).due_in_microseconds == 0
+        (lease,) = await store.claim_due(holder="other")
+        await store.release_lease(lease)
+    last = await store.claim(goal.id, holder="worker")
+    await store.release_lease(last, pause_seconds=3_600)
+    await store.release_lease(last)
+    await store.pause(goal.id)
+    await store.resume(goal.id)
+    (lease,) = await store.claim_due(holder="other")
+    for unusable in (-1, True, "1", 86_401, float("nan")):
+        with pytest.raises(InvalidNumber):
+            await store.release_lease(lease, pause_seconds=unusable)
 
 
 async def test_the_secret_is_the_stores_own(store: Any) -> None:

@@ -18,21 +18,40 @@ from telic import (
 )
 from telic.domain.history import replay
 
-SECOND = 1_000_000
+HOUR = 3_600 * 1_000_000
 
 
-async def test_a_goal_wakes_at_its_time(store: Any, clock: Any) -> None:
+async def test_a_goal_wakes_at_its_time(store: Any) -> None:
     """Not before; then once, and it is granted in the same call."""
     goal = await store.create("wait")
-    until = clock.now() + 60 * SECOND
+    until = await store.now() + HOUR
     asleep = await store.pause(goal.id, wake_at=until, reason=Reason.USAGE_LIMIT)
     assert (asleep.wake_at, asleep.reason, asleep.is_waiting) == (until, Reason.USAGE_LIMIT, True)
     assert await store.claim_due(holder="worker") == []
-    clock.advance(60)
+    await store.pause(goal.id, wake_at=await store.now(), reason=Reason.USAGE_LIMIT)
     (lease,) = await store.claim_due(holder="worker")
     assert (lease.goal.id, lease.goal.status, lease.goal.is_waiting) == (goal.id, GoalStatus.ACTIVE, False)
     last = (await store.events(goal.id))[-1]
     assert (last.kind, last.actor, last.data["woken_by"]) == (EventKind.RESUMED, Actor.SYSTEM, "time")
+
+
+async def test_only_the_databases_clock_wakes(store: Any, clock: Any) -> None:
+    """A worker whose own clock is an hour ahead, or behind, wakes nothing early, and nothing late."""
+    early, due = [await store.create("wait", scope=scope) for scope in ("early", "due")]
+    for hours in (1, -2):
+        clock.microseconds = await store.now() + hours * HOUR
+        await store.pause(early.id, wake_at=await store.now() + HOUR // 2)
+        assert await store.claim_due(holder="worker", scope="early") == []
+        await store.pause(due.id, wake_at=await store.now())
+        (lease,) = await store.claim_due(holder="worker", scope="due")
+        await store.release_lease(lease)
+
+
+async def test_the_present_is_the_databases(store: Any, clock: Any) -> None:
+    """However the caller's own clock jumps."""
+    before = await store.now()
+    clock.advance(3_600)
+    assert before <= await store.now() < before + HOUR
 
 
 async def test_a_signal_wakes_those_that_wait_for_it(store: Any) -> None:
@@ -63,12 +82,11 @@ async def test_waking_by_hand_is_repeatable(store: Any) -> None:
         await store.wake(goal.id, actor=Actor.MODEL, expected_revision=4)
 
 
-async def test_a_goal_stays_asleep_where_its_slot_is_taken(store: Any, clock: Any) -> None:
+async def test_a_goal_stays_asleep_where_its_slot_is_taken(store: Any) -> None:
     """The other goal goes on; an event says why, and the wait is over."""
     sleeper = await store.create("sleeper")
-    await store.pause(sleeper.id, wake_at=clock.now() + SECOND)
+    await store.pause(sleeper.id, wake_at=await store.now())
     other = await store.create("other")
-    clock.advance(2)
     (lease,) = await store.claim_due(holder="worker")
     assert lease.goal.id == other.id
     kept = await store.get(sleeper.id)
@@ -88,7 +106,7 @@ async def test_a_goal_stays_asleep_without_budget(store: Any) -> None:
     assert replay(goal.id, await store.events(goal.id), await store.turns(goal.id)).goal == kept
 
 
-async def test_a_waiting_goal_can_be_stopped(store: Any, clock: Any) -> None:
+async def test_a_waiting_goal_can_be_stopped(store: Any) -> None:
     """Stop wins: paused once more, resumed, edited or cleared, it no longer wakes by itself."""
     for number, change in enumerate(
         (
@@ -101,11 +119,10 @@ async def test_a_waiting_goal_can_be_stopped(store: Any, clock: Any) -> None:
         )
     ):
         goal = await store.create("sleeper", scope=f"scope {number}")
-        await store.pause(goal.id, wake_at=clock.now() + SECOND, wake_signal="ci")
+        await store.pause(goal.id, wake_at=await store.now(), wake_signal="ci")
         changed = await change(goal)
         assert not changed.is_waiting
         assert replay(goal.id, await store.events(goal.id), []).goal == changed
-    clock.advance(2)
     woken = [lease.goal.scope for lease in await store.claim_due(holder="worker", limit=9)]
     assert woken == ["scope 1"]
     assert await store.signal("ci") == []

@@ -109,7 +109,14 @@ SHAPES: Final[Mapping[str, Schema]] = {
         }
     ),
     "lease": open_object({"goal": shape("goal"), "holder": _TEXT, "token": _COUNT}),
-    "lease_state": open_object({"holder": _or_null(_TEXT), "token": _COUNT, "expires_in_microseconds": _INTEGER}),
+    "lease_state": open_object(
+        {
+            "holder": _or_null(_TEXT),
+            "token": _COUNT,
+            "expires_in_microseconds": _COUNT,
+            "due_in_microseconds": _COUNT,
+        }
+    ),
     "sum": open_object(
         {
             "lines": _COUNT,

@@ -1,0 +1,101 @@
+"""Backups: whole, checked, private, and there only once they are."""
+
+import stat
+from pathlib import Path
+
+import pytest
+
+import telic
+from telic.services.doctor import Level, examine
+from tests.crash.support import COLOURS, Crew, opened
+from tests.support.raw import execute
+
+
+def problems(path: Path) -> list[str]:
+    return [each.message for each in examine(path) if each.level is Level.PROBLEM]
+
+
+def write_until(location: str, worker: int, stop: Path) -> int:
+    """How many turns were acknowledged."""
+    with telic.connect(location, timeout_seconds=60) as store:
+        goal = store.create("write", scope=f"scope {worker}")
+        count = 0
+        while not stop.exists():
+            store.record_turn(goal.id, tokens=1, key=f"turn-{count}")
+            count += 1
+    return count
+
+
+@pytest.mark.parametrize("colour", COLOURS)
+async def test_a_backup_is_the_whole_store(colour: str, tmp_path: Path) -> None:
+    """It opens as a store, and holds what was acknowledged before; nobody else can read it."""
+    target = tmp_path / "backup.db"
+    async with opened(str(tmp_path / "goals.db"), colour) as store:
+        goal = await store.create("keep", token_budget=100)
+        await store.record_turn(goal.id, tokens=5, key="t")
+        assert await store.backup(target) == target
+        await store.record_turn(goal.id, tokens=7, key="later")
+    assert stat.S_IMODE(target.stat().st_mode) == 0o600
+    assert problems(target) == []
+    with telic.connect(target, create=False) as restored:
+        assert restored.get(goal.id).tokens_used == 5
+    assert sorted(each.name for each in tmp_path.iterdir() if "part" in each.name) == []
+
+
+def test_a_backup_under_writers_misses_nothing_that_was_acknowledged_before(tmp_path: Path, crew: Crew) -> None:
+    """Also where they never pause: the copy is of one moment, and sound."""
+    location, stop = str(tmp_path / "goals.db"), tmp_path / "stop"
+    with telic.connect(location) as store:
+        writers = [crew.start(write_until, location, worker, stop) for worker in range(3)]
+        while len(store.list().goals) < 3:
+            pass
+        for number in range(3):
+            before = {goal.id: goal.turns_used for goal in store.list().goals}
+            target = store.backup(tmp_path / f"backup-{number}.db")
+            assert problems(target) == []
+            with telic.connect(target, create=False) as copy:
+                assert all(copy.get(goal_id).turns_used >= count for goal_id, count in before.items())
+        stop.touch()
+        assert sum(writer.result() for writer in writers) == sum(goal.turns_used for goal in store.list().goals)
+
+
+def test_a_backup_replaces_nothing_unasked(tmp_path: Path) -> None:
+    """Neither a file, nor a link, nor a store in use, nor the store itself; and no folder."""
+    taken, used, link, folder = (tmp_path / name for name in ("taken.db", "used.db", "link.db", "folder"))
+    taken.write_text("mine")
+    link.symlink_to(taken)
+    folder.mkdir()
+    with telic.connect(tmp_path / "goals.db") as store, telic.connect(used) as other:
+        store.create("keep")
+        other.create("keep")
+        for target in (taken, used, link, folder, tmp_path / "goals.db", tmp_path / "no" / "folder.db", "", "a\0b"):
+            with pytest.raises(telic.InvalidInput):
+                store.backup(target)
+        for target in (used, link, folder, tmp_path / "goals.db"):
+            with pytest.raises(telic.InvalidInput):
+                store.backup(target, overwrite=True)
+        assert taken.read_text() == "mine"
+        assert store.backup(taken, overwrite=True) == taken
+    assert problems(taken) == []
+
+
+def test_a_damaged_store_makes_no_backup_that_looks_sound(tmp_path: Path) -> None:
+    """Unless a copy of the damage is what is asked for."""
+    location, target = str(tmp_path / "goals.db"), tmp_path / "backup.db"
+    with telic.connect(location) as store:
+        goal = store.create("keep")
+        store.record_turn(goal.id, tokens=5)
+        execute(location, "UPDATE goals SET tokens_used = 4")
+        with pytest.raises(telic.StoreCorrupt):
+            store.backup(target)
+        assert not target.exists()
+        store.backup(target, verify=False)
+    assert problems(target) != []
+    assert list(tmp_path.glob("*.part")) == []
+
+
+def test_a_store_in_memory_has_no_backup() -> None:
+    """It says what to do instead."""
+    with telic.connect(":memory:") as store, pytest.raises(telic.InvalidInput, match="export"):
+        store.backup("backup.db")
+    assert not Path("backup.db").exists()
