@@ -133,7 +133,11 @@ def command_reference() -> str:
         codes.setdefault(exit_code, []).append(f"`{code}`")
     rows = [["0", "done"], *([str(number), ", ".join(names)] for number, names in sorted(codes.items()))]
     rows[1][1] += ", wrong usage"
-    rows += [["10", "`telic doctor` found a problem"], ["130", "interrupted: so ends `telic watch`"]]
+    rows += [
+        ["10", "`telic doctor` found a problem"],
+        ["12", "`system_error`: the system refused, as where standard output is a full disk"],
+        ["130", "interrupted: so ends `telic watch`"],
+    ]
     sections = []
     for name, command in sorted(telic.commands.items()):
         parent = click.Context(telic, info_name="telic", terminal_width=100)

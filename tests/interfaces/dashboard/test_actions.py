@@ -7,6 +7,8 @@ from playwright.sync_api import Page, expect
 
 import telic
 from telic.domain.jsonable import goal_to_json
+from telic.domain.verdict import Outcome
+from telic.testing.contract.verdicts import verdicts_on
 from tests.interfaces.dashboard.conftest import Visit
 from tests.interfaces.shell import Shell
 
@@ -49,18 +51,25 @@ def test_a_goal_is_paused_and_resumed(visit: Visit, shell: Shell) -> None:
 
 
 def test_a_spent_budget_is_raised_and_the_goal_goes_on(visit: Visit, shell: Shell) -> None:
-    """Resuming is refused while the budget is spent; raising it and resuming is one click."""
+    """To resume offers twice what was used, in one click; a budget that is used up as well leads back to the goal."""
     record(shell, 1_200)
     page = opened(visit, shell)
     expect(page.locator("#goal-head")).to_contain_text("budget")
-    page.get_by_role("button", name="Resume").click()
-    expect(page.get_by_text("The budget of tokens is used up: 1200 of 1000.")).to_be_visible()
-    page.go_back()
+    amount = page.get_by_role("textbox", name="Tokens, now 1,000")
+    expect(amount).to_have_value("2400")
+    amount.fill("1100")
+    page.get_by_role("button", name="Resume with this budget").click()
+    expect(page.get_by_role("heading", name="The budget is used up")).to_be_visible()
+    expect(page.get_by_text("The budget of tokens is used up: 1200 of 1100.")).to_be_visible()
+    page.get_by_role("link", name="Back to the goal").click()
+    page.get_by_role("button", name="Resume with this budget").click()
+    expect(page.get_by_text("The budget is set.")).to_be_visible()
+    assert (goal(shell)["status"], goal(shell)["budget"]["tokens"]) == ("active", 2_400)
     page.get_by_text("Set the budget").click()
     page.get_by_role("textbox", name="Tokens").fill("5k")
     page.get_by_role("textbox", name="Turns").fill("40")
     page.get_by_role("textbox", name="Cost").fill("$2.50")
-    page.get_by_role("button", name="Set and resume").click()
+    page.get_by_role("button", name="Set", exact=True).click()
     expect(page.get_by_text("The budget is set.")).to_be_visible()
     assert goal(shell)["status"] == "active"
     assert goal(shell)["budget"] == {
@@ -116,7 +125,7 @@ def test_a_stale_page_overwrites_nothing(visiting: Callable[..., Visit], shell: 
     shell("resume", made["id"])
     with page.expect_response("**/pause") as response:
         page.get_by_role("button", name="Pause").click()
-    assert response.value.status == 409
+    assert response.value.status == 412
     expect(page.get_by_role("heading", name="The goal changed meanwhile")).to_be_visible()
     expect(page.locator(".timeline")).to_contain_text("by somebody else")
     assert (goal(shell)["status"], goal(shell)["revision"]) == ("active", 3)
@@ -171,3 +180,39 @@ def test_a_read_only_dashboard_has_no_forms_and_refuses_them(visiting: Callable[
     )
     assert status == 403
     assert goal(shell)["status"] == "active"
+
+
+def test_the_page_shows_how_a_finished_goals_criteria_stood(visiting: Callable[..., Visit], shell: Shell) -> None:
+    """The verdicts that completed it stand, though the completion raised the revision."""
+    with telic.connect(shell.store) as store:
+        made = store.create("Make it", criteria=[telic.Criterion.command(["true"])])
+        store.verify(made.id, verdicts_on(made, Outcome.PASSED))
+    page = visiting(shell.store).open(f"/goals/{made.id}")
+    expect(page.locator("#goal-head")).to_contain_text("verified")
+    expect(page.locator("#goal-criteria .outcome")).to_have_text("passed")
+
+
+def test_another_active_goal_is_paused_only_when_asked(visiting: Callable[..., Visit], shell: Shell) -> None:
+    """To resume a goal names the one that would be paused for it; one more click agrees."""
+    with telic.connect(shell.store) as store:
+        rested = store.create("rested")
+        store.pause(rested.id)
+        other = store.create("at work")
+        store.claim(goal_id=other.id, holder="host/7", ttl_seconds=600)
+    page = visiting(shell.store, "--allow-write").open(f"/goals/{rested.id}")
+    page.get_by_role("button", name="Resume").click()
+    expect(page.get_by_role("heading", name="Another goal of this scope is active")).to_be_visible()
+    expect(page.get_by_text("host/7")).to_be_visible()
+    with telic.connect(shell.store) as store:
+        assert store.get(other.id).is_active
+    page.get_by_role("button", name="Pause it, and resume").click()
+    expect(page.get_by_text("The goal is active again.")).to_be_visible()
+    with telic.connect(shell.store) as store:
+        assert store.get(other.id).reason is telic.Reason.SUPERSEDED
+
+
+def test_a_missing_goal_has_a_page_that_leads_on(visiting: Callable[..., Visit], shell: Shell) -> None:
+    shell("create", "x")
+    page = visiting(shell.store).open("/goals/01999999-0000-7000-8000-000000000000")
+    expect(page.get_by_role("heading", name="There is no such goal")).to_be_visible()
+    expect(page.get_by_role("link", name="To the list of goals")).to_be_visible()

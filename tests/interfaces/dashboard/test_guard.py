@@ -106,7 +106,7 @@ def test_the_token_lets_in_under_a_name(client: Client) -> None:
     response = client.send("POST", "/enter", urlencode({"token": TOKEN, "name": "Grace"}))
     client.cookie = str(response.headers["Set-Cookie"]).split(";")[0]
     assert "Grace" in client.send("GET", "/").text  # type: ignore[attr-defined]
-    assert client.send("POST", "/enter", urlencode({"token": TOKEN, "name": "a/b"})).status == 400
+    assert client.send("POST", "/enter", urlencode({"token": TOKEN, "name": "a/b"})).status == 422
 
 
 @pytest.mark.parametrize(
@@ -166,8 +166,8 @@ def test_forms_that_lack_something_change_nothing(client: Client, goal_id: str, 
     whole = {"token": client.form_token(), "revision": "1", "form": "0" * 64}
     for name in ("revision", "form"):
         form = {key: value for key, value in whole.items() if key != name}
-        assert client.send("POST", f"/goals/{goal_id}/pause", urlencode(form)).status == 400
-    assert client.send("POST", f"/goals/{goal_id}/approve", urlencode(whole)).status == 400
+        assert client.send("POST", f"/goals/{goal_id}/pause", urlencode(form)).status == 422
+    assert client.send("POST", f"/goals/{goal_id}/approve", urlencode(whole)).status == 422
     assert client.send("POST", f"/goals/{goal_id}/delete", urlencode(whole)).status == 404
     assert client.send("POST", "/goals/01999999-0000-7000-8000-000000000000/pause", urlencode(whole)).status == 404
     assert status(store, goal_id) == "active"

@@ -70,7 +70,7 @@ def test_a_row_shows_what_an_operator_looks_for(visiting: Callable[..., Visit], 
     assert texts(visit.open("/?order=changed")) == ["rested", "driven"]
     refused = visit.page.goto(visit.address + "/?status=running")
     assert refused is not None
-    assert refused.status == 400
+    assert refused.status == 422
 
 
 def test_changes_of_other_processes_appear_by_themselves(visiting: Callable[..., Visit], shell: Shell) -> None:

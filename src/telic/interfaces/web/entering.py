@@ -7,6 +7,7 @@ from starlette.responses import RedirectResponse, Response
 
 from telic.domain.errors import InvalidInput
 from telic.interfaces.web.actions import own_form
+from telic.interfaces.web.api.problems import STATUSES
 from telic.interfaces.web.desk import Desk, desk_of
 from telic.interfaces.web.pages import THEME_COOKIE, THEMES
 from telic.interfaces.web.security import SESSION_SECONDS
@@ -37,7 +38,7 @@ async def enter_by_token(request: Request) -> Response:
     try:
         return _let_in(desk, check_actor_name(name or desk.settings.actor_name))
     except InvalidInput as error:
-        return desk.pages.respond(request, "enter.html", status=400, problem=str(error))
+        return desk.pages.respond(request, "enter.html", status=STATUSES[error.code], problem=str(error))
 
 
 def _let_in(desk: Desk, name: str) -> Response:
