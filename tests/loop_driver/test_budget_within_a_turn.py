@@ -96,10 +96,10 @@ async def test_a_budget_that_was_raised_meanwhile_is_the_one_that_holds(world: W
         await world.store.set_budget(goal.id, Budget(tokens=1_000))
         request.report_usage(ModelUsage(input_tokens=500))
         await asyncio.sleep(0.1)
-        return report(usage=ModelUsage(input_tokens=500), claim=Claim.COMPLETE)
+        return report(usage=ModelUsage(input_tokens=500))
 
-    ended = await world.run(goal, ScriptedAgent([step]))
-    assert (ended.reason, ended.tokens_used) == (Reason.ASSERTED, 500)
+    ended = await world.run(goal, ScriptedAgent([step, CLAIM]))
+    assert (ended.reason, ended.turns_used, ended.tokens_used) == (Reason.ASSERTED, 2, 600)
 
 
 async def test_usage_may_be_told_from_another_thread(world: World) -> None:

@@ -14,9 +14,9 @@ from telic.domain.loop_state import LoopState
 
 _MICRO: Final = 1_000_000
 _FEWEST_TURNS: Final = 2
+_WAITS: Final = ("quota_wait_seconds", "busy_wait_seconds")
 MAX_CHANCE: Final = 1.25
 """How much longer chance may make a pause after a failure, so that many loops do not try again at once."""
-_WAITS: Final = ("quota_wait_seconds", "busy_wait_seconds")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -70,15 +70,15 @@ class LoopPolicy:
         if not 0 < self.wind_down_fraction <= 1:
             raise InvalidNumber("wind_down_fraction must be above 0 and at most 1")
 
-    @property
-    def longest_pause(self) -> int:
-        """Microseconds: no pause between two steps lasts longer, chance included."""
-        return round(max(self.delay_seconds, self.max_backoff_seconds) * MAX_CHANCE * _MICRO)
-
     def wait_for_rate(self, waits: int) -> int:
         """Microseconds before a provider that was asked too often is asked again, after so many waits in a row."""
         seconds = self.busy_wait_seconds * 2.0 ** min(waits, 60)
         return round(min(seconds, max(self.busy_wait_seconds, self.quota_wait_seconds)) * _MICRO)
+
+    @property
+    def longest_pause(self) -> int:
+        """Microseconds: no pause between two steps lasts longer, chance included."""
+        return round(max(self.delay_seconds, self.max_backoff_seconds) * MAX_CHANCE * _MICRO)
 
     def pause_after(self, failures: int) -> int:
         """Microseconds before the next turn, after so many failures in a row; chance is added by whoever waits."""
@@ -174,7 +174,8 @@ def _unclaimed(goal: Goal, state: LoopState, policy: LoopPolicy, makes_claims: b
     """A check of what nobody claims: before the first turn, and after one of an agent that never claims."""
     if state.unchecked_verifications:
         return None
-    is_first = policy.verify_first and not state.turns and not state.verifications and has_commands_alone(goal)
+    is_new = not (state.turns or state.unverified_turns or state.verifications)
+    is_first = policy.verify_first and is_new and has_commands_alone(goal)
     is_silent = not makes_claims and _has_unverified_work(goal, state)
     return Decision(Step.VERIFY) if is_first or is_silent else None
 

@@ -3,18 +3,9 @@
 from collections.abc import Callable
 from typing import Any, Final
 
-from google.adk.agents.callback_context import CallbackContext
-from google.adk.events import Event
-from google.adk.models.llm_request import LlmRequest
-from google.adk.models.llm_response import LlmResponse
-from google.adk.plugins import BasePlugin
-from google.adk.runners import Runner
-from google.adk.tools.base_tool import BaseTool
-from google.adk.tools.tool_context import ToolContext
-from google.genai import types
-
 from telic.domain.budget import ModelUsage
 from telic.domain.errors import BudgetExceeded, GoalNotActive, InvalidInput
+from telic.domain.errors.extras import needs_extra
 from telic.domain.goal import DEFAULT_SCOPE
 from telic.integrations.calls import ModelCall
 from telic.integrations.outcome import CONTINUE, RunOutcome, outcome_of
@@ -24,6 +15,17 @@ from telic.integrations.tools import GoalTool, GoalTools
 from telic.integrations.usage import model_usage
 from telic.services.async_store import AsyncGoalStore
 from telic.services.store import GoalStore
+
+with needs_extra("adk", "telic.integrations.adk"):
+    from google.adk.agents.callback_context import CallbackContext
+    from google.adk.events import Event
+    from google.adk.models.llm_request import LlmRequest
+    from google.adk.models.llm_response import LlmResponse
+    from google.adk.plugins import BasePlugin
+    from google.adk.runners import Runner
+    from google.adk.tools.base_tool import BaseTool
+    from google.adk.tools.tool_context import ToolContext
+    from google.genai import types
 
 PLUGIN: Final = "telic"
 

@@ -4,28 +4,9 @@ from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from typing import Any, Final, cast
 
-from claude_agent_sdk import (
-    AssistantMessage,
-    ClaudeAgentOptions,
-    ClaudeSDKClient,
-    HookMatcher,
-    Message,
-    ResultMessage,
-    SdkMcpTool,
-    StreamEvent,
-    TaskStartedMessage,
-    create_sdk_mcp_server,
-)
-from claude_agent_sdk.types import (
-    HookContext,
-    HookInput,
-    SyncHookJSONOutput,
-    SystemPromptCustom,
-    SystemPromptPreset,
-)
-
 from telic.domain.budget import ModelUsage, UsageKind
 from telic.domain.errors import BudgetExceeded, GoalNotActive, InvalidInput
+from telic.domain.errors.extras import needs_extra
 from telic.domain.goal import DEFAULT_SCOPE, Goal
 from telic.integrations.calls import ModelCall
 from telic.integrations.claude_usage import difference, response_usage, sum_of_models
@@ -38,6 +19,27 @@ from telic.loop.agents.parsing import sum_usage
 from telic.prompt import place_after_prefix
 from telic.services.async_store import AsyncGoalStore
 from telic.services.store import GoalStore
+
+with needs_extra("claude-agent", "telic.integrations.claude_agent"):
+    from claude_agent_sdk import (
+        AssistantMessage,
+        ClaudeAgentOptions,
+        ClaudeSDKClient,
+        HookMatcher,
+        Message,
+        ResultMessage,
+        SdkMcpTool,
+        StreamEvent,
+        TaskStartedMessage,
+        create_sdk_mcp_server,
+    )
+    from claude_agent_sdk.types import (
+        HookContext,
+        HookInput,
+        SyncHookJSONOutput,
+        SystemPromptCustom,
+        SystemPromptPreset,
+    )
 
 SERVER: Final = "goal"
 """The name of the server of the goal's tools, which are called `mcp__goal__…`."""

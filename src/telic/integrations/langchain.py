@@ -4,13 +4,9 @@ import asyncio
 from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from typing import Any, TypeVar
 
-from langchain.agents.middleware import AgentMiddleware, AgentState, ModelRequest, ModelResponse, hook_config
-from langchain_core.messages import AIMessage, AnyMessage, HumanMessage
-from langchain_core.tools import BaseTool, StructuredTool
-from langgraph.runtime import Runtime
-
 from telic.domain.budget import ModelUsage
 from telic.domain.errors import InvalidInput
+from telic.domain.errors.extras import needs_extra
 from telic.domain.goal import DEFAULT_SCOPE
 from telic.integrations.calls import ModelCall
 from telic.integrations.outcome import CONTINUE
@@ -20,6 +16,12 @@ from telic.integrations.tools import GoalTool, GoalTools
 from telic.integrations.usage import model_usage
 from telic.services.async_store import AsyncGoalStore
 from telic.services.store import GoalStore
+
+with needs_extra("langchain", "telic.integrations.langchain"):
+    from langchain.agents.middleware import AgentMiddleware, AgentState, ModelRequest, ModelResponse, hook_config
+    from langchain_core.messages import AIMessage, AnyMessage, HumanMessage
+    from langchain_core.tools import BaseTool, StructuredTool
+    from langgraph.runtime import Runtime
 
 T = TypeVar("T")
 Update = dict[str, Any]

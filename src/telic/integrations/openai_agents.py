@@ -7,28 +7,9 @@ from dataclasses import replace
 from functools import partial
 from typing import Any, Final
 
-from agents import (
-    Agent,
-    FunctionTool,
-    MaxTurnsExceeded,
-    ModelResponse,
-    RunConfig,
-    RunContextWrapper,
-    RunHooks,
-    Runner,
-    RunResult,
-    RunState,
-    SQLiteSession,
-    Tool,
-)
-from agents.items import TResponseInputItem
-from agents.memory import Session
-from agents.models.fake_id import FAKE_RESPONSES_ID
-from agents.run_config import CallModelData, CallModelInputFilter, ModelInputData
-from agents.tool_context import ToolContext
-
 from telic.domain.budget import ModelUsage
 from telic.domain.errors import GoalNotActive
+from telic.domain.errors.extras import needs_extra
 from telic.domain.goal import DEFAULT_SCOPE
 from telic.domain.ids import new_key
 from telic.integrations.calls import ModelCall
@@ -40,6 +21,27 @@ from telic.integrations.usage import model_usage
 from telic.prompt import place_after_prefix
 from telic.services.async_store import AsyncGoalStore
 from telic.services.store import GoalStore
+
+with needs_extra("openai-agents", "telic.integrations.openai_agents"):
+    from agents import (
+        Agent,
+        FunctionTool,
+        MaxTurnsExceeded,
+        ModelResponse,
+        RunConfig,
+        RunContextWrapper,
+        RunHooks,
+        Runner,
+        RunResult,
+        RunState,
+        SQLiteSession,
+        Tool,
+    )
+    from agents.items import TResponseInputItem
+    from agents.memory import Session
+    from agents.models.fake_id import FAKE_RESPONSES_ID
+    from agents.run_config import CallModelData, CallModelInputFilter, ModelInputData
+    from agents.tool_context import ToolContext
 
 _CALL: Final[ContextVar[ModelCall | None]] = ContextVar("telic_model_call", default=None)
 """The call of the model that goes on in this task: the SDK runs its hooks in copies of the task's context."""

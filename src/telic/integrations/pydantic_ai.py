@@ -6,14 +6,8 @@ from copy import copy
 from dataclasses import dataclass, replace
 from typing import Any
 
-from pydantic_ai import Agent, RunContext, Tool, UsageLimits, capture_run_messages
-from pydantic_ai.capabilities import AbstractCapability, CapabilityOrdering, WrapModelRequestHandler
-from pydantic_ai.messages import ModelMessage, ModelRequest, ModelResponse, ToolCallPart, UserPromptPart
-from pydantic_ai.models import ModelRequestContext
-from pydantic_ai.run import AgentRunResult
-from pydantic_ai.toolsets import AgentToolset, FunctionToolset
-
 from telic.domain.errors import GoalNotActive
+from telic.domain.errors.extras import needs_extra
 from telic.domain.goal import DEFAULT_SCOPE
 from telic.integrations.calls import ModelCall
 from telic.integrations.outcome import CONTINUE, RunOutcome, outcome_of
@@ -24,6 +18,14 @@ from telic.integrations.usage import turn_key
 from telic.loop.verification.judge_model import usage_of
 from telic.services.async_store import AsyncGoalStore
 from telic.services.store import GoalStore
+
+with needs_extra("pydantic-ai", "telic.integrations.pydantic_ai"):
+    from pydantic_ai import Agent, RunContext, Tool, UsageLimits, capture_run_messages
+    from pydantic_ai.capabilities import AbstractCapability, CapabilityOrdering, WrapModelRequestHandler
+    from pydantic_ai.messages import ModelMessage, ModelRequest, ModelResponse, ToolCallPart, UserPromptPart
+    from pydantic_ai.models import ModelRequestContext
+    from pydantic_ai.run import AgentRunResult
+    from pydantic_ai.toolsets import AgentToolset, FunctionToolset
 
 
 @dataclass(frozen=True, slots=True)

@@ -135,19 +135,20 @@ def after_failure(state: LoopState, error: AgentFailure, policy: LoopPolicy, at:
     A conversation that cannot be continued is no failure of its turn: the next one begins anew, and at once. One that
     had only just begun is: a new one would fail alike.
     """
-    is_new_start = isinstance(error, AgentConversationLost) and state.session is not None
+    is_lost = isinstance(error, AgentConversationLost)
+    is_new_start = is_lost and state.session is not None
     if error.is_outage:
         outages, failures = state.outages + 1, state.failures
     else:
-        more = not is_new_start
-        outages, failures = 0, policy.max_failures if isinstance(error, _HOPELESS) else state.failures + more
+        counted = state.failures + (not is_new_start)
+        outages, failures = 0, policy.max_failures if isinstance(error, _HOPELESS) else counted
     return replace(
         state,
         turns=state.turns + 1,
         failures=failures,
         outages=outages,
         note=kept_tail(str(error), MAX_NOTE_CHARS),
-        session=None if isinstance(error, AgentConversationLost) else _kept_session(error.session),
+        session=None if is_lost else _kept_session(error.session),
         next_at=0 if is_new_start else _pause_until(policy, outages or failures, at),
     )
 

@@ -3,6 +3,7 @@
 import asyncio
 import time
 from collections.abc import Coroutine
+from contextlib import suppress
 from dataclasses import replace
 from typing import Any, Final, TypeVar
 
@@ -91,10 +92,10 @@ class TurnMeter:
             await self._rest(self._seconds_left(goal))
 
     async def _rest(self, seconds: float) -> None:
-        try:
-            await asyncio.wait_for(self._heard.wait(), timeout=min(seconds, _LONGEST_NAP_SECONDS))
-        except TimeoutError:
-            return
+        # Not `wait_for`, which can swallow a cancellation that comes together with what it waits for.
+        with suppress(TimeoutError):
+            async with asyncio.timeout(min(seconds, _LONGEST_NAP_SECONDS)):
+                await self._heard.wait()
 
     def _reached(self, goal: Goal) -> str | None:
         line = timed(self.usage, self.elapsed_microseconds).billed(goal.billing)

@@ -100,7 +100,10 @@ class TurnTaker:
             report = await self._drive.heart.guard(turn.meter.watch(_report_of(self._agent, request)), goal)
         except BudgetReached as reached:
             seen.ended("cut_off", turn.meter.usage, turn.meter.model)
-            result, after = await self._record_cut_off(turn)
+            session = turn.meter.session
+            result, after = await self._finish(
+                turn, self._line_of_cut_off(turn), lambda _: after_cut_off(state, session)
+            )
             self._drive.tell(Happening.TURN_ENDED, result.goal, after, f"cut off: {reached}")
         except (Stopped, asyncio.CancelledError):
             seen.ended("cut_off", turn.meter.usage, turn.meter.model)
@@ -140,9 +143,9 @@ class TurnTaker:
             workspace=self._drive.settings.workspace,
             timeout_seconds=self._drive.settings.turn_timeout_seconds,
             session=state.session,
-            clock=turn.clock,
             report_usage=turn.meter.report,
             report_notice=lambda notice: self._drive.tell(Happening.NOTICE, goal, state, notice),
+            clock=turn.clock,
         )
 
     async def _record(self, turn: _Turn, report: TurnReport) -> None:
@@ -168,13 +171,12 @@ class TurnTaker:
             await self._drive.pause(result.goal, state, Reason.FAILED, str(error))
 
     async def _record_failure(self, turn: _Turn, error: AgentFailure) -> None:
+        known, heard = usage_of(error), turn.meter.usage
+        used = Used(heard if known is None else known, turn.meter.model, error.usage_is_estimate or known is None)
         after = partial(after_failure, turn.state, error, self._drive.policy)
-        known = usage_of(error)
-        if error.is_outage and known == ModelUsage():
+        if error.is_outage and used.usage == ModelUsage():
             await self._undo(turn, error, after)
             return
-        usage = turn.meter.usage if known is None else known
-        used = Used(usage, turn.meter.model, error.usage_is_estimate or (known is None and usage is not None))
         result, state = await self._write(turn, used, after)
         self._drive.tell(Happening.TURN_FAILED, result.goal, state, str(error))
 
@@ -191,20 +193,19 @@ class TurnTaker:
         state = await self._drive.insistently(undo, turn.state)
         self._drive.tell(Happening.TURN_FAILED, turn.goal, state, str(error))
 
-    async def _record_cut_off(self, turn: _Turn) -> tuple[TurnResult, LoopState]:
-        """What the turn told is recorded as an estimate; of one that told nothing, what was held for it."""
-        state, elapsed = after_cut_off(turn.state, turn.meter.session), turn.meter.elapsed_microseconds
+    def _line_of_cut_off(self, turn: _Turn) -> KeyedTurn:
+        """What the turn told, as an estimate; of one that told nothing, what was held for it."""
+        elapsed = turn.meter.elapsed_microseconds
         if turn.meter.usage is None:
-            line = held_line(turn.state, turn.hold, elapsed)
-        else:
-            line = turn_line(turn.state, Used(turn.meter.usage, turn.meter.model, True), turn.hold, elapsed)
-        return await self._finish(turn, line, lambda _: state)
+            return held_line(turn.state, turn.hold, elapsed)
+        return turn_line(turn.state, Used(turn.meter.usage, turn.meter.model, True), turn.hold, elapsed)
 
     async def _record_interrupted(self, turn: _Turn) -> None:
         """What the cancelled turn used is recorded where the store can be reached; else its hold will tell of it."""
+        line, state = self._line_of_cut_off(turn), after_cut_off(turn.state, turn.meter.session)
         with suppress(GoalError, TimeoutError):
             async with asyncio.timeout(_LAST_WRITE_SECONDS):
-                await self._record_cut_off(turn)
+                await self._drive.records.finish_turn(self._drive.heart.lease, line, state)
 
     async def _write(
         self, turn: _Turn, used: Used, after: Callable[[Instant], LoopState]

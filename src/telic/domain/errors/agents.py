@@ -12,9 +12,8 @@ class AgentFailure(GoalError):
     """An agent's turn came to nothing. No turn was recorded; what `usage` names is to be billed all the same.
 
     `usage` is None where it is unknown, which is not 0; `usage_is_estimate` tells that some of it is missing.
-    `session` continues the conversation where the agent named one. `output_tail` is the end of what the agent
-    printed. With `is_outage` the network, or the agent's provider, was away: a loop waits for it instead of counting a
-    failure.
+    `session` continues the conversation where the agent named one. `output_tail` is the end of what the agent printed.
+    With `is_outage` the network, or the agent's provider, was away: a loop waits for it instead of counting a failure.
     """
 
     code = "agent_failure"

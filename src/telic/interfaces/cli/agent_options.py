@@ -1,6 +1,5 @@
 """The options of commands that drive agents: which agent, where, how patiently, and who judges."""
 
-import os
 import shlex
 import shutil
 from collections.abc import Callable, Sequence
@@ -49,10 +48,10 @@ _FORMATS: Final = {
 }
 _PROMPT: Final = "{prompt}"
 _MOST_HELD_TOKENS: Final = 50_000
+_WHO_TELLS: Final = "claude, codex, gemini, copilot, opencode and qwen do, and what prints --format json-lines"
 _HEARTBEAT_SECONDS: Final = 2.0
 _SHORTEST_LEASE_SECONDS: Final = 2.0
 _LONGEST_TIMEOUT_SECONDS: Final = 3_600.0
-_WHO_TELLS: Final = "claude, codex, gemini, copilot, opencode and qwen do, and what prints --format json-lines"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -95,14 +94,6 @@ class AgentOptions:
             words.append(_PROMPT)
         return CommandAgent(argv=tuple(words), output_format=_FORMATS[self.format or "plain"])
 
-    def require_sound(self) -> None:
-        """Raise InvalidNumber if a number is out of its range, before anything is made or opened."""
-        self.policy()
-        if not 0 < self.timeout <= _LONGEST_TIMEOUT_SECONDS:
-            raise InvalidNumber(f"--timeout must be above 0 and at most {_LONGEST_TIMEOUT_SECONDS:g} s")
-        if not _SHORTEST_LEASE_SECONDS <= self.lease <= MAX_TTL_SECONDS:
-            raise InvalidNumber(f"--lease must be from {_SHORTEST_LEASE_SECONDS:g} s to a day")
-
     def require_known_usage(self, agent: CommandAgent, budget: Budget) -> None:
         """Raise InvalidInput where a budget is to hold of which the agent does not tell what it uses."""
         told = agent.output_format
@@ -121,6 +112,14 @@ class AgentOptions:
         """What people are to know of usage before the first turn; nothing where it is known."""
         told = agent.output_format
         return "" if told.tells_usage else f"usage is unknown: {agent.argv[0]!a} does not tell it ({_WHO_TELLS})"
+
+    def require_sound(self) -> None:
+        """Raise InvalidNumber if a number is out of its range, before anything is made or opened."""
+        self.policy()
+        if not 0 < self.timeout <= _LONGEST_TIMEOUT_SECONDS:
+            raise InvalidNumber(f"--timeout must be above 0 and at most {_LONGEST_TIMEOUT_SECONDS:g} s")
+        if not _SHORTEST_LEASE_SECONDS <= self.lease <= MAX_TTL_SECONDS:
+            raise InvalidNumber(f"--lease must be from {_SHORTEST_LEASE_SECONDS:g} s to a day")
 
     def policy(self) -> LoopPolicy:
         """How patient the loop is."""
@@ -166,14 +165,13 @@ class AgentOptions:
         """The model that judges, or None where none was named.
 
         Raises:
-            InvalidInput: there is no such model, or its library is missing.
+            InvalidInput: there is no such model.
+            MissingExtra: its library is not installed.
         """
         if self.judge_model is None:
             return None
-        try:
-            from telic.loop.verification.judge_model import ModelJudge
-        except ModuleNotFoundError as error:
-            raise InvalidInput("--judge-model needs an extra: pip install 'telic[judge]'") from error
+        from telic.loop.verification.judge_model import ModelJudge
+
         return ModelJudge(self.judge_model)
 
 
@@ -181,8 +179,8 @@ def _require_command(command: str, workspace: Path) -> None:
     """Nothing happens where the command can be run from the workspace."""
     found = shutil.which(str(workspace / command) if "/" in command else command)
     if found is None:
-        place = f" in {str(workspace)!a}" if "/" in command and not Path(command).is_absolute() else " on the PATH"
-        raise AgentNotRunnable(f"there is no command {command!a}{'' if Path(command).is_absolute() else place}")
+        place = f" in {str(workspace)!r}" if "/" in command and not Path(command).is_absolute() else " on the PATH"
+        raise AgentNotRunnable(f"there is no command {command!r}{'' if Path(command).is_absolute() else place}")
 
 
 def existing_folder(path: Path) -> Path:
@@ -191,9 +189,13 @@ def existing_folder(path: Path) -> Path:
     Raises:
         WorkspaceMissing: it is not there.
     """
-    if not path.is_dir():
-        raise WorkspaceMissing(f"the folder {str(path)!a} is not there")
-    return path.resolve()
+    try:
+        if path.is_dir():
+            return path.resolve(strict=True)
+    except OSError:
+        # The working folder itself was deleted.
+        pass
+    raise WorkspaceMissing(f"the folder {str(path)!r} is not there")
 
 
 def require_judge(criteria: Sequence[Criterion], judge: Judge | None) -> None:
@@ -224,7 +226,7 @@ def agent_options(function: Callable[..., Any]) -> Callable[..., Any]:
 _OPTIONS: Final = (
     click.option(
         "--agent",
-        default=lambda: os.environ.get("TELIC_AGENT") or None,
+        envvar="TELIC_AGENT",
         required=True,
         help="claude, codex, gemini, copilot, opencode, qwen, or any command line, also TELIC_AGENT; arguments go with "
         "it: 'claude --permission-mode acceptEdits'.",
@@ -244,6 +246,11 @@ _OPTIONS: Final = (
         "--max-failures", type=int, default=3, show_default=True, help="Failed turns in a row until it fails."
     ),
     click.option(
+        "--allow-unknown-usage",
+        is_flag=True,
+        help="Take a budget of tokens or money although the agent does not tell what it uses.",
+    ),
+    click.option(
         "--lease",
         type=DURATION,
         default="30s",
@@ -260,11 +267,6 @@ _OPTIONS: Final = (
     ),
     click.option(
         "--timeout", type=DURATION, default="10s", show_default=True, help="How long one call of the store may take."
-    ),
-    click.option(
-        "--allow-unknown-usage",
-        is_flag=True,
-        help="Take a budget of tokens or money although the agent does not tell what it uses.",
     ),
     click.option("--holder", help="The name that leases are held under; a name in use takes its leases over."),
 )

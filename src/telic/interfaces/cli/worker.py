@@ -41,12 +41,12 @@ class Workspaces:
         if self.root is None:
             return existing_folder(self.one or Path())
         if _PLAIN_NAME.fullmatch(goal.scope) is None:
-            raise InvalidInput(f"the scope {goal.scope!a} is no plain name of a folder below {str(self.root)!a}")
+            raise InvalidInput(f"the scope {goal.scope!r} is no plain name of a folder below {str(self.root)!r}")
         folder = self.root / goal.scope
         if not folder.is_dir():
-            raise WorkspaceMissing(f"the folder {str(folder)!a} of its scope is not there")
+            raise WorkspaceMissing(f"the folder {str(folder)!r} of its scope is not there")
         if folder.resolve().parent != self.root:
-            raise InvalidInput(f"the folder {str(folder)!a} leads out of the root of workspaces")
+            raise InvalidInput(f"the folder {str(folder)!r} leads out of the root of workspaces")
         return folder
 
 
@@ -73,8 +73,8 @@ def worker(
         raise click.UsageError("give --workspace or --workspace-root, one of them")
     places = Workspaces(*(None if each is None else existing_folder(each) for each in (workspace, workspace_root)))
     where = places.one or places.root or Path()
-    agent_options.require_sound()
     notice = agent_options.usage_notice(agent_options.command_agent(where))
+    agent_options.require_sound()
     return _Work(session, agent_options, places, agent_options.judge(), notice).until_stopped(concurrency)
 
 

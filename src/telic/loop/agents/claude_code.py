@@ -16,7 +16,7 @@ from telic.domain.budget import ModelUsage
 from telic.domain.clock import Instant
 from telic.domain.errors import InvalidNumber
 from telic.loop.agents.claims import read_claim
-from telic.loop.agents.claude_usage import ResponseSums, api_usage, model_name, share_of_turn, usage_of_models
+from telic.loop.agents.claude_usage import ResponseSums, model_name, share_of_turn, usage_of_models, whole_usage
 from telic.loop.agents.cumulative import CumulativeSession, read_session
 from telic.loop.agents.parsing import (
     Fields,
@@ -102,9 +102,9 @@ class ClaudeCodeParser:
         if event.get("type") == "message_start":
             message = fields_of(event, "message")
             self._under_way[parent] = str(message.get("id"))
-            self._responses.hear(str(message.get("id")), api_usage(fields_of(message, "usage")))
+            self._responses.hear(str(message.get("id")), whole_usage(fields_of(message, "usage")))
         if event.get("type") == "message_delta" and parent in self._under_way:
-            self._responses.hear(self._under_way[parent], api_usage(fields_of(event, "usage")))
+            self._responses.hear(self._under_way[parent], whole_usage(fields_of(event, "usage")))
 
     def _assistant(self, fields: Fields, message: Fields) -> None:
         model = text_of(message, "model")
@@ -115,10 +115,10 @@ class ClaudeCodeParser:
                 self._use_tool(str(block.get("id")), str(block.get("name")))
         if model is not None and model != _NO_MODEL:
             self._model = self._model or model_name(model)
-            self._responses.hear(str(message.get("id")), api_usage(fields_of(message, "usage")))
+            self._responses.hear(str(message.get("id")), whole_usage(fields_of(message, "usage")))
 
     def _sub_agents_last(self, result: Fields) -> None:
-        usage = api_usage(fields_of(result, "usage"))
+        usage = whole_usage(fields_of(result, "usage"))
         if usage is not None and not self._responses.has(usage):
             self._responses.hear(f"agent {result.get('agentId')}", usage)
 
@@ -146,7 +146,7 @@ class ClaudeCodeParser:
         self._result = fields
         self._began = self._began or bool(count_of(fields, "num_turns"))
         self._text = text_of(fields, "result") or self._text
-        turn = api_usage(fields_of(fields, "usage"))
+        turn = whole_usage(fields_of(fields, "usage"))
         if turn is not None:
             self._turn_usage.append(turn)
         since_last = usage_of_models(fields_of(fields, "model_usage_since_last_result"))

@@ -13,10 +13,10 @@ from telic.domain.budget import MODEL_COUNTERS, ModelUsage, UsageKind
 from telic.loop.agents.cumulative import used_since
 from telic.loop.agents.parsing import Fields, cost_of, count_of, fields_of, list_of, sum_usage, text_of
 
-_CONTEXT_SIZE: Final = re.compile(r"\[[0-9]+[km]\]$", re.IGNORECASE)
-_MESSAGES_KEPT: Final = 1_000
 _OWN: Final = "message"
 _COMPACTION: Final = "compaction"
+_CONTEXT_SIZE: Final = re.compile(r"\[[0-9]+[km]\]$", re.IGNORECASE)
+_MESSAGES_KEPT: Final = 1_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,10 +47,10 @@ def response_usage(record: Fields) -> ResponseUsage | None:
     Raises:
         InvalidNumber: a count is none.
     """
-    told = _counts(record)
+    told = api_usage(record)
     if told is None:
         return None
-    steps = [(step, usage) for step in list_of(record, "iterations") if (usage := _counts(step)) is not None]
+    steps = [(step, usage) for step in list_of(record, "iterations") if (usage := api_usage(step)) is not None]
     mine = [usage for step, usage in steps if text_of(step, "type") in (_OWN, None)]
     beside = [_side(step, usage) for step, usage in steps if text_of(step, "type") not in (_OWN, None)]
     if beside and _covers(told, sum_usage([usage for _, usage in steps])):
@@ -73,22 +73,12 @@ def _larger(one: ModelUsage, other: ModelUsage) -> ModelUsage:
     return ModelUsage(**{name: max(getattr(one, name), getattr(other, name)) for name in MODEL_COUNTERS})
 
 
-def model_name(name: str | None) -> str | None:
-    """The model's name without the size of its context, which is no other model: `claude-opus-4-8[1m]`."""
-    return None if name is None else _CONTEXT_SIZE.sub("", name) or None
-
-
-def api_usage(record: Fields) -> ModelUsage | None:
-    """Return what one response consumed, with what was asked on its behalf; None where the record does not say.
+def api_usage(usage: Fields) -> ModelUsage | None:
+    """What one response of Anthropic's API says of itself alone, or None where it does not say.
 
     Raises:
         InvalidNumber: a count is none.
     """
-    told = response_usage(record)
-    return None if told is None else told.whole
-
-
-def _counts(usage: Fields) -> ModelUsage | None:
     plain, output = count_of(usage, "input_tokens"), count_of(usage, "output_tokens")
     if plain is None or output is None:
         return None
@@ -100,6 +90,21 @@ def _counts(usage: Fields) -> ModelUsage | None:
         output_tokens=output,
         reasoning_tokens=min(thinking, output),
     )
+
+
+def model_name(name: str | None) -> str | None:
+    """The model's name without the size of its context, which is no other model: `claude-opus-4-8[1m]`."""
+    return None if name is None else _CONTEXT_SIZE.sub("", name) or None
+
+
+def whole_usage(record: Fields) -> ModelUsage | None:
+    """What one response consumed with its other steps, or None where the record does not say.
+
+    Raises:
+        InvalidNumber: a count is none.
+    """
+    told = response_usage(record)
+    return None if told is None else told.whole
 
 
 def usage_of_models(told: Fields) -> ModelUsage | None:

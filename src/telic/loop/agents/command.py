@@ -44,8 +44,8 @@ class CommandAgent:
     one, continues a conversation; `{session}` in it becomes the conversation's id, and `{new_session}` in `argv` an
     id for the one that begins. The command finds `TELIC_GOAL_ID`, `TELIC_TURN_NUMBER`, `TELIC_TURN_KEY` and
     `TELIC_SESSION` in its environment, besides this process's own and `environment`. `on_line` is given each line of
-    output as it comes. What a host records of usage in files of its own is looked at every `records_seconds`. What
-    the command says of times is understood by `clock`, or by the request's where none is given.
+    output as it comes. What a host records of usage in files of its own is looked at every `records_seconds`. What it
+    says of times is understood by `clock`, or by the request's where none is given.
 
     When the turn ends, however it ends, no process of the command's group is left: they have `grace_seconds` to
     stop when asked to, and are then killed.
@@ -75,11 +75,12 @@ class CommandAgent:
             None if records is None else records(environment, request.session),
             self.on_line,
             self.records_seconds,
+            prints_before_it_asks=self.output_format.prints_before_it_asks,
         )
         async with listening.following():
             result = await self._run(request, self._argv(request, begun), environment, listening.take_chunk)
-        at = (self.clock or request.clock).now()
-        parsed = self._with_errors(_with_time(await listening.parsed(at), result), result, at)
+        now = (self.clock or request.clock).now()
+        parsed = self._with_errors(_with_time(await listening.parsed(now), result), result, now)
         if self.output_format.is_host or parsed.failure is not None:
             _check_conversation(result, parsed)
         if _is_silent(request, result, parsed, self.output_format):
@@ -87,11 +88,11 @@ class CommandAgent:
         _check(request, result, parsed, listening.dropped_lines)
         return _report(parsed, result)
 
-    def _with_errors(self, parsed: Parsed, result: ProcessResult, at: Instant) -> Parsed:
+    def _with_errors(self, parsed: Parsed, result: ProcessResult, now: Instant) -> Parsed:
         """The same with what a host said on its way out, where that is a limit and no result told of it."""
         if not self.output_format.is_host or parsed.finished or parsed.quota is not None or not result.exit_code:
             return parsed
-        return replace(parsed, quota=quota_of(parsed.failure or last_words(_tail(result)), at))
+        return replace(parsed, quota=quota_of(parsed.failure or last_words(_tail(result)), now))
 
     async def _run(
         self, request: TurnRequest, argv: list[str], environment: Mapping[str, str], on_chunk: Callable[[bytes], None]
@@ -210,8 +211,8 @@ def _fail(kind: type[AgentFailure], message: str, result: ProcessResult, parsed:
         output_tail=_tail(result),
         usage=usage,
         session=parsed.session,
-        is_outage=is_outage,
         usage_is_estimate=parsed.is_estimate,
+        is_outage=is_outage,
     )
 
 

@@ -33,7 +33,8 @@ class OutputFormat:
 
     `records` gives what reads the host's own files, by the command's environment and the session. A format that
     `tells_usage` says how many tokens each turn used, and one that `tells_cost` what it cost. A host's own format
-    tells of its limits and conversations in that host's words.
+    tells of its limits and conversations in that host's words. One that `prints_before_it_asks` has asked its model for
+    nothing as long as it has printed nothing.
     """
 
     name: str
@@ -43,13 +44,20 @@ class OutputFormat:
     tells_usage: bool = True
     tells_cost: bool = False
     is_host: bool = True
+    prints_before_it_asks: bool = True
 
 
-PLAIN: Final = OutputFormat("plain", lambda _: PlainParser(), tells_usage=False, is_host=False)
-JSON_LINES: Final = OutputFormat("json_lines", lambda _: JsonLinesParser(), tells_cost=True, is_host=False)
+PLAIN: Final = OutputFormat(
+    "plain", lambda _: PlainParser(), tells_usage=False, is_host=False, prints_before_it_asks=False
+)
+JSON_LINES: Final = OutputFormat(
+    "json_lines", lambda _: JsonLinesParser(), tells_cost=True, is_host=False, prints_before_it_asks=False
+)
 CLAUDE_CODE: Final = OutputFormat("claude_code", ClaudeCodeParser, _id_alone, tells_cost=True)
 CODEX: Final = OutputFormat("codex", CodexParser, _id_alone, CodexRollouts)
 GEMINI: Final = OutputFormat("gemini", GeminiParser, _id_alone, GeminiRecordings)
 COPILOT: Final = OutputFormat("copilot", CopilotParser, _id_alone, CopilotStore)
-OPENCODE: Final = OutputFormat("opencode", OpencodeParser, _id_alone, OpencodeDatabase, tells_cost=True)
+OPENCODE: Final = OutputFormat(
+    "opencode", OpencodeParser, _id_alone, OpencodeDatabase, tells_cost=True, prints_before_it_asks=False
+)
 QWEN: Final = OutputFormat("qwen", QwenParser, _id_alone)

@@ -22,12 +22,15 @@ class Listening:
         records: UsageRecords | None,
         on_line: Callable[[str], None] | None,
         every_seconds: float,
+        *,
+        prints_before_it_asks: bool = False,
     ) -> None:
         self._request = request
         self._parser = parser
         self._records = records
         self._on_line = on_line
         self._every_seconds = every_seconds
+        self._is_silent = prints_before_it_asks
         self._lines = LineSplitter()
         self._reported: ModelUsage | None = None
         self._notice: str | None = None
@@ -43,6 +46,7 @@ class Listening:
             self._take(line)
 
     def _take(self, line: bytes) -> None:
+        self._is_silent = False
         self._parser.take(line)
         self._report(self._parser.so_far())
         if self._on_line is not None:
@@ -79,11 +83,15 @@ class Listening:
     def _finish(self) -> None:
         for line in self._lines.finish():
             self._take(line)
+        if self._is_silent:
+            # Its model was asked for nothing: that is known, and no estimate.
+            self._request.report_usage(ModelUsage())
 
     async def _look_until(self, records: UsageRecords, ended: asyncio.Event) -> None:
         while not ended.is_set():
             try:
-                await asyncio.wait_for(ended.wait(), self._every_seconds)
+                async with asyncio.timeout(self._every_seconds):
+                    await ended.wait()
             except TimeoutError:
                 self._report(await asyncio.to_thread(records.improve, self._parser.so_far()))
 

@@ -65,9 +65,9 @@ class TurnRequest:
     workspace: Path
     timeout_seconds: float
     session: str | None = None
-    clock: Clock = field(default_factory=SystemClock)
     report_usage: ReportUsage = _nobody_hears
     report_notice: Callable[[str], None] = _nobody_reads
+    clock: Clock = field(default_factory=SystemClock)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

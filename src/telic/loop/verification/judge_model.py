@@ -4,28 +4,30 @@ import time
 from decimal import ROUND_CEILING
 from typing import Final
 
-from pydantic_ai.direct import model_request
-from pydantic_ai.exceptions import (
-    ModelAPIError,
-    ModelQuotaExceededError,
-    ModelRateLimitError,
-    ModelRequestRejectedError,
-    ModelRequestTimeout,
-    ModelTimeoutError,
-    UserError,
-)
-from pydantic_ai.messages import ModelRequest, ModelResponse, ToolCallPart, UserPromptPart
-from pydantic_ai.models import Model, ModelRequestParameters, infer_model
-from pydantic_ai.settings import ModelSettings
-from pydantic_ai.tools import ToolDefinition
-
 from telic.domain.budget import ModelUsage
 from telic.domain.errors import InvalidInput
+from telic.domain.errors.extras import needs_extra
 from telic.domain.limits import MAX_COUNTER
 from telic.domain.verdict import AttemptResult
 from telic.loop.verification.evidence import JUDGE_INSTRUCTIONS, Evidence
 from telic.loop.verification.judge import Reply
 from telic.loop.verification.judge_answer import BadAnswer, answer_schema, read_answer, read_object
+
+with needs_extra("judge", "a model as judge"):
+    from pydantic_ai.direct import model_request
+    from pydantic_ai.exceptions import (
+        ModelAPIError,
+        ModelQuotaExceededError,
+        ModelRateLimitError,
+        ModelRequestRejectedError,
+        ModelRequestTimeout,
+        ModelTimeoutError,
+        UserError,
+    )
+    from pydantic_ai.messages import ModelRequest, ModelResponse, ToolCallPart, UserPromptPart
+    from pydantic_ai.models import Model, ModelRequestParameters, infer_model
+    from pydantic_ai.settings import ModelSettings
+    from pydantic_ai.tools import ToolDefinition
 
 MAX_ANSWER_TOKENS: Final = 4_096
 _ANSWER: Final = "answer"
