@@ -24,7 +24,7 @@ STEPS = {
     for number, step in enumerate(statement.split(";"), 1)
 }
 OF_ONE_PAGE = {"SCAN CONSTANT ROW", "SCAN (subquery-1)", "SCAN due", "SCAN counted"} | {
-    f"SCAN {name}" for name in ("bounds", "page", "store_identity")
+    f"SCAN {name}" for name in ("bounds", "page", "store_identity", "left_behind", "waiting")
 }
 """What the statement itself has limited, or is one row."""
 GROWING = ("SCAN ", "USE TEMP B-TREE", "AUTOMATIC ")
