@@ -5,6 +5,7 @@ from typing import Final
 
 from telic.integrations.hooks.files import write_whole
 from telic.integrations.hooks.log import Log
+from telic.integrations.hooks.memory import private_folder
 
 _FOLDER: Final = "context"
 _MAX_BYTES: Final = 65_536
@@ -22,7 +23,7 @@ def write_context(state: Path, name: str | None, text: str, log: Log) -> None:
     if not text and not file.exists():
         return
     try:
-        file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        private_folder(file.parent)
         write_whole(file, text)
     except OSError as error:
         log.write(f"{file} cannot be written: {error}")

@@ -83,14 +83,17 @@ class Memory:
 
 
 def private_folder(folder: Path) -> None:
-    """The folder is there, and its owner's alone where it is new, whatever the process's mask.
+    """The folder is there, and it and those above it are their owner's alone where new, whatever the process's mask.
 
     Raises:
         OSError: it cannot be made.
     """
-    if not folder.is_dir():
-        folder.mkdir(mode=_PRIVATE_FOLDER, parents=True, exist_ok=True)
-        folder.chmod(_PRIVATE_FOLDER)
+    if folder.is_dir():
+        return
+    if folder.parent != folder:
+        private_folder(folder.parent)
+    folder.mkdir(mode=_PRIVATE_FOLDER, exist_ok=True)
+    folder.chmod(_PRIVATE_FOLDER)
 
 
 def state_folder(environment: Mapping[str, str]) -> Path:
