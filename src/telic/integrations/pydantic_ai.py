@@ -14,7 +14,6 @@ from telic.integrations.session import GoalSession, ModelCall
 from telic.integrations.settings import SessionSettings
 from telic.integrations.tools import GoalTool, GoalTools
 from telic.integrations.usage import turn_key
-from telic.loop.verification.judge_model import usage_of
 from telic.services.async_store import AsyncGoalStore
 from telic.services.store import GoalStore
 
@@ -25,6 +24,8 @@ with needs_extra("pydantic-ai", "telic.integrations.pydantic_ai"):
     from pydantic_ai.models import ModelRequestContext
     from pydantic_ai.run import AgentRunResult
     from pydantic_ai.toolsets import AgentToolset, FunctionToolset
+
+    from telic.loop.verification.judge_model import usage_of
 
 
 @dataclass(frozen=True, slots=True)
