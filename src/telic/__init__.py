@@ -32,6 +32,7 @@ from telic.domain.errors import (
     KeyConflict,
     LeaseHeld,
     LeaseLost,
+    MissingExtra,
     NotAllowed,
     OutcomeUnknown,
     PriceUnknown,
@@ -48,6 +49,7 @@ from telic.domain.errors import (
     TextTooLong,
     TurnConflict,
     WorkspaceMissing,
+    WouldReplace,
 )
 from telic.domain.events import Event, EventKind, Turn, TurnResult
 from telic.domain.feed import EventPage, FeedEvent
@@ -131,6 +133,7 @@ __all__ = [
     "LeaseState",
     "LoopPolicy",
     "LoopSettings",
+    "MissingExtra",
     "ModelUsage",
     "NotAllowed",
     "OutcomeUnknown",
@@ -163,6 +166,7 @@ __all__ = [
     "UsageSum",
     "Verifier",
     "WorkspaceMissing",
+    "WouldReplace",
     "connect",
     "connect_async",
     "from_datetime",

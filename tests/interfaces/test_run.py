@@ -324,7 +324,8 @@ def test_sigterm_leaves_the_goal_to_others(runs: Runs) -> None:
 
 
 @pytest.mark.parametrize(
-    ("change", "code"), [(("pause",), 20), (("clear",), 28), (("complete",), 0), (("create", "Another"), 21)]
+    ("change", "code"),
+    [(("pause",), 20), (("clear",), 28), (("complete",), 0), (("create", "Another", "--replace"), 21)],
 )
 def test_a_stop_from_elsewhere_ends_the_run(runs: Runs, change: tuple[str, ...], code: int) -> None:
     """Within a heartbeat; the running turn is cancelled, and none follows."""

@@ -299,7 +299,8 @@ def test_no_turn_begins_on_a_goal_that_is_not_active(
     assert decision == decide(goal, state, policy, NOW)
     if decision.step in TURNS:
         assert goal.status is GoalStatus.ACTIVE
-        assert state.next_at <= NOW
+        # Unless no pause could have led there.
+        assert state.next_at <= NOW or state.next_at > NOW + max(policy.longest_pause, state.asked_pause)
         assert not state.quota_until
     if decision.step is Step.PAUSE:
         assert goal.status is GoalStatus.ACTIVE

@@ -115,7 +115,8 @@ def decide(goal: Goal, state: LoopState, policy: LoopPolicy, at: int, *, makes_c
     """The next step, at this moment of the database's clock.
 
     Whoever stopped the goal wins over everything; what is claimed is checked before all else. What an agent that makes
-    no claims has done is checked before it takes another turn. No sleep is longer than the policy's longest pause.
+    no claims has done is checked before it takes another turn. No sleep is longer than the policy's longest pause, or
+    what a provider asked for.
     """
     if goal.status is not GoalStatus.ACTIVE:
         return _when_not_active(goal, state, policy, at)
@@ -199,8 +200,8 @@ def _when_stuck(goal: Goal, state: LoopState, policy: LoopPolicy) -> Decision | 
 
 
 def _when_early(state: LoopState, policy: LoopPolicy, at: int) -> Decision | None:
-    # A moment that no pause of this policy reaches was written by a clock that has been set back since.
-    is_early = at < state.next_at <= at + policy.longest_pause
+    # A moment that no pause leads to was written by a clock that has been set back since.
+    is_early = at < state.next_at <= at + max(policy.longest_pause, state.asked_pause)
     return Decision(Step.SLEEP, until=state.next_at) if is_early else None
 
 

@@ -1,31 +1,44 @@
 """A goal in Google's Agent Development Kit: a plugin that shows it and bills it, tools that report, `run` to go on."""
 
 from collections.abc import Callable
+from contextvars import ContextVar
+from dataclasses import dataclass
 from typing import Any, Final
 
-from google.adk.agents.callback_context import CallbackContext
-from google.adk.events import Event
-from google.adk.models.llm_request import LlmRequest
-from google.adk.models.llm_response import LlmResponse
-from google.adk.plugins import BasePlugin
-from google.adk.runners import Runner
-from google.adk.tools.base_tool import BaseTool
-from google.adk.tools.tool_context import ToolContext
-from google.genai import types
-
 from telic.domain.budget import ModelUsage
-from telic.domain.errors import BudgetExceeded, GoalNotActive, InvalidInput
+from telic.domain.errors import BudgetExceeded, GoalNotActive, InvalidInput, PriceUnknown
+from telic.domain.errors.extras import needs_extra
 from telic.domain.goal import DEFAULT_SCOPE
 from telic.integrations.calls import ModelCall
 from telic.integrations.outcome import CONTINUE, RunOutcome, outcome_of
 from telic.integrations.session import GoalSession
 from telic.integrations.settings import SessionSettings
 from telic.integrations.tools import GoalTool, GoalTools
-from telic.integrations.usage import model_usage
 from telic.services.async_store import AsyncGoalStore
 from telic.services.store import GoalStore
 
+with needs_extra("adk", "telic.integrations.adk"):
+    from google.adk.agents import LlmAgent
+    from google.adk.agents.callback_context import CallbackContext
+    from google.adk.agents.invocation_context import InvocationContext, LlmCallsLimitExceededError
+    from google.adk.apps.llm_event_summarizer import LlmEventSummarizer
+    from google.adk.events import Event
+    from google.adk.models.llm_request import LlmRequest
+    from google.adk.models.llm_response import LlmResponse
+    from google.adk.plugins import BasePlugin
+    from google.adk.runners import Runner
+    from google.adk.tools.base_tool import BaseTool
+    from google.adk.tools.tool_context import ToolContext
+    from google.genai import types
+
+    from telic.integrations.adk_usage import BilledSummarizer, response_usage, size_of_request, size_of_text
+
 PLUGIN: Final = "telic"
+Place = tuple[str, str]
+"""An invocation, and the agent in it whose model is called."""
+
+_IS_IN_TOOL: Final[ContextVar[bool]] = ContextVar("telic_adk_is_in_tool", default=False)
+_LEFT: Final = ConnectionAbortedError("the run was left before its model had answered")
 
 
 def ignore(_event: Event) -> None:
@@ -50,7 +63,8 @@ class GoalPlugin(BasePlugin):
         self.session = GoalSession(store, scope=scope, settings=settings)
         goal_tools = GoalTools(self.session)
         self.tools: list[BaseTool] = [_AdkTool(goal_tools, tool) for tool in goal_tools.offered]
-        self._open: dict[tuple[str, str], ModelCall] = {}
+        self._sub_agents = self.session.sub_agent()
+        self._open: dict[Place, list[_OpenCall]] = {}
 
     async def run(
         self,
@@ -108,17 +122,67 @@ class GoalPlugin(BasePlugin):
     async def settle(self, error: BaseException) -> None:
         """The calls that a run of your own left unanswered when it ended with this error are accounted for."""
         for place in list(self._open):
-            await self.session.unanswered(self._open.pop(place), error)
+            await self._settle_at(place, error)
+
+    async def _settle_at(self, place: Place, error: BaseException) -> None:
+        for call in self._open.pop(place, []):
+            await call.session.unanswered(call.call, error, seen_bytes=call.seen_bytes, told=call.told)
+
+    async def before_run_callback(self, *, invocation_context: InvocationContext) -> None:
+        """The summaries of the app's compaction are billed too, as a tool's calls of a model."""
+        config = invocation_context.events_compaction_config
+        if config is None:
+            return
+        inner, agent = config.summarizer, invocation_context.agent
+        if inner is None and isinstance(agent, LlmAgent):
+            inner = LlmEventSummarizer(llm=agent.canonical_model)
+        if inner is not None:
+            config.summarizer = BilledSummarizer(self.session, inner)
+
+    async def after_run_callback(self, *, invocation_context: InvocationContext) -> None:
+        """A run has ended or was left by its host: what its open calls may have cost is recorded."""
+        await self._end_run(invocation_context, _LEFT)
+
+    async def on_run_error_callback(self, *, invocation_context: InvocationContext, error: Exception) -> None:
+        """As `after_run_callback`, for a run that ended with an error. Too many calls are refused before they begin."""
+        if isinstance(error, LlmCallsLimitExceededError):
+            for place in self._places_of(invocation_context):
+                await self._release_at(place)
+        await self._end_run(invocation_context, error)
+
+    async def _end_run(self, context: InvocationContext, error: Exception) -> None:
+        for place in self._places_of(context):
+            await self._settle_at(place, error)
+
+    def _places_of(self, context: InvocationContext) -> list[Place]:
+        return [place for place in self._open if place[0] == context.invocation_id]
+
+    async def _release_at(self, place: Place) -> None:
+        for call in self._open.pop(place, []):
+            await call.session.never_made(call.call)
+
+    async def on_event_callback(self, *, invocation_context: InvocationContext, event: Event) -> None:
+        """Where an agent's own callback answered in the model's place, the model was never called."""
+        place = invocation_context.invocation_id, event.author
+        if not event.partial and all(not call.seen_bytes for call in self._open.get(place, ())):
+            await self._release_at(place)
+
+    async def before_tool_callback(
+        self, *, tool: BaseTool, tool_args: dict[str, Any], tool_context: ToolContext
+    ) -> None:
+        """Agents that a tool runs are sub-agents. Each tool has a task of its own: this is true within it only."""
+        _IS_IN_TOOL.set(True)
 
     async def before_model_callback(
         self, *, callback_context: CallbackContext, llm_request: LlmRequest
     ) -> LlmResponse | None:
         """The goal is at the end of this request only; or the model is not called."""
+        session = self._sub_agents if _IS_IN_TOOL.get() else self.session
         try:
-            call = await self.session.begin()
-        except (GoalNotActive, BudgetExceeded) as refusal:
+            call = await session.begin(model=llm_request.model, request_bytes=size_of_request(llm_request))
+        except (GoalNotActive, BudgetExceeded, PriceUnknown) as refusal:
             return LlmResponse(error_code=refusal.code, error_message=str(refusal), turn_complete=True)
-        self._open[_place(callback_context)] = call
+        self._open.setdefault(_place(callback_context), []).append(_OpenCall(session, call))
         if call.prompt is not None:
             shown = types.Content(role="user", parts=[types.Part(text=call.prompt)])
             llm_request.contents = [*llm_request.contents, shown]
@@ -126,22 +190,48 @@ class GoalPlugin(BasePlugin):
 
     async def after_model_callback(self, *, callback_context: CallbackContext, llm_response: LlmResponse) -> None:
         """The response is billed when it is whole."""
+        place = _place(callback_context)
         if llm_response.partial:
+            for each in self._open.get(place, [])[:1]:
+                each.seen_bytes += size_of_text(llm_response.content)
+                each.told = response_usage(llm_response.usage_metadata) or each.told
             return
-        call = self._open.pop(_place(callback_context), None)
+        call = self._taken(place)
         if call is not None:
-            usage = _usage(llm_response.usage_metadata)
-            await self.session.answered(
-                call, usage, model=llm_response.model_version, response_id=llm_response.interaction_id
+            usage = response_usage(llm_response.usage_metadata)
+            await call.session.answered(
+                call.call,
+                usage,
+                model=llm_response.model_version,
+                response_id=llm_response.interaction_id,
+                seen_bytes=call.seen_bytes or size_of_text(llm_response.content),
+                told=call.told,
             )
+
+    def _taken(self, place: Place) -> "_OpenCall | None":
+        calls = self._open.get(place, [])
+        call = calls.pop(0) if calls else None
+        if not calls:
+            self._open.pop(place, None)
+        return call
 
     async def on_model_error_callback(
         self, *, callback_context: CallbackContext, llm_request: LlmRequest, error: Exception
     ) -> None:
         """A call that came to nothing is accounted for, as far as anybody can know."""
-        call = self._open.pop(_place(callback_context), None)
+        call = self._taken(_place(callback_context))
         if call is not None:
-            await self.session.unanswered(call, error)
+            await call.session.unanswered(call.call, error, seen_bytes=call.seen_bytes, told=call.told)
+
+
+@dataclass(slots=True)
+class _OpenCall:
+    """A call that goes on, and how much of its response was seen."""
+
+    session: GoalSession
+    call: ModelCall
+    seen_bytes: int = 0
+    told: ModelUsage | None = None
 
 
 class _AdkTool(BaseTool):
@@ -162,18 +252,5 @@ class _AdkTool(BaseTool):
         return {"result": await self._tools.call(self._tool.name, args)}
 
 
-def _place(context: CallbackContext) -> tuple[str, str]:
+def _place(context: CallbackContext) -> Place:
     return context.invocation_id, context.agent_name
-
-
-def _usage(told: types.GenerateContentResponseUsageMetadata | None) -> ModelUsage | None:
-    """Gemini tells the thoughts beside the answer, and what its own tools read beside the prompt."""
-    if told is None or told.prompt_token_count is None:
-        return None
-    thoughts = told.thoughts_token_count or 0
-    return model_usage(
-        input_tokens=told.prompt_token_count + (told.tool_use_prompt_token_count or 0),
-        cached_input_tokens=told.cached_content_token_count,
-        output_tokens=(told.candidates_token_count or 0) + thoughts,
-        reasoning_tokens=thoughts,
-    )

@@ -1,7 +1,7 @@
 """A call of a model that has begun, and what it may have cost where nobody says."""
 
 import time
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Final
 
 from telic.domain.budget import ModelUsage
@@ -37,13 +37,19 @@ class ModelCall:
         return (time.monotonic_ns() - self.started_nanoseconds) // 1000
 
 
-def estimate(call: ModelCall, former: ModelUsage | None, seen_bytes: int) -> ModelUsage:
+def estimate(call: ModelCall, former: ModelUsage | None, seen_bytes: int, told: ModelUsage | None = None) -> ModelUsage:
     """Return what the call may have used, as far as anybody can tell, at most what was held for it.
 
     The request's size tells the input, else the conversation's former call does; what was seen of the response tells
-    the output, else the former call does. Where nothing is known it is what was held.
+    the output, else the former call does. Where nothing is known it is what was held. What the response itself had told
+    before it broke off was surely used.
     """
-    before = former or ModelUsage()
+    if told is None:
+        return _guess(call, former or ModelUsage(), seen_bytes)
+    return replace(told, output_tokens=max(told.output_tokens, seen_bytes // _BYTES_PER_TOKEN))
+
+
+def _guess(call: ModelCall, before: ModelUsage, seen_bytes: int) -> ModelUsage:
     asked = call.request_bytes // _BYTES_PER_TOKEN or before.input_tokens
     answered = seen_bytes // _BYTES_PER_TOKEN or before.output_tokens
     bound = call.held.tokens

@@ -2,36 +2,51 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable, Coroutine, Sequence
-from typing import Any, TypeVar
+from contextlib import suppress
+from contextvars import ContextVar
+from copy import copy
+from typing import Any, Final, TypeVar
+from uuid import UUID
 
-from langchain.agents.middleware import AgentMiddleware, AgentState, ModelRequest, ModelResponse, hook_config
-from langchain_core.messages import AIMessage, AnyMessage, HumanMessage
-from langchain_core.tools import BaseTool, StructuredTool
-from langgraph.runtime import Runtime
-
-from telic.domain.budget import ModelUsage
-from telic.domain.errors import InvalidInput
+from telic.domain.errors import GoalNotActive, InvalidInput
+from telic.domain.errors.extras import needs_extra
 from telic.domain.goal import DEFAULT_SCOPE
 from telic.integrations.calls import ModelCall
 from telic.integrations.outcome import CONTINUE
 from telic.integrations.session import GoalSession
 from telic.integrations.settings import SessionSettings
 from telic.integrations.tools import GoalTool, GoalTools
-from telic.integrations.usage import model_usage
 from telic.services.async_store import AsyncGoalStore
 from telic.services.store import GoalStore
 
+with needs_extra("langchain", "telic.integrations.langchain"):
+    from langchain.agents.middleware import AgentMiddleware, AgentState, ModelRequest, ModelResponse, hook_config
+    from langchain.agents.middleware.types import ToolCallRequest
+    from langchain_core.callbacks import BaseCallbackManager
+    from langchain_core.messages import AIMessage, AnyMessage, HumanMessage, ToolMessage
+    from langchain_core.tools import BaseTool
+    from langgraph.config import get_config
+    from langgraph.runtime import Runtime
+    from langgraph.types import Command
+
+    from telic.integrations.langchain_calls import IS_OWN, SIDE_CALLS, answer, size_of
+
 T = TypeVar("T")
 Update = dict[str, Any]
+
+_CALLER: Final[ContextVar[GoalSession | None]] = ContextVar("telic_langchain_caller", default=None)
+"""Whose tool runs."""
 
 
 class GoalMiddleware(AgentMiddleware[AgentState[Any], Any, Any]):
     """A scope's goal for one thread of an agent that `create_agent` made.
 
     Put it last among the middleware, so that each attempt at a call passes it. The agent goes on by itself while the
-    goal is active, and ends when it is not; nothing of the goal is kept in the graph's state. `invoke` needs a
-    blocking store; `ainvoke` works with both, and also cancels a running call when somebody stops the goal: it then
-    raises `GoalNotActive`.
+    goal is active, and ends when it is not; nothing of the goal is kept in the graph's state. An agent that is part of
+    another graph answers once, and its graph decides what comes next; one that a tool of the goal's agent runs is a
+    sub-agent (`sub_agent`). What else calls models below the agent is billed too. `invoke` needs a blocking store;
+    `ainvoke` works with both, and also cancels a running call when somebody stops the goal: it then raises
+    `GoalNotActive`.
     """
 
     def __init__(
@@ -44,8 +59,26 @@ class GoalMiddleware(AgentMiddleware[AgentState[Any], Any, Any]):
         super().__init__()
         self.session = GoalSession(store, scope=scope, settings=settings)
         goal_tools = GoalTools(self.session)
-        self.tools: Sequence[BaseTool] = [self._tool(goal_tools, tool) for tool in goal_tools.offered]
+        self.tools: Sequence[BaseTool] = [_tool(self.session, goal_tools, tool) for tool in goal_tools.offered]
+        self._sub_agents = self.session.sub_agent()
+        self._is_sub_agent = False
         self._runs = 0
+
+    def sub_agent(self) -> "GoalMiddleware":
+        """A middleware for an agent that works for this one, wherever it runs.
+
+        Its calls are billed to the goal as a sub-agent's, and count as no turns. It is shown no goal, has no tools for
+        it, and answers once. An agent that a tool of the goal's agent runs is treated so with any middleware of the
+        same scope.
+        """
+        view = copy(self)
+        view.tools, view._is_sub_agent = [], True
+        return view
+
+    @property
+    def _is_below(self) -> bool:
+        caller = _CALLER.get()
+        return self._is_sub_agent or (caller is not None and caller.scope == self.session.scope)
 
     async def abefore_agent(self, state: AgentState[Any], runtime: Runtime[Any]) -> Update | None:
         """The agent works on the goal.
@@ -53,8 +86,10 @@ class GoalMiddleware(AgentMiddleware[AgentState[Any], Any, Any]):
         Raises:
             GoalNotActive: the scope has none that is active.
         """
-        self._runs = 1
-        await self.session.start()
+        SIDE_CALLS.belongs(_node(), self.session)
+        if not self._is_below:
+            self._runs = 1
+            await self.session.start()
         return None
 
     def before_agent(self, state: AgentState[Any], runtime: Runtime[Any]) -> Update | None:
@@ -64,6 +99,7 @@ class GoalMiddleware(AgentMiddleware[AgentState[Any], Any, Any]):
     @hook_config(can_jump_to=["end"])
     async def abefore_model(self, state: AgentState[Any], runtime: Runtime[Any]) -> Update | None:
         """The agent ends here where its goal has."""
+        SIDE_CALLS.belongs(_node(), self.session)
         has_ended = self.session.seen is not None and await self.session.goes_on() is None
         return {"jump_to": "end"} if has_ended else None
 
@@ -78,48 +114,75 @@ class GoalMiddleware(AgentMiddleware[AgentState[Any], Any, Any]):
         """The goal is at the end of this request only, and the response is billed.
 
         Raises:
-            GoalNotActive, BudgetExceeded: the model was not called, or its call was cancelled.
+            GoalNotActive, BudgetExceeded, PriceUnknown: the model was not called, or its call was cancelled.
         """
+        session, asked = self._asked(request)
 
         async def ask() -> ModelResponse[Any]:
-            return await handler(_shown(request, call))
+            IS_OWN.set(True)
+            return await handler(_shown(asked, call))
 
-        call = await self.session.begin()
+        call = await session.begin(model=_model_name(asked), request_bytes=_size(asked))
         try:
-            response = await self.session.guard(ask())
+            response = await session.guard(ask())
         except BaseException as error:
-            await self.session.unanswered(call, error)
+            await session.unanswered(call, error)
             raise
-        await self._bill(call, response)
+        await answer(session, call, _message(response))
         return response
 
     def wrap_model_call(
         self, request: ModelRequest[Any], handler: Callable[[ModelRequest[Any]], ModelResponse[Any]]
     ) -> ModelResponse[Any]:
         """As `awrap_model_call`, but that a running call is not cancelled."""
-        call = self._wait(self.session.begin())
+        session, asked = self._asked(request)
+        call = self._wait(session.begin(model=_model_name(asked), request_bytes=_size(asked)))
+        token = IS_OWN.set(True)
         try:
-            response = handler(_shown(request, call))
+            response = handler(_shown(asked, call))
         except BaseException as error:
-            self._wait(self.session.unanswered(call, error))
+            self._wait(session.unanswered(call, error))
             raise
-        self._wait(self._bill(call, response))
+        finally:
+            IS_OWN.reset(token)
+        self._wait(answer(session, call, _message(response)))
         return response
 
-    async def _bill(self, call: ModelCall, response: ModelResponse[Any]) -> None:
-        message = next((each for each in response.result if isinstance(each, AIMessage)), None)
-        if message is None:
-            await self.session.answered(call, None)
-            return
-        told = message.response_metadata
-        name = told.get("model_name") or told.get("model")
-        await self.session.answered(call, _usage(message), model=name, response_id=told.get("id") or message.id)
+    def _asked(self, request: ModelRequest[Any]) -> tuple[GoalSession, ModelRequest[Any]]:
+        """Return whose call it is, and the request; a streamed one asks for its usage where it says nothing of that."""
+        model = request.model
+        if getattr(model, "stream_usage", False) is None:
+            request = request.override(model=model.model_copy(update={"stream_usage": True}))
+        if not self._is_below:
+            return self.session, request
+        others = [tool for tool in request.tools if not isinstance(tool, _GoalTool)]
+        return self._sub_agents, request.override(tools=others)
+
+    async def awrap_tool_call(
+        self, request: ToolCallRequest, handler: Callable[[ToolCallRequest], Awaitable[ToolMessage | Command[Any]]]
+    ) -> ToolMessage | Command[Any]:
+        """Agents that the tool runs are sub-agents."""
+        token = _CALLER.set(self.session)
+        try:
+            return await handler(request)
+        finally:
+            _CALLER.reset(token)
+
+    def wrap_tool_call(
+        self, request: ToolCallRequest, handler: Callable[[ToolCallRequest], ToolMessage | Command[Any]]
+    ) -> ToolMessage | Command[Any]:
+        """As `awrap_tool_call`."""
+        token = _CALLER.set(self.session)
+        try:
+            return handler(request)
+        finally:
+            _CALLER.reset(token)
 
     @hook_config(can_jump_to=["model"])
     async def aafter_agent(self, state: AgentState[Any], runtime: Runtime[Any]) -> Update | None:
         """The agent goes on while the goal is active, for as many runs as the settings allow."""
         is_over = self.session.seen is None or self._runs >= self.session.settings.max_runs
-        if is_over or await self.session.goes_on() is None:
+        if self._is_below or _is_in_a_graph() or is_over or await self.session.goes_on() is None:
             return None
         self._runs += 1
         await self.session.start(continues=True)
@@ -130,23 +193,54 @@ class GoalMiddleware(AgentMiddleware[AgentState[Any], Any, Any]):
         """As `aafter_agent`."""
         return self._wait(self.aafter_agent(state, runtime))
 
-    def _tool(self, tools: GoalTools, tool: GoalTool) -> BaseTool:
-        async def use(**arguments: Any) -> str:
-            return await tools.call(tool.name, arguments)
-
-        def wait(**arguments: Any) -> str:
-            return self._wait(use(**arguments))
-
-        return StructuredTool(
-            name=tool.name, description=tool.description, args_schema=tool.schema(), func=wait, coroutine=use
-        )
-
     def _wait(self, work: Coroutine[Any, Any, T]) -> T:
-        """What the work gives, in a thread without an event loop."""
-        if not self.session.is_blocking:
-            work.close()
-            raise InvalidInput("an agent with an async store is called by ainvoke or astream")
-        return asyncio.run(work)
+        return _finished(self.session, work)
+
+
+class _GoalTool(BaseTool):
+    """One of the goal's tools. Its arguments have any names that a model may think of."""
+
+    session: GoalSession
+    goal_tools: GoalTools
+
+    def _run(self, /, **arguments: Any) -> str:
+        return _finished(self.session, self._arun(**arguments))
+
+    async def _arun(self, /, **arguments: Any) -> str:
+        if self.session.seen is None:
+            # A call that a person approved after a restart: its goal is the one that is active.
+            with suppress(GoalNotActive):
+                await self.session.start()
+        return await self.goal_tools.call(self.name, arguments)
+
+
+def _tool(session: GoalSession, tools: GoalTools, tool: GoalTool) -> BaseTool:
+    return _GoalTool(
+        name=tool.name, description=tool.description, args_schema=tool.schema(), session=session, goal_tools=tools
+    )
+
+
+def _finished(session: GoalSession, work: Coroutine[Any, Any, T]) -> T:
+    """Return what the work gives, in a thread without an event loop.
+
+    Raises:
+        InvalidInput: the store needs one.
+    """
+    if not session.is_blocking:
+        work.close()
+        raise InvalidInput("an agent with an async store is called by ainvoke or astream")
+    return asyncio.run(work)
+
+
+def _node() -> UUID | None:
+    """Return the run of the node that this is called in."""
+    callbacks = get_config().get("callbacks")
+    return callbacks.parent_run_id if isinstance(callbacks, BaseCallbackManager) else None
+
+
+def _is_in_a_graph() -> bool:
+    """Return whether the agent is a node of another graph: each level has a part of the checkpoint's namespace."""
+    return "|" in str(get_config().get("configurable", {}).get("checkpoint_ns", ""))
 
 
 def _shown(request: ModelRequest[Any], call: ModelCall) -> ModelRequest[Any]:
@@ -156,13 +250,14 @@ def _shown(request: ModelRequest[Any], call: ModelCall) -> ModelRequest[Any]:
     return request.override(messages=messages)
 
 
-def _usage(message: AIMessage) -> ModelUsage | None:
-    used = message.usage_metadata
-    if used is None:
-        return None
-    return model_usage(
-        input_tokens=used["input_tokens"],
-        output_tokens=used["output_tokens"],
-        cached_input_tokens=used.get("input_token_details", {}).get("cache_read"),
-        reasoning_tokens=used.get("output_token_details", {}).get("reasoning"),
-    )
+def _message(response: ModelResponse[Any]) -> AIMessage | None:
+    return next((each for each in response.result if isinstance(each, AIMessage)), None)
+
+
+def _model_name(request: ModelRequest[Any]) -> object:
+    return getattr(request.model, "model_name", None) or getattr(request.model, "model", None)
+
+
+def _size(request: ModelRequest[Any]) -> int:
+    system = [] if request.system_message is None else [request.system_message]
+    return size_of([*system, *request.messages])

@@ -131,7 +131,10 @@ class GoalSession:
         call = replace(call, hold=hold if any(held.as_dict().values()) else None, held=held)
         if is_shown or self.is_sub_agent:
             self.seen = goal
-        return replace(call, goal=goal, prompt=None if self.is_sub_agent else await self._prompt(goal))
+        prompt = None if self.is_sub_agent else await self._prompt(goal)
+        return replace(
+            call, goal=goal, prompt=prompt, request_bytes=request_bytes and request_bytes + len(prompt or "")
+        )
 
     def _wanted(self, goal: Goal, call: ModelCall) -> Reservation:
         tokens = 0
@@ -140,9 +143,9 @@ class GoalSession:
         cost = cost_to_hold(self.settings, goal, call)
         return Reservation(tokens=tokens, turns=int(self.kind is UsageKind.WORK), cost_microunits=cost)
 
-    def unannounced(self) -> ModelCall:
+    def unannounced(self, request_bytes: int = 0) -> ModelCall:
         """A call whose beginning nobody told of; it belongs to the goal that was worked on last."""
-        return ModelCall(self.seen, None, new_key(), None)
+        return ModelCall(self.seen, None, new_key(), None, request_bytes=request_bytes)
 
     async def _stopped(self) -> GoalNotActive:
         goal = await self.latest()
@@ -172,17 +175,19 @@ class GoalSession:
         cost_microunits: int | None = None,
         cache_write_tokens: int = 0,
         seen_bytes: int = 0,
+        told: ModelUsage | None = None,
     ) -> Goal | None:
         """The response is billed once, however often it is told of, to the goal that was active when the call began.
 
         Its cost is the host's own, where that is given (0 too), else what its model's price makes it. Of unknown usage
-        (None) an estimate is recorded: by the request, by the bytes of the response that were seen, at most what was
-        held. Where a goal with a budget of money gets a response without a known cost, it is paused.
+        (None) an estimate is recorded: what the response had `told` before it broke off, else by the request and by the
+        bytes that were seen, at most what was held. Where a goal with a budget of money gets a response without a known
+        cost, it is paused.
         """
         if call.goal is None:
             return None
         name, key = model_name(model) or call.model, turn_key(call.key, response_id)
-        spent = estimate(call, self._former, seen_bytes) if usage is None else usage
+        spent = estimate(call, self._former, seen_bytes, told) if usage is None else usage
         cost = cost_microunits
         if cost is None:
             cost = cost_of(self.settings, call, name, spent, cache_write_tokens)
@@ -228,14 +233,22 @@ class GoalSession:
         if self._caller is not None:
             self._caller.note_spent(goal)
 
-    async def unanswered(self, call: ModelCall, error: BaseException, *, seen_bytes: int = 0) -> None:
-        """The call came to nothing. Where it surely cost nothing its hold is released; else an estimate is recorded.
+    async def unanswered(
+        self,
+        call: ModelCall,
+        error: BaseException,
+        *,
+        seen_bytes: int = 0,
+        told: ModelUsage | None = None,
+        kind: UsageKind | None = None,
+    ) -> None:
+        """The call came to nothing: a hold is released where it surely cost nothing, else an estimate is recorded.
 
-        It is accounted for also where whoever waits for this is cancelled, once or again and again.
+        That is done also where whoever waits for this is cancelled, once or again and again.
         """
-        is_free = not seen_bytes and was_free(error)
-        accounting = self.never_made(call) if is_free else self.answered(call, None, seen_bytes=seen_bytes)
-        task: asyncio.Task[object] = asyncio.create_task(accounting)
+        is_free = not seen_bytes and told is None and was_free(error)
+        lost = partial(self.answered, usage=None, kind=kind, seen_bytes=seen_bytes, told=told)
+        task: asyncio.Task[object] = asyncio.create_task(self.never_made(call) if is_free else lost(call))
         self._accounting.add(task)
         task.add_done_callback(self._accounting.discard)
         await asyncio.shield(task)

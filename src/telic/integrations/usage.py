@@ -4,6 +4,7 @@ from hashlib import sha256
 
 from telic.domain.budget import ModelUsage
 from telic.domain.limits import MAX_COUNTER, MAX_NAME_CHARS
+from telic.loop.agents.parsing import within_total
 from telic.loop.agents.protocol import kept_tail
 
 
@@ -13,22 +14,25 @@ def model_usage(
     output_tokens: object,
     cached_input_tokens: object = None,
     reasoning_tokens: object = None,
+    total_tokens: object = None,
     cost_microunits: int = 0,
 ) -> ModelUsage | None:
-    """The usage; None where a total is missing or no count, or all are 0: a model reads and writes something.
+    """The usage; None where a count is missing or none, or all are 0: a model reads and writes something.
 
-    A part that is no count is taken as 0, and one that is larger than its whole as the whole.
+    A part that is no count is taken as 0, and one that is larger than its whole as the whole. Where the provider tells
+    a total, input and output together are at most that.
     """
     asked, answered = _count(input_tokens), _count(output_tokens)
     if asked is None or answered is None or not asked + answered:
         return None
-    return ModelUsage(
+    used = ModelUsage(
         input_tokens=asked,
         output_tokens=answered,
         cached_input_tokens=min(_count(cached_input_tokens) or 0, asked),
         reasoning_tokens=min(_count(reasoning_tokens) or 0, answered),
         cost_microunits=cost_microunits,
     )
+    return within_total(used, total_tokens)
 
 
 def _count(value: object) -> int | None:

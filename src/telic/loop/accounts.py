@@ -87,6 +87,7 @@ def after_report(
         session=report.session,
         failures=0,
         outages=0,
+        asked_pause=0,
         idle_turns=0 if has_progressed else state.idle_turns + 1,
         unverified_turns=state.unverified_turns + 1,
         quota_waits=0,
@@ -202,10 +203,8 @@ def after_verification(state: LoopState, found: Verification, policy: LoopPolicy
 def _after_error(checked: LoopState, found: Verification, policy: LoopPolicy, at: int) -> LoopState:
     count = checked.unchecked_verifications + 1
     asked = max((verdict.retry_after_microseconds or 0 for verdict in found.verdicts), default=0)
-    next_at = max(_pause_until(policy, count, at), at + min(asked, policy.longest_pause))
-    # Longer than a pause between two steps may last is what a goal waits for without a worker.
-    quota_until = at + asked if asked > policy.longest_pause else 0
-    unchecked = replace(checked, unchecked_verifications=count, next_at=next_at, quota_until=quota_until)
+    next_at = max(_pause_until(policy, count, at), at + asked)
+    unchecked = replace(checked, unchecked_verifications=count, next_at=next_at, asked_pause=min(asked, MAX_COUNTER))
     # What the agent can mend is its next turn's work; else the same work is to be checked again.
     return replace(unchecked, claim=Claim.WORKING, unverified_turns=0) if found.feedback else unchecked
 

@@ -8,7 +8,7 @@ from functools import partial
 from typing import Final
 
 from telic.domain.budget import ModelUsage
-from telic.domain.clock import Instant, SteadyClock
+from telic.domain.clock import Clock, Instant, SteadyClock
 from telic.domain.decision import Step
 from telic.domain.errors import (
     AgentFailure,
@@ -61,6 +61,7 @@ class _Turn:
     goal: Goal
     state: LoopState
     hold: Hold
+    clock: Clock
     meter: TurnMeter
 
 
@@ -91,7 +92,7 @@ class TurnTaker:
         hold = await self._hold(goal, state)
         if hold is None:
             return
-        turn = _Turn(step, goal, state, hold, TurnMeter(self._drive))
+        turn = _Turn(step, goal, state, hold, SteadyClock(await self._drive.now()), TurnMeter(self._drive))
         request = await self._request(turn)
         self._drive.tell(Happening.TURN_BEGAN, goal, state, step)
         seen.outcome = "cut_off"
@@ -144,7 +145,7 @@ class TurnTaker:
             session=state.session,
             report_usage=turn.meter.report,
             report_notice=lambda notice: self._drive.tell(Happening.NOTICE, goal, state, notice),
-            clock=SteadyClock(await self._drive.now()),
+            clock=turn.clock,
         )
 
     async def _record(self, turn: _Turn, report: TurnReport) -> None:
@@ -183,7 +184,7 @@ class TurnTaker:
         """The turn never took place, as its agent reached nobody: it uses nothing up, and is tried again later."""
 
         async def undo(lease: Lease | None) -> LoopState:
-            state = after(await self._drive.store.now())
+            state = after(turn.clock.now())
             await self._drive.records.save(lease, state)
             with suppress(HoldLost):
                 await self._drive.store.release(turn.goal.id, turn.hold.key, lease=lease)
@@ -220,7 +221,7 @@ class TurnTaker:
         """What was recorded, and where the loop then stands. The turn is paid: it is kept until the store takes it."""
 
         async def write(lease: Lease | None) -> tuple[TurnResult, LoopState]:
-            state = after(await self._drive.store.now())
+            state = after(turn.clock.now())
             return await self._drive.records.finish_turn(lease, line, state), state
 
         return await self._drive.insistently(write, turn.state)

@@ -2,13 +2,13 @@
 
     GoalError
     ├── GoalNotFound · AmbiguousId · InvalidTransition · StaleUpdate · BudgetExceeded
-    ├── PriceUnknown
+    ├── PriceUnknown · WouldReplace
     ├── KeyConflict ── TurnConflict
     ├── GoalNotActive · LeaseHeld · LeaseLost · HoldLost · NotAllowed
     ├── InvalidInput ── InvalidText (EmptyText, TextTooLong) · InvalidNumber · InvalidCursor · InvalidCommand
     ├── AgentFailure ── AgentNotRunnable · AgentPromptTooLarge · AgentExited · AgentTimedOut
     │                   · AgentSaidNothing · AgentOutputBroken · AgentTurnFailed · AgentConversationLost
-    ├── WorkspaceMissing
+    ├── WorkspaceMissing · MissingExtra
     └── StoreError
         ├── StoreBusy · StoreUnavailable        (retryable)
         ├── OutcomeUnknown                      (retry with the same key)
@@ -32,6 +32,7 @@ from telic.domain.errors.agents import (
 from telic.domain.errors.base import (
     GoalError,
 )
+from telic.domain.errors.extras import MissingExtra
 from telic.domain.errors.goals import (
     AmbiguousId,
     BudgetExceeded,
@@ -46,6 +47,7 @@ from telic.domain.errors.goals import (
     PriceUnknown,
     StaleUpdate,
     TurnConflict,
+    WouldReplace,
 )
 from telic.domain.errors.inputs import (
     EmptyText,
@@ -97,6 +99,7 @@ __all__ = [
     "KeyConflict",
     "LeaseHeld",
     "LeaseLost",
+    "MissingExtra",
     "NotAllowed",
     "OutcomeUnknown",
     "PriceUnknown",
@@ -113,4 +116,5 @@ __all__ = [
     "TextTooLong",
     "TurnConflict",
     "WorkspaceMissing",
+    "WouldReplace",
 ]

@@ -1,6 +1,5 @@
 """The options of commands that drive agents: which agent, where, how patiently, and who judges."""
 
-import os
 import shlex
 import shutil
 from collections.abc import Callable, Sequence
@@ -166,14 +165,13 @@ class AgentOptions:
         """The model that judges, or None where none was named.
 
         Raises:
-            InvalidInput: there is no such model, or its library is missing.
+            InvalidInput: there is no such model.
+            MissingExtra: its library is not installed.
         """
         if self.judge_model is None:
             return None
-        try:
-            from telic.loop.verification.judge_model import ModelJudge
-        except ModuleNotFoundError as error:
-            raise InvalidInput("--judge-model needs an extra: pip install 'telic[judge]'") from error
+        from telic.loop.verification.judge_model import ModelJudge
+
         return ModelJudge(self.judge_model)
 
 
@@ -181,8 +179,8 @@ def _require_command(command: str, workspace: Path) -> None:
     """Nothing happens where the command can be run from the workspace."""
     found = shutil.which(str(workspace / command) if "/" in command else command)
     if found is None:
-        place = f" in {str(workspace)!a}" if "/" in command and not Path(command).is_absolute() else " on the PATH"
-        raise AgentNotRunnable(f"there is no command {command!a}{'' if Path(command).is_absolute() else place}")
+        place = f" in {str(workspace)!r}" if "/" in command and not Path(command).is_absolute() else " on the PATH"
+        raise AgentNotRunnable(f"there is no command {command!r}{'' if Path(command).is_absolute() else place}")
 
 
 def existing_folder(path: Path) -> Path:
@@ -191,9 +189,13 @@ def existing_folder(path: Path) -> Path:
     Raises:
         WorkspaceMissing: it is not there.
     """
-    if not path.is_dir():
-        raise WorkspaceMissing(f"the folder {str(path)!a} is not there")
-    return path.resolve()
+    try:
+        if path.is_dir():
+            return path.resolve(strict=True)
+    except OSError:
+        # The working folder itself was deleted.
+        pass
+    raise WorkspaceMissing(f"the folder {str(path)!r} is not there")
 
 
 def require_judge(criteria: Sequence[Criterion], judge: Judge | None) -> None:
@@ -224,7 +226,7 @@ def agent_options(function: Callable[..., Any]) -> Callable[..., Any]:
 _OPTIONS: Final = (
     click.option(
         "--agent",
-        default=lambda: os.environ.get("TELIC_AGENT") or None,
+        envvar="TELIC_AGENT",
         required=True,
         help="claude, codex, gemini, copilot, opencode, qwen, or any command line, also TELIC_AGENT; arguments go with "
         "it: 'claude --permission-mode acceptEdits'.",

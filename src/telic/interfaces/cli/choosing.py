@@ -1,6 +1,5 @@
 """Which goal `telic run` is about: a new one, the scope's active one, or one that was left."""
 
-import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final
@@ -10,12 +9,12 @@ from telic.domain.budget import Budget
 from telic.domain.criteria import Criterion
 from telic.domain.errors import InvalidInput, NotAllowed
 from telic.domain.goal import Actor, Goal, GoalStatus
+from telic.domain.ids import looks_like_id
 from telic.domain.wording import first_words
 from telic.interfaces.cli.session import NothingActive
 from telic.services.store import GoalStore
 
 _AGAIN: Final = "--again makes a new goal of it, which is checked before anything is spent"
-_ID: Final = re.compile(r"[0-9a-f]{8}[0-9a-f-]{0,28}")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -40,7 +39,7 @@ class Wish:
     @property
     def is_id(self) -> bool:
         """Whether the target names a goal that is there."""
-        return self.target is not None and _ID.fullmatch(self.target) is not None
+        return self.target is not None and looks_like_id(self.target)
 
 
 def choose(store: GoalStore, wish: Wish) -> tuple[Goal, str]:
@@ -54,7 +53,7 @@ def choose(store: GoalStore, wish: Wish) -> tuple[Goal, str]:
 
     Raises:
         NothingActive: there is nothing to go on with.
-        NotAllowed: an unfinished goal would have to give way.
+        NotAllowed, WouldReplace: an unfinished goal would have to give way.
         InvalidInput: the goal is there with other criteria, or another budget.
         GoalNotFound, AmbiguousId, BudgetExceeded, StoreError: as they say.
     """
@@ -86,6 +85,7 @@ def _create(store: GoalStore, wish: Wish, text: str, unfinished: list[Goal]) -> 
         budget=budget,
         criteria=wish.criteria,
         max_chars=wish.max_chars,
+        replace=wish.replace,
         actor=wish.actor,
     )
     return goal, f"new goal {goal.id}" + _given_way(unfinished)
@@ -131,6 +131,7 @@ def _resume(store: GoalStore, wish: Wish, goal: Goal) -> tuple[Goal, str]:
         goal.id,
         budget=None if wanted == goal.budget else wanted,
         expected_revision=goal.revision,
+        replace=wish.replace,
         actor=wish.actor,
     )
     was = f"{goal.reason}{f': {goal.note}' if goal.note else ''}"
@@ -139,7 +140,7 @@ def _resume(store: GoalStore, wish: Wish, goal: Goal) -> tuple[Goal, str]:
 
 def _would_replace(goal: Goal) -> NotAllowed:
     return NotAllowed(
-        f"scope {goal.scope!a} has an unfinished goal, {goal.id} ({goal.status}): {first_words(goal.text)!a}; "
+        f"scope {goal.scope!r} has an unfinished goal, {goal.id} ({goal.status}): {first_words(goal.text)!r}; "
         f"telic run {goal.id} goes on with it, --replace puts it aside"
     )
 

@@ -8,6 +8,7 @@ from collections.abc import Generator, Mapping
 from typing import Any, Final, Protocol
 
 from telic.domain.amounts import show_amount, show_duration
+from telic.domain.claim import approval_signal
 from telic.domain.clock import SystemClock
 from telic.domain.goal import Goal
 from telic.domain.jsonable import goal_to_json, time_to_json
@@ -116,11 +117,13 @@ class ProgramsView(View):
 
 @contextlib.contextmanager
 def _unless_nobody_looks() -> Generator[None]:
-    """Work does not end because its reader went away: the rest is written to nobody."""
+    """Work does not end because what it tells can no longer be written: the rest is written to nobody."""
     try:
         yield
-    except BrokenPipeError:
+    except OSError as error:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        if not isinstance(error, BrokenPipeError):
+            sys.stderr.write(f"telic: standard output cannot be written, and work goes on: {error.strerror}\n")
 
 
 def sentence(progress: Progress) -> str | None:
@@ -140,6 +143,8 @@ def sentence(progress: Progress) -> str | None:
         case Happening.CHECKED:
             return f"  {detail}"
         case Happening.SLEEPING:
+            if goal.wake_signal == approval_signal(goal.id):
+                return f"waits for a person: telic approve {goal.id}, or telic reject, answers"
             return f"waits {detail}" if goal.is_waiting else f"next turn in {detail}"
         case Happening.WOKEN:
             return "awake again"

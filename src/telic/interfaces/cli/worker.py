@@ -41,12 +41,12 @@ class Workspaces:
         if self.root is None:
             return existing_folder(self.one or Path())
         if _PLAIN_NAME.fullmatch(goal.scope) is None:
-            raise InvalidInput(f"the scope {goal.scope!a} is no plain name of a folder below {str(self.root)!a}")
+            raise InvalidInput(f"the scope {goal.scope!r} is no plain name of a folder below {str(self.root)!r}")
         folder = self.root / goal.scope
         if not folder.is_dir():
-            raise WorkspaceMissing(f"the folder {str(folder)!a} of its scope is not there")
+            raise WorkspaceMissing(f"the folder {str(folder)!r} of its scope is not there")
         if folder.resolve().parent != self.root:
-            raise InvalidInput(f"the folder {str(folder)!a} leads out of the root of workspaces")
+            raise InvalidInput(f"the folder {str(folder)!r} leads out of the root of workspaces")
         return folder
 
 

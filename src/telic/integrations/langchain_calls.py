@@ -1,0 +1,185 @@
+"""The calls of models that LangChain makes below an agent with a goal, but not for the agent's own turn."""
+
+import asyncio
+from collections.abc import Coroutine, Iterator
+from contextvars import ContextVar
+from dataclasses import dataclass
+from typing import Any, Final
+from uuid import UUID
+
+from langchain_core.callbacks import BaseCallbackHandler
+from langchain_core.messages import AIMessage, BaseMessage
+from langchain_core.outputs import ChatGeneration, LLMResult
+from langchain_core.tracers.context import register_configure_hook
+
+from telic.domain.budget import ModelUsage, UsageKind
+from telic.integrations.calls import ModelCall
+from telic.integrations.session import GoalSession
+from telic.integrations.usage import model_usage
+
+IS_OWN: Final[ContextVar[bool]] = ContextVar("telic_langchain_is_own", default=False)
+"""Whether the model is called for the agent's own turn, which the middleware bills itself."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Run:
+    """A run of a chain, graph or tool: what it is a part of."""
+
+    parent: UUID | None
+    is_tool: bool
+
+
+@dataclass(frozen=True, slots=True)
+class _Goal:
+    """Whose goal a graph works on, and the event loop that its store belongs to, if there is one."""
+
+    session: GoalSession
+    loop: asyncio.AbstractEventLoop | None
+
+
+@dataclass(frozen=True, slots=True)
+class _SideCall:
+    """A call of a model that goes on."""
+
+    goal: _Goal
+    call: ModelCall
+    kind: UsageKind
+
+
+class SideCalls(BaseCallbackHandler):
+    """Bills the calls of summaries, selections of tools, tools that call models, and sub-agents without a middleware.
+
+    LangChain tells it of every run in the process: only so are calls seen that another middleware makes. What is not
+    below an agent with a goal is passed over.
+    """
+
+    run_inline = True
+
+    def __init__(self) -> None:
+        self._runs: dict[UUID, _Run] = {}
+        self._goals: dict[UUID, _Goal] = {}
+        self._calls: dict[UUID, _SideCall] = {}
+
+    def belongs(self, node: UUID | None, session: GoalSession) -> None:
+        """What runs below the graph that this node is a part of is billed to the session's goal."""
+        run = self._runs.get(node) if node else None
+        if run is not None and run.parent is not None:
+            try:
+                loop = asyncio.get_running_loop()
+            except RuntimeError:
+                loop = None
+            self._goals[run.parent] = _Goal(session, loop)
+
+    def on_chain_start(self, *_given: Any, run_id: UUID, parent_run_id: UUID | None = None, **_more: Any) -> None:
+        """The run is known by what it is a part of."""
+        self._runs[run_id] = _Run(parent_run_id, is_tool=False)
+
+    def on_tool_start(self, *_given: Any, run_id: UUID, parent_run_id: UUID | None = None, **_more: Any) -> None:
+        """As `on_chain_start`."""
+        self._runs[run_id] = _Run(parent_run_id, is_tool=True)
+
+    def on_chain_end(self, *_given: Any, run_id: UUID, **_more: Any) -> None:
+        """The run is forgotten."""
+        self._runs.pop(run_id, None)
+        self._goals.pop(run_id, None)
+
+    on_chain_error = on_tool_end = on_tool_error = on_chain_end
+
+    def on_chat_model_start(
+        self,
+        serialized: dict[str, Any],
+        messages: list[list[BaseMessage]],
+        *,
+        run_id: UUID,
+        parent_run_id: UUID | None = None,
+        **_more: Any,
+    ) -> None:
+        """The call belongs to the goal of the nearest agent that it is below."""
+        above = [] if IS_OWN.get() else list(self._above(parent_run_id))
+        goal = next((found for each, _run in above if (found := self._goals.get(each))), None)
+        if goal is not None:
+            call = goal.session.unannounced(request_bytes=size_of(messages[0]))
+            self._calls[run_id] = _SideCall(goal, call, self._kind([run for _each, run in above]))
+
+    def _above(self, run: UUID | None) -> Iterator[tuple[UUID, _Run]]:
+        while run is not None and (known := self._runs.get(run)) is not None:
+            yield run, known
+            run = known.parent
+
+    def _kind(self, above: list[_Run]) -> UsageKind:
+        """Return `sub_agent` below an agent that a tool runs, else `tool`."""
+        is_agents = any(run.is_tool for run in above[1:]) and not above[0].is_tool
+        return UsageKind.SUB_AGENT if is_agents else UsageKind.TOOL
+
+    async def on_llm_end(self, response: LLMResult, *, run_id: UUID, **_more: Any) -> None:
+        """The response is billed."""
+        side = self._calls.pop(run_id, None)
+        if side is None:
+            return
+        generation = response.generations[0][0] if response.generations and response.generations[0] else None
+        message = generation.message if isinstance(generation, ChatGeneration) else None
+        await self._account(side, answer(side.goal.session, side.call, message, side.kind))
+
+    async def on_llm_error(self, error: BaseException, *, run_id: UUID, **_more: Any) -> None:
+        """What the call may have cost is recorded."""
+        side = self._calls.pop(run_id, None)
+        if side is not None:
+            await self._account(side, side.goal.session.unanswered(side.call, error, kind=side.kind))
+
+    async def _account(self, side: _SideCall, work: Coroutine[Any, Any, object]) -> None:
+        """Wait for the work, or leave it to the store's own loop where that may be waiting for this very call."""
+        loop = side.goal.loop
+        if loop is None or side.goal.session.is_blocking or loop is asyncio.get_running_loop():
+            await work
+        else:
+            asyncio.run_coroutine_threadsafe(work, loop)
+
+
+SIDE_CALLS: Final = SideCalls()
+register_configure_hook(ContextVar("telic_langchain_side_calls", default=SIDE_CALLS), inheritable=True)
+
+
+async def answer(
+    session: GoalSession, call: ModelCall, message: BaseMessage | None, kind: UsageKind | None = None
+) -> None:
+    """The model's message is billed; one that does not say what it used as an estimate."""
+    if not isinstance(message, AIMessage):
+        await session.answered(call, None, kind=kind)
+        return
+    told = message.response_metadata
+    await session.answered(
+        call,
+        _usage(message),
+        model=told.get("model_name") or told.get("model"),
+        response_id=told.get("id") or message.id,
+        kind=kind,
+        cache_write_tokens=_written(message),
+        seen_bytes=size_of([message]),
+    )
+
+
+def size_of(messages: list[Any]) -> int:
+    """Return how many bytes of text, and of tools' arguments, these messages are."""
+    return sum(
+        len(str(message.content).encode("utf-8", "surrogatepass")) + len(str(getattr(message, "tool_calls", "") or ""))
+        for message in messages
+    )
+
+
+def _usage(message: AIMessage) -> ModelUsage | None:
+    used = message.usage_metadata
+    if used is None:
+        return None
+    return model_usage(
+        input_tokens=used["input_tokens"],
+        output_tokens=used["output_tokens"],
+        cached_input_tokens=used.get("input_token_details", {}).get("cache_read"),
+        reasoning_tokens=used.get("output_token_details", {}).get("reasoning"),
+        total_tokens=used.get("total_tokens"),
+    )
+
+
+def _written(message: AIMessage) -> int:
+    used = message.usage_metadata
+    written = None if used is None else used.get("input_token_details", {}).get("cache_creation")
+    return written if type(written) is int and written > 0 else 0
