@@ -4,7 +4,7 @@ PIP := -m pip install --quiet --disable-pip-version-check
 BIN := .venv/bin
 INSTALLED := .venv/installed
 
-.PHONY: help setup demo test test-all test-long system-packages check format lint types layers faults bench docs picture lock clean
+.PHONY: help setup demo test test-all test-long test-hosts test-hosts-fast system-packages check format lint types layers faults bench docs picture lock clean
 .DEFAULT_GOAL := help
 
 help: ## list the targets
@@ -39,6 +39,18 @@ system-packages: ## install what some tests need of the machine: PgBouncer, stra
 
 test-long: $(INSTALLED) ## run the tests that take minutes as well
 	$(BIN)/python -m pytest --timeout 3600
+
+# The newest results of each test are kept, so that a page can be drawn from runs of a part.
+test-hosts: $(INSTALLED) .hosts/installed ## run real coding hosts (Claude Code, Codex, …) against a model server; needs Node.js and npm
+	$(BIN)/python -m pytest tests/hosts --numprocesses 2 --dist worksteal
+	$(BIN)/python docs/hosts_page.py
+
+test-hosts-fast: $(INSTALLED) .hosts/installed ## the fastest third of them
+	$(BIN)/python -m pytest tests/hosts -m fast --numprocesses 2 --dist worksteal
+
+.hosts/installed: tests/hosts/package.json tests/hosts/package-lock.json tests/hosts/install.py
+	$(BIN)/python tests/hosts/install.py
+	@touch $@
 
 format: $(INSTALLED) ## format the code
 	$(BIN)/ruff format .
@@ -82,4 +94,4 @@ lock: ## pin the newest allowed versions, by hash
 		requirements/build.in -o requirements/demo.txt
 
 clean: ## remove what the other targets made
-	rm -rf .venv .demo-venv .bench-venv .build
+	rm -rf .venv .demo-venv .bench-venv .build .hosts

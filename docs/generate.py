@@ -25,7 +25,7 @@ STEPS = {
     Step.TURN: "the agent takes a turn",
     Step.WIND_DOWN: "a turn in which it is asked to come to an end: a budget is nearly spent",
     Step.AUDIT: "a turn in which it is asked whether it is really blocked",
-    Step.VERIFY: "the criteria are checked: it claims completion, a limit is near, or it is time to",
+    Step.VERIFY: "the criteria are checked: first of all, when it claims completion, a limit is near, or it is time to",
     Step.COMPLETE: "the goal without criteria is completed as `asserted`",
     Step.PAUSE: "the goal is paused as `blocked`, `waiting`, `usage_limit`, `stalled`, `failed` or `budget`",
     Step.SLEEP: "it is too early for the next turn: a failure, or the delay between turns",

@@ -17,6 +17,9 @@ from tests.support.postgres_server import PostgresServer, running_server
 pytest.register_assert_rewrite("telic.testing.contract")
 pytest_plugins = ["tests.left_out"]
 
+collect_ignore = ["hosts"]
+"""They need real coding hosts: `make test-hosts` names the folder, and so collects them."""
+
 COLOURS = ("blocking", "async")
 DATABASES = ("sqlite", "postgres")
 STORES = [f"{database}-{colour}" for database in DATABASES for colour in COLOURS]

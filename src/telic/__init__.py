@@ -7,6 +7,7 @@ from telic.domain.budget import BillingPolicy, Budget, ModelUsage, TurnUsage, Us
 from telic.domain.clock import Clock, Instant, SystemClock, from_datetime, to_datetime
 from telic.domain.criteria import Criterion, CriterionKind
 from telic.domain.errors import (
+    AgentConversationLost,
     AgentExited,
     AgentFailure,
     AgentNotRunnable,
@@ -31,6 +32,7 @@ from telic.domain.errors import (
     KeyConflict,
     LeaseHeld,
     LeaseLost,
+    MissingExtra,
     NotAllowed,
     OutcomeUnknown,
     PriceUnknown,
@@ -47,6 +49,7 @@ from telic.domain.errors import (
     TextTooLong,
     TurnConflict,
     WorkspaceMissing,
+    WouldReplace,
 )
 from telic.domain.events import Event, EventKind, Turn, TurnResult
 from telic.domain.feed import EventPage, FeedEvent
@@ -74,6 +77,7 @@ if TYPE_CHECKING:
 __all__ = [
     "DEFAULT_SCOPE",
     "Actor",
+    "AgentConversationLost",
     "AgentExited",
     "AgentFailure",
     "AgentNotRunnable",
@@ -129,6 +133,7 @@ __all__ = [
     "LeaseState",
     "LoopPolicy",
     "LoopSettings",
+    "MissingExtra",
     "ModelUsage",
     "NotAllowed",
     "OutcomeUnknown",
@@ -161,6 +166,7 @@ __all__ = [
     "UsageSum",
     "Verifier",
     "WorkspaceMissing",
+    "WouldReplace",
     "connect",
     "connect_async",
     "from_datetime",

@@ -3,6 +3,7 @@
 from importlib import import_module
 from typing import TYPE_CHECKING
 
+from telic.domain.errors.extras import needs_extra
 from telic.services.observe.facts import EventsReceived, Fact, HoldMoved, LeaseRanOut, StatusSet, TurnCounted
 from telic.services.observe.lines import LineForm, LineFormatter, Logging
 from telic.services.observe.observer import AgentTurn, Check, Observer, StoreCall, Work
@@ -33,15 +34,9 @@ def __getattr__(name: str) -> object:
     """OpenTelemetry is imported when it is first asked for.
 
     Raises:
-        ModuleNotFoundError: its package is not installed.
+        MissingExtra: its package is not installed.
     """
     if name != "OpenTelemetry":
         raise AttributeError(f"module 'telic.observe' has no attribute {name!r}")
-    try:
+    with needs_extra("telemetry", "telic.observe.OpenTelemetry"):
         return import_module("telic.services.observe.telemetry").OpenTelemetry
-    except ModuleNotFoundError as error:
-        if (error.name or "").partition(".")[0] != "opentelemetry":
-            raise
-        raise ModuleNotFoundError(
-            "telic.observe.OpenTelemetry needs its extra: pip install 'telic[telemetry]'", name=error.name
-        ) from error

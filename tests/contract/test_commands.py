@@ -299,13 +299,15 @@ async def test_a_change_in_between_is_told_and_kept(store: Any, clock: FakeClock
 
 
 async def test_a_goal_that_slips_in_is_named(store: Any, clock: FakeClock) -> None:
-    """Between the look at the scope and the creation another goal was set: it is paused, and the reply says so."""
+    """Between the look at the scope and the creation another goal was set: nothing is done before the user agrees."""
     meddler: Any = Meddler(store, "create", lambda: store.create("slipped in", key="k"))
     reply = await execute_async(meddler, "/goal mine", clock=clock)
-    assert reply.kind is ReplyKind.CREATED
-    assert reply.superseded is not None
-    assert reply.superseded.text == "slipped in"
+    assert reply.kind is ReplyKind.CONFIRM
     assert "slipped in" in render(reply)
+    agreed = await execute_async(store, reply.steps[0].command, clock=clock)
+    assert agreed.kind is ReplyKind.CREATED
+    assert agreed.superseded is not None
+    assert agreed.superseded.text == "slipped in"
 
 
 async def test_a_button_acts_on_what_was_seen(store: Any, say: Say) -> None:

@@ -64,6 +64,7 @@ class HostProgram:
 
     def environment(self) -> dict[str, str]:
         kept = {key: value for key, value in os.environ.items() if not key.startswith(_HOSTS)}
+        kept["TELIC_TURN_KEY"] = ""  # Also where an agent runs the tests in a turn of a loop.
         kept.pop("XDG_DATA_HOME", None)
         own = {
             "TELIC_STORE": str(self.location),
@@ -85,8 +86,19 @@ class HostProgram:
     def call(self, moment: str, message: str | None = None, **changes: Any) -> Any:
         return self.send(json.dumps(self.payload(moment, message, **changes)).encode())
 
+    def stop(self, message: str | None = None, **changes: Any) -> str:
+        """What the model is told at a stop that is turned into another turn; nothing where it is not."""
+        return going_on(self.call("stop", message, **changes))
+
     def goal(self, text: str = "Move billing to the new API", **more: Any) -> telic.Goal:
         return self.store.create(text, scope=self.scope, **more)
+
+
+def going_on(answer: Any) -> str:
+    """What begins another turn, in either form: a refusal to stop with its reason, or feedback."""
+    if answer is None:
+        return ""
+    return answer.get("hookSpecificOutput", {}).get("additionalContext") or answer.get("reason", "")
 
 
 @pytest.fixture

@@ -13,7 +13,7 @@ import telic
 from telic.domain.criteria import Criterion
 from telic.loop.agents import claim_instructions
 from telic.prompt import render
-from tests.hooks.conftest import HostProgram, on_hosts
+from tests.hooks.conftest import HostProgram, going_on, on_hosts
 from tests.hooks.transcripts import write
 from tests.prompt.corpus import HOSTILE
 from tests.prompt.oracles import readings
@@ -69,19 +69,17 @@ def test_a_turn_goes_on_while_the_goal_is_not_reached(program: HostProgram) -> N
     """The host's word for going on, and the block with the text for continuing."""
     goal = program.goal()
     answer = program.call("stop", "I have looked at the code.")
-    assert answer.keys() == {"decision", "reason"}
-    assert answer["decision"] == ("deny" if program.name == "gemini" else "block")
-    assert telic_block(program, goal) in answer["reason"]
-    assert "Continue with the goal" in answer["reason"]
+    if program.name != "claude-code":
+        assert answer["decision"] == ("deny" if program.name == "gemini" else "block")
+    assert telic_block(program, goal) in going_on(answer)
+    assert "Continue with the goal" in going_on(answer)
 
 
 @on_hosts(*EVERY)
 @pytest.mark.parametrize("moment", ["session_start", "prompt", "stop"])
 def test_without_a_goal_nothing_is_said(program: HostProgram, moment: str) -> None:
-    """Neither without a store nor with other scopes' goals, and nothing is logged."""
+    """Where only other scopes have goals; nothing is logged."""
     program.store.create("another session's")
-    assert program.call(moment) is None
-    program.variables["TELIC_STORE"] = str(program.folder / "not there.db")
     assert program.call(moment) is None
     assert program.log == ""
 
@@ -102,7 +100,7 @@ def test_a_stopped_goal_lets_the_session_stop(
 ) -> None:
     """Also when it is stopped between two of the session's turns; the user hears of it where the host can tell."""
     goal = program.goal(token_budget=1_000)
-    assert program.call("stop")["reason"]
+    assert program.stop()
     stop(program.store, goal)
     answer = program.call("stop", stop_hook_active=True)
     if program.name in ("goose", "copilot"):
@@ -129,7 +127,7 @@ def test_a_claim_is_checked_in_the_projects_folder(program: HostProgram) -> None
     if program.name == "copilot":
         write(program.transcript, {"type": "assistant.message", "data": {"content": "Done.\nTELIC: complete"}})
     answer = program.call("stop", "Done.\nTELIC: complete")
-    assert "1 of its 1 criteria did not pass" in answer["reason"]
+    assert "1 of its 1 criteria did not pass" in going_on(answer)
     assert program.store.get(goal.id).status is telic.GoalStatus.ACTIVE
     (program.folder / "done").touch()
     program.call("stop", "Done.\nTELIC: complete")
@@ -199,7 +197,7 @@ def test_a_command_judges_where_the_configuration_names_one(program: HostProgram
         program.variables["TELIC_JUDGE_COMMAND"] = command
     if program.name == "copilot":
         write(program.transcript, {"type": "assistant.message", "data": {"content": "I think so.\nTELIC: complete"}})
-    assert "run the tests" in program.call("stop", "I think so.\nTELIC: complete")["reason"]
+    assert "run the tests" in program.stop("I think so.\nTELIC: complete")
     if program.name == "copilot":
         write(
             program.transcript, {"type": "assistant.message", "data": {"content": "All tests pass.\nTELIC: complete"}}
@@ -302,7 +300,7 @@ def test_the_budgets_end_is_wound_down_once(program: HostProgram) -> None:
     """The model is asked to come to an end; at the next stop the goal is paused."""
     goal = program.goal(token_budget=1_000)
     program.store.record_turn(goal.id, tokens=950)
-    assert "nearly used up" in program.call("stop")["reason"]
+    assert "nearly used up" in program.stop()
     assert "paused: budget" in program.call("stop", stop_hook_active=True)["systemMessage"]
     assert program.store.get(goal.id).reason is telic.Reason.BUDGET
 
@@ -313,17 +311,17 @@ def test_continuations_in_a_row_are_fewer_than_the_host_allows(program: HostProg
     program.goal()
     allowed = {"claude-code": 7, "codex": 20, "goose": 7}[program.name]
     for number in range(allowed):
-        assert program.call("stop", stop_hook_active=number > 0)["reason"]
+        assert program.stop(stop_hook_active=number > 0)
     answer = program.call("stop", stop_hook_active=True)
     assert answer is None or answer.keys() == {"systemMessage"}
     program.call("prompt")
-    assert program.call("stop")["reason"]
+    assert program.stop()
 
 
 def test_the_hosts_own_setting_of_its_limit_counts(program: HostProgram) -> None:
     program.goal()
     program.variables["CLAUDE_CODE_STOP_HOOK_BLOCK_CAP"] = "2"
-    assert program.call("stop")["reason"]
+    assert program.stop()
     assert program.call("stop", stop_hook_active=True).keys() == {"systemMessage"}
 
 
@@ -341,7 +339,7 @@ def test_a_goal_that_another_worker_drives_is_left_to_it(program: HostProgram) -
     assert program.call("stop", "TELIC: complete") is None
     assert program.store.get(goal.id).status is telic.GoalStatus.ACTIVE
     program.store.release_lease(lease)
-    assert program.call("stop")["reason"]
+    assert program.stop()
     assert program.store.lease(goal.id).holder is None
 
 
@@ -366,14 +364,16 @@ def test_hostile_text_stays_in_its_block(program: HostProgram) -> None:
     goal = program.goal(hostile, criteria=[check], max_chars=20_000)
     if program.name == "copilot":
         write(program.transcript, {"type": "assistant.message", "data": {"content": "TELIC: complete"}})
-    answers = [program.call("session_start"), program.call("prompt"), program.call("stop", "TELIC: complete")]
-    told = [text for answer in answers if answer is not None for text in _strings(answer) if len(text) > 100]
-    assert len(told) == {"goose": 1, "copilot": 2}.get(program.name, 3)
+    answers = [program.call("stop", "TELIC: complete"), program.call("session_start"), program.call("prompt")]
+    answers.append(program.call("stop", "TELIC: complete", stop_hook_active=True))
+    told = [text for answer in answers if answer is not None for text in _strings(answer)]
+    told = [text for text in told if text not in ("SessionStart", "Stop", "BeforeAgent", "block", "deny")]
+    blocks = sum(telic_block(program, goal) in text for text in told)
+    assert blocks == {"claude-code": 2, "codex": 2, "goose": 2}.get(program.name, 3)
     for text in told:
-        assert telic_block(program, goal) in text
         written_by_others = text.replace(claim_instructions(), "")
         for reading in set(readings(written_by_others)):
-            assert reading.count("<") == reading.count(">") == 2
+            assert reading.count("<") == reading.count(">") == (2 if telic_block(program, goal) in text else 0)
             assert "&" not in reading
     assert program.result is not None
     assert program.result.stdout.isascii()

@@ -12,6 +12,7 @@ import pytest
 
 import telic
 from tests.hooks.conftest import TELIC, HostProgram, on_hosts
+from tests.hooks.transcripts import write
 from tests.support.postgres_server import PostgresServer
 
 EVERY = ("claude-code", "codex", "goose", "gemini", "copilot")
@@ -36,7 +37,7 @@ def test_payloads_that_cannot_be_understood(program: HostProgram) -> None:
 def test_unknown_fields_and_wrong_types_beside_the_point_are_ignored(program: HostProgram) -> None:
     program.goal()
     strange = {"stop_hook_active": "yes", "transcript_path": 7, "cwd": "\0", "more": {"of": ["tomorrow"]}}
-    assert program.call("stop", **strange)["reason"]
+    assert program.stop(**strange)
 
 
 def test_a_huge_payload_is_refused_in_bounded_memory(program: HostProgram) -> None:
@@ -122,7 +123,7 @@ def test_a_state_folder_that_cannot_be_written_changes_nothing(program: HostProg
     blocked.write_text("")
     program.variables["XDG_STATE_HOME"] = str(blocked)
     assert program.call("prompt") is not None
-    assert program.call("stop")["reason"]
+    assert program.stop()
     assert program.send(b"{") is None
 
 
@@ -137,6 +138,119 @@ def test_a_reader_that_is_gone_is_no_failure(program: HostProgram) -> None:
     )
     os.close(writing)
     assert (result.returncode, result.stderr) == (0, b"")
+
+
+@pytest.mark.parametrize("output", ["closed", "full"])
+def test_an_output_that_takes_nothing_is_no_failure(program: HostProgram, output: str) -> None:
+    """Also at the end of the process, when Python would write once more what was left."""
+    program.goal()
+    redirection = ">&-" if output == "closed" else ">/dev/full"
+    command = ["sh", "-c", f'"$1" hook claude-code {redirection}', "sh", str(TELIC)]
+    payload = json.dumps(program.payload("prompt")).encode()
+    result = subprocess.run(command, input=payload, capture_output=True, env=program.environment(), timeout=60)
+    assert (result.returncode, result.stderr) == (0, b"")
+    assert program.store.list(scope=program.scope).goals
+
+
+def test_a_folder_that_is_deleted_is_no_failure(program: HostProgram) -> None:
+    """The host was started in it."""
+    program.goal()
+    command = ["sh", "-c", 'mkdir gone; cd gone; rmdir ../gone; exec "$1" hook claude-code', "sh", str(TELIC)]
+    payload = json.dumps(program.payload("prompt", cwd=None)).encode()
+    environment = program.environment()
+    result = subprocess.run(
+        command, input=payload, capture_output=True, env=environment, cwd=program.folder, timeout=60
+    )
+    assert (result.returncode, result.stderr) == (0, b"")
+    assert b"Move billing" in result.stdout
+
+
+@on_hosts(*EVERY)
+def test_a_user_without_a_home_is_no_failure(program: HostProgram) -> None:
+    """As in a container that runs under any number: nothing is remembered then."""
+    program.goal()
+    script = "import pwd; pwd.getpwuid = {}.__getitem__\n"
+    script += "import sys; sys.argv = ['telic', 'hook', sys.argv[1]]\n"
+    script += "from telic.interfaces.cli.__main__ import main; main()"
+    environment = program.environment()
+    del environment["HOME"], environment["XDG_STATE_HOME"]
+    for store in (True, False):
+        if not store:
+            del environment["TELIC_STORE"]
+        for moment in ("prompt", "stop"):
+            command = [sys.executable, "-c", script, program.name]
+            payload = json.dumps(program.payload(moment)).encode()
+            result = subprocess.run(command, input=payload, capture_output=True, env=environment, timeout=60)
+            assert (result.returncode, result.stderr) == (0, b"")
+            assert bool(result.stdout) == (store and (moment == "stop" or program.name in _TOLD_BY_PROMPTS))
+
+
+_TOLD_BY_PROMPTS = ("claude-code", "codex", "gemini")
+
+
+def test_a_missing_extra_is_told_by_the_log_alone(program: HostProgram) -> None:
+    """Exit code 2 would block the session, and hosts show others' messages at each prompt."""
+    script = (
+        "import sys; sys.modules['click'] = None; sys.argv = ['telic', 'hook', 'claude-code'];"
+        "from telic.interfaces.cli.__main__ import main; main()"
+    )
+    command = [sys.executable, "-c", script]
+    result = subprocess.run(command, input=b"{}", capture_output=True, env=program.environment(), timeout=60)
+    assert (result.returncode, result.stdout, result.stderr) == (0, b"", b"")
+    assert "telic[cli]" in program.log
+
+
+def test_a_store_that_is_missing_is_named_in_the_log_and_not_made(program: HostProgram) -> None:
+    missing = program.folder / "not there.db"
+    program.options = ["--store", str(missing)]
+    assert program.call("prompt") is None
+    assert str(missing) in program.log
+    assert len(program.log.splitlines()) == 1
+    assert not missing.exists()
+    program.options = []
+    program.variables = {"TELIC_STORE": ""}
+    assert program.call("stop") is None
+    assert not (program.folder.parent / "home").exists() or not list((program.folder.parent / "home").rglob("*.db"))
+
+
+@on_hosts("claude-code", "codex", "copilot")
+def test_a_claim_that_a_locked_store_lost_is_told_at_the_next_chance(program: HostProgram) -> None:
+    """Once, beside what the host is answered anyhow; hosts that show nothing to their users are told nothing."""
+    program.goal()
+    script = (
+        f"import sqlite3, time; database = sqlite3.connect({str(program.location)!r}, isolation_level=None);"
+        "database.execute('BEGIN EXCLUSIVE'); print(1, flush=True); time.sleep(300)"
+    )
+    if program.name == "copilot":
+        write(program.transcript, {"type": "assistant.message", "data": {"content": "TELIC: complete"}})
+    with subprocess.Popen([sys.executable, "-c", script], stdout=subprocess.PIPE) as holder:
+        assert holder.stdout is not None
+        holder.stdout.readline()
+        assert program.call("stop", "Done.\nTELIC: complete") is None
+        holder.kill()
+    answer = program.call("prompt")
+    if program.name == "copilot":
+        assert answer is None
+        return
+    assert "TELIC: complete, came to nothing" in answer["systemMessage"]
+    assert "Move billing" in json.dumps(answer)
+    program.call("stop")
+    assert "systemMessage" not in program.call("prompt")
+
+
+@pytest.mark.parametrize("mask", [0o000, 0o077, 0o777])
+def test_what_is_remembered_is_its_owners_alone(program: HostProgram, mask: int) -> None:
+    """Whatever the process's mask: transcripts' names, and what a hook could not do."""
+    program.goal()
+    former = os.umask(mask)
+    try:
+        program.call("stop")
+        program.send(b"{")
+    finally:
+        os.umask(former)
+    for path in program.state.rglob("*"):
+        assert path.stat().st_mode & 0o777 == (0o700 if path.is_dir() else 0o600), path
+    assert program.log
 
 
 def test_a_killed_hook_leaves_nothing_in_the_way(program: HostProgram) -> None:
@@ -154,7 +268,7 @@ def test_a_killed_hook_leaves_nothing_in_the_way(program: HostProgram) -> None:
             time.sleep(0.02)
         process.kill()
         process.wait()
-    assert program.call("stop")["reason"]
+    assert program.stop()
 
 
 @pytest.mark.parametrize(

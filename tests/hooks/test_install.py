@@ -49,6 +49,7 @@ class Home:
     def __call__(self, *arguments: str, expect: int = 0, **variables: str) -> subprocess.CompletedProcess[str]:
         hidden = ("TELIC", "CLAUDE", "CODEX")
         kept = {key: value for key, value in os.environ.items() if not key.startswith(hidden)}
+        kept.pop("XDG_DATA_HOME", None)
         environment = kept | {"HOME": str(self.home)} | variables
         command = [TELIC, "install", *arguments]
         result = subprocess.run(
@@ -57,6 +58,12 @@ class Home:
         assert result.returncode == expect, result.stdout + result.stderr
         assert "Traceback" not in result.stderr
         return result
+
+    def hook(self, host: str, *options: str) -> str:
+        """The command that is installed: it names whose goals, and which store."""
+        store = () if "--store" in options else ("--store", str(self.home / ".local/share/telic/goals.db"))
+        scope = () if "--scope" in options else ("--scope", "session")
+        return shlex.join([str(TELIC), "hook", host, *scope, *store, *options])
 
     def tree(self) -> dict[str, bytes]:
         """Every file below, by its path."""
@@ -97,8 +104,7 @@ def test_installed_and_removed_leaves_the_file_as_it_was(home: Home, host: str, 
     path.chmod(0o640)
     home(host, "--yes")
     assert {"SessionStart", "UserPromptSubmit", "Stop"} <= commands(path).keys()
-    ours = f"{TELIC} hook {host}"
-    assert all(command[-1] == ours for event, command in commands(path).items() if event != "PostToolUse")
+    assert all(command[-1] == home.hook(host) for event, command in commands(path).items() if event != "PostToolUse")
     before, after = json.loads(text), json.loads(path.read_bytes())
     assert {key: value for key, value in after.items() if key != "hooks"} == {
         key: value for key, value in before.items() if key != "hooks"
@@ -118,7 +124,7 @@ def test_line_endings_and_indentation_are_kept(home: Home) -> None:
     assert "\n" not in text.replace("\r\n", "")
     assert text.endswith('\t"größe": "ü",\r\n\t"deep": [[{}]]\r\n}\r\n')
     home("claude-code", "--yes", "--remove")
-    assert json.loads(path.read_bytes()) == {"größe": "ü", "deep": [[{}]]}
+    assert path.read_bytes().decode() == TABBED
 
 
 @pytest.mark.parametrize("host", ["claude-code", "codex", "goose"])
@@ -143,7 +149,7 @@ def test_other_options_replace_the_former_entry(home: Home) -> None:
     settings["hooks"]["Stop"][-1]["hooks"].append({"type": "command", "command": "beep"})
     path.write_text(json.dumps(settings))
     home("claude-code", "--yes", "--scope", "folder", "--store", "my goals.db")
-    words = f"{TELIC} hook claude-code --scope folder --store '{home.project}/my goals.db'"
+    words = home.hook("claude-code", "--scope", "folder", "--store", f"{home.project}/my goals.db")
     assert commands(path)["Stop"] == ["telic-report done", "beep", words]
     assert commands(path)["SessionStart"] == [words]
     home("claude-code", "--yes", "--remove")
@@ -165,10 +171,10 @@ def test_what_is_installed_works(home: Home, tmp_path: Path) -> None:
 
 
 def test_levels_and_the_hosts_own_variables(home: Home) -> None:
-    """The project's file is shared, so it names no path of one machine."""
-    home("claude-code", "--yes", "--project")
+    """The project's file is shared, so it names no program of one machine."""
+    home("claude-code", "--yes", "--project", "--store", "postgresql://db/goals")
     shared = home.project / ".claude/settings.json"
-    assert commands(shared)["Stop"] == ["telic hook claude-code"]
+    assert commands(shared)["Stop"] == ["telic hook claude-code --scope session --store postgresql://db/goals"]
     home("claude-code", "--yes", CLAUDE_CONFIG_DIR=str(home.home / "elsewhere"))
     home("codex", "--yes", CODEX_HOME=str(home.home / "codex"))
     assert commands(home.home / "elsewhere/settings.json")
@@ -259,11 +265,81 @@ def test_hosts_whose_settings_are_written_by_hand(home: Home, host: str) -> None
     assert home.tree() == {}
 
 
-def test_passwords_are_not_written_into_settings(home: Home) -> None:
-    message = home("claude-code", "--yes", "--store", "postgresql://me:geheim@db/goals", expect=2).stderr
-    assert "TELIC_STORE" in message
-    assert "geheim" not in message
+@pytest.mark.parametrize("url", ["postgresql://me:geheim@db/goals", "postgresql://db/goals?user=me&password=geheim"])
+def test_passwords_are_not_written_into_settings(home: Home, url: str) -> None:
+    """Wherever the URL comes from; the message says where a password belongs."""
+    for result in (
+        home("claude-code", "--yes", "--store", url, expect=2),
+        home("claude-code", "--yes", expect=2, TELIC_STORE=url),
+    ):
+        assert "~/.pgpass" in result.stderr
+        assert "geheim" not in result.stderr + result.stdout
     assert home.tree() == {}
+
+
+@pytest.mark.parametrize(
+    ("named", "written_as"),
+    [
+        ("goals.db", "{project}/goals.db"),
+        ("/var/lib/goals.db", "/var/lib/goals.db"),
+        ("sqlite:///my%20goals.db", "{project}/my goals.db"),
+        ("postgresql://me@db/goals", "postgresql://me@db/goals"),
+    ],
+)
+@pytest.mark.parametrize("way", ["option", "variable"])
+def test_the_store_is_always_written(home: Home, named: str, written_as: str, way: str) -> None:
+    """Hosts start hooks in other folders and environments than the one in which they were installed."""
+    if way == "option":
+        home("codex", "--yes", "--store", named)
+    else:
+        home("codex", "--yes", TELIC_STORE=named)
+    (stop,) = commands(home.home / ".codex/hooks.json")["Stop"]
+    words = shlex.split(stop)
+    assert words[words.index("--store") + 1] == written_as.format(project=home.project)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        '{ "hooks" : { "Stop":[ ] , "PostToolUse": [{"hooks":[{"type":"command","command":"true"}]}]} }',
+        '{"hooks": { } }',
+        "{ }",
+        "",
+        " \n",
+        "\ufeff" + SETTINGS,
+        "\ufeff{}",
+        TABBED,
+    ],
+)
+def test_removed_leaves_every_character_and_no_copy(home: Home, text: str) -> None:
+    """Also what holds nothing, and after other options were installed over the first; a mark of byte order stays."""
+    path = written(home.home / ".claude/settings.json", text)
+    before = home.tree()
+    home("claude-code", "--yes")
+    assert path.read_text().startswith("\ufeff") == text.startswith("\ufeff")
+    home("claude-code", "--yes", "--scope", "folder")
+    assert len(home.tree()) == 2
+    home("claude-code", "--yes", "--remove")
+    assert home.tree() == before
+
+
+@pytest.mark.parametrize("host", ["claude-code", "codex", "goose"])
+def test_removed_leaves_no_file_that_was_not_there(home: Home, host: str) -> None:
+    home(host, "--yes")
+    home(host, "--yes", "--scope", "folder")
+    assert home.tree()
+    home(host, "--yes", "--remove")
+    assert home.tree() == {}
+
+
+def test_what_was_changed_since_stays_when_hooks_are_removed(home: Home) -> None:
+    """The copy is older then, and is kept beside."""
+    path = written(home.home / ".claude/settings.json", SETTINGS)
+    home("claude-code", "--yes")
+    path.write_text(path.read_text().replace('"model": "opus"', '"model": "sonnet"'))
+    home("claude-code", "--yes", "--remove")
+    assert path.read_text() == SETTINGS.replace('"model": "opus"', '"model": "sonnet"')
+    assert path.with_name("settings.json.before-telic-1").read_text() == SETTINGS
 
 
 def test_a_folder_that_cannot_be_written(home: Home) -> None:
@@ -278,11 +354,20 @@ def test_a_judge_is_written_into_the_command(home: Home) -> None:
     """As words that a shell reads as they were given; both at once are refused, and all is taken out again."""
     home("codex", "--yes", "--judge-command", "python3 'my judge.py'", CODEX_HOME=str(home.home))
     (stop,) = commands(home.home / "hooks.json")["Stop"]
-    assert shlex.split(stop)[1:] == ["hook", "codex", "--judge-command", "python3 'my judge.py'"]
+    assert shlex.split(stop)[-2:] == ["--judge-command", "python3 'my judge.py'"]
     home("codex", "--yes", "--judge-model", "anthropic:claude-sonnet-4-5", CODEX_HOME=str(home.home))
     (stop,) = commands(home.home / "hooks.json")["Stop"]
-    assert shlex.split(stop)[3:] == ["--judge-model", "anthropic:claude-sonnet-4-5"]
+    assert shlex.split(stop)[-2:] == ["--judge-model", "anthropic:claude-sonnet-4-5"]
     both = ("--judge-model", "a:b", "--judge-command", "true")
     assert "not both" in home("codex", "--yes", *both, expect=2, CODEX_HOME=str(home.home)).stderr
     home("codex", "--yes", "--remove", CODEX_HOME=str(home.home))
-    assert "telic" not in (home.home / "hooks.json").read_text()
+    assert not (home.home / "hooks.json").exists()
+
+
+@pytest.mark.parametrize("scope", ["claude-code/0f4c7d1e", "codex/019a9775", "folder:/work", "copilot/x", "default"])
+def test_nobody_is_advised_to_count_twice_what_hooks_count(home: Home, scope: str) -> None:
+    """Of a session's or a folder's goal the hooks account the turns."""
+    command = [TELIC, "create", "Move billing", "--scope", scope]
+    environment = os.environ | {"HOME": str(home.home), "TELIC_STORE": str(home.project / "goals.db")}
+    result = subprocess.run(command, capture_output=True, text=True, env=environment, timeout=60, check=True)
+    assert ("telic record" in result.stderr + result.stdout) == (scope == "default")

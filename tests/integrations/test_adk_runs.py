@@ -49,7 +49,7 @@ async def test_an_agent_within_a_tool_is_a_sub_agent(
     place: Place, server: WireServer, goals: telic.AsyncGoalStore
 ) -> None:
     goal = await goals.create("A goal", scope=SCOPE, budget=telic.Budget(turns=3))
-    server.replies = lambda asked: HELPS if "You help." in asked.text else None
+    server.answer_first(lambda asked: HELPS if "You help." in asked.text else None)
     server.script = [calls("helper", request="this"), DONE]
     helper = LlmAgent(name="helper", description="helps", instruction="You help.", model=model(place))
     adapter = plugin(place, goals)
@@ -105,7 +105,7 @@ async def test_summaries_of_an_apps_compaction_are_billed(
     place: Place, server: WireServer, goals: telic.AsyncGoalStore
 ) -> None:
     goal = await goals.create("A goal", scope=SCOPE)
-    server.replies = lambda asked: None if "You are the main one." in asked.text else HELPS
+    server.answer_first(lambda asked: None if "You are the main one." in asked.text else HELPS)
     server.script = [says("one"), says("two"), DONE]
     compaction = EventsCompactionConfig(
         compaction_interval=2, overlap_size=0, summarizer=LlmEventSummarizer(llm=model(place))

@@ -37,7 +37,7 @@ def is_helper(asked: Asked) -> bool:
 def helpers(server: WireServer, *replies: Reply) -> list[Reply]:
     """The helper's requests get these replies, one after the other; those of the conversation follow the script."""
     left = list(replies)
-    server.replies = lambda asked: left.pop(0) if left and is_helper(asked) else None
+    server.answer_first(lambda asked: left.pop(0) if left and is_helper(asked) else None)
     return left
 
 
@@ -170,7 +170,7 @@ async def test_a_response_that_breaks_off_is_no_known_usage(
 ) -> None:
     """The command tries again by itself, and counts what it heard of the first: input, and one token of output."""
     goal = await goals.create("A goal", scope=SCOPE, token_budget=100_000)
-    server.script = [replace(says("one"), breaks_after=3), DONE]
+    server.script = [replace(says("one"), cut_after=3), DONE]
     options = options_of(place)
     retrying = replace(options, env=options.env | {"CLAUDE_CODE_MAX_RETRIES": "2"})
     await ClaudeGoal(goals, scope=SCOPE, settings=place.settings()).run("Begin.", options=retrying)

@@ -47,7 +47,7 @@ def answers_others(server: WireServer, reply: Reply) -> None:
     def reply_to(asked: Asked) -> Reply | None:
         return None if "You are the main one." in asked.text else reply
 
-    server.replies = reply_to
+    server.answer_first(reply_to)
 
 
 async def kinds(goals: telic.AsyncGoalStore, goal: telic.Goal) -> list[tuple[telic.UsageKind, int]]:

@@ -69,14 +69,14 @@ def test_ids_are_taken_by_unique_prefix(shell: Shell) -> None:
     assert shell.json("show", shown)["id"] == goal["id"]
     assert shell.error("show", goal["id"][:7], expect=2)["code"] == "invalid_text"
     assert shell.error("show", "00000000", expect=3)["code"] == "goal_not_found"
-    shell("create", "y")
+    shell("create", "y", "--replace")
     assert shell.error("show", goal["id"][:8], expect=3)["code"] == "ambiguous_id"
 
 
 def test_listing_pages_and_filters(shell: Shell) -> None:
     """Pages by cursor, filters by scope, status and text."""
     for number in range(5):
-        shell("create", f"goal {number}", "--scope", "a" if number % 2 else "b")
+        shell("create", f"goal {number}", "--replace", "--scope", "a" if number % 2 else "b")
     first = shell.json("list", "--all-scopes", "--limit", "3")
     rest = shell.json("list", "--all-scopes", "--limit", "3", "--cursor", first["next_cursor"])
     texts = [goal["text"] for goal in first["goals"] + rest["goals"]]
@@ -212,7 +212,7 @@ def test_a_table_on_a_terminal_is_escaped_too(shell: Shell) -> None:
 def test_export_and_import_round_trip(shell: Shell, tmp_path: Path) -> None:
     """An exported file is private, complete, never overwritten, and imports to an equal database."""
     for number in range(3):
-        shell("create", f"goal {number}")
+        shell("create", f"goal {number}", "--replace")
         shell("record", "--tokens", "5")
     file = tmp_path / "goals.jsonl"
     assert shell("export", str(file)).stdout == f"3 goals written to {file}\n"

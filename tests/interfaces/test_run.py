@@ -27,11 +27,11 @@ def runs(tmp_path: Path) -> Runs:
 
 
 def test_it_ends_verified(runs: Runs) -> None:
-    """The criterion holds only after the second turn, and that is when the goal is completed."""
+    """The criterion holds only after the second turn; it is checked before, and until the agent first claims."""
     told = runs.run("Take two steps", "--check", "test -f step-2", "--budget", "100k")
     assert [line["event"] for line in told] == [
-        "said", "claimed", "turn_began", "turn_ended", "turn_began", "turn_ended", "checking", "checked",
-        "completed", "stopped", "ended",
+        "said", "claimed", "checking", "checked", "turn_began", "turn_ended", "checking", "checked",
+        "turn_began", "turn_ended", "checking", "checked", "completed", "stopped", "ended",
     ]  # fmt: skip
     goal = runs.newest()
     assert (goal["status"], goal["reason"], goal["usage"]["tokens"]) == ("completed", "verified", 2000)
@@ -131,6 +131,80 @@ def test_the_same_command_goes_on(runs: Runs) -> None:
     goal = runs.newest()
     assert (goal["reason"], goal["usage"]["turns"], goal["usage"]["tokens"]) == ("verified", 3, 3000)
     assert [turn["key"] for turn in runs.json("turns", goal["id"])] == ["loop/turn-1", "loop/turn-2", "loop/turn-3"]
+
+
+def test_the_same_command_after_completion_starts_nothing(runs: Runs) -> None:
+    """It says so, spends nothing and ends with 0; `--again` makes a new goal, and so do other criteria."""
+    runs.run("Take two steps", "--check", "test -f step-2")
+    first = runs.newest()
+    told = runs.run("Take two steps", "--check", "test -f step-2")
+    assert "--again" in told[0]["detail"]
+    assert (runs.newest()["id"], len(runs.started())) == (first["id"], 2)
+    runs.run("Take two steps", "--check", "test -f step-2", "--again")
+    again = runs.newest()
+    assert (again["id"] == first["id"], again["reason"], again["usage"]["turns"]) == (False, "verified", 0)
+    runs.run("Take two steps", "--check", "test -f step-1")
+    assert runs.newest()["id"] != again["id"]
+
+
+def test_line_ends_make_no_other_goal(runs: Runs) -> None:
+    """Nor does a byte order mark; the text is kept without either."""
+    (runs.workspace / "agent.py").write_text("raise SystemExit(3)")
+    runs.run("\ufeffDo it\r\n- one\r\n", "--max-failures", "1", expect=27)
+    first = runs.newest()
+    assert first["text"] == "Do it\n- one"
+    runs.run("Do it\n- one", "--max-failures", "1", expect=27)
+    assert runs.newest()["id"] == first["id"]
+
+
+def plain(runs: Runs, code: str, *arguments: str, expect: int) -> tuple[str, str]:
+    """What `telic run` printed with a command that is no known host, and no format."""
+    (runs.workspace / "plain.py").write_text(code)
+    process = runs.start("run", "Take steps", "--agent", f"{sys.executable} plain.py", *arguments)
+    output, errors = process.communicate(timeout=240)
+    assert process.returncode == expect, output + errors
+    return output, errors
+
+
+def test_unknown_usage_is_said_at_once(runs: Runs) -> None:
+    output, _ = plain(runs, "print('TELIC: complete')", expect=0)
+    assert "usage is unknown" in output.splitlines()[0]
+    assert "--format json-lines" in output.splitlines()[0]
+
+
+def test_a_budget_that_cannot_hold_is_refused(runs: Runs) -> None:
+    """Before anything is made, unless somebody takes it so; turns and time can always be limited."""
+    for budget in ("--budget=1500", "--budget=$5"):
+        _, errors = plain(runs, "print('working')", budget, expect=2)
+        assert "--allow-unknown-usage" in errors
+    assert runs.json("list")["goals"] == []
+    plain(runs, "print('working')", "--budget=1500", "--allow-unknown-usage", "--turns=2", expect=22)
+
+
+def test_json_lines_are_recognised(runs: Runs) -> None:
+    """An agent that prints them without the option is billed and believed as with it."""
+    code = "import json, sys; sys.stdin.read()\n"
+    code += "print(json.dumps({'type': 'usage', 'input_tokens': 900}))\n"
+    code += "print(json.dumps({'type': 'claim', 'claim': 'complete'}))\n"
+    output, _ = plain(runs, code, expect=0)
+    assert "--format json-lines" in output
+    assert runs.newest()["usage"]["tokens"] == 900
+
+
+def test_a_silent_agent_is_done_when_its_check_passes(runs: Runs) -> None:
+    """As one that writes its log to a file; it is checked after each turn."""
+    code = "import sys, pathlib; sys.stdin.read(); f = pathlib.Path('f')\n"
+    code += "pathlib.Path('done').touch() if f.exists() else f.touch()\n"
+    plain(runs, code, "--check", "test -f done", expect=0)
+    assert (runs.newest()["reason"], runs.newest()["usage"]["turns"]) == ("verified", 2)
+
+
+def test_a_long_text_can_be_allowed(runs: Runs) -> None:
+    """The hint names an option that the command has."""
+    text = "y" * 3_000
+    process = runs.start("run", text, *runs.agent)
+    assert "--max-chars" in process.communicate(timeout=240)[1]
+    runs.run(text, "--max-chars", "4000", AGENT_TURNS="1")
 
 
 def test_an_unfinished_goal_gives_way_only_when_told(runs: Runs) -> None:
@@ -250,7 +324,8 @@ def test_sigterm_leaves_the_goal_to_others(runs: Runs) -> None:
 
 
 @pytest.mark.parametrize(
-    ("change", "code"), [(("pause",), 20), (("clear",), 28), (("complete",), 0), (("create", "Another"), 21)]
+    ("change", "code"),
+    [(("pause",), 20), (("clear",), 28), (("complete",), 0), (("create", "Another", "--replace"), 21)],
 )
 def test_a_stop_from_elsewhere_ends_the_run(runs: Runs, change: tuple[str, ...], code: int) -> None:
     """Within a heartbeat; the running turn is cancelled, and none follows."""

@@ -8,7 +8,10 @@ import pytest
 from telic import Instant
 from telic.domain.errors import InvalidInput, InvalidNumber
 from telic.loop.agents.claims import Statement, claim_instructions, read_claim
-from telic.loop.agents.protocol import Claim, TurnReport, Wake
+from telic.loop.agents.last_words import last_words
+from telic.loop.agents.limits import quota_of
+from telic.loop.agents.protocol import Claim, QuotaReached, TurnReport, Wake
+from telic.loop.agents.refusals import is_lost_conversation
 from telic.loop.agents.reset_times import reset_time
 
 NOW = Instant(1_790_000_000_000_000)  # 2026-09-21T14:13:20Z
@@ -21,6 +24,10 @@ MINUTE = 60_000_000
         ("TELIC: complete", Statement(claim=Claim.COMPLETE)),
         ("**TELIC: complete**", Statement(claim=Claim.COMPLETE)),
         ("`telic: Complete.`", Statement(claim=Claim.COMPLETE)),
+        ("\x1b[1;32mTELIC: complete\x1b[0m", Statement(claim=Claim.COMPLETE)),
+        ("```text\nTELIC: complete\n```", Statement(claim=Claim.COMPLETE)),
+        ("~~~\nTELIC: blocked: no key\n~~~", Statement(claim=Claim.BLOCKED, note="no key")),
+        ("> TELIC: complete", Statement(claim=Claim.COMPLETE)),
         ("TELIC: blocked: no key for staging", Statement(claim=Claim.BLOCKED, note="no key for staging")),
         ("TELIC: blocked", Statement(claim=Claim.BLOCKED)),
         ("TELIC: wait 10m", Statement(claim=Claim.WAITING, wake=Wake(at=Instant(NOW + 10 * MINUTE)))),
@@ -70,15 +77,22 @@ def berlin(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     ("sentence", "seconds"),
     [
         ("Claude AI usage limit reached|1790003600", 1_790_003_600),
-        ("You've hit your usage limit. Try again at 6:13 PM.", 1_790_007_180),
-        ("or try again at 3:28 PM.", 1_790_083_680),
-        ("or try again at Sep 22nd, 2026 12:00 AM.", 1_790_028_000),
+        ("You've hit your usage limit. Try again at 6:13 PM.", 1_790_007_240),
+        ("or try again at 3:28 PM.", 1_790_083_740),
+        ("or try again at Sep 22nd, 2026 12:00 AM.", 1_790_028_060),
         ("You've hit your session limit · resets 9am (America/New_York)", 1_790_082_000),
-        ("You've hit your session limit · resets 8:20pm (Asia/Singapore)", 1_790_079_600),
+        ("You've hit your session limit · resets 8:20pm (Asia/Singapore)", 1_790_079_660),
         ("your weekly limit · resets Oct 1, 9am (UTC)", 1_790_845_200),
         ("your weekly limit · resets Jan 2 at 9am (UTC)", 1_798_880_400),
         ("try again in 3 days 6 hours 57 minutes.", 1_790_000_000 + 3 * 86_400 + 6 * 3600 + 57 * 60),
         ("resets in 45m", 1_790_002_700),
+        ("Please retry in 18.5s.", 1_790_000_018.5),
+        ("Your quota will reset after 5h12m3s.", 1_790_000_000 + 5 * 3600 + 12 * 60 + 3),
+        ("try again at 4:13:50 PM.", 1_790_000_030),
+        # In this minute, and just past: soon, and never tomorrow.
+        ("try again at 4:13 PM.", 1_790_000_040),
+        ("try again at 4:12 PM.", 1_790_000_060),
+        ("resets 4pm", 1_790_000_060),
         ("try again later", None),
         ("resets 25pm", None),
         ("resets 9am (Nowhere/Atlantis)", None),
@@ -88,8 +102,86 @@ def berlin(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     ],
 )
 def test_a_time_of_reset_is_understood(sentence: str, seconds: int | None) -> None:
-    """A clock time is the next such one; without a zone it is this machine's."""
-    assert reset_time(sentence, NOW) == (None if seconds is None else seconds * 1_000_000)
+    """A clock time is the next such one, without its seconds the end of that minute; without a zone this machine's."""
+    assert reset_time(sentence, NOW) == (None if seconds is None else int(seconds * 1_000_000))
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        "You're out of extra usage · resets 9pm",
+        "5-hour limit reached ∙ resets 10pm",
+        "You've hit your org's monthly usage limit",
+        "You\u2019ve hit your usage limit. Try again at 6:13 PM.",
+        "You have exhausted your capacity on this model. Your quota will reset after 5h12m3s.",
+        "Claude AI usage limit reached|1790003600",
+    ],
+)
+def test_an_account_that_is_used_up_is_a_limit(said: str) -> None:
+    quota = quota_of(said, NOW)
+    assert quota is not None
+    assert not quota.is_brief
+
+
+@pytest.mark.parametrize(
+    ("said", "resets_at"),
+    [
+        ("exceeded retry limit, last status: 429 Too Many Requests", None),
+        ("Rate limit reached for requests. Please try again in 20s.", Instant(NOW + 20_000_000)),
+        ("RESOURCE_EXHAUSTED", None),
+    ],
+)
+def test_a_rate_within_a_minute_is_a_brief_limit(said: str, resets_at: Instant | None) -> None:
+    assert quota_of(said, NOW) == QuotaReached(resets_at=resets_at, is_brief=True)
+
+
+@pytest.mark.parametrize("said", ["", "Invalid API key", "Your credit balance is too low to access the API."])
+def test_other_failures_are_no_limit(said: str) -> None:
+    assert quota_of(said, NOW) is None
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        "Prompt is too long",
+        "Prompt is too long · the request is ~210000 tokens (limit 200000)",
+        "Codex ran out of room in the model's context window. Start a new thread or clear earlier history.",
+        "Your input exceeds the context window of this model. Please adjust your input and try again.",
+        "This model's maximum context length is 128000 tokens",
+        "The input token count (1200000) exceeds the maximum number of tokens allowed (1048576).",
+        "No conversation found with session ID: 11111111-1111-4111-8111-111111111111",
+        "thread/resume failed: no rollout found for thread id 0199a213 (code -32600)",
+        'Error resuming session: Invalid session identifier "11111111".',
+        "Error: No session, task, or name matched '11111111'.",
+        "Error: Session not found",
+        "No saved session found with ID 11111111. Run `qwen --resume`.",
+    ],
+)
+def test_a_full_or_missing_conversation_is_known(said: str) -> None:
+    assert is_lost_conversation(said)
+
+
+@pytest.mark.parametrize("said", ["Invalid API key", "the tests are too long", "file not found", "unknown model"])
+def test_other_failures_lose_no_conversation(said: str) -> None:
+    assert not is_lost_conversation(said)
+
+
+@pytest.mark.parametrize(
+    ("output", "said"),
+    [
+        ("one\ntwo\n", "two"),
+        (
+            "Error: no rollout found (code -32600)\n\nStack backtrace:\n   0: <unknown>\n   9: <unknown>\n",
+            "Error: no rollout found (code -32600)",
+        ),
+        ("noise\nError: no such session\n\nTry --list.\n", "Error: no such session\nTry --list."),
+        ("Error: old\n" + "x" * 600 + "\nlast", "last"),
+        ("", ""),
+    ],
+)
+def test_the_last_error_is_told_whole(output: str, said: str) -> None:
+    """Without the list of calls that led there."""
+    assert last_words(output) == said
 
 
 def test_a_report_keeps_what_a_store_keeps() -> None:

@@ -4,6 +4,7 @@ import asyncio
 import json
 import os
 import pickle
+import shlex
 import sys
 from pathlib import Path
 from typing import Any
@@ -11,6 +12,7 @@ from typing import Any
 import pytest
 
 from telic import (
+    AgentConversationLost,
     AgentExited,
     AgentFailure,
     AgentNotRunnable,
@@ -23,11 +25,20 @@ from telic import (
     ModelUsage,
 )
 from telic.loop.agents.command import CommandAgent
-from telic.loop.agents.formats import CLAUDE_CODE, CODEX, JSON_LINES
-from telic.loop.agents.presets import claude_code_agent, codex_agent
+from telic.loop.agents.formats import CLAUDE_CODE, CODEX, JSON_LINES, PLAIN
+from telic.loop.agents.presets import (
+    claude_code_agent,
+    codex_agent,
+    copilot_agent,
+    gemini_agent,
+    known_agent,
+    opencode_agent,
+    qwen_agent,
+)
 from telic.loop.agents.protocol import Claim, QuotaReached, TurnReport, Wake
 from telic.testing import FakeClock
 from tests.loop.conftest import MakeAgent, MakeRequest
+from tests.loop_driver.world import eventually
 
 SAMPLES = Path(__file__).parent / "samples"
 
@@ -287,9 +298,10 @@ async def test_claude_code_from_turn_to_turn(make_request: MakeRequest, tmp_path
     """The second turn continues the first one's session, and pays for itself alone."""
     agent = claude_code_agent(command=sample_command("claude_code_turn.jsonl"), model="opus", arguments=("--foo",))
     first = await agent.turn(make_request("Go."))
-    options = ["-p", "--output-format", "stream-json", "--verbose", "--model", "opus", "--foo"]
+    stream = ["--output-format", "stream-json", "--verbose", "--include-partial-messages"]
+    options = ["-p", *stream, "--model", "opus", "--foo"]
     assert called(tmp_path) == {"argv": options, "prompt": "Go."}
-    assert (first.claim, first.tool_effects) == (Claim.COMPLETE, 1)
+    assert first.claim is Claim.COMPLETE
     assert first.session is not None
 
     agent = claude_code_agent(command=sample_command("claude_code_resumed.jsonl"))
@@ -297,6 +309,76 @@ async def test_claude_code_from_turn_to_turn(make_request: MakeRequest, tmp_path
     assert called(tmp_path)["argv"][-2:] == ["--resume", first.session.split()[0]]
     assert second.usage is not None
     assert (second.usage.input_tokens, second.usage.cost_microunits) == (1_110, 1_580)
+
+
+HOSTS = [
+    (gemini_agent, "gemini", ["--output-format", "stream-json"], ["--resume", "{}"]),
+    (copilot_agent, "copilot", ["--output-format", "json", "--session-id={new}"], ["--resume={}"]),
+    (opencode_agent, "opencode", ["--format", "json"], ["--session", "{}"]),
+    (qwen_agent, "qwen", ["--output-format", "stream-json"], ["--resume", "{}"]),
+]
+
+
+@pytest.mark.parametrize(("make", "name", "options", "resume"), HOSTS, ids=[name for _, name, _, _ in HOSTS])
+async def test_hosts_continue_their_conversation(
+    make_request: MakeRequest, tmp_path: Path, make: Any, name: str, options: list[str], resume: list[str]
+) -> None:
+    """From what they were given: the prompt on standard input, the session by its id alone."""
+    home = {"HOME": str(tmp_path)}
+    first = await make(command=sample_command(f"{name}_turn.jsonl"), arguments=("--foo",), environment=home).turn(
+        make_request("Go.")
+    )
+    told = called(tmp_path)
+    assert told["prompt"] == "Go."
+    assert told["argv"][0] == "--foo"
+    new = told["argv"][-1].partition("=")[2]
+    assert told["argv"][1:] == [option.format(new=new) for option in options]
+    assert first.text == "I looked at the code and go on next."
+    assert first.session is not None
+    second = await make(command=sample_command(f"{name}_resumed.jsonl"), environment=home).turn(
+        make_request("Go on.", session=first.session)
+    )
+    assert called(tmp_path)["argv"][-len(resume) :] == [word.format(first.session.split()[0]) for word in resume]
+    assert (second.claim, second.session.split()[0]) == (Claim.COMPLETE, first.session.split()[0])
+
+
+@pytest.mark.parametrize(
+    ("line", "argv", "name"),
+    [
+        ("claude --foo", ["claude", "-p"], "claude_code"),
+        ("/opt/bin/codex exec --foo", ["/opt/bin/codex", "exec", "--json", "--foo"], "codex"),
+        ("codex --foo", ["codex", "exec", "--json", "--foo"], "codex"),
+        ("gemini --foo -p ''", ["gemini", "--foo", "--output-format"], "gemini"),
+        ("copilot -s", ["copilot", "-s", "--output-format", "json"], "copilot"),
+        ("opencode --foo", ["opencode", "run", "--foo", "--format", "json"], "opencode"),
+        ("opencode run --foo", ["opencode", "run", "--foo", "--format", "json"], "opencode"),
+        ("qwen", ["qwen", "--output-format", "stream-json"], "qwen"),
+    ],
+)
+def test_hosts_are_known_by_their_commands(line: str, argv: list[str], name: str) -> None:
+    agent = known_agent(shlex.split(line))
+    assert agent is not None
+    assert (list(agent.argv[: len(argv)]), agent.output_format.name) == (argv, name)
+
+
+def test_other_commands_are_not_known() -> None:
+    assert known_agent(["python3", "claude"]) is None
+
+
+async def test_a_host_that_has_printed_nothing_has_asked_for_nothing(make_request: MakeRequest, tmp_path: Path) -> None:
+    """So what a turn used that was cancelled at once is known; of another command it is not."""
+    for output_format, told in ((CODEX, [ModelUsage()]), (PLAIN, [])):
+        heard: list[ModelUsage] = []
+        started = tmp_path / output_format.name
+        argv = ("sh", "-c", f"touch {output_format.name}; exec sleep 600")
+        agent = CommandAgent(argv=argv, output_format=output_format, grace_seconds=0.2)
+        request = make_request(report_usage=lambda usage, heard=heard, **_: heard.append(usage))
+        running = asyncio.create_task(agent.turn(request))
+        await eventually(started.exists)
+        running.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await running
+        assert heard == told
 
 
 async def test_codex_from_turn_to_turn(make_request: MakeRequest, tmp_path: Path) -> None:
@@ -325,7 +407,9 @@ async def test_a_session_cannot_add_an_option(make_request: MakeRequest, tmp_pat
         ("claude_code_rate_limit.jsonl", CLAUDE_CODE, "quota"),
         ("codex_usage_limit.jsonl", CODEX, "quota"),
         ("claude_code_max_turns.jsonl", CLAUDE_CODE, "report"),
-        ("claude_code_session_lost.jsonl", CLAUDE_CODE, AgentTurnFailed),
+        ("claude_code_session_lost.jsonl", CLAUDE_CODE, AgentConversationLost),
+        ("codex_full.jsonl", CODEX, AgentConversationLost),
+        ("codex_429.jsonl", CODEX, "quota"),
         ("codex_failed.jsonl", CODEX, AgentTurnFailed),
     ],
 )

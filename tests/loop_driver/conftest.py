@@ -41,11 +41,12 @@ PassTime = Callable[[float], None]
 
 
 @pytest.fixture
-def pass_time(location: str) -> PassTime:
-    """So many seconds have passed for all who wait: no worker can set the clock of that."""
+def pass_time(world: World, location: str) -> PassTime:
+    """So many seconds have passed for the test's own goals: no worker can set the clock that waits go by."""
+    [(before,)] = execute(location, "SELECT COALESCE(MAX(sequence), 0) FROM goals")
 
     def pass_time(seconds: float) -> None:
-        passed = round(seconds * 1_000_000)
-        execute(location, f"UPDATE goals SET wake_at = wake_at - {passed} WHERE wake_at IS NOT NULL")
+        passed = f"wake_at = wake_at - {round(seconds * 1_000_000)}"
+        execute(location, f"UPDATE goals SET {passed} WHERE wake_at IS NOT NULL AND sequence > {before}")
 
     return pass_time

@@ -8,6 +8,7 @@ import pytest
 import telic
 from telic import Budget, GoalStatus, Reason
 from telic.domain.errors import AgentExited
+from telic.loop.agents.protocol import TurnRequest
 from telic.loop.progress_report import Happening
 from tests.loop_driver.world import (
     CLAIM,
@@ -31,7 +32,7 @@ CHANGES: dict[str, Any] = {
 
 @pytest.mark.parametrize("change", CHANGES)
 async def test_a_stop_cancels_the_running_turn(world: World, change: str) -> None:
-    """Within a heartbeat; no turn is recorded, none starts, and the goal stays as the user left it."""
+    """Within a heartbeat; none starts, the goal stays as the user left it, and what was held counts as an estimate."""
     goal = await world.store.create("stop me", token_budget=200_000)
     waiter = Waiter(CLAIM)
     agent = ScriptedAgent([waiter])
@@ -41,10 +42,31 @@ async def test_a_stop_cancels_the_running_turn(world: World, change: str) -> Non
     ended = await asyncio.wait_for(running, 240)
     assert waiter.was_cancelled
     assert len(agent.requests) == 1
-    assert (ended, ended.turns_used) == (await world.store.get(goal.id), 0)
-    assert ended.status is not GoalStatus.ACTIVE
+    left = await world.store.get(goal.id)
+    assert (left.status, left.reason, left.revision) == (ended.status, ended.reason, ended.revision)
+    assert left.status is not GoalStatus.ACTIVE
     (hold,) = await world.store.holds(goal.id)
-    assert hold.state.value == "open", "nobody knows what the cancelled turn consumed"
+    assert (hold.state.value == "open", left.turns_used) == (False, 1)
+    assert left.tokens_used == hold.reserved.tokens, "nobody knows what the cancelled turn consumed"
+
+
+async def test_what_a_cancelled_turn_has_told_is_recorded(world: World) -> None:
+    """Not the bound that was held for it."""
+    goal = await world.store.create("stop me", token_budget=200_000)
+    began = asyncio.Event()
+
+    async def tells(request: TurnRequest) -> Any:
+        request.report_usage(telic.ModelUsage(input_tokens=1_400, output_tokens=26), model="m", session="talk")
+        began.set()
+        await asyncio.sleep(3600)
+
+    running = asyncio.create_task(world.run(goal, ScriptedAgent([tells])))
+    await began.wait()
+    await world.store.pause(goal.id)
+    await asyncio.wait_for(running, 240)
+    (turn,) = await world.store.turns(goal.id)
+    assert (turn.usage.tokens, turn.model, turn.is_estimate) == (1_426, "m", True)
+    assert (await world.state(goal.id)).session == "talk"
 
 
 async def test_a_pause_that_was_resumed_at_once_cancels_too(world: World) -> None:
@@ -60,8 +82,8 @@ async def test_a_pause_that_was_resumed_at_once_cancels_too(world: World) -> Non
     loop.poke()
     ended = await asyncio.wait_for(running, 240)
     assert waiter.was_cancelled
-    assert (ended.reason, ended.turns_used) == (Reason.ASSERTED, 1)
-    assert await world.turn_keys(goal.id) == ["loop/turn-1"]
+    assert (ended.reason, ended.turns_used) == (Reason.ASSERTED, 2)
+    assert await world.turn_keys(goal.id) == ["loop/turn-1", "loop/turn-2"]
 
 
 async def test_an_edit_cancels_and_the_next_prompt_has_the_new_text(world: World) -> None:
@@ -76,7 +98,7 @@ async def test_an_edit_cancels_and_the_next_prompt_has_the_new_text(world: World
     assert waiter.was_cancelled
     assert "the latter text" in agent.prompts[1]
     assert "the former text" not in agent.prompts[1]
-    assert (ended.reason, ended.turns_used) == (Reason.VERIFIED, 1)
+    assert (ended.reason, ended.turns_used) == (Reason.VERIFIED, 2)
 
 
 async def test_an_edit_in_a_turns_last_moment_voids_its_claim(world: World) -> None:

@@ -87,7 +87,9 @@ async def test_a_stop_kills_the_running_command(world: World, change: str) -> No
     await getattr(store, change)(goal.id)
     ended = await asyncio.wait_for(running, 240)
     assert not is_running(child)
-    assert (ended.status, ended.turns_used) == ((await store.get(goal.id)).status, 0)
+    assert (ended.status, ended.turns_used) == ((await store.get(goal.id)).status, 1)
+    (turn,) = await store.turns(goal.id)
+    assert turn.usage.tokens == 10, "what the killed command had told"
 
 
 async def test_one_failure_does_not_lose_the_count_of_others(world: World, location: str) -> None:

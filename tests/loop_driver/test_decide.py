@@ -26,7 +26,12 @@ from tests.loop_driver.world import report
 NOW = FakeClock().microseconds
 CHECK = Criterion.command(["true"])
 LIMITED = LoopPolicy(
-    max_failures=2, max_idle_turns=2, max_failed_verifications=2, max_unchecked_verifications=2, max_quota_waits=2
+    max_failures=2,
+    max_idle_turns=2,
+    max_failed_verifications=2,
+    max_unchecked_verifications=2,
+    max_quota_waits=2,
+    verify_first=False,
 )
 TURN, VERIFY, STOP = Decision(Step.TURN), Decision(Step.VERIFY), Decision(Step.STOP)
 
@@ -170,6 +175,40 @@ def test_a_nearly_spent_budget_winds_down(template: telic.Goal, name: str, used:
         assert decide(goal, claimed, LIMITED, NOW) == VERIFY
 
 
+JUDGED, APPROVED = Criterion.judge("Is it good?"), Criterion.approval("May it go?")
+
+
+@pytest.mark.parametrize(
+    ("criteria", "values", "step"),
+    [
+        ((CHECK,), {}, Step.VERIFY),
+        ((CHECK,), {"verifications": 1}, Step.TURN),
+        ((CHECK,), {"turns": 1}, Step.TURN),
+        ((), {}, Step.TURN),
+        ((CHECK, JUDGED), {}, Step.TURN),
+        ((APPROVED,), {}, Step.TURN),
+    ],
+)
+def test_commands_are_checked_before_the_first_turn(
+    template: telic.Goal, criteria: tuple[Criterion, ...], values: dict[str, Any], step: Step
+) -> None:
+    """A goal that holds already costs nothing; a judge costs money, and a person time, so these wait for work."""
+    assert decide(a_goal(template, criteria=criteria), LoopState(**values), LoopPolicy(), NOW).step is step
+
+
+def test_what_an_agent_without_claims_did_is_checked_after_each_turn(template: telic.Goal) -> None:
+    worked = LoopState(turns=1, unverified_turns=1)
+    assert decide(a_goal(template), worked, LIMITED, NOW, makes_claims=False) == VERIFY
+    assert decide(a_goal(template), worked, LIMITED, NOW) == TURN
+    assert decide(a_goal(template), LoopState(turns=1), LIMITED, NOW, makes_claims=False) == TURN
+    assert decide(a_goal(template, criteria=()), worked, LIMITED, NOW, makes_claims=False) == TURN
+
+
+def test_a_rate_is_waited_for_longer_each_time() -> None:
+    waits = [LoopPolicy().wait_for_rate(number) for number in range(6)]
+    assert waits == [seconds * 1_000_000 for seconds in (60, 120, 240, 480, 900, 900)]
+
+
 def test_backoff_doubles_up_to_its_longest() -> None:
     """And is never shorter than the pause between turns."""
     patient = LoopPolicy(delay_seconds=2, backoff_seconds=1, max_backoff_seconds=6)
@@ -260,7 +299,8 @@ def test_no_turn_begins_on_a_goal_that_is_not_active(
     assert decision == decide(goal, state, policy, NOW)
     if decision.step in TURNS:
         assert goal.status is GoalStatus.ACTIVE
-        assert state.next_at <= NOW
+        # Unless no pause could have led there.
+        assert state.next_at <= NOW or state.next_at > NOW + max(policy.longest_pause, state.asked_pause)
         assert not state.quota_until
     if decision.step is Step.PAUSE:
         assert goal.status is GoalStatus.ACTIVE

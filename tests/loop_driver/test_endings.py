@@ -143,10 +143,10 @@ async def test_what_no_repetition_mends_is_not_repeated(world: World) -> None:
 async def test_a_backoff_grows_with_each_failure(world: World) -> None:
     """The loop sleeps between failures, each time at least twice as long as the first."""
     goal = await world.store.create("fail slowly")
-    limits = policy(max_failures=4, backoff_seconds=0.05, max_backoff_seconds=1)
+    limits = policy(max_failures=4, backoff_seconds=0.5, max_backoff_seconds=2)
     began = asyncio.get_running_loop().time()
     assert (await world.run(goal, ScriptedAgent([AgentExited("no")]), limits)).reason is Reason.FAILED
-    assert asyncio.get_running_loop().time() - began >= 0.05 + 0.1 + 0.2
+    assert asyncio.get_running_loop().time() - began >= 0.5 + 1 + 2
     assert len(world.heard(Happening.SLEEPING)) >= 3
 
 

@@ -107,7 +107,7 @@ async def test_a_judge_that_recovers_needs_no_new_turn(world: World) -> None:
     said = f'{code}; sys.exit(3) if n < 3 else print(\'{{"verdict": "pass"}}\')'
     goal = await world.store.create("judge", criteria=[Criterion.judge("Good?", argv=["python3", "-S", "-c", said])])
     agent = ScriptedAgent([CLAIM])
-    ended = await world.run(goal, agent, policy(backoff_seconds=0.05, max_backoff_seconds=0.1))
+    ended = await world.run(goal, agent, policy(backoff_seconds=1, max_backoff_seconds=1))
     assert (ended.reason, len(agent.requests)) == (Reason.VERIFIED, 1)
     assert len(world.heard(Happening.SLEEPING)) >= 1
 

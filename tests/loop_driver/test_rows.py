@@ -109,6 +109,8 @@ async def test_a_turn_of_unknown_usage_is_recorded_with_its_reserve(world: World
 
 
 GOOD = json.loads(FULL.as_text())
+ADDED = {"outages", "asked_pause"}
+"""What the rows of the first release do not have."""
 
 
 MALFORMED = [
@@ -119,7 +121,7 @@ MALFORMED = [
     "null",
     "[" * 100_000,
     "{}",
-    *(json.dumps({name: value for name, value in GOOD.items() if name != left}) for left in GOOD),
+    *(json.dumps({name: value for name, value in GOOD.items() if name != left}) for left in GOOD.keys() - ADDED),
     json.dumps(GOOD | {"more": 1}),
     *(
         json.dumps(GOOD | {name: bad})
@@ -148,3 +150,13 @@ async def test_a_state_that_cannot_be_understood_names_its_goal(world: World, lo
         execute(location, f"UPDATE loop_states SET state = '{quoted}' WHERE goal_id = '{goal.id}'")
         with pytest.raises(telic.StoreCorrupt, match=goal.id):
             await world.state(goal.id)
+
+
+async def test_a_state_of_the_first_release_is_read(world: World, location: str) -> None:
+    """What it does not have yet begins as in a new one."""
+    goal = await world.store.create("state")
+    await LoopRecords(world.store, goal.id).save(await world.store.claim(goal.id, holder="w"), FULL)
+    text = json.dumps({name: value for name, value in GOOD.items() if name not in ADDED}, ensure_ascii=True)
+    execute(location, f"UPDATE loop_states SET state = '{text}' WHERE goal_id = '{goal.id}'")
+    found = await world.state(goal.id)
+    assert (found.turns, found.failures, found.outages, found.asked_pause) == (3, 2, 0, 0)

@@ -24,7 +24,7 @@ from telic.loop.verification.judge_policy import JudgePolicy, Patience
 from telic.loop.verification.verifier import Verifier
 from telic.services.loop_records import LoopRecords
 
-QUICK = LoopPolicy(backoff_seconds=0, max_backoff_seconds=0)
+QUICK = LoopPolicy(backoff_seconds=0, max_backoff_seconds=0, verify_first=False)
 USED = ModelUsage(input_tokens=80, output_tokens=20)
 DONE_IS_THERE = Criterion.command(["test", "-f", "done"])
 IMPATIENT = JudgePolicy(

@@ -12,6 +12,9 @@ import psycopg
 import pytest
 
 import telic
+from telic.loop.driver import GoalLoop
+from telic.loop.worker import Worker
+from telic.storage.drivers import postgres_pool
 from tests.postgres.faces import OpenStore, Threaded, ledger_of
 from tests.support.tcp_proxy import TcpProxy
 
@@ -170,3 +173,36 @@ def _backend_ids(url: str) -> set[int]:
             "SELECT pid FROM pg_stat_activity WHERE application_name = 'telic' AND datname = current_database()"
         ).fetchall()
     return {pid for (pid,) in rows}
+
+
+async def test_an_idle_worker_keeps_one_connection(database: str) -> None:
+    """The one on which it listens: what it looks with is closed when it was not used for a while."""
+
+    def no_loop(_: telic.Goal) -> GoalLoop:
+        raise AssertionError("there is no goal")
+
+    async with telic.connect_async(database) as store:
+        worker = Worker(store=store, make_loop=no_loop, holder="idle", longest_pause_seconds=3_600)
+        working = asyncio.create_task(worker.run())
+        count = 0
+        for _ in range(600):
+            await asyncio.sleep(0.1)
+            count = await asyncio.to_thread(sessions, database)
+            if count == 1:
+                break
+        assert count == 1
+        worker.stop()
+        await working
+
+
+async def test_a_connection_that_rested_is_opened_anew(database: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whoever calls after a while notices nothing."""
+    monkeypatch.setattr(postgres_pool, "_REST_SECONDS", 0.05)
+    async with telic.connect_async(database) as store:
+        goal = await store.create("rest")
+        for _ in range(600):
+            if await asyncio.to_thread(sessions, database) == 0:
+                break
+            await asyncio.sleep(0.1)
+        assert await asyncio.to_thread(sessions, database) == 0
+        assert await store.get(goal.id) == goal

@@ -48,7 +48,7 @@ def statements(last: str) -> dict[str, tuple[str, dict[str, Any]]]:
     feed = {"until": "", "after": 0, "scope": None, "goal_id": None, "limit": LIMIT}
     return {
         "claim_due": ("leases.claim_due", {"holder": "worker", "ttl_microseconds": 1, "limit": LIMIT}),
-        "waits.due": ("waits.due", {"at": NOW, "scope": None, "limit": LIMIT}),
+        "waits.due": ("waits.due", {"scope": None, "limit": LIMIT}),
         "waits.signalled": ("waits.signalled", {"signal": "signal-7", "limit": LIMIT}),
         "feed.first": ("feed.first", feed),
         "feed.rest in the middle": ("feed.rest", feed | {"before": "1:1:+0", "after": FEW}),
@@ -68,6 +68,7 @@ def files(tmp_path_factory: pytest.TempPathFactory) -> Iterator[list[apsw.Connec
     connections = [apsw.Connection(fill(str(folder / f"{count}.db"), count)) for count in (FEW, MANY)]
     for connection in connections:
         connection.create_scalar_function("telic_now", lambda *_: 1, 0)
+        connection.create_scalar_function("telic_wall_now", lambda *_: 1, 0)
         connection.create_scalar_function("telic_digest", str, 1, deterministic=True)
     yield connections
     for connection in connections:

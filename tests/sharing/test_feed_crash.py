@@ -50,7 +50,7 @@ def test_what_takes_a_forgotten_number_after_a_crash_is_not_missed(server: Postg
         page = store.events(after=start, limit=2 if is_half_read else 100)
     seen = [item.event.goal_id for item in page]
     position = parse_cursor(page.cursor)
-    snapshot = position.until if is_half_read else position.before
+    snapshot = (position.until if is_half_read else position.before).snapshot
     server.kill_and_start()
     with telic.connect(url) as store:
         late = store.create("after the crash", scope="late")

@@ -7,7 +7,7 @@ import pytest
 
 import telic
 from telic import GoalStatus, InvalidCursor
-from telic.domain.feed import Cursor, parse_cursor
+from telic.domain.feed import Cursor, Position, parse_cursor
 from tests.sharing.support import OpenTransaction, all_events, open_transaction
 from tests.support.raw import execute
 
@@ -148,7 +148,8 @@ def test_a_cursor_names_every_transaction_under_way() -> None:
     """A thousand of them are no more than a busy server has."""
     under_way = ",".join(str(number) for number in range(100_000_000_001, 100_000_001_001))
     snapshot = f"100000000001:100000002000:{under_way}+77"
-    cursor = Cursor("0" * 32, snapshot, snapshot, 5)
+    position = Position(snapshot, "0123456789abcdef")
+    cursor = Cursor("0" * 32, position, position, 5)
     assert parse_cursor(str(cursor)) == cursor
 
 
@@ -181,7 +182,7 @@ def test_a_cursor_from_another_server_is_refused_whatever_the_events_say(own_dat
     with telic.connect(own_database) as store:
         goal = store.create("restored")
         store_id = parse_cursor(store.cursor()).store_id
-    far_ahead = str(Cursor(store_id, "9000000:9000000:+1"))
+    far_ahead = str(Cursor(store_id, Position("9000000:9000000:+1")))
     execute(own_database, "UPDATE store_identity SET place = 'another server'")
     with telic.connect(own_database) as store:
         store.pause(goal.id)

@@ -272,7 +272,7 @@ def test_what_was_granted_before_a_reboot_has_ended(tmp_path: Path) -> None:
         assert [hold.state for hold in store.holds(goal.id)] == [HoldState.EXPIRED]
         with pytest.raises(LeaseLost):
             store.record_turn(goal.id, tokens=1, lease=lease)
-        assert store.claim(goal.id, holder="other").token == lease.token + 1
+        assert store.claim(goal.id, holder="other").token > lease.token
         store.hold(goal.id, tokens=100)
     with telic.connect(path) as store:
         assert store.lease(goal.id).holder == "other"

@@ -106,7 +106,7 @@ def test_no_write_of_the_former_release_is_accepted(location: str, name: str) ->
     for function, width in (("telic_digest", 1), ("telic_now", 0)):
         connection.create_scalar_function(function, lambda *_: None, width)
     first = FORMER_WRITES["sqlite"][name].split(";")[0]
-    with pytest.raises(apsw.SQLError, match="no such column|has no column named"):
+    with pytest.raises(apsw.SQLError, match=r"no such column|has no column named"):
         connection.execute(f"EXPLAIN {first}", [None] * 40)
     connection.close()
 

@@ -12,20 +12,24 @@ MODEL = "model-of-the-tests"
 
 @dataclass(frozen=True)
 class Spent:
-    """What a reply says that it consumed; cached is a part of the input, reasoning one of the output."""
+    """What a reply says that it consumed; cached and written are parts of the input, reasoning one of the output.
+
+    Only Anthropic's format tells what was written to the cache.
+    """
 
     input: int = 1_000
     cached: int = 400
     output: int = 50
     reasoning: int = 20
+    written: int = 0
 
 
 @dataclass(frozen=True)
 class Reply:
     """One reply: a text, calls of tools (name and arguments, an object or the raw text), or a failure.
 
-    `before` is called when the request has come, and before it is answered. With `breaks_after` the connection breaks
-    after so many events of a stream, or in the middle of a plain body.
+    `before` is called when the request has come, and before it is answered. A stream is cut off after
+    `cut_after` events, and never goes on then if the reply hangs. A failure says `message`, or is wholly `error`.
     """
 
     text: str | None = None
@@ -35,7 +39,17 @@ class Reply:
     hangs: bool = False
     id: str | None = None
     before: Callable[[], object] | None = None
-    breaks_after: int | None = None
+    model: str = MODEL
+    headers: dict[str, str] = field(default_factory=dict)
+    message: str = "refused"
+    error: dict[str, Any] | None = None
+    cut_after: int | None = None
+
+    @property
+    def told(self) -> Spent | None:
+        """What the client gets to know of what the reply consumed."""
+        is_whole = self.status == 200 and not self.hangs and self.cut_after is None
+        return self.spent if is_whole else None
 
     def numbered(self) -> tuple[str, list[tuple[str, str, Any]]]:
         """The reply's id, and its calls with theirs."""
@@ -86,8 +100,8 @@ class ChatCompletions:
     def is_streamed(self, path: str, body: dict[str, Any]) -> bool:
         return bool(body.get("stream"))
 
-    def error(self, status: int) -> bytes:
-        return json.dumps({"error": {"message": "refused", "type": "error", "code": "error"}}).encode()
+    def error(self, status: int, message: str) -> dict[str, Any]:
+        return {"error": {"message": message, "type": "error", "code": "error"}}
 
     def _usage(self, spent: Spent | None) -> dict[str, Any] | None:
         if spent is None:
@@ -113,7 +127,7 @@ class ChatCompletions:
             "id": name,
             "object": "chat.completion",
             "created": 1_700_000_000,
-            "model": MODEL,
+            "model": reply.model,
             "choices": [{"index": 0, "finish_reason": reason, "message": message}],
         }
         usage = self._usage(reply.spent)
@@ -137,7 +151,7 @@ class ChatCompletions:
 
 
 class Responses:
-    """OpenAI's responses."""
+    """OpenAI's responses; a tool in a namespace is named `namespace/tool`."""
 
     def matches(self, path: str, body: dict[str, Any]) -> bool:
         return path.endswith("/responses")
@@ -145,8 +159,13 @@ class Responses:
     def is_streamed(self, path: str, body: dict[str, Any]) -> bool:
         return bool(body.get("stream"))
 
-    def error(self, status: int) -> bytes:
-        return ChatCompletions().error(status)
+    def error(self, status: int, message: str) -> dict[str, Any]:
+        kind = "rate_limit_exceeded" if status == 429 else "server_error"
+        return {"error": {"message": message, "type": kind, "code": None}}
+
+    def _named(self, tool: str) -> dict[str, str]:
+        namespace, _, name = tool.rpartition("/")
+        return {"namespace": namespace, "name": name} if namespace else {"name": name}
 
     def body(self, reply: Reply) -> dict[str, Any]:
         name, numbered = reply.numbered()
@@ -161,7 +180,7 @@ class Responses:
                 "type": "function_call",
                 "id": f"fc-{call}",
                 "call_id": call,
-                "name": tool,
+                **self._named(tool),
                 "arguments": _raw(arguments),
                 "status": "completed",
             }
@@ -180,7 +199,7 @@ class Responses:
             "object": "response",
             "created_at": 1_700_000_000,
             "status": "completed",
-            "model": MODEL,
+            "model": reply.model,
             "output": output,
             "usage": usage,
             "parallel_tool_calls": True,
@@ -208,16 +227,17 @@ class Messages:
     def is_streamed(self, path: str, body: dict[str, Any]) -> bool:
         return bool(body.get("stream"))
 
-    def error(self, status: int) -> bytes:
-        return json.dumps({"type": "error", "error": {"type": "api_error", "message": "refused"}}).encode()
+    def error(self, status: int, message: str) -> dict[str, Any]:
+        kinds = {400: "invalid_request_error", 401: "authentication_error", 429: "rate_limit_error"}
+        return {"type": "error", "error": {"type": kinds.get(status, "api_error"), "message": message}}
 
     def _usage(self, spent: Spent | None) -> dict[str, Any]:
         if spent is None:
             return {}
         return {
-            "input_tokens": spent.input - spent.cached,
+            "input_tokens": spent.input - spent.cached - spent.written,
             "cache_read_input_tokens": spent.cached,
-            "cache_creation_input_tokens": 0,
+            "cache_creation_input_tokens": spent.written,
             "output_tokens": spent.output,
             "output_tokens_details": {"thinking_tokens": spent.reasoning},
         }
@@ -232,7 +252,7 @@ class Messages:
             "id": name,
             "type": "message",
             "role": "assistant",
-            "model": MODEL,
+            "model": reply.model,
             "content": content,
             "stop_reason": "tool_use" if numbered else "end_turn",
             "stop_sequence": None,
@@ -270,8 +290,8 @@ class GenerateContent:
     def is_streamed(self, path: str, body: dict[str, Any]) -> bool:
         return ":streamGenerateContent" in path
 
-    def error(self, status: int) -> bytes:
-        return json.dumps({"error": {"code": status, "message": "refused", "status": "ERROR"}}).encode()
+    def error(self, status: int, message: str) -> dict[str, Any]:
+        return {"error": {"code": status, "message": message, "status": "ERROR"}}
 
     def body(self, reply: Reply) -> dict[str, Any]:
         name, numbered = reply.numbered()
@@ -279,7 +299,7 @@ class GenerateContent:
         parts += [{"functionCall": {"id": call, "name": tool, "args": args}} for call, tool, args in numbered]
         body: dict[str, Any] = {
             "candidates": [{"content": {"role": "model", "parts": parts}, "finishReason": "STOP", "index": 0}],
-            "modelVersion": MODEL,
+            "modelVersion": reply.model,
             "responseId": name,
         }
         spent = reply.spent
@@ -302,6 +322,25 @@ class GenerateContent:
             "candidates": [{"content": {"role": "model", "parts": [{"text": ""}]}, "finishReason": "STOP", "index": 0}]
         }
         return _events([first, last])
+
+
+def tool_names(body: dict[str, Any]) -> list[str]:
+    """Return the names of the tools that a request offers, in any of the formats."""
+    names: list[str] = []
+    for tool in body.get("tools") or []:
+        if "functionDeclarations" in tool:
+            names += [each["name"] for each in tool["functionDeclarations"]]
+        elif tool.get("type") == "namespace":
+            names += [f"{tool['name']}/{each['name']}" for each in tool["tools"]]
+        else:
+            names.append(tool.get("name") or tool.get("function", {}).get("name") or tool["type"])
+    return names
+
+
+def messages_of(body: dict[str, Any]) -> list[Any]:
+    """Return the conversation that a request holds, in any of the formats."""
+    found = body.get("messages") or body.get("input") or body.get("contents") or []
+    return found if isinstance(found, list) else [{"role": "user", "content": found}]
 
 
 FORMATS = (ChatCompletions(), Responses(), Messages(), GenerateContent())

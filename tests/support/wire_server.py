@@ -1,16 +1,20 @@
 """A model server on a socket that speaks four providers' wire formats, plain and streamed, and follows one script."""
 
+import gzip
 import json
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 from urllib.parse import urlsplit
 
-from tests.support.wire_formats import FORMATS, Reply, text_of
+from tests.support.wire_formats import FORMATS, MODEL, Reply, messages_of, text_of, tool_names
+
+COUNTING = ("/count_tokens", ":countTokens")
+"""The ends of the paths that only count tokens."""
 
 
 @dataclass
@@ -25,16 +29,31 @@ class Asked:
         """All of it that a model would read, as one text."""
         return text_of(self.body)
 
+    @property
+    def newest(self) -> str:
+        """The text of its newest message."""
+        return text_of(messages_of(self.body)[-1:])
+
+    @property
+    def tools(self) -> list[str]:
+        return tool_names(self.body)
+
+    @property
+    def model(self) -> str:
+        """The model that was asked for; Gemini's format names it in the path."""
+        named = self.body.get("model") or urlsplit(self.path).path.rsplit("/", 1)[-1].partition(":")[0]
+        return str(named)
+
 
 @dataclass
 class WireServer:
     """What the server was asked, and what it answers next; after the last reply every request fails.
 
-    Where requests come in no certain order, `replies` gives each its reply; it comes before the script.
+    `play`, where it is given, answers in place of the script.
     """
 
     script: list[Reply] = field(default_factory=list)
-    replies: Callable[[Asked], Reply | None] = lambda _asked: None
+    play: Callable[[Asked], Reply] | None = None
     asked: list[Asked] = field(default_factory=list)
     port: int = 0
     closing: threading.Event = field(default_factory=threading.Event)
@@ -47,7 +66,13 @@ class WireServer:
     def take(self, asked: Asked) -> Reply:
         with self._lock:
             self.asked.append(asked)
-            return self.replies(asked) or (self.script.pop(0) if self.script else Reply(status=418))
+            if self.play is not None:
+                return self.play(asked)
+            return self.script.pop(0) if self.script else Reply(status=418)
+
+    def answer_first(self, replies: Callable[[Asked], Reply | None]) -> None:
+        """A request gets the reply that this gives it, else the script's next one."""
+        self.play = lambda asked: replies(asked) or (self.script.pop(0) if self.script else Reply(status=418))
 
     def wait_for(self, count: int, seconds: float = 120.0) -> None:
         """So many requests have come."""
@@ -71,11 +96,25 @@ def running_wire_server() -> Iterator[WireServer]:
             self._send(200, b"", "text/plain")
 
         def do_GET(self) -> None:
-            self._send(404, b"{}", "application/json")
+            if self.path.endswith("/models"):
+                models = {"object": "list", "data": [{"id": MODEL, "object": "model"}], "models": []}
+                self._send(200, json.dumps(models).encode(), "application/json")
+            else:
+                self._send(404, b"{}", "application/json")
 
         def do_POST(self) -> None:
-            body = json.loads(self.rfile.read(int(self.headers.get("Content-Length") or 0)) or b"{}")
+            # A client may leave before it is answered: it was interrupted.
+            with suppress(ConnectionError):
+                self._answer()
+
+        def _answer(self) -> None:
+            content = self.rfile.read(int(self.headers.get("Content-Length") or 0)) or b"{}"
+            is_packed = self.headers.get("Content-Encoding") == "gzip"
+            body = json.loads(gzip.decompress(content) if is_packed else content)
             path = urlsplit(self.path).path
+            if path.endswith(COUNTING):
+                self._send(200, json.dumps({"input_tokens": 1_000, "totalTokens": 1_000}).encode(), "application/json")
+                return
             form = next((form for form in FORMATS if form.matches(path, body)), None)
             if form is None:
                 self._send(404, b"{}", "application/json")
@@ -83,35 +122,39 @@ def running_wire_server() -> Iterator[WireServer]:
             reply = state.take(Asked(self.path, body))
             if reply.before is not None:
                 reply.before()
+            if reply.cut_after is not None:
+                self._cut(form.stream(reply), reply)
+                return
             if reply.hangs:
-                state.closing.wait(240)
+                state.closing.wait()
                 self.close_connection = True
                 return
-            if reply.breaks_after is not None:
-                self._break(form.stream(reply), reply.breaks_after)
-            elif reply.status != 200:
-                self._send(reply.status, form.error(reply.status), "application/json")
+            if reply.status != 200:
+                error = reply.error or form.error(reply.status, reply.message)
+                self._send(reply.status, json.dumps(error).encode(), "application/json", reply.headers)
             elif form.is_streamed(self.path, body):
-                self._send(200, form.stream(reply), "text/event-stream")
+                self._send(200, form.stream(reply), "text/event-stream", reply.headers)
             else:
-                self._send(200, json.dumps(form.body(reply)).encode(), "application/json")
+                self._send(200, json.dumps(form.body(reply)).encode(), "application/json", reply.headers)
 
-        def _break(self, stream: bytes, events: int) -> None:
-            """The connection ends before what was announced has come."""
-            self.send_response(200)
-            self.send_header("Content-Type", "text/event-stream")
-            self.send_header("Content-Length", str(len(stream)))
-            self.end_headers()
-            self.wfile.write(b"".join(each + b"\n\n" for each in stream.split(b"\n\n")[:events]))
+        def _cut(self, stream: bytes, reply: Reply) -> None:
+            self._begin(200, {"Content-Type": "text/event-stream", "Content-Length": str(len(stream))})
+            events = stream.split(b"\n\n")[: reply.cut_after]
+            self.wfile.write(b"".join(event + b"\n\n" for event in events))
             self.wfile.flush()
+            if reply.hangs:
+                state.closing.wait()
             self.close_connection = True
 
-        def _send(self, status: int, body: bytes, kind: str) -> None:
-            self.send_response(status)
-            self.send_header("Content-Type", kind)
-            self.send_header("Content-Length", str(len(body)))
-            self.end_headers()
+        def _send(self, status: int, body: bytes, kind: str, headers: dict[str, str] | None = None) -> None:
+            self._begin(status, {"Content-Type": kind, "Content-Length": str(len(body))} | (headers or {}))
             self.wfile.write(body)
+
+        def _begin(self, status: int, headers: dict[str, str]) -> None:
+            self.send_response(status)
+            for name, value in headers.items():
+                self.send_header(name, value)
+            self.end_headers()
 
     server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
     server.daemon_threads = True

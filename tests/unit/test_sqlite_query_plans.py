@@ -38,6 +38,7 @@ def connection(tmp_path_factory: pytest.TempPathFactory) -> Iterator[apsw.Connec
     opened = apsw.Connection(str(path))
     opened.create_scalar_function("telic_digest", str, 1, deterministic=True)
     opened.create_scalar_function("telic_now", int, 0)
+    opened.create_scalar_function("telic_wall_now", int, 0)
     yield opened
     opened.close()
 

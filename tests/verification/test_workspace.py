@@ -226,18 +226,78 @@ async def test_beyond_the_limit_of_bytes_size_and_time_stand_for_content(folder:
     limits = WorkspaceLimits(max_bytes=5_000)
     (folder / "large").write_bytes(b"x" * 10_000)
     first = await observe_workspace(folder, limits=limits)
-    assert (first.stood_in, first.is_whole, first.files) == (1, True, 4)
+    assert (first.stood_in, first.files) == (1, 4)
     assert first.content_bytes < 100
     (folder / "large").write_bytes(b"y" * 10_000)
     os.utime(folder / "large", (1, 1))
     assert (await observe_workspace(folder, limits=limits)).hash != first.hash
 
 
-async def test_beyond_the_limit_of_files_nothing_is_looked_at_and_that_is_said(folder: Path) -> None:
+async def test_beyond_the_limit_of_files_size_and_time_stand_for_content(folder: Path) -> None:
+    """So a change of the last of very many files is seen as well, and so is a new one."""
     for number in range(50):
         (folder / f"file-{number:02}").write_text("x")
-    state = await observe_workspace(folder, limits=WorkspaceLimits(max_files=10))
-    assert (state.files, state.is_whole) == (10, False)
+    limits = WorkspaceLimits(max_files=10)
+    first = await observe_workspace(folder, limits=limits)
+    assert (first.files, first.stood_in) == (53, 43)
+    assert await observe_workspace(folder, limits=limits) == first
+    (folder / "file-49").write_text("longer")
+    second = await observe_workspace(folder, limits=limits)
+    (folder / "zz").write_text("new")
+    third = await observe_workspace(folder, limits=limits)
+    assert len({first.hash, second.hash, third.hash}) == 3
+
+
+async def test_a_commit_alone_is_another_state_of_the_same_files(repository: Path) -> None:
+    """Also on a branch of its own, and in a worktree of the repository."""
+    (repository / "new").write_text("x")
+    git(repository, "add", "-A")
+    before = await observe_workspace(repository)
+    git(repository, "commit", "-q", "-m", "all")
+    after = await observe_workspace(repository)
+    assert (after.hash, after.commits_hash == before.commits_hash) == (before.hash, False)
+    assert after.progress_hash != before.progress_hash
+    assert await observe_workspace(repository) == after
+    worktree = repository.parent / "worktree"
+    git(repository, "worktree", "add", "-q", "-b", "other", str(worktree))
+    first = await observe_workspace(worktree)
+    git(worktree, "commit", "-q", "--allow-empty", "-m", "more")
+    assert (await observe_workspace(worktree)).progress_hash != first.progress_hash
+
+
+async def test_packed_branches_are_the_same_commits_only_where_they_stay(repository: Path) -> None:
+    git(repository, "pack-refs", "--all")
+    before = await observe_workspace(repository)
+    git(repository, "commit", "-q", "--allow-empty", "-m", "more")
+    assert (await observe_workspace(repository)).progress_hash != before.progress_hash
+
+
+@pytest.mark.parametrize("is_submodule", [True, False])
+async def test_what_a_repository_inside_ignores_is_no_change(repository: Path, is_submodule: bool) -> None:
+    """A submodule's build is as little progress as the repository's own; its commits and its files are."""
+    inner = repository / "inner"
+    if is_submodule:
+        source = repository.parent / "source"
+        source.mkdir()
+        git(source, "init", "-q")
+        (source / "file").write_text("x")
+        git(source, "add", "-A")
+        git(source, "commit", "-q", "-m", "all")
+        git(repository, "-c", "protocol.file.allow=always", "submodule", "--quiet", "add", str(source), "inner")
+    else:
+        inner.mkdir()
+        git(inner, "init", "-q")
+    (inner / ".gitignore").write_text("*.o\n")
+    (inner / "file").write_text("one")
+    before = await observe_workspace(repository)
+    (inner / "made.o").write_text("built")
+    assert await observe_workspace(repository) == before
+    (inner / "file").write_text("two")
+    changed = await observe_workspace(repository)
+    assert changed.hash != before.hash
+    git(inner, "add", "-A")
+    git(inner, "commit", "-q", "-m", "all")
+    assert (await observe_workspace(repository)).progress_hash != changed.progress_hash
 
 
 async def test_an_unreadable_file_is_stood_in_for(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:

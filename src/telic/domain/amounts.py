@@ -1,11 +1,12 @@
 """Amounts as people write them: `2M`, `500k`, `$5`, `90m`, `40turns`."""
 
 import re
+from collections.abc import Mapping
 from dataclasses import replace
 from decimal import Decimal
 from typing import Final
 
-from telic.domain.budget import Budget
+from telic.domain.budget import Budget, Usage, larger_budget
 from telic.domain.errors import InvalidNumber
 
 _AMOUNT: Final = re.compile(r"(\$)?([0-9][0-9_,]*(?:\.[0-9]+)?)\s*([a-zA-Z]*)")
@@ -14,6 +15,26 @@ _SECONDS: Final = {"s": 1, "m": 60, "min": 60, "h": 3600, "d": 86_400}
 _TURNS: Final = frozenset({"turn", "turns"})
 _MICRO: Final = 1_000_000
 _HELP: Final = "write 2M or 500k (tokens), $5 (cost), 90m or 2h (active time), or 40turns"
+_BARE: Final = re.compile(r"[0-9][0-9_,]*(?:\.[0-9]+)?[kKMGB]?")
+_MEANT: Final = {"turns": "{}turns", "cost_microunits": "${}"}
+"""How a number without its unit is meant where only this can be meant."""
+_KINDS: Final = {
+    "tokens": ("number of tokens", "1500, 500k or 2M"),
+    "turns": ("number of turns", "40"),
+    "active_microseconds": ("time", "90s, 90m or 2h"),
+    "cost_microunits": ("amount of money", "0.25 or $0.25"),
+}
+LIMIT_NAMES: Final = {
+    "tokens": "tokens",
+    "turns": "turns",
+    "active_microseconds": "active time",
+    "cost_microunits": "cost",
+}
+"""What a limit is on, in words."""
+
+
+class InvalidAmount(InvalidNumber):
+    """A text means no amount, or one of another kind. Nothing was written."""
 
 
 def parse_limit(text: str) -> tuple[str, int]:
@@ -22,11 +43,11 @@ def parse_limit(text: str) -> tuple[str, int]:
     `M` is a million tokens and `m` a minute: case tells them apart.
 
     Raises:
-        InvalidNumber: it means none, or is no whole number of the unit.
+        InvalidAmount: it means none, or is no whole number of the unit.
     """
     match = _AMOUNT.fullmatch(text.strip())
     if match is None:
-        raise InvalidNumber(f"{text!a} is no budget: {_HELP}")
+        raise InvalidAmount(f"{text!r} is no budget: {_HELP}")
     dollar, digits, unit = match.groups()
     number = Decimal(digits.replace(",", "").replace("_", ""))
     if dollar and unit in _MULTIPLES:
@@ -37,13 +58,30 @@ def parse_limit(text: str) -> tuple[str, int]:
         return "active_microseconds", _whole(text, number * _SECONDS[unit] * _MICRO)
     if not dollar and unit in _TURNS:
         return "turns", _whole(text, number)
-    raise InvalidNumber(f"{text!a} is no budget: {_HELP}")
+    raise InvalidAmount(f"{text!r} is no budget: {_HELP}")
 
 
 def _whole(text: str, number: Decimal) -> int:
     if number != number.to_integral_value():
-        raise InvalidNumber(f"{text!a} is no whole number")
+        raise InvalidAmount(f"{text!r} is no whole number")
     return int(number)
+
+
+def parse_amount(name: str, text: str) -> int:
+    """The amount of this kind that the text means, in its unit; a bare number is one of tokens, turns or money.
+
+    Raises:
+        InvalidAmount: it means none of this kind. A time needs its unit.
+    """
+    kind, examples = _KINDS[name]
+    typed = _MEANT.get(name, "{}").format(text.strip()) if _BARE.fullmatch(text.strip()) else text
+    try:
+        meant, amount = parse_limit(typed)
+    except InvalidAmount:
+        meant, amount = "", 0
+    if meant != name:
+        raise InvalidAmount(f"{text!r} is no {kind}: write {examples}")
+    return amount
 
 
 def parse_budget(limits: tuple[str, ...], base: Budget) -> Budget:
@@ -73,6 +111,12 @@ def write_limit(name: str, amount: int) -> str:
     return f"{amount // divisor}{unit}"
 
 
+def write_larger_limits(usage: Usage, budget: Budget) -> tuple[str, ...]:
+    """Each limit that is used up, doubled, as it is typed; nothing where every limit has room."""
+    larger, present = larger_budget(usage, budget).as_dict(), budget.as_dict()
+    return tuple(write_limit(name, limit) for name, limit in larger.items() if limit and limit != present[name])
+
+
 def show_amount(name: str, amount: int) -> str:
     """The amount as a person reads it."""
     if name == "cost_microunits":
@@ -80,6 +124,17 @@ def show_amount(name: str, amount: int) -> str:
     if name == "active_microseconds":
         return show_duration(amount // _MICRO)
     return f"{amount:,}"
+
+
+def show_amounts(amounts: Mapping[str, int]) -> str:
+    """The amounts that are not 0, with their nouns: `1,500 tokens, 1m30s, $0.25`; empty where all are."""
+    return ", ".join(_with_noun(name, amount) for name, amount in amounts.items() if amount and name in LIMIT_NAMES)
+
+
+def _with_noun(name: str, amount: int) -> str:
+    if name not in ("tokens", "turns"):
+        return show_amount(name, amount)
+    return f"{amount:,} {name[:-1] if amount == 1 else name}"
 
 
 def show_duration(seconds: int) -> str:

@@ -63,7 +63,7 @@ def authorize(actor: Actor, action: Action, *, is_guarded: bool) -> None:
         raise InvalidInput(f"the actor must be one of {', '.join(Actor)}")
     refusal = why_not(actor, action)
     if refusal is None and actor in GUARDED and not is_guarded:
-        refusal = f"the {actor} may {action} only at the revision it has seen: give expected_revision"
+        refusal = f"the {actor} may {action} only at the revision that it has seen (expected_revision)"
     if refusal is not None:
         raise NotAllowed(refusal)
 

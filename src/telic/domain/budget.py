@@ -5,7 +5,7 @@ from enum import StrEnum
 from typing import Final
 
 from telic.domain.errors import BudgetExceeded, InvalidNumber
-from telic.domain.limits import check_counter
+from telic.domain.limits import MAX_COUNTER, check_counter
 
 LIMITS: Final = ("tokens", "turns", "active_microseconds", "cost_microunits")
 """The budgets, in the order in which an exceeded one is reported."""
@@ -203,6 +203,13 @@ def exhausted_limit(usage: Usage, budget: Budget) -> str | None:
         if limit is not None and getattr(usage, name) >= limit:
             return name
     return None
+
+
+def larger_budget(usage: Usage, budget: Budget) -> Budget:
+    """The budget with each limit that is used up set to twice what was used: what is likely meant by going on."""
+    used, limits = usage.as_dict(), budget.as_dict()
+    spent = {name: min(2 * used[name], MAX_COUNTER) for name, limit in limits.items() if limit and used[name] >= limit}
+    return Budget(**(limits | spent))
 
 
 def require_budget_left(usage: Usage, budget: Budget) -> None:

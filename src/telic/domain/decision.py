@@ -6,6 +6,7 @@ from typing import Final
 
 from telic.domain.budget import LIMITS
 from telic.domain.claim import Claim
+from telic.domain.criteria import CriterionKind
 from telic.domain.errors import InvalidNumber
 from telic.domain.goal import Goal, GoalStatus, Reason
 from telic.domain.limits import check_counter
@@ -13,6 +14,7 @@ from telic.domain.loop_state import LoopState
 
 _MICRO: Final = 1_000_000
 _FEWEST_TURNS: Final = 2
+_WAITS: Final = ("quota_wait_seconds", "busy_wait_seconds")
 MAX_CHANCE: Final = 1.25
 """How much longer chance may make a pause after a failure, so that many loops do not try again at once."""
 
@@ -21,15 +23,20 @@ MAX_CHANCE: Final = 1.25
 class LoopPolicy:
     """How patient a loop is.
 
-    A goal is verified when its agent claims completion, at the limits, and every `verify_every_turns` (0: not
-    besides). Of what comes in a row, `max_failures` failed turns pause it as failed, `max_idle_turns` without
-    observable progress as stalled, `max_failed_verifications` as stalled too, `max_unchecked_verifications` that
-    could not be carried out as failed. A network or a provider that is away is no failure: after `max_outages` turns in
-    a row that came to nothing by it, which take about a day, the goal is paused as failed as well. It is paused as
-    blocked when the agent still says so after being asked `blocked_audits` times. A provider's limit is waited for
-    `max_quota_waits` times. Between turns passes `delay_seconds`; after a failure or an outage twice as long each time,
-    from `backoff_seconds` to `max_backoff_seconds`. When `wind_down_fraction` of a budget is used, or its last turn
-    begins, the agent is asked to come to an end.
+    A goal is verified when its agent claims completion, after each turn of an agent that makes no claims, at the
+    limits, and every `verify_every_turns` (0: not besides). With `verify_first` it is verified before its first turn
+    as well, where all of its criteria are commands: one that holds already costs nothing.
+
+    Of what comes in a row, `max_failures` failed turns pause it as failed, `max_idle_turns` without observable progress
+    as stalled, `max_failed_verifications` as stalled too, `max_unchecked_verifications` that could not be carried out
+    as failed. A network or a provider that is away is no failure: after `max_outages` turns in a row that came to
+    nothing by it, which take about a day, the goal is paused as failed as well. It is paused as blocked when the agent
+    still says so after being asked `blocked_audits` times.
+
+    A provider's limit is waited for `max_quota_waits` times, for `quota_wait_seconds` where it is not known when it
+    ends; a rate within a minute for `busy_wait_seconds`, then longer. Between turns passes `delay_seconds`; after a
+    failure or an outage twice as long each time, from `backoff_seconds` to `max_backoff_seconds`. When
+    `wind_down_fraction` of a budget is used, or its last turn begins, the agent is asked to come to an end.
 
     Raises:
         InvalidNumber: a setting is out of its range.
@@ -47,6 +54,8 @@ class LoopPolicy:
     backoff_seconds: float = 5.0
     max_backoff_seconds: float = 600.0
     quota_wait_seconds: float = 900.0
+    busy_wait_seconds: float = 60.0
+    verify_first: bool = True
     wind_down_fraction: float = 0.9
 
     def __post_init__(self) -> None:
@@ -55,11 +64,16 @@ class LoopPolicy:
         for name in ("max_failures", "max_idle_turns", "max_failed_verifications", "max_unchecked_verifications"):
             if check_counter(name, getattr(self, name)) == 0:
                 raise InvalidNumber(f"{name} must be at least 1")
-        for name in ("delay_seconds", "backoff_seconds", "max_backoff_seconds", "quota_wait_seconds"):
+        for name in ("delay_seconds", "backoff_seconds", "max_backoff_seconds", *_WAITS):
             if not 0 <= getattr(self, name) <= 86_400:
                 raise InvalidNumber(f"{name} must be from 0 to 86,400")
         if not 0 < self.wind_down_fraction <= 1:
             raise InvalidNumber("wind_down_fraction must be above 0 and at most 1")
+
+    def wait_for_rate(self, waits: int) -> int:
+        """Microseconds before a provider that was asked too often is asked again, after so many waits in a row."""
+        seconds = self.busy_wait_seconds * 2.0 ** min(waits, 60)
+        return round(min(seconds, max(self.busy_wait_seconds, self.quota_wait_seconds)) * _MICRO)
 
     @property
     def longest_pause(self) -> int:
@@ -97,17 +111,19 @@ class Decision:
     until: int | None = None
 
 
-def decide(goal: Goal, state: LoopState, policy: LoopPolicy, at: int) -> Decision:
+def decide(goal: Goal, state: LoopState, policy: LoopPolicy, at: int, *, makes_claims: bool = True) -> Decision:
     """The next step, at this moment of the database's clock.
 
-    Whoever stopped the goal wins over everything; what is claimed is checked before all else. No sleep is longer than
-    the policy's longest pause.
+    Whoever stopped the goal wins over everything; what is claimed is checked before all else. What an agent that makes
+    no claims has done is checked before it takes another turn. No sleep is longer than the policy's longest pause, or
+    what a provider asked for.
     """
     if goal.status is not GoalStatus.ACTIVE:
         return _when_not_active(goal, state, policy, at)
     return (
         _at_the_providers_limit(state, policy)
         or _after_claim(goal, state, policy)
+        or _unclaimed(goal, state, policy, makes_claims)
         or _when_stuck(goal, state, policy)
         or _when_early(state, policy, at)
         or _when_due(goal, state, policy)
@@ -154,6 +170,21 @@ def _after_claim(goal: Goal, state: LoopState, policy: LoopPolicy) -> Decision |
             return None
 
 
+def _unclaimed(goal: Goal, state: LoopState, policy: LoopPolicy, makes_claims: bool) -> Decision | None:
+    """A check of what nobody claims: before the first turn, and after one of an agent that never claims."""
+    if state.unchecked_verifications:
+        return None
+    is_new = not (state.turns or state.unverified_turns or state.verifications)
+    is_first = policy.verify_first and is_new and has_commands_alone(goal)
+    is_silent = not makes_claims and _has_unverified_work(goal, state)
+    return Decision(Step.VERIFY) if is_first or is_silent else None
+
+
+def has_commands_alone(goal: Goal) -> bool:
+    """Whether the goal has criteria, and all of them are commands: to check these asks no model and no person."""
+    return bool(goal.criteria) and all(each.kind is CriterionKind.COMMAND for each in goal.criteria)
+
+
 def _when_stuck(goal: Goal, state: LoopState, policy: LoopPolicy) -> Decision | None:
     if state.failures >= policy.max_failures:
         return Decision(Step.PAUSE, Reason.FAILED, state.note)
@@ -169,8 +200,8 @@ def _when_stuck(goal: Goal, state: LoopState, policy: LoopPolicy) -> Decision | 
 
 
 def _when_early(state: LoopState, policy: LoopPolicy, at: int) -> Decision | None:
-    # A moment that no pause of this policy reaches was written by a clock that has been set back since.
-    is_early = at < state.next_at <= at + policy.longest_pause
+    # A moment that no pause leads to was written by a clock that has been set back since.
+    is_early = at < state.next_at <= at + max(policy.longest_pause, state.asked_pause)
     return Decision(Step.SLEEP, until=state.next_at) if is_early else None
 
 

@@ -2,7 +2,9 @@
 
 A cursor says up to which snapshot of the database all events were delivered, and how far the snapshot after it
 was. A snapshot is written as PostgreSQL writes its own, and after it the highest sequence number that it sees
-(`xmin:xmax:xip_list+highest`); SQLite's has one number only, the first sequence number that it does not see.
+(`xmin:xmax:xip_list+highest`); SQLite's has one number only, the first sequence number that it does not see. Behind an
+`@` comes the beginning of the hash of the event with the highest number: a database that was set back has none of that
+number, or another, however much was written since.
 """
 
 import re
@@ -13,8 +15,25 @@ from typing import overload
 from telic.domain.errors import InvalidCursor
 from telic.domain.events import Event
 
-_CURSOR = re.compile(r"([0-9a-f]{32})/([0-9:,+]{0,100000})/([0-9:,+]{0,100000})/([0-9]{1,18})")
+_POSITION = r"([0-9:,+]{0,100000})(?:@([0-9a-f]{16}))?"
+_CURSOR = re.compile(rf"([0-9a-f]{{32}})/{_POSITION}/{_POSITION}/([0-9]{{1,18}})")
 _SNAPSHOT = re.compile(r"([0-9]{1,18}):([0-9]{1,18}):((?:[0-9]{1,18},)*[0-9]{1,18})?\+[0-9]{1,18}")
+
+
+@dataclass(frozen=True, slots=True)
+class Position:
+    """A snapshot of the database, and the mark of the last event that it sees; None where there is none."""
+
+    snapshot: str = ""
+    mark: str | None = None
+
+    @property
+    def sequence(self) -> int:
+        """The highest sequence number that the snapshot sees."""
+        return int(self.snapshot.partition("+")[2] or 0)
+
+    def __str__(self) -> str:
+        return self.snapshot if self.mark is None else f"{self.snapshot}@{self.mark}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,8 +45,8 @@ class Cursor:
     """
 
     store_id: str
-    before: str = ""
-    until: str = ""
+    before: Position = Position()
+    until: Position = Position()
     after: int = 0
 
     def __str__(self) -> str:
@@ -41,9 +60,10 @@ def parse_cursor(text: object) -> Cursor:
         InvalidCursor: it was not made by a feed.
     """
     found = _CURSOR.fullmatch(text) if isinstance(text, str) else None
-    if found is None or not (_is_snapshot(found[2]) and _is_snapshot(found[3])):
+    if found is None or not (_is_snapshot(found[2]) and _is_snapshot(found[4])):
         raise InvalidCursor("the cursor was not made by a feed of events")
-    return Cursor(found[1], found[2], found[3], int(found[4]))
+    before, until = Position(found[2], found[3]), Position(found[4], found[5])
+    return Cursor(found[1], before, until, int(found[6]))
 
 
 def _is_snapshot(text: str) -> bool:

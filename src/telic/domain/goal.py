@@ -1,5 +1,6 @@
 """The goal itself, as an immutable value."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final
@@ -86,6 +87,11 @@ class Goal:
     wake_signal: str | None = None
 
     @property
+    def is_active(self) -> bool:
+        """Whether work on the goal goes on, or may."""
+        return self.status is GoalStatus.ACTIVE
+
+    @property
     def is_waiting(self) -> bool:
         """Whether the goal is paused and will wake by itself."""
         return self.wake_at is not None or self.wake_signal is not None
@@ -126,3 +132,9 @@ class GoalPage:
 
     goals: tuple[Goal, ...]
     next_cursor: str | None
+
+    def __iter__(self) -> Iterator[Goal]:
+        return iter(self.goals)
+
+    def __len__(self) -> int:
+        return len(self.goals)

@@ -15,6 +15,7 @@ MIN_PREFIX_CHARS: Final = 8
 MAX_ID_CHARS: Final = 64
 _SHORT_ID_CHARS: Final = 13
 _PREFIX = re.compile(r"[0-9a-f-]{8,36}")
+_TYPED_ID: Final = re.compile(r"[0-9a-f]{8}[0-9a-f-]{0,28}")
 
 
 def new_goal_id(at: Instant, randomness: bytes | None = None) -> GoalId:
@@ -33,15 +34,20 @@ def new_key() -> str:
     return os.urandom(16).hex()
 
 
+def looks_like_id(text: str) -> bool:
+    """Return whether a typed word can be an id, or 8 or more characters of one."""
+    return _TYPED_ID.fullmatch(text.strip().lower()) is not None
+
+
 def check_id_prefix(prefix: object) -> str:
     """The prefix in lower case, at least 8 characters of an id.
 
     Raises:
-        InvalidText: it cannot begin an id, or is too short to be safe.
+        InvalidText: it can neither begin nor end an id, or is too short to be safe.
     """
     if not isinstance(prefix, str) or not _PREFIX.fullmatch(prefix.strip().lower()):
         raise InvalidText(
-            f"an id is 36 hexadecimal digits and hyphens, of which at least {MIN_PREFIX_CHARS} must be given"
+            f"an id is 36 hexadecimal digits and hyphens, of which the first or last {MIN_PREFIX_CHARS} must be given"
         )
     return prefix.strip().lower()
 

@@ -155,7 +155,7 @@ def history_from_json(data: Any) -> GoalHistory:
     """
     try:
         if data["telic"] != FORMAT_VERSION:
-            raise StoreCorrupt(f"the export has format {data['telic']!a}, this Telic reads {FORMAT_VERSION}")
+            raise StoreCorrupt(f"the export has format {data['telic']!r}, this Telic reads {FORMAT_VERSION}")
         events = [_event_from_json(line) for line in data["events"]]
         turns = [_turn_from_json(line) for line in data["turns"]]
         history = replay(data["goal"]["id"], events, turns)

@@ -79,15 +79,15 @@ def check_status(value: str) -> GoalStatus:
         raise InvalidInput(f"the status must be one of {', '.join(GoalStatus)}") from None
 
 
-def check_reason(status: GoalStatus, reason: Reason | None) -> Reason | None:
-    """The reason, one that goes with the status; an active goal takes none.
+def check_reason(status: GoalStatus, reason: Reason | str | None) -> Reason | None:
+    """The reason, also from its name, one that goes with the status; an active goal takes none.
 
     Raises:
         InvalidInput: it does not.
     """
     if reason is None and status is GoalStatus.ACTIVE:
         return None
-    if not isinstance(reason, Reason) or reason not in REASONS[status]:
+    if not isinstance(reason, str) or reason not in REASONS[status]:
         known = ", ".join(sorted(REASONS[status])) or "none"
-        raise InvalidInput(f"a goal that is {status} has one of these reasons: {known}")
-    return reason
+        raise InvalidInput(f"a goal that is {status} has one of these reasons: {known}; not {reason!r}")
+    return Reason(reason)

@@ -22,7 +22,8 @@ class LoopState:
 
     `turns` counts the turns that this goal's loops finished or failed, and names the next turn's key. `outages` came to
     nothing because the network was away. `idle_turns` brought no observable progress. `next_at` is when the next turn
-    may start, `quota_until` when the provider's limit ends, both by the database's clock. `wound_down_at` is the
+    may start, `quota_until` when the provider's limit ends, both by the database's clock; `asked_pause` is how long a
+    judge's provider asked to be left alone, in microseconds. `wound_down_at` is the
     revision at which the agent was asked to come to an end. `seen_events` counts the events that were looked at.
     `work` and `tool_output` are the ends of what the agent last said, and of what its tools printed, for a judge.
     """
@@ -43,6 +44,7 @@ class LoopState:
     quota_waits: int = 0
     blocked_claims: int = 0
     next_at: int = 0
+    asked_pause: int = 0
     quota_until: int = 0
     wound_down_at: int = 0
     seen_events: int = 0
@@ -91,6 +93,7 @@ class LoopState:
             quota_waits=0,
             blocked_claims=0,
             next_at=0,
+            asked_pause=0,
             quota_until=0,
             wound_down_at=0,
         )
@@ -107,7 +110,7 @@ _TEXTS: Final = {
     "tool_output": (MAX_WORK_CHARS, False),
 }
 """How many characters each may have, and whether there may be none."""
-_ADDED_SINCE: Final = frozenset({"outages"})
+_ADDED_SINCE: Final = frozenset({"outages", "asked_pause"})
 """What the states of the first release do not have yet; it begins as in a new one."""
 _COUNTS: Final = tuple(field.name for field in fields(LoopState) if field.type is int)
 

@@ -6,19 +6,9 @@ from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import Any, Final, cast
 
-from claude_agent_sdk import (
-    ClaudeAgentOptions,
-    ClaudeSDKClient,
-    ClaudeSDKError,
-    Message,
-    ResultMessage,
-    SdkMcpTool,
-    create_sdk_mcp_server,
-)
-from claude_agent_sdk.types import SystemPromptCustom, SystemPromptPreset
-
 from telic.domain.budget import ModelUsage
 from telic.domain.errors import GoalNotActive, InvalidInput
+from telic.domain.errors.extras import needs_extra
 from telic.domain.goal import DEFAULT_SCOPE, Goal
 from telic.integrations.calls import ModelCall
 from telic.integrations.claude_run import FollowedRun
@@ -29,6 +19,18 @@ from telic.integrations.tools import GoalTool, GoalTools
 from telic.prompt import place_after_prefix
 from telic.services.async_store import AsyncGoalStore
 from telic.services.store import GoalStore
+
+with needs_extra("claude-agent", "telic.integrations.claude_agent"):
+    from claude_agent_sdk import (
+        ClaudeAgentOptions,
+        ClaudeSDKClient,
+        ClaudeSDKError,
+        Message,
+        ResultMessage,
+        SdkMcpTool,
+        create_sdk_mcp_server,
+    )
+    from claude_agent_sdk.types import SystemPromptCustom, SystemPromptPreset
 
 SERVER: Final = "goal"
 """The name of the server of the goal's tools, which are called `mcp__goal__…`."""

@@ -7,23 +7,9 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Final, cast
 
-from claude_agent_sdk import (
-    TERMINAL_TASK_STATUSES,
-    AssistantMessage,
-    ClaudeSDKClient,
-    HookMatcher,
-    Message,
-    ResultMessage,
-    StreamEvent,
-    SystemMessage,
-    TaskNotificationMessage,
-    TaskStartedMessage,
-    TaskUpdatedMessage,
-)
-from claude_agent_sdk.types import HookContext, HookEvent, HookInput, HookJSONOutput
-
 from telic.domain.budget import ModelUsage
 from telic.domain.errors import BudgetExceeded, GoalNotActive
+from telic.domain.errors.extras import needs_extra
 from telic.domain.goal import Goal
 from telic.integrations.calls import ModelCall
 from telic.integrations.claude_files import SessionFiles
@@ -40,6 +26,22 @@ from telic.integrations.usage import model_name
 from telic.loop.agents.cumulative import used_since
 from telic.loop.agents.parsing import sum_usage
 from telic.pricing import cost_microunits
+
+with needs_extra("claude-agent", "telic.integrations.claude_agent"):
+    from claude_agent_sdk import (
+        TERMINAL_TASK_STATUSES,
+        AssistantMessage,
+        ClaudeSDKClient,
+        HookMatcher,
+        Message,
+        ResultMessage,
+        StreamEvent,
+        SystemMessage,
+        TaskNotificationMessage,
+        TaskStartedMessage,
+        TaskUpdatedMessage,
+    )
+    from claude_agent_sdk.types import HookContext, HookEvent, HookInput, HookJSONOutput
 
 _HOOK_SECONDS: Final = 120.0
 _STREAM_SECONDS: Final = 60.0

@@ -68,3 +68,30 @@ def _causes(error: BaseException | None) -> Iterator[BaseException]:
         yield error
         found.append(error)
         error = error.__cause__
+
+
+_RETRIED_STATUSES: Final = frozenset({408, 409, 429})
+_FIRST_DELAY_SECONDS: Final = 0.5
+_LONGEST_DELAY_SECONDS: Final = 8.0
+_LONGEST_ASKED_SECONDS: Final = 60.0
+
+
+def is_worth_a_retry(error: BaseException) -> bool:
+    """Return whether a provider's own client would ask again: it was overloaded or broken, or the answer was lost."""
+    if not isinstance(error, Exception):
+        return False
+    status = _status(error)
+    is_lost = any(_names(each) & {"APIConnectionError"} for each in _causes(error))
+    return status in _RETRIED_STATUSES or 500 <= status <= 599 or (not status and is_lost)
+
+
+def retry_delay_seconds(error: BaseException, attempt: int) -> float:
+    """Return how long to wait after this attempt, counted from 0: as the provider asked, else ever longer."""
+    headers = getattr(getattr(error, "response", None), "headers", None) or {}
+    try:
+        asked = float(headers.get("retry-after", ""))
+    except ValueError:
+        asked = -1.0
+    if 0 <= asked <= _LONGEST_ASKED_SECONDS:
+        return asked
+    return min(_FIRST_DELAY_SECONDS * 2.0**attempt, _LONGEST_DELAY_SECONDS)

@@ -8,16 +8,8 @@ from copy import copy
 from typing import Any, Final, TypeVar
 from uuid import UUID
 
-from langchain.agents.middleware import AgentMiddleware, AgentState, ModelRequest, ModelResponse, hook_config
-from langchain.agents.middleware.types import ToolCallRequest
-from langchain_core.callbacks import BaseCallbackManager
-from langchain_core.messages import AIMessage, AnyMessage, HumanMessage, ToolMessage
-from langchain_core.tools import BaseTool
-from langgraph.config import get_config
-from langgraph.runtime import Runtime
-from langgraph.types import Command
-
 from telic.domain.errors import GoalNotActive, InvalidInput
+from telic.domain.errors.extras import needs_extra
 from telic.domain.goal import DEFAULT_SCOPE
 from telic.integrations.calls import ModelCall
 from telic.integrations.langchain_calls import IS_OWN, SIDE_CALLS, answer, size_of
@@ -27,6 +19,16 @@ from telic.integrations.settings import SessionSettings
 from telic.integrations.tools import GoalTool, GoalTools
 from telic.services.async_store import AsyncGoalStore
 from telic.services.store import GoalStore
+
+with needs_extra("langchain", "telic.integrations.langchain"):
+    from langchain.agents.middleware import AgentMiddleware, AgentState, ModelRequest, ModelResponse, hook_config
+    from langchain.agents.middleware.types import ToolCallRequest
+    from langchain_core.callbacks import BaseCallbackManager
+    from langchain_core.messages import AIMessage, AnyMessage, HumanMessage, ToolMessage
+    from langchain_core.tools import BaseTool
+    from langgraph.config import get_config
+    from langgraph.runtime import Runtime
+    from langgraph.types import Command
 
 T = TypeVar("T")
 Update = dict[str, Any]

@@ -1,59 +1,57 @@
-"""A goal in the OpenAI Agents SDK: an input filter shows it, run hooks bill it, tools report on it, `run` goes on."""
+"""A goal in the OpenAI Agents SDK: a model that shows and bills it, tools that report on it, `run` to go on."""
 
 import inspect
 from contextlib import suppress
-from contextvars import ContextVar
+from copy import copy
 from dataclasses import replace
 from functools import partial
 from typing import Any, Final
 
-from agents import (
-    Agent,
-    FunctionTool,
-    MaxTurnsExceeded,
-    ModelResponse,
-    RunConfig,
-    RunContextWrapper,
-    RunHooks,
-    Runner,
-    RunResult,
-    RunState,
-    SQLiteSession,
-    Tool,
-)
-from agents.items import TResponseInputItem
-from agents.memory import Session
-from agents.models.fake_id import FAKE_RESPONSES_ID
-from agents.run_config import CallModelData, CallModelInputFilter, ModelInputData
-from agents.tool_context import ToolContext
-
-from telic.domain.budget import ModelUsage
 from telic.domain.errors import GoalNotActive
+from telic.domain.errors.extras import needs_extra
 from telic.domain.goal import DEFAULT_SCOPE
 from telic.domain.ids import new_key
-from telic.integrations.calls import ModelCall
 from telic.integrations.outcome import CONTINUE, RunOutcome, outcome_of
 from telic.integrations.session import GoalSession
 from telic.integrations.settings import SessionSettings
 from telic.integrations.tools import GoalTool, GoalTools
-from telic.integrations.usage import model_usage
-from telic.prompt import place_after_prefix
 from telic.services.async_store import AsyncGoalStore
 from telic.services.store import GoalStore
 
-_CALL: Final[ContextVar[ModelCall | None]] = ContextVar("telic_model_call", default=None)
-"""The call of the model that goes on in this task: the SDK runs its hooks in copies of the task's context."""
+with needs_extra("openai-agents", "telic.integrations.openai_agents"):
+    from agents import (
+        Agent,
+        FunctionTool,
+        MaxTurnsExceeded,
+        RunConfig,
+        RunHooks,
+        Runner,
+        RunResult,
+        RunState,
+        SQLiteSession,
+        Tool,
+    )
+    from agents.items import TResponseInputItem
+    from agents.memory import Session
+    from agents.run_config import CallModelData, CallModelInputFilter, ModelInputData
+    from agents.tool_context import ToolContext
 
-_KEPT_BY_THE_SERVER: Final = ("conversation_id", "previous_response_id", "auto_previous_response_id")
+    from telic.integrations.openai_model import GoalModel, enter_run
+
+_BY_RESPONSE: Final = ("previous_response_id", "auto_previous_response_id")
+_KEPT_BY_THE_SERVER: Final = ("conversation_id", *_BY_RESPONSE)
 """Options by which the provider keeps what it is sent as input; the block is then sent as instructions instead."""
+
+Prompt = str | list[TResponseInputItem] | RunState[Any]
 
 
 class AgentsGoal:
     """A scope's goal for one conversation of agents of the OpenAI Agents SDK.
 
-    Give agents the `tools`, and either let `run` work on the goal, or pass `hooks` and `run_config()` to every run
-    of your own, also to those of agents that serve as tools. A run of your own that meets a stopped goal raises
-    `GoalNotActive`.
+    Give agents the `tools`, and either let `run` work on the goal, or pass `run_config()` to every run of your own: a
+    run that meets a stopped goal raises `GoalNotActive`. Agents that serve as tools inherit it, and are billed as
+    sub-agents; give `sub_agent().run_config()` to runs that your own tools start. `hooks` do nothing; they are there
+    for programs that pass them.
     """
 
     def __init__(
@@ -66,22 +64,31 @@ class AgentsGoal:
         self.session = GoalSession(store, scope=scope, settings=settings)
         goal_tools = GoalTools(self.session)
         self.tools: list[Tool] = [_function_tool(goal_tools, tool) for tool in goal_tools.offered]
-        self._open: dict[str, ModelCall] = {}
-        self.hooks = GoalHooks(self)
+        self.hooks = GoalHooks()
+
+    def sub_agent(self) -> "AgentsGoal":
+        """The goal for a sub-agent: it is billed as one, is shown no goal, has no tools for it, and answers once."""
+        goal = copy(self)
+        goal.session, goal.tools = self.session.sub_agent(), []
+        return goal
 
     def run_config(self, base: RunConfig | None = None, *, in_instructions: bool = False) -> RunConfig:
-        """`base` with the goal shown at the end of each request, after what its own filter made of it.
+        """`base` with a model in front of the agents' own that shows the goal and bills each response.
 
-        With `in_instructions` it is shown at the end of the instructions, for conversations that the provider keeps.
+        The goal is at the end of each request, after what the filter of `base` made of it. With `in_instructions` it is
+        at the end of the instructions, for conversations that the provider keeps.
         """
         config = base or RunConfig()
-        shown = partial(self._show, config.call_model_input_filter, in_instructions)
-        return replace(config, call_model_input_filter=shown)
+        own = config.model
+        if isinstance(own, GoalModel):
+            config = replace(config, model=own.base.model)
+        model = GoalModel(self.session, config, in_instructions)
+        return replace(config, model=model, call_model_input_filter=partial(_enter, config.call_model_input_filter))
 
     async def run(
         self,
         agent: Agent[Any],
-        prompt: str | list[TResponseInputItem] | RunState[Any] | None = None,
+        prompt: Prompt | None = None,
         *,
         session: Session | None = None,
         run_config: RunConfig | None = None,
@@ -98,73 +105,48 @@ class AgentsGoal:
             BudgetExceeded: what is left of the budget is held by other calls, or by some whose usage is unknown.
         """
         await self.session.start(continues=prompt is None)
-        options["session"] = session or SQLiteSession(new_key())
         kept = any(options.get(name) for name in _KEPT_BY_THE_SERVER)
+        if session is not None or not kept:
+            options["session"] = session or SQLiteSession(new_key())
         options["run_config"] = self.run_config(run_config, in_instructions=kept)
         result: RunResult | None = None
-        given = CONTINUE if prompt is None else prompt
+        given: Prompt = CONTINUE if prompt is None else prompt
         for _ in range(self.session.settings.max_runs):
             try:
-                result = await self._run_once(agent, given, options)
-                given = CONTINUE
+                result = await self.session.guard(Runner.run(agent, given, **options))
+                _go_on_from(options, result.last_response_id)
                 if result.interruptions or await self.session.goes_on() is None:
                     break
-            except MaxTurnsExceeded:
-                given = CONTINUE
+            except MaxTurnsExceeded as error:
+                responses = error.run_data.raw_responses if error.run_data else []
+                _go_on_from(options, responses[-1].response_id if responses else None)
             except GoalNotActive:
                 break
+            given = CONTINUE
             with suppress(GoalNotActive):
                 await self.session.start(continues=True)
         return await outcome_of(self.session, result)
 
-    async def _run_once(
-        self, agent: Agent[Any], prompt: str | list[TResponseInputItem] | RunState[Any], options: dict[str, Any]
-    ) -> RunResult:
-        try:
-            return await self.session.guard(Runner.run(agent, prompt, hooks=self.hooks, **options))
-        except BaseException as error:
-            await self.settle(error)
-            raise
-
-    async def settle(self, error: BaseException) -> None:
-        """The calls that a run of your own left unanswered when it ended with this error are accounted for."""
-        for key in list(self._open):
-            await self.session.unanswered(self._open.pop(key), error)
-
-    async def _show(
-        self, inner: CallModelInputFilter | None, in_instructions: bool, data: CallModelData[Any]
-    ) -> ModelInputData:
-        made = data.model_data if inner is None else inner(data)
-        shown = await made if inspect.isawaitable(made) else made
-        call = await self.session.begin()
-        _CALL.set(call)
-        self._open[call.key] = call
-        if call.prompt is None:
-            return shown
-        if in_instructions:
-            return ModelInputData(shown.input, place_after_prefix(shown.instructions or "", call.prompt))
-        return ModelInputData([*shown.input, {"role": "user", "content": call.prompt}], shown.instructions)
-
-    async def answered(self, agent: Agent[Any], response: ModelResponse) -> None:
-        """The response is billed; called by the hooks."""
-        call = _CALL.get()
-        if call is None:
-            return
-        self._open.pop(call.key, None)
-        await self.session.answered(
-            call, _usage(response), model=_model_name(agent, response), response_id=_response_id(response)
-        )
+    async def settle(self, error: BaseException | None = None) -> None:
+        """What a run of your own left unanswered is in the ledger: wait for this before you close the store."""
+        await self.session.settled()
 
 
 class GoalHooks(RunHooks[Any]):
-    """Bills each response. Subclass it for hooks of your own, and call `super().on_llm_end`."""
+    """Hooks that do nothing: responses are billed by the model of `run_config()`."""
 
-    def __init__(self, goal: AgentsGoal) -> None:
-        self._goal = goal
 
-    async def on_llm_end(self, context: RunContextWrapper[Any], agent: Agent[Any], response: ModelResponse) -> None:
-        """The response is billed."""
-        await self._goal.answered(agent, response)
+def _go_on_from(options: dict[str, Any], response_id: str | None) -> None:
+    """Let the next run go on from this response, where the provider keeps the conversation by its responses."""
+    if response_id is not None and any(options.get(name) for name in _BY_RESPONSE):
+        options["previous_response_id"] = response_id
+
+
+async def _enter(inner: CallModelInputFilter | None, data: CallModelData[Any]) -> ModelInputData:
+    made = data.model_data if inner is None else inner(data)
+    shown = await made if inspect.isawaitable(made) else made
+    enter_run(data.agent)
+    return shown
 
 
 def _function_tool(tools: GoalTools, tool: GoalTool) -> FunctionTool:
@@ -174,24 +156,3 @@ def _function_tool(tools: GoalTools, tool: GoalTool) -> FunctionTool:
     return FunctionTool(
         name=tool.name, description=tool.description, params_json_schema=tool.schema(), on_invoke_tool=invoke
     )
-
-
-def _usage(response: ModelResponse) -> ModelUsage | None:
-    used = response.usage
-    return model_usage(
-        input_tokens=used.input_tokens,
-        output_tokens=used.output_tokens,
-        cached_input_tokens=used.input_tokens_details.cached_tokens,
-        reasoning_tokens=used.output_tokens_details.reasoning_tokens,
-    )
-
-
-def _response_id(response: ModelResponse) -> str | None:
-    is_made_up = response.response_id == FAKE_RESPONSES_ID
-    return response.request_id if is_made_up or not response.response_id else response.response_id
-
-
-def _model_name(agent: Agent[Any], response: ModelResponse) -> str | None:
-    told = (getattr(item, "provider_data", None) or {} for item in response.output)
-    known = next((data["model"] for data in told if "model" in data), None)
-    return known or (agent.model if isinstance(agent.model, str) else getattr(agent.model, "model", None))

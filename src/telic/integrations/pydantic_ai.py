@@ -1,29 +1,47 @@
 """A goal in Pydantic AI: one capability that shows it, bills it, goes on with it, and brings its tools."""
 
+import asyncio
 from collections.abc import Sequence
 from contextlib import suppress
+from contextvars import ContextVar
 from copy import copy
 from dataclasses import dataclass, replace
-from typing import Any
-
-from pydantic_ai import Agent, RunContext, Tool, UsageLimits, capture_run_messages
-from pydantic_ai.capabilities import AbstractCapability, CapabilityOrdering, WrapModelRequestHandler
-from pydantic_ai.messages import ModelMessage, ModelRequest, ModelResponse, ToolCallPart, UserPromptPart
-from pydantic_ai.models import ModelRequestContext
-from pydantic_ai.run import AgentRunResult
-from pydantic_ai.toolsets import AgentToolset, FunctionToolset
+from typing import Any, Final
 
 from telic.domain.errors import GoalNotActive
+from telic.domain.errors.extras import needs_extra
 from telic.domain.goal import DEFAULT_SCOPE
 from telic.integrations.calls import ModelCall
+from telic.integrations.failures import is_worth_a_retry, retry_delay_seconds
 from telic.integrations.outcome import CONTINUE, RunOutcome, outcome_of
 from telic.integrations.session import GoalSession
 from telic.integrations.settings import SessionSettings
 from telic.integrations.tools import GoalTool, GoalTools
 from telic.integrations.usage import turn_key
-from telic.loop.verification.judge_model import usage_of
 from telic.services.async_store import AsyncGoalStore
 from telic.services.store import GoalStore
+
+with needs_extra("pydantic-ai", "telic.integrations.pydantic_ai"):
+    from pydantic_ai import Agent, RunContext, UsageLimits, capture_run_messages
+    from pydantic_ai.capabilities import AbstractCapability, CapabilityOrdering, WrapModelRequestHandler
+    from pydantic_ai.exceptions import UserError
+    from pydantic_ai.messages import ModelMessage, ModelRequest, ModelResponse, ToolCallPart, UserPromptPart
+    from pydantic_ai.models import Model, ModelRequestContext
+    from pydantic_ai.models.fallback import FallbackModel
+    from pydantic_ai.models.wrapper import WrapperModel
+    from pydantic_ai.run import AgentRunResult
+    from pydantic_ai.settings import ModelSettings
+    from pydantic_ai.tools import ToolDefinition
+    from pydantic_ai.toolsets import AbstractToolset, AgentToolset, ToolsetTool
+    from pydantic_core import SchemaValidator, core_schema
+
+    from telic.integrations.pydantic_usage import noting_responses, request_bytes, response_usage
+
+_AT_TOOLS: Final[ContextVar[tuple[GoalSession, ...]]] = ContextVar("telic_at_tools", default=())
+"""The conversations whose tools run here: an agent that runs within a tool is a sub-agent."""
+
+_CLIENTS_RETRY_LESS: Final = "max_retries" in ModelSettings.__annotations__
+"""Whether a request can tell the provider's client not to retry by itself."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +56,8 @@ class GoalCapability(AbstractCapability[Any]):
     """A scope's goal for one conversation with an agent of Pydantic AI.
 
     Either give it to the agent (`capabilities=[…]`), whose run then raises `GoalNotActive` when the goal stops, or let
-    `run` work on the goal with an agent that does not have it.
+    `run` work on the goal with an agent that does not have it. An agent that one of the conversation's tools runs with
+    it, or with its `sub_agent()`, is billed as a sub-agent and answers once.
     """
 
     def __init__(
@@ -51,7 +70,15 @@ class GoalCapability(AbstractCapability[Any]):
         self.session = GoalSession(store, scope=scope, settings=settings)
         self._tools = GoalTools(self.session)
         self._call: ModelCall | None = None
+        self._responses: list[ModelResponse] = []
         self._continuations = 0
+
+    def sub_agent(self) -> "GoalCapability":
+        """The goal for a sub-agent: it is billed as one, is shown no goal, has no tools for it, and answers once."""
+        view = copy(self)
+        view.session = self.session.sub_agent()
+        view._tools = GoalTools(view.session)
+        return view
 
     async def run(
         self,
@@ -81,7 +108,10 @@ class GoalCapability(AbstractCapability[Any]):
 
     async def for_run(self, ctx: RunContext[Any]) -> "GoalCapability":
         """A copy for the run, which counts its own calls; the session is shared."""
-        return copy(self)
+        is_nested = any(_is_same(session, self.session) for session in _AT_TOOLS.get())
+        view = self.sub_agent() if is_nested and not self.session.is_sub_agent else copy(self)
+        view._responses = []
+        return view
 
     def get_ordering(self) -> CapabilityOrdering:
         """Innermost: nothing changes the request after the goal is in it, or the response before it is billed."""
@@ -89,7 +119,17 @@ class GoalCapability(AbstractCapability[Any]):
 
     def get_toolset(self) -> AgentToolset[Any]:
         """The goal's tools."""
-        return FunctionToolset([_tool(self._tools, tool) for tool in self._tools.offered])
+        return _GoalToolset(self._tools)
+
+    async def wrap_tool_execute(
+        self, ctx: RunContext[Any], *, call: ToolCallPart, tool_def: ToolDefinition, args: Any, handler: Any
+    ) -> Any:
+        """The tool runs; an agent that it runs is a sub-agent of this conversation."""
+        token = _AT_TOOLS.set((*_AT_TOOLS.get(), self.session))
+        try:
+            return await handler(args)
+        finally:
+            _AT_TOOLS.reset(token)
 
     async def prepare_model_request(
         self, ctx: RunContext[Any], request_context: ModelRequestContext
@@ -99,12 +139,24 @@ class GoalCapability(AbstractCapability[Any]):
         Raises:
             GoalNotActive, BudgetExceeded: the model is not called.
         """
-        key = turn_key(ctx.run_id, ctx.run_step, request_context.attempt) if ctx.run_id else None
-        self._call = call = await self.session.begin(key)
+        attempt = getattr(request_context, "attempt", None)
+        key = turn_key(ctx.run_id, ctx.run_step, attempt) if ctx.run_id else None
+        self._call = call = await self._begin(request_context, key)
+        self._responses = []
+        model = noting_responses(request_context.model, self._responses)
         if call.prompt is None:
-            return request_context
+            return replace(request_context, model=model)
         shown = ModelRequest(parts=[UserPromptPart(call.prompt)])
-        return replace(request_context, messages=[*request_context.messages, shown])
+        return replace(request_context, model=model, messages=[*request_context.messages, shown])
+
+    async def _begin(self, request: ModelRequestContext, key: str | None) -> ModelCall:
+        return await self.session.begin(
+            key,
+            # A fallback's name is those of all its models.
+            model=None if isinstance(request.model, FallbackModel) else request.model.model_name,
+            provider=request.model.system,
+            request_bytes=request_bytes(request.messages),
+        )
 
     async def after_model_request(
         self, ctx: RunContext[Any], *, request_context: ModelRequestContext, response: ModelResponse
@@ -112,12 +164,27 @@ class GoalCapability(AbstractCapability[Any]):
         """The response is billed; where it would be the last and the goal is active, the run goes on."""
         call, self._call = self._call, None
         if call is not None:
-            usage = usage_of(response, call.elapsed_microseconds)
-            await self.session.answered(
-                call, usage, model=response.model_name, response_id=response.provider_response_id
-            )
+            await self._bill_untaken(call, response)
+            await self._bill(call, response)
         await self._continue(ctx, request_context, response)
         return response
+
+    async def _bill(self, call: ModelCall, response: ModelResponse) -> None:
+        provider = response.provider_name or call.provider
+        await self.session.answered(
+            replace(call, provider=provider),
+            response_usage(response),
+            model=response.model_name,
+            response_id=response.provider_response_id,
+            cache_write_tokens=response.usage.cache_write_tokens,
+        )
+
+    async def _bill_untaken(self, call: ModelCall, taken: ModelResponse | None) -> None:
+        """Bill what a fallback's models answered in vain."""
+        untaken = [each for each in self._responses if each is not taken and not _is_taken(each, taken)]
+        self._responses = []
+        for number, response in enumerate(untaken):
+            await self._bill(replace(call, key=turn_key(call.key, f"untaken-{number}"), hold=None), response)
 
     async def _continue(
         self, ctx: RunContext[Any], request_context: ModelRequestContext, response: ModelResponse
@@ -129,17 +196,32 @@ class GoalCapability(AbstractCapability[Any]):
         if is_allowed and self.session.seen is not None and await self.session.goes_on():
             self._continuations += 1
             await self.session.start(continues=True)
-            ctx.enqueue(CONTINUE, priority="when_idle")
+            # A stream that its host reads by itself (`run_stream`) ends with its first answer: then nothing goes on.
+            with suppress(UserError):
+                ctx.enqueue(CONTINUE, priority="when_idle")
 
     async def wrap_model_request(
         self, ctx: RunContext[Any], *, request_context: ModelRequestContext, handler: WrapModelRequestHandler
     ) -> ModelResponse:
-        """A request that came to nothing is accounted for, as far as anybody can know."""
-        try:
-            return await handler(request_context)
-        except BaseException as error:
-            await self._settle(error)
-            raise
+        """A request that came to nothing is accounted for, as far as anybody can know, and each attempt before it.
+
+        A response that is lost and asked for again is paid twice, and within a client nobody sees it: so a plain
+        request is repeated here, as often as its client would have done.
+        """
+        attempts = _attempts(request_context)
+        if attempts > 1:
+            settings = ModelSettings(**{**(request_context.model_settings or {}), "max_retries": 0})
+            request_context = replace(request_context, model_settings=settings)
+        for attempt in range(attempts):
+            try:
+                return await handler(request_context)
+            except BaseException as error:
+                await self._settle(error)
+                if attempt + 1 >= attempts or not is_worth_a_retry(error):
+                    raise
+                await asyncio.sleep(retry_delay_seconds(error, attempt))
+                self._call = await self._begin(request_context, None)
+        raise AssertionError("the last attempt returns or raises")
 
     async def on_model_request_error(
         self, ctx: RunContext[Any], *, request_context: ModelRequestContext, error: Exception
@@ -150,12 +232,62 @@ class GoalCapability(AbstractCapability[Any]):
 
     async def _settle(self, error: BaseException) -> None:
         call, self._call = self._call, None
-        if call is not None:
+        if call is None:
+            return
+        if self._responses:
+            await self._bill_untaken(call, None)
+            await self.session.never_made(call)
+        else:
             await self.session.unanswered(call, error)
 
 
-def _tool(tools: GoalTools, tool: GoalTool) -> Tool[Any]:
-    async def use(**arguments: Any) -> str:
-        return await tools.call(tool.name, arguments)
+class _GoalToolset(AbstractToolset[Any]):
+    """The goal's tools, which answer arguments of any shape."""
 
-    return Tool.from_schema(use, tool.name, tool.description, tool.schema(), sequential=True)
+    def __init__(self, tools: GoalTools) -> None:
+        self._tools = tools
+
+    @property
+    def id(self) -> str | None:
+        """The toolset's id."""
+        return "telic"
+
+    async def get_tools(self, ctx: RunContext[Any]) -> dict[str, ToolsetTool[Any]]:
+        """The tools by their names."""
+        return {tool.name: self._described(tool) for tool in self._tools.offered}
+
+    def _described(self, tool: GoalTool) -> ToolsetTool[Any]:
+        told = ToolDefinition(
+            name=tool.name, description=tool.description, parameters_json_schema=tool.schema(), sequential=True
+        )
+        validator = SchemaValidator(core_schema.any_schema())
+        return ToolsetTool(toolset=self, tool_def=told, max_retries=1, args_validator=validator)
+
+    async def call_tool(self, name: str, tool_args: Any, ctx: RunContext[Any], tool: ToolsetTool[Any]) -> str:
+        """What the model is answered."""
+        return await self._tools.call(name, tool_args)
+
+
+def _is_same(one: GoalSession, other: GoalSession) -> bool:
+    """Return whether both work on one scope of one store."""
+    return one.conversation is other.conversation or (one.store is other.store and one.scope == other.scope)
+
+
+def _is_taken(response: ModelResponse, taken: ModelResponse | None) -> bool:
+    known = response.provider_response_id
+    return taken is not None and known is not None and known == taken.provider_response_id
+
+
+def _attempts(request: ModelRequestContext) -> int:
+    """Return how often the request is made here, as its client would; 1 where that cannot be told or is streamed."""
+    if not _CLIENTS_RETRY_LESS or getattr(request, "streaming", True):
+        return 1
+    client: Any = getattr(_innermost(request.model), "client", None)
+    wanted = (request.model_settings or {}).get("max_retries", getattr(client, "max_retries", 0))
+    return wanted + 1 if isinstance(wanted, int) else 1
+
+
+def _innermost(model: Model) -> Model:
+    while isinstance(model, WrapperModel):
+        model = model.wrapped
+    return model

@@ -131,7 +131,10 @@ class GoalSession:
         call = replace(call, hold=hold if any(held.as_dict().values()) else None, held=held)
         if is_shown or self.is_sub_agent:
             self.seen = goal
-        return replace(call, goal=goal, prompt=None if self.is_sub_agent else await self._prompt(goal))
+        prompt = None if self.is_sub_agent else await self._prompt(goal)
+        return replace(
+            call, goal=goal, prompt=prompt, request_bytes=request_bytes and request_bytes + len(prompt or "")
+        )
 
     def _wanted(self, goal: Goal, call: ModelCall) -> Reservation:
         tokens = 0

@@ -2,19 +2,20 @@
 
 import random
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 from telic.domain.budget import ModelUsage, TurnUsage, UsageKind
 from telic.domain.claim import Claim
 from telic.domain.decision import MAX_CHANCE, LoopPolicy, Step
-from telic.domain.errors import AgentFailure, AgentNotRunnable, AgentPromptTooLarge
+from telic.domain.errors import AgentConversationLost, AgentFailure, AgentNotRunnable, AgentPromptTooLarge
 from telic.domain.goal import Goal
-from telic.domain.hold import Reservation
+from telic.domain.hold import Hold, Reservation
 from telic.domain.limits import MAX_COUNTER, MAX_NOTE_CHARS
 from telic.domain.loop_state import MAX_SESSION_CHARS, MAX_WORK_CHARS, MAX_WORKSPACES, LoopState
 from telic.domain.verdict import Outcome, Verdict
 from telic.domain.verification import Verification
 from telic.loop.agents.protocol import TurnReport, kept_tail
+from telic.loop.meter import timed
 from telic.loop.progress import Observation, progress_since
 from telic.services.loop_records import KeyedTurn, NewTurn
 
@@ -28,15 +29,40 @@ def turn_key(state: LoopState) -> str:
     return f"loop/turn-{state.turns + 1}"
 
 
-def turn_line(
-    state: LoopState, usage: ModelUsage | None, model: str | None, hold: str, elapsed_microseconds: int
-) -> KeyedTurn:
-    """The ledger's line for a turn; of unknown usage it has the time only."""
-    if usage is None:
-        spent = TurnUsage(active_microseconds=elapsed_microseconds)
-        return KeyedTurn(NewTurn(spent, UsageKind.WORK, model or None, hold), turn_key(state))
-    timed = replace(usage, active_microseconds=usage.active_microseconds or elapsed_microseconds)
-    return KeyedTurn(NewTurn(timed, UsageKind.WORK, model or None, hold), turn_key(state))
+@dataclass(frozen=True, slots=True)
+class Used:
+    """What a turn is known to have used: usage of None is unknown, and of an estimate something is missing."""
+
+    usage: ModelUsage | None
+    model: str | None = None
+    is_estimate: bool = False
+
+
+def turn_line(state: LoopState, used: Used, hold: Hold, elapsed_microseconds: int) -> KeyedTurn:
+    """The ledger's line for a turn; of unknown usage it has the time only, and is marked as an estimate."""
+    usage = timed(used.usage, elapsed_microseconds)
+    is_estimate = used.is_estimate or used.usage is None
+    return KeyedTurn(NewTurn(usage, UsageKind.WORK, used.model or None, hold.key, is_estimate), turn_key(state))
+
+
+def held_line(state: LoopState, hold: Hold, elapsed_microseconds: int) -> KeyedTurn:
+    """The ledger's line for a turn that was ended before it told anything: what was held for it, as an estimate."""
+    bound = TurnUsage(
+        tokens=hold.reserved.tokens,
+        cost_microunits=hold.reserved.cost_microunits,
+        active_microseconds=elapsed_microseconds,
+    )
+    return KeyedTurn(NewTurn(bound, UsageKind.WORK, None, hold.key, True), turn_key(state))
+
+
+def after_cut_off(state: LoopState, session: str | None) -> LoopState:
+    """Where the loop stands after a turn that was ended before its agent came to an end."""
+    return replace(
+        state,
+        turns=state.turns + 1,
+        session=_kept_session(session) or state.session,
+        unverified_turns=state.unverified_turns + 1,
+    )
 
 
 def after_report(
@@ -61,6 +87,7 @@ def after_report(
         session=report.session,
         failures=0,
         outages=0,
+        asked_pause=0,
         idle_turns=0 if has_progressed else state.idle_turns + 1,
         unverified_turns=state.unverified_turns + 1,
         quota_waits=0,
@@ -77,7 +104,10 @@ def after_report(
 def _after_quota(state: LoopState, report: TurnReport, policy: LoopPolicy, at: int) -> LoopState:
     assert report.quota is not None
     known = report.quota.resets_at
-    until = at + round(policy.quota_wait_seconds * _MICRO) if known is None else max(known, at)
+    wait = (
+        policy.wait_for_rate(state.quota_waits) if report.quota.is_brief else round(policy.quota_wait_seconds * _MICRO)
+    )
+    until = at + wait if known is None else max(known, at)
     return replace(
         state,
         turns=state.turns + 1,
@@ -100,19 +130,26 @@ def _with(known: tuple[str, ...], new: str) -> tuple[str, ...]:
 
 
 def after_failure(state: LoopState, error: AgentFailure, policy: LoopPolicy, at: int) -> LoopState:
-    """Where the loop stands after a turn that came to nothing."""
+    """Where the loop stands after a turn that came to nothing.
+
+    A conversation that cannot be continued is no failure of its turn: the next one begins anew, and at once. One that
+    had only just begun is: a new one would fail alike.
+    """
+    is_lost = isinstance(error, AgentConversationLost)
+    is_new_start = is_lost and state.session is not None
     if error.is_outage:
         outages, failures = state.outages + 1, state.failures
     else:
-        outages, failures = 0, policy.max_failures if isinstance(error, _HOPELESS) else state.failures + 1
+        counted = state.failures + (not is_new_start)
+        outages, failures = 0, policy.max_failures if isinstance(error, _HOPELESS) else counted
     return replace(
         state,
         turns=state.turns + 1,
         failures=failures,
         outages=outages,
         note=kept_tail(str(error), MAX_NOTE_CHARS),
-        session=_kept_session(error.session),
-        next_at=_pause_until(policy, outages or failures, at),
+        session=None if is_lost else _kept_session(error.session),
+        next_at=0 if is_new_start else _pause_until(policy, outages or failures, at),
     )
 
 
@@ -143,6 +180,9 @@ def _pause_until(policy: LoopPolicy, failures: int, at: int) -> int:
 def after_verification(state: LoopState, found: Verification, policy: LoopPolicy, at: int) -> LoopState:
     """Where the loop stands after its goal's criteria were checked."""
     checked = replace(state, verifications=state.verifications + 1)
+    if not state.turns and found.outcome is Outcome.ERROR:
+        # Nothing was worked on yet: what cannot be checked now may be made by the first turn.
+        return checked
     if found.outcome is Outcome.ERROR:
         return _after_error(checked, found, policy, at)
     if found.outcome is Outcome.PENDING:
@@ -163,10 +203,8 @@ def after_verification(state: LoopState, found: Verification, policy: LoopPolicy
 def _after_error(checked: LoopState, found: Verification, policy: LoopPolicy, at: int) -> LoopState:
     count = checked.unchecked_verifications + 1
     asked = max((verdict.retry_after_microseconds or 0 for verdict in found.verdicts), default=0)
-    next_at = max(_pause_until(policy, count, at), at + min(asked, policy.longest_pause))
-    # Longer than a pause between two steps may last is what a goal waits for without a worker.
-    quota_until = at + asked if asked > policy.longest_pause else 0
-    unchecked = replace(checked, unchecked_verifications=count, next_at=next_at, quota_until=quota_until)
+    next_at = max(_pause_until(policy, count, at), at + asked)
+    unchecked = replace(checked, unchecked_verifications=count, next_at=next_at, asked_pause=min(asked, MAX_COUNTER))
     # What the agent can mend is its next turn's work; else the same work is to be checked again.
     return replace(unchecked, claim=Claim.WORKING, unverified_turns=0) if found.feedback else unchecked
 

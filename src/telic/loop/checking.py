@@ -3,6 +3,7 @@
 from dataclasses import replace
 from functools import partial
 
+from telic.domain.clock import SteadyClock
 from telic.domain.errors import StaleUpdate
 from telic.domain.goal import Goal, Reason
 from telic.domain.loop_state import LoopState
@@ -40,6 +41,7 @@ class Checker:
         drive, heard = self._drive, list[Verdict]()
         drive.tell(Happening.CHECKING, goal, state)
         approvals = await drive.patiently(lambda: drive.store.approvals(goal.id))
+        clock = SteadyClock(await drive.now())
 
         def hear(verdict: Verdict) -> None:
             heard.append(verdict)
@@ -49,7 +51,7 @@ class Checker:
             work = Work(text=state.work, tool_output_tail=state.tool_output)
             verifying = self._verifier.verify(goal, work, approvals=approvals, on_verdict=hear)
             seen.found = found = await drive.heart.guard(verifying, goal)
-            after = after_verification(state, found, drive.policy, await drive.now())
+            after = after_verification(state, found, drive.policy, clock.now())
             checked = await self._record(goal, state, found, after)
         except (Stopped, StaleUpdate):
             await self._bill(goal, state, heard)
@@ -68,12 +70,12 @@ class Checker:
         drive = self._drive
         judged = judged_lines(check_key(state, goal.revision), found.verdicts)
         key = check_key(state, goal.revision)
-        return await drive.patiently(
-            lambda: drive.records.finish_verification(drive.heart.lease, found, judged, after, key)
+        return await drive.insistently(
+            lambda lease: drive.records.finish_verification(lease, found, judged, after, key), state
         )
 
     async def _bill(self, goal: Goal, state: LoopState, heard: list[Verdict]) -> None:
         """The verdicts are void, what their judges consumed is not."""
         after = replace(state, verifications=state.verifications + 1)
         for line in judged_lines(check_key(state, goal.revision), heard):
-            await self._drive.patiently(partial(self._drive.records.finish_turn, self._drive.heart.lease, line, after))
+            await self._drive.insistently(partial(self._drive.records.finish_turn, turn=line, state=after), state)

@@ -73,7 +73,7 @@ class Drive:
 
     async def _regain(self, state: LoopState) -> Lease | None:
         goal, now = await self.records.load()
-        if now.turns != state.turns:
+        if (now.turns, now.verifications) != (state.turns, state.verifications):
             raise LeaseLost("another worker had the goal meanwhile")
         asked_at, settings = time.monotonic(), self.settings
         try:

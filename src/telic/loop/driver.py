@@ -12,6 +12,7 @@ from telic.domain.decision import Decision, LoopPolicy, Step, decide
 from telic.domain.errors import GoalError, LeaseHeld, LeaseLost, StaleUpdate
 from telic.domain.goal import Actor, Goal, GoalStatus, Reason
 from telic.domain.lease import Lease
+from telic.domain.limits import MAX_TTL_SECONDS
 from telic.domain.loop_state import LoopState
 from telic.loop.agents.protocol import Agent
 from telic.loop.checking import Checker
@@ -98,6 +99,8 @@ class GoalLoop:
         )
         pause_seconds = 0.0
         try:
+            # The lease may have been granted a while ago: from here on it is known until when it lasts.
+            await heart.beat()
             steps = _Steps(drive, self.agent, self.verifier, await drive.patiently(self.store.secret))
             goal, pause_seconds = await steps.until_rest()
             return goal
@@ -138,8 +141,9 @@ class _Steps:
         self._drive.tell(Happening.CLAIMED, goal, state, await self._drive.clock_error())
         while True:
             goal, state = await self._look()
-            at = await self._drive.now()
-            decision = decide(goal, state, self._drive.policy, at)
+            # Only a moment that was written down is compared with the present.
+            at = await self._drive.now() if state.next_at else Instant(0)
+            decision = decide(goal, state, self._drive.policy, at, makes_claims=self._turns.makes_claims)
             if decision.step is Step.STOP:
                 self._drive.tell(Happening.STOPPED, goal, state, goal.reason or goal.status)
                 return goal, 0
@@ -148,7 +152,7 @@ class _Steps:
                 self._drive.tell(Happening.SLEEPING, goal, state, f"{seconds:.0f} s")
                 # A goal that is verified after its end can be claimed by nobody: its lease is kept.
                 if seconds > self._drive.settings.lease_seconds and goal.status is GoalStatus.ACTIVE:
-                    return goal, seconds
+                    return goal, min(seconds, MAX_TTL_SECONDS)
                 with suppress(Stopped):
                     await self._drive.heart.rest(seconds, goal)
                 continue

@@ -12,6 +12,7 @@ class Happening(StrEnum):
 
     CLAIMED = "claimed"
     TURN_BEGAN = "turn_began"
+    NOTICE = "notice"
     TURN_ENDED = "turn_ended"
     TURN_FAILED = "turn_failed"
     CHECKING = "checking"

@@ -10,6 +10,7 @@ from telic.prompt import (
     blocked_audit,
     continuation,
     feedback,
+    former_turn,
     place_after_prefix,
     render,
     short_continuation,
@@ -21,8 +22,11 @@ from telic.prompt import (
 
 def turn_prompt(goal: Goal, state: LoopState, step: Step, verification: Verification | None, *, secret: bytes) -> str:
     """The whole prompt of a turn, built from the goal's row; `verification` is the last at this revision."""
-    block = render(goal, secret=secret)
-    return place_after_prefix(claim_instructions(), f"{block}\n\n{_text(goal, state, step, verification)}")
+    parts = [render(goal, secret=secret), _text(goal, state, step, verification)]
+    if state.session is None and state.work:
+        # Whoever has no conversation to remember is told what it said last.
+        parts.append(former_turn(state.work))
+    return place_after_prefix(claim_instructions(), "\n\n".join(parts))
 
 
 def _text(goal: Goal, state: LoopState, step: Step, verification: Verification | None) -> str:
@@ -30,7 +34,8 @@ def _text(goal: Goal, state: LoopState, step: Step, verification: Verification |
         return wind_down(goal)
     if step is Step.AUDIT:
         return blocked_audit(goal, note=state.note)
-    told = None if verification is None or state.unverified_turns else feedback_of(goal, verification)
+    is_old = verification is None or state.unverified_turns or not state.turns
+    told = None if verification is None or is_old else feedback_of(goal, verification)
     return told or continuation(goal)
 
 

@@ -3,6 +3,7 @@
 from contextlib import suppress
 from typing import Final
 
+from telic.domain.claim import approval_signal
 from telic.domain.clock import to_datetime
 from telic.domain.errors import GoalError, GoalNotActive, LeaseHeld, LeaseLost
 from telic.domain.feed import FeedEvent
@@ -120,4 +121,6 @@ def wait_of(goal: Goal) -> str:
     """What a waiting goal waits for, in words."""
     at = None if goal.wake_at is None else f"until {to_datetime(goal.wake_at):%Y-%m-%d %H:%M:%SZ}"
     signal = None if goal.wake_signal is None else f"for the signal {goal.wake_signal}"
+    if goal.wake_signal == approval_signal(goal.id):
+        signal = f"for a person's approval: telic approve {goal.id}"
     return " or ".join(filter(None, (at, signal)))

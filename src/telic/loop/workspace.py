@@ -1,8 +1,8 @@
 """The content hash of a workspace: equal for equal files, different after any change that is not ignored.
 
-In a git repository it covers tracked and untracked files, ignored ones not; elsewhere, or where git cannot tell, all
-files but those of well-known caches. It covers names, content, the executable bit and targets of links; no times,
-no owners, no empty folders.
+In a git repository, and in repositories inside it, it covers tracked and untracked files, ignored ones not; elsewhere,
+or where git cannot tell, all files but those of well-known caches. It covers names, content, the executable bit and
+targets of links; no times, no owners, no empty folders. What was committed is a hash of its own.
 """
 
 import asyncio
@@ -20,6 +20,7 @@ from typing import Final
 
 from telic.domain.errors import InvalidNumber, WorkspaceMissing
 from telic.loop.agents.process import run_process
+from telic.loop.commits import hash_of_commits
 
 DEFAULT_EXCLUDES: Final = (
     ".git",
@@ -38,6 +39,7 @@ DEFAULT_EXCLUDES: Final = (
 _MISSING: Final = "the workspace is no folder, or gone: {!a}"
 _READ_BYTES: Final = 1 << 20
 _MAX_LISTING_BYTES: Final = 64 << 20
+_MOST_REPOSITORIES: Final = 200
 _LIST_FILES: Final = (
     "git",
     # A repository's own settings could name a command to run here, and an agent could have written them.
@@ -55,11 +57,11 @@ class ListedBy(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WorkspaceLimits:
-    """How much of a workspace is looked at.
+    """How much of a workspace is read.
 
-    The files are taken in the order of their paths. Beyond `max_bytes` of content, a file's size and time of
-    change stand for its content, and so they do for a file that cannot be read. Beyond `max_files` nothing is
-    looked at, and the state says that it is not whole. Git may take `timeout_seconds` to list them.
+    The files are taken in the order of their paths. Beyond `max_files` files or `max_bytes` of content, a file's size
+    and time of change stand for its content, and so they do for a file that cannot be read. Git may take
+    `timeout_seconds` to list the files of a repository.
 
     Raises:
         InvalidNumber: a limit is below 1.
@@ -76,14 +78,22 @@ class WorkspaceLimits:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WorkspaceState:
-    """A workspace as it was seen. `stood_in` files are in the hash with size and time in place of their content."""
+    """A workspace as it was seen. `stood_in` files are in the hash with size and time in place of their content.
+
+    `commits_hash` is of the branches and tags of its repositories; the hash of nothing where there is none.
+    """
 
     hash: str
     listed_by: ListedBy
     files: int
     content_bytes: int
     stood_in: int
-    is_whole: bool
+    commits_hash: str
+
+    @property
+    def progress_hash(self) -> str:
+        """Another one after any change of files, and after a commit."""
+        return sha256(f"{self.hash} {self.commits_hash}".encode()).hexdigest()
 
 
 async def observe_workspace(
@@ -99,12 +109,40 @@ async def observe_workspace(
     limits = limits or WorkspaceLimits()
     if not await asyncio.to_thread(workspace.is_dir):
         raise WorkspaceMissing(_MISSING.format(str(workspace)))
-    listed = await _listed_by_git(workspace, limits)
+    listed, repositories = await _listed(workspace, limits)
     stop = threading.Event()
     try:
-        return await asyncio.to_thread(_observe, workspace, listed, _Excludes(excludes), limits, stop)
+        return await asyncio.to_thread(
+            _observe, workspace, listed, repositories, _Reading(workspace, _Excludes(excludes), limits, stop)
+        )
     finally:
         stop.set()
+
+
+async def _listed(workspace: Path, limits: WorkspaceLimits) -> tuple[list[str], list[str]]:
+    """The paths that git lists, also of repositories inside, and the folders of those; none where git does not list."""
+    listed, inside = await _listed_by_git(workspace, limits), list[str]()
+    paths, waiting = set(listed), set(listed)
+    while waiting:
+        found = set[str]()
+        for folder in await asyncio.to_thread(_repositories, workspace, waiting):
+            if len(inside) >= _MOST_REPOSITORIES:
+                break
+            inside.append(folder)
+            below = await _listed_by_git(workspace / folder, limits)
+            if below:
+                # Else it is empty, or no git can tell of it: then its folder is walked.
+                paths -= {folder, f"{folder}/"}
+                found |= {f"{folder}/{path}" for path in below}
+        paths |= found
+        waiting = found
+    return sorted(paths), inside
+
+
+def _repositories(workspace: Path, paths: Iterable[str]) -> list[str]:
+    """Those of the paths that are folders: git lists a repository inside another, or a submodule, as one."""
+    folders = sorted({path.rstrip("/") for path in paths})
+    return [path for path in folders if (workspace / path / ".git").exists() and not (workspace / path).is_symlink()]
 
 
 async def _listed_by_git(workspace: Path, limits: WorkspaceLimits) -> list[str]:
@@ -131,11 +169,8 @@ async def _listed_by_git(workspace: Path, limits: WorkspaceLimits) -> list[str]:
     return [os.fsdecode(path) for path in bytes(listing).split(b"\0") if path]
 
 
-def _observe(
-    workspace: Path, listed: list[str], excludes: "_Excludes", limits: WorkspaceLimits, stop: threading.Event
-) -> WorkspaceState:
-    reading = _Reading(workspace, excludes, limits, stop)
-    reading.take(sorted(set(listed)) if listed else _walk(workspace, "", excludes))
+def _observe(workspace: Path, listed: list[str], repositories: list[str], reading: "_Reading") -> WorkspaceState:
+    reading.take(listed or reading.walk(""))
     if not workspace.is_dir():
         raise WorkspaceMissing(_MISSING.format(str(workspace)))
     return WorkspaceState(
@@ -144,7 +179,7 @@ def _observe(
         files=reading.files,
         content_bytes=reading.content_bytes,
         stood_in=reading.stood_in,
-        is_whole=reading.is_whole,
+        commits_hash=hash_of_commits([workspace, *(workspace / folder for folder in (*repositories, *reading.found))]),
     )
 
 
@@ -160,19 +195,32 @@ class _Reading:
         self.files = 0
         self.content_bytes = 0
         self.stood_in = 0
-        self.is_whole = True
+        self.found: list[str] = []
 
     @property
     def hash(self) -> str:
         return self._digest.hexdigest()
 
+    def walk(self, folder: str) -> Iterator[str]:
+        """The files below the folder, in an order that only their names decide; links are not followed."""
+        waiting = [folder]
+        while waiting:
+            below = waiting.pop()
+            for entry in sorted(_entries(self._root / below), key=lambda entry: entry.name):
+                path = f"{below}/{entry.name}" if below else entry.name
+                if entry.name == ".git" and below and len(self.found) < _MOST_REPOSITORIES:
+                    self.found.append(below)
+                if self._excludes.cover(path):
+                    continue
+                if entry.is_dir(follow_symlinks=False):
+                    waiting.append(path)
+                else:
+                    yield path
+
     def take(self, paths: Iterable[str]) -> None:
-        """The files are in the hash, up to the limit; a folder among them (a repository in this one) is walked."""
+        """The files are in the hash; a folder among them (a repository that git does not list) is walked."""
         for path in paths:
             if self._stop.is_set():
-                return
-            if self.files >= self._limits.max_files:
-                self.is_whole = False
                 return
             if not self._excludes.cover(path):
                 self._take_one(path)
@@ -183,7 +231,7 @@ class _Reading:
         except OSError:
             return
         if stat.S_ISDIR(status.st_mode):
-            self.take(_walk(self._root, path.rstrip("/"), self._excludes))
+            self.take(self.walk(path.rstrip("/")))
             return
         self.files += 1
         for part in (os.fsencode(path), *self._content(self._root / path, status)):
@@ -195,7 +243,8 @@ class _Reading:
                 return b"link", os.fsencode(file.readlink())
             if not stat.S_ISREG(status.st_mode):
                 return b"other", str(stat.S_IFMT(status.st_mode)).encode()
-            if self.content_bytes + status.st_size <= self._limits.max_bytes:
+            is_read = self.files <= self._limits.max_files
+            if is_read and self.content_bytes + status.st_size <= self._limits.max_bytes:
                 return b"executable" if status.st_mode & stat.S_IXUSR else b"file", self._read(file)
         except OSError:
             pass
@@ -213,21 +262,6 @@ class _Reading:
         finally:
             os.close(opened)
         return content.digest()
-
-
-def _walk(root: Path, folder: str, excludes: "_Excludes") -> Iterator[str]:
-    """The files below the folder, in an order that only their names decide; links are not followed."""
-    waiting = [folder]
-    while waiting:
-        below = waiting.pop()
-        for entry in sorted(_entries(root / below), key=lambda entry: entry.name):
-            path = f"{below}/{entry.name}" if below else entry.name
-            if excludes.cover(path):
-                continue
-            if entry.is_dir(follow_symlinks=False):
-                waiting.append(path)
-            else:
-                yield path
 
 
 def _entries(folder: Path) -> list[os.DirEntry[str]]:

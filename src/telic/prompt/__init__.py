@@ -3,7 +3,7 @@
 from telic.prompt.block import place_after_prefix, render
 from telic.prompt.escape import quote, visible
 from telic.prompt.short_texts import SHORT_START, short_continuation, short_feedback, short_wind_down
-from telic.prompt.texts import FailedCriterion, blocked_audit, continuation, feedback, review, wind_down
+from telic.prompt.texts import FailedCriterion, blocked_audit, continuation, feedback, former_turn, review, wind_down
 
 __all__ = [
     "SHORT_START",
@@ -11,6 +11,7 @@ __all__ = [
     "blocked_audit",
     "continuation",
     "feedback",
+    "former_turn",
     "place_after_prefix",
     "quote",
     "render",

@@ -54,6 +54,28 @@ _EMOJI_STYLES: Final = ((0xFE0E, 0xFE0F),)
 _EMPTY_FROM: Final = 0x40000
 """From here on nothing is written: planes unassigned, of tags and variation selectors, and for private use."""
 
+_ZERO_WIDTH_JOINER: Final = "\u200d"
+JOINERS: Final = frozenset({"\u200c", _ZERO_WIDTH_JOINER})
+"""The zero-width non-joiner and joiner: letters of some scripts, and the parts of some emoji, need one between them."""
+
+_SCRIPTS_WITH_JOINERS: Final = (
+    (0x0600, 0x08FF),  # Arabic, Syriac, Thaana, N'Ko, Samaritan, Mandaic
+    (0x0900, 0x0DFF),  # the scripts of India and Sri Lanka
+    (0x0F00, 0x109F),  # Tibetan, Myanmar
+    (0x1780, 0x18AF),  # Khmer, Mongolian
+    (0x1900, 0x1AAF), (0x1B00, 0x1C4F),  # Limbu, Tai Tham, Balinese, Sundanese, Batak, Lepcha
+    (0xA800, 0xA82F), (0xA840, 0xA8FF), (0xA930, 0xA9DF), (0xAA00, 0xAA5F), (0xABC0, 0xABFF),
+    (0xFB50, 0xFDFF), (0xFE70, 0xFEFE),  # Arabic forms
+    (0x10AC0, 0x10AFF), (0x11000, 0x11FFF), (0x1E900, 0x1E95F),
+)  # fmt: skip
+
+_PICTOGRAPHS: Final = (
+    (0x00A9, 0x00A9), (0x00AE, 0x00AE), (0x203C, 0x203C), (0x2049, 0x2049), (0x2122, 0x2122), (0x2139, 0x2139),
+    (0x2190, 0x21FF), (0x2300, 0x23FF), (0x25A0, 0x27BF), (0x2934, 0x2935), (0x2B00, 0x2BFF),
+    (0x1F000, 0x1F3FA), (0x1F400, 0x1FAFF),
+)  # fmt: skip
+_SKIN_TONES: Final = ((0x1F3FB, 0x1F3FF),)
+
 _LEAF_RANGES: Final = 32
 _RISKY_TOLD_FIRST: Final = 12
 _SHOWN_TOLD_FIRST: Final = 48
@@ -69,6 +91,29 @@ def hidden_characters(text: str) -> frozenset[str]:
         for character in set(text)
         if character in _invisible() or not (character.isprintable() or character in _SPACES)
     )
+
+
+def joins(text: str, place: int) -> bool:
+    """Return whether the joiner at this place stands between what it joins: letters of such scripts, or emoji."""
+    before, after = text[max(0, place - 3) : place], text[place + 1 : place + 2]
+    if text[place] == _ZERO_WIDTH_JOINER and _is_in(after, _PICTOGRAPHS):
+        return _is_in(_without_style(before)[-1:], _PICTOGRAPHS)
+    return _is_joined_letter(before[-1:]) and _is_joined_letter(after)
+
+
+def _without_style(text: str) -> str:
+    """Return the text without the style and the skin tone that its last emoji has."""
+    while text and _is_in(text[-1], (*_EMOJI_STYLES, *_SKIN_TONES)):
+        text = text[:-1]
+    return text
+
+
+def _is_joined_letter(character: str) -> bool:
+    return _is_in(character, _SCRIPTS_WITH_JOINERS) and unicodedata.category(character)[0] in "LM"
+
+
+def _is_in(character: str, ranges: tuple[tuple[int, int], ...]) -> bool:
+    return bool(character) and any(first <= ord(character) <= last for first, last in ranges)
 
 
 @functools.cache

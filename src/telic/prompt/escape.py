@@ -1,11 +1,13 @@
 """The one way out for any text that somebody else wrote: as one JSON string, or as text with nothing hidden in it."""
 
+import re
 from typing import Final
 
-from telic.prompt.characters import hidden_characters, risky_runs
+from telic.prompt.characters import JOINERS, hidden_characters, joins, risky_runs
 
 _SEPARATOR: Final = " "
 _ESCAPED_SEPARATOR: Final = "\\u0020"
+_JOINER: Final = re.compile(f"[{''.join(sorted(JOINERS))}]")
 
 
 def quote(text: str) -> str:
@@ -32,11 +34,15 @@ def visible(text: str) -> str:
     """The text with every hidden character written out, as `\\x1b`, `\\u202e` or `\\U000e0001`.
 
     For people: terminals, pages, logs. Line breaks count as hidden. Words in any script and emoji stay as they are,
-    so this is no protection for prompts.
+    with the joiners that their writing needs, so this is no protection for prompts.
     """
     if text.isascii() and text.isprintable():
         return text
-    return text.translate({ord(character): _written_out(ord(character)) for character in hidden_characters(text)})
+    hidden = hidden_characters(text)
+    shown = text.translate({ord(character): _written_out(ord(character)) for character in hidden - JOINERS})
+    if hidden.isdisjoint(JOINERS):
+        return shown
+    return _JOINER.sub(lambda found: found[0] if joins(shown, found.start()) else _written_out(ord(found[0])), shown)
 
 
 def _written_out(code: int) -> str:

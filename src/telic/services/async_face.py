@@ -4,6 +4,7 @@ from collections.abc import Callable
 from typing import Any
 
 from telic.services.store import GoalStore
+from telic.storage.drive import complete as complete
 
 
 class Awaited:

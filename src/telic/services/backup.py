@@ -1,6 +1,7 @@
 """A backup of a store: whole, checked, and there only once it is both."""
 
 import errno
+import glob
 import os
 from contextlib import suppress
 from pathlib import Path
@@ -28,9 +29,10 @@ def back_up(driver: Driver | AsyncDriver, path: str | Path, *, overwrite: bool, 
             raise StoreFull(f"there is no room for the backup {target}") from error
         raise StoreUnavailable(f"the backup {target} cannot be written: {error.strerror}") from error
     finally:
-        for side in ("", *_SIDE_FILES):
+        # With what the checking made beside it.
+        for left in part.parent.glob(f"{glob.escape(part.name)}*"):
             with suppress(OSError):
-                Path(f"{part}{side}").unlink()
+                left.unlink()
     return target
 
 

@@ -40,8 +40,8 @@ class Check:
         return "-" if self.verdict is None else str(self.verdict.outcome)
 
     @property
-    def evidence(self) -> list[str]:
-        """What speaks for the outcome, line by line, in others' words; of a failing command the end of its output."""
+    def why(self) -> list[str]:
+        """What speaks for the outcome, line by line, in others' words."""
         if self.approval is not None:
             return [f"by {self.approval.decided_by}" + (f": {self.approval.note}" if self.approval.note else "")]
         verdict = self.verdict
@@ -50,9 +50,15 @@ class Check:
         lines = [f"{verdict.error}: {verdict.detail}" if verdict.error else verdict.detail]
         lines += [f"because: {reason}" for reason in verdict.reasons]
         lines += [f"suggested: {suggestion}" for suggestion in verdict.suggestions]
-        if verdict.outcome is not Outcome.PASSED:
-            lines += [f"| {line}" for line in verdict.output_tail.splitlines()[-_TAIL_LINES:]]
         return [line for line in lines if line]
+
+    @property
+    def evidence(self) -> list[str]:
+        """What speaks for the outcome; of a command that did not pass also the end of its output."""
+        verdict = None if self.approval is not None else self.verdict
+        is_passed = verdict is None or verdict.outcome is Outcome.PASSED
+        tail = "" if is_passed or verdict is None else verdict.output_tail
+        return [*self.why, *(f"| {line}" for line in tail.splitlines()[-_TAIL_LINES:] if line)]
 
     def as_dict(self) -> dict[str, Any]:
         """The check as JSON."""

@@ -7,7 +7,7 @@ from typing import Any, Final
 from telic.domain.authority import GUARDED, Action, authorize
 from telic.domain.budget import Budget
 from telic.domain.clock import Instant
-from telic.domain.errors import GoalError, StaleUpdate, StoreError
+from telic.domain.errors import GoalError, StaleUpdate, StoreError, WouldReplace
 from telic.domain.goal import Actor, Goal, GoalStatus
 from telic.prompt.grammar import GoalCommand, parse, write
 from telic.prompt.grammar_words import Verb
@@ -44,7 +44,7 @@ class Executor:
         self._goals = ScopedGoals(store, request.scope)
         self._command: GoalCommand | None = None
         self._goal: Goal | None = None
-        self._holder_id: str | None = None
+        self._active_id: str | None = None
 
     async def answer(self) -> Reply:
         """What was asked for is done and told, or the reply says why not."""
@@ -113,36 +113,38 @@ class Executor:
 
     async def _create(self, command: GoalCommand) -> Reply:
         request = self._request
-        refusal = await self._confirmation(command, None)
-        if refusal is not None:
-            return refusal
-        goal = await self._store.create(
-            command.text or "",
-            scope=request.scope,
-            budget=command.budget(Budget()),
-            criteria=command.criteria,
-            max_chars=request.max_chars,
-            actor=request.actor,
-            key=request.key,
-        )
+        try:
+            goal = await self._store.create(
+                command.text or "",
+                scope=request.scope,
+                budget=command.budget(Budget()),
+                criteria=command.criteria,
+                max_chars=request.max_chars,
+                replace=await self._replaceable(command),
+                actor=request.actor,
+                key=request.key,
+            )
+        except WouldReplace as error:
+            return self._confirmation(command, error.goal)
         return await self._taken_over(ReplyKind.CREATED, command, None, goal)
 
-    async def _confirmation(self, command: GoalCommand, wanted: Goal | None) -> Reply | None:
-        """What to confirm before another goal is paused for this one; None where nothing is in the way."""
-        holder = await self._store.active(self._request.scope)
-        self._holder_id = None if holder is None else holder.id
-        if holder is None or (wanted is not None and holder.id == wanted.id) or self._request.actor in GUARDED:
-            return None
-        if command.may_replace and (command.replaced_id is None or holder.id.startswith(command.replaced_id)):
-            return None
-        if wanted is None and await self._goals.was_created_with(holder, self._request.key):
-            return None
-        confirmed = write(replace(command, may_replace=True, replaced_id=holder.id))
+    async def _replaceable(self, command: GoalCommand) -> bool | str:
+        """Which goal the command may pause: any, none, or the one that the user was asked about."""
+        active = await self._store.active(self._request.scope)
+        self._active_id = None if active is None else active.id
+        if not command.may_replace or command.replaced_id is None:
+            return command.may_replace or self._request.actor in GUARDED
+        is_meant = active is not None and active.id.startswith(command.replaced_id)
+        return active.id if active is not None and is_meant else command.replaced_id
+
+    def _confirmation(self, command: GoalCommand, active: Goal) -> Reply:
+        """What to confirm before the active goal is paused for this one."""
+        confirmed = write(replace(command, may_replace=True, replaced_id=active.id))
         steps = (Step(confirmed, "to pause it and go on"), Step("/goal status", "to look at it"))
-        return self._reply(ReplyKind.CONFIRM, holder, steps=steps)
+        return self._reply(ReplyKind.CONFIRM, active, steps=steps)
 
     async def _taken_over(self, kind: ReplyKind, command: GoalCommand, before: Goal | None, goal: Goal) -> Reply:
-        superseded = await self._goals.superseded_by(goal, self._holder_id)
+        superseded = await self._goals.superseded_by(goal, self._active_id)
         changes = () if before is None else changes_between(before, goal)
         return self._reply(
             kind,
@@ -181,11 +183,13 @@ class Executor:
         if goal.status is GoalStatus.ACTIVE and not command.limits and command.note is None:
             authorize(self._request.actor, Action.RESUME, is_guarded=True)
             return self._reply(ReplyKind.STATUS, goal, steps=steps_for(goal), starts_work=command.is_auto)
-        refusal = await self._confirmation(replace(command, goal_id=goal.id), goal)
-        if refusal is not None:
-            return refusal
-        budget = command.budget(goal.budget) if command.limits else None
-        after = await self._store.resume(goal.id, budget=budget, note=command.note, **self._guard(goal))
+        budget, may_pause = command.budget(goal.budget) if command.limits else None, await self._replaceable(command)
+        try:
+            after = await self._store.resume(
+                goal.id, budget=budget, note=command.note, replace=may_pause, **self._guard(goal)
+            )
+        except WouldReplace as error:
+            return self._confirmation(replace(command, goal_id=goal.id), error.goal)
         return await self._taken_over(ReplyKind.RESUMED, command, goal, after)
 
     async def _edit(self, command: GoalCommand) -> Reply:

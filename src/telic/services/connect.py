@@ -10,7 +10,7 @@ from telic.domain.clock import Clock
 from telic.services.context import Context
 from telic.services.observe.observer import Observer
 from telic.services.store import GoalStore
-from telic.storage.connect import is_shared, open_async_driver, open_driver, system_of
+from telic.storage.connect import is_shared, named, open_async_driver, open_driver, system_of
 from telic.storage.options import Durability, OpenOptions
 from telic.storage.transaction import AsyncDriver, Driver
 
@@ -41,6 +41,7 @@ def connect(
 
     Raises:
         StoreMisconfigured, StoreUnavailable, StoreCorrupt, SchemaMismatch, StoreBusy: nothing was written.
+        MissingExtra: the database's library is not installed.
     """
     options = OpenOptions(
         timeout_seconds=timeout_seconds,
@@ -105,6 +106,15 @@ def connect_async(
         return AsyncGoalStore(driver, context)
 
     return _Connecting(opening())
+
+
+def name_of(location: str | Path) -> str:
+    """How the store at the location is called where others read it: its whole path, or its URL without a password.
+
+    Raises:
+        StoreMisconfigured: there can be no store.
+    """
+    return named(location)
 
 
 def _observed(driver: Driver, location: str | Path, options: OpenOptions, context: Context) -> Driver:

@@ -31,11 +31,17 @@ class Context:
         return self._clock.now()
 
     def call(
-        self, actor: Actor, key: str | None, expected_revision: int | None = None, lease: Lease | None = None
+        self,
+        actor: Actor,
+        key: str | None,
+        expected_revision: int | None = None,
+        lease: Lease | None = None,
+        *,
+        replace: bool | str = True,
     ) -> Call:
         """The call as it is made now, with a new key where none is given."""
         self.calls = next(self._numbers)
-        return Call(self._clock.now(), actor, new_key() if key is None else key, expected_revision, lease)
+        return Call(self._clock.now(), actor, new_key() if key is None else key, expected_revision, lease, replace)
 
     def new_goal(
         self,

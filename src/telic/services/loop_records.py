@@ -72,7 +72,7 @@ class LoopRecords:
         return await self._store._driver.run(operation, Mode.ATOMIC, call.key)
 
     async def finish_verification(
-        self, lease: Lease, verification: Verification, judged: Sequence[KeyedTurn], state: LoopState, key: str
+        self, lease: Lease | None, verification: Verification, judged: Sequence[KeyedTurn], state: LoopState, key: str
     ) -> Goal:
         """The verdicts are recorded, the judges billed, the state stored: all, or nothing.
 

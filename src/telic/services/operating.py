@@ -36,7 +36,8 @@ class Intent:
     """What an operator wants done to the goal as they saw it.
 
     `criterion` is the place (from 0) of the approval that is answered. `budget` is the whole new one; with a resume
-    it may be None, which leaves the budget as it is. The same intent is carried out once, however often it is tried.
+    it may be None, which leaves the budget as it is. `replace` names the active goal that a resume may pause. The
+    same intent is carried out once, however often it is tried.
 
     Raises:
         InvalidInput: nobody is named, or what the operation needs is missing.
@@ -48,6 +49,7 @@ class Intent:
     note: str = ""
     budget: Budget | None = None
     criterion: int | None = None
+    replace: bool | str = False
     key: str = field(default_factory=new_key)
 
     def __post_init__(self) -> None:
@@ -101,6 +103,7 @@ async def carry_out(store: AsyncGoalStore, intent: Intent) -> Goal:
 
     Raises:
         StaleUpdate: somebody changed the goal meanwhile; nothing was done.
+        WouldReplace: another goal is active, which `replace` does not name; nothing was done.
         BudgetExceeded, InvalidTransition, NotAllowed, GoalNotFound, InvalidInput: nothing was done.
         StoreError: as it says.
     """
@@ -123,7 +126,13 @@ async def _carry_out(store: AsyncGoalStore, intent: Intent) -> Goal:
             return await store.pause(goal_id, expected_revision=revision, note=intent.remark, actor=actor, key=key)
         case Operation.RESUME:
             return await store.resume(
-                goal_id, budget=intent.budget, expected_revision=revision, note=intent.remark, actor=actor, key=key
+                goal_id,
+                budget=intent.budget,
+                expected_revision=revision,
+                note=intent.remark,
+                replace=intent.replace,
+                actor=actor,
+                key=key,
             )
         case Operation.SET_BUDGET:
             budget = intent.budget or Budget()

@@ -3,10 +3,9 @@
 from dataclasses import replace
 from typing import Final
 
-from telic.domain.amounts import parse_limit, write_limit
-from telic.domain.budget import exhausted_limit
+from telic.domain.amounts import parse_limit, write_larger_limits, write_limit
 from telic.domain.errors import BudgetExceeded, GoalError, InvalidCommand
-from telic.domain.goal import Goal, GoalStatus, Reason
+from telic.domain.goal import Goal, GoalStatus
 from telic.prompt.grammar import GoalCommand, write
 from telic.services.replies import Step
 
@@ -41,6 +40,8 @@ ADVICE: Final = {
     "agent_turn_failed": "look at the agent's provider; /goal resume ID tries again",
     "workspace_missing": "put the goal's folder back, then /goal resume ID",
     "not_allowed": "somebody with the authority must do it",
+    "would_replace": "say that it may be paused, or use another scope",
+    "missing_extra": "what is missing must be installed where the program runs",
     "store_error": "the goals could not be reached; telic doctor tells what is wrong",
     "store_busy": "nothing was written; send the command again",
     "store_unavailable": "nothing was written; send the command again when the store can be reached",
@@ -78,8 +79,5 @@ def steps_for(goal: Goal) -> tuple[Step, ...]:
 
 
 def _resume(goal: Goal) -> str:
-    used_up = exhausted_limit(goal.usage, goal.budget)
-    if goal.reason is not Reason.BUDGET or used_up is None:
-        return f"/goal resume {goal.id}"
-    more = write_limit(used_up, 2 * goal.usage.as_dict()[used_up])
-    return f"/goal resume {goal.id} --budget {more}"
+    limits = write_larger_limits(goal.usage, goal.budget)
+    return " ".join([f"/goal resume {goal.id}", *(f"--budget {limit}" for limit in limits)])

@@ -1,24 +1,19 @@
 """Replies as plain text, for terminals and chats alike: every text of others passes `visible`, line by line."""
 
 from collections.abc import Callable, Iterator
-from typing import Any, Final
+from typing import Final
 
-from telic.domain.amounts import show_amount, write_limit
+from telic.domain.amounts import LIMIT_NAMES, show_amount
 from telic.domain.clock import Instant
-from telic.domain.events import Event, EventKind
+from telic.domain.events import Event
 from telic.domain.goal import Goal
 from telic.domain.ids import short_ids
 from telic.domain.wording import first_words
 from telic.prompt.escape import visible
 from telic.prompt.grammar_words import USAGE
+from telic.services.event_text import describe_event
 from telic.services.replies import Change, Problem, Reply, ReplyKind, Step, describe_criterion
 
-_NAMES: Final = {
-    "tokens": "tokens",
-    "turns": "turns",
-    "active_microseconds": "active time",
-    "cost_microunits": "cost",
-}
 _BAR_CELLS: Final = 10
 _LONGEST_COMMAND: Final = 400
 _DONE: Final = {
@@ -79,7 +74,7 @@ def _facts(goal: Goal, at: Instant) -> Iterator[tuple[str, str]]:
     if goal.note:
         yield "note", visible(first_words(goal.note, 300))
     usage, limits = goal.usage.as_dict(), goal.budget.as_dict()
-    for name, shown in _NAMES.items():
+    for name, shown in LIMIT_NAMES.items():
         if usage[name] or limits[name] or name in ("tokens", "turns"):
             yield shown, _spent(name, usage[name], limits[name])
     for criterion in goal.criteria:
@@ -119,22 +114,13 @@ def _history(reply: Reply) -> Iterator[str]:
     for event in reply.events:
         yield (
             f"  {event.number:>3}. {event.kind:<10} by {event.actor:<8} {show_age(reply.at - event.at):>4} ago"
-            f"  {describe_event(event)}"
+            f"  {shortly(event)}"
         ).rstrip()
 
 
-def describe_event(event: Event) -> str:
-    """What the event changed, in one short line with nothing hidden in it; of verdicts what came of each."""
-    if event.kind is EventKind.CHECKED:
-        return "verdicts: " + ", ".join(str(verdict["outcome"]) for verdict in event.data["verdicts"])
-    shown = [f"{name}: {_value(name, value)}" for name, value in event.data.items() if value not in (None, [], {})]
-    return visible(first_words(", ".join(shown), 120))
-
-
-def _value(name: str, value: Any) -> str:
-    if name == "budget":
-        return " ".join(write_limit(limit, amount) for limit, amount in value.items() if amount is not None) or "none"
-    return str(len(value)) if name == "criteria" else str(value)
+def shortly(event: Event) -> str:
+    """What the event changed, in one short line with nothing hidden in it."""
+    return visible(first_words(describe_event(event), 120))
 
 
 def _confirm(reply: Reply) -> Iterator[str]:

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from telic.domain.errors import AmbiguousId, GoalNotFound
 from telic.domain.events import Event, EventKind
 from telic.domain.goal import Goal, GoalStatus, Reason
+from telic.domain.ids import check_id_prefix
 from telic.domain.limits import MAX_PAGE
 from telic.services.async_store import AsyncGoalStore
 
@@ -18,11 +19,11 @@ class ScopedGoals:
     scope: str
 
     async def named(self, prefix: str) -> Goal:
-        """The one goal whose id begins with these 8 or more characters.
+        """The one goal whose id begins, or ends, with these 8 or more characters.
 
         Raises:
             GoalNotFound, AmbiguousId: the scope has none, or several.
-            InvalidText: the prefix is too short, or cannot begin an id.
+            InvalidText: the text is too short, or no part of an id.
         """
         try:
             goal = await self.store.find(prefix)
@@ -33,18 +34,26 @@ class ScopedGoals:
         return goal
 
     async def _named_among_many(self, prefix: str) -> Goal:
-        found, cursor = list[Goal](), None
+        typed, found, cursor = check_id_prefix(prefix), list[Goal](), None
         while True:
             page = await self.store.list(scope=self.scope, cursor=cursor, limit=MAX_PAGE)
-            found += [goal for goal in page.goals if goal.id.startswith(prefix)]
+            found += [goal for goal in page.goals if goal.id.startswith(typed) or goal.id.endswith(typed)]
             if len(found) > 1:
-                raise AmbiguousId(prefix)
+                raise AmbiguousId(prefix, tuple(goal.id for goal in found))
             if page.next_cursor is None:
                 break
             cursor = page.next_cursor
         if not found:
             raise GoalNotFound(prefix)
         return found[0]
+
+    async def meant(self) -> Goal | None:
+        """The goal that is meant where none is named: the active one, else the one that was changed last, if any."""
+        active = await self.store.active(self.scope)
+        if active is not None:
+            return active
+        page = await self.store.list(scope=self.scope, limit=MAX_PAGE)
+        return max(page.goals, key=lambda goal: goal.updated_at, default=None)
 
     async def paused(self, limit: int) -> tuple[Goal, ...]:
         """At most so many paused goals, newest first."""
@@ -58,15 +67,15 @@ class ScopedGoals:
         (created, *_) = await self.store.events(goal.id, limit=1)
         return created.key == key
 
-    async def superseded_by(self, goal: Goal, holder_id: str | None) -> Goal | None:
+    async def superseded_by(self, goal: Goal, active_id: str | None) -> Goal | None:
         """The goal whose place this one has just taken, whichever it was at that moment.
 
-        `holder_id` is the one that was active shortly before.
+        `active_id` is the one that was active shortly before.
         """
         (*_, taken) = await self.last_events(goal.id, 1)
         for candidate in await self.paused(MAX_PAGE):
             if candidate.reason is Reason.SUPERSEDED and (
-                candidate.id == holder_id or candidate.updated_at >= taken.at
+                candidate.id == active_id or candidate.updated_at >= taken.at
             ):
                 (*_, last) = await self.last_events(candidate.id, 1)
                 if last.kind is EventKind.PAUSED and last.data.get("by") == goal.id:

@@ -1,13 +1,16 @@
 """From a path or URL to a driver; a database's library is imported only when such a database is opened."""
 
+import re
 from pathlib import Path
 from typing import Final
 from urllib.parse import unquote, urlsplit
 
 from telic.domain.errors import StoreMisconfigured
+from telic.domain.errors.extras import needs_extra
 from telic.storage.options import OpenOptions
 from telic.storage.transaction import AsyncDriver, Driver
 
+_HOST_AND_PATH: Final = re.compile(r"^([^/?#]*)(/[^?#]*)?")
 IN_MEMORY: Final = ":memory:"
 _POSTGRES_SCHEMES: Final = ("postgresql", "postgres")
 
@@ -17,9 +20,11 @@ def open_driver(location: str | Path, options: OpenOptions) -> Driver:
 
     Raises:
         StoreError: it cannot be opened; nothing was written.
+        MissingExtra: the database's library is not installed.
     """
     if _names_postgres(location):
-        from telic.storage.drivers.postgres import PostgresDriver
+        with needs_extra("postgres", "PostgreSQL"):
+            from telic.storage.drivers.postgres import PostgresDriver
 
         return PostgresDriver(str(location), options)
     from telic.storage.drivers.sqlite import SqliteDriver
@@ -30,7 +35,8 @@ def open_driver(location: str | Path, options: OpenOptions) -> Driver:
 async def open_async_driver(location: str | Path, options: OpenOptions) -> AsyncDriver:
     """An async driver for the location, otherwise as `open_driver`."""
     if _names_postgres(location):
-        from telic.storage.drivers.postgres_async import AsyncPostgresDriver
+        with needs_extra("postgres", "PostgreSQL"):
+            from telic.storage.drivers.postgres_async import AsyncPostgresDriver
 
         return await AsyncPostgresDriver.open(str(location), options)
     import asyncio
@@ -48,6 +54,22 @@ def system_of(location: str | Path) -> str:
 def is_shared(location: str | Path) -> bool:
     """Whether another connection to the location finds the same database, which one in memory does not."""
     return _names_postgres(location) or str(sqlite_path(location)) != IN_MEMORY
+
+
+def named(location: str | Path) -> str:
+    """The location as others may read it: a whole path, or a URL with neither user, password nor parameters.
+
+    Raises:
+        StoreMisconfigured: it can be none.
+    """
+    if not _names_postgres(location):
+        path = sqlite_path(location)
+        return str(path) if str(path) == IN_MEMORY else str(Path(path).absolute())
+    scheme, _, rest = str(location).partition("://")
+    authority, path = _HOST_AND_PATH.findall(rest)[0]
+    secret, at, host = authority.rpartition("@")
+    # A secret that was not percent-encoded may stand anywhere.
+    return f"{scheme}://…" if "@" in rest.removeprefix(f"{secret}{at}") else f"{scheme}://{host}{path}"
 
 
 def _names_postgres(location: str | Path) -> bool:

@@ -76,7 +76,7 @@ class Client:
         return self.send("POST", path, body, key=key, tag=tag)
 
     def created(self, text: str = "a goal", **more: Any) -> Reply:
-        reply = self.post("/goals", {"text": text, **more})
+        reply = self.post("/goals", {"text": text, "replace": True, **more})
         assert reply.status == 201, reply.raw
         return reply
 

@@ -15,6 +15,7 @@ from mcp.client.client import Client
 from mcp.client.stdio import StdioServerParameters
 from mcp.client.streamable_http import streamable_http_client
 
+import telic
 from tests.interfaces.shell import TELIC
 
 SECONDS = 30.0
@@ -65,7 +66,8 @@ class Updates:
 async def over_stdio(
     store: str, *arguments: str, mode: str = "auto", updates: Updates | None = None
 ) -> AsyncIterator[Client]:
-    """The SDK's client of a server of its own."""
+    """The SDK's client of a server of its own, over a store that is there."""
+    telic.connect(store).close()
     server = StdioServerParameters(
         command=str(TELIC), args=["mcp", "--store", store, *arguments], env=dict(os.environ), cwd=Path.cwd()
     )
@@ -119,7 +121,8 @@ class HttpServer:
 
 @contextlib.contextmanager
 def over_http(store: str, *arguments: str, **variables: str) -> Iterator[HttpServer]:
-    """A server on a port of its own, gone at the end."""
+    """A server on a port of its own over a store that is there; it is gone at the end."""
+    telic.connect(store).close()
     process = subprocess.Popen(
         [TELIC, "mcp", "--http", "--port", "0", "--store", store, *arguments],
         stdin=subprocess.DEVNULL,
@@ -143,6 +146,7 @@ class RawStdio:
     """A server's two ends, on which anything can be written."""
 
     def __init__(self, store: str, *arguments: str) -> None:
+        telic.connect(store).close()
         self.process = subprocess.Popen(
             [TELIC, "mcp", "--store", store, *arguments],
             stdin=subprocess.PIPE,

@@ -2,6 +2,7 @@
 
 import json
 import re
+import subprocess
 import sys
 from pathlib import Path
 from typing import Any
@@ -10,6 +11,7 @@ import pytest
 
 import telic
 from tests.interfaces.mcp.clients import data_of, over_stdio, text_of
+from tests.interfaces.shell import TELIC
 from tests.support.visible import dangerous
 
 MODES = ("legacy", "auto")
@@ -66,6 +68,12 @@ async def test_criteria_decide_and_what_failed_is_told(place: str, tmp_path: Pat
             await client.call_tool("get_goal")
             failed = await client.call_tool("report_complete", {"summary": "done", "key": "claim"})
             assert "missing the file" in text_of(failed)
+            # Many hosts show their model the data alone.
+            assert "missing the file" in data_of(failed)["message"]
+            (told,) = data_of(failed)["checks"]
+            assert (told["criterion"], told["outcome"]) == (1, "failed")
+            assert "exit code 1" in told["why"]
+            assert "missing the file" in told["output_tail"]
             assert store.get(goal.id).status is telic.GoalStatus.ACTIVE
             (tmp_path / "done").touch()
             assert not (await client.call_tool("report_complete", {"summary": "done", "key": "claim"})).is_error
@@ -275,3 +283,29 @@ async def test_prompts_go_on_and_review(place: str) -> None:
             store.record_turn(goal.id, tokens=980)
             (message,) = (await client.get_prompt("continue_goal", {"goal_id": goal.id[:13]})).messages
             assert "nearly used up" in message.content.text  # type: ignore[union-attr]
+
+
+async def test_a_goal_is_shown_with_its_boundary_and_where_it_was_looked_for(place: str) -> None:
+    """Also in the data, and also where there is none: a mistaken store or scope shows at once."""
+    async with over_stdio(place, "--scope", "mine") as client:
+        nothing = await client.call_tool("get_goal")
+        assert data_of(nothing)["source"] == {"store": place, "scope": "mine"}
+        assert place in text_of(nothing)
+        with telic.connect(place) as store:
+            store.create("Move billing", scope="mine")
+        shown = await client.call_tool("get_goal")
+        assert "<active_goal boundary=" in data_of(shown)["message"]
+        assert data_of(shown)["source"]["store"] == place
+
+
+def test_a_missing_store_is_refused_by_name_and_not_made(tmp_path: Path) -> None:
+    """A host that mistypes the store sees no empty one."""
+    missing = tmp_path / "no" / "goals.db"
+    for more in ((), ("--allow-create",), ("--http", "--port", "0")):
+        ended = subprocess.run(
+            [TELIC, "mcp", "--store", str(missing), *more], capture_output=True, text=True, stdin=subprocess.DEVNULL
+        )
+        assert ended.returncode == 9
+        assert ended.stderr.splitlines()[0] == f"telic: {missing} does not exist"
+        assert ended.stdout == ""
+    assert list(tmp_path.iterdir()) == []

@@ -2,13 +2,13 @@
 
     GoalError
     ├── GoalNotFound · AmbiguousId · InvalidTransition · StaleUpdate · BudgetExceeded
-    ├── PriceUnknown
+    ├── PriceUnknown · WouldReplace
     ├── KeyConflict ── TurnConflict
     ├── GoalNotActive · LeaseHeld · LeaseLost · HoldLost · NotAllowed
     ├── InvalidInput ── InvalidText (EmptyText, TextTooLong) · InvalidNumber · InvalidCursor · InvalidCommand
     ├── AgentFailure ── AgentNotRunnable · AgentPromptTooLarge · AgentExited · AgentTimedOut
-    │                   · AgentSaidNothing · AgentOutputBroken · AgentTurnFailed
-    ├── WorkspaceMissing
+    │                   · AgentSaidNothing · AgentOutputBroken · AgentTurnFailed · AgentConversationLost
+    ├── WorkspaceMissing · MissingExtra
     └── StoreError
         ├── StoreBusy · StoreUnavailable        (retryable)
         ├── OutcomeUnknown                      (retry with the same key)
@@ -18,6 +18,7 @@ Each docstring says what happened, whether anything was written, and whether a r
 """
 
 from telic.domain.errors.agents import (
+    AgentConversationLost,
     AgentExited,
     AgentFailure,
     AgentNotRunnable,
@@ -31,6 +32,7 @@ from telic.domain.errors.agents import (
 from telic.domain.errors.base import (
     GoalError,
 )
+from telic.domain.errors.extras import MissingExtra
 from telic.domain.errors.goals import (
     AmbiguousId,
     BudgetExceeded,
@@ -45,6 +47,7 @@ from telic.domain.errors.goals import (
     PriceUnknown,
     StaleUpdate,
     TurnConflict,
+    WouldReplace,
 )
 from telic.domain.errors.inputs import (
     EmptyText,
@@ -71,6 +74,7 @@ from telic.domain.errors.stores import (
 
 __all__ = [
     "PASSING",
+    "AgentConversationLost",
     "AgentExited",
     "AgentFailure",
     "AgentNotRunnable",
@@ -95,6 +99,7 @@ __all__ = [
     "KeyConflict",
     "LeaseHeld",
     "LeaseLost",
+    "MissingExtra",
     "NotAllowed",
     "OutcomeUnknown",
     "PriceUnknown",
@@ -111,4 +116,5 @@ __all__ = [
     "TextTooLong",
     "TurnConflict",
     "WorkspaceMissing",
+    "WouldReplace",
 ]

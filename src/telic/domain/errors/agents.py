@@ -11,9 +11,9 @@ if TYPE_CHECKING:
 class AgentFailure(GoalError):
     """An agent's turn came to nothing. No turn was recorded; what `usage` names is to be billed all the same.
 
-    `usage` is None where it is unknown, which is not 0. `session` continues the conversation where the agent
-    named one. `output_tail` is the end of what the agent printed. With `is_outage` the network, or the agent's
-    provider, was away: a loop waits for it instead of counting a failure.
+    `usage` is None where it is unknown, which is not 0; `usage_is_estimate` tells that some of it is missing.
+    `session` continues the conversation where the agent named one. `output_tail` is the end of what the agent printed.
+    With `is_outage` the network, or the agent's provider, was away: a loop waits for it instead of counting a failure.
     """
 
     code = "agent_failure"
@@ -25,12 +25,14 @@ class AgentFailure(GoalError):
         output_tail: str = "",
         usage: "ModelUsage | None" = None,
         session: str | None = None,
+        usage_is_estimate: bool = False,
         is_outage: bool = False,
     ) -> None:
         super().__init__(message)
         self.output_tail = output_tail
         self.usage = usage
         self.session = session
+        self.usage_is_estimate = usage_is_estimate
         self.is_outage = is_outage
 
 
@@ -77,6 +79,15 @@ class AgentTurnFailed(AgentFailure):
     """The agent itself says that its turn failed, as its provider was down or its own limit of steps was reached."""
 
     code = "agent_turn_failed"
+
+
+class AgentConversationLost(AgentFailure):
+    """The agent's conversation cannot be continued: it is full, or it is not there any more.
+
+    The next turn begins a new one at once. Where the turn had begun a new one itself, it is a failure like others.
+    """
+
+    code = "agent_conversation_lost"
 
 
 class WorkspaceMissing(GoalError):

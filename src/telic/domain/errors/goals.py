@@ -16,18 +16,38 @@ class GoalNotFound(GoalError):
     code = "goal_not_found"
 
     def __init__(self, goal_id: str) -> None:
-        super().__init__(f"no goal has the id {goal_id!a}")
+        super().__init__(f"no goal has the id {goal_id!r}")
         self.goal_id = goal_id
 
 
 class AmbiguousId(GoalError):
-    """Several goals' ids begin with this prefix. Nothing was written; give more characters."""
+    """Several goals' ids begin, or end, like this. Nothing was written; give more characters.
+
+    `ids` are some of them.
+    """
 
     code = "ambiguous_id"
 
-    def __init__(self, prefix: str) -> None:
-        super().__init__(f"several goals have an id that begins with {prefix!a}")
+    def __init__(self, prefix: str, ids: tuple[str, ...] = ()) -> None:
+        known = f": {', '.join(ids)}" if ids else ""
+        super().__init__(f"several goals have an id that begins or ends with {prefix!r}{known}")
         self.prefix = prefix
+        self.ids = ids
+
+
+class WouldReplace(GoalError):
+    """Another goal is active in the scope, and would be paused. Nothing was written; repeat the call with `replace`.
+
+    `goal` is that goal, `holder` the worker that drives it, or None where no worker has its lease.
+    """
+
+    code = "would_replace"
+
+    def __init__(self, goal: "Goal", holder: str | None) -> None:
+        driven = "" if holder is None else f", driven by {holder!r},"
+        super().__init__(f"goal {goal.id} is active in scope {goal.scope!r}{driven} and would be paused")
+        self.goal = goal
+        self.holder = holder
 
 
 class InvalidTransition(GoalError):
@@ -117,7 +137,7 @@ class KeyConflict(GoalError):
     code = "key_conflict"
 
     def __init__(self, key: str) -> None:
-        super().__init__(f"the key {key!a} was already used for another call")
+        super().__init__(f"the key {key!r} was already used for another call")
         self.key = key
 
 
@@ -140,14 +160,14 @@ class LeaseHeld(GoalError):
 
     def __init__(self, goal_id: str, holder: str | None, expires_in_microseconds: int) -> None:
         seconds = max(0, expires_in_microseconds) / 1_000_000
-        super().__init__(f"goal {goal_id} is driven by {holder!a} for the next {seconds:.1f} s")
+        super().__init__(f"goal {goal_id} is driven by {holder!r} for the next {seconds:.1f} s")
         self.goal_id = goal_id
         self.holder = holder
         self.expires_in_microseconds = expires_in_microseconds
 
 
 class HoldLost(GoalError):
-    """The hold expired, or was settled or released before. Nothing was written; record the turn without it."""
+    """The hold was settled, released or freed by its expiry. Nothing was written; record the turn without it."""
 
     code = "hold_lost"
 

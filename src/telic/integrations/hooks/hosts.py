@@ -14,3 +14,8 @@ from telic.integrations.hooks.notice import Host
 HOSTS: Final[Mapping[str, Host]] = MappingProxyType(
     {host.name: host for host in (CLAUDE_CODE, CODEX, GOOSE, GEMINI, COPILOT)}
 )
+
+
+def is_hosts_scope(scope: str) -> bool:
+    """Whether hooks work on the scope's goals unless they are told otherwise: a session's, or a folder's."""
+    return scope.startswith("folder:") or scope.partition("/")[0] in HOSTS

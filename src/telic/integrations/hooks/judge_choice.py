@@ -32,14 +32,13 @@ class JudgeChoice:
         """The judge, or None where none was chosen.
 
         Raises:
-            InvalidInput: the model cannot be used, or its library is not installed.
+            InvalidInput: the model cannot be used.
+            MissingExtra: its library is not installed.
         """
         # Most stops ask nobody, and should not pay for importing it.
         if self.model:
-            try:
-                from telic.loop.verification.judge_model import ModelJudge
-            except ImportError as error:
-                raise InvalidInput("a model as judge needs an extra: pip install 'telic[judge]'") from error
+            from telic.loop.verification.judge_model import ModelJudge
+
             return ModelJudge(self.model)
         arguments = self._arguments()
         if not arguments:

@@ -1,6 +1,5 @@
 """The options of commands that drive agents: which agent, where, how patiently, and who judges."""
 
-import os
 import shlex
 import shutil
 from collections.abc import Callable, Sequence
@@ -11,6 +10,7 @@ from typing import Any, Final
 
 import click
 
+from telic.domain.budget import Budget
 from telic.domain.criteria import Criterion, CriterionKind
 from telic.domain.decision import LoopPolicy
 from telic.domain.errors import AgentNotRunnable, InvalidInput, InvalidNumber, WorkspaceMissing
@@ -18,17 +18,37 @@ from telic.domain.goal import Goal
 from telic.domain.limits import MAX_TTL_SECONDS
 from telic.interfaces.cli.durations import DURATION
 from telic.interfaces.cli.session import Session
-from telic.loop.agents import CLAUDE_CODE, CODEX, JSON_LINES, PLAIN, CommandAgent, claude_code_agent, codex_agent
+from telic.loop.agents import (
+    CLAUDE_CODE,
+    CODEX,
+    COPILOT,
+    GEMINI,
+    JSON_LINES,
+    OPENCODE,
+    PLAIN,
+    QWEN,
+    CommandAgent,
+    known_agent,
+)
 from telic.loop.holder import own_name
 from telic.loop.settings import LoopSettings
 from telic.loop.verification.judge import Judge
 from telic.services.async_store import AsyncGoalStore
 from telic.services.connect import connect_async
 
-_FORMATS: Final = {"plain": PLAIN, "json-lines": JSON_LINES, "claude-code": CLAUDE_CODE, "codex": CODEX}
-_PRESETS: Final = {"claude": claude_code_agent, "codex": codex_agent}
+_FORMATS: Final = {
+    "plain": PLAIN,
+    "json-lines": JSON_LINES,
+    "claude-code": CLAUDE_CODE,
+    "codex": CODEX,
+    "gemini": GEMINI,
+    "copilot": COPILOT,
+    "opencode": OPENCODE,
+    "qwen": QWEN,
+}
 _PROMPT: Final = "{prompt}"
 _MOST_HELD_TOKENS: Final = 50_000
+_WHO_TELLS: Final = "claude, codex, gemini, copilot, opencode and qwen do, and what prints --format json-lines"
 _HEARTBEAT_SECONDS: Final = 2.0
 _SHORTEST_LEASE_SECONDS: Final = 2.0
 _LONGEST_TIMEOUT_SECONDS: Final = 3_600.0
@@ -47,6 +67,7 @@ class AgentOptions:
     delay: float
     max_idle: int
     max_failures: int
+    allow_unknown_usage: bool
     holder: str | None
     lease: float
     connections: int
@@ -66,12 +87,31 @@ class AgentOptions:
         if not words:
             raise InvalidInput("--agent is empty")
         _require_command(words[0], workspace)
-        preset = _PRESETS.get(Path(words[0]).name)
-        if preset is not None and self.format is None:
-            return preset(command=words[:1], arguments=words[1:])
+        known = known_agent(words) if self.format is None else None
+        if known is not None:
+            return known
         if self.prompt_argument and not any(_PROMPT in word for word in words):
             words.append(_PROMPT)
         return CommandAgent(argv=tuple(words), output_format=_FORMATS[self.format or "plain"])
+
+    def require_known_usage(self, agent: CommandAgent, budget: Budget) -> None:
+        """Raise InvalidInput where a budget is to hold of which the agent does not tell what it uses."""
+        told = agent.output_format
+        unknown = {
+            "tokens": budget.tokens is not None and not told.tells_usage,
+            "money": budget.cost_microunits is not None and not (told.tells_usage and told.tells_cost),
+        }
+        names = " and ".join(name for name, is_unknown in unknown.items() if is_unknown)
+        if names and not self.allow_unknown_usage:
+            raise InvalidInput(
+                f"a budget of {names} cannot hold: {agent.argv[0]!a} does not tell what it uses ({_WHO_TELLS}); "
+                "limit --turns or time instead, or say --allow-unknown-usage"
+            )
+
+    def usage_notice(self, agent: CommandAgent) -> str:
+        """What people are to know of usage before the first turn; nothing where it is known."""
+        told = agent.output_format
+        return "" if told.tells_usage else f"usage is unknown: {agent.argv[0]!a} does not tell it ({_WHO_TELLS})"
 
     def require_sound(self) -> None:
         """Raise InvalidNumber if a number is out of its range, before anything is made or opened."""
@@ -125,14 +165,13 @@ class AgentOptions:
         """The model that judges, or None where none was named.
 
         Raises:
-            InvalidInput: there is no such model, or its library is missing.
+            InvalidInput: there is no such model.
+            MissingExtra: its library is not installed.
         """
         if self.judge_model is None:
             return None
-        try:
-            from telic.loop.verification.judge_model import ModelJudge
-        except ModuleNotFoundError as error:
-            raise InvalidInput("--judge-model needs an extra: pip install 'telic[judge]'") from error
+        from telic.loop.verification.judge_model import ModelJudge
+
         return ModelJudge(self.judge_model)
 
 
@@ -140,8 +179,8 @@ def _require_command(command: str, workspace: Path) -> None:
     """Nothing happens where the command can be run from the workspace."""
     found = shutil.which(str(workspace / command) if "/" in command else command)
     if found is None:
-        place = f" in {str(workspace)!a}" if "/" in command and not Path(command).is_absolute() else " on the PATH"
-        raise AgentNotRunnable(f"there is no command {command!a}{'' if Path(command).is_absolute() else place}")
+        place = f" in {str(workspace)!r}" if "/" in command and not Path(command).is_absolute() else " on the PATH"
+        raise AgentNotRunnable(f"there is no command {command!r}{'' if Path(command).is_absolute() else place}")
 
 
 def existing_folder(path: Path) -> Path:
@@ -150,9 +189,13 @@ def existing_folder(path: Path) -> Path:
     Raises:
         WorkspaceMissing: it is not there.
     """
-    if not path.is_dir():
-        raise WorkspaceMissing(f"the folder {str(path)!a} is not there")
-    return path.resolve()
+    try:
+        if path.is_dir():
+            return path.resolve(strict=True)
+    except OSError:
+        # The working folder itself was deleted.
+        pass
+    raise WorkspaceMissing(f"the folder {str(path)!r} is not there")
 
 
 def require_judge(criteria: Sequence[Criterion], judge: Judge | None) -> None:
@@ -183,15 +226,15 @@ def agent_options(function: Callable[..., Any]) -> Callable[..., Any]:
 _OPTIONS: Final = (
     click.option(
         "--agent",
-        default=lambda: os.environ.get("TELIC_AGENT") or None,
+        envvar="TELIC_AGENT",
         required=True,
-        help="claude, codex, or any command line, also TELIC_AGENT; arguments go with it: "
-        "'claude --permission-mode acceptEdits'.",
+        help="claude, codex, gemini, copilot, opencode, qwen, or any command line, also TELIC_AGENT; arguments go with "
+        "it: 'claude --permission-mode acceptEdits'.",
     ),
     click.option(
         "--format",
         type=click.Choice(list(_FORMATS)),
-        help="What the command prints; claude and codex alone are known.  [default: plain]",
+        help="What the command prints; the named hosts are known by their commands.  [default: plain]",
     ),
     click.option("--prompt-argument", is_flag=True, help="The prompt is the last argument, not standard input."),
     click.option("--judge-model", metavar="NAME", help="The model that answers judges' questions: provider:name."),
@@ -201,6 +244,11 @@ _OPTIONS: Final = (
     click.option("--max-idle", type=int, default=5, show_default=True, help="Turns without progress until it stalls."),
     click.option(
         "--max-failures", type=int, default=3, show_default=True, help="Failed turns in a row until it fails."
+    ),
+    click.option(
+        "--allow-unknown-usage",
+        is_flag=True,
+        help="Take a budget of tokens or money although the agent does not tell what it uses.",
     ),
     click.option(
         "--lease",

@@ -6,11 +6,12 @@ from collections.abc import Sequence
 
 import click
 
-from telic.domain.errors import BudgetExceeded, GoalError, OutcomeUnknown, StaleUpdate
+from telic.domain.errors import GoalError
 from telic.interfaces.cli import (
     approvals,
     dashboard,
     goals,
+    groups,
     history,
     hook,
     install,
@@ -24,27 +25,30 @@ from telic.interfaces.cli import (
     worker,
 )
 from telic.interfaces.cli import run as running
-from telic.interfaces.cli.failures import EXIT_INTERRUPTED, failure
+from telic.interfaces.cli.failures import EXIT_INTERRUPTED, EXIT_SYSTEM, failure
+from telic.interfaces.cli.groups import CommandFailed, SectionedGroup
 from telic.interfaces.cli.observing import observe, observing_options
+from telic.interfaces.cli.options import AMOUNT, QUOTED_MONEY
 from telic.interfaces.cli.terminal import ReaderGone, Terminal
 
 
-@click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
-@click.version_option(package_name="telic")
+@click.group(cls=SectionedGroup, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@click.version_option(None, "-V", "--version", package_name="telic")
 @observing_options
 @click.pass_context
 def telic(context: click.Context, log_level: str | None, log_format: str, telemetry: bool | None) -> None:
     """Durable goals for AI agents.
 
     Goals live in one SQLite file, or in PostgreSQL; every change is guarded and kept in the goal's history. Where
-    an ID is asked for, the first 8 or more characters of one do; without one, the scope's active goal is meant.
+    an ID is asked for, the first or last 8 or more characters of one do. Without an ID, the scope's active goal is
+    meant; where none is active, the one that was changed last.
     """
     observe(context, log_level, log_format, telemetry)
 
 
 for module in (
     *(goals, moves, running, worker, approvals, history, sharing, usage, watch, top, dashboard, mcp),
-    *(transfer, hook, install),
+    *(transfer, hook, install, groups),
 ):
     for command in module.COMMANDS:
         telic.add_command(command)
@@ -60,33 +64,52 @@ def run(arguments: Sequence[str]) -> int:
     except click.exceptions.Abort:
         return EXIT_INTERRUPTED
     except click.ClickException as error:
-        _report_usage(terminal, error)
+        _report_usage(terminal, error, _named(arguments))
         return error.exit_code
+    except CommandFailed as failed:
+        return _report(terminal, failed.error, failed.command)
     except GoalError as error:
-        code, hint = failure(error)
-        terminal.error(error.code, str(error), retryable=error.retryable, hint=_own_hint(error) or hint)
-        return code
+        return _report(terminal, error, telic)
     except (ReaderGone, BrokenPipeError):
         # The reader has seen enough; writing the rest at exit would fail once more.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        _write_to_nobody()
         return 0
+    except OSError as error:
+        _write_to_nobody()
+        terminal.error("system_error", _refused(error), retryable=False, hint=None)
+        return EXIT_SYSTEM
     except KeyboardInterrupt:
         return EXIT_INTERRUPTED
 
 
-def _report_usage(terminal: Terminal, error: click.ClickException) -> None:
+def _report(terminal: Terminal, error: GoalError, command: click.Command | None) -> int:
+    code, hint = failure(error, command)
+    terminal.error(error.code, str(error), retryable=error.retryable, hint=hint)
+    return code
+
+
+def _named(arguments: Sequence[str]) -> click.Command:
+    """Return the sub-command that the arguments name, or the command itself."""
+    return next((telic.commands[word] for word in arguments if word in telic.commands), telic)
+
+
+def _report_usage(terminal: Terminal, error: click.ClickException, command: click.Command) -> None:
     context = error.ctx if isinstance(error, click.UsageError) else None
-    hint = f"{context.command_path} --help tells what is accepted" if context else None
+    path = context.command_path if context else "telic" if command is telic else f"telic {command.name}"
+    hint = f"{path} --help tells what is accepted"
+    if isinstance(error, click.BadOptionUsage) and _is_amount(command, error.option_name):
+        hint = f"{QUOTED_MONEY}; {hint}"
     terminal.error("usage", error.format_message(), retryable=False, hint=hint)
 
 
-def _own_hint(error: GoalError) -> str | None:
-    match error:
-        case StaleUpdate():
-            return f"look at it with telic show {error.goal.id}, then repeat with --revision {error.goal.revision}"
-        case BudgetExceeded() if error.asked:
-            return "telic budget ID 4M raises it; telic holds ID shows what is held"
-        case OutcomeUnknown(key=str(key)):
-            return f"repeat the command with --key {key}; it then happens exactly once"
-        case _:
-            return None
+def _is_amount(command: click.Command, option: str) -> bool:
+    return any(option in parameter.opts and parameter.type is AMOUNT for parameter in command.params)
+
+
+def _write_to_nobody() -> None:
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
+def _refused(error: OSError) -> str:
+    where = "" if error.filename is None else f": {error.filename}"
+    return f"the system refused: {error.strerror or error}{where}"

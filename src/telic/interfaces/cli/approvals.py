@@ -1,6 +1,5 @@
 """Commands by which people answer what goals ask them."""
 
-import getpass
 from collections.abc import Sequence
 
 import click
@@ -31,7 +30,7 @@ def _answer(
         goal.id,
         asked.number - 1,
         is_approved=is_approved,
-        decided_by=decided_by or getpass.getuser(),
+        decided_by=decided_by or options.login_name(),
         note=note,
         expected_revision=goal.revision if revision is None and key is None else revision,
         actor=session.actor,

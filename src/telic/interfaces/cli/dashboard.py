@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from telic.domain.errors.extras import needs_extra
 from telic.interfaces.cli.observing import observer_of
 from telic.interfaces.cli.session import default_store
 from telic.interfaces.cli.terminal import Terminal
@@ -16,7 +17,6 @@ if TYPE_CHECKING:
     from telic.interfaces.web.settings import DashboardSettings
 
 _VARIABLE = "TELIC_DASHBOARD_TOKEN"
-_MISSING = "the dashboard needs another extra: pip install 'telic[cli,web]'"
 
 
 @click.command()
@@ -55,13 +55,9 @@ def dashboard(
     It is for this machine only, read-only, and let in is who has the token. The address that is written when it
     starts lets one browser in, once. On any other --host a token must be given, and --name says how it is called.
     """
-    try:
+    with needs_extra("web", "telic dashboard"):
         from telic.interfaces.web.server import serve
         from telic.interfaces.web.settings import DashboardSettings
-    except ModuleNotFoundError as error:
-        if error.name is not None and error.name.startswith("telic"):
-            raise
-        raise click.ClickException(_MISSING) from None
     token = choose_token(host, given=os.environ.get(_VARIABLE), file=token_file, variable=_VARIABLE)
     settings = DashboardSettings(
         token=token.secret,

@@ -4,17 +4,17 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from telic.domain.amounts import show_amount, show_duration
+from telic.domain.amounts import LIMIT_NAMES, show_amount, show_amounts, show_duration
 from telic.domain.budget import Usage
 from telic.domain.goal import Goal
-from telic.domain.hold import Hold
+from telic.domain.hold import Hold, Reservation
 from telic.domain.ids import short_ids
 from telic.domain.jsonable import goal_to_json, hold_to_json, lease_state_to_json, lease_to_json
 from telic.domain.lease import Lease, LeaseState
 from telic.domain.report import Reserved, UsageGrouping, UsageSum
-from telic.domain.wording import first_words
+from telic.domain.wording import first_words, show_time
 from telic.interfaces.cli.checks import show_checks
-from telic.interfaces.cli.render import show_amounts, show_facts, show_time
+from telic.interfaces.cli.render import show_facts
 from telic.interfaces.cli.terminal import Terminal
 from telic.services.checks import Check, look_at_checks
 from telic.services.store import GoalStore
@@ -46,12 +46,17 @@ def show_details(terminal: Terminal, details: Details) -> None:
         terminal.json(_details_to_json(details))
         return
     facts = [("driver", _driver(details.lease))]
-    if details.sum.held.holds:
+    if details.sum.held.holds and details.goal.is_finished:
+        # Nothing is reserved for it any more; what the turn used nobody has said.
+        facts.append(("uncertain", _reserved(details.sum.held, "never settled")))
+    elif details.sum.held.holds:
         facts.append(("held", _reserved(details.sum.held, "open")))
     if details.sum.uncertain.holds:
         facts.append(("uncertain", _reserved(details.sum.uncertain, "expired")))
     if len(details.usage_by_kind) > 1:
-        facts += [(f"by {kind}", show_amounts(usage.as_dict())) for kind, usage in details.usage_by_kind.items()]
+        facts += [
+            (f"by {kind}", show_amounts(usage.as_dict()) or "nothing") for kind, usage in details.usage_by_kind.items()
+        ]
     show_facts(terminal, details.goal, facts)
     show_checks(terminal, details.goal, details.checks)
     if details.sum.uncertain.holds:
@@ -77,7 +82,7 @@ def _driver(lease: LeaseState) -> str:
 
 def _reserved(reserved: Reserved, state: str) -> str:
     noun = "hold" if reserved.holds == 1 else "holds"
-    return f"{reserved.holds:,} {state} {noun}: {show_amounts(asdict(reserved))}"
+    return f"{reserved.holds:,} {state} {noun}: {show_amounts(asdict(reserved)) or 'one turn'}"
 
 
 def show_hold(terminal: Terminal, hold: Hold) -> None:
@@ -85,7 +90,7 @@ def show_hold(terminal: Terminal, hold: Hold) -> None:
     if terminal.as_json:
         terminal.json(hold_to_json(hold))
         return
-    terminal.line(f"{hold.state}: one turn, {show_amounts(hold.reserved.as_dict())}")
+    terminal.line(f"{hold.state}: {show_amounts(hold.reserved.as_dict())}")
     for name, value in (
         ("goal", hold.goal_id),
         ("key", hold.key),
@@ -108,7 +113,8 @@ def show_holds(terminal: Terminal, holds: Sequence[Hold]) -> None:
         ]
         for hold in holds
     ]
-    terminal.table(["state", "tokens", "time", "cost", "placed", "until", "turn", "key"], rows)
+    amounts = [LIMIT_NAMES[name] for name in Reservation().as_dict()]
+    terminal.table(["state", *amounts, "placed", "until", "turn key", "key"], rows, numbers=amounts)
 
 
 def show_lease(terminal: Terminal, lease: Lease) -> None:

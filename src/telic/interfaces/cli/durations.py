@@ -4,7 +4,7 @@ from typing import Any, Final
 
 import click
 
-from telic.domain.amounts import parse_limit
+from telic.domain.amounts import parse_amount
 from telic.domain.errors import InvalidNumber
 
 _MICRO: Final = 1_000_000
@@ -24,12 +24,9 @@ class _Duration(click.ParamType[float]):
         except ValueError:
             pass
         try:
-            meant, amount = parse_limit(str(value))
-        except InvalidNumber:
-            meant, amount = "", 0
-        if meant != "active_microseconds":
-            self.fail(f"{value!a} is no duration: write 90s, 30m or 2h", param, ctx)
-        return amount / _MICRO
+            return parse_amount("active_microseconds", str(value)) / _MICRO
+        except InvalidNumber as error:
+            self.fail(str(error), param, ctx)
 
 
 DURATION: Final = _Duration()

@@ -2,6 +2,7 @@
 
 from typing import Final
 
+from telic.domain.claim import approval_signal
 from telic.domain.goal import Goal, Reason
 
 EXIT_HELD: Final = 29
@@ -10,6 +11,8 @@ EXIT_LOST: Final = 30
 EXIT_STILL_ACTIVE: Final = 31
 
 _STILL_ACTIVE: Final[tuple[int, str | None]] = (EXIT_STILL_ACTIVE, "nothing drives it now; telic run {id} goes on")
+
+_FOR_A_PERSON: Final = "telic approve {id} answers it, or telic reject {id}; telic run {id} goes on then"
 
 ENDINGS: Final[dict[Reason, tuple[int, str | None]]] = {
     Reason.VERIFIED: (0, None),
@@ -32,4 +35,6 @@ ENDINGS: Final[dict[Reason, tuple[int, str | None]]] = {
 def ending(goal: Goal) -> tuple[int, str | None]:
     """The exit code and the next step for a goal that nobody drives any more."""
     code, hint = _STILL_ACTIVE if goal.reason is None else ENDINGS[goal.reason]
+    if goal.reason is Reason.WAITING and goal.wake_signal == approval_signal(goal.id):
+        hint = _FOR_A_PERSON
     return code, None if hint is None else hint.format(id=goal.id)

@@ -1,20 +1,24 @@
 """Commands that make, show and redefine goals."""
 
+from contextlib import suppress
+
 import click
 
 from telic.domain.amounts import parse_budget
 from telic.domain.budget import BillingPolicy, Budget
 from telic.domain.criteria import typed_criteria
-from telic.domain.goal import GoalStatus
+from telic.domain.errors import GoalNotFound, InvalidInput
+from telic.domain.goal import Goal, GoalStatus
+from telic.domain.ids import looks_like_id
 from telic.domain.jsonable import goal_to_json
-from telic.domain.limits import DEFAULT_MAX_CHARS
+from telic.integrations.hooks.hosts import is_hosts_scope
 from telic.interfaces.cli import options
 from telic.interfaces.cli.details import look, show_details
 from telic.interfaces.cli.failures import EXIT_NOTHING_THERE
+from telic.interfaces.cli.options import QUOTED_MONEY
 from telic.interfaces.cli.render import show_goal, show_goals
 from telic.interfaces.cli.session import Session, command
 
-_max_chars = click.option("--max-chars", type=int, default=DEFAULT_MAX_CHARS, show_default=True, help="Longest text.")
 _checks = click.option("--check", "checks", multiple=True, help="A command that must exit with 0; no shell runs it.")
 _judges = click.option("--judge", "judges", multiple=True, help="A question that a judging model must answer with yes.")
 _approvals = click.option("--approve", "approvals", multiple=True, help="What a person must approve.")
@@ -26,7 +30,7 @@ _approvals = click.option("--approve", "approvals", multiple=True, help="What a 
 @_checks
 @_judges
 @_approvals
-@_max_chars
+@options.max_chars
 @click.option(
     "--billing",
     type=click.Choice([policy.value.replace("_", "-") for policy in BillingPolicy]),
@@ -34,6 +38,7 @@ _approvals = click.option("--approve", "approvals", multiple=True, help="What a 
     show_default=True,
     help="Which of a model's tokens the budget counts.",
 )
+@options.replace
 @options.key
 @command(creates=True)
 def create(
@@ -45,9 +50,10 @@ def create(
     approvals: tuple[str, ...],
     max_chars: int,
     billing: str,
+    replaces: bool,
     key: str | None,
 ) -> None:
-    """Make TEXT the scope's active goal; the former one is paused."""
+    """Make TEXT the scope's active goal. Where another one is active, say --replace, or choose another --scope."""
     goal = session.store.create(
         text,
         scope=session.scope,
@@ -55,11 +61,17 @@ def create(
         criteria=typed_criteria(checks, judges, approvals),
         max_chars=max_chars,
         billing=BillingPolicy(billing.replace("-", "_")),
+        replace=replaces,
         actor=session.actor,
         key=key,
     )
-    hint = f"telic record {goal.id} --tokens N accounts a turn; telic pause {goal.id} stops it"
-    session.show_changed(goal, hint)
+    session.show_changed(goal, f"{_who_accounts(goal)}; telic pause {goal.id} stops it", replaces=replaces)
+
+
+def _who_accounts(goal: Goal) -> str:
+    if is_hosts_scope(goal.scope):
+        return "the session's hooks tell the goal and account its turns (telic install sets them up)"
+    return f"telic record {goal.id} --tokens N accounts a turn"
 
 
 @click.command()
@@ -116,19 +128,19 @@ def show(session: Session, goal_id: str | None) -> None:
 
 
 @click.command()
-@click.argument("goal_id", metavar="ID")
+@options.goal_id
 @click.argument("text", required=False)
 @_checks
 @_judges
 @_approvals
 @click.option("--no-criteria", is_flag=True, help="Take all criteria away.")
-@_max_chars
+@options.max_chars
 @options.revision
 @options.key
 @command()
 def edit(
     session: Session,
-    goal_id: str,
+    goal_id: str | None,
     text: str | None,
     checks: tuple[str, ...],
     judges: tuple[str, ...],
@@ -139,6 +151,8 @@ def edit(
     key: str | None,
 ) -> None:
     """Change a goal's TEXT, its criteria, or both; its usage stays."""
+    if goal_id is not None and text is None and not looks_like_id(goal_id):
+        goal_id, text = None, goal_id
     criteria = typed_criteria(checks, judges, approvals)
     goal = session.store.edit(
         session.goal(goal_id).id,
@@ -153,23 +167,42 @@ def edit(
 
 
 @click.command()
-@click.argument("goal_id", metavar="ID")
-@click.argument("amounts", nargs=-1, metavar="AMOUNT…")
+@click.argument("words", nargs=-1, metavar="[ID] [AMOUNT]…")
 @options.revision
 @options.key
 @command()
-def budget(session: Session, goal_id: str, amounts: tuple[str, ...], revision: int | None, key: str | None) -> None:
+def budget(session: Session, words: tuple[str, ...], revision: int | None, key: str | None) -> None:
     """Set a goal's budget: 2M or 500k tokens, $5, 90m or 2h of active time, 40turns, or none.
 
     What is not named stays, unless somebody changes the goal meanwhile, which is refused as stale.
     """
+    goal_id, amounts = _id_and_amounts(session, words)
     goal = session.goal(goal_id)
     if amounts:
         wanted = parse_budget(amounts, goal.budget)
         seen = goal.revision if revision is None and key is None else revision
         goal = session.store.set_budget(goal.id, wanted, expected_revision=seen, actor=session.actor, key=key)
     hint = f"telic resume {goal.id} goes on" if goal.status is GoalStatus.PAUSED else f"telic show {goal.id}"
-    session.show_changed(goal, hint)
+    session.show_changed(goal, hint if amounts else f"no amount was given, so the budget stays; {QUOTED_MONEY}")
+
+
+def _id_and_amounts(session: Session, words: tuple[str, ...]) -> tuple[str | None, tuple[str, ...]]:
+    """The id, where the first word is one, and the amounts.
+
+    Raises:
+        InvalidInput: the first word is both a number of tokens and a part of a goal's id.
+    """
+    if not words or not looks_like_id(words[0]):
+        return None, words
+    # An id begins with 0, which an amount does not; its end may be all digits.
+    if not words[0].isdigit() or words[0].startswith("0"):
+        return words[0], words[1:]
+    with suppress(GoalNotFound):
+        goal = session.store.find(words[0])
+        raise InvalidInput(
+            f"{words[0]} is an amount, and a part of the id {goal.id}: write {int(words[0]):,}, or the id"
+        )
+    return None, words
 
 
 COMMANDS = (create, active, list_goals, show, edit, budget)

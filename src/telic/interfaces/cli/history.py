@@ -5,11 +5,12 @@ from typing import Any
 import click
 
 from telic.domain.budget import ModelUsage, TurnUsage, UsageKind
+from telic.domain.errors import InvalidInput
 from telic.domain.goal import Actor
 from telic.domain.jsonable import goal_to_json, turn_to_json
 from telic.interfaces.cli import options
 from telic.interfaces.cli.failures import EXIT_FOUND_PROBLEMS
-from telic.interfaces.cli.options import amount, lease_of
+from telic.interfaces.cli.options import AMOUNT, amount, lease_of
 from telic.interfaces.cli.render import show_events, show_turns
 from telic.interfaces.cli.session import Session, command
 from telic.services.doctor import Finding, Level, examine
@@ -21,13 +22,18 @@ _limit = click.option("--limit", type=int, default=1000, show_default=True, help
 
 @click.command()
 @options.goal_id
-@click.option("--tokens", metavar="N", help="What the budget counts, 1500 or 2k; else the goal's billing policy says.")
+@click.option(
+    "--tokens",
+    type=AMOUNT,
+    metavar="N",
+    help="What the budget counts, 1500 or 2k; else the goal's billing policy says.",
+)
 @click.option("--input", "input_tokens", type=int, default=0, help="Input tokens, cached ones among them.")
 @click.option("--cached", "cached_input_tokens", type=int, default=0, help="Cached input tokens.")
 @click.option("--output", "output_tokens", type=int, default=0, help="Output tokens, reasoning among them.")
 @click.option("--reasoning", "reasoning_tokens", type=int, default=0, help="Reasoning tokens.")
-@click.option("--time", "active_time", metavar="AMOUNT", help="Active time: 90s, 5m.")
-@click.option("--cost", metavar="AMOUNT", help="Money: $0.25.")
+@click.option("--time", "active_time", type=AMOUNT, metavar="AMOUNT", help="Active time: 90s, 5m.")
+@click.option("--cost", type=AMOUNT, metavar="AMOUNT", help="Money: $0.25.")
 @click.option("--kind", type=click.Choice(_KINDS), default="work", show_default=True, help="Only work is a turn.")
 @click.option("--model", metavar="NAME", help="The model that was called.")
 @click.option("--hold", metavar="KEY", help="The hold that this settles.")
@@ -46,7 +52,11 @@ def record(
     key: str | None,
     **amounts: Any,
 ) -> None:
-    """Account one turn, or what was consumed on its behalf, to a goal."""
+    """Account one turn, or what was consumed on its behalf, to a goal; say at least one amount."""
+    if tokens is None and not any(amounts.values()):
+        raise InvalidInput(
+            "say what the turn consumed: --tokens N, or --input, --output, --time, --cost; 0 is --tokens 0"
+        )
     goal = session.goal(goal_id)
     result = session.store.record_turn(
         goal.id,

@@ -6,7 +6,6 @@ import shlex
 import shutil
 import sys
 from pathlib import Path
-from urllib.parse import parse_qs, urlsplit
 
 import click
 
@@ -14,6 +13,7 @@ from telic.domain.errors import InvalidInput
 from telic.integrations.hooks.files import Change, apply
 from telic.integrations.hooks.installing import Plan, plan_install, plan_removal
 from telic.integrations.hooks.judge_choice import JudgeChoice
+from telic.integrations.hooks.location import for_settings
 from telic.interfaces.cli.session import default_store
 from telic.interfaces.cli.terminal import Terminal
 
@@ -54,7 +54,8 @@ def install(
         plan = plan_removal(host, folder, environment)
     else:
         judge = JudgeChoice(model=judge_model, command=judge_command)
-        plan = plan_install(host, folder, _command(host, scope, _store(store), judge, is_shared=project), environment)
+        place = for_settings(store or os.environ.get("TELIC_STORE") or default_store())
+        plan = plan_install(host, folder, _command(host, scope, place, judge, is_shared=project), environment)
     _carry_out(terminal, plan, yes)
 
 
@@ -63,28 +64,6 @@ def _command(host: str, scope: str, store: str, judge: JudgeChoice, *, is_shared
     words += ["--judge-model", judge.model] if judge.model else []
     words += ["--judge-command", judge.command] if judge.command else []
     return shlex.join(words)
-
-
-def _store(given: str | None) -> str:
-    """Return the place of the store for the settings: hosts start hooks in other folders and environments than this.
-
-    Raises:
-        InvalidInput: it is a URL with a password, which does not belong there.
-    """
-    store = given or os.environ.get("TELIC_STORE") or default_store()
-    if "://" not in store:
-        return str(Path(store).absolute())
-    try:
-        parts = urlsplit(store)
-        has_password = bool(parts.password) or "password" in parse_qs(parts.query)
-    except ValueError as error:
-        raise InvalidInput("the store's URL cannot be read") from error
-    if has_password:
-        raise InvalidInput(
-            "a URL with a password does not belong into settings: give --store the URL without it, and put the password"
-            " into ~/.pgpass (chmod 600), where PostgreSQL's library finds it; TELIC_STORE does not reach every host"
-        )
-    return store
 
 
 def _own_program() -> list[str]:

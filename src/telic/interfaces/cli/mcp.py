@@ -13,11 +13,13 @@ import click
 from telic.domain.amounts import parse_budget
 from telic.domain.budget import Budget
 from telic.domain.errors import InvalidInput
+from telic.domain.errors.extras import needs_extra
 from telic.domain.goal import DEFAULT_SCOPE
 from telic.interfaces.cli.observing import observer_of
 from telic.interfaces.cli.session import default_store
 from telic.interfaces.cli.terminal import Terminal
 from telic.prompt.escape import visible
+from telic.services.connect import name_of
 from telic.services.observe.observer import Observer
 
 if TYPE_CHECKING:
@@ -107,21 +109,20 @@ def mcp(
     The scope and the role are fixed here; nothing that a client says widens them. With --http, clients must send the
     token as "Authorization: Bearer TOKEN"; other addresses than the loopback interface's need one set beforehand.
     """
-    try:
+    with needs_extra("mcp", "telic mcp"):
         from telic.interfaces.mcp import running
         from telic.interfaces.mcp.settings import Role, ServerSettings
-    except ModuleNotFoundError as error:
-        raise _lacks_extra(error) from error
     _log_to_standard_error()
+    place = store or default_store()
     settings = ServerSettings(
         scope=scope,
+        store_name=name_of(place),
         role=Role(role),
         agent_may_create=allow_create,
         created_budget=parse_budget(budgets, Budget()),
         workspace=None if workspace is None else _folder(workspace),
         shared=over_http,
     )
-    place = store or default_store()
     if over_http:
         _serve_http(place, settings, _Listening(host, port, token_file, hosts, origins), observer_of(context))
     else:
@@ -140,10 +141,8 @@ class _Listening:
 
 
 def _serve_http(place: str, settings: "ServerSettings", typed: _Listening, observer: Observer | None) -> None:
-    try:
+    with needs_extra("mcp", "telic mcp --http"):
         from telic.interfaces.mcp import http, running
-    except ModuleNotFoundError as error:
-        raise _lacks_extra(error) from error
     options = http.HttpOptions(
         host=typed.host,
         port=typed.port,
@@ -153,12 +152,6 @@ def _serve_http(place: str, settings: "ServerSettings", typed: _Listening, obser
         given_token=os.environ.get(http.ENVIRONMENT_NAME),
     )
     running.run_until_stopped(http.serve_http(place, settings, options, _say_where, observer))
-
-
-def _lacks_extra(error: ModuleNotFoundError) -> InvalidInput:
-    if error.name is not None and error.name.startswith("telic"):
-        raise error
-    return InvalidInput("telic mcp needs its extra: pip install 'telic[mcp]'")
 
 
 def _say_where(url: str, token: "Token") -> None:
@@ -173,7 +166,7 @@ def _say_where(url: str, token: "Token") -> None:
 def _folder(path: Path) -> Path:
     folder = path.resolve()
     if not folder.is_dir():
-        raise InvalidInput(f"the workspace {str(path)!a} is no folder")
+        raise InvalidInput(f"the workspace {str(path)!r} is no folder")
     return folder
 
 

@@ -77,8 +77,8 @@ def _wake_at(session: Session, moment: str | None, later: str | None) -> Instant
 @command()
 def wake(session: Session, goal_id: str | None, signal: str | None, revision: int | None, key: str | None) -> None:
     """Wake a waiting goal now, or all that wait for a signal."""
-    if (goal_id is None) is (signal is None):
-        raise InvalidInput("give an ID or --signal NAME, one of them")
+    if goal_id is not None and signal is not None:
+        raise InvalidInput("give an ID or --signal NAME, not both")
     if signal is None:
         goal = session.store.wake(session.goal(goal_id).id, expected_revision=revision, actor=session.actor, key=key)
         done = goal.status is GoalStatus.ACTIVE
@@ -102,6 +102,7 @@ def wake(session: Session, goal_id: str | None, signal: str | None, revision: in
 @options.goal_id
 @options.budgets("Set this budget first; what is not named stays.")
 @options.note
+@options.replace
 @options.revision
 @options.key
 @command()
@@ -110,16 +111,23 @@ def resume(
     goal_id: str | None,
     budgets: tuple[str, ...],
     note: str | None,
+    replaces: bool,
     revision: int | None,
     key: str | None,
 ) -> None:
-    """Make a paused goal active; the scope's active goal is paused instead."""
+    """Make a paused goal active. Where another goal of its scope is active, say --replace."""
     goal = session.resumable(goal_id)
     budget = parse_budget(budgets, goal.budget) if budgets else None
     goal = session.store.resume(
-        goal.id, budget=budget, expected_revision=revision, note=note, actor=session.actor, key=key
+        goal.id,
+        budget=budget,
+        expected_revision=revision,
+        note=note,
+        replace=replaces,
+        actor=session.actor,
+        key=key,
     )
-    session.show_changed(goal, f"telic record {goal.id} --tokens N accounts a turn")
+    session.show_changed(goal, f"telic record {goal.id} --tokens N accounts a turn", replaces=replaces)
 
 
 @click.command()

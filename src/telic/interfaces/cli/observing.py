@@ -10,6 +10,7 @@ from typing import Any, Final
 import click
 
 from telic.domain.errors import GoalError
+from telic.domain.errors.extras import needs_extra
 from telic.services.observe.observer import Observer
 
 _ASKING: Final = (
@@ -54,7 +55,7 @@ def observe(context: click.Context, log_level: str | None, log_format: str, tele
         context.obj = _telemetry()
     elif telemetry is None and _is_asked_for(os.environ):
         # Variables may be meant for other programs: they make no command fail.
-        with suppress(GoalError, click.UsageError):
+        with suppress(GoalError):
             context.obj = _telemetry()
     if context.obj is None and log_level is not None:
         from telic.services.observe.lines import Logging
@@ -86,13 +87,8 @@ def _is_asked_for(environment: Mapping[str, str]) -> bool:
 
 
 def _telemetry() -> Observer:
-    try:
+    with needs_extra("telemetry", "--telemetry", also="opentelemetry-sdk opentelemetry-exporter-otlp"):
         from telic.services.observe.exporting import set_up_providers
         from telic.services.observe.telemetry import OpenTelemetry
-    except ModuleNotFoundError as error:
-        if (error.name or "").partition(".")[0] != "opentelemetry":
-            raise
-        needed = "'telic[telemetry]' opentelemetry-sdk opentelemetry-exporter-otlp"
-        raise click.UsageError(f"telemetry needs packages that are not installed: pip install {needed}") from None
     set_up_providers(os.environ)
     return OpenTelemetry()

@@ -1,13 +1,14 @@
 """A small plot of a report: the tokens of each group."""
 
-import importlib.util
 import warnings
 from collections.abc import Sequence
 from datetime import date
+from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from telic.domain.errors import InvalidInput
+from telic.domain.errors.extras import needs_extra
 from telic.domain.report import UsageGrouping, UsageReport
 from telic.domain.wording import first_words
 from telic.prompt.escape import visible
@@ -27,12 +28,13 @@ def require(file: Path) -> None:
     """Nothing happens where a plot can be drawn into such a file.
 
     Raises:
-        InvalidInput: its name has another ending, or the library is not installed.
+        InvalidInput: its name has another ending.
+        MissingExtra: the library is not installed.
     """
     if file.suffix.lower() not in _FORMATS:
-        raise InvalidInput(f"a plot's file ends in {' or '.join(_FORMATS)}, not in {file.suffix!a}")
-    if importlib.util.find_spec("matplotlib") is None:
-        raise InvalidInput("drawing a plot needs its extra: pip install 'telic[plot]'")
+        raise InvalidInput(f"a plot's file ends in {' or '.join(_FORMATS)}, not in {file.suffix!r}")
+    with needs_extra("plot", "drawing a plot"):
+        import_module("matplotlib")
 
 
 def draw(report: UsageReport, labels: Sequence[str], file: Path) -> None:

@@ -8,6 +8,7 @@ from collections.abc import Generator, Mapping
 from typing import Any, Final, Protocol
 
 from telic.domain.amounts import show_amount, show_duration
+from telic.domain.claim import approval_signal
 from telic.domain.clock import SystemClock
 from telic.domain.goal import Goal
 from telic.domain.jsonable import goal_to_json, time_to_json
@@ -89,7 +90,7 @@ class ProgramsView(View):
 
     def tell(self, progress: Progress) -> None:
         """It is one object, named after what happened."""
-        turn = progress.turn_number + (progress.happening is Happening.TURN_BEGAN)
+        turn = progress.turn_number + (progress.happening in (Happening.TURN_BEGAN, Happening.NOTICE))
         self._write(progress.happening.value, progress.goal, turn=turn, detail=progress.detail)
 
     def say(self, sentence: str, goal: Goal | None = None) -> None:
@@ -116,11 +117,13 @@ class ProgramsView(View):
 
 @contextlib.contextmanager
 def _unless_nobody_looks() -> Generator[None]:
-    """Work does not end because its reader went away: the rest is written to nobody."""
+    """Work does not end because what it tells can no longer be written: the rest is written to nobody."""
     try:
         yield
-    except BrokenPipeError:
+    except OSError as error:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        if not isinstance(error, BrokenPipeError):
+            sys.stderr.write(f"telic: standard output cannot be written, and work goes on: {error.strerror}\n")
 
 
 def sentence(progress: Progress) -> str | None:
@@ -133,11 +136,15 @@ def sentence(progress: Progress) -> str | None:
             return f"turn {number} ended ({detail}): {standing(goal)}"
         case Happening.TURN_FAILED:
             return f"turn {number} failed: {detail}"
+        case Happening.NOTICE:
+            return f"  {detail}"
         case Happening.CHECKING:
             return f"checking {len(goal.criteria)} criteri{'on' if len(goal.criteria) == 1 else 'a'}"
         case Happening.CHECKED:
             return f"  {detail}"
         case Happening.SLEEPING:
+            if goal.wake_signal == approval_signal(goal.id):
+                return f"waits for a person: telic approve {goal.id}, or telic reject, answers"
             return f"waits {detail}" if goal.is_waiting else f"next turn in {detail}"
         case Happening.WOKEN:
             return "awake again"
@@ -151,7 +158,7 @@ def sentence(progress: Progress) -> str | None:
 
 def _doing(progress: Progress) -> str:
     match progress.happening:
-        case Happening.TURN_BEGAN:
+        case Happening.TURN_BEGAN | Happening.NOTICE:
             return f"turn {progress.turn_number + 1}"
         case Happening.CHECKING | Happening.CHECKED:
             return "checking"

@@ -1,25 +1,26 @@
 """Goals, events and turns as a person reads them."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
 from telic.domain.amounts import show_amount
-from telic.domain.budget import LIMITS
-from telic.domain.clock import Instant, to_datetime
 from telic.domain.criteria import Criterion
-from telic.domain.events import Event, EventKind, Turn
+from telic.domain.events import Event, Turn
 from telic.domain.goal import Goal
 from telic.domain.ids import short_ids
 from telic.domain.jsonable import event_to_json, goal_to_json, turn_to_json
-from telic.domain.wording import first_words
+from telic.domain.wording import first_words, show_time
 from telic.interfaces.cli.terminal import Terminal
+from telic.services.event_text import describe_event
 
 
-def show_goal(terminal: Terminal, goal: Goal) -> None:
-    """The goal in full."""
+def show_goal(terminal: Terminal, goal: Goal, paused_for_it: Goal | None = None) -> None:
+    """The goal in full, and the goal that was paused because this one took its place."""
     if terminal.as_json:
-        terminal.json(goal_to_json(goal))
+        more = {} if paused_for_it is None else {"superseded": goal_to_json(paused_for_it)}
+        terminal.json(goal_to_json(goal) | more)
         return
-    show_facts(terminal, goal, ())
+    paused = [] if paused_for_it is None else [("paused", f"{paused_for_it.id} “{first_words(paused_for_it.text)}”")]
+    show_facts(terminal, goal, paused)
 
 
 def show_facts(terminal: Terminal, goal: Goal, more: Sequence[tuple[str, str]]) -> None:
@@ -68,25 +69,6 @@ def _of(name: str, limit: int | None) -> str:
     return "" if limit is None else f" of {show_amount(name, limit)}"
 
 
-def show_amounts(amounts: Mapping[str, int]) -> str:
-    """What was consumed or reserved, without what is nothing: `1,500 tokens, 1m30s, $0.25`."""
-    shown = [
-        show_amount(name, amount) + (f" {_plural(amount, name[:-1])}" if name in ("turns", "tokens") else "")
-        for name, amount in amounts.items()
-        if amount and name in LIMITS
-    ]
-    return ", ".join(shown) or "nothing"
-
-
-def _plural(count: int, noun: str) -> str:
-    return noun if count == 1 else f"{noun}s"
-
-
-def show_time(instant: Instant) -> str:
-    """The instant to the second, in UTC."""
-    return to_datetime(instant).strftime("%Y-%m-%d %H:%M:%SZ")
-
-
 def show_goals(terminal: Terminal, goals: Sequence[Goal]) -> None:
     """The goals as a table."""
     rows = [
@@ -101,7 +83,8 @@ def show_goals(terminal: Terminal, goals: Sequence[Goal]) -> None:
         ]
         for short, goal in zip(short_ids([goal.id for goal in goals]), goals, strict=True)
     ]
-    terminal.table(["id", "scope", "status", "reason", "tokens", "turns", "text"], rows)
+    columns = ["id", "scope", "status", "reason", "tokens", "turns", "text"]
+    terminal.table(columns, rows, numbers=("tokens", "turns"))
 
 
 def _shortly(goal: Goal) -> str:
@@ -113,15 +96,10 @@ def show_events(terminal: Terminal, events: Sequence[Event]) -> None:
     if terminal.as_json:
         terminal.json([event_to_json(event) for event in events])
         return
-    rows = [[str(event.number), show_time(event.at), event.kind, event.actor, event_data(event)] for event in events]
-    terminal.table(["number", "at", "event", "actor", "data"], rows)
-
-
-def event_data(event: Event) -> str:
-    """What the event changed, as `name=value`; of a verification what came of each criterion."""
-    if event.kind is EventKind.CHECKED:
-        return "verdicts=" + ",".join(str(verdict["outcome"]) for verdict in event.data["verdicts"])
-    return " ".join(f"{name}={value}" for name, value in event.data.items() if value not in (None, [], {}))
+    rows = [
+        [str(event.number), show_time(event.at), event.kind, event.actor, describe_event(event)] for event in events
+    ]
+    terminal.table(["number", "at", "event", "actor", "data"], rows, numbers=("number",))
 
 
 def _mark(turn: Turn) -> str:
@@ -149,4 +127,5 @@ def show_turns(terminal: Terminal, turns: Sequence[Turn]) -> None:
         ]
         for turn in turns
     ]
-    terminal.table(["number", "at", "kind", "model", "tokens", "time", "cost", "key"], rows)
+    columns = ["number", "at", "kind", "model", "tokens", "time", "cost", "key"]
+    terminal.table(columns, rows, numbers=("number", "tokens", "time", "cost"))

@@ -13,6 +13,7 @@ from telic.interfaces.cli.choosing import Wish, choose
 from telic.interfaces.cli.driving import Driven
 from telic.interfaces.cli.endings import EXIT_HELD, EXIT_LOST, ending
 from telic.interfaces.cli.failures import failure
+from telic.interfaces.cli.options import max_chars
 from telic.interfaces.cli.progress import PersonsView, ProgramsView, standing
 from telic.interfaces.cli.session import Session, command
 from telic.loop.agents.protocol import Agent
@@ -30,6 +31,8 @@ from telic.loop.verification.verifier import Verifier
 @click.option("--budget", "budgets", multiple=True, metavar="AMOUNT", help="2M or 500k tokens, $5, 90m; repeatable.")
 @click.option("--turns", type=int, metavar="N", help="At most N turns: short for --budget Nturns.")
 @click.option("--replace", "replaces", is_flag=True, help="Put the scope's unfinished goal aside for this one.")
+@click.option("--again", is_flag=True, help="Make a new goal although one of the same text is completed.")
+@max_chars
 @click.option("--no-wait", is_flag=True, help="End when the goal waits, instead of waiting with it.")
 @agent_options
 @command(creates=True)
@@ -43,6 +46,8 @@ def run(
     budgets: tuple[str, ...],
     turns: int | None,
     replaces: bool,
+    again: bool,
+    max_chars: int,
     no_wait: bool,
     agent_options: AgentOptions,
 ) -> int:
@@ -50,7 +55,8 @@ def run(
 
     TEXT makes the goal where the scope has no unfinished one, and goes on with the one of the same text where it
     has; an ID goes on with that goal, resumed if it was paused; without either, the scope's active goal goes on.
-    So the same command, repeated, goes on where it was left, also after a crash. Ctrl-C pauses the goal.
+    So the same command, repeated, goes on where it was left, also after a crash; where its goal is completed, it says
+    so and starts nothing, unless --again is given. Ctrl-C pauses the goal.
     """
     folder = existing_folder(workspace)
     agent, judge = agent_options.command_agent(folder), agent_options.judge()
@@ -63,10 +69,15 @@ def run(
         criteria=criteria,
         budgets=budgets if turns is None else (*budgets, f"{turns}turns"),
         replace=replaces,
+        again=again,
+        max_chars=max_chars,
         actor=session.actor,
         accept=lambda goal: require_judge(goal.criteria, judge),
+        accept_budget=lambda budget: agent_options.require_known_usage(agent, budget),
     )
     goal, done = choose(session.store, wish)
+    notice = "" if goal.is_finished else agent_options.usage_notice(agent)
+    done = f"{done}; {notice}" if notice else done
     return _Run(session, agent_options, agent, judge, folder, not no_wait).of(goal, done)
 
 

@@ -5,29 +5,59 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property, wraps
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, Final, cast
 
 import click
 
-from telic.domain.errors import GoalNotFound, InvalidInput
+from telic.domain.errors import GoalNotFound, InvalidInput, StoreMisconfigured
 from telic.domain.goal import DEFAULT_SCOPE, Actor, Goal, GoalStatus
+from telic.domain.wording import first_words
 from telic.interfaces.cli.observing import observer_of
 from telic.interfaces.cli.render import show_goal
 from telic.interfaces.cli.terminal import ReaderGone, Terminal
+from telic.services.async_face import Awaited, complete
 from telic.services.connect import connect
 from telic.services.observe.observer import Observer
+from telic.services.scoped import ScopedGoals
 from telic.services.store import GoalStore
 
+if TYPE_CHECKING:
+    from telic.services.async_store import AsyncGoalStore
+
 Function = Callable[..., int | None]
+_NAMED: Final = 5
 
 
 def default_store() -> str:
-    """The file under the user's data folder, the folder made private."""
+    """The path of the file under the user's data folder; it may not be there.
+
+    Raises:
+        StoreMisconfigured: the user has no such folder.
+    """
     from platformdirs import user_data_path
 
-    folder = user_data_path("telic")
-    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    try:
+        folder = user_data_path("telic")
+    except (OSError, KeyError, RuntimeError):
+        folder = Path()
+    if not folder.is_absolute():
+        raise StoreMisconfigured("the default store has no place: HOME is not set, and the user has no home folder")
     return str(folder / "goals.db")
+
+
+def make_folder_of(store: str) -> None:
+    """The folder of a store that is to be made is there, for its owner only; a URL has none.
+
+    Raises:
+        StoreMisconfigured: it cannot be made.
+    """
+    if "://" in store:
+        return
+    folder = Path(store).parent
+    try:
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    except OSError as error:
+        raise StoreMisconfigured(f"the store's folder {folder} cannot be made: {error.strerror}") from error
 
 
 @dataclass
@@ -49,8 +79,8 @@ class Session:
     @cached_property
     def store(self) -> GoalStore:
         """The open store; a missing one is made only by commands that write new goals."""
-        if self.creates and self.location is not None and "://" not in self.location:
-            Path(self.location).parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        if self.creates:
+            make_folder_of(self.place)
         return connect(self.place, create=self.creates, observer=self.observer)
 
     def close(self) -> None:
@@ -59,40 +89,56 @@ class Session:
             self.store.close()
 
     def goal(self, typed: str | None) -> Goal:
-        """The goal that a person means: by a prefix of its id, or the scope's active goal.
+        """The goal that a person means: by a part of its id, else the scope's active goal, else its latest.
 
         Raises:
             GoalNotFound, AmbiguousId, InvalidText: nothing, or too much, is meant.
         """
         if typed is not None:
             return self.store.find(typed)
-        found = self.store.active(self.scope)
+        found = complete(self._scoped.meant())
         if found is None:
-            raise NothingActive(self.scope)
+            raise NoGoals(self.scope)
         return found
 
-    def show_changed(self, goal: Goal, hint: str) -> None:
-        """The goal as it now is, and what can come next, were shown."""
-        show_goal(self.terminal, goal)
+    @property
+    def _scoped(self) -> ScopedGoals:
+        return ScopedGoals(cast("AsyncGoalStore", Awaited(self.store)), self.scope)
+
+    def show_changed(self, goal: Goal, hint: str, *, replaces: bool = False) -> None:
+        """The goal as it now is, the goal that was paused for it, and what can come next, were shown."""
+        goals = ScopedGoals(cast("AsyncGoalStore", Awaited(self.store)), goal.scope)
+        paused = complete(goals.superseded_by(goal, None)) if replaces else None
+        show_goal(self.terminal, goal, paused)
         self.terminal.hint(hint)
 
     def resumable(self, typed: str | None) -> Goal:
-        """The goal to resume: by a prefix of its id, or the scope's only paused one."""
+        """The goal to resume: by a part of its id, or the scope's only paused one."""
         if typed is not None:
             return self.store.find(typed)
-        paused = self.store.list(scope=self.scope, status=GoalStatus.PAUSED, limit=2).goals
+        paused = self.store.list(scope=self.scope, status=GoalStatus.PAUSED, limit=_NAMED + 1).goals
         if len(paused) > 1:
-            raise InvalidInput(f"several goals are paused in scope {self.scope!a}: name one")
+            named = [f"{goal.id} ({goal.reason}) “{first_words(goal.text, 30)}”" for goal in paused[:_NAMED]]
+            more = ", and others" if len(paused) > _NAMED else ""
+            raise InvalidInput(f"several goals are paused in scope {self.scope!r}: {', '.join(named)}{more}; name one")
         if not paused:
             raise NothingActive(self.scope, "paused")
         return paused[0]
+
+
+class NoGoals(GoalNotFound):
+    """The scope has no goal at all, and none was named."""
+
+    def __init__(self, scope: str) -> None:
+        Exception.__init__(self, f"scope {scope!r} has no goals")
+        self.goal_id = ""
 
 
 class NothingActive(GoalNotFound):
     """The scope has no active (or no paused) goal, and none was named."""
 
     def __init__(self, scope: str, status: str = "active") -> None:
-        Exception.__init__(self, f"no goal is {status} in scope {scope!a}")
+        Exception.__init__(self, f"no goal is {status} in scope {scope!r}")
         self.goal_id = ""
 
 

@@ -8,15 +8,15 @@ from telic.domain.lease import Lease
 from telic.interfaces.cli import options
 from telic.interfaces.cli.details import show_hold, show_holds, show_lease, show_leases
 from telic.interfaces.cli.failures import EXIT_NOTHING_THERE
-from telic.interfaces.cli.options import amount, lease_of, seconds
+from telic.interfaces.cli.options import AMOUNT, amount, lease_of, seconds
 from telic.interfaces.cli.session import Session, command
 
 
 @click.command()
 @options.goal_id
-@click.option("--tokens", metavar="N", help="Tokens to reserve: 20k.")
-@click.option("--time", "active_time", metavar="AMOUNT", help="Active time to reserve: 5m.")
-@click.option("--cost", metavar="AMOUNT", help="Money to reserve: $0.25.")
+@click.option("--tokens", type=AMOUNT, metavar="N", help="Tokens to reserve: 20k.")
+@click.option("--time", "active_time", type=AMOUNT, metavar="AMOUNT", help="Active time to reserve: 5m.")
+@click.option("--cost", type=AMOUNT, metavar="AMOUNT", help="Money to reserve: $0.25.")
 @options.ttl("10m")
 @options.lease
 @options.key
@@ -112,7 +112,7 @@ def _claim_due(session: Session, scope: str | None, holder: str, ttl: str, limit
     if leases:
         _hint_at_work(session, leases[0])
         return 0
-    session.terminal.hint("ask again later, or look everywhere with --all-scopes")
+    session.terminal.hint("ask again later" + ("; --all-scopes looks everywhere" if scope is not None else ""))
     return EXIT_NOTHING_THERE
 
 

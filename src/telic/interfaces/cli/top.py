@@ -1,15 +1,16 @@
 """`telic top`: the goals of a store in the terminal, live."""
 
 import asyncio
-import getpass
-import importlib.util
 import os
 import signal
 import sys
+from importlib import import_module
 
 import click
 
 from telic.domain.errors import InvalidInput
+from telic.domain.errors.extras import needs_extra
+from telic.interfaces.cli.options import login_name
 from telic.interfaces.cli.session import default_store
 from telic.services.async_store import AsyncGoalStore
 from telic.services.connect import connect_async
@@ -35,14 +36,14 @@ def top(store: str | None, scope: str | None, allow_write: bool, operator: str |
     The list has every goal by pages, with its budget and who drives it; Enter shows one goal's page. What any process
     changes appears by itself. Nothing can be changed without --allow-write.
     """
-    if importlib.util.find_spec("textual") is None:
-        raise InvalidInput("telic top needs its extra: pip install 'telic[cli,top]'")
+    with needs_extra("top", "telic top"):
+        import_module("textual")
     if operator is not None and not allow_write:
         raise InvalidInput("--as names who acts, which nobody does without --allow-write")
     # Textual draws on standard error.
     if not (sys.stdin.isatty() and sys.stdout.isatty() and sys.stderr.isatty()):
         raise InvalidInput("telic top needs a terminal; telic list and telic show write text")
-    name = (operator or getpass.getuser()) if allow_write else None
+    name = (operator or login_name()) if allow_write else None
     return asyncio.run(_show(store or default_store(), scope, name))
 
 

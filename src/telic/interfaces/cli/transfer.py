@@ -95,6 +95,8 @@ def export(session: Session, file: Path | None) -> None:
 
 
 def _write_file(session: Session, file: Path) -> int:
+    if file.name in ("", ".."):
+        raise StoreMisconfigured(f"{str(file)!r} names no file")
     unfinished = file.with_name(file.name + ".part")
     count = 0
     try:

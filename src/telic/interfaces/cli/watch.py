@@ -8,10 +8,11 @@ import click
 from telic.domain.feed import FeedEvent
 from telic.domain.ids import short_ids
 from telic.domain.jsonable import feed_event_to_json
+from telic.domain.wording import show_time
 from telic.interfaces.cli import options
 from telic.interfaces.cli.failures import EXIT_INTERRUPTED
-from telic.interfaces.cli.render import event_data, show_time
 from telic.interfaces.cli.session import Session, command
+from telic.services.event_text import describe_event
 
 
 @click.command()
@@ -87,7 +88,7 @@ def _show(session: Session, event: FeedEvent) -> None:
                 event.scope,
                 event.event.kind.value,
                 event.event.actor.value,
-                event_data(event.event),
+                describe_event(event.event),
             ],
             widths=[20, 13, 12, 11, 8, 0],
         )

@@ -41,12 +41,12 @@ class Workspaces:
         if self.root is None:
             return existing_folder(self.one or Path())
         if _PLAIN_NAME.fullmatch(goal.scope) is None:
-            raise InvalidInput(f"the scope {goal.scope!a} is no plain name of a folder below {str(self.root)!a}")
+            raise InvalidInput(f"the scope {goal.scope!r} is no plain name of a folder below {str(self.root)!r}")
         folder = self.root / goal.scope
         if not folder.is_dir():
-            raise WorkspaceMissing(f"the folder {str(folder)!a} of its scope is not there")
+            raise WorkspaceMissing(f"the folder {str(folder)!r} of its scope is not there")
         if folder.resolve().parent != self.root:
-            raise InvalidInput(f"the folder {str(folder)!a} leads out of the root of workspaces")
+            raise InvalidInput(f"the folder {str(folder)!r} leads out of the root of workspaces")
         return folder
 
 
@@ -73,9 +73,9 @@ def worker(
         raise click.UsageError("give --workspace or --workspace-root, one of them")
     places = Workspaces(*(None if each is None else existing_folder(each) for each in (workspace, workspace_root)))
     where = places.one or places.root or Path()
-    agent_options.command_agent(where)
+    notice = agent_options.usage_notice(agent_options.command_agent(where))
     agent_options.require_sound()
-    return _Work(session, agent_options, places, agent_options.judge()).until_stopped(concurrency)
+    return _Work(session, agent_options, places, agent_options.judge(), notice).until_stopped(concurrency)
 
 
 @dataclass
@@ -86,6 +86,7 @@ class _Work:
     options: AgentOptions
     places: Workspaces
     judge: Judge | None
+    notice: str
     view: PersonsView | ProgramsView = field(init=False)
 
     def __post_init__(self) -> None:
@@ -115,16 +116,19 @@ class _Work:
                 self.view.say("stopping: running turns are cancelled, and their goals given back")
                 worker.stop()
 
-            self.view.say(f"worker {worker.holder} is at work, on up to {concurrency} at once")
+            notice = f"; {self.notice}" if self.notice else ""
+            self.view.say(f"worker {worker.holder} is at work, on up to {concurrency} at once{notice}")
             with handling_signals(on_interrupt=stop, on_end=stop, before_exit=self.view.close):
                 await worker.run()
 
     def _loop(self, store: AsyncGoalStore, goal: Goal) -> GoalLoop:
         folder = self.places.of(goal)
         require_judge(goal.criteria, self.judge)
+        agent = self.options.command_agent(folder)
+        self.options.require_known_usage(agent, goal.budget)
         return GoalLoop(
             store=store,
-            agent=self.options.command_agent(folder),
+            agent=agent,
             settings=self.options.settings(folder, goal),
             policy=self.options.policy(),
             verifier=Verifier(workspace=folder, judge=self.judge),

@@ -1,8 +1,9 @@
 """What a model, or an operator's, is told to do next: by where the goal stands and what it may do about that."""
 
-from telic.domain.amounts import write_limit
-from telic.domain.budget import exhausted_limit
-from telic.domain.goal import Goal, GoalStatus, Reason
+import json
+
+from telic.domain.amounts import write_larger_limits
+from telic.domain.goal import Goal, GoalStatus
 from telic.interfaces.mcp.results import plainly
 from telic.interfaces.mcp.settings import Role, ServerSettings
 
@@ -53,7 +54,5 @@ def _for_operators(goal: Goal) -> tuple[str, ...]:
 
 
 def _enough(goal: Goal) -> str:
-    used_up = exhausted_limit(goal.usage, goal.budget)
-    if goal.reason is not Reason.BUDGET or used_up is None:
-        return ""
-    return f' and budget ["{write_limit(used_up, 2 * goal.usage.as_dict()[used_up])}"]'
+    limits = write_larger_limits(goal.usage, goal.budget)
+    return f" and budget {json.dumps(limits)}" if limits else ""

@@ -7,7 +7,7 @@ from typing import Any, Final
 from telic.domain.amounts import parse_budget
 from telic.domain.budget import Budget, ModelUsage
 from telic.domain.criteria import typed_criteria
-from telic.domain.errors import GoalError, InvalidInput, StaleUpdate
+from telic.domain.errors import GoalError, InvalidInput, StaleUpdate, WouldReplace
 from telic.domain.goal import Actor, Goal, GoalStatus
 from telic.domain.ids import new_key
 from telic.domain.limits import MAX_COUNTER
@@ -18,6 +18,8 @@ from telic.interfaces.mcp.parameters import checked
 from telic.interfaces.mcp.results import Answer, plainly, refusal
 from telic.interfaces.mcp.settings import Role
 from telic.interfaces.mcp.tools import Tool
+from telic.prompt import quote
+from telic.services.checks import Check, look_at_checks_async
 from telic.services.replies import changes_between
 
 Arguments = Mapping[str, Any]
@@ -43,6 +45,8 @@ class Calls:
             return await self._handlers()[name](checked(name, tool.parameters, given))
         except StaleUpdate as error:
             return await self._stale(error)
+        except WouldReplace as error:
+            return self._in_the_way(error)
         except GoalError as error:
             return refusal(error)
 
@@ -76,10 +80,17 @@ class Calls:
         return Answer(outcome=outcome, text=text, goal=goal, changes=changes, next=steps, **more)
 
     async def _get(self, given: Arguments) -> Answer:
+        settings = self.conversation.settings
+        source = {"store": settings.store_name, "scope": settings.scope}
         goal = await self.conversation.meant(given["goal_id"])
         if goal is None:
-            return self._done("none", "There is no goal.", None)
-        return self._done("shown", await self.conversation.shown(goal), goal)
+            where = f"scope {quote(settings.scope)} of the store {quote(settings.store_name)}"
+            return self._done("none", f"There is no goal in {where}.", None, source=source)
+        text = await self.conversation.shown(goal)
+        return self._done("shown", text, goal, checks=await self._checks(goal), source=source)
+
+    async def _checks(self, goal: Goal) -> tuple[Check, ...]:
+        return tuple(await look_at_checks_async(self.conversation.store, goal))
 
     async def _list(self, given: Arguments) -> Answer:
         page = await self.conversation.store.list(
@@ -124,7 +135,8 @@ class Calls:
         if before is None:
             return self._done("none", text, None)
         goal = await self.conversation.store.get(before.id)
-        return self._done("unchanged" if goal.revision == before.revision else "changed", text, goal, before)
+        outcome = "unchanged" if goal.revision == before.revision else "changed"
+        return self._done(outcome, text, goal, before, checks=await self._checks(goal))
 
     async def _create(self, given: Arguments) -> Answer:
         if self.conversation.settings.role is Role.OPERATOR:
@@ -135,29 +147,29 @@ class Calls:
 
     async def _create_as_operator(self, given: Arguments) -> Answer:
         conversation, key = self.conversation, _key(given)
-        holder = await conversation.store.active(conversation.settings.scope)
-        if holder is not None and not given["replace"] and not await conversation.goals.was_created_with(holder, key):
-            return self._in_the_way(holder)
+        active = await conversation.store.active(conversation.settings.scope)
         goal = await conversation.store.create(
             given["text"],
             scope=conversation.settings.scope,
             budget=parse_budget(tuple(given["budget"] or ()), Budget()),
             criteria=typed_criteria(given["checks"] or (), given["judges"] or (), given["approvals"] or ()),
+            replace=bool(given["replace"]),
             actor=Actor.OPERATOR,
             key=key,
         )
-        return await self._took_over("created", f"Goal {plainly(goal.id)} is set.", goal, None, holder)
+        return await self._took_over("created", f"Goal {plainly(goal.id)} is set.", goal, None, active)
 
-    def _in_the_way(self, holder: Goal) -> Answer:
-        error = InvalidInput("another goal is active and would be paused for it; replace must be true for that")
+    def _in_the_way(self, error: WouldReplace) -> Answer:
+        driven = "" if error.holder is None else f" It is driven by {quote(error.holder)}."
         text = (
-            f"Nothing changed: another goal is active and would be paused. Goal {plainly(holder.id)}, {about(holder)}"
+            "Nothing changed: another goal is active and would be paused. "
+            f"Goal {plainly(error.goal.id)}, {about(error.goal)}.{driven}"
         )
         steps = ("ask the user; if they agree, call again with replace true",)
-        return Answer(outcome="refused", text=text, goal=holder, next=steps, error=error)
+        return Answer(outcome="refused", text=text, goal=error.goal, next=steps, error=error)
 
-    async def _took_over(self, outcome: str, text: str, goal: Goal, before: Goal | None, holder: Goal | None) -> Answer:
-        superseded = await self.conversation.goals.superseded_by(goal, None if holder is None else holder.id)
+    async def _took_over(self, outcome: str, text: str, goal: Goal, before: Goal | None, active: Goal | None) -> Answer:
+        superseded = await self.conversation.goals.superseded_by(goal, None if active is None else active.id)
         return self._done(outcome, text, goal, before, superseded=superseded)
 
     async def _pause(self, given: Arguments) -> Answer:
@@ -191,14 +203,14 @@ class Calls:
     async def _resume(self, given: Arguments) -> Answer:
         conversation = self.conversation
         before = await conversation.goals.named(given["goal_id"])
-        holder = await conversation.store.active(conversation.settings.scope)
-        if holder is not None and holder.id != before.id and not given["replace"]:
-            return self._in_the_way(holder)
+        active = await conversation.store.active(conversation.settings.scope)
         budget = parse_budget(tuple(given["budget"]), before.budget) if given["budget"] else None
-        goal = await conversation.store.resume(before.id, budget=budget, **_guard(before, given))
+        goal = await conversation.store.resume(
+            before.id, budget=budget, replace=bool(given["replace"]), **_guard(before, given)
+        )
         if goal.revision == before.revision:
             return self._unchanged(goal)
-        return await self._took_over("changed", f"Goal {plainly(goal.id)} goes on.", goal, before, holder)
+        return await self._took_over("changed", f"Goal {plainly(goal.id)} goes on.", goal, before, active)
 
 
 def _guard(seen: Goal, given: Arguments) -> dict[str, Any]:

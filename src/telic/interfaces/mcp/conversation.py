@@ -15,7 +15,6 @@ from telic.services.async_store import AsyncGoalStore
 from telic.services.scoped import ScopedGoals
 
 _PATIENCE_SECONDS: Final = 5.0
-_LOOKED_THROUGH: Final = 50
 _UNSEEN: Final = 0
 """No goal is at this revision: a write that names it is refused, unless it was made before under the same key."""
 
@@ -40,19 +39,15 @@ class Conversation:
         """
         if goal_id is not None:
             return await self.goals.named(goal_id)
-        return await self.store.active(self.settings.scope) or await self._last()
+        if self.seen is not None:
+            return await self.store.active(self.settings.scope) or await self.store.get(self.seen.id)
+        return await self.goals.meant()
 
     async def reported(self, goal_id: str | None) -> Goal | None:
         """The goal that a report is about: the one that is named, or that was shown last; else as `meant`."""
         if goal_id is None and self.seen is not None:
             return await self.store.get(self.seen.id)
         return await self.meant(goal_id)
-
-    async def _last(self) -> Goal | None:
-        if self.seen is not None:
-            return await self.store.get(self.seen.id)
-        page = await self.store.list(scope=self.settings.scope, limit=_LOOKED_THROUGH)
-        return max(page.goals, key=lambda goal: goal.updated_at, default=None)
 
     def session(self, goal: Goal | None, revision: int | None) -> GoalSession:
         """What a report is made through: it is about the goal at this revision, or at the one that was shown."""

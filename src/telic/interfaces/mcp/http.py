@@ -17,11 +17,10 @@ from telic.domain.errors import InvalidInput
 from telic.interfaces.mcp.connections import BoundedConnection
 from telic.interfaces.mcp.guard import MAX_BODY_BYTES, Guard
 from telic.interfaces.mcp.rates import Rates
-from telic.interfaces.mcp.running import ENDING
+from telic.interfaces.mcp.running import ENDING, open_store
 from telic.interfaces.mcp.server import GoalServer
 from telic.interfaces.mcp.settings import ServerSettings
 from telic.services.access import Token, choose_token, is_loopback
-from telic.services.connect import connect_async
 from telic.services.observe.observer import Observer
 
 DEFAULT_PORT: Final = 7420
@@ -70,7 +69,7 @@ def security(options: HttpOptions) -> TransportSecuritySettings:
     elif not _is_everywhere(options.host):
         hosts.append(f"[{options.host}]" if ":" in options.host else options.host)
     elif not hosts:
-        raise InvalidInput(f"{options.host!a} is every address: --allow-host NAME says how clients call this machine")
+        raise InvalidInput(f"{options.host!r} is every address: --allow-host NAME says how clients call this machine")
     return TransportSecuritySettings(
         allowed_hosts=[form for host in hosts for form in (host, f"{host}:*")],
         allowed_origins=[
@@ -103,8 +102,7 @@ async def serve_http(
     allowed = security(options)
     token = token_of(options)
     with _listening(options) as listener:
-        opening = connect_async(location, model_may_create=settings.agent_may_create, observer=observer)
-        async with opening as store:
+        async with open_store(location, settings, observer) as store:
             goals = GoalServer(store, settings)
             app = goals.lowlevel.streamable_http_app(
                 streamable_http_path=PATH,
@@ -125,7 +123,7 @@ def _listening(options: HttpOptions) -> socket.socket:
     try:
         return socket.create_server((options.host, options.port), family=family, backlog=128)
     except OSError as error:
-        raise InvalidInput(f"cannot listen on {options.host!a}, port {options.port}: {error.strerror}") from error
+        raise InvalidInput(f"cannot listen on {options.host!r}, port {options.port}: {error.strerror}") from error
 
 
 def _url(options: HttpOptions, listener: socket.socket) -> str:

@@ -1,5 +1,6 @@
 """What a call answers: for the model as text, for programs as data. Whatever somebody wrote is quoted in both."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -11,6 +12,7 @@ from telic.domain.goal import Goal
 from telic.domain.jsonable import time_to_json
 from telic.prompt import quote
 from telic.prompt.block import show_criterion
+from telic.services.checks import Check
 from telic.services.replies import Change
 
 _TEXT_OR_NULL: Final = {"type": ["string", "null"]}
@@ -75,6 +77,30 @@ OUTPUT_SCHEMA: Final[dict[str, Any]] = {
             },
             "description": "What is different now.",
         },
+        "message": {
+            "type": "string",
+            "description": "What the call came to, in full.",
+        },
+        "checks": {
+            "type": "array",
+            "items": {
+                "type": "object",
+                "properties": {
+                    "criterion": {"type": "integer", "description": "Counted from 1."},
+                    "text": {"type": "string"},
+                    "outcome": {"type": "string"},
+                    "why": _TEXT_OR_NULL,
+                    "output_tail": _TEXT_OR_NULL,
+                },
+                "required": ["criterion", "text", "outcome", "why", "output_tail"],
+            },
+            "description": "How the goal's criteria stand: passed, failed, error, pending, approved, rejected, or -.",
+        },
+        "source": {
+            "type": ["object", "null"],
+            "properties": {"store": {"type": "string"}, "scope": {"type": "string"}},
+            "description": "Where get_goal has looked.",
+        },
         "next": {"type": "array", "items": {"type": "string"}, "description": "What to do next."},
         "error": {
             "type": ["object", "null"],
@@ -86,7 +112,7 @@ OUTPUT_SCHEMA: Final[dict[str, Any]] = {
             },
         },
     },
-    "required": ["outcome", "goal", "changes", "next"],
+    "required": ["outcome", "message", "goal", "checks", "changes", "next"],
 }
 
 
@@ -101,6 +127,8 @@ class Answer:
     next_cursor: str | None = None
     superseded: Goal | None = None
     changes: tuple[Change, ...] = ()
+    checks: tuple[Check, ...] = ()
+    source: Mapping[str, str] | None = None
     next: tuple[str, ...] = ()
     error: GoalError | None = None
 
@@ -121,11 +149,14 @@ class Answer:
     def _as_dict(self) -> dict[str, Any]:
         return {
             "outcome": self.outcome,
+            "message": self.text,
             "goal": self.goal and goal_data(self.goal),
             "goals": [goal_data(goal) for goal in self.goals],
             "next_cursor": self.next_cursor,
             "superseded": self.superseded and goal_data(self.superseded),
             "changes": [_change_data(change) for change in self.changes],
+            "checks": [_check_data(check) for check in self.checks],
+            "source": self.source and {name: plainly(value) for name, value in self.source.items()},
             "next": list(self.next),
             "error": self.error and _error_data(self.error),
         }
@@ -156,6 +187,17 @@ def goal_data(goal: Goal) -> dict[str, Any]:
         "created_at": time_to_json(goal.created_at),
         "updated_at": time_to_json(goal.updated_at),
         "ended_at": time_to_json(goal.ended_at),
+    }
+
+
+def _check_data(check: Check) -> dict[str, Any]:
+    verdict = check.verdict
+    return {
+        "criterion": check.number,
+        "text": show_criterion(check.criterion),
+        "outcome": check.outcome,
+        "why": _quoted("; ".join(check.why) or None),
+        "output_tail": _quoted(verdict.output_tail or None) if verdict else None,
     }
 
 

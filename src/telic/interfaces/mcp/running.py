@@ -3,7 +3,7 @@
 import asyncio
 import signal
 from collections.abc import Coroutine
-from contextlib import suppress
+from contextlib import AbstractAsyncContextManager, suppress
 from typing import Any, Final
 
 from telic.interfaces.mcp.server import GoalServer
@@ -29,13 +29,20 @@ async def _until_stopped(work: Coroutine[Any, Any, None]) -> None:
     await task
 
 
+def open_store(
+    location: str, settings: ServerSettings, observer: Observer | None
+) -> AbstractAsyncContextManager[AsyncGoalStore]:
+    """The store, which is there already: a mistyped place is told, and not made into an empty store."""
+    return connect_async(location, create=False, model_may_create=settings.agent_may_create, observer=observer)
+
+
 async def serve_stdio(location: str, settings: ServerSettings, observer: Observer | None = None) -> None:
-    """The client has closed its end, and the store is closed. A store that is missing is made.
+    """The client has closed its end, and the store is closed.
 
     Raises:
-        StoreError: the store cannot be opened.
+        StoreError: the store is not there, or cannot be opened.
     """
-    async with connect_async(location, model_may_create=settings.agent_may_create, observer=observer) as store:
+    async with open_store(location, settings, observer) as store:
         await _serve(store, settings)
 
 

@@ -27,7 +27,7 @@ class ServerSettings:
     With `agent_may_create` an agent may set a goal, of `created_budget`, where the scope has no unfinished one; the
     store must have been opened with `model_may_create` too. With a `workspace`, criteria are checked there when
     completion is reported. A `shared` server cannot tell its clients apart: each call must say by itself which
-    revision of a goal it is about.
+    revision of a goal it is about. `store_name` tells clients which store it is, without a secret.
 
     Raises:
         EmptyText, TextTooLong, InvalidText: the scope cannot be one.
@@ -39,6 +39,7 @@ class ServerSettings:
     created_budget: Budget = field(default_factory=Budget)
     workspace: Path | None = None
     shared: bool = False
+    store_name: str = ""
 
     def __post_init__(self) -> None:
         check_name("scope", self.scope)

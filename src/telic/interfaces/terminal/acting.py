@@ -10,9 +10,9 @@ from textual.content import Content
 from textual.screen import Screen
 from textual.widgets import Footer, Static
 
-from telic.domain.amounts import parse_budget, write_limit
+from telic.domain.amounts import parse_budget, write_larger_limits, write_limit
 from telic.domain.budget import Budget, exhausted_limit
-from telic.domain.errors import GoalError, InvalidNumber, StoreError, StoreMoved
+from telic.domain.errors import GoalError, InvalidNumber, StoreError, StoreMoved, WouldReplace
 from telic.domain.goal import Goal
 from telic.domain.ids import short_ids
 from telic.domain.wording import first_words
@@ -133,14 +133,27 @@ class ActingScreen(Screen[None]):
         live = self.host.live
         self.tell(f"{operation}: the store is asked")
         try:
-            await live.ask(lambda store: carry_out(store, intent))
+            if await self._carry_out(intent):
+                self.tell(f"{short_ids([goal.id])[0]} {_DONE[operation]}")
         except GoalError as error:
             self.tell(refusal(error), is_problem=True)
             if isinstance(error, StoreMoved):
                 live.outage = error
-        else:
-            self.tell(f"{short_ids([goal.id])[0]} {_DONE[operation]}")
         await self._look_now()
+
+    async def _carry_out(self, intent: Intent) -> bool:
+        """Return whether it was done; whether another goal may be paused for it is asked first."""
+        try:
+            await self.host.live.ask(lambda store: carry_out(store, intent))
+        except WouldReplace as error:
+            driven = "nobody drives it" if error.holder is None else f"driven by {error.holder}"
+            lines = [*_about("Pause", error.goal), "", f"It is active, and {driven}. Pause it, and resume the other?"]
+            if not await self.app.push_screen_wait(Confirmation(lines)):
+                self.tell("nothing was done")
+                return False
+            agreed = replace(intent, replace=error.goal.id)
+            await self.host.live.ask(lambda store: carry_out(store, agreed))
+        return True
 
     async def _ask(self, operation: Operation, goal: Goal, operator: str, checks: Sequence[Check]) -> Intent | None:
         match operation:
@@ -206,6 +219,9 @@ def _budget_reader(goal: Goal) -> Callable[[str], Budget]:
 
 
 def _larger(goal: Goal) -> str:
-    """What is likely meant: twice of what is nearest to its end."""
+    """What is likely meant: twice of what is used up, else of what is nearest to its end."""
+    used_up = write_larger_limits(goal.usage, goal.budget)
+    if used_up:
+        return " ".join(used_up)
     use = tightest(goal)
     return "" if use is None or use.limit is None else write_limit(use.name, 2 * max(use.used, use.limit))

@@ -12,6 +12,7 @@ from textual.widgets import Sparkline, Static
 from telic.domain.clock import Clock
 from telic.domain.events import Event
 from telic.domain.goal import Goal
+from telic.domain.wording import show_time
 from telic.interfaces.terminal.acting import ActingScreen, Host
 from telic.interfaces.terminal.literal import literal, literal_lines
 from telic.interfaces.terminal.wording import (
@@ -21,12 +22,11 @@ from telic.interfaces.terminal.wording import (
     full_standing,
     reserved,
     show_budget_use,
-    show_time,
     waking,
 )
 from telic.services.checks import Check, summary
 from telic.services.overview import DetailsReader, GoalDetails, budget_uses, usage_series
-from telic.services.reply_text import describe_event, show_age
+from telic.services.reply_text import shortly, show_age
 
 _MOST_TEXT_LINES: Final = 60
 _MOST_TEXT_CHARS: Final = 2_000
@@ -166,4 +166,4 @@ def _history(details: GoalDetails) -> list[str]:
 
 
 def _event(event: Event) -> str:
-    return f"{show_time(event.at)}  {event.kind:<10} by {event.actor:<8} {describe_event(event)}".rstrip()
+    return f"{show_time(event.at)}  {event.kind:<10} by {event.actor:<8} {shortly(event)}".rstrip()

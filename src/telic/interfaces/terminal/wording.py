@@ -4,13 +4,12 @@ from collections.abc import Iterator
 from dataclasses import asdict
 from typing import Final
 
-from telic.domain.amounts import show_amount, show_duration
-from telic.domain.budget import LIMITS
-from telic.domain.clock import Instant, to_datetime
+from telic.domain.amounts import LIMIT_NAMES, show_amount, show_amounts, show_duration
 from telic.domain.errors import BudgetExceeded, GoalError, StaleUpdate
 from telic.domain.goal import Goal, GoalStatus
 from telic.domain.lease import LeaseState
 from telic.domain.report import Reserved
+from telic.domain.wording import show_time
 from telic.services.checks import Check
 from telic.services.overview import BudgetUse
 
@@ -28,12 +27,6 @@ COLOURS: Final = {
 }
 """A theme's variables: each theme, light or dark, has its own."""
 
-LIMIT_NAMES: Final = {
-    "tokens": "tokens",
-    "turns": "turns",
-    "active_microseconds": "active time",
-    "cost_microunits": "cost",
-}
 _FULL: Final = "█"
 _EMPTY: Final = "░"
 
@@ -70,11 +63,6 @@ def show_budget_use(use: BudgetUse) -> str:
     return f"{name} {shown}  {used} of {show_amount(use.name, use.limit)}"
 
 
-def show_time(instant: Instant) -> str:
-    """The instant to the second, in UTC."""
-    return to_datetime(instant).strftime("%Y-%m-%d %H:%M:%SZ")
-
-
 def waking(goal: Goal) -> str:
     """What the goal waits for; empty where it waits for nothing."""
     at = "" if goal.wake_at is None else f"at {show_time(goal.wake_at)}"
@@ -95,10 +83,8 @@ def reserved(held: Reserved, uncertain: Reserved) -> Iterator[str]:
     """What holds reserve, in up to two lines."""
     for found, what in ((held, "open"), (uncertain, "expired, and nobody said what their calls consumed")):
         if found.holds:
-            amounts = {name: amount for name, amount in asdict(found).items() if amount and name in LIMITS}
-            shown = ", ".join(f"{show_amount(name, amount)} {LIMIT_NAMES[name]}" for name, amount in amounts.items())
             noun = "hold" if found.holds == 1 else "holds"
-            yield f"{found.holds:,} {noun} {what}: {shown or 'turns only'}"
+            yield f"{found.holds:,} {noun} {what}: {show_amounts(asdict(found)) or 'turns only'}"
 
 
 def check_lines(check: Check) -> Iterator[str]:

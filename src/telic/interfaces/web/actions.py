@@ -9,18 +9,19 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
-from telic.domain.amounts import parse_limit
+from telic.domain.amounts import parse_amount
 from telic.domain.budget import LIMITS, Budget
-from telic.domain.errors import InvalidInput, InvalidNumber, StaleUpdate
+from telic.domain.errors import InvalidInput, InvalidNumber, StaleUpdate, WouldReplace
 from telic.domain.goal import Actor, Goal, Reason
+from telic.interfaces.web.api.problems import STATUSES
 from telic.interfaces.web.desk import Desk, desk_of
-from telic.interfaces.web.goal_page import KEY_PREFIX, find_goal, told, who
+from telic.interfaces.web.goal_page import KEY_PREFIX, find_goal, who
 from telic.services.async_store import AsyncGoalStore
+from telic.services.event_text import event_parts
 
 _FORM: Final = re.compile(r"[0-9a-f]{64}")
-_DIGITS: Final = re.compile(r"[0-9][0-9_,.]*[kKMGB]?")
-_WRITTEN: Final = {"turns": "{}turns", "cost_microunits": "${}", "active_microseconds": "{}m"}
-"""How a bare number in the field of this limit is meant."""
+_ASKED_ANEW: Final = frozenset({"token", "replace"})
+_DIGITS: Final = re.compile(r"[0-9][0-9_,.]*")
 
 
 class Asked:
@@ -81,10 +82,9 @@ class Asked:
 def _limit(name: str, text: str) -> int | None:
     if not text:
         return None
-    meant, found = parse_limit(_WRITTEN.get(name, "{}").format(text) if _DIGITS.fullmatch(text) else text)
-    if meant != name:
-        raise InvalidNumber(f"{text!a} is an amount of {meant.replace('_', ' ')}, not of {name.replace('_', ' ')}")
-    return found
+    # The field for time is in minutes.
+    is_minutes = name == "active_microseconds" and _DIGITS.fullmatch(text)
+    return parse_amount(name, f"{text}m" if is_minutes else text)
 
 
 async def _pause(store: AsyncGoalStore, asked: Asked) -> Goal:
@@ -95,7 +95,12 @@ async def _pause(store: AsyncGoalStore, asked: Asked) -> Goal:
 
 async def _resume(store: AsyncGoalStore, asked: Asked) -> Goal:
     return await store.resume(
-        asked.goal.id, expected_revision=asked.revision, note=asked.note, actor=Actor.OPERATOR, key=asked.key
+        asked.goal.id,
+        expected_revision=asked.revision,
+        note=asked.note,
+        replace=asked.text("replace") or False,
+        actor=Actor.OPERATOR,
+        key=asked.key,
     )
 
 
@@ -103,7 +108,12 @@ async def _set_budget(store: AsyncGoalStore, asked: Asked) -> Goal:
     revision, budget, key = asked.revision, asked.budget(), asked.key
     if asked.text("then") == "resume":
         return await store.resume(
-            asked.goal.id, budget=budget, expected_revision=revision, actor=Actor.OPERATOR, key=key
+            asked.goal.id,
+            budget=budget,
+            expected_revision=revision,
+            replace=asked.text("replace") or False,
+            actor=Actor.OPERATOR,
+            key=key,
         )
     return await store.set_budget(asked.goal.id, budget, expected_revision=revision, actor=Actor.OPERATOR, key=key)
 
@@ -166,6 +176,10 @@ async def act(request: Request) -> Response:
         await ACTIONS[action](desk.store, asked)
     except StaleUpdate as stale:
         return await _show_stale(request, desk, stale, action)
+    except WouldReplace as other:
+        fields = [(name, value) for name, value in form.items() if isinstance(value, str) and name not in _ASKED_ANEW]
+        shown = {"goal": goal, "other": other.goal, "holder": other.holder, "fields": fields}
+        return desk.pages.respond(request, "replace.html", status=STATUSES[other.code], **shown)
     return RedirectResponse(f"/goals/{goal.id}?done={action}", 303)
 
 
@@ -190,9 +204,9 @@ async def _show_stale(request: Request, desk: Desk, stale: StaleUpdate, action: 
     return desk.pages.respond(
         request,
         "stale.html",
-        status=409,
+        status=STATUSES[stale.code],
         goal=overview.goal,
         seen=stale.expected_revision,
         action=action,
-        events=[(event, who(event), told(event)) for event in events],
+        events=[(event, who(event), event_parts(event)) for event in events],
     )

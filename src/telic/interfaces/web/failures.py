@@ -1,52 +1,74 @@
-"""What a failure means to a browser: one table from error code to status."""
+"""What a failure means to a browser: the status that the API answers too, and a title that says what happened."""
 
-from http import HTTPStatus
 from typing import Final
 
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
 
-from telic.domain.errors import GoalError, InvalidInput, StoreError
+from telic.domain.errors import GoalError, StoreError
+from telic.interfaces.web.api.problems import STATUSES
 from telic.interfaces.web.desk import desk_of
 
-_STATUSES: Final = {
-    "goal_not_found": HTTPStatus.NOT_FOUND,
-    "ambiguous_id": HTTPStatus.NOT_FOUND,
-    "not_allowed": HTTPStatus.FORBIDDEN,
+_TITLES: Final = {
+    "goal_not_found": "There is no such goal",
+    "ambiguous_id": "Several goals are meant",
+    "budget_exceeded": "The budget is used up",
+    "not_allowed": "That is not allowed",
 }
-
-
-def status_of(error: GoalError) -> HTTPStatus:
-    """The status that tells of the error: what is refused conflicts with the goal as it stands."""
-    if isinstance(error, InvalidInput):
-        return HTTPStatus.BAD_REQUEST
-    if isinstance(error, StoreError):
-        return HTTPStatus.SERVICE_UNAVAILABLE if error.retryable else HTTPStatus.INTERNAL_SERVER_ERROR
-    return _STATUSES.get(error.code, HTTPStatus.CONFLICT)
+_TITLES_BY_STATUS: Final = {
+    401: "Enter first",
+    403: "That is not allowed",
+    404: "There is no such page",
+    405: "That cannot be asked for",
+    413: "That is too large",
+}
+_ELSEWHERE: Final = "The goal may be in another store, or of a scope that this dashboard does not show."
 
 
 async def show_goal_error(request: Request, error: Exception) -> Response:
-    """The page that says what was refused, or what went wrong."""
+    """The page that says what was refused, or what went wrong, and leads back."""
     assert isinstance(error, GoalError)
-    status = status_of(error)
+    is_change = request.method == "POST"
     # The very same form may be sent again: its mark makes it happen once.
-    fields = list((await request.form()).items()) if error.retryable and request.method == "POST" else []
+    fields = list((await request.form()).items()) if error.retryable and is_change else []
+    reason = _sentence(str(error)) + (f" {_ELSEWHERE}" if error.code == "goal_not_found" else "")
     return desk_of(request).pages.respond(
         request,
         "refusal.html",
-        status=status,
-        title="Try again" if error.retryable else "Nothing was changed",
-        reason=_sentence(str(error)),
+        status=STATUSES.get(error.code, 500),
+        title=_title(error, is_change=is_change),
+        reason=reason,
         retry=[(name, value) for name, value in fields if isinstance(value, str) and name != "token"],
+        back=_back(request) if error.code not in ("goal_not_found", "ambiguous_id") else None,
     )
+
+
+def _title(error: GoalError, *, is_change: bool) -> str:
+    if error.retryable:
+        return "Try again"
+    if isinstance(error, StoreError):
+        return "The store failed"
+    return _TITLES.get(error.code) or ("Nothing was changed" if is_change else "The address cannot be understood")
+
+
+def _back(request: Request) -> str | None:
+    """The page that a form was sent from."""
+    goal_id = request.path_params.get("goal_id")
+    return f"/goals/{goal_id}" if goal_id and request.method == "POST" else None
 
 
 async def show_refusal(request: Request, error: Exception) -> Response:
     """The page for a request that leads nowhere."""
     assert isinstance(error, HTTPException)
     return desk_of(request).pages.respond(
-        request, "refusal.html", status=error.status_code, title="Refused", reason=error.detail, retry=[]
+        request,
+        "refusal.html",
+        status=error.status_code,
+        title=_TITLES_BY_STATUS.get(error.status_code, "Refused"),
+        reason=error.detail,
+        retry=[],
+        back=_back(request),
     )
 
 

@@ -1,24 +1,22 @@
 """One goal's page."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Any, Final
+from collections.abc import Mapping, Sequence
+from typing import Final
 
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
-from telic.domain.amounts import show_amount
-from telic.domain.budget import LIMITS
-from telic.domain.criteria import Criterion, CriterionKind
-from telic.domain.errors import GoalNotFound
-from telic.domain.events import Event, EventKind
+from telic.domain.budget import larger_budget
+from telic.domain.events import Event
 from telic.domain.goal import Goal
 from telic.domain.overview import GoalGlance, GoalOverview
-from telic.domain.verdict import Approval, Verdict
 from telic.interfaces.web.desk import Desk, desk_of
 from telic.interfaces.web.pages import Pages
 from telic.interfaces.web.plot import draw_plot
 from telic.services.async_store import AsyncGoalStore
+from telic.services.checks import Check, look_at_checks_async
+from telic.services.event_text import event_parts
+from telic.services.scoped import ScopedGoals
 
 PARTS: Final = ("head", "actions", "budget", "criteria", "usage", "sharing", "history")
 DONE: Final = {
@@ -32,65 +30,11 @@ DONE: Final = {
 KEY_PREFIX: Final = "dashboard/"
 
 
-@dataclass(frozen=True, slots=True)
-class Checked:
-    """A criterion, what came of it, and what a person answered."""
-
-    place: int
-    criterion: Criterion
-    verdict: Verdict | None
-    approval: Approval | None
-
-    @property
-    def outcome(self) -> str:
-        """What is known of it, in a word."""
-        if self.approval is not None:
-            return "approved" if self.approval.is_approved else "rejected"
-        return "not checked" if self.verdict is None else self.verdict.outcome.value
-
-    @property
-    def is_asked(self) -> bool:
-        """Whether a person decides it."""
-        return self.criterion.kind is CriterionKind.APPROVAL
-
-
-def checked(overview: GoalOverview) -> list[Checked]:
-    """Each criterion with what came of it."""
-    verdicts = {} if overview.verification is None else {each.index: each for each in overview.verification.verdicts}
-    answers = {each.criterion_hash: each for each in overview.approvals}
-    return [
-        Checked(place, criterion, verdicts.get(place), answers.get(criterion.content_hash))
-        for place, criterion in enumerate(overview.goal.criteria)
-    ]
-
-
 def who(event: Event) -> str:
     """Who caused the event: the actor, and the operator's name where a dashboard's key has it."""
     parts = (event.key or "").split("/")
     is_ours = event.actor == "operator" and len(parts) == 3 and (event.key or "").startswith(KEY_PREFIX)
     return f"{event.actor} · {parts[1]}" if is_ours else str(event.actor)
-
-
-def told(event: Event) -> list[tuple[str, str]]:
-    """What the event changed, by name, as a person reads it."""
-    if event.kind is EventKind.CHECKED:
-        verdicts = event.data.get("verdicts", [])
-        return [(f"criterion {each['index'] + 1}", str(each["outcome"])) for each in verdicts]
-    shown = {name: value for name, value in event.data.items() if value not in (None, [], {}, "")}
-    return [(name, _value(value)) for name, value in shown.items() if name not in ("criterion_hash", "criteria")]
-
-
-def _value(value: Any) -> str:
-    if isinstance(value, Mapping):
-        limits = {name: amount for name, amount in value.items() if amount is not None}
-        return ", ".join(f"{_amount(name, amount)}" for name, amount in limits.items()) or "none"
-    return str(value)
-
-
-def _amount(name: str, amount: Any) -> str:
-    if name not in LIMITS or type(amount) is not int:
-        return f"{name}={amount}"
-    return show_amount(name, amount) + (f" {name}" if name in ("tokens", "turns") else "")
 
 
 class GoalView:
@@ -108,7 +52,7 @@ class GoalView:
         if (await self._store.glance(self._goal_id)).is_like(self._glance):
             return {}
         overview = await self._store.overview(self._goal_id)
-        fragments = self._draw(overview)
+        fragments = self._draw(overview, await look_at_checks_async(self._store, overview.goal))
         former, self._fragments, self._glance = self._fragments, fragments, overview.glance
         return {name: text for name, text in fragments.items() if former.get(name) != text}
 
@@ -121,14 +65,15 @@ class GoalView:
         """The goal as of the last look."""
         return None if self._glance is None else self._glance.goal
 
-    def _draw(self, overview: GoalOverview) -> dict[str, str]:
+    def _draw(self, overview: GoalOverview, checks: Sequence[Check]) -> dict[str, str]:
         latest = overview.events[0].number if overview.events else 0
         values = {
             "goal": overview.goal,
             "overview": overview,
-            "checks": checked(overview),
+            "checks": checks,
+            "larger": larger_budget(overview.goal.usage, overview.goal.budget),
             "plot": draw_plot(overview),
-            "events": [(event, who(event), told(event)) for event in overview.events],
+            "events": [(event, who(event), event_parts(event)) for event in overview.events],
             # Another for each event: a form that is sent twice acts once, one that is drawn anew acts again.
             "form": f"{overview.goal.id}/{latest}",
         }
@@ -141,15 +86,13 @@ def view_of(desk: Desk, goal_id: str) -> GoalView:
 
 
 async def find_goal(desk: Desk, typed: str) -> Goal:
-    """The goal whose id begins so, where the dashboard may show it.
+    """The goal with such an id, or a part of one, where the dashboard may show it.
 
     Raises:
         GoalNotFound, AmbiguousId, InvalidText: it may not, or none or several do.
     """
-    goal = await desk.store.find(typed)
-    if desk.settings.scope not in (None, goal.scope):
-        raise GoalNotFound(typed)
-    return goal
+    scope = desk.settings.scope
+    return await (desk.store.find(typed) if scope is None else ScopedGoals(desk.store, scope).named(typed))
 
 
 async def show_goal(request: Request) -> Response:

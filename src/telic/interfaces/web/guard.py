@@ -7,6 +7,7 @@ from starlette.requests import HTTPConnection
 from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from telic.interfaces.web.api.problems import STATUSES
 from telic.interfaces.web.pages import Pages
 from telic.interfaces.web.security import Keeper, Session
 from telic.interfaces.web.settings import DashboardSettings
@@ -69,43 +70,44 @@ class Guard:
             await self._app(scope, self._measured(receive), begin)
         except _TooLarge:
             if not is_begun:
-                await self._refuse(request, receive, send, 413, "The request is too large.")
+                await self._refuse(request, receive, send, "body_too_large", "The request is too large.")
 
     def _actor_name(self, session: Session | None) -> str:
         return self._settings.actor_name if session is None else session.name
 
-    def _refusal(self, request: HTTPConnection, session: Session | None) -> tuple[int, str] | None:
-        """The status and the reason with which the request is refused, or None."""
+    def _refusal(self, request: HTTPConnection, session: Session | None) -> tuple[str, str] | None:
+        """The code and the reason with which the request is refused, or None."""
         headers, method, path = request.headers, request.scope["method"], request.url.path
         hosts = headers.getlist("host")
         if len(hosts) != 1 or hosts[0].lower() not in self._settings.hosts:
-            return 421, "This dashboard does not answer to that name."
+            return "wrong_host", "This dashboard does not answer to that name."
         if not _is_own_origin(request):
-            return 403, "The request comes from another site."
+            return "foreign_origin", "The request comes from another site."
         length = headers.get("content-length") or "0"
         if not length.isdigit() or len(length) > 15 or int(length) > self._settings.max_body_bytes:
-            return 413, "The request is too large."
+            return "body_too_large", "The request is too large."
         if path.startswith(_OPEN_PATHS):
             return None
         if self._has_token(headers.get("authorization")):
             return None
         if session is None or (path.startswith(API) and method not in _SAFE_METHODS):
-            return 401, "Enter the token first."
+            return "token_required", "Enter the token first."
         return None
 
     def _has_token(self, authorization: str | None) -> bool:
         scheme, _, token = (authorization or "").partition(" ")
         return scheme.lower() == "bearer" and self._keeper.is_token(token.strip())
 
-    async def _refuse(self, request: HTTPConnection, receive: Receive, send: Send, status: int, reason: str) -> None:
+    async def _refuse(self, request: HTTPConnection, receive: Receive, send: Send, code: str, reason: str) -> None:
         response: Response
+        status = STATUSES[code]
         if request.url.path.startswith(API):
-            response = self._pages.problem(status, reason)
+            response = self._pages.problem(code, reason)
         elif status == 401 and request.scope["method"] == "GET" and "/live" not in request.url.path:
             response = self._pages.respond(request, "enter.html", status=401, problem=None)
         else:
             response = self._pages.respond(
-                request, "refusal.html", status=status, title="Refused", reason=reason, retry=[]
+                request, "refusal.html", status=status, title="Refused", reason=reason, retry=[], back=None
             )
         await response(request.scope, receive, send)
 

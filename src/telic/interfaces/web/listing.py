@@ -2,7 +2,8 @@
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields
-from typing import Any, Final
+from enum import StrEnum
+from typing import Any, Final, TypeVar
 from urllib.parse import urlencode
 
 from starlette.requests import Request
@@ -18,6 +19,7 @@ from telic.interfaces.web.pages import Pages
 from telic.services.async_store import AsyncGoalStore
 
 PAGE_SIZE: Final = 50
+Word = TypeVar("Word", bound=StrEnum)
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,18 +60,22 @@ def parse_query(parameters: Mapping[str, str], pinned_scope: str | None) -> List
         InvalidInput: a part of it means nothing.
     """
     given = {name: value.strip() for name, value in parameters.items() if value.strip()}
+    return ListQuery(
+        scope=pinned_scope or given.get("scope"),
+        status=_word(GoalStatus, "status", given.get("status")),
+        reason=_word(Reason, "reason", given.get("reason")),
+        search=given.get("search"),
+        holder=given.get("holder"),
+        order=_word(GoalOrder, "order", given.get("order")) or GoalOrder.NEWEST,
+        cursor=given.get("cursor"),
+    )
+
+
+def _word(kind: type[Word], name: str, given: str | None) -> Word | None:
     try:
-        return ListQuery(
-            scope=pinned_scope or given.get("scope"),
-            status=GoalStatus(given["status"]) if "status" in given else None,
-            reason=Reason(given["reason"]) if "reason" in given else None,
-            search=given.get("search"),
-            holder=given.get("holder"),
-            order=GoalOrder(given.get("order", GoalOrder.NEWEST)),
-            cursor=given.get("cursor"),
-        )
-    except ValueError as error:
-        raise InvalidInput(f"the address asks for what there is not: {error}") from None
+        return None if given is None else kind(given)
+    except ValueError:
+        raise InvalidInput(f"{given!r} is no {name} of goals; it is one of {', '.join(kind)}") from None
 
 
 class ListView:

@@ -10,6 +10,7 @@ from starlette.requests import HTTPConnection
 from starlette.responses import HTMLResponse, JSONResponse
 
 from telic.domain.clock import SystemClock
+from telic.interfaces.web.api.problems import MEDIA_TYPE, problem
 from telic.interfaces.web.formats import FILTERS
 from telic.interfaces.web.security import Keeper
 from telic.interfaces.web.settings import DashboardSettings
@@ -71,11 +72,11 @@ class Pages:
         }
         return HTMLResponse(self.for_session(request, self.draw(template, **shared, **values)), status)
 
-    def problem(self, status: int, reason: str) -> JSONResponse:
+    def problem(self, code: str, reason: str) -> JSONResponse:
         """A refusal as programs read it."""
-        headers = {"WWW-Authenticate": "Bearer"} if status == 401 else {}
-        body = {"type": "about:blank", "title": reason, "status": status}
-        return JSONResponse(body, status, headers, media_type="application/problem+json")
+        body = problem(code, reason)
+        headers = {"WWW-Authenticate": "Bearer"} if body["status"] == 401 else {}
+        return JSONResponse(body, body["status"], headers, media_type=MEDIA_TYPE)
 
 
 def _version_of_static_files() -> str:

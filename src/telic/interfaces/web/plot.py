@@ -16,6 +16,8 @@ _TOP: Final = 14
 _BOTTOM: Final = 26
 _FLOOR: Final = HEIGHT - _BOTTOM
 _STEPS: Final = 4
+_MINUTE: Final = 60_000_000
+_DAY: Final = 1_440 * _MINUTE
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,6 +105,13 @@ def _round_up(value: int) -> int:
 
 
 def _across(begin: int, span: int) -> tuple[Tick, ...]:
-    pattern = "%H:%M" if span < 86_400_000_000 else "%b %d"
-    moments = [(n / _STEPS, Instant(begin + span * n // _STEPS)) for n in range(_STEPS + 1)]
-    return tuple(Tick(_x(fraction), to_datetime(moment).strftime(pattern)) for fraction, moment in moments)
+    """The times, each with more of it than the one before does not say; the first has the day, the last the zone."""
+    is_short = span < _DAY
+    pattern = "%b %d" if not is_short else "%H:%M:%S" if span < _STEPS * _MINUTE else "%H:%M"
+    moments = [to_datetime(Instant(begin + span * n // _STEPS)) for n in range(_STEPS + 1)]
+    labels = [moment.strftime(pattern) for moment in moments]
+    shown = [n for n, label in enumerate(labels) if n == 0 or label != labels[n - 1]]
+    if is_short:
+        labels[0] = f"{moments[0]:%b %d} {labels[0]}"
+    labels[shown[-1]] += " UTC"
+    return tuple(Tick(_x(n / _STEPS), labels[n]) for n in shown)

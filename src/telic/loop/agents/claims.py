@@ -13,7 +13,9 @@ _MARKER: Final = re.compile(r"TELIC: *(complete|blocked|wait)\b[ :]*(.*)", re.IG
 _DURATION: Final = re.compile(r"(\d{1,6}) ?([smhd])", re.IGNORECASE)
 _SECONDS: Final = {"s": 1, "m": 60, "h": 3600, "d": 86_400}
 _LONGEST_WAIT_SECONDS: Final = 366 * 86_400
-_DECORATION: Final = ' \t*_`"'
+_DECORATION: Final = ' \t*_`">'
+_COLOURS: Final = re.compile(r"\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\))")
+_FENCE: Final = re.compile(r"\s*(?:`{3,}|~{3,})[\w-]*\s*")
 
 _INSTRUCTIONS: Final = """\
 When you stop, say where the goal stands: end your last message with exactly one of these lines, and nothing after it.
@@ -45,9 +47,10 @@ def claim_instructions() -> str:
 def read_claim(text: str, now: Instant, note: str | None = None) -> Statement:
     """What the text's last line claims; a line that is no marker, or cannot be understood, claims nothing.
 
+    Colours, a fence around the line and a mark of quotation before it are no part of it.
     `note` is that of an agent that claims nothing.
     """
-    last_line = text.rstrip().rpartition("\n")[2].strip(_DECORATION)
+    last_line = _last_line(text).strip(_DECORATION)
     match = _MARKER.fullmatch(last_line)
     if match is None:
         return Statement(note=note)
@@ -58,6 +61,14 @@ def read_claim(text: str, now: Instant, note: str | None = None) -> Statement:
         return Statement(claim=Claim.BLOCKED, note=rest or None)
     wake = _read_wake(rest, now)
     return Statement(note=note) if wake is None else Statement(claim=Claim.WAITING, wake=wake)
+
+
+def _last_line(text: str) -> str:
+    """The last line that is more than blank, or the end of a fence."""
+    for line in reversed(_COLOURS.sub("", text).splitlines()):
+        if line.strip() and _FENCE.fullmatch(line) is None:
+            return line
+    return ""
 
 
 def _read_wake(text: str, now: Instant) -> Wake | None:

@@ -1,9 +1,11 @@
 """What `claude -p` prints with `--output-format stream-json --verbose`, or with `--output-format json`.
 
-Checked against Claude Code 2.1.331. Of interest here: an assistant message comes once for each of its content blocks,
-with the same id and a usage whose output is a mere beginning; the final `result` has the true counts. In a resumed
-session `total_cost_usd` and `modelUsage` are of the whole session, `usage` of this turn without sub-agents, and
-`model_usage_since_last_result` (streams only) of this turn with them. Anthropic counts cached input beside the rest.
+Checked against Claude Code 2.1.331 and 2.1.197. Of interest here: an assistant message comes once for each of its
+content blocks, with the same id and a usage whose output is a mere beginning; with `--include-partial-messages` an
+event tells its end. The final `result` has the true counts. In a resumed session `total_cost_usd` and `modelUsage` are
+of the whole session, or (2.1.197) of this process; `usage` is of this turn without sub-agents, and
+`model_usage_since_last_result` (streams of later releases only) of this turn with them. A sub-agent's messages name the
+tool call that began it; its last one comes only as that call's result.
 """
 
 import re
@@ -14,8 +16,8 @@ from telic.domain.budget import ModelUsage
 from telic.domain.clock import Instant
 from telic.domain.errors import InvalidNumber
 from telic.loop.agents.claims import read_claim
-from telic.loop.agents.claude_usage import api_usage
-from telic.loop.agents.cumulative import CumulativeSession, read_session, used_since
+from telic.loop.agents.claude_usage import ResponseSums, model_name, share_of_turn, usage_of_models, whole_usage
+from telic.loop.agents.cumulative import CumulativeSession, read_session
 from telic.loop.agents.parsing import (
     Fields,
     Parsed,
@@ -29,19 +31,14 @@ from telic.loop.agents.parsing import (
     text_of,
 )
 from telic.loop.agents.protocol import QuotaReached
+from telic.loop.agents.refusals import is_limit
 from telic.loop.agents.reset_times import instant_of_seconds, reset_time
 
-_READING_TOOLS: Final = frozenset(
-    {"Read", "Glob", "Grep", "LS", "NotebookRead", "WebFetch", "WebSearch", "TodoWrite", "ToolSearch", "BashOutput"}
-    | {"Task", "Agent", "ListAgents", "Skill", "ExitPlanMode", "EnterPlanMode", "AskUserQuestion", "TaskOutput"}
-)
-"""Tools that change nothing themselves. All others count as a change where they succeed."""
-
 _BOUNDARIES: Final = frozenset({"error_max_turns", "error_max_budget_usd"})
-_LIMIT: Final = re.compile(r"usage limit reached|hit your [a-z0-9 -]*limit|limit has been reached", re.IGNORECASE)
 _LIMIT_BANNER: Final = re.compile(r"Claude(?: AI)? usage limit reached\|\d+", re.IGNORECASE)
-_MESSAGES_KEPT: Final = 1_000
+_TOOLS_KEPT: Final = 1_000
 _TOO_MANY_REQUESTS: Final = 429
+_NO_MODEL: Final = "<synthetic>"
 
 
 class ClaudeCodeParser:
@@ -54,9 +51,9 @@ class ClaudeCodeParser:
         self._text = ""
         self._tool_output = TextTail()
         self._tools: dict[str, str] = {}
-        self._tool_effects: int | None = None
-        self._message_usage: dict[str, ModelUsage] = {}
-        self._earlier_usage = ModelUsage()
+        self._responses = ResponseSums()
+        self._under_way: dict[str, str] = {}
+        self._notice: str | None = None
         self._began = False
         self._limit_rejects = False
         self._limit_resets_at: Instant | None = None
@@ -75,22 +72,39 @@ class ClaudeCodeParser:
 
     def _message(self, fields: Fields) -> None:
         self._session = text_of(fields, "session_id") or self._session
+        message = fields_of(fields, "message")
         match fields.get("type"):
-            case "system" if fields.get("subtype") == "init":
-                self._began = True
-                # Only a stream begins like this, and a stream tells every tool call.
-                self._tool_effects = self._tool_effects or 0
-                self._model = text_of(fields, "model") or self._model
+            case "system":
+                self._system(fields)
+            case "stream_event":
+                self._event(str(fields.get("parent_tool_use_id")), fields_of(fields, "event"))
             case "assistant":
-                self._assistant(fields, fields_of(fields, "message"))
+                self._assistant(fields, message)
             case "user":
-                self._tool_results(fields_of(fields, "message"))
+                self._tool_results(message)
+                self._sub_agents_last(fields_of(fields, "tool_use_result"))
             case "rate_limit_event":
                 self._rate_limit(fields_of(fields, "rate_limit_info"))
             case "result":
                 self._take_result(fields)
             case _:
                 pass
+
+    def _system(self, fields: Fields) -> None:
+        if fields.get("subtype") == "init":
+            self._began = True
+            self._model = model_name(text_of(fields, "model")) or self._model
+        if fields.get("subtype") == "api_retry":
+            self._notice = _repeats(fields)
+
+    def _event(self, parent: str, event: Fields) -> None:
+        """A response that is under way: its beginning names it, its end tells what it used."""
+        if event.get("type") == "message_start":
+            message = fields_of(event, "message")
+            self._under_way[parent] = str(message.get("id"))
+            self._responses.hear(str(message.get("id")), whole_usage(fields_of(message, "usage")))
+        if event.get("type") == "message_delta" and parent in self._under_way:
+            self._responses.hear(self._under_way[parent], whole_usage(fields_of(event, "usage")))
 
     def _assistant(self, fields: Fields, message: Fields) -> None:
         model = text_of(message, "model")
@@ -99,23 +113,19 @@ class ClaudeCodeParser:
                 self._text = text_of(block, "text") or self._text
             if block.get("type") == "tool_use":
                 self._use_tool(str(block.get("id")), str(block.get("name")))
-        if model is not None and model != "<synthetic>":
-            self._model = self._model or model
-            self._remember_usage(str(message.get("id")), fields_of(message, "usage"))
+        if model is not None and model != _NO_MODEL:
+            self._model = self._model or model_name(model)
+            self._responses.hear(str(message.get("id")), whole_usage(fields_of(message, "usage")))
+
+    def _sub_agents_last(self, result: Fields) -> None:
+        usage = whole_usage(fields_of(result, "usage"))
+        if usage is not None and not self._responses.has(usage):
+            self._responses.hear(f"agent {result.get('agentId')}", usage)
 
     def _use_tool(self, use_id: str, name: str) -> None:
         self._tools[use_id] = name
-        if len(self._tools) > _MESSAGES_KEPT:
+        if len(self._tools) > _TOOLS_KEPT:
             del self._tools[next(iter(self._tools))]
-
-    def _remember_usage(self, message_id: str, usage: Fields) -> None:
-        counted = api_usage(usage)
-        if counted is None:
-            return
-        self._message_usage[message_id] = counted
-        if len(self._message_usage) > _MESSAGES_KEPT:
-            oldest = self._message_usage.pop(next(iter(self._message_usage)))
-            self._earlier_usage = sum_usage([self._earlier_usage, oldest])
 
     def _tool_results(self, message: Fields) -> None:
         for block in list_of(message, "content"):
@@ -127,8 +137,6 @@ class ClaudeCodeParser:
                 [content] if isinstance(content, str) else [text_of(part, "text") for part in list_of(block, "content")]
             )
             self._tool_output.add("\n".join(text for text in texts if text))
-            if name not in _READING_TOOLS and block.get("is_error") is not True:
-                self._tool_effects = (self._tool_effects or 0) + 1
 
     def _rate_limit(self, info: Fields) -> None:
         self._limit_rejects = info.get("status") == "rejected"
@@ -138,15 +146,24 @@ class ClaudeCodeParser:
         self._result = fields
         self._began = self._began or bool(count_of(fields, "num_turns"))
         self._text = text_of(fields, "result") or self._text
-        turn = api_usage(fields_of(fields, "usage"))
+        turn = whole_usage(fields_of(fields, "usage"))
         if turn is not None:
             self._turn_usage.append(turn)
-        since_last = _model_usage(fields, "model_usage_since_last_result")
+        since_last = usage_of_models(fields_of(fields, "model_usage_since_last_result"))
         if since_last is not None:
             self._since_last.append(since_last)
 
+    def so_far(self) -> Parsed:
+        """See `OutputParser`."""
+        return Parsed(
+            usage=None if self._broken is not None else self._responses.total,
+            model=self._model,
+            session=self._session_text(self._responses.total),
+            notice=self._notice,
+        )
+
     def parsed(self, now: Instant) -> Parsed:
-        """What the messages so far say. Without a result, usage is what the messages began with: a lower bound."""
+        """What the messages so far say. Without a result, usage is what the messages told: a lower bound."""
         result = self._result or {}
         quota = self._quota(result, now)
         boundary = text_of(result, "subtype") in _BOUNDARIES
@@ -155,10 +172,10 @@ class ClaudeCodeParser:
         return Parsed(
             text=self._text,
             usage=usage,
+            is_estimate=self._result is None,
             model=self._model,
             statement=read_claim(self._text, now, note=_said(result) if boundary else None),
             session=session,
-            tool_effects=self._tool_effects,
             tool_output_tail=str(self._tool_output),
             quota=quota,
             finished=self._result is not None,
@@ -169,47 +186,54 @@ class ClaudeCodeParser:
 
     def _quota(self, result: Fields, now: Instant) -> QuotaReached | None:
         said = _said(result)
-        refused = result.get("is_error") is True and (
-            self._limit_rejects or result.get("api_error_status") == _TOO_MANY_REQUESTS or bool(_LIMIT.search(said))
-        )
+        limited = self._limit_rejects or is_limit(said)
+        busy = result.get("api_error_status") == _TOO_MANY_REQUESTS
+        refused = result.get("is_error") is True and (limited or busy)
         # Older releases call a turn that met the limit a success, with nothing but the banner for a result.
         if not refused and not _LIMIT_BANNER.fullmatch(said) and not (self._limit_rejects and self._result is None):
             return None
-        return QuotaReached(resets_at=self._limit_resets_at or reset_time(said, now))
+        return QuotaReached(resets_at=self._limit_resets_at or reset_time(said, now), is_brief=busy and not limited)
 
     def _usage_and_session(self, result: Fields) -> tuple[ModelUsage | None, str | None]:
-        session = read_session(self._session)
         try:
-            total = _model_usage(result, "modelUsage")
+            total = usage_of_models(fields_of(result, "modelUsage"))
             usage = self._turn(result, total)
         except InvalidNumber as error:
             self._broken, total, usage = str(error), None, None
+        return usage, self._session_text(usage, total)
+
+    def _session_text(self, usage: ModelUsage | None, total: ModelUsage | None = None) -> str | None:
+        """The session with what it had used when this turn ended, as far as that is known."""
+        session = read_session(self._session)
         if session is None or not self._began:
-            return usage, None
-        used = total or (self._resumed.used if self._resumed else None)
-        return usage, str(CumulativeSession(session.id, used))
+            return None
+        before = ModelUsage() if self._resumed is None else self._resumed.used
+        if total is None and before is not None:
+            total = sum_usage([before, usage or ModelUsage()])
+        return str(CumulativeSession(session.id, total))
 
     def _turn(self, result: Fields, total: ModelUsage | None) -> ModelUsage | None:
         """This turn's share, from the best of what this release tells."""
+        heard = self._responses.total
         if self._broken is not None:
             return None
         if self._since_last:
-            return sum_usage(self._since_last)
+            return share_of_turn(None, sum_usage(self._since_last), heard)
         if total is None or not self._turn_usage:
             return self._without_models(result)
         if self._resumed is None:
-            return total
+            return share_of_turn(None, total, heard)
+        turn = sum_usage(self._turn_usage)
+        heard = turn if heard is None or heard.input_tokens < turn.input_tokens else heard
         if self._resumed.used is None:
             return None
-        share, turn = used_since(self._resumed.used, total), sum_usage(self._turn_usage)
-        # A release that counts each process by itself reports less since then than the turn alone has used.
-        return share if share.input_tokens >= turn.input_tokens and share.output_tokens >= turn.output_tokens else total
+        return share_of_turn(self._resumed.used, total, heard)
 
     def _without_models(self, result: Fields) -> ModelUsage | None:
         """What an old release's result says, or else what the messages began with."""
         if self._turn_usage:
             return replace(sum_usage(self._turn_usage), cost_microunits=cost_of(result, "total_cost_usd") or 0)
-        return sum_usage([self._earlier_usage, *self._message_usage.values()]) if self._message_usage else None
+        return self._responses.total
 
 
 def _said(result: Fields) -> str:
@@ -218,19 +242,8 @@ def _said(result: Fields) -> str:
     return text_of(result, "result") or "\n".join(listed) or str(result.get("subtype") or "")
 
 
-def _model_usage(result: Fields, name: str) -> ModelUsage | None:
-    """All models together; None where the release does not say, or nothing was asked of any."""
-    models = [fields_of(fields_of(result, name), model) for model in fields_of(result, name)]
-    return sum_usage([_one_model(model) for model in models]) if models else None
-
-
-def _one_model(model: Fields) -> ModelUsage:
-    read, written = count_of(model, "cacheReadInputTokens") or 0, count_of(model, "cacheCreationInputTokens") or 0
-    output = count_of(model, "outputTokens") or 0
-    return ModelUsage(
-        input_tokens=(count_of(model, "inputTokens") or 0) + read + written,
-        cached_input_tokens=read,
-        output_tokens=output,
-        reasoning_tokens=min(count_of(model, "thinkingTokens") or 0, output),
-        cost_microunits=cost_of(model, "costUSD") or 0,
-    )
+def _repeats(retry: Fields) -> str:
+    """What Claude Code says while it repeats a request by itself, which may last for minutes."""
+    tries = f"{retry.get('attempt')} of {retry.get('max_retries')}"
+    status = retry.get("error_status") or "no answer"
+    return f"the provider failed ({retry.get('error') or 'error'}, {status}); repeating, {tries}"

@@ -5,14 +5,18 @@ them, and the record itself sums up the model's own output alone: an advisor's a
 it, and of the model's own input it has the first step's.
 """
 
+import re
 from dataclasses import dataclass
 from typing import Final
 
 from telic.domain.budget import MODEL_COUNTERS, ModelUsage, UsageKind
-from telic.loop.agents.parsing import Fields, count_of, fields_of, list_of, sum_usage, text_of
+from telic.loop.agents.cumulative import used_since
+from telic.loop.agents.parsing import Fields, cost_of, count_of, fields_of, list_of, sum_usage, text_of
 
 _OWN: Final = "message"
 _COMPACTION: Final = "compaction"
+_CONTEXT_SIZE: Final = re.compile(r"\[[0-9]+[km]\]$", re.IGNORECASE)
+_MESSAGES_KEPT: Final = 1_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,3 +90,84 @@ def api_usage(usage: Fields) -> ModelUsage | None:
         output_tokens=output,
         reasoning_tokens=min(thinking, output),
     )
+
+
+def model_name(name: str | None) -> str | None:
+    """The model's name without the size of its context, which is no other model: `claude-opus-4-8[1m]`."""
+    return None if name is None else _CONTEXT_SIZE.sub("", name) or None
+
+
+def whole_usage(record: Fields) -> ModelUsage | None:
+    """What one response consumed with its other steps, or None where the record does not say.
+
+    Raises:
+        InvalidNumber: a count is none.
+    """
+    told = response_usage(record)
+    return None if told is None else told.whole
+
+
+def usage_of_models(told: Fields) -> ModelUsage | None:
+    """All models of a `modelUsage` together; None where the release does not say, or nothing was asked of any.
+
+    Raises:
+        InvalidNumber: a count is none.
+    """
+    models = [fields_of(told, model) for model in told]
+    return sum_usage([_one_model(model) for model in models]) if models else None
+
+
+def _one_model(model: Fields) -> ModelUsage:
+    read, written = count_of(model, "cacheReadInputTokens") or 0, count_of(model, "cacheCreationInputTokens") or 0
+    output = count_of(model, "outputTokens") or 0
+    return ModelUsage(
+        input_tokens=(count_of(model, "inputTokens") or 0) + read + written,
+        cached_input_tokens=read,
+        output_tokens=output,
+        reasoning_tokens=min(count_of(model, "thinkingTokens") or 0, output),
+        cost_microunits=cost_of(model, "costUSD") or 0,
+    )
+
+
+class ResponseSums:
+    """What the responses of one turn have used so far, each counted once however often it is repeated."""
+
+    def __init__(self) -> None:
+        self._known: dict[str, ModelUsage] = {}
+        self._earlier = ModelUsage()
+        self._has_heard = False
+
+    def hear(self, identity: str, usage: ModelUsage | None) -> None:
+        """The response has used this much; what it told before is a beginning of it."""
+        if usage is None:
+            return
+        self._has_heard = True
+        before = self._known.get(identity)
+        self._known[identity] = usage if before is None or usage.output_tokens >= before.output_tokens else before
+        if len(self._known) > _MESSAGES_KEPT:
+            oldest = self._known.pop(next(iter(self._known)))
+            self._earlier = sum_usage([self._earlier, oldest])
+
+    def has(self, usage: ModelUsage) -> bool:
+        """Whether a response with this input was heard of."""
+        return any(known.input_tokens == usage.input_tokens for known in self._known.values())
+
+    @property
+    def total(self) -> ModelUsage | None:
+        """All of them together, or None where none was heard of."""
+        return sum_usage([self._earlier, *self._known.values()]) if self._has_heard else None
+
+
+def share_of_turn(before: ModelUsage | None, total: ModelUsage, heard: ModelUsage | None) -> ModelUsage:
+    """What a turn used, where its result tells `total`, its responses told `heard`, and `before` was the last total.
+
+    Some releases tell what the whole conversation has used, others what this process has. The difference to before
+    is the turn's where it is no less than what was heard. What was heard is never more than what was used.
+    """
+    share = total if before is None else used_since(before, total)
+    if heard is None:
+        return share
+    known = share if _covers(share, heard) else total
+    if _covers(known, heard):
+        return known
+    return _larger(known, heard)

@@ -1,11 +1,10 @@
-"""What `codex exec --json` prints. Checked against Codex 0.163.0.
+"""What `codex exec --json` prints. Checked against Codex 0.163.0 and 0.171.0.
 
-Of interest here: `turn.completed` reports what the whole thread has used, also after `resume`, and all zeros where
-nothing was counted; cached and reasoning tokens are parts of input and output; an `error` may be passing, while
-`turn.failed` ends the turn.
+Of interest here: `turn.completed` reports what the whole thread has used, also after `resume`, without its sub-agents,
+and all zeros where nothing was counted; cached and reasoning tokens are parts of input and output; an `error` may be
+passing, while `turn.failed` ends the turn. What each response used is in files (`codex_rollouts`).
 """
 
-import re
 from typing import Final
 
 from telic.domain.budget import MODEL_COUNTERS, ModelUsage
@@ -13,6 +12,7 @@ from telic.domain.clock import Instant
 from telic.domain.errors import InvalidNumber
 from telic.loop.agents.claims import read_claim
 from telic.loop.agents.cumulative import CumulativeSession, read_session, used_since
+from telic.loop.agents.limits import quota_of
 from telic.loop.agents.parsing import (
     Fields,
     Parsed,
@@ -24,12 +24,8 @@ from telic.loop.agents.parsing import (
     text_of,
     within_total,
 )
-from telic.loop.agents.protocol import QuotaReached
-from telic.loop.agents.reset_times import reset_time
 
-_LIMIT: Final = re.compile(r"hit your usage limit|usage limit (?:has been )?reached|quota exceeded", re.IGNORECASE)
-_CHANGING_ITEMS: Final = frozenset({"command_execution", "file_change", "mcp_tool_call", "collab_tool_call"})
-_READING_ITEMS: Final = frozenset({"web_search"})
+_TOOL_ITEMS: Final = frozenset({"command_execution", "file_change", "mcp_tool_call", "collab_tool_call", "web_search"})
 
 
 class CodexParser:
@@ -40,7 +36,6 @@ class CodexParser:
         self._thread: str | None = None
         self._text = ""
         self._tool_output = TextTail()
-        self._tool_effects = 0
         self._total: ModelUsage | None = None
         self._finished = False
         self._error: str | None = None
@@ -76,26 +71,28 @@ class CodexParser:
         kind = text_of(item, "type")
         if kind == "agent_message":
             self._text = text_of(item, "text") or self._text
-        if kind in _CHANGING_ITEMS and item.get("status") == "completed":
-            self._tool_effects += 1
-        if kind in _CHANGING_ITEMS or kind in _READING_ITEMS:
+        if kind in _TOOL_ITEMS:
             self._tool_output.add(_output(item))
 
+    def so_far(self) -> Parsed:
+        """See `OutputParser`."""
+        usage, session = self._usage_and_session()
+        return Parsed(usage=usage, session=session, notice=None if self._finished else self._error)
+
     def parsed(self, now: Instant) -> Parsed:
-        """What the events so far say."""
+        """What the events say."""
         failure = self._failure or (None if self._finished else self._error)
-        limited = failure is not None and bool(_LIMIT.search(failure))
         usage, session = self._usage_and_session()
         return Parsed(
             text=self._text,
             usage=usage,
+            is_estimate=not self._finished,
             statement=read_claim(self._text, now),
             session=session,
-            tool_effects=None if self._thread is None else self._tool_effects,
             tool_output_tail=str(self._tool_output),
-            quota=QuotaReached(resets_at=reset_time(failure or "", now)) if limited else None,
+            quota=quota_of(failure, now),
             finished=self._finished,
-            failure=None if limited else failure,
+            failure=failure,
             broken=self._broken,
         )
 

@@ -2,13 +2,15 @@
 
 import errno
 import os
+import uuid
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Final, NoReturn
 
 from telic.domain.budget import ModelUsage
-from telic.domain.clock import Clock
+from telic.domain.clock import Clock, Instant
 from telic.domain.errors import (
+    AgentConversationLost,
     AgentExited,
     AgentFailure,
     AgentNotRunnable,
@@ -20,15 +22,18 @@ from telic.domain.errors import (
     InvalidInput,
 )
 from telic.loop.agents.formats import PLAIN, OutputFormat
+from telic.loop.agents.last_words import last_words
+from telic.loop.agents.limits import quota_of
+from telic.loop.agents.listening import Listening
 from telic.loop.agents.network import ends_with_outage, tells_of_outage
-from telic.loop.agents.output import LineSplitter
 from telic.loop.agents.parsing import Parsed
 from telic.loop.agents.process import DEFAULT_GRACE_SECONDS, ProcessResult, run_process
 from telic.loop.agents.protocol import MAX_REPORT_TEXT_CHARS, MAX_SESSION_CHARS, TurnReport, TurnRequest, kept_tail
+from telic.loop.agents.refusals import is_lost_conversation
 
 _PROMPT: Final = "{prompt}"
 _SESSION: Final = "{session}"
-_SHOWN_CHARS: Final = 200
+_NEW_SESSION: Final = "{new_session}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -36,10 +41,11 @@ class CommandAgent:
     """Runs a command for each turn, in the request's workspace, without a shell.
 
     The prompt comes on standard input, or in place of `{prompt}` in a word of `argv`. `resume_argv`, where there is
-    one, continues a conversation; `{session}` in it becomes the conversation's id. The command finds
-    `TELIC_GOAL_ID`, `TELIC_TURN_NUMBER`, `TELIC_TURN_KEY` and `TELIC_SESSION` in its environment, besides this
-    process's own and `environment`. `on_line` is given each line of output as it comes. What it says of times is
-    understood by `clock`, or by the request's where none is given.
+    one, continues a conversation; `{session}` in it becomes the conversation's id, and `{new_session}` in `argv` an
+    id for the one that begins. The command finds `TELIC_GOAL_ID`, `TELIC_TURN_NUMBER`, `TELIC_TURN_KEY` and
+    `TELIC_SESSION` in its environment, besides this process's own and `environment`. `on_line` is given each line of
+    output as it comes. What a host records of usage in files of its own is looked at every `records_seconds`. What it
+    says of times is understood by `clock`, or by the request's where none is given.
 
     When the turn ends, however it ends, no process of the command's group is left: they have `grace_seconds` to
     stop when asked to, and are then killed.
@@ -51,6 +57,7 @@ class CommandAgent:
     environment: Mapping[str, str] = field(default_factory=dict[str, str])
     on_line: Callable[[str], None] | None = None
     grace_seconds: float = DEFAULT_GRACE_SECONDS
+    records_seconds: float = 1.0
     clock: Clock | None = None
 
     async def turn(self, request: TurnRequest) -> TurnReport:
@@ -59,26 +66,37 @@ class CommandAgent:
         Raises:
             AgentFailure: it came to nothing; the error has the end of the output, and the usage as far as it is known.
         """
-        lines, parser = LineSplitter(), self.output_format.parser(request.session)
-
-        def take(line: bytes) -> None:
-            parser.take(line)
-            if self.on_line is not None:
-                self.on_line(line.decode(errors="replace"))
-
-        def take_chunk(chunk: bytes) -> None:
-            for line in lines.split(chunk):
-                take(line)
-
-        result = await self._run(request, take_chunk)
-        for line in lines.finish():
-            take(line)
-        parsed = _with_time(parser.parsed((self.clock or request.clock).now()), result)
-        _check(request, result, parsed, lines.dropped)
+        begun = self._new_session(request)
+        environment = os.environ | dict(self.environment) | _turn_environment(request)
+        records = self.output_format.records
+        listening = Listening(
+            request,
+            self.output_format.parser(request.session or begun),
+            None if records is None else records(environment, request.session),
+            self.on_line,
+            self.records_seconds,
+            prints_before_it_asks=self.output_format.prints_before_it_asks,
+        )
+        async with listening.following():
+            result = await self._run(request, self._argv(request, begun), environment, listening.take_chunk)
+        now = (self.clock or request.clock).now()
+        parsed = self._with_errors(_with_time(await listening.parsed(now), result), result, now)
+        if self.output_format.is_host or parsed.failure is not None:
+            _check_conversation(result, parsed)
+        if _is_silent(request, result, parsed, self.output_format):
+            return _report(replace(parsed, makes_claims=False), result)
+        _check(request, result, parsed, listening.dropped_lines)
         return _report(parsed, result)
 
-    async def _run(self, request: TurnRequest, on_chunk: Callable[[bytes], None]) -> ProcessResult:
-        argv = self._argv(request)
+    def _with_errors(self, parsed: Parsed, result: ProcessResult, now: Instant) -> Parsed:
+        """The same with what a host said on its way out, where that is a limit and no result told of it."""
+        if not self.output_format.is_host or parsed.finished or parsed.quota is not None or not result.exit_code:
+            return parsed
+        return replace(parsed, quota=quota_of(parsed.failure or last_words(_tail(result)), now))
+
+    async def _run(
+        self, request: TurnRequest, argv: list[str], environment: Mapping[str, str], on_chunk: Callable[[bytes], None]
+    ) -> ProcessResult:
         in_argument = any(_PROMPT in word for word in self._template(request))
         try:
             return await run_process(
@@ -86,12 +104,16 @@ class CommandAgent:
                 cwd=request.workspace,
                 timeout_seconds=request.timeout_seconds,
                 stdin=None if in_argument else request.prompt.encode(),
-                environment=os.environ | dict(self.environment) | _turn_environment(request),
+                environment=environment,
                 on_chunk=on_chunk,
                 grace_seconds=self.grace_seconds,
             )
         except OSError as error:
             _raise_not_started(request, argv[0], error, in_argument)
+
+    def _new_session(self, request: TurnRequest) -> str | None:
+        is_asked = any(_NEW_SESSION in word for word in self._template(request))
+        return str(uuid.uuid4()) if is_asked else None
 
     def _template(self, request: TurnRequest) -> tuple[str, ...]:
         return self.resume_argv if self.resume_argv is not None and self._session_id(request) else self.argv
@@ -99,11 +121,14 @@ class CommandAgent:
     def _session_id(self, request: TurnRequest) -> str:
         return "" if request.session is None else self.output_format.session_id(request.session)
 
-    def _argv(self, request: TurnRequest) -> list[str]:
+    def _argv(self, request: TurnRequest, begun: str | None) -> list[str]:
         session = self._session_id(request)
         # In one pass over the template: a prompt that mentions {session} stays as it is.
         parts = [word.split(_PROMPT) for word in self._template(request)]
-        return [request.prompt.join(part.replace(_SESSION, session) for part in word) for word in parts]
+        filled = [
+            [part.replace(_SESSION, session).replace(_NEW_SESSION, begun or "") for part in word] for word in parts
+        ]
+        return [request.prompt.join(word) for word in filled]
 
 
 def _turn_environment(request: TurnRequest) -> dict[str, str]:
@@ -136,8 +161,22 @@ def _with_time(parsed: Parsed, result: ProcessResult) -> Parsed:
     return replace(parsed, usage=usage)
 
 
+def _check_conversation(result: ProcessResult, parsed: Parsed) -> None:
+    """Raise AgentConversationLost where the agent, or what it left on its way out, says that a new one is needed."""
+    said = parsed.failure or (last_words(_tail(result)) if result.exit_code and not parsed.finished else "")
+    if parsed.quota is None and is_lost_conversation(said):
+        message = f"the conversation cannot be continued: {kept_tail(said, MAX_REPORT_TEXT_CHARS)}"
+        _fail(AgentConversationLost, message, result, parsed)
+
+
+def _is_silent(request: TurnRequest, result: ProcessResult, parsed: Parsed, output_format: OutputFormat) -> bool:
+    """Whether the agent worked without a word, as one that writes a log: then the goal's criteria tell what it did."""
+    ended_well = result.exit_code == 0 and result.output_bytes == 0 and parsed.failure is None
+    return ended_well and not output_format.is_host and bool(request.goal.criteria)
+
+
 def _check(request: TurnRequest, result: ProcessResult, parsed: Parsed, dropped_lines: int) -> None:
-    """Nothing happens where the output is a report. A provider's quota is no failure, however the command ended."""
+    """Raise an AgentFailure where the output is no report. A quota is no failure, however the command ended."""
     if parsed.quota is not None:
         return
     if result.timed_out:
@@ -157,8 +196,8 @@ def _check(request: TurnRequest, result: ProcessResult, parsed: Parsed, dropped_
 
 def _ended(exit_code: int, output_tail: str) -> str:
     how = f"was killed by signal {-exit_code}" if exit_code < 0 else f"ended with exit code {exit_code}"
-    last_line = output_tail.rstrip().rpartition("\n")[2][-_SHOWN_CHARS:]
-    return f"the agent's command {how}" + (f": {last_line}" if last_line else "")
+    said = last_words(output_tail)
+    return f"the agent's command {how}" + (f": {said}" if said else "")
 
 
 def _fail(kind: type[AgentFailure], message: str, result: ProcessResult, parsed: Parsed) -> NoReturn:
@@ -167,7 +206,14 @@ def _fail(kind: type[AgentFailure], message: str, result: ProcessResult, parsed:
     if is_outage and usage is None and not (parsed.text or parsed.tool_effects or parsed.tool_output_tail):
         # It never got an answer: there is nothing that it could have consumed.
         usage = ModelUsage()
-    raise kind(message, output_tail=_tail(result), usage=usage, session=parsed.session, is_outage=is_outage)
+    raise kind(
+        message,
+        output_tail=_tail(result),
+        usage=usage,
+        session=parsed.session,
+        usage_is_estimate=parsed.is_estimate,
+        is_outage=is_outage,
+    )
 
 
 def _is_outage(kind: type[AgentFailure], result: ProcessResult, parsed: Parsed) -> bool:
@@ -197,6 +243,8 @@ def _report(parsed: Parsed, result: ProcessResult) -> TurnReport:
             tool_output_tail=parsed.tool_output_tail,
             quota=parsed.quota,
             wake=parsed.statement.wake,
+            usage_is_estimate=parsed.is_estimate and parsed.usage is not None,
+            makes_claims=parsed.makes_claims,
         )
     except InvalidInput as error:
         _fail(AgentOutputBroken, f"the agent's output is broken: {error}", result, parsed)

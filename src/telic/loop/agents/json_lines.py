@@ -11,7 +11,8 @@
     {"type": "quota", "resets_at": "2030-01-31T12:00:00Z"}
     {"type": "error", "message": "the model's provider is down"}
 
-Usage lines add up: one for each response of a model. They may also have `reasoning_tokens`, `active_microseconds` and
+Usage lines add up: one for each response of a model, printed as soon as it is known, so that a budget holds within the
+turn. They may also have `reasoning_tokens`, `active_microseconds` and
 `cost_microunits`; cached tokens are a part of the input, reasoning tokens of the output. Without a usage line, usage
 is unknown; without a tool line, so is what changed. The last claim, session and quota count. Unknown types and fields
 are passed over. Anything else than such lines is broken, except a last line that was cut off. Notes for people go to
@@ -29,6 +30,15 @@ from telic.loop.agents.parsing import Fields, Parsed, TextTail, count_of, read_v
 from telic.loop.agents.protocol import QuotaReached, TurnReport
 
 _SHOWN_CHARS: Final = 200
+_TELLING: Final = frozenset({"tool", "usage", "session", "claim", "quota"})
+_KNOWN: Final = _TELLING | {"text", "error"}
+
+
+def is_telling(line: bytes) -> bool | None:
+    """Whether the line tells something that text alone does not; None where it is no line of this protocol."""
+    values = read_values(line)
+    kind = text_of(values[0], "type") if len(values) == 1 else None
+    return None if kind not in _KNOWN else kind in _TELLING
 
 
 class JsonLinesParser:
@@ -89,8 +99,13 @@ class JsonLinesParser:
         added = ModelUsage(**{name: count_of(fields, name) or 0 for name in MODEL_COUNTERS})
         self._usage = added if self._usage is None else sum_usage([self._usage, added])
 
+    def so_far(self) -> Parsed:
+        """See `OutputParser`."""
+        usage = None if self._broken is not None else self._usage
+        return Parsed(usage=usage, model=self._model, session=self._session)
+
     def parsed(self, now: Instant) -> Parsed:
-        """What the lines so far say."""
+        """What the lines say."""
         statement, broken = Statement(), self._broken or (None if self._understood else self._unclear)
         try:
             statement = _statement(self._claim, now)
@@ -107,6 +122,7 @@ class JsonLinesParser:
             quota=self._quota,
             failure=self._failure,
             broken=broken,
+            makes_claims=self._claim is not None,
         )
 
 

@@ -18,7 +18,8 @@ from telic.loop.agents.deadline import Deadline
 
 _SCRIPT: Final = """\
 import os, select, signal, sys, time
-group, grace, deadline, rest = int(sys.argv[1]), float(sys.argv[2]), float(sys.argv[3]), b""
+group, grace, rest = int(sys.argv[1]), float(sys.argv[2]), b""
+deadline = float(sys.argv[3])
 try:
     while (left := deadline - time.monotonic()) > 0:
         if not select.select([0], [], [], min(left, 3600))[0]:

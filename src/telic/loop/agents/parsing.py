@@ -24,7 +24,8 @@ class Parsed:
 
     `finished` tells whether the format's end was seen; `failure` is what the agent itself calls a failure, `broken`
     what its format cannot mean. A `boundary` is a limit of the agent's own, reached in an orderly way: its exit code
-    is no failure.
+    is no failure. An estimate leaves some of the usage out. `notice` is what people should hear of while it lasts.
+    An agent that may never have heard of claims does not make them.
     """
 
     text: str = ""
@@ -39,6 +40,9 @@ class Parsed:
     boundary: bool = False
     failure: str | None = None
     broken: str | None = None
+    is_estimate: bool = False
+    notice: str | None = None
+    makes_claims: bool = True
 
 
 class OutputParser(Protocol):
@@ -48,8 +52,12 @@ class OutputParser(Protocol):
         """The line is read; the last one may be cut off anywhere."""
         ...
 
+    def so_far(self) -> Parsed:
+        """What is known while the turn runs: its usage at least, its model, its session, a notice. It costs little."""
+        ...
+
     def parsed(self, now: Instant) -> Parsed:
-        """What the lines so far say."""
+        """What the lines say, now that they have ended."""
         ...
 
 

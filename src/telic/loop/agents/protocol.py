@@ -1,6 +1,6 @@
 """What an agent is to the loop: anything that is given a turn and reports what came of it."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final, Protocol
@@ -20,9 +20,32 @@ MAX_SESSION_CHARS: Final = 1_000
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class QuotaReached:
-    """The provider gives no more until its window opens; `resets_at` is None where it did not say when."""
+    """The provider gives no more until its window opens; `resets_at` is None where it did not say when.
+
+    A brief one is a rate within a minute or so, and not an account's limit: it is soon asked again.
+    """
 
     resets_at: Instant | None = None
+    is_brief: bool = False
+
+
+class ReportUsage(Protocol):
+    """Hears, while a turn runs, what all of it has used so far; it may be called from any thread."""
+
+    def __call__(self, usage: ModelUsage, *, model: str | None = None, session: str | None = None) -> None:
+        """The turn's usage so far is at least this: the sum of its responses, not only the last of them.
+
+        The turn is cancelled when it has reached the goal's budget. `model` and `session` are as in a `TurnReport`.
+        """
+        ...
+
+
+def _nobody_hears(usage: ModelUsage, *, model: str | None = None, session: str | None = None) -> None:
+    """The default of `TurnRequest.report_usage`, for requests made by hand."""
+
+
+def _nobody_reads(notice: str) -> None:
+    """The default of `TurnRequest.report_notice`."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -31,7 +54,8 @@ class TurnRequest:
 
     `session` is what an earlier report gave, to continue that conversation; None begins a new one.
     `turn_key` is the same when a turn is taken again after a crash. By `clock`, which is the database's, "in an hour"
-    is meant.
+    is meant. `report_usage` is for the agent to call after each response of its model, so that a budget holds within
+    the turn.
     """
 
     goal: Goal
@@ -41,6 +65,8 @@ class TurnRequest:
     workspace: Path
     timeout_seconds: float
     session: str | None = None
+    report_usage: ReportUsage = _nobody_hears
+    report_notice: Callable[[str], None] = _nobody_reads
     clock: Clock = field(default_factory=SystemClock)
 
 
@@ -50,7 +76,9 @@ class TurnReport:
 
     `text`, `tool_output_tail`, `note` and `model` keep the end of what they are given, and only characters that a store
     keeps. `usage` and `tool_effects` (the tool calls that changed something) are None where unknown, which is not
-    0. `quota` is set when the provider refused to go on; the turn is then no failure.
+    0. `usage_is_estimate` tells that some of the usage is missing. `quota` is set when the provider refused to go on;
+    the turn is then no failure. `makes_claims` is False for an agent that cannot claim anything: its goal is then
+    checked after each turn.
 
     Raises:
         InvalidInput: a waiting agent does not say for what, or another one does; the session is unusable.
@@ -67,6 +95,8 @@ class TurnReport:
     tool_output_tail: str = ""
     quota: QuotaReached | None = None
     wake: Wake | None = None
+    usage_is_estimate: bool = False
+    makes_claims: bool = True
 
     def __post_init__(self) -> None:
         if (self.claim is Claim.WAITING) != (self.wake is not None):

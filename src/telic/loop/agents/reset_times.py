@@ -8,14 +8,20 @@ from zoneinfo import ZoneInfo
 from telic.domain.clock import Instant, from_datetime, to_datetime
 
 _EPOCH_SECONDS: Final = re.compile(r"limit reached\|(\d{9,11})")
-_DELAY: Final = re.compile(r"(?:again|resets?) in ((?:\d+ ?(?:days?|hours?|minutes?|seconds?|[dhms])[ ,]*)+)", re.I)
-_PART: Final = re.compile(r"(\d+) ?([dhms])", re.I)
+_DELAY: Final = re.compile(
+    r"(?:again|resets?|retry) (?:in|after) "
+    r"((?:\d+(?:\.\d+)? ?(?:days?|hours?|hrs?|minutes?|mins?|seconds?|secs?|[dhms](?![a-z]))[ ,]*(?:and )?)+)",
+    re.I,
+)
+_PART: Final = re.compile(r"(\d+(?:\.\d+)?) ?([dhms])", re.I)
 _UNITS: Final = {"d": "days", "h": "hours", "m": "minutes", "s": "seconds"}
 _MOMENT: Final = re.compile(
     r"(?:again|resets?)(?: at)? (?:([A-Z][a-z]{2})[a-z]* (\d{1,2})(?:st|nd|rd|th)?,?(?: (\d{4}),?)?(?: at)? )?"
-    r"(1[0-2]|0?[1-9])(?::([0-5]\d))? ?([ap])\.?m\b\.?(?: \(([^)]*)\))?",
+    r"(1[0-2]|0?[1-9])(?::([0-5]\d)(?::([0-5]\d))?)? ?([ap])\.?m\b\.?(?: \(([^)]*)\))?",
     re.I,
 )
+_JUST_PAST: Final = timedelta(minutes=30)
+_SOON: Final = timedelta(minutes=1)
 _MONTHS: Final = ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec")
 
 
@@ -42,7 +48,7 @@ def _after_delay(text: str, now: Instant) -> Instant | None:
     match = _DELAY.search(text)
     if match is None:
         return None
-    parts = {_UNITS[unit.lower()]: int(number) for number, unit in _PART.findall(match[1])}
+    parts = {_UNITS[unit.lower()]: float(number) for number, unit in _PART.findall(match[1])}
     return from_datetime(to_datetime(now) + timedelta(**parts))
 
 
@@ -50,23 +56,27 @@ def _moment(text: str, now: Instant) -> Instant | None:
     match = _MOMENT.search(text)
     if match is None:
         return None
-    month, day, year, hour, minute, half, zone = match.groups()
-    clock = int(hour) % 12 + (12 if half.lower() == "p" else 0), int(minute or 0)
+    month, day, year, hour, minute, second, half, zone = match.groups()
+    clock = timedelta(hours=int(hour) % 12 + (12 if half.lower() == "p" else 0), minutes=int(minute or 0))
+    # A minute without its seconds was cut off: it opens somewhere within it.
+    clock += timedelta(seconds=int(second or 0)) if second or not minute else timedelta(minutes=1)
     place: tzinfo | None = ZoneInfo(zone) if zone else None
     here = to_datetime(now).astimezone(place)
     if month is None:
         return _next(here, clock, place)
-    named = datetime(int(year or here.year), _MONTHS.index(month.lower()) + 1, int(day), *clock)
+    named = datetime(int(year or here.year), _MONTHS.index(month.lower()) + 1, int(day)) + clock
     if year is None and named < here.replace(tzinfo=None) - timedelta(days=1):
         named = named.replace(year=here.year + 1)
     return from_datetime(_in_place(named, place))
 
 
-def _next(here: datetime, clock: tuple[int, int], place: tzinfo | None) -> Instant:
-    """The next time that the clock shows this."""
-    today = datetime(here.year, here.month, here.day, *clock)
-    moment = _in_place(today, place)
-    return from_datetime(moment if moment > here else _in_place(today + timedelta(days=1), place))
+def _next(here: datetime, clock: timedelta, place: tzinfo | None) -> Instant:
+    """The next time that the clock shows this; soon where it showed it just before: windows open late at times."""
+    moment = _in_place(datetime(here.year, here.month, here.day) + clock, place)
+    if here - _JUST_PAST <= moment <= here:
+        return from_datetime(here + _SOON)
+    tomorrow = datetime(here.year, here.month, here.day) + timedelta(days=1) + clock
+    return from_datetime(moment if moment > here else _in_place(tomorrow, place))
 
 
 def _in_place(naive: datetime, place: tzinfo | None) -> datetime:

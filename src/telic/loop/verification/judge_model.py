@@ -1,31 +1,34 @@
 """A model as judge, of any provider that Pydantic AI knows; needs the extra `judge`, which only this file imports."""
 
 import time
-from decimal import ROUND_CEILING
+from dataclasses import replace
 from typing import Final
-
-from pydantic_ai.direct import model_request
-from pydantic_ai.exceptions import (
-    ModelAPIError,
-    ModelQuotaExceededError,
-    ModelRateLimitError,
-    ModelRequestRejectedError,
-    ModelRequestTimeout,
-    ModelTimeoutError,
-    UserError,
-)
-from pydantic_ai.messages import ModelRequest, ModelResponse, ToolCallPart, UserPromptPart
-from pydantic_ai.models import Model, ModelRequestParameters, infer_model
-from pydantic_ai.settings import ModelSettings
-from pydantic_ai.tools import ToolDefinition
 
 from telic.domain.budget import ModelUsage
 from telic.domain.errors import InvalidInput
+from telic.domain.errors.extras import needs_extra
 from telic.domain.limits import MAX_COUNTER
 from telic.domain.verdict import AttemptResult
 from telic.loop.verification.evidence import JUDGE_INSTRUCTIONS, Evidence
 from telic.loop.verification.judge import Reply
 from telic.loop.verification.judge_answer import BadAnswer, answer_schema, read_answer, read_object
+from telic.pricing import cost_microunits
+
+with needs_extra("judge", "a model as judge"):
+    from pydantic_ai.direct import model_request
+    from pydantic_ai.exceptions import (
+        ModelAPIError,
+        ModelQuotaExceededError,
+        ModelRateLimitError,
+        ModelRequestRejectedError,
+        ModelRequestTimeout,
+        ModelTimeoutError,
+        UserError,
+    )
+    from pydantic_ai.messages import ModelRequest, ModelResponse, ToolCallPart, UserPromptPart
+    from pydantic_ai.models import Model, ModelRequestParameters, infer_model
+    from pydantic_ai.settings import ModelSettings
+    from pydantic_ai.tools import ToolDefinition
 
 MAX_ANSWER_TOKENS: Final = 4_096
 _ANSWER: Final = "answer"
@@ -107,7 +110,7 @@ def _result(error: Exception) -> AttemptResult:
 
 
 def _reply(response: ModelResponse, elapsed_microseconds: int) -> Reply:
-    model, usage = response.model_name, usage_of(response, elapsed_microseconds)
+    model, usage = response.model_name, _usage_of(response, elapsed_microseconds)
     try:
         return Reply.of(read_answer(read_object(_answer_text(response))), model=model, usage=usage)
     except BadAnswer as failure:
@@ -125,7 +128,7 @@ def _answer_text(response: ModelResponse) -> str:
     return text
 
 
-def usage_of(response: ModelResponse, elapsed_microseconds: int) -> ModelUsage | None:
+def _usage_of(response: ModelResponse, elapsed_microseconds: int) -> ModelUsage | None:
     """What the response consumed; None where the provider did not say, which is not 0."""
     used = response.usage
     if used.unmeasured_requests or not used.has_values():
@@ -136,17 +139,9 @@ def usage_of(response: ModelResponse, elapsed_microseconds: int) -> ModelUsage |
         "output_tokens": max(used.output_tokens, used.output_reasoning_tokens),
         "reasoning_tokens": used.output_reasoning_tokens,
         "active_microseconds": elapsed_microseconds,
-        "cost_microunits": _cost_microunits(response),
     }
-    return ModelUsage(**{name: min(max(count, 0), MAX_COUNTER) for name, count in counted.items()})
-
-
-def _cost_microunits(response: ModelResponse) -> int:
-    """What the response cost in millionths of a US dollar, rounded up; 0 where no price is known."""
-    if not response.model_name:
-        return 0
-    try:
-        price = response.cost().total_price
-    except LookupError:
-        return 0
-    return int((price * 1_000_000).to_integral_value(ROUND_CEILING))
+    usage = ModelUsage(**{name: min(max(count, 0), MAX_COUNTER) for name, count in counted.items()})
+    cost = cost_microunits(
+        response.model_name, usage, response.provider_name, cache_write_tokens=used.cache_write_tokens
+    )
+    return replace(usage, cost_microunits=cost or 0)

@@ -26,22 +26,25 @@ class GoalCalls(StoreBase):
         criteria: Sequence[Criterion] = (),
         billing: BillingPolicy = BillingPolicy.INPUT_AND_OUTPUT,
         max_chars: int = DEFAULT_MAX_CHARS,
+        replace: bool | str = True,
         actor: Actor = Actor.USER,
         key: str | None = None,
     ) -> Goal:
         """The scope's active goal is this new one; the former one is paused as superseded, atomically.
 
         `token_budget` is short for `Budget(tokens=…)` and may not be given with `budget`. `billing` says which of
-        a model's tokens count, for good. `max_chars` is at most 20,000. A call with a `key` that has already
-        created this goal gives that goal as it stands.
+        a model's tokens count, for good. `max_chars` is at most 20,000. With `replace` off no goal is paused for the
+        new one; an id as `replace` lets that goal alone be paused. A call with a `key` that has already created this
+        goal gives that goal as it stands.
 
         Raises:
             EmptyText, TextTooLong, InvalidText, InvalidNumber, InvalidInput: an argument is unusable.
             NotAllowed: the actor may not create goals, or a model would replace an unfinished one.
+            WouldReplace: another goal is active, which `replace` does not let be paused.
             KeyConflict: the key has created another goal in this scope.
         """
         new = self._context.new_goal(text, scope, token_budget, budget, criteria, max_chars, billing)
-        call = self._context.call(actor, key)
+        call = self._context.call(actor, key, replace=replace)
         return self._driver.run(lambda tx: goals.create(tx, call, new), Mode.SINGLE, call.key)
 
     def get(self, goal_id: str) -> Goal:
@@ -53,11 +56,11 @@ class GoalCalls(StoreBase):
         return goals.found(self._driver.point("goals.get", {"id": check_id(goal_id)}), goal_id)
 
     def find(self, prefix: str) -> Goal:
-        """The one goal whose id begins with these 8 or more characters, as a person types them.
+        """The one goal whose id begins, or else ends, with these 8 or more characters, as a person types them.
 
         Raises:
             GoalNotFound, AmbiguousId: there is none, or there are several.
-            InvalidText: the prefix is too short, or cannot begin an id.
+            InvalidText: the text is too short, or no part of an id.
         """
         return self._driver.run(lambda tx: goals.find(tx, prefix), Mode.READ, None)
 

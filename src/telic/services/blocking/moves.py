@@ -18,7 +18,7 @@ class MoveCalls(StoreBase):
         to: GoalStatus,
         *,
         expected_revision: int | None = None,
-        reason: Reason | None = None,
+        reason: Reason | str | None = None,
         note: str | None = None,
         wake_at: Instant | None = None,
         wake_signal: str | None = None,
@@ -52,7 +52,7 @@ class MoveCalls(StoreBase):
         goal_id: str,
         *,
         expected_revision: int | None = None,
-        reason: Reason | None = None,
+        reason: Reason | str | None = None,
         note: str | None = None,
         wake_at: Instant | None = None,
         wake_signal: str | None = None,
@@ -82,14 +82,20 @@ class MoveCalls(StoreBase):
         budget: Budget | None = None,
         expected_revision: int | None = None,
         note: str | None = None,
+        replace: bool | str = True,
         actor: Actor = Actor.USER,
         key: str | None = None,
     ) -> Goal:
         """The paused goal is active; the scope's former active goal is paused as superseded, atomically.
 
-        With `budget`, the goal's budget is first set to exactly that. Raises as `transition`.
+        With `budget`, the goal's budget is first set to exactly that. With `replace` off no goal is paused for it; an
+        id as `replace` lets that goal alone be paused.
+
+        Raises:
+            WouldReplace: another goal is active, which `replace` does not let be paused.
+            GoalError: as `transition`.
         """
-        call = self._context.call(actor, key, expected_revision)
+        call = self._context.call(actor, key, expected_revision, replace=replace)
         if budget is None:
             return self._driver.run(
                 lambda tx: transitions.transition(tx, call, goal_id, to=GoalStatus.ACTIVE, reason=None, note=note),
@@ -125,7 +131,7 @@ class MoveCalls(StoreBase):
         goal_id: str,
         *,
         expected_revision: int | None = None,
-        reason: Reason = Reason.DISMISSED,
+        reason: Reason | str = Reason.DISMISSED,
         note: str | None = None,
         lease: Lease | None = None,
         actor: Actor = Actor.USER,

@@ -266,7 +266,7 @@ def _guarded(statement: str) -> str:
     """
     if not _WRITES.search(statement):
         return statement
-    guard = f"WITH of_this_schema AS (SELECT current FROM {_guard(newest_version('postgres'))})"
+    guard = " ".join(("WITH of_this_schema AS (SELECT current FROM", _guard(newest_version("postgres")), ")"))
     return f"{guard}, {statement[len(_WITH) :]}" if statement.startswith(_WITH) else f"{guard} {statement}"
 
 

@@ -67,7 +67,7 @@ class SqliteDriver:
 
     def changes(self) -> SqliteChanges:
         """See `Driver.changes`."""
-        return SqliteChanges(self._version)
+        return SqliteChanges(self._version, self.database.log)
 
     def _version(self) -> Hashable:
         with self._read_lock:

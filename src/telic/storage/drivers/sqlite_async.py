@@ -87,7 +87,7 @@ class AsyncSqliteDriver:
 
     def changes(self) -> AsyncSqliteChanges:
         """See `AsyncDriver.changes`."""
-        return AsyncSqliteChanges(self._version)
+        return AsyncSqliteChanges(self._version, self.database.log)
 
     def _version(self) -> Hashable:
         self._require_open()

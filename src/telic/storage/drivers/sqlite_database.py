@@ -37,6 +37,8 @@ _READER_FLAGS: Final = _FLAGS | apsw.SQLITE_OPEN_NOMUTEX
 it is used under its driver's lock alone, and by one cursor, which nothing can keep alive or end elsewhere."""
 _CACHE_KIBIBYTES: Final = 64 * 1024
 _PAUSE_SECONDS: Final = 0.002
+LOG_BYTES: Final = 8 * 1024 * 1024
+"""How long the log beside the database stays while nobody needs more of it: twice what SQLite gathers by itself."""
 
 
 def _digest(*arguments: object) -> str:
@@ -119,6 +121,11 @@ class SqliteDatabase:
             return execute("PRAGMA data_version").get, changed, os.getpid()
 
     @property
+    def log(self) -> Path | None:
+        """The log beside the file, to which every commit is written first; None in memory."""
+        return None if self.is_memory else self.path.with_name(f"{self.path.name}-wal")
+
+    @property
     def writer(self) -> apsw.Connection:
         """The writing connection, opened if need be."""
         if self._writer is None:
@@ -189,6 +196,8 @@ class SqliteDatabase:
         full = self.options.durability is Durability.FULL
         connection.execute(f"PRAGMA synchronous = {'FULL' if full else 'NORMAL'}")
         connection.execute(f"PRAGMA cache_size = -{_CACHE_KIBIBYTES}")
+        # What a long reader has made the log grow to is given back by the first write after it has gone.
+        connection.execute(f"PRAGMA journal_size_limit = {LOG_BYTES}")
         return connection
 
     def _waits_on(self, _attempt: int) -> bool:

@@ -14,6 +14,8 @@ from telic.storage.migrate import load_migrations
 
 _SHOWN: Final = 5
 _FULL: Final = 2
+MOST_LOG_BYTES: Final = 64 * 1024 * 1024
+"""A log that is longer costs every reader time, and the disk its room."""
 
 
 def inspect_database(database: SqliteDatabase) -> list[Finding]:
@@ -21,7 +23,24 @@ def inspect_database(database: SqliteDatabase) -> list[Finding]:
     connection = database.writer
     system = None if database.is_memory else file_system_of(database.path.stat().st_dev)
     found = [_integrity(connection), _foreign_keys(connection), _schema(connection), _durability(connection, system)]
-    return found if database.is_memory else found + _files(database.path)
+    return found if database.is_memory else [*found, _log(connection, database.path), *_files(database.path)]
+
+
+def _log(connection: apsw.Connection, path: Path) -> Finding:
+    """Return how long the log is, and whether somebody keeps it from being moved into the database."""
+    row = connection.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchall()[0]
+    _, frames, moved = (int(count or 0) for count in row)
+    log = path.with_name(f"{path.name}-wal")
+    size = log.stat().st_size if log.exists() else 0
+    held = "; a reader that began long ago keeps it from being moved into the database" if moved < frames else ""
+    return judge(
+        "log",
+        size <= MOST_LOG_BYTES,
+        f"{log.name} has {size:,} bytes{held}",
+        "End the program that has read the store for so long: a shell, a backup, or a frozen process. The next writes"
+        " then shorten the log. Until then copy the database only together with its log.",
+        level=Level.WARNING,
+    )
 
 
 def _integrity(connection: apsw.Connection) -> Finding:

@@ -4,12 +4,12 @@ from dataclasses import dataclass
 
 from telic.domain.authority import Action, authorize
 from telic.domain.clock import Instant
-from telic.domain.errors import InvalidInput, KeyConflict, LeaseLost, StaleUpdate
+from telic.domain.errors import InvalidInput, KeyConflict, LeaseLost, StaleUpdate, WouldReplace
 from telic.domain.events import Event, EventKind
 from telic.domain.goal import Actor, Goal
 from telic.domain.lease import Lease
 from telic.domain.limits import check_name, check_revision
-from telic.storage.records import event_from_row, lease_state_from_row
+from telic.storage.records import event_from_row, goal_from_row, lease_state_from_row
 from telic.storage.transaction import Transaction, Value
 
 
@@ -22,6 +22,12 @@ class Call:
     key: str
     expected_revision: int | None = None
     lease: Lease | None = None
+    replace: bool | str = True
+
+    @property
+    def replaced(self) -> str | None:
+        """Which active goal the call may pause for another: None for any, a text for the one of that id, or none."""
+        return self.replace if isinstance(self.replace, str) else None if self.replace else ""
 
     @property
     def lease_columns(self) -> dict[str, Value]:
@@ -39,6 +45,8 @@ class Call:
         """
         check_name("key", self.key)
         check_revision(self.expected_revision)
+        if not isinstance(self.replace, bool | str):
+            raise InvalidInput("replace must be True, False or the id of the goal that may be paused")
         if self.lease is not None and not isinstance(self.lease, Lease):
             raise InvalidInput("the lease must be a Lease")
         authorize(self.actor, action, is_guarded=self.expected_revision is not None)
@@ -74,6 +82,15 @@ def require_same(event: Event, call: Call, kind: EventKind, data: dict[str, obje
     """
     if event.kind is not kind or event.actor is not call.actor or event.data != data:
         raise KeyConflict(call.key)
+
+
+async def require_free_scope(tx: Transaction, call: Call, scope: str) -> None:
+    """Raise WouldReplace if another goal is active in the scope which the call may not pause."""
+    row = None if call.replaced is None else await tx.maybe("goals.active", {"scope": scope})
+    active = None if row is None else goal_from_row(row)
+    if active is not None and active.id != call.replaced:
+        row = await tx.maybe("leases.get", {"id": active.id})
+        raise WouldReplace(active, None if row is None else lease_state_from_row(row).holder)
 
 
 async def require_lease(tx: Transaction, call: Call, goal: Goal) -> None:

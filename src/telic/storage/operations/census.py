@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from telic.domain.events import EventKind
-from telic.domain.feed import Cursor, FeedEvent
+from telic.domain.feed import Cursor, FeedEvent, Position
 from telic.domain.goal import GoalStatus
 from telic.domain.limits import MAX_PAGE
 from telic.storage.operations.feed import feed
@@ -37,9 +37,9 @@ async def count(tx: Transaction) -> tuple[Counter[GoalStatus], str]:
     """How many goals have each status, and the feed's cursor at that very moment."""
     counts: Counter[GoalStatus] = Counter()
     cursor = ""
-    for status, goals, upper_bound, store_id in await tx.all("feed.census", {"until": ""}):
+    for status, goals, upper_bound, store_id, mark in await tx.all("feed.census", {"until": ""}):
         if status is None:
-            cursor = str(Cursor(store_id, upper_bound))
+            cursor = str(Cursor(store_id, Position(upper_bound, mark)))
         else:
             counts[GoalStatus(status)] = goals
     return counts, cursor

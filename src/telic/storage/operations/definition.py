@@ -102,5 +102,5 @@ async def resume_with_budget(tx: Transaction, call: Call, goal_id: str, *, budge
     call.require_fresh(goal)
     check_transition(goal, GoalStatus.ACTIVE)
     goal = await rewrite(tx, call, goal, EventKind.BUDGET_SET, data, dict(budget_columns(budget)), with_key=False)
-    seen = Call(call.at, call.actor, call.key, goal.revision)
+    seen = Call(call.at, call.actor, call.key, goal.revision, replace=call.replace)
     return await transition(tx, seen, goal_id, to=GoalStatus.ACTIVE, reason=None, note=note)

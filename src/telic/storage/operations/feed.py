@@ -1,7 +1,7 @@
 """The feed: pages of committed events, each exactly once."""
 
 from telic.domain.errors import InvalidCursor, InvalidInput
-from telic.domain.feed import Cursor, EventPage, FeedEvent, parse_cursor
+from telic.domain.feed import Cursor, EventPage, FeedEvent, Position, parse_cursor
 from telic.domain.ids import check_id
 from telic.domain.limits import check_counter, check_name, check_page_size
 from telic.storage.records import event_from_row
@@ -42,7 +42,7 @@ async def feed(tx: Transaction, *, after: str | None, scope: str | None, goal_id
     start = None if after is None else parse_cursor(after)
     check_page_size(limit)
     page = await _page(tx, start, scope, goal_id, limit)
-    if start is None or not start.until or page:
+    if start is None or not start.until.snapshot or page:
         return page
     # What the cursor's snapshot could see was at its end; an empty page shall mean that there is no more.
     return await _page(tx, parse_cursor(page.cursor), scope, goal_id, limit)
@@ -53,15 +53,20 @@ async def present(tx: Transaction) -> str:
     return (await _page(tx, None, None, None, 0)).cursor
 
 
-async def _page(tx: Transaction, start: Cursor | None, scope: str | None, goal_id: str | None, limit: int) -> EventPage:
+async def _page(tx: Transaction, at: Cursor | None, scope: str | None, goal_id: str | None, limit: int) -> EventPage:
+    start = at or Cursor("")
     parameters: dict[str, Value] = {
-        "until": "" if start is None else start.until,
-        "after": 0 if start is None else start.after,
+        "until": start.until.snapshot,
+        "until_mark": start.until.mark,
+        "until_sequence": start.until.sequence,
+        "before_mark": start.before.mark,
+        "before_sequence": start.before.sequence,
+        "after": start.after,
         "scope": None if scope is None else check_name("scope", scope),
         "goal_id": None if goal_id is None else check_id(goal_id),
         "limit": limit,
     }
-    before = "" if start is None else start.before
+    before = start.before.snapshot
     if not before:
         rows = await tx.all("feed.first", parameters)
     elif parameters["after"]:
@@ -69,13 +74,17 @@ async def _page(tx: Transaction, start: Cursor | None, scope: str | None, goal_i
     else:
         rows = await tx.all("feed.next", parameters | {"before": before})
     (bounds,) = [row for row in rows if row[2] is None]
-    upper_bound, store_id = bounds[:2]
-    if start is not None and start.store_id != store_id:
-        raise InvalidCursor("the cursor was made by another database's feed, or before this one was set back")
-    position = Cursor(store_id, before, upper_bound)
+    upper_bound, store_id, _, mark = bounds[:4]
+    if at is not None and at.store_id != store_id:
+        raise InvalidCursor(
+            "the cursor was made by another database's feed, or before this one was set back: an older copy was"
+            " restored, or a failover lost writes. Read the feed from its beginning"
+        )
+    upper = Position(upper_bound, mark)
+    position = Cursor(store_id, start.before, upper)
     events = tuple(_event(position, row) for row in sorted(row[2:] for row in rows if row[2] is not None))
     is_full = limit > 0 and len(events) == limit
-    return EventPage(events, events[-1].cursor if is_full else str(Cursor(store_id, upper_bound)))
+    return EventPage(events, events[-1].cursor if is_full else str(Cursor(store_id, upper)))
 
 
 def _event(position: Cursor, row: Row) -> FeedEvent:

@@ -14,11 +14,13 @@ from telic.domain.goal import Actor, Goal, GoalPage, GoalStatus, Reason
 from telic.domain.ids import GoalId, check_id_prefix
 from telic.domain.lifecycle import check_status
 from telic.domain.limits import MAX_TEXT_CHARS, check_goal_text, check_name, check_page_size, check_text
-from telic.storage.operations.call import Call, was_done
+from telic.storage.operations.call import Call, require_free_scope, was_done
 from telic.storage.records import goal_from_row
 from telic.storage.transaction import Parameters, Raced, Row, Transaction
 
 _BEFORE_ALL: Final = 2**63 - 1
+_NAMED: Final = 4
+"""So many goals are named where one was meant."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +67,9 @@ async def create(tx: Transaction, call: Call, new: NewGoal) -> Goal:
     """The new goal is active, and the scope's former active goal is paused as superseded.
 
     A call with a key that has already created this goal gives that goal as it stands.
+
+    Raises:
+        WouldReplace: another goal is active, which the call may not pause.
     """
     may_replace = _authorize_creation(call, new)
     new = new.checked()
@@ -96,6 +101,7 @@ def _creation(call: Call, new: NewGoal, data: str, may_replace: bool) -> Paramet
         "data": data,
         "superseded_data": superseded_data(new.id),
         "over_unfinished": int(may_replace),
+        "replaced": call.replaced,
         "created_hash": event_hash(
             "",
             goal_id=new.id,
@@ -123,6 +129,7 @@ async def _why_not_created(tx: Transaction, call: Call, new: NewGoal, data: dict
         return goal
     if call.actor is Actor.MODEL:
         raise NotAllowed("the model may not create a goal while the scope has an unfinished one")
+    await require_free_scope(tx, call, new.scope)
     raise Raced("another call with the same key is creating this goal")
 
 
@@ -147,17 +154,18 @@ def found(row: Row | None, goal_id: str) -> Goal:
 
 
 async def find(tx: Transaction, prefix: str) -> Goal:
-    """The one goal whose id begins with the prefix of at least 8 characters.
+    """The one goal whose id begins, or else ends, with these 8 or more characters.
 
     Raises:
         GoalNotFound, AmbiguousId: there is none, or there are several.
     """
-    first = check_id_prefix(prefix)
-    rows = await tx.all("goals.find", {"first": first, "last": first + "~"})
+    typed = check_id_prefix(prefix)
+    rows = await tx.all("goals.find", {"first": typed, "last": typed + "~", "limit": _NAMED})
+    rows = rows or await tx.all("goals.find_by_end", {"pattern": f"%{typed}", "limit": _NAMED})
     if not rows:
-        raise GoalNotFound(first)
+        raise GoalNotFound(typed)
     if len(rows) > 1:
-        raise AmbiguousId(first)
+        raise AmbiguousId(typed, tuple(goal_from_row(row).id for row in rows))
     return goal_from_row(rows[0])
 
 

@@ -13,7 +13,7 @@ from telic.domain.goal import Goal, GoalStatus, Reason
 from telic.domain.ids import check_id
 from telic.domain.lifecycle import EVENT_OF, TERMINAL, WAITS, check_reason, check_status, check_transition, sources
 from telic.domain.limits import check_instant, check_name, check_note
-from telic.storage.operations.call import Call, require_lease, was_done
+from telic.storage.operations.call import Call, require_free_scope, require_lease, was_done
 from telic.storage.operations.goals import found, get, superseded_data
 from telic.storage.records import goal_from_row
 from telic.storage.transaction import Parameters, Raced, Transaction, Value
@@ -60,7 +60,7 @@ class Wait:
     at: int | None = None
     signal: str | None = None
 
-    def checked(self, to: GoalStatus, reason: Reason | None) -> "Wait":
+    def checked(self, to: GoalStatus, reason: Reason | str | None) -> "Wait":
         """The same, known to be valid for a move with this reason.
 
         Raises:
@@ -79,7 +79,7 @@ class Wait:
 NO_WAIT: Final = Wait()
 
 
-def plan_move(call: Call, to: GoalStatus, reason: Reason | None, note: str | None, wait: Wait = NO_WAIT) -> Move:
+def plan_move(call: Call, to: GoalStatus, reason: Reason | str | None, note: str | None, wait: Wait = NO_WAIT) -> Move:
     """The move, known to be one that this actor may ask for.
 
     Raises:
@@ -111,7 +111,7 @@ async def transition(
     goal_id: str,
     *,
     to: GoalStatus,
-    reason: Reason | None,
+    reason: Reason | str | None,
     note: str | None,
     wait: Wait = NO_WAIT,
 ) -> Goal:
@@ -137,7 +137,7 @@ def _parameters(call: Call, goal_id: str, move: Move) -> Parameters:
         "data": to_data(move.data(has_criteria=False)),
     }
     if move.to is GoalStatus.ACTIVE:
-        return common | {"superseded_data": superseded_data(goal_id)}
+        return common | {"superseded_data": superseded_data(goal_id), "replaced": call.replaced}
     source, other_source = sources(move.to)
     with_criteria = None if move.is_refused_with_criteria else to_data(move.data(has_criteria=True))
     return (
@@ -168,6 +168,7 @@ async def _why_not_moved(tx: Transaction, call: Call, goal_id: str, move: Move) 
     _require_completable(call, goal, move)
     if move.to is GoalStatus.ACTIVE:
         require_budget_left(goal.usage, goal.budget)
+        await require_free_scope(tx, call, goal.scope)
     raise Raced("the goal changed while the move was being refused")
 
 

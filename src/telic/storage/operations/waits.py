@@ -59,7 +59,7 @@ async def rouse(tx: Transaction, call: Call, goal: Goal, name: str) -> Goal:
 
 async def now(tx: Transaction) -> Instant:
     """The present instant by the database's clock."""
-    row = await tx.maybe("clock.now", {})
+    row = await tx.maybe("waits.now", {})
     assert row is not None
     return Instant(int(row[0]))
 

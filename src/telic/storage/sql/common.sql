@@ -55,6 +55,9 @@ COALESCE(tokens_used >= token_budget OR turns_used >= turn_budget
 NOT EXISTS (SELECT 1 FROM goals AS same WHERE same.scope = :scope AND same.creation_key = :key)
 AND (CAST(:over_unfinished AS BIGINT) = 1
     OR NOT EXISTS (SELECT 1 FROM goals AS other WHERE other.scope = :scope AND other.ended_at IS NULL))
+AND (CAST(:replaced AS TEXT) IS NULL OR NOT EXISTS (
+    SELECT 1 FROM goals AS held
+    WHERE held.scope = :scope AND held.status = 'active' AND held.id <> CAST(:replaced AS TEXT)))
 
 -- fragment: created_columns
 id, scope, text, criteria, status, reason, note, revision,
@@ -98,6 +101,9 @@ ended_at = CASE WHEN CAST(:ends AS BIGINT) = 1 THEN {now} END
 
 -- fragment: resumable
 id = :id AND status = 'paused' AND NOT {exhausted} AND {unseen}
+AND (CAST(:replaced AS TEXT) IS NULL OR NOT EXISTS (
+    SELECT 1 FROM goals AS held
+    WHERE held.scope = goals.scope AND held.status = 'active' AND held.id <> CAST(:replaced AS TEXT)))
 
 -- fragment: resume_hash
 telic_digest({next_event} || '|resumed|' || CAST(:actor AS TEXT) || '|' || {now} || '|' || CAST(:data AS TEXT)
@@ -170,7 +176,8 @@ state = 'open' AND frees_on_expiry = 0 AND expires_at <= telic_now()
 EXISTS (SELECT 1 FROM holds WHERE goal_id = :id AND {is_overdue})
 
 -- fragment: granted
-lease_worker = CAST(:holder AS TEXT), lease_token = lease_token + 1,
+-- A token is above those that were granted before, also where they were lost with what was written since a backup.
+lease_worker = CAST(:holder AS TEXT), lease_token = {next_token},
 lease_expires_at = telic_now() + CAST(:ttl_microseconds AS BIGINT)
 
 -- fragment: grantable
@@ -193,7 +200,20 @@ AND (CAST(:goal_id AS TEXT) IS NULL OR events.goal_id = CAST(:goal_id AS TEXT))
 -- fragment: feed_end
 -- The last row has no event: it says up to where the database was looked at, and which database it is.
 UNION ALL
-SELECT upper_bound, id, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL FROM bounds, store_identity
+SELECT upper_bound, CASE WHEN {was_here} THEN id END, NULL, {mark}, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL
+FROM bounds, store_identity
+
+-- fragment: mark
+-- The beginning of the hash of the last event that a snapshot sees: in a database that was set back, the event of this
+-- number is missing or another.
+(SELECT substr(hash, 1, 16) FROM events WHERE sequence = {upper_sequence})
+
+-- fragment: was_here
+-- Whether the cursor's positions are of this database as it is now; one that an earlier release wrote has no mark.
+(CAST(:before_mark AS TEXT) IS NULL OR EXISTS (SELECT 1 FROM events
+    WHERE sequence = CAST(:before_sequence AS BIGINT) AND substr(hash, 1, 16) = CAST(:before_mark AS TEXT)))
+AND (CAST(:until_mark AS TEXT) IS NULL OR EXISTS (SELECT 1 FROM events
+    WHERE sequence = CAST(:until_sequence AS BIGINT) AND substr(hash, 1, 16) = CAST(:until_mark AS TEXT)))
 
 -- fragment: page
 ORDER BY sequence DESC LIMIT :limit
@@ -251,7 +271,11 @@ SELECT {goal_columns} FROM goals WHERE id = :id
 SELECT {goal_columns} FROM goals WHERE scope = :scope AND status = 'active'
 
 -- statement: goals.find
-SELECT {goal_columns} FROM goals WHERE id >= :first AND id < :last ORDER BY id LIMIT 2
+SELECT {goal_columns} FROM goals WHERE id >= :first AND id < :last ORDER BY id LIMIT :limit
+
+-- statement: goals.find_by_end
+-- No index finds the end of an id; only what a person has typed comes here, and only where nothing begins like it.
+SELECT {goal_columns} FROM goals WHERE id LIKE :pattern ORDER BY id LIMIT :limit
 
 -- statement: goals.list
 {listed} {page}
@@ -359,9 +383,9 @@ AND (kind = 'created' OR kind = 'resumed' OR kind = 'paused') ORDER BY number DE
 -- statement: feed.census
 -- Of one moment, as one statement is; the last row says up to where the feed was at that moment.
 WITH bounds AS ({feed_bounds})
-SELECT status, COUNT(*), NULL, NULL FROM goals GROUP BY status
+SELECT status, COUNT(*), NULL, NULL, NULL FROM goals GROUP BY status
 UNION ALL
-SELECT NULL, NULL, upper_bound, id FROM bounds, store_identity
+SELECT NULL, NULL, upper_bound, id, {mark} FROM bounds, store_identity
 
 -- statement: loop.get
 SELECT state FROM loop_states WHERE goal_id = :id
@@ -461,7 +485,7 @@ SELECT {goal_columns}, lease_worker, lease_token, lease_expires_at - telic_now()
 SELECT {goal_columns} FROM goals WHERE wake_at <= (SELECT {wall_now})
 AND (CAST(:scope AS TEXT) IS NULL OR scope = CAST(:scope AS TEXT)) ORDER BY wake_at LIMIT :limit {skip_locked}
 
--- statement: clock.now
+-- statement: waits.now
 SELECT {wall_now}
 
 -- statement: waits.signalled

@@ -62,6 +62,13 @@ FROM (SELECT COALESCE(NULLIF(CAST(:until AS TEXT), ''), (
     SELECT CAST(pg_current_snapshot() AS TEXT) || '+' || COALESCE(MAX(sequence), 0) FROM events
 )) AS upper_bound OFFSET 0) AS bound
 
+-- fragment: upper_sequence
+highest
+
+-- fragment: next_token
+-- Differs because the two databases have other words for the larger number and for the wall clock.
+GREATEST(lease_token + 1, telic_now())
+
 -- fragment: feed_page
 -- The sum keeps the planner from going through all numbers instead of the few transactions that are new.
 SELECT events.sequence, scope, {feed_columns} FROM events JOIN goals ON goals.id = events.goal_id

@@ -66,6 +66,13 @@ WHERE goal_id = :id AND state = 'open' AND expires_at > telic_now()
 SELECT COALESCE(NULLIF(:until, ''), (SELECT (last + 1) || ':' || (last + 1) || ':+' || last FROM (
     SELECT COALESCE(MAX(sequence), 0) AS last FROM events))) AS upper_bound
 
+-- fragment: upper_sequence
+CAST(upper_bound AS INTEGER) - 1
+
+-- fragment: next_token
+-- Differs because the two databases have other words for the larger number and for the wall clock.
+max(lease_token + 1, CAST(unixepoch('subsec') * 1000 AS INTEGER) * 1000)
+
 -- fragment: feed_page
 SELECT events.sequence, scope, {feed_columns} FROM events JOIN goals ON goals.id = events.goal_id
 WHERE {of_interest} AND events.sequence < (SELECT CAST(upper_bound AS INTEGER) FROM bounds)
@@ -169,8 +176,8 @@ WITH bounds AS ({feed_bounds}), page AS (
 )
 SELECT NULL, NULL, page.* FROM page
 UNION ALL
-SELECT upper_bound, CASE WHEN CAST(:before AS INTEGER) <= CAST(upper_bound AS INTEGER) THEN id END,
-    NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL
+SELECT upper_bound, CASE WHEN CAST(:before AS INTEGER) <= CAST(upper_bound AS INTEGER) AND {was_here} THEN id END,
+    NULL, {mark}, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL
 FROM bounds, store_identity
 
 -- statement: feed.rest

@@ -95,7 +95,7 @@ async def test_a_holder_that_claims_again_voids_its_former_lease(store: Any) -> 
     goal = await store.create("lease")
     before = await store.claim(goal.id, holder="worker")
     after = await store.claim(goal.id, holder="worker")
-    assert after.token == before.token + 1
+    assert before.token < after.token < 2**53
     with pytest.raises(LeaseLost):
         await store.renew(before)
 

@@ -11,7 +11,7 @@ from telic.domain.jsonable import goal_to_json
 from telic.domain.limits import DEFAULT_MAX_CHARS, MAX_TEXT_CHARS
 from telic.interfaces.web.api.answers import goal_answer, goal_tag, json_answer, unchanged_answer
 from telic.interfaces.web.api.operation import Call, Guard, Operation
-from telic.interfaces.web.api.parameters import BUDGET, CRITERIA, CURSOR, LIMIT, SCOPE
+from telic.interfaces.web.api.parameters import BUDGET, CRITERIA, CURSOR, LIMIT, REPLACE, SCOPE
 from telic.interfaces.web.api.schema import Schema, integer, one_of, strict_object, text
 from telic.interfaces.web.api.shapes import list_of, open_object, shape
 
@@ -36,6 +36,7 @@ async def _create(call: Call) -> Response:
         criteria=criteria_from_data(call.body.get("criteria", ())),
         billing=BillingPolicy(call.body.get("billing", BillingPolicy.INPUT_AND_OUTPUT)),
         max_chars=call.body.get("max_chars", DEFAULT_MAX_CHARS),
+        replace=call.body.get("replace", False),
         actor=Actor.OPERATOR,
         key=call.key,
     )
@@ -87,7 +88,7 @@ OPERATIONS: Final[tuple[Operation, ...]] = (
         name="create_goal",
         method="POST",
         path="/goals",
-        summary="A new goal is its scope's active one; the former one is paused.",
+        summary="A new goal is its scope's active one. Where another is, only `replace` pauses it.",
         handle=_create,
         answer=shape("goal"),
         status=201,
@@ -99,6 +100,7 @@ OPERATIONS: Final[tuple[Operation, ...]] = (
                 "criteria": CRITERIA,
                 "billing": one_of(list(BillingPolicy)),
                 "max_chars": _MAX_CHARS,
+                "replace": REPLACE,
             },
             ["text"],
         ),

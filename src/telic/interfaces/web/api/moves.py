@@ -14,7 +14,7 @@ from telic.domain.jsonable import goal_to_json, time_from_json
 from telic.domain.lifecycle import REASONS
 from telic.interfaces.web.api.answers import goal_answer, json_answer
 from telic.interfaces.web.api.operation import Call, Guard, Operation
-from telic.interfaces.web.api.parameters import BUDGET, LEASE, NOTE, TIME
+from telic.interfaces.web.api.parameters import BUDGET, LEASE, NOTE, REPLACE, TIME
 from telic.interfaces.web.api.schema import Schema, integer, name, one_of, strict_object
 from telic.interfaces.web.api.shapes import list_of, shape
 
@@ -57,6 +57,7 @@ async def _resume(call: Call, goal: Goal) -> Goal:
         goal.id,
         budget=None if budget is None else Budget(**budget),
         note=call.body.get("note"),
+        replace=call.body.get("replace", False),
         actor=Actor.OPERATOR,
         **call.guard,
     )
@@ -158,9 +159,9 @@ OPERATIONS: Final[tuple[Operation, ...]] = (
     ),
     _move(
         "resume",
-        "The paused goal is active, with this budget where one is given; its scope's former one is paused.",
+        "The paused goal is active, with this budget where one is given. Only `replace` pauses another for it.",
         _resume,
-        {"budget": BUDGET, "note": NOTE},
+        {"budget": BUDGET, "note": NOTE, "replace": REPLACE},
     ),
     _move("complete", "The goal is completed; its criteria are accepted.", _complete, {"note": NOTE, "lease": LEASE}),
     _move(

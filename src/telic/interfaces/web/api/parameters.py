@@ -11,7 +11,7 @@ from telic.interfaces.web.api.schema import Schema, array, integer, name, one_of
 GOAL_ID: Final = {
     "type": "string",
     "pattern": "^[0-9a-fA-F-]{8,36}$",
-    "description": "A goal's id, or its first 8 or more characters where they are no other's.",
+    "description": "A goal's id, or its first or last 8 or more characters where they are no other's.",
 }
 IDEMPOTENCY_KEY: Final = {
     "type": "string",
@@ -35,6 +35,10 @@ TIME: Final = {
 SCOPE: Final = name("The owner of goals: a thread, a project, a user.")
 HOLDER: Final = name("The worker: a name of its own, as host/process.")
 NOTE: Final = text(MAX_NOTE_CHARS, description="A free remark, kept in the history.")
+REPLACE: Final = {
+    "type": "boolean",
+    "description": "Pause the scope's active goal for this one, also where a worker drives it; else `would_replace`.",
+}
 LIMIT: Final = integer(1, MAX_PAGE, description="The longest page.")
 CURSOR: Final = text(16_000, 1, description="Go on after the page that gave this cursor, unchanged.")
 AFTER_NUMBER: Final = integer(description="Only those with a higher number.")

@@ -7,7 +7,15 @@ from typing import Any, Final
 
 from starlette.responses import Response
 
-from telic.domain.errors import BudgetExceeded, GoalError, GoalNotActive, LeaseHeld, OutcomeUnknown, StaleUpdate
+from telic.domain.errors import (
+    BudgetExceeded,
+    GoalError,
+    GoalNotActive,
+    LeaseHeld,
+    OutcomeUnknown,
+    StaleUpdate,
+    WouldReplace,
+)
 from telic.domain.jsonable import goal_to_json
 from telic.interfaces.web.api.answers import HEADERS, goal_tag
 
@@ -16,11 +24,14 @@ RETRY_AFTER_SECONDS: Final = 1
 
 REFUSALS: Final[Mapping[str, int]] = {
     "invalid_request": 400,
+    "token_required": 401,
+    "foreign_origin": 403,
     "read_only": 403,
     "not_found": 404,
     "method_not_allowed": 405,
     "body_too_large": 413,
     "unsupported_media_type": 415,
+    "wrong_host": 421,
     "precondition_required": 428,
     "internal_error": 500,
     "too_many_streams": 503,
@@ -32,6 +43,7 @@ STATUSES: Final[Mapping[str, int]] = {
     "goal_not_found": 404,
     "ambiguous_id": 409,
     "invalid_transition": 409,
+    "would_replace": 409,
     "stale_update": 412,
     "budget_exceeded": 409,
     "price_unknown": 409,
@@ -68,6 +80,7 @@ STATUSES: Final[Mapping[str, int]] = {
     "agent_output_broken": 500,
     "agent_turn_failed": 500,
     "workspace_missing": 500,
+    "missing_extra": 500,
 }
 """Every code there is. Agents never run in the API: their errors would be its own fault."""
 
@@ -109,6 +122,8 @@ def _particulars(error: GoalError) -> dict[str, Any]:
     """What a program needs to go on."""
     if isinstance(error, StaleUpdate) or (isinstance(error, GoalNotActive) and error.goal is not None):
         return {"goal": error.goal and goal_to_json(error.goal)}
+    if isinstance(error, WouldReplace):
+        return {"goal": goal_to_json(error.goal), "holder": error.holder}
     if isinstance(error, BudgetExceeded):
         names = ("limit", "used", "budget", "held", "asked")
         return {name: getattr(error, name) for name in names}

@@ -110,7 +110,7 @@ def _check_object(schema: Schema, value: dict[str, Any], place: str) -> None:
     for name, part in value.items():
         if name not in schema["properties"]:
             known = ", ".join(schema["properties"]) or "none"
-            raise _mismatch(f"{place} has an unknown field {name[:_SHOWN_CHARS]!a}; the fields are: {known}")
+            raise _mismatch(f"{place} has an unknown field {name[:_SHOWN_CHARS]!r}; the fields are: {known}")
         check(schema["properties"][name], part, f"{place}.{name}")
 
 

@@ -1,0 +1,58 @@
+"""What Pydantic AI says of responses and requests, as the ledger takes it."""
+
+from contextlib import suppress
+from copy import copy
+from typing import Any
+
+from pydantic_ai.messages import ModelMessage, ModelMessagesTypeAdapter, ModelResponse
+from pydantic_ai.models import Model
+from pydantic_ai.models.fallback import FallbackModel
+from pydantic_ai.models.wrapper import WrapperModel
+
+from telic.domain.budget import ModelUsage
+from telic.integrations.usage import model_usage
+
+
+def response_usage(response: ModelResponse) -> ModelUsage | None:
+    """Return what the response consumed; None where the provider did not say, which is not 0."""
+    used = response.usage
+    if getattr(used, "unmeasured_requests", 0) or not used.has_values():
+        return None
+    reasoning = getattr(used, "output_reasoning_tokens", None)
+    if reasoning is None:
+        reasoning = used.details.get("reasoning_tokens", 0)
+    return model_usage(
+        input_tokens=max(used.input_tokens, used.cache_read_tokens),
+        cached_input_tokens=used.cache_read_tokens,
+        output_tokens=max(used.output_tokens, reasoning),
+        reasoning_tokens=reasoning,
+    )
+
+
+def request_bytes(messages: list[ModelMessage]) -> int:
+    """Return about how much text the messages have; 0 where that cannot be told."""
+    with suppress(Exception):
+        return len(ModelMessagesTypeAdapter.dump_json(messages))
+    return 0
+
+
+class _Attempt(WrapperModel):
+    """One of the models of a fallback, which notes the responses that it gave."""
+
+    def __init__(self, wrapped: Model, responses: list[ModelResponse]) -> None:
+        super().__init__(wrapped)
+        self._responses = responses
+
+    async def request(self, *arguments: Any, **named: Any) -> ModelResponse:
+        response = await super().request(*arguments, **named)
+        self._responses.append(response)
+        return response
+
+
+def noting_responses(model: Model, responses: list[ModelResponse]) -> Model:
+    """Return the model; of a fallback a copy that adds every response to the list, also those that it does not take."""
+    if not isinstance(model, FallbackModel):
+        return model
+    noting = copy(model)
+    noting.models = [_Attempt(each, responses) for each in model.models]
+    return noting

@@ -1,0 +1,148 @@
+"""What `copilot` prints with `--output-format json`, and the rows of usage in its session store.
+
+Checked against Copilot CLI 1.0.102. Nothing that it prints tells of tokens: its store has a row for each call of a
+model, of sub-agents too. Input includes what was read from the provider's cache, output includes reasoning. The session
+is named in the last line alone, so a new one is begun under an id that the loop chose.
+"""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Final
+
+from telic.domain.budget import ModelUsage
+from telic.domain.clock import Instant
+from telic.domain.errors import InvalidNumber, StoreError
+from telic.loop.agents.claims import read_claim
+from telic.loop.agents.cumulative import read_session
+from telic.loop.agents.limits import quota_of
+from telic.loop.agents.parsing import Fields, Parsed, TextTail, count_of, fields_of, read_values, text_of
+from telic.loop.agents.records import Response, Responses, folder_of, home, with_recorded
+from telic.storage.drivers.sqlite_reader import Selection, read_selected
+
+_COLUMNS: Final = (
+    *("id", "session_id", "created_at", "model"),
+    *("input_tokens", "output_tokens", "cache_read_tokens", "reasoning_tokens"),
+)
+_MOST_ROWS: Final = 500
+
+
+class CopilotParser:
+    """Follows the events of one run."""
+
+    def __init__(self, session: str | None = None) -> None:
+        self._session = session
+        self._model: str | None = None
+        self._text = ""
+        self._tool_output = TextTail()
+        self._exit_code: int | None = None
+        self._failure: str | None = None
+        self._broken: str | None = None
+
+    def take(self, line: bytes) -> None:
+        """The event of the line is taken in; what is no JSON was not said by Copilot."""
+        for fields in read_values(line):
+            try:
+                self._event(fields, fields_of(fields, "data"))
+            except InvalidNumber as error:
+                self._broken = str(error)
+
+    def _event(self, fields: Fields, data: Fields) -> None:
+        match fields.get("type"):
+            case "assistant.message" if data.get("parentToolCallId") is None:
+                self._text = text_of(data, "content") or self._text
+            case "tool.execution_complete":
+                self._tool_output.add(text_of(fields_of(data, "result"), "content") or "")
+            case "session.error":
+                self._failure = text_of(data, "message") or "the agent reports an error"
+            case "result":
+                self._session = text_of(fields, "sessionId") or self._session
+                self._exit_code = count_of(fields, "exitCode")
+            case _:
+                pass
+
+    def so_far(self) -> Parsed:
+        """See `OutputParser`."""
+        return Parsed(session=_session(self._session))
+
+    def parsed(self, now: Instant) -> Parsed:
+        """What the events say."""
+        failure = self._failure if self._exit_code != 0 else None
+        return Parsed(
+            text=self._text,
+            is_estimate=self._exit_code is None,
+            statement=read_claim(self._text, now),
+            session=_session(self._session),
+            tool_output_tail=str(self._tool_output),
+            quota=quota_of(failure, now),
+            finished=self._exit_code is not None,
+            failure=failure,
+            broken=self._broken,
+        )
+
+
+def _session(text: str | None) -> str | None:
+    session = read_session(text)
+    return None if session is None else session.id
+
+
+class CopilotStore:
+    """Follows the rows of one session."""
+
+    def __init__(self, environment: Mapping[str, str], session: str | None) -> None:
+        folder = folder_of(environment, "COPILOT_HOME", home(environment) / ".copilot")
+        self._path: Path = folder / "session-store.db"
+        self._session = _session(session)
+        self._responses = Responses()
+        self._model: str | None = None
+        self._last = 0
+
+    def begin(self) -> None:
+        """See `UsageRecords`."""
+        self._read()
+        self._responses.begin()
+
+    def improve(self, parsed: Parsed) -> Parsed:
+        """See `UsageRecords`."""
+        self._session = _session(parsed.session) or self._session
+        self._read()
+        return with_recorded(parsed, self._responses.total, self._model)
+
+    def _read(self) -> None:
+        if self._session is None:
+            return
+        while True:
+            selection = Selection(
+                table="assistant_usage_events",
+                columns=_COLUMNS,
+                column="session_id",
+                values=(self._session,),
+                id_column="id",
+                first_id=self._last + 1,
+                most_rows=_MOST_ROWS,
+            )
+            try:
+                rows = read_selected(self._path, selection)
+            except StoreError:
+                # It is not there yet, or another process is writing it: the next call reads it.
+                return
+            for row in rows:
+                self._take(row)
+            if len(rows) < _MOST_ROWS:
+                return
+
+    def _take(self, row: Fields) -> None:
+        try:
+            number = count_of(row, "id") or 0
+            asked, output = count_of(row, "input_tokens") or 0, count_of(row, "output_tokens") or 0
+            cached, reasoning = count_of(row, "cache_read_tokens") or 0, count_of(row, "reasoning_tokens") or 0
+        except InvalidNumber:
+            return
+        self._last = max(self._last, number)
+        self._model = text_of(row, "model") or self._model
+        usage = ModelUsage(
+            input_tokens=asked,
+            cached_input_tokens=min(cached, asked),
+            output_tokens=output,
+            reasoning_tokens=min(reasoning, output),
+        )
+        self._responses.take(Response(f"{number} {row.get('created_at')}", usage))

@@ -1,0 +1,179 @@
+"""What `opencode run --format json` prints, and the sums in its database.
+
+Checked against opencode 1.18.33. Each step tells its tokens: cached input beside the rest, reasoning beside the output.
+Sub-agents have sessions of their own, of which the database alone tells; of the call that finds a title nothing does.
+"""
+
+import json
+from collections.abc import Mapping
+from typing import Final
+
+from telic.domain.budget import ModelUsage
+from telic.domain.clock import Instant
+from telic.domain.errors import InvalidNumber, StoreError
+from telic.loop.agents.claims import read_claim
+from telic.loop.agents.cumulative import read_session, used_since
+from telic.loop.agents.limits import quota_of
+from telic.loop.agents.parsing import (
+    Fields,
+    Parsed,
+    TextTail,
+    as_fields,
+    cost_of,
+    count_of,
+    fields_of,
+    read_values,
+    sum_usage,
+    text_of,
+)
+from telic.loop.agents.records import Response, Responses, folder_of, home, with_recorded
+from telic.storage.drivers.sqlite_reader import Selection, read_selected
+
+_COUNTS: Final = ("tokens_input", "tokens_output", "tokens_reasoning", "tokens_cache_read", "tokens_cache_write")
+_MOST_SESSIONS: Final = 500
+
+
+class OpencodeParser:
+    """Follows the events of one run."""
+
+    def __init__(self, session: str | None = None) -> None:
+        self._session = session
+        self._text = ""
+        self._tool_output = TextTail()
+        self._steps = Responses()
+        self._finished = False
+        self._failure: str | None = None
+        self._broken: str | None = None
+
+    def take(self, line: bytes) -> None:
+        """The event of the line is taken in; what is no JSON was not said by opencode."""
+        for fields in read_values(line):
+            try:
+                self._event(fields, fields_of(fields, "part"))
+            except InvalidNumber as error:
+                self._broken = str(error)
+
+    def _event(self, fields: Fields, part: Fields) -> None:
+        self._session = text_of(fields, "sessionID") or self._session
+        match fields.get("type"):
+            case "text":
+                self._text = text_of(part, "text") or self._text
+            case "tool_use":
+                self._tool_output.add(text_of(fields_of(part, "state"), "output") or "")
+            case "step_finish":
+                self._finished = part.get("reason") != "tool-calls"
+                self._steps.take(Response(str(part.get("id")), _step_usage(part)))
+            case "error":
+                error = fields_of(fields, "error")
+                said = text_of(fields_of(error, "data"), "message") or text_of(error, "message")
+                self._failure = said or text_of(error, "name") or "the agent reports an error"
+            case _:
+                pass
+
+    def so_far(self) -> Parsed:
+        """See `OutputParser`."""
+        return Parsed(usage=self._steps.total, session=_session(self._session))
+
+    def parsed(self, now: Instant) -> Parsed:
+        """What the events say."""
+        return Parsed(
+            text=self._text,
+            usage=self._steps.total,
+            is_estimate=not self._finished,
+            statement=read_claim(self._text, now),
+            session=_session(self._session),
+            tool_output_tail=str(self._tool_output),
+            quota=quota_of(self._failure, now),
+            finished=self._finished,
+            failure=self._failure,
+            broken=self._broken,
+        )
+
+
+def _session(text: str | None) -> str | None:
+    session = read_session(text)
+    return None if session is None else session.id
+
+
+def _step_usage(part: Fields) -> ModelUsage:
+    tokens = fields_of(part, "tokens")
+    cache = fields_of(tokens, "cache")
+    read, written = count_of(cache, "read") or 0, count_of(cache, "write") or 0
+    thought = count_of(tokens, "reasoning") or 0
+    return ModelUsage(
+        input_tokens=(count_of(tokens, "input") or 0) + read + written,
+        cached_input_tokens=read,
+        output_tokens=(count_of(tokens, "output") or 0) + thought,
+        reasoning_tokens=thought,
+        cost_microunits=cost_of(part, "cost") or 0,
+    )
+
+
+class OpencodeDatabase:
+    """Follows the sums of one session and of those that were begun in it."""
+
+    def __init__(self, environment: Mapping[str, str], session: str | None) -> None:
+        data = folder_of(environment, "XDG_DATA_HOME", home(environment) / ".local" / "share")
+        self._path = data / "opencode" / "opencode.db"
+        self._session = _session(session)
+        self._before = ModelUsage()
+        self._model: str | None = None
+
+    def begin(self) -> None:
+        """See `UsageRecords`."""
+        self._before = self._total() or ModelUsage()
+
+    def improve(self, parsed: Parsed) -> Parsed:
+        """See `UsageRecords`."""
+        self._session = _session(parsed.session) or self._session
+        total = self._total()
+        return with_recorded(parsed, None if total is None else used_since(self._before, total), self._model)
+
+    def _total(self) -> ModelUsage | None:
+        if self._session is None:
+            return None
+        try:
+            own, family = self._rows("id", (self._session,)), list[Fields]()
+            newest = own
+            while newest and len(family) < _MOST_SESSIONS:
+                family += newest
+                known = {row["id"] for row in family}
+                below = self._rows("parent_id", tuple(str(row["id"]) for row in newest))
+                newest = [row for row in below if row["id"] not in known]
+            for row in own:
+                self._model = _model_of(row) or self._model
+            return sum_usage([_row_usage(row) for row in family]) if family else None
+        except (StoreError, InvalidNumber):
+            # It is not there yet, or another process is writing it: the next call reads it.
+            return None
+
+    def _rows(self, column: str, values: tuple[str, ...]) -> list[Fields]:
+        selection = Selection(
+            table="session",
+            columns=("id", "model", "cost", *_COUNTS),
+            column=column,
+            values=values,
+            id_column="id",
+            first_id="",
+            most_rows=_MOST_SESSIONS,
+        )
+        return [*read_selected(self._path, selection)]
+
+
+def _model_of(row: Fields) -> str | None:
+    try:
+        told = as_fields(json.loads(text_of(row, "model") or "{}"))
+    except (ValueError, RecursionError):
+        return None
+    return None if told is None else text_of(told, "id")
+
+
+def _row_usage(row: Fields) -> ModelUsage:
+    asked, output, thought, read, written = (count_of(row, name) or 0 for name in _COUNTS)
+    return ModelUsage(
+        input_tokens=asked + read + written,
+        cached_input_tokens=read,
+        output_tokens=output + thought,
+        reasoning_tokens=thought,
+        cost_microunits=cost_of(row, "cost") or 0,
+    )

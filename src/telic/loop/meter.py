@@ -1,0 +1,118 @@
+"""What a running turn has used so far: heard from its agent, compared with what the goal has left."""
+
+import asyncio
+import time
+from collections.abc import Coroutine
+from contextlib import suppress
+from dataclasses import replace
+from typing import Any, Final, TypeVar
+
+from telic.domain.budget import ModelUsage, UsageKind, exhausted_limit
+from telic.domain.errors import InvalidNumber
+from telic.domain.goal import Goal
+from telic.loop.drive import Drive
+
+T = TypeVar("T")
+
+_MICRO: Final = 1_000_000
+_LONGEST_NAP_SECONDS: Final = 60.0
+
+
+class BudgetReached(Exception):
+    """The turn was cut off, since with what it has used the goal's budget is reached."""
+
+    code: Final = "budget_reached"
+
+    def __init__(self, limit: str) -> None:
+        super().__init__(f"the budget of {limit} is reached")
+        self.limit = limit
+
+
+class TurnMeter:
+    """Hears what one turn has used, and ends the turn as soon as that reaches its goal's budget.
+
+    `usage`, `model` and `session` are what the agent told last; `usage` is None as long as it told nothing.
+    """
+
+    def __init__(self, drive: Drive) -> None:
+        self._drive = drive
+        self._loop = asyncio.get_running_loop()
+        self._heard = asyncio.Event()
+        self._began = time.monotonic_ns()
+        self.usage: ModelUsage | None = None
+        self.model: str | None = None
+        self.session: str | None = None
+
+    @property
+    def elapsed_microseconds(self) -> int:
+        """How long ago the turn began, on a clock that does not jump."""
+        return (time.monotonic_ns() - self._began) // 1000
+
+    def report(self, usage: ModelUsage, *, model: str | None = None, session: str | None = None) -> None:
+        """See `ReportUsage`."""
+        self.usage = usage
+        self.model = model or self.model
+        self.session = session or self.session
+        # An agent may work in a thread of its own, and may still report when the loop has ended.
+        if not self._loop.is_closed():
+            self._loop.call_soon_threadsafe(self._heard.set)
+
+    async def watch(self, work: Coroutine[Any, Any, T]) -> T:
+        """What the work gave, unless it was cancelled since the budget is reached.
+
+        Raises:
+            BudgetReached: the work was cancelled, and has ended.
+        """
+        task, watching = asyncio.ensure_future(work), asyncio.ensure_future(self._until_spent())
+        try:
+            await asyncio.wait({task, watching}, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            watching.cancel()
+            if not task.done():
+                task.cancel()
+            # Whoever cancels this one waits for the work as well: it may have to stop processes.
+            await asyncio.wait({task, watching})
+        if watching.cancelled():
+            return task.result()
+        if not task.cancelled() and task.exception() is None:
+            return task.result()
+        raise BudgetReached(watching.result())
+
+    async def _until_spent(self) -> str:
+        """The name of the limit that is reached, once one is."""
+        while True:
+            goal = self._drive.heart.lease.goal
+            if self._reached(goal) is not None:
+                # Somebody may have raised the budget since the last heartbeat.
+                goal = await self._drive.patiently(lambda: self._drive.store.get(self._drive.heart.lease.goal.id))
+                limit = self._reached(goal)
+                if limit is not None:
+                    return limit
+            self._heard.clear()
+            await self._rest(self._seconds_left(goal))
+
+    async def _rest(self, seconds: float) -> None:
+        # Not `wait_for`, which can swallow a cancellation that comes together with what it waits for.
+        with suppress(TimeoutError):
+            async with asyncio.timeout(min(seconds, _LONGEST_NAP_SECONDS)):
+                await self._heard.wait()
+
+    def _reached(self, goal: Goal) -> str | None:
+        line = timed(self.usage, self.elapsed_microseconds).billed(goal.billing)
+        try:
+            # The turn itself is no part of what is compared: the last turn that a budget allows may be taken.
+            return exhausted_limit(goal.usage.plus(line, UsageKind.SUB_AGENT), replace(goal.budget, turns=None))
+        except InvalidNumber:
+            return "tokens"
+
+    def _seconds_left(self, goal: Goal) -> float:
+        limit = goal.budget.active_microseconds
+        if limit is None or (self.usage is not None and self.usage.active_microseconds):
+            return _LONGEST_NAP_SECONDS
+        return max(limit - goal.usage.active_microseconds - self.elapsed_microseconds, 0) / _MICRO + 0.001
+
+
+def timed(usage: ModelUsage | None, elapsed_microseconds: int) -> ModelUsage:
+    """The usage with the time that the turn took, unless the agent told another; of unknown usage the time alone."""
+    known = usage or ModelUsage()
+    return replace(known, active_microseconds=known.active_microseconds or elapsed_microseconds)

@@ -1,0 +1,84 @@
+"""A check at a stop is settled as the loop settles it: the verdicts first, then the bill, each judge's answer once."""
+
+import shlex
+import sys
+
+import pytest
+
+import telic
+from telic.domain.criteria import Criterion
+from telic.domain.errors import OutcomeUnknown
+from telic.domain.loop_state import LoopState
+from telic.integrations.hooks import checking
+from telic.integrations.hooks.checking import Checking
+from telic.integrations.hooks.judge_choice import JudgeChoice
+from telic.integrations.hooks.notice import Moment, Notice
+from telic.services.store import GoalStore
+from tests.hooks.conftest import HostProgram
+
+JUDGE = """
+import json, sys
+json.load(sys.stdin)
+print(json.dumps({"verdict": "pass", "reasons": ["it is"], "blocking_problems": [], "suggestions": [],
+    "model": "a-judge", "usage": {"input_tokens": 700, "output_tokens": 77}}))
+"""
+
+
+@pytest.fixture
+def judge(program: HostProgram) -> str:
+    file = program.folder / "judge.py"
+    file.write_text(JUDGE)
+    return shlex.join([sys.executable, str(file)])
+
+
+def test_a_passing_verdict_stands_though_its_judges_bill_reaches_the_budget(program: HostProgram, judge: str) -> None:
+    goal = program.goal(criteria=[Criterion.judge("Is it good?")], token_budget=500)
+    program.options = ["--judge-command", judge]
+    assert "is verified" in program.call("stop", "TELIC: complete")["systemMessage"]
+    after = program.store.get(goal.id)
+    assert (after.status, after.reason) == (telic.GoalStatus.COMPLETED, telic.Reason.VERIFIED)
+    assert after.usage.tokens == 777
+
+
+def test_a_goal_that_was_reached_with_the_last_of_its_budget_is_verified(program: HostProgram, judge: str) -> None:
+    """One that was not stays paused, and the user hears how to go on."""
+    program.options = ["--judge-command", judge]
+    goal = program.goal(criteria=[Criterion.judge("Is it good?")], token_budget=500)
+    program.call("prompt")
+    program.store.record_turn(goal.id, tokens=600)
+    assert "is verified" in program.call("stop", "TELIC: complete")["systemMessage"]
+    assert program.store.get(goal.id).reason is telic.Reason.VERIFIED
+    unreached = program.goal(criteria=[Criterion.command(["false"])], token_budget=500)
+    program.call("prompt")
+    program.store.record_turn(unreached.id, tokens=600)
+    message = program.call("stop", "TELIC: complete")["systemMessage"]
+    assert f"telic resume {unreached.id} --budget" in message
+    assert program.store.get(unreached.id).reason is telic.Reason.BUDGET
+
+
+def test_a_settlement_whose_answer_was_lost_is_repeated_and_counts_once(
+    program: HostProgram, judge: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What was acknowledged to nobody may have been written all the same."""
+    goal = program.goal(criteria=[Criterion.judge("Is it good?"), Criterion.approval("May it go out?")])
+    lease = program.store.claim(goal.id, holder="hook")
+    calls: list[str] = []
+
+    def lose_the_first_answer(store: GoalStore, goal_id: str, *arguments: object, key: str, **more: object) -> object:
+        after = settle(store, goal_id, *arguments, key=key, **more)
+        calls.append(key)
+        if len(calls) == 1:
+            raise OutcomeUnknown(key)
+        return after
+
+    settle = checking.settle
+    monkeypatch.setattr(checking, "settle", lose_the_first_answer)
+    check = Checking(program.store, 60.0, JudgeChoice(command=judge), lambda: None)
+    notice = Notice(moment=Moment.STOP, event="Stop", session="s", folder=program.folder)
+    state = LoopState(work="done")
+    found, after = check.check(goal, lease, state, notice)
+    assert len(calls) == 2
+    assert len(set(calls)) == 1
+    assert after.reason is telic.Reason.WAITING
+    assert len(found.verdicts) == 2
+    assert [turn.usage.tokens for turn in program.store.turns(goal.id)] == [777]

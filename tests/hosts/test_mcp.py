@@ -1,0 +1,105 @@
+"""Telic's MCP server in real coding hosts: what their models get to read."""
+
+import pytest
+
+from tests.hosts.claude_code import CLAUDE_CODE, MODE
+from tests.hosts.codex import CODEX
+from tests.hosts.copilot_cli import COPILOT_CLI
+from tests.hosts.gemini_cli import GEMINI_CLI
+from tests.hosts.host import Host, named
+from tests.hosts.opencode import OPENCODE
+from tests.hosts.play import REPAIR, Play, runs, uses
+from tests.hosts.qwen_code import QWEN_CODE
+from tests.hosts.world import TEXT, Bill, World
+
+HOSTS = (CLAUDE_CODE, CODEX, GEMINI_CLI, COPILOT_CLI, OPENCODE, QWEN_CODE)
+FAILURE = "add(2, 3) is not 5"
+"""What the goal's check prints when it fails."""
+
+
+def conversation(host: Host, goal: str) -> Play:
+    # Qwen Code hides tools until its model has searched for them.
+    names = ("get_goal", "report_progress", "report_complete", "list_goals")
+    found = [uses("tool_search", query=f"select:{','.join(f'mcp__telic__{name}' for name in names)}")]
+    return Play(
+        main=[
+            *(found if host is QWEN_CODE else []),
+            uses("get_goal"),
+            uses("report_progress", goal_id=goal, key="k1", input_tokens=400, output_tokens=100),
+            uses("report_complete", goal_id=goal, summary="I think it is done", key="k2"),
+            runs(REPAIR),
+            uses("report_complete", goal_id=goal, summary="repaired calc.py", key="k3"),
+            uses("list_goals"),
+        ]
+    )
+
+
+@named(*HOSTS)
+def test_a_model_steers_its_goal_and_reads_what_failed(world: World, host: Host) -> None:
+    """It sees the goal; a false report is answered with the check's own output; a true one is verified."""
+    host.prepare(world)
+    world.follow(conversation(host, world.create("billing")))
+    host.serve_goals(world, "billing")
+    ended = world.execute(*host.ask("Use the tools."))
+    assert ended.code == 0, ended
+    world.require_verified()
+    assert world.billed() == Bill(400, 0, 100), "what the model reported is what was counted"
+    read = [each.asked.newest for each in world.play.told]
+    assert any(TEXT in text for text in read), read
+    assert any(FAILURE in text for text in read), read
+
+
+@named(CLAUDE_CODE, CODEX)
+def test_a_model_reads_the_goal_as_a_resource(world: World, host: Host) -> None:
+    """The host's own tools list and read it."""
+    listing, reading = (
+        ("ListMcpResourcesTool", "ReadMcpResourceTool")
+        if host is CLAUDE_CODE
+        else ("list_mcp_resources", "read_mcp_resource")
+    )
+    world.follow(Play(main=[uses(listing, server="telic"), uses(reading, server="telic", uri="goal://active")]))
+    host.prepare(world)
+    world.create("billing")
+    host.serve_goals(world, "billing")
+    ended = world.execute(*host.ask("Use the resources."))
+    assert ended.code == 0, ended
+    listed, read = (each.asked.newest for each in world.play.told[1:3])
+    assert "goal://active" in listed
+    assert TEXT in read
+
+
+@named(CLAUDE_CODE)
+def test_a_prompt_is_a_command_of_the_host(world: World, host: Host) -> None:
+    """`/mcp__telic__continue_goal` puts the goal into the conversation."""
+    world.follow(Play(main=()))
+    CLAUDE_CODE.prepare(world)
+    world.create("billing")
+    CLAUDE_CODE.serve_goals(world, "billing")
+    ended = world.execute("claude", "-p", "/mcp__telic__continue_goal", *MODE)
+    assert ended.code == 0, ended
+    assert TEXT in world.play.told[0].asked.text
+
+
+@pytest.mark.parametrize("content", [None, "this is no database, and never was one"], ids=["missing", "garbage"])
+def test_a_store_that_is_not_there_is_named(world: World, content: str | None) -> None:
+    """The server ends with a message instead of making an empty store."""
+    store = world.folder / "elsewhere" / "goals.db"
+    if content is not None:
+        store.parent.mkdir()
+        store.write_text(content)
+    ended = world.execute("telic", "mcp", "--scope", "billing", TELIC_STORE=str(store))
+    assert ended.code == 9, ended
+    assert str(store) in ended.errors
+    assert store.exists() == (content is not None)
+
+
+@named(CODEX)
+def test_a_server_without_a_named_store_makes_none(world: World, host: Host) -> None:
+    """Codex gives servers few variables: one without a named store says where it looked, and makes none."""
+    world.follow(Play(main=[uses("get_goal")]))
+    CODEX.prepare(world)
+    world.create("billing")
+    server = '[mcp_servers.telic]\ncommand = "telic"\nargs = ["mcp", "--scope", "billing", "--workspace", "."]\n'
+    CODEX.configure(world, "", server)
+    world.execute(*CODEX.ask("Use the tools."))
+    assert not list(world.home.rglob("goals.db*")), "an empty store was made"

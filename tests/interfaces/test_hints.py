@@ -1,0 +1,160 @@
+"""What the command says to do next can be done: each option and command that a hint names is there."""
+
+import re
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import click
+import pytest
+
+import telic
+from telic.interfaces.cli import app
+from telic.interfaces.cli.failures import FAILURES, failure
+
+COMMANDS = sorted(app.telic.commands)
+SERVING = {"dashboard", "mcp", "top", "hook", "install", "worker"}
+"""Given a usable value, these serve, or write outside the store: only what they cannot read is tried."""
+WRONG = ("", "wrong!", "-1", "0", "5usd", "yesterday", "90", "--no-hurry", "01a21ea7", "9" * 30)
+
+Refused = Callable[..., tuple[int, str]]
+
+
+@pytest.fixture
+def refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Refused:
+    """Runs the command on a store with an active and two paused goals, and gives its exit code and standard error."""
+    store = str(tmp_path / "goals.db")
+    with telic.connect(store) as goals:
+        for text in ("first", "second", "third"):
+            goals.create(text)
+    monkeypatch.setenv("TELIC_STORE", store)
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setenv("COLUMNS", "100")
+    monkeypatch.delenv("TELIC_AGENT", raising=False)
+    monkeypatch.chdir(tmp_path)
+
+    def run(*words: str) -> tuple[int, str]:
+        code = app.run(words)
+        return code, capsys.readouterr().err
+
+    return run
+
+
+def options_of(command: click.Command) -> set[str]:
+    return {name for parameter in command.params for name in parameter.opts} | {"--help", "-h"}
+
+
+def wrong_lines(name: str) -> Iterator[tuple[str, ...]]:
+    """Lines that the command should refuse: options that it has not, without values, and with wrong ones."""
+    yield (name, "--no-such-option")
+    yield (name, *("word",) * 9)
+    for parameter in app.telic.commands[name].params:
+        if isinstance(parameter, click.Option) and not parameter.is_flag:
+            yield (name, parameter.opts[0])
+            if name not in SERVING:
+                yield from ((name, parameter.opts[0], value) for value in WRONG)
+    if name not in SERVING:
+        yield from ((name, value) for value in WRONG)
+
+
+def assert_hint_can_be_followed(name: str, line: tuple[str, ...], said: str) -> None:
+    """Each part of the hint names options of the command that it names, or else of the one that was typed."""
+    assert "COMMAND" not in said, line
+    for hint in re.findall(r"^hint: (.*)$", said, re.MULTILINE):
+        for part in hint.split("; "):
+            named = re.findall(r"\btelic ([a-z]+)", part)
+            assert all(each in COMMANDS for each in named), (line, part)
+            command = app.telic.commands[named[0] if named else name]
+            options = set(re.findall(r"(?<![\w-])--[a-z][a-z-]+", part))
+            assert options <= options_of(command), (line, part)
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_a_hint_names_only_what_there_is(refused: Refused, name: str) -> None:
+    for line in wrong_lines(name):
+        code, said = refused(*line, *(("--idle", "0") if name == "watch" else ()))
+        if code:
+            # 3 and 10 may also be findings, which standard output tells.
+            assert said.startswith("telic: ") or code in (3, 10), line
+            assert_hint_can_be_followed(name, line, said)
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+@pytest.mark.parametrize("code", sorted(FAILURES))
+def test_every_next_step_fits_every_command(name: str, code: str) -> None:
+    """Whatever error a command ends in, the step that follows can be taken."""
+    kind = type("Anything", (telic.GoalError,), {"code": code})
+    _, hint = failure(kind("x"), app.telic.commands[name])
+    assert_hint_can_be_followed(name, (name, code), f"hint: {hint}" if hint else "")
+
+
+@pytest.mark.parametrize(
+    ("line", "said"),
+    [
+        (("list", "--limit", "0"), "limit must be from 1 to 1000"),
+        (("usage", "--since", "yesterday"), "'yesterday' is no moment: write 2026-12-31"),
+        (("record", "--cost", "five"), "'five' is no amount of money: write 0.25 or $0.25"),
+        (("record", "--cost", "2h"), "'2h' is no amount of money"),
+        (("record", "--key", "k"), "say what the turn consumed: --tokens N"),
+        (("pause", "--wake-in", "90"), "'90' is no time: write 90s, 90m or 2h"),
+        (("budget", "5usd"), "put money in single quotes, '$5'"),
+        (("budget", "€5"), "'€5' is no budget"),
+        (("create", "x", "--budget", "--check", "true"), "put money in single quotes, '$5'"),
+        (("create", "x", "--budget"), "put money in single quotes, '$5'"),
+        (("complete", "--actor", "model"), "--revision N"),
+        (("run", "x"), "--agent"),
+        (("import", "zeph", "nofile"), "name a FILE"),
+        (("export", "/no/such/folder/x"), "name a FILE"),
+        (("create", "x"), "--replace"),
+    ],
+)
+def test_a_wrong_input_is_answered_in_its_own_words(refused: Refused, line: tuple[str, ...], said: str) -> None:
+    code, answer = refused(*line)
+    assert code in (2, 6, 9)
+    assert said in answer
+
+
+def test_several_paused_goals_are_named(refused: Refused) -> None:
+    """`telic resume` cannot know which is meant, and says which there are."""
+    code, answer = refused("resume")
+    assert code == 2
+    assert "“first”" in answer
+    assert "“second”" in answer
+
+
+def test_money_without_its_sign_is_money_where_nothing_else_can_be_meant(refused: Refused) -> None:
+    assert refused("record", "--cost", "0.25", "--key", "k")[0] == 0
+    with telic.connect("goals.db") as store:
+        goal = store.active()
+        assert goal is not None
+        assert goal.cost_microunits_used == 250_000
+
+
+def test_help_shows_every_command_with_its_whole_summary(
+    refused: Refused, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Bare `telic` is the help; no summary is cut off, at 80 columns either."""
+    monkeypatch.setenv("COLUMNS", "80")
+    code, bare = refused()
+    assert code == 2
+    assert app.run(["--help"]) == 0
+    shown = capsys.readouterr().out
+    assert shown == bare
+    assert "…" not in shown
+    assert "..." not in shown.split("Commands:")[1]
+    for name in COMMANDS:
+        assert re.search(rf"^    {name} ", shown, re.MULTILINE), name
+
+
+def test_help_and_version_can_be_asked_for_in_the_usual_ways(
+    refused: Refused, capsys: pytest.CaptureFixture[str]
+) -> None:
+    texts = []
+    for line in (["help", "show"], ["show", "--help"], ["show", "-h"]):
+        assert app.run(line) == 0
+        texts.append(capsys.readouterr().out)
+    assert "Usage: telic show" in texts[0]
+    assert len(set(texts)) == 1
+    for line in (["version"], ["-V"], ["--version"]):
+        assert app.run(line) == 0
+        assert "0.1.0" in capsys.readouterr().out
+    assert refused("help", "nonsense")[0] == 2

@@ -1,0 +1,113 @@
+"""A goal is paused for another only when that is said: by one rule, on every surface, in the writing statement."""
+
+import asyncio
+from pathlib import Path
+
+import pytest
+
+import telic
+from telic.interfaces.cli import app
+from telic.interfaces.mcp.calls import Calls
+from telic.interfaces.mcp.conversation import Conversation
+from telic.interfaces.mcp.settings import Role, ServerSettings
+from telic.interfaces.mcp.tools import tools_for
+from telic.services.commands import execute
+from telic.services.operating import Intent, Operation, carry_out
+from telic.services.replies import ReplyKind
+from tests.interfaces.api.serving import serving
+
+
+@pytest.fixture
+def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
+    """A store whose active goal is driven by a worker, and which has a paused goal besides."""
+    path = str(tmp_path / "goals.db")
+    monkeypatch.setenv("TELIC_STORE", path)
+    with telic.connect(path) as store:
+        store.pause(store.create("at rest").id)
+        store.create("at work")
+        store.claim(scope="default", holder="host/7", ttl_seconds=600)
+    return path
+
+
+def texts(place: str) -> dict[str, str]:
+    with telic.connect(place) as store:
+        return {goal.text: f"{goal.status} {goal.reason or ''}".strip() for goal in store.list()}
+
+
+def resting(place: str) -> telic.Goal:
+    with telic.connect(place) as store:
+        return next(goal for goal in store.list() if goal.text == "at rest")
+
+
+UNTOUCHED = {"at work": "active", "at rest": "paused user"}
+
+
+@pytest.mark.parametrize("line", [("create", "new"), ("resume",), ("resume", "--budget", "5M")])
+def test_the_command_names_the_goal_and_its_driver(
+    place: str, line: tuple[str, ...], capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert app.run(line) == 6
+    said = capsys.readouterr().err
+    assert "host/7" in said
+    assert "“at work”" in said
+    assert "--replace" in said
+    assert texts(place) == UNTOUCHED
+    assert app.run([*line, "--replace"]) == 0
+    assert "“at work”" in capsys.readouterr().out
+    assert texts(place)["at work"] == "paused superseded"
+
+
+def test_the_api_answers_with_the_goal_that_is_in_the_way(place: str) -> None:
+    with serving(place) as client:
+        for path, body in (("/goals", {"text": "new"}), (f"/goals/{resting(place).id}/resume", {})):
+            refused = client.post(path, body, tag="*")
+            assert refused.status == 409
+            assert refused.json["code"] == "would_replace"
+            assert (refused.json["goal"]["text"], refused.json["holder"]) == ("at work", "host/7")
+        assert texts(place) == UNTOUCHED
+        assert client.post("/goals", {"text": "new", "replace": True}).status == 201
+    assert texts(place)["at work"] == "paused superseded"
+
+
+def test_an_operators_mcp_and_a_chat_ask_by_the_same_rule(place: str) -> None:
+    async def create(**arguments: object) -> tuple[str, str]:
+        settings = ServerSettings(role=Role.OPERATOR)
+        async with telic.connect_async(place) as store:
+            answer = await Calls(Conversation(store, settings), tools_for(settings)).call("create_goal", arguments)
+        return answer.outcome, answer.text
+
+    outcome, text = asyncio.run(create(text="new"))
+    assert outcome == "refused"
+    assert "host/7" in text
+    with telic.connect(place) as store:
+        assert execute(store, "/goal write the release notes").kind is ReplyKind.CONFIRM
+    assert texts(place) == UNTOUCHED
+    assert asyncio.run(create(text="new", replace=True))[0] == "created"
+
+
+async def test_a_screen_asks_for_the_goal_that_is_in_the_way(place: str) -> None:
+    intent = Intent(operation=Operation.RESUME, goal=resting(place), operator="Ada")
+    async with telic.connect_async(place) as store:
+        with pytest.raises(telic.WouldReplace) as refused:
+            await carry_out(store, intent)
+        assert (refused.value.goal.text, refused.value.holder) == ("at work", "host/7")
+
+
+def test_only_the_goal_that_was_agreed_to_is_paused(place: str) -> None:
+    """A goal that became active after somebody was asked is not paused in its place."""
+    with telic.connect(place) as store:
+        agreed = store.active()
+        assert agreed is not None
+        store.create("slipped in")
+        with pytest.raises(telic.WouldReplace, match="would be paused"):
+            store.create("new", replace=agreed.id)
+        slipped = store.active()
+        assert slipped is not None
+        assert store.create("new", replace=slipped.id).is_active
+
+
+def test_a_repeated_call_is_the_same_call(place: str) -> None:
+    """The key finds the goal that it made, which is no other goal in the way."""
+    with telic.connect(place) as store:
+        made = store.create("new", key="once")
+        assert store.create("new", key="once", replace=False).id == made.id

@@ -1,0 +1,200 @@
+"""A budget holds while a turn runs: what its agent tells is added up, and the turn is cut off when it is spent."""
+
+import asyncio
+import json
+import sys
+from typing import Any
+
+import pytest
+
+from telic import Budget, ModelUsage, Reason
+from telic.domain.claim import Claim
+from telic.domain.errors import AgentConversationLost, AgentTurnFailed
+from telic.loop.agents import CLAUDE_CODE, JSON_LINES, CommandAgent
+from telic.loop.agents.protocol import QuotaReached, TurnReport, TurnRequest
+from tests.loop_driver.world import CLAIM, DONE_IS_THERE, ScriptedAgent, World, policy, report
+
+ENDLESS = """
+import json, sys, time
+sys.stdin.read()
+for number in range(1_000):
+    usage = {"input_tokens": 900, "output_tokens": 100, "cost_microunits": 10_000}
+    print(json.dumps({"type": "usage", **usage}), flush=True)
+    time.sleep(0.2)
+"""
+
+
+@pytest.mark.parametrize("budget", [Budget(tokens=3_000), Budget(cost_microunits=30_000)], ids=["tokens", "money"])
+async def test_a_budget_holds_within_a_turn(world: World, budget: Budget) -> None:
+    """A command that would tell of 1,000 responses is ended with the third or so, and paid for what it told."""
+    goal = await world.store.create("endless", budget=budget)
+    agent = CommandAgent(argv=(sys.executable, "-c", ENDLESS), output_format=JSON_LINES, grace_seconds=0.2)
+    ended = await world.run(goal, agent)
+    assert (ended.reason, ended.turns_used) == (Reason.BUDGET, 1)
+    assert 3_000 <= ended.tokens_used < 100_000, "far from all that it would have used"
+    assert ended.usage.cost_microunits == ended.tokens_used * 10
+    (turn,) = await world.store.turns(goal.id)
+    assert (turn.usage.tokens, turn.is_estimate) == (ended.tokens_used, True)
+
+
+class Telling:
+    """Tells of what it uses, response by response, until it is cut off."""
+
+    def __init__(self, *told: ModelUsage) -> None:
+        self.told = told
+        self.was_cancelled = False
+        self.may_go_on = asyncio.Event()
+
+    async def __call__(self, request: TurnRequest) -> TurnReport:
+        try:
+            for usage in self.told:
+                request.report_usage(usage, session="conversation-7")
+                await asyncio.sleep(0)
+            await self.may_go_on.wait()
+        except asyncio.CancelledError:
+            self.was_cancelled = True
+            raise
+        return report(usage=self.told[-1], claim=Claim.COMPLETE)
+
+
+async def test_a_python_agent_is_cut_off_as_well(world: World) -> None:
+    """Its conversation goes on when somebody raises the budget."""
+    goal = await world.store.create("python", token_budget=100)
+    telling = Telling(ModelUsage(input_tokens=60), ModelUsage(input_tokens=120))
+    ended = await world.run(goal, ScriptedAgent([telling]))
+    assert telling.was_cancelled
+    assert (ended.reason, ended.tokens_used) == (Reason.BUDGET, 120)
+    await world.store.resume(goal.id, budget=Budget(tokens=1_000))
+    agent = ScriptedAgent([CLAIM])
+    assert (await world.run(goal, agent)).reason is Reason.ASSERTED
+    assert agent.requests[0].session == "conversation-7"
+
+
+async def test_time_is_a_budget_within_a_turn(world: World) -> None:
+    """Nobody has to tell of it."""
+    goal = await world.store.create("slow", budget=Budget(active_microseconds=200_000))
+    telling = Telling(ModelUsage(input_tokens=1))
+    ended = await world.run(goal, ScriptedAgent([telling]))
+    assert telling.was_cancelled
+    assert ended.reason is Reason.BUDGET
+    assert ended.usage.active_microseconds >= 200_000
+
+
+async def test_a_turn_that_told_nothing_counts_as_what_was_held(world: World) -> None:
+    """Unknown is no 0."""
+    goal = await world.store.create("silent", budget=Budget(tokens=1_000, active_microseconds=200_000))
+    silent = Telling()
+    ended = await world.run(goal, ScriptedAgent([silent]), held_tokens=70)
+    assert (ended.reason, ended.tokens_used) == (Reason.BUDGET, 70)
+
+
+async def test_a_budget_that_was_raised_meanwhile_is_the_one_that_holds(world: World) -> None:
+    goal = await world.store.create("more", token_budget=100)
+
+    async def step(request: TurnRequest) -> Any:
+        request.report_usage(ModelUsage(input_tokens=60))
+        await world.store.set_budget(goal.id, Budget(tokens=1_000))
+        request.report_usage(ModelUsage(input_tokens=500))
+        await asyncio.sleep(0.1)
+        return report(usage=ModelUsage(input_tokens=500))
+
+    ended = await world.run(goal, ScriptedAgent([step, CLAIM]))
+    assert (ended.reason, ended.turns_used, ended.tokens_used) == (Reason.ASSERTED, 2, 600)
+
+
+async def test_usage_may_be_told_from_another_thread(world: World) -> None:
+    goal = await world.store.create("threads", token_budget=100)
+
+    async def step(request: TurnRequest) -> Any:
+        await asyncio.to_thread(request.report_usage, ModelUsage(input_tokens=100))
+        await asyncio.sleep(3600)
+
+    assert (await world.run(goal, ScriptedAgent([step]))).tokens_used == 100
+
+
+async def test_the_work_of_a_turn_that_was_cut_off_is_checked(world: World) -> None:
+    """It may be all that was wanted."""
+    goal = await world.store.create("done in time", criteria=[DONE_IS_THERE], token_budget=100)
+
+    async def step(request: TurnRequest) -> Any:
+        (request.workspace / "done").touch()
+        request.report_usage(ModelUsage(input_tokens=100))
+        await asyncio.sleep(3600)
+
+    assert (await world.run(goal, ScriptedAgent([step]))).reason is Reason.VERIFIED
+
+
+async def test_what_a_failed_turn_has_told_is_billed(world: World) -> None:
+    goal = await world.store.create("fails", token_budget=1_000)
+
+    async def step(request: TurnRequest) -> Any:
+        request.report_usage(ModelUsage(input_tokens=77))
+        raise AgentTurnFailed("no more")
+
+    ended = await world.run(goal, ScriptedAgent([step]), policy(max_failures=1))
+    assert (ended.reason, ended.tokens_used) == (Reason.FAILED, 77)
+
+
+async def test_a_goal_that_holds_already_costs_nothing(world: World) -> None:
+    goal = await world.store.create("done", criteria=[DONE_IS_THERE])
+    (world.workspace / "done").touch()
+    agent = ScriptedAgent([CLAIM])
+    ended = await world.run(goal, agent, policy(verify_first=True))
+    assert (ended.reason, ended.turns_used, agent.requests) == (Reason.VERIFIED, 0, [])
+
+
+async def test_an_agent_without_claims_is_checked_after_each_turn(world: World) -> None:
+    goal = await world.store.create("done", criteria=[DONE_IS_THERE])
+    turns = [0]
+
+    def step(request: TurnRequest) -> Any:
+        turns[0] += 1
+        if turns[0] == 3:
+            (request.workspace / "done").touch()
+        return report(makes_claims=False)
+
+    ended = await world.run(goal, ScriptedAgent([step]))
+    assert (ended.reason, ended.turns_used) == (Reason.VERIFIED, 3)
+    assert len(await world.verdicts(goal.id)) == 3
+
+
+async def test_a_full_conversation_begins_a_new_one_at_once(world: World) -> None:
+    """It is no failure, and the new one is told what was said last."""
+    goal = await world.store.create("long")
+    full = AgentConversationLost("Prompt is too long", usage=ModelUsage())
+    agent = ScriptedAgent([report("I moved the first half.", session="one"), full, CLAIM])
+    ended = await world.run(goal, agent, policy(max_failures=1))
+    assert (ended.reason, ended.turns_used) == (Reason.ASSERTED, 3)
+    assert [request.session for request in agent.requests] == [None, "one", None]
+    assert "I moved the first half." not in agent.prompts[1]
+    assert "I moved the first half." in agent.prompts[2]
+
+
+async def test_a_new_conversation_that_is_full_at_once_is_a_failure(world: World) -> None:
+    goal = await world.store.create("too long")
+    full = AgentConversationLost("Prompt is too long", usage=ModelUsage())
+    agent = ScriptedAgent([full])
+    ended = await world.run(goal, agent, policy(max_failures=2))
+    assert (ended.reason, len(agent.requests)) == (Reason.FAILED, 2)
+
+
+async def test_a_rate_that_is_too_high_is_waited_for(world: World) -> None:
+    """And a goal without anybody who waits for it says until when."""
+    goal = await world.store.create("busy")
+    busy = report(quota=QuotaReached(is_brief=True))
+    ended = await world.run(goal, ScriptedAgent([busy]))
+    assert ended.reason is Reason.USAGE_LIMIT
+    assert ended.wake_at is not None
+    assert ended.wake_at - ended.updated_at <= 61_000_000
+
+
+async def test_what_a_command_says_while_it_waits_is_told(world: World) -> None:
+    """A provider that fails for minutes is no silence."""
+    retry = {"type": "system", "subtype": "api_retry", "attempt": 1, "max_retries": 10, "error_status": 529}
+    lines = [json.dumps(line) for line in (retry, retry | {"attempt": 2})]
+    code = f"import sys; sys.stdin.read(); print({chr(10).join(lines)!r}); sys.exit(1)"
+    agent = CommandAgent(argv=(sys.executable, "-c", code), output_format=CLAUDE_CODE)
+    goal = await world.store.create("busy")
+    await world.run(goal, agent, policy(max_failures=1))
+    told = [each.detail for each in world.told if each.happening == "notice"]
+    assert [detail.partition("repeating, ")[2] for detail in told] == ["1 of 10", "2 of 10"]
