@@ -1,5 +1,6 @@
 """ADK: runs that are left, agents within tools, callbacks that answer in the model's place, summaries, totals."""
 
+import asyncio
 from dataclasses import replace
 from typing import Any
 
@@ -20,6 +21,12 @@ from telic.integrations.adk_usage import response_usage
 from tests.integrations.place import SCOPE, Place
 from tests.support.wire_formats import MODEL, Spent, calls, says
 from tests.support.wire_server import WireServer
+
+pytestmark = [
+    pytest.mark.filterwarnings("ignore:The `plugins` argument is deprecated"),
+    pytest.mark.filterwarnings(r"ignore:\[EXPERIMENTAL\]"),
+]
+"""What ADK says of its own parts."""
 
 DONE = calls("report_complete", summary="done")
 HELPS = replace(says("helped"), spent=Spent(input=500, cached=100, output=30, reasoning=5))
@@ -95,6 +102,9 @@ async def test_a_run_that_its_host_leaves_is_recorded_as_an_estimate(
         events = runner.run_async(new_message=message, user_id="ada", session_id=session.id, run_config=streamed)
         assert (await anext(events)).partial
         await events.aclose()
+        async with asyncio.timeout(120):
+            while not await goals.turns(goal.id):
+                await asyncio.sleep(0.02)
     (turn,) = await goals.turns(goal.id)
     assert turn.is_estimate
     assert turn.usage.tokens > 0
