@@ -31,6 +31,8 @@ with needs_extra("claude-agent", "telic.integrations.claude_agent"):
     )
     from claude_agent_sdk.types import SystemPromptCustom, SystemPromptPreset
 
+    from telic.integrations.claude_run import FollowedRun
+
 SERVER: Final = "goal"
 """The name of the server of the goal's tools, which are called `mcp__goal__…`."""
 

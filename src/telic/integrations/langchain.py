@@ -29,6 +29,8 @@ with needs_extra("langchain", "telic.integrations.langchain"):
     from langgraph.runtime import Runtime
     from langgraph.types import Command
 
+    from telic.integrations.langchain_calls import IS_OWN, SIDE_CALLS, answer, size_of
+
 T = TypeVar("T")
 Update = dict[str, Any]
 
