@@ -51,10 +51,10 @@ class Results:
             outcome["outcome"] = report.outcome
         if report.when == "teardown":
             outcome |= dict(report.user_properties).get(FIGURES, {})
+            self._keep()
 
-    def pytest_sessionfinish(self) -> None:
-        if not self.tests or not FOLDER.exists():
-            return
+    def _keep(self) -> None:
+        """Keep them now: a run that is broken off loses none."""
         former = json.loads(RESULTS.read_text()) if RESULTS.exists() else {}
         is_same = former.get("versions") == pinned_versions()
         tests = (former["tests"] if is_same else {}) | self.tests
