@@ -43,7 +43,6 @@ _AT_TOOLS: Final[ContextVar[tuple[GoalSession, ...]]] = ContextVar("telic_at_too
 _CLIENTS_RETRY_LESS: Final = "max_retries" in ModelSettings.__annotations__
 """Whether a request can tell the provider's client not to retry by itself."""
 
-    from telic.loop.verification.judge_model import usage_of
 
 
 @dataclass(frozen=True, slots=True)
