@@ -1,5 +1,6 @@
 """Sub-agents, fallbacks, streams that are left, and retries: each response is one line of the ledger, of its kind."""
 
+import asyncio
 from typing import Any
 
 import pytest
@@ -112,15 +113,15 @@ async def test_a_stream_that_is_left_is_an_estimate(
     server.script = [Reply(hangs=True)]
     async with openai_agents_agent.opened(place, goals) as (adapter, agent, _session):
         run = Runner.run_streamed(agent, "Begin.", run_config=adapter.run_config())
-        async for _ in run.stream_events():
-            server.wait_for(1)
-            break
+        await asyncio.to_thread(server.wait_for, 1)
         run.cancel()
         async for _ in run.stream_events():
             pass
         await adapter.settle()
-    assert all(turn.is_estimate for turn in await goals.turns(goal.id))
-    assert await kinds(goals, goal) in ([WORK], [])
+    (turn,) = await goals.turns(goal.id)
+    assert turn.is_estimate
+    assert turn.usage.tokens > 0
+    assert await kinds(goals, goal) == [WORK]
 
 
 @pytest.mark.parametrize("how", ["same", "view", "another of its scope"])
@@ -189,19 +190,17 @@ async def test_of_a_fallback_each_response_is_billed_and_each_refusal_is_free(
     assert not any(turn.is_estimate for turn in await goals.turns(goal.id))
 
 
-@pytest.mark.parametrize("framework", ["openai_agents", "pydantic_ai"])
-async def test_a_clients_own_retries_are_made_and_seen(
-    framework: str, place: Place, server: WireServer, goals: telic.AsyncGoalStore
+async def test_the_clients_own_retries_are_made_and_seen(
+    place: Place, server: WireServer, goals: telic.AsyncGoalStore
 ) -> None:
     goal = await goals.create("A goal", scope=SCOPE, token_budget=100_000)
     server.script = [Reply(status=503), Reply(status=503), DONE]
-    async with AsyncOpenAI(base_url=f"{place.url}/v1", api_key="a-key-of-the-tests", max_retries=2) as client:
-        if framework == "openai_agents":
-            async with openai_agents_agent.opened(place, goals) as (adapter, agent, _session):
-                agent.model = type(agent.model)("a-model", client)
-                await adapter.run(agent, "Begin.")
-        else:
-            model = OpenAIChatModel("a-model", provider=OpenAIProvider(openai_client=client))
-            await GoalCapability(goals, scope=SCOPE, settings=place.settings()).run(Agent(model), "Begin.")
+    async with (
+        AsyncOpenAI(base_url=f"{place.url}/v1", api_key="a-key-of-the-tests", max_retries=2) as client,
+        openai_agents_agent.opened(place, goals) as (adapter, agent, _session),
+    ):
+        agent.model = type(agent.model)("a-model", client)
+        await adapter.run(agent, "Begin.")
     assert await kinds(goals, goal) == [WORK]
-    assert (await goals.get(goal.id)).status is telic.GoalStatus.COMPLETED
+    states = [hold.state for hold in await goals.holds(goal.id)]
+    assert states.count(telic.HoldState.RELEASED) == 2
