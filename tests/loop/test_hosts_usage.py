@@ -325,6 +325,7 @@ def test_opencode_bills_its_sub_agents_by_its_database(tmp_path: Path) -> None:
     assert found.usage.cost_microunits == 1_500_000
     resumed = OpencodeDatabase({"HOME": str(tmp_path)}, "own")
     resumed.begin()
+    assert resumed.improve(Parsed(session="own")).usage is None, "nothing is known, which is not 0"
     connection.execute("UPDATE session SET tokens_input = 27 WHERE id = 'child'")
     connection.commit()
     assert tokens(resumed.improve(Parsed(session="own")).usage) == 7
