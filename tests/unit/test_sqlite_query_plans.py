@@ -16,6 +16,7 @@ READS_EVERYTHING = {
     "reports.ledger": "it groups what it has read, of a part of bounded length",
     "turns.course": "it groups what it has read, of the newest lines of one goal",
     "reports.holds": "as reports.ledger, of the goals of one page",
+    "reports.estimates": "as reports.ledger, of the estimates alone",
 }
 STEPS = {
     f"{name} {number}": step

@@ -171,7 +171,7 @@ CASE WHEN CAST(:is_estimate AS BIGINT) = 1 THEN 'estimated' ELSE 'settled' END
 
 -- fragment: is_overdue
 -- Expired, and not yet a line of the ledger.
-state = 'open' AND frees_on_expiry = 0 AND expires_at <= telic_now()
+state = 'open' AND frees_on_expiry = 0 AND expires_at <= (SELECT telic_now())
 
 -- fragment: has_overdue
 EXISTS (SELECT 1 FROM holds WHERE goal_id = :id AND {is_overdue})
@@ -419,9 +419,10 @@ SELECT {hold_columns} FROM holds WHERE goal_id = :id AND {is_overdue} ORDER BY e
 
 -- statement: holds.goals_with_overdue
 -- Passed over are goals that somebody else is just writing: whoever does sees the same.
-SELECT {goal_columns} FROM goals WHERE id IN (
-    SELECT goal_id FROM holds WHERE {is_overdue} ORDER BY expires_at LIMIT :limit
-) {skip_locked}
+WITH due AS MATERIALIZED (
+    SELECT goal_id AS due_id FROM holds WHERE {is_overdue} ORDER BY expires_at LIMIT :limit
+)
+SELECT {goal_columns} FROM goals WHERE {is_due} {skip_locked}
 
 -- statement: holds.settle_again
 -- The hold's estimate was taken back; another line, or none, stands for it.
