@@ -91,7 +91,7 @@ async def test_a_run_that_its_host_leaves_is_recorded_as_an_estimate(
 ) -> None:
     """The host closes the run after the first part of the answer."""
     goal = await goals.create("A goal", scope=SCOPE, token_budget=100_000)
-    server.script = [says("the answer, of which only the first part is read")]
+    server.script = [replace(says("only the first part of it comes"), cut_after=1, hangs=True)]
     adapter = plugin(place, goals)
     await adapter.session.start()
     app = App(name="app", root_agent=LlmAgent(name="main", model=model(place)), plugins=[adapter])
