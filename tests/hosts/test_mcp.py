@@ -1,5 +1,7 @@
 """Telic's MCP server in real coding hosts: what their models get to read."""
 
+from typing import Any
+
 import pytest
 
 from tests.hosts.claude_code import CLAUDE_CODE, MODE
@@ -8,9 +10,11 @@ from tests.hosts.copilot_cli import COPILOT_CLI
 from tests.hosts.gemini_cli import GEMINI_CLI
 from tests.hosts.host import Host, named
 from tests.hosts.opencode import OPENCODE
-from tests.hosts.play import REPAIR, Play, runs, uses
+from tests.hosts.play import REPAIR, Play, Step, runs, uses
 from tests.hosts.qwen_code import QWEN_CODE
 from tests.hosts.world import TEXT, Bill, World
+from tests.support.wire_formats import Reply
+from tests.support.wire_server import Asked
 
 HOSTS = (CLAUDE_CODE, CODEX, GEMINI_CLI, COPILOT_CLI, OPENCODE, QWEN_CODE)
 FAILURE = "add(2, 3) is not 5"
