@@ -35,9 +35,6 @@ UNKNOWN = """\
 - **Claude Code**: hooks see no usage of `/compact` and of the titles that it gives to sessions: neither is in a
   transcript. `telic run` bills its compactions.
 - **Codex**: what a host's own title or summary used is known only where it is in the thread's rollout file.
-- **Gemini CLI, Copilot CLI, opencode, Qwen Code** as plain agents of `telic run`: they print no usage, so a budget of
-  tokens or money cannot hold, and a run with one must be told `--allow-unknown-usage`.
-  Hooks bill the first two exactly.
 - **Gemini CLI**: the calls of its loop detector are in no recording.
 - **Every host**: a response that is cut off before its usage was told.
 """
