@@ -44,7 +44,7 @@ test-long: $(INSTALLED) ## run the tests that take minutes as well
 # The newest results of each test are kept, so that a page can be drawn from runs of a part.
 test-hosts: $(INSTALLED) .hosts/installed ## run real coding hosts (Claude Code, Codex, …) against a model server; needs Node.js and npm
 	$(BIN)/python -m pytest tests/hosts --numprocesses 2 --dist worksteal
-	$(BIN)/python docs/hosts_page.py
+	$(BIN)/python -m tests.hosts.page
 
 test-hosts-fast: $(INSTALLED) .hosts/installed ## the fastest third of them
 	$(BIN)/python -m pytest tests/hosts -m fast --numprocesses 2 --dist worksteal

@@ -43,14 +43,15 @@ class Results:
     """The newest result of each test, kept beside the hosts."""
 
     def __init__(self) -> None:
+        self.begun: dict[str, dict[str, Any]] = {}
         self.tests: dict[str, dict[str, Any]] = {}
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
-        outcome = self.tests.setdefault(report.nodeid, {"outcome": "passed"})
+        outcome = self.begun.setdefault(report.nodeid, {"outcome": "passed"})
         if report.outcome != "passed":
             outcome["outcome"] = report.outcome
         if report.when == "teardown":
-            outcome |= dict(report.user_properties).get(FIGURES, {})
+            self.tests[report.nodeid] = outcome | dict(report.user_properties).get(FIGURES, {})
             self._keep()
 
     def _keep(self) -> None:

@@ -34,7 +34,8 @@ class Voice(StrEnum):
 
 
 def voice_of(asked: Asked) -> Voice:
-    if not asked.tools:
+    # Qwen Code takes notes of a conversation by an agent of its own.
+    if not asked.tools or "## Existing memory files" in asked.newest:
         return Voice.HOST
     told = text_of([each for each in messages_of(asked.body) if each.get("role") == "user"])
     return Voice.SUB if SUB_TASK in told and DELEGATING not in asked.text else Voice.MAIN
@@ -101,6 +102,13 @@ class Told:
     voice: Voice
     asked: Asked
     reply: Reply
+
+    @property
+    def spent(self) -> Spent | None:
+        """Anthropic's streams tell the input, and one token of output, at their start."""
+        if self.reply.cut_after and self.asked.path.partition("?")[0].endswith("/v1/messages") and self.reply.spent:
+            return replace(self.reply.spent, output=1, reasoning=0)
+        return self.reply.told
 
 
 @dataclass

@@ -7,7 +7,7 @@ from tests.hosts.codex import CODEX
 from tests.hosts.host import Host, named, run
 from tests.hosts.play import MARK, SUMMARY, Play, Step, Voice, after_a_turn, is_about_a_summary, refuses, says_that
 from tests.hosts.world import World
-from tests.support.wire_formats import Reply
+from tests.support.wire_formats import Reply, messages_of, text_of
 from tests.support.wire_server import Asked
 
 TOO_LONG: dict[Host, Step] = {
@@ -31,7 +31,9 @@ def test_a_full_conversation_is_followed_by_a_new_one(world: World, host: Host) 
     """The model takes no more of it, and no summary can be made: the loop begins anew, and pays for all."""
 
     def too_long(asked: Asked) -> Reply | None:
-        return TOO_LONG[host](asked) if MARK in asked.text else None
+        # A new conversation may quote the former one, as the user.
+        said = [each for each in messages_of(asked.body) if each.get("role") == "assistant"]
+        return TOO_LONG[host](asked) if MARK in text_of(said) else None
 
     world.follow(after_a_turn(unless=too_long))
     run(world, host)

@@ -32,9 +32,13 @@ QUOTA = "You exceeded your current quota, please check your plan and billing det
 LASTING: dict[str, tuple[Host, Step, str]] = {
     "claude-credit": (CLAUDE_CODE, refuses(400, CREDIT), "redit balance is too low"),
     "codex-401": (CODEX, refuses(401, "invalid x-api-key"), "401"),
-    "codex-quota": (CODEX, refuses(429, error={"error": {"code": "insufficient_quota", "message": QUOTA}}), "uota"),
 }
 """Faults that stay, and a part of what is said of them."""
+TIMELESS = {
+    "codex-429": refuses(429, "Rate limit reached for requests per min."),
+    "codex-quota": refuses(429, error={"error": {"code": "insufficient_quota", "message": QUOTA}}),
+}
+"""Limits of which nobody says when they end."""
 
 
 @pytest.mark.parametrize(("host", "fault"), PASSING.values(), ids=PASSING)
@@ -59,10 +63,9 @@ def test_a_fault_that_stays_ends_the_run_in_the_providers_words(
     world.require_billed()
 
 
-@named(CODEX)
-def test_a_rate_limit_without_a_time_is_waited_for(world: World, host: Host) -> None:
+@pytest.mark.parametrize("limit", TIMELESS.values(), ids=TIMELESS)
+def test_a_limit_without_a_time_is_waited_for(world: World, limit: Step) -> None:
     """Codex repeats such a request no more; the goal waits as for any limit, and does not fail."""
-    limit = refuses(429, "Rate limit reached for requests per min.")
     world.follow(after_a_turn(unless=lambda asked: limit(asked) if world.play.count() >= 2 else None))
     run(world, CODEX, "--no-wait", expect=23)
     goal = world.goal()

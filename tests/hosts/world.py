@@ -143,7 +143,7 @@ class World:
         """Return a line for each request and its answer, and one for each line of the bill."""
         lines = [
             f"{each.voice}: …{each.asked.newest[-100:]!r} -> {each.reply.status} {each.reply.text!r} {each.reply.calls}"
-            f" {each.reply.told}"
+            f" {each.spent}"
             for each in self.play.told
         ]
         return "\n".join([*lines, *(f"{turn.key} {turn.kind} {turn.usage}" for turn in self.turns()), self.log()])
@@ -173,7 +173,7 @@ class World:
     def told(self, *voices: Voice, where: Callable[[Told], bool] = lambda each: True) -> Bill:
         """Return what the server told of what it consumed for those who asked; by default, for the agents."""
         voices = voices or (Voice.MAIN, Voice.SUB)
-        chosen = [each.reply.told for each in self.play.told if each.voice in voices and where(each)]
+        chosen = [each.spent for each in self.play.told if each.voice in voices and where(each)]
         return Bill.of([spent for spent in chosen if spent is not None])
 
     def require_billed(self, told: Bill | None = None) -> None:

@@ -2,11 +2,12 @@
 
 import json
 import re
+import subprocess
 import sys
 from pathlib import Path
 from typing import Any
 
-ROOT = Path(__file__).parents[1]
+ROOT = Path(__file__).parents[2]
 PAGE = ROOT / "docs" / "reference" / "hosts.md"
 RESULTS = ROOT / ".hosts" / "results.json"
 HOSTS = {
@@ -34,9 +35,6 @@ UNKNOWN = """\
 - **Claude Code**: hooks see no usage of `/compact` and of the titles that it gives to sessions: neither is in a
   transcript. `telic run` bills its compactions.
 - **Codex**: what a host's own title or summary used is known only where it is in the thread's rollout file.
-- **Gemini CLI, Copilot CLI, opencode, Qwen Code** as plain agents of `telic run`: they print no usage, so a budget of
-  tokens or money cannot hold, and a run with one must be told `--allow-unknown-usage`.
-  Hooks bill the first two exactly.
 - **Gemini CLI**: the calls of its loop detector are in no recording.
 - **Every host**: a response that is cut off before its usage was told.
 """
@@ -57,8 +55,17 @@ def cases(nodes: list[str]) -> dict[tuple[str, str], dict[str, list[str]]]:
     return found
 
 
+def collected() -> list[str]:
+    """Return the names of all tests with real hosts; none of them is run."""
+    command = [sys.executable, "-m", "pytest", "tests/hosts", "--collect-only", "--quiet", "-p", "no:cacheprovider"]
+    listed = subprocess.run(command, capture_output=True, text=True, cwd=ROOT, check=True)
+    return [line for line in listed.stdout.splitlines() if "::" in line]
+
+
 def cell(results: list[dict[str, Any]]) -> str:
     """Return how the tests of one row and host ended."""
+    if any(not result for result in results):
+        return "?"
     if any(result["outcome"] != "passed" for result in results):
         return "**no**"
     return "exact" if all("told" in result for result in results) else "yes"
@@ -68,8 +75,8 @@ def row(words: list[str]) -> str:
     return "| " + " | ".join(words) + " |"
 
 
-def draw(results: dict[str, Any]) -> str:
-    """Return the page."""
+def draw(results: dict[str, Any], nodes: list[str]) -> str:
+    """Return the page: a row for each test, whether it has a result or not."""
     tests, versions = results["tests"], results["versions"]
     header = ["", *(f"{name} {versions[host]}" for host, name in HOSTS.items())]
     lines = [
@@ -80,15 +87,17 @@ def draw(results: dict[str, Any]) -> str:
         "",
         "- *exact*: what was billed is what that server told, to the token.",
         "- *yes*: the behaviour was seen; no figures belong to it.",
-        "- –: not tried.",
+        "- **no**: the test failed. ?: it has not been run with this version. –: there is no such test.",
         "",
     ]
-    rows = cases(sorted(tests))
+    rows = cases(sorted(nodes))
     for area, title in AREAS.items():
         lines += [f"## {title}", "", row(header), row(["---"] * len(header))]
         for (of, sentence), by_host in rows.items():
             if of == area:
-                cells = [cell([tests[node] for node in by_host[host]]) if host in by_host else "–" for host in HOSTS]
+                cells = [
+                    cell([tests.get(node, {}) for node in by_host[host]]) if host in by_host else "–" for host in HOSTS
+                ]
                 lines.append(row([sentence, *cells]))
         lines.append("")
     return "\n".join([*lines, UNKNOWN])
@@ -97,7 +106,7 @@ def draw(results: dict[str, Any]) -> str:
 def main() -> None:
     if not RESULTS.exists():
         sys.exit("there are no results: run `make test-hosts`")
-    PAGE.write_text(draw(json.loads(RESULTS.read_text())))
+    PAGE.write_text(draw(json.loads(RESULTS.read_text()), collected()))
 
 
 if __name__ == "__main__":
