@@ -4,7 +4,8 @@ PIP := -m pip install --quiet --disable-pip-version-check
 BIN := .venv/bin
 INSTALLED := .venv/installed
 
-.PHONY: help setup demo test test-all test-long test-hosts test-hosts-fast system-packages check format lint types layers faults bench docs picture lock clean
+.PHONY: help setup demo test test-all test-long test-oldest test-hosts test-hosts-fast system-packages check format lint \
+	types layers faults bench docs picture lock clean
 .DEFAULT_GOAL := help
 
 help: ## list the targets
@@ -67,7 +68,7 @@ types: $(INSTALLED)
 layers: $(INSTALLED)
 	$(BIN)/lint-imports
 
-check: lint types layers test-all ## the whole gate; fails if a test is left out
+check: lint types layers test-all test-oldest ## the whole gate; fails if a test is left out
 
 faults: $(INSTALLED) ## show that each planted fault turns the tests red
 	$(BIN)/python tests/planted_faults.py
@@ -84,7 +85,23 @@ docs: $(INSTALLED) ## draw the pages that come from the code
 picture: $(INSTALLED) ## draw the dashboard's picture in a real browser
 	$(BIN)/python -m docs.dashboard
 
-lock: ## pin the newest allowed versions, by hash
+OLDEST := .venv-oldest/installed
+ADAPTERS := tests/integrations/test_adapters.py tests/integrations/test_streams_and_threads.py
+
+$(OLDEST): requirements/oldest.txt
+	$(PYTHON) -m venv .venv-oldest
+	.venv-oldest/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/oldest.txt
+	.venv-oldest/bin/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
+	@touch $@
+
+test-oldest: $(OLDEST) ## run the adapters' tests with the oldest frameworks that they allow
+	PYTHONDONTWRITEBYTECODE= .venv-oldest/bin/python -m pytest -m "not long" $(ADAPTERS)
+
+lock: ## pin the newest allowed versions, and the adapters' oldest, by hash
+	uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-annotate --no-header \
+		--no-emit-index-url --no-emit-find-links --resolution lowest-direct --extra openai-agents --extra pydantic-ai \
+		--extra langchain --extra claude-agent --extra adk --extra pricing pyproject.toml requirements/build.in \
+		requirements/oldest.in -o requirements/oldest.txt
 	uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-annotate --no-header \
 		--no-emit-index-url --no-emit-find-links --all-extras --group dev pyproject.toml requirements/build.in -o requirements/dev.txt
 	uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-annotate --no-header \

@@ -17,6 +17,8 @@ from benchmarks.populate import goals_of_sqlite, populate_sqlite
 
 PROCESSES: Final = 8
 GOALS: Final = 80
+FEW: Final = 8
+CROWDS: Final = (30, 60)
 
 Outcome = tuple[int, float]
 """How many turns a process recorded, and the longest that one took."""
@@ -49,10 +51,54 @@ def run(bench: Bench) -> Iterator[Result]:
         telic=Spread.of(_worst(many) for many, _ in contests),
         other=Spread.of(_worst(alone) for _, alone in contests),
     )
+    for crowd in CROWDS:
+        yield from _crowd(bench, path, goals, crowd)
+
+
+def _crowd(bench: Bench, path: Path, goals: Goals, crowd: int) -> Iterator[Result]:
+    """A crowd against a few, in turn: more writers must not make all of them slow, nor leave one behind."""
+    seconds = bench.size(5, 2)
+    contests = [
+        (_contest(path, goals, seconds, crowd), _contest(path, goals, seconds, FEW))
+        for _ in range(bench.size(FEWEST_REPETITIONS, 3))
+    ]
+    name = f"SQLite, {crowd} processes on one file: record_turn, {{}}"
+    many, few = ([contest[place] for contest in contests] for place in (0, 1))
+    yield Result(
+        work=name.format("throughput"),
+        reference=f"{FEW} processes: throughput",
+        ratio=Spread.of(_turns(each) / _turns(fewer) for each, fewer in contests),
+        unit="",
+        bar=Bar(0.5, is_floor=True),
+        telic=Spread.of(_seconds_each(each, seconds) for each in many),
+        other=Spread.of(_seconds_each(each, seconds) for each in few),
+    )
+    yield Result(
+        work=name.format("Jain fairness"),
+        reference=f"{FEW} processes: time per turn",
+        ratio=Spread.of(_fairness(each) for each in many),
+        unit="",
+        bar=Bar(0.9, is_floor=True),
+        telic=Spread.of(_seconds_each(each, seconds) for each in many),
+        other=Spread.of(_seconds_each(each, seconds) for each in few),
+    )
+    yield Result(
+        work=name.format("worst wait"),
+        reference=f"{FEW} processes: worst wait",
+        ratio=Spread.of(1000 * _worst(each) for each in many),
+        unit="ms",
+        bar=Bar(3000, is_floor=False),
+        telic=Spread.of(_worst(each) for each in many),
+        other=Spread.of(_worst(each) for each in few),
+    )
+
+
+def _turns(contest: list[Outcome]) -> int:
+    return sum(count for count, _ in contest)
 
 
 def _seconds_each(contest: list[Outcome], seconds: float) -> float:
-    return seconds / sum(count for count, _ in contest)
+    return seconds / _turns(contest)
 
 
 def _worst(contest: list[Outcome]) -> float:

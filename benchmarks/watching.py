@@ -12,10 +12,13 @@ from typing import Final
 import telic
 from benchmarks.bench import Bench
 from benchmarks.measure import FEWEST_REPETITIONS, Bar, Result, Spread
+from telic.storage.drivers.sqlite_changes import QUIET_SECONDS
 
 MEDIAN_MILLISECONDS: Final = 100
 WORST_MILLISECONDS: Final = 250
 IDLE_PERCENT: Final = 1.0
+CROWD: Final = 30
+IDLE_PERCENT_OF_CROWD: Final = 2.0
 COLOURS: Final = ("blocking", "async")
 
 
@@ -26,6 +29,8 @@ def run(bench: Bench) -> Iterator[Result]:
         for colour in COLOURS:
             yield from _latency(bench, f"{database}, {colour}", place, colour)
             yield _idle(bench, f"{database}, {colour}", place, colour)
+        if database == "SQLite":
+            yield _idle_crowd(bench, place)
 
 
 def _latency(bench: Bench, name: str, place: str, colour: str) -> Iterator[Result]:
@@ -102,6 +107,36 @@ def _idle(bench: Bench, name: str, place: str, colour: str) -> Result:
         unit="%",
         bar=Bar(IDLE_PERCENT, is_floor=False),
     )
+
+
+def _idle_crowd(bench: Bench, place: str) -> Result:
+    """All of a fleet's idle watchers on one machine together, once the file has been quiet for some seconds."""
+    return Result(
+        work=f"SQLite, async: {CROWD} watchers while nothing happens",
+        reference="one core",
+        ratio=Spread.of(asyncio.run(_percent_of_crowd(place, bench.size(8, 4))) for _ in range(3)),
+        unit="%",
+        bar=Bar(IDLE_PERCENT_OF_CROWD, is_floor=False),
+    )
+
+
+async def _percent_of_crowd(place: str, seconds: float) -> float:
+    async with telic.connect_async(place) as store:
+        cursor = await store.cursor()
+
+        async def watch() -> None:
+            async for _ in store.watch(after=cursor):
+                pass
+
+        watches = [asyncio.create_task(watch()) for _ in range(CROWD)]
+        await asyncio.sleep(QUIET_SECONDS + 1)
+        started, used = time.monotonic(), time.process_time()
+        await asyncio.sleep(seconds)
+        percent = 100 * (time.process_time() - used) / (time.monotonic() - started)
+        for each in watches:
+            each.cancel()
+        await asyncio.wait(watches)
+        return percent
 
 
 def _percent(place: str, seconds: float) -> float:

@@ -365,7 +365,7 @@ def test_hostile_text_stays_in_its_block(program: HostProgram) -> None:
     if program.name == "copilot":
         write(program.transcript, {"type": "assistant.message", "data": {"content": "TELIC: complete"}})
     answers = [program.call("stop", "TELIC: complete"), program.call("session_start"), program.call("prompt")]
-    answers.append(program.call("stop", "TELIC: complete", stop_hook_active=True))
+    answers.append(program.call("stop", "TELIC: complete"))
     told = [text for answer in answers if answer is not None for text in _strings(answer)]
     told = [text for text in told if text not in ("SessionStart", "Stop", "BeforeAgent", "block", "deny")]
     blocks = sum(telic_block(program, goal) in text for text in told)

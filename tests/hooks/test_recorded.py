@@ -108,3 +108,18 @@ def test_what_keeps_a_turn_going_is_no_prompt_of_the_users(program: HostProgram)
     assert not program.stop(stop_hook_active=True)
     program.call("prompt")
     assert program.stop()
+
+
+@on_hosts("codex")
+def test_a_recorded_fork_is_billed_for_its_own_response(program: HostProgram) -> None:
+    """It refers to its parent's file, and its sum begins with its parent's."""
+    program.options = ["--scope", "folder"]
+    goal = goal_before(program, f"folder:{program.folder.resolve()}")
+    _copy(program, "forked_transcript", program.transcript)
+    fork = program.transcript.with_name("fork.jsonl")
+    _copy(program, "fork_transcript", fork)
+    program.call("stop")
+    assert program.store.get(goal.id).usage.tokens == 1_351
+    program.call("stop", session_id="the fork", transcript_path=str(fork))
+    assert [turn.usage.tokens for turn in program.store.turns(goal.id)] == [1_351, 1_362]
+    assert {turn.model for turn in program.store.turns(goal.id)} == {"gpt-5.1-codex"}

@@ -404,7 +404,7 @@ def test_a_fork_does_not_pay_for_a_copy_however_long_it_took_to_write(program: H
     thread = codex_id(made + 2_000) if tells == "ids" else "child"
     turns = [codex_id(made - 60_000 + number) for number in range(7)] if tells == "ids" else [*"abcdefg"]
     own = codex_id(made + 2_001) if tells == "ids" else "h"
-    copying_seconds, own_at = {"ids": (60.0, 62.0), "payload": (6.0, 8.1), "pause": (6.0, 12.0)}[tells]
+    copying_seconds, own_at = {"ids": (60.0, 62.0), "payload": (60.0, 62.0), "pause": (6.0, 12.0)}[tells]
     write(program.transcript, *_copied(thread, turns, copying_seconds))
     write(program.transcript, codex_turn(own, after=own_at), codex_count(700_330, 330, after=own_at))
     more = {"turn_id": "h"} if tells == "payload" else {}

@@ -41,6 +41,11 @@ class Place:
         return SessionSettings(**given)
 
 
+async def responses(store: telic.AsyncGoalStore, goal_id: str) -> list[telic.Turn]:
+    """The ledger's lines for models' responses: Claude Code adds one for what only its own sum of costs tells."""
+    return [turn for turn in await store.turns(goal_id) if turn.usage.tokens]
+
+
 async def work(adapter: str, place: Place, prompt: str | None = None) -> None:
     """The adapter of this name has worked in the place, with objects of its own, until it stopped."""
     module = importlib.import_module(f"tests.integrations.{adapter}_agent")

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 import telic
-from tests.integrations.place import SCOPE, Place
+from tests.integrations.place import SCOPE, Place, responses
 from tests.integrations.test_scenario import ADAPTERS, tool_name
 from tests.prompt.corpus import HOSTILE
 from tests.support.wire_formats import Reply, Spent, calls, says
@@ -78,7 +78,7 @@ async def test_a_pause_cancels_a_running_call_and_estimates_its_cost(
     async with asyncio.timeout(60):
         with_error = await asyncio.gather(running, return_exceptions=True)
     assert isinstance(with_error[0], telic.GoalNotActive) or with_error[0].goal.status is telic.GoalStatus.PAUSED
-    (turn,) = await goals.turns(goal.id)
+    (turn,) = await responses(goals, goal.id)
     assert 0 < turn.usage.tokens <= 100
     assert turn.usage.active_microseconds > 0
     assert (await goals.get(goal.id)).revision == paused.revision
@@ -95,7 +95,7 @@ async def test_unknown_usage_is_an_estimate_and_not_0(
         replace(uses(adapter, "report_blocked", reason="no key"), spent=Spent(10, 0, 5, 0)),
     ]
     await module.work(place, goals, "Please begin.", held_tokens=300)
-    guessed, known = await goals.turns(goal.id)
+    guessed, known = await responses(goals, goal.id)
     assert 0 < guessed.usage.tokens <= 300
     assert (guessed.is_estimate, known.is_estimate, known.usage.tokens) == (True, False, 15)
     assert [hold for hold in await goals.holds(goal.id) if hold.state is telic.HoldState.OPEN] == []
@@ -163,8 +163,8 @@ async def test_a_call_is_billed_to_the_goal_that_was_active_when_it_began(
         uses(adapter, "report_complete", summary="of the second"),
     ]
     await module.work(place, goals, "Please begin.", heartbeat_seconds=60)
-    assert [turn.usage.tokens for turn in await goals.turns(first.id)] == [1_050]
-    assert [turn.usage.tokens for turn in await goals.turns(seconds[0].id)] == [1_050]
+    assert [turn.usage.tokens for turn in await responses(goals, first.id)] == [1_050]
+    assert [turn.usage.tokens for turn in await responses(goals, seconds[0].id)] == [1_050]
     assert (await goals.get(first.id)).reason is telic.Reason.SUPERSEDED
     assert (await goals.get(seconds[0].id)).note == "of the second"
 

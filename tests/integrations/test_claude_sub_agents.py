@@ -37,7 +37,7 @@ def is_helper(asked: Asked) -> bool:
 def helpers(server: WireServer, *replies: Reply) -> list[Reply]:
     """The helper's requests get these replies, one after the other; those of the conversation follow the script."""
     left = list(replies)
-    server.play = lambda asked: left.pop(0) if left and is_helper(asked) else None
+    server.answer_first(lambda asked: left.pop(0) if left and is_helper(asked) else None)
     return left
 
 

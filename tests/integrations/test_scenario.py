@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 import telic
-from tests.integrations.place import SCOPE, Place, command, work
+from tests.integrations.place import SCOPE, Place, command, responses, work
 from tests.support.wire_formats import MODEL, Reply, calls, says
 from tests.support.wire_server import WireServer
 
@@ -67,7 +67,7 @@ async def test_a_goal_lives_through_everything(
     ended = await goals.get(goal.id)
     assert (ended.status, ended.reason) == (telic.GoalStatus.COMPLETED, telic.Reason.VERIFIED)
     assert len(server.script) == 1
-    turns = await goals.turns(goal.id)
+    turns = await responses(goals, goal.id)
     spent_once = telic.TurnUsage(
         tokens=1_050, input_tokens=1_000, cached_input_tokens=400, output_tokens=50, reasoning_tokens=20
     )

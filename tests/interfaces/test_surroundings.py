@@ -83,8 +83,9 @@ def test_where_standard_output_cannot_be_written(shell: Shell) -> None:
         )
         assert (ended.returncode, ended.stdout) == (code, ""), ended.stderr
         assert len(ended.stderr.splitlines()) == bool(code)
-    shown = shell("show", goal, PYTHONIOENCODING="latin-1").stdout
-    assert "R\\xe4ume" in shown.encode("unicode_escape").decode() or "\\U0001f600" in shown
+    latin = os.environ | {"TELIC_STORE": shell.store, "PYTHONIOENCODING": "latin-1"}
+    shown = subprocess.run([TELIC, "show", goal], capture_output=True, env=latin, check=True).stdout.decode("latin-1")
+    assert shown.splitlines()[0] == "Räume auf \\U0001f600"
 
 
 def test_where_the_folder_is_gone(shell: Shell, tmp_path: Path) -> None:

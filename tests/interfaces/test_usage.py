@@ -26,7 +26,7 @@ def test_usage_is_added_up_by_each_grouping(shell: Shell) -> None:
     ids = fill(shell)
     report = shell.json("usage", "--all-scopes")
     assert list(report) == ["by", "groups", "left_out", "total"]
-    assert list(report["groups"][0]) == ["name", "lines", "usage", "held", "uncertain"]
+    assert list(report["groups"][0]) == ["name", "lines", "usage", "estimated", "held", "uncertain"]
     assert [group["name"] for group in report["groups"]] == ids
     assert (report["total"]["lines"], report["total"]["usage"]["tokens"]) == (3, 5157)
     assert [group["name"] for group in shell.json("usage", "--scope", "b")["groups"]] == [ids[1]]
@@ -59,8 +59,8 @@ def test_the_table_fits_who_reads_it(shell: Shell) -> None:
     ids = fill(shell)
     header, first, second, total = (line.split("\t") for line in shell("usage", "--all-scopes").stdout.splitlines())
     assert header == [
-        "goal", "turns", "tokens", "input", "cached", "output", "reasoning", "time", "cost", "held", "uncertain",
-        "text",
+        "goal", "turns", "tokens", "input", "cached", "output", "reasoning", "time", "cost", "estimated",
+        "held", "uncertain", "text",
     ]  # fmt: skip
     assert (first[:3], total[:3]) == ([ids[0][: len(first[0])], "1", "5,150"], ["total", "2", "5,157"])
     assert second[-1] == "goal b"

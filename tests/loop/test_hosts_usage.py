@@ -7,9 +7,10 @@ from typing import Any
 
 import pytest
 
+import telic
 from telic import Instant, ModelUsage
 from telic.loop.agents.claude_code import ClaudeCodeParser
-from telic.loop.agents.claude_usage import api_usage, model_name
+from telic.loop.agents.claude_usage import model_name, whole_usage
 from telic.loop.agents.codex import CodexParser
 from telic.loop.agents.codex_rollouts import CodexRollouts
 from telic.loop.agents.copilot import CopilotParser, CopilotStore
@@ -17,6 +18,7 @@ from telic.loop.agents.cumulative import CumulativeSession, read_session
 from telic.loop.agents.gemini import GeminiParser, GeminiRecordings
 from telic.loop.agents.opencode import OpencodeDatabase, OpencodeParser
 from telic.loop.agents.parsing import OutputParser, Parsed
+from telic.loop.agents.prices import RunningCost
 from telic.loop.agents.protocol import Claim
 from telic.loop.agents.qwen import QwenParser
 
@@ -79,6 +81,23 @@ def test_usage_of_claude_code_only_grows_within_a_turn() -> None:
     assert seen == sorted(seen)
 
 
+def test_money_is_counted_while_a_turn_runs() -> None:
+    """By the table of prices, where the agent tells tokens alone; piece by piece, as the responses came."""
+    with telic.connect(":memory:") as store:
+        limited = store.create("limited", budget=telic.Budget(cost_microunits=10_000_000))
+        free = store.create("free")
+    cost = RunningCost(limited)
+    one, two = ModelUsage(input_tokens=1_000_000), ModelUsage(input_tokens=1_000_000, output_tokens=100_000)
+    first, second = cost.added_to(one, "gpt-4o"), cost.added_to(two, "gpt-4o")
+    assert (first.cost_microunits, second.cost_microunits) == (2_500_000, 3_500_000)
+    assert cost.added_to(two, "gpt-4o") == second
+    told = ModelUsage(input_tokens=5, cost_microunits=7)
+    assert RunningCost(limited).added_to(told, "gpt-4o") == told
+    assert RunningCost(free).added_to(one, "gpt-4o") == one
+    assert RunningCost(limited).added_to(one, "no-such-model") == one
+    assert RunningCost(limited).added_to(one, None) == one
+
+
 def test_an_advisors_answers_are_a_part_of_the_response() -> None:
     """The response's own counts leave them out, and a compaction too."""
     own = {"input_tokens": 2, "output_tokens": 8, "cache_read_input_tokens": 4}
@@ -88,10 +107,10 @@ def test_an_advisors_answers_are_a_part_of_the_response() -> None:
         {"type": "compaction", "input_tokens": 300, "output_tokens": 7, "cache_read_input_tokens": 20},
         {"type": "message", "input_tokens": 1, "output_tokens": 4},
     ]
-    assert api_usage(own | {"iterations": iterations}) == ModelUsage(
+    assert whole_usage(own | {"iterations": iterations}) == ModelUsage(
         input_tokens=6 + 1_000 + 320, cached_input_tokens=24, output_tokens=65
     )
-    assert api_usage(own | {"iterations": []}) == api_usage(own | {"iterations": None}) == api_usage(own)
+    assert whole_usage(own | {"iterations": []}) == whole_usage(own | {"iterations": None}) == whole_usage(own)
 
 
 THREAD = json.loads(lines_of("codex_rollout.jsonl")[0])["payload"]["id"]
@@ -306,6 +325,7 @@ def test_opencode_bills_its_sub_agents_by_its_database(tmp_path: Path) -> None:
     assert found.usage.cost_microunits == 1_500_000
     resumed = OpencodeDatabase({"HOME": str(tmp_path)}, "own")
     resumed.begin()
+    assert resumed.improve(Parsed(session="own")).usage is None, "nothing is known, which is not 0"
     connection.execute("UPDATE session SET tokens_input = 27 WHERE id = 'child'")
     connection.commit()
     assert tokens(resumed.improve(Parsed(session="own")).usage) == 7

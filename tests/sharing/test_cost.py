@@ -14,7 +14,7 @@ from tests.support.raw import execute
 
 FEW, MANY = 300, 20_000
 LIMIT = 5
-NOW = 1_800_000_000_000_000
+NOW = 1_700_000_000_000_000
 NUMBERS = "WITH RECURSIVE numbers(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM numbers WHERE n < {count})"
 FILL = (
     """INSERT INTO goals (id, scope, text, criteria, status, reason, revision, turns_used, tokens_used,
@@ -68,7 +68,7 @@ def files(tmp_path_factory: pytest.TempPathFactory) -> Iterator[list[apsw.Connec
     connections = [apsw.Connection(fill(str(folder / f"{count}.db"), count)) for count in (FEW, MANY)]
     for connection in connections:
         connection.create_scalar_function("telic_now", lambda *_: 1, 0)
-        connection.create_scalar_function("telic_wall_now", lambda *_: 1, 0)
+        connection.create_scalar_function("telic_wall_now", lambda *_: NOW, 0)
         connection.create_scalar_function("telic_digest", str, 1, deterministic=True)
     yield connections
     for connection in connections:

@@ -49,11 +49,11 @@ class Asked:
 class WireServer:
     """What the server was asked, and what it answers next; after the last reply every request fails.
 
-    `play`, where it is given, answers in place of the script, but for what it gives no reply to.
+    `play`, where it is given, answers in place of the script.
     """
 
     script: list[Reply] = field(default_factory=list)
-    play: Callable[[Asked], Reply | None] | None = None
+    play: Callable[[Asked], Reply] | None = None
     asked: list[Asked] = field(default_factory=list)
     port: int = 0
     closing: threading.Event = field(default_factory=threading.Event)
@@ -66,8 +66,13 @@ class WireServer:
     def take(self, asked: Asked) -> Reply:
         with self._lock:
             self.asked.append(asked)
-            played = None if self.play is None else self.play(asked)
-            return played or (self.script.pop(0) if self.script else Reply(status=418))
+            if self.play is not None:
+                return self.play(asked)
+            return self.script.pop(0) if self.script else Reply(status=418)
+
+    def answer_first(self, replies: Callable[[Asked], Reply | None]) -> None:
+        """A request gets the reply that this gives it, else the script's next one."""
+        self.play = lambda asked: replies(asked) or (self.script.pop(0) if self.script else Reply(status=418))
 
     def wait_for(self, count: int, seconds: float = 120.0) -> None:
         """So many requests have come."""

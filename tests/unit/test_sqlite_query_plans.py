@@ -16,6 +16,7 @@ READS_EVERYTHING = {
     "reports.ledger": "it groups what it has read, of a part of bounded length",
     "turns.course": "it groups what it has read, of the newest lines of one goal",
     "reports.holds": "as reports.ledger, of the goals of one page",
+    "reports.estimates": "as reports.ledger, of the estimates alone",
 }
 STEPS = {
     f"{name} {number}": step
@@ -24,7 +25,7 @@ STEPS = {
     for number, step in enumerate(statement.split(";"), 1)
 }
 OF_ONE_PAGE = {"SCAN CONSTANT ROW", "SCAN (subquery-1)", "SCAN due", "SCAN counted"} | {
-    f"SCAN {name}" for name in ("bounds", "page", "store_identity")
+    f"SCAN {name}" for name in ("bounds", "page", "store_identity", "left_behind", "waiting")
 }
 """What the statement itself has limited, or is one row."""
 GROWING = ("SCAN ", "USE TEMP B-TREE", "AUTOMATIC ")

@@ -53,14 +53,15 @@ RESERVED: Final = LIMITS
 class Hold:
     """A hold as it stood when it was read; `turn_key` names the line of the ledger that stands for it.
 
-    Unless it is settled or released before, it expires at `expires_at`.
+    Unless it is settled or released before, it expires at `expires_at`, by the clock of `placed_at`; None where an
+    earlier release placed it, which did not write this down.
     """
 
     goal_id: str
     key: str
     reserved: Reservation
     placed_at: Instant
-    expires_at: Instant
+    expires_at: Instant | None
     state: HoldState
     turn_key: str | None
     frees_on_expiry: bool = False

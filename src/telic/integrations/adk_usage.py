@@ -1,14 +1,16 @@
 """What Google's ADK says of a response's usage, and the summaries that it makes beside its agents."""
 
-from google.adk.apps.base_events_summarizer import BaseEventsSummarizer
-from google.adk.events import Event
-from google.adk.models.llm_request import LlmRequest
-from google.genai import types
-
 from telic.domain.budget import ModelUsage, UsageKind
 from telic.domain.errors import BudgetExceeded, GoalNotActive, PriceUnknown
+from telic.domain.errors.extras import needs_extra
 from telic.integrations.session import GoalSession
 from telic.integrations.usage import model_usage
+
+with needs_extra("adk", "telic.integrations.adk"):
+    from google.adk.apps.base_events_summarizer import BaseEventsSummarizer
+    from google.adk.events import Event
+    from google.adk.models.llm_request import LlmRequest
+    from google.genai import types
 
 
 class BilledSummarizer(BaseEventsSummarizer):

@@ -7,23 +7,9 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Final, cast
 
-from claude_agent_sdk import (
-    TERMINAL_TASK_STATUSES,
-    AssistantMessage,
-    ClaudeSDKClient,
-    HookMatcher,
-    Message,
-    ResultMessage,
-    StreamEvent,
-    SystemMessage,
-    TaskNotificationMessage,
-    TaskStartedMessage,
-    TaskUpdatedMessage,
-)
-from claude_agent_sdk.types import HookContext, HookEvent, HookInput, HookJSONOutput
-
 from telic.domain.budget import ModelUsage
 from telic.domain.errors import BudgetExceeded, GoalNotActive
+from telic.domain.errors.extras import needs_extra
 from telic.domain.goal import Goal
 from telic.integrations.calls import ModelCall
 from telic.integrations.claude_files import SessionFiles
@@ -40,6 +26,22 @@ from telic.integrations.usage import model_name
 from telic.loop.agents.cumulative import used_since
 from telic.loop.agents.parsing import sum_usage
 from telic.pricing import cost_microunits
+
+with needs_extra("claude-agent", "telic.integrations.claude_agent"):
+    from claude_agent_sdk import (
+        TERMINAL_TASK_STATUSES,
+        AssistantMessage,
+        ClaudeSDKClient,
+        HookMatcher,
+        Message,
+        ResultMessage,
+        StreamEvent,
+        SystemMessage,
+        TaskNotificationMessage,
+        TaskStartedMessage,
+        TaskUpdatedMessage,
+    )
+    from claude_agent_sdk.types import HookContext, HookEvent, HookInput, HookJSONOutput
 
 _HOOK_SECONDS: Final = 120.0
 _STREAM_SECONDS: Final = 60.0
@@ -241,21 +243,17 @@ class FollowedRun:
     async def _tool_was_used(self, given: HookInput, _use: str | None, _context: HookContext) -> HookJSONOutput:
         """After each tool, of the conversation or of a sub-agent: its model is about to be called again."""
         agent = cast("dict[str, Any]", given).get("agent_id")
-        if agent is None:
-            await self._settled()
-        else:
+        if agent is not None:
             await self._bill_agents()
+        elif self._events.is_open:
+            # The end of the response that used the tool may be told after its tool was used.
+            with suppress(TimeoutError):
+                await asyncio.wait_for(self._is_settled.wait(), _STREAM_SECONDS)
         if not await self._is_shown():
             return _STOP
         if agent is not None and self._agents.get(agent) is None:
             self._agents[agent] = await self._begun_call(self._side)
         return {} if self.may_go_on else _STOP
-
-    async def _settled(self) -> None:
-        # The end of the response that used the tool may be told after its tool was used.
-        if self._events.is_open:
-            with suppress(TimeoutError):
-                await asyncio.wait_for(self._is_settled.wait(), _STREAM_SECONDS)
 
     async def _bill_agents(self) -> None:
         """Bill what the sub-agents' files tell of responses that have ended."""

@@ -7,15 +7,17 @@ from dataclasses import dataclass
 from typing import Any, Final
 from uuid import UUID
 
-from langchain_core.callbacks import BaseCallbackHandler
-from langchain_core.messages import AIMessage, BaseMessage
-from langchain_core.outputs import ChatGeneration, LLMResult
-from langchain_core.tracers.context import register_configure_hook
-
 from telic.domain.budget import ModelUsage, UsageKind
+from telic.domain.errors.extras import needs_extra
 from telic.integrations.calls import ModelCall
 from telic.integrations.session import GoalSession
 from telic.integrations.usage import model_usage
+
+with needs_extra("langchain", "telic.integrations.langchain"):
+    from langchain_core.callbacks import BaseCallbackHandler
+    from langchain_core.messages import AIMessage, BaseMessage
+    from langchain_core.outputs import ChatGeneration, LLMResult
+    from langchain_core.tracers.context import register_configure_hook
 
 IS_OWN: Final[ContextVar[bool]] = ContextVar("telic_langchain_is_own", default=False)
 """Whether the model is called for the agent's own turn, which the middleware bills itself."""

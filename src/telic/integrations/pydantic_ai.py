@@ -1,6 +1,5 @@
 """A goal in Pydantic AI: one capability that shows it, bills it, goes on with it, and brings its tools."""
 
-import asyncio
 from collections.abc import Sequence
 from contextlib import suppress
 from contextvars import ContextVar
@@ -12,7 +11,6 @@ from telic.domain.errors import GoalNotActive
 from telic.domain.errors.extras import needs_extra
 from telic.domain.goal import DEFAULT_SCOPE
 from telic.integrations.calls import ModelCall
-from telic.integrations.failures import is_worth_a_retry, retry_delay_seconds
 from telic.integrations.outcome import CONTINUE, RunOutcome, outcome_of
 from telic.integrations.session import GoalSession
 from telic.integrations.settings import SessionSettings
@@ -26,11 +24,9 @@ with needs_extra("pydantic-ai", "telic.integrations.pydantic_ai"):
     from pydantic_ai.capabilities import AbstractCapability, CapabilityOrdering, WrapModelRequestHandler
     from pydantic_ai.exceptions import UserError
     from pydantic_ai.messages import ModelMessage, ModelRequest, ModelResponse, ToolCallPart, UserPromptPart
-    from pydantic_ai.models import Model, ModelRequestContext
+    from pydantic_ai.models import ModelRequestContext
     from pydantic_ai.models.fallback import FallbackModel
-    from pydantic_ai.models.wrapper import WrapperModel
     from pydantic_ai.run import AgentRunResult
-    from pydantic_ai.settings import ModelSettings
     from pydantic_ai.tools import ToolDefinition
     from pydantic_ai.toolsets import AbstractToolset, AgentToolset, ToolsetTool
     from pydantic_core import SchemaValidator, core_schema
@@ -39,9 +35,6 @@ with needs_extra("pydantic-ai", "telic.integrations.pydantic_ai"):
 
 _AT_TOOLS: Final[ContextVar[tuple[GoalSession, ...]]] = ContextVar("telic_at_tools", default=())
 """The conversations whose tools run here: an agent that runs within a tool is a sub-agent."""
-
-_CLIENTS_RETRY_LESS: Final = "max_retries" in ModelSettings.__annotations__
-"""Whether a request can tell the provider's client not to retry by itself."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -203,25 +196,12 @@ class GoalCapability(AbstractCapability[Any]):
     async def wrap_model_request(
         self, ctx: RunContext[Any], *, request_context: ModelRequestContext, handler: WrapModelRequestHandler
     ) -> ModelResponse:
-        """A request that came to nothing is accounted for, as far as anybody can know, and each attempt before it.
-
-        A response that is lost and asked for again is paid twice, and within a client nobody sees it: so a plain
-        request is repeated here, as often as its client would have done.
-        """
-        attempts = _attempts(request_context)
-        if attempts > 1:
-            settings = ModelSettings(**{**(request_context.model_settings or {}), "max_retries": 0})
-            request_context = replace(request_context, model_settings=settings)
-        for attempt in range(attempts):
-            try:
-                return await handler(request_context)
-            except BaseException as error:
-                await self._settle(error)
-                if attempt + 1 >= attempts or not is_worth_a_retry(error):
-                    raise
-                await asyncio.sleep(retry_delay_seconds(error, attempt))
-                self._call = await self._begin(request_context, None)
-        raise AssertionError("the last attempt returns or raises")
+        """A request that came to nothing is accounted for, as far as anybody can know."""
+        try:
+            return await handler(request_context)
+        except BaseException as error:
+            await self._settle(error)
+            raise
 
     async def on_model_request_error(
         self, ctx: RunContext[Any], *, request_context: ModelRequestContext, error: Exception
@@ -276,18 +256,3 @@ def _is_same(one: GoalSession, other: GoalSession) -> bool:
 def _is_taken(response: ModelResponse, taken: ModelResponse | None) -> bool:
     known = response.provider_response_id
     return taken is not None and known is not None and known == taken.provider_response_id
-
-
-def _attempts(request: ModelRequestContext) -> int:
-    """Return how often the request is made here, as its client would; 1 where that cannot be told or is streamed."""
-    if not _CLIENTS_RETRY_LESS or getattr(request, "streaming", True):
-        return 1
-    client: Any = getattr(_innermost(request.model), "client", None)
-    wanted = (request.model_settings or {}).get("max_retries", getattr(client, "max_retries", 0))
-    return wanted + 1 if isinstance(wanted, int) else 1
-
-
-def _innermost(model: Model) -> Model:
-    while isinstance(model, WrapperModel):
-        model = model.wrapped
-    return model

@@ -71,7 +71,7 @@ async def _tell_until_when(session: "GoalSession", goal: Goal, refusal: BudgetEx
     after: str | None = ""
     while after is not None:
         page = await session.patiently(partial(session.store.holds, goal.id, after=after, limit=MAX_PAGE))
-        open_until += [hold.expires_at for hold in page if hold.state is HoldState.OPEN]
+        open_until += [hold.expires_at for hold in page if hold.state is HoldState.OPEN and hold.expires_at is not None]
         after = page[-1].key if len(page) == MAX_PAGE else None
     return BudgetExceeded(
         refusal.limit,

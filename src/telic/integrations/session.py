@@ -242,14 +242,11 @@ class GoalSession:
         told: ModelUsage | None = None,
         kind: UsageKind | None = None,
     ) -> None:
-        """The call came to nothing: a hold is released where it surely cost nothing, else an estimate is recorded.
-
-        That is done also where whoever waits for this is cancelled, once or again and again.
-        """
-        is_free = not seen_bytes and told is None and was_free(error)
+        """The call came to nothing: its hold is released where it surely cost nothing, else an estimate is recorded."""
+        # That is done also where whoever waits for this is cancelled, once or again and again.
+        is_free = was_free(error) and not seen_bytes and told is None
         lost = partial(self.answered, usage=None, kind=kind, seen_bytes=seen_bytes, told=told)
-        task: asyncio.Task[object] = asyncio.create_task(self.never_made(call) if is_free else lost(call))
-        self._accounting.add(task)
+        self._accounting.add(task := asyncio.ensure_future(self.never_made(call) if is_free else lost(call)))
         task.add_done_callback(self._accounting.discard)
         await asyncio.shield(task)
 

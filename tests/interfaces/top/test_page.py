@@ -63,7 +63,7 @@ async def test_it_has_all_there_is_to_know(location: str) -> None:
             "driven by host/worker for another",
             "1 hold open: 80 tokens",
             "rejected   by user",
-            "verdicts: failed",
+            "criterion 1: failed",
             "created    by user",
         ):
             assert expected in top.text

@@ -150,7 +150,7 @@ def test_without_the_extra(place: str, tmp_path: Path) -> None:
         "util.find_spec = lambda name, *rest: None if name == 'textual' else find(name, *rest)\n"
     )
     result = Shell(place)("top", expect=2, PYTHONPATH=str(tmp_path))
-    assert result.stderr.splitlines()[0] == "telic: telic top needs its extra: pip install 'telic[cli,top]'"
+    assert result.stderr.splitlines()[0] == "telic: telic top needs its extra: pip install 'telic[top]'"
 
 
 def test_a_store_that_is_not_there(tmp_path: Path) -> None:

@@ -167,7 +167,7 @@ class LeaseHeld(GoalError):
 
 
 class HoldLost(GoalError):
-    """The hold was settled, released or freed by its expiry. Nothing was written; record the turn without it."""
+    """The hold was settled, released, or freed by its expiry. Nothing was written; record the turn without it."""
 
     code = "hold_lost"
 

@@ -2,7 +2,8 @@
 
 Threads and turns have UUIDs that hold the millisecond in which they were made: a turn that is older than the thread
 it stands in was copied there, however long the copying took, and the turn that a hook names is the thread's own. Where
-no id tells, the lines do: copying goes on without a pause, and what follows the first pause is the thread's own.
+no id tells, the lines do: copying goes on without a pause, and what follows the first pause is the thread's own. That
+is a guess for as long as the turn that the hook names may still come.
 """
 
 from typing import Final
@@ -21,6 +22,7 @@ class CopiedHistory:
     def __init__(self, own_turn: str | None) -> None:
         self.is_copy = False
         self.is_under_way = False
+        self.is_guess = False
         self._own_turn = own_turn
         self._born: int | None = None
         self._told_by_ids = False
@@ -41,16 +43,16 @@ class CopiedHistory:
         if not self.is_under_way or at is None:
             return
         if not self._told_by_ids and self._last is not None and at - self._last > _PAUSE_MICROSECONDS:
-            self.is_under_way = False
+            self.is_under_way, self.is_guess = False, self._own_turn is not None
         self._last = at
 
     def begin_turn(self, turn: str | None) -> None:
         """What follows belongs to this turn."""
         made_at = _made_at(turn)
         if self._born is not None and made_at is not None:
-            self._told_by_ids, self.is_under_way = True, made_at < self._born
+            self._told_by_ids, self.is_under_way, self.is_guess = True, made_at < self._born, False
         elif turn and turn == self._own_turn:
-            self._told_by_ids, self.is_under_way = True, False
+            self._told_by_ids, self.is_under_way, self.is_guess = True, False, False
 
     def carry(self) -> Fields:
         """What must be known to go on."""

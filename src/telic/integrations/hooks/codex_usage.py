@@ -33,6 +33,7 @@ class CodexUsage:
         self._restarts = 0
         self._history = CopiedHistory(own_turn)
         self._new: list[Response] = []
+        self._guessed: list[Response] = []
 
     def take(self, line: bytes, _start: int, /) -> None:
         """See `UsageReader`."""
@@ -51,12 +52,12 @@ class CodexUsage:
             case "session_meta":
                 self._begin(payload, at)
             case "turn_context":
-                self._history.begin_turn(text_of(payload, "turn_id"))
+                self._begin_turn(payload)
                 self._model = text_of(payload, "model") or self._model
             case "token_usage_record":
                 self._record(payload, at)
             case "event_msg" if payload.get("type") == "task_started":
-                self._history.begin_turn(text_of(payload, "turn_id"))
+                self._begin_turn(payload)
             case "event_msg" if payload.get("type") == "token_count":
                 self._count(fields_of(payload, "info"), at)
             case _:
@@ -68,13 +69,18 @@ class CodexUsage:
             self._thread = text_of(meta, "id") or text_of(meta, "session_id")
             self._history.begin_thread(meta, self._thread, at)
 
+    def _begin_turn(self, payload: Fields) -> None:
+        self._history.begin_turn(text_of(payload, "turn_id"))
+        if not self._history.is_guess:
+            self._guessed = []
+
     def _record(self, record: Fields, at: Instant | None) -> None:
         """The sum that comes after it with `token_count` is known by then."""
         thread, response = text_of(record, "thread_id"), text_of(record, "response_id")
         usage = token_usage(fields_of(record, "usage"))
         self._total = token_usage(fields_of(record, "thread_token_usage")) or self._total
         if response and usage is not None and thread == self._thread:
-            self._tell(response, usage, at)
+            self._new.append(self._response(response, usage, at))
 
     def _count(self, info: Fields, at: Instant | None) -> None:
         told, last = fields_of(info, "total_token_usage"), fields_of(info, "last_token_usage")
@@ -106,12 +112,15 @@ class CodexUsage:
         return None if self._history.is_copy else total
 
     def _tell(self, name: str, usage: ModelUsage, at: Instant | None) -> None:
-        self._new.append(
-            Response(key=f"codex/{self._thread}/{name}", usage=usage, kind=self._kind, model=self._model, at=at)
-        )
+        told = self._guessed if self._history.is_guess else self._new
+        told.append(self._response(name, usage, at))
+
+    def _response(self, name: str, usage: ModelUsage, at: Instant | None) -> Response:
+        return Response(key=f"codex/{self._thread}/{name}", usage=usage, kind=self._kind, model=self._model, at=at)
 
     def end_of_turn(self, last_message: str | None) -> None:
-        """Every report is complete."""
+        """Every report is complete, and no turn of the thread's own comes any more that would say otherwise."""
+        self._new, self._guessed = self._new + self._guessed, []
 
     def finished(self) -> list[Response]:
         """See `UsageReader`."""
@@ -119,11 +128,13 @@ class CodexUsage:
         return given
 
     def safe_offset(self, end: int) -> int:
-        """Every report is complete."""
-        return end
+        """What was only guessed is read again, from the file's beginning."""
+        return 0 if self._guessed else end
 
     def carry(self) -> Fields:
         """See `UsageReader`."""
+        if self._guessed:
+            return {}
         return {
             "thread": self._thread,
             "model": self._model,

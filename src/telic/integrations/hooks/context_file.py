@@ -5,6 +5,8 @@ from typing import Final
 
 from telic.integrations.hooks.files import write_whole
 from telic.integrations.hooks.log import Log
+from telic.integrations.hooks.memory import private_folder
+from telic.integrations.hooks.usage import home
 
 _FOLDER: Final = "context"
 _MAX_BYTES: Final = 65_536
@@ -13,8 +15,10 @@ _MAX_BYTES: Final = 65_536
 
 def write_context(state: Path, name: str | None, text: str, log: Log) -> None:
     """The file holds the text, or nothing; one that is not in Telic's own folder `context` is left alone."""
-    file = Path(name).expanduser() if name and "\0" not in name else None
-    if file is None or file.parent != state / _FOLDER:
+    if not name or "\0" in name:
+        return
+    file = home() / name[2:] if name.startswith("~/") else Path(name)
+    if file.parent != state / _FOLDER:
         return
     if len(text.encode()) > _MAX_BYTES:
         log.write(f"the goal is too long for {file}, which the host reads {_MAX_BYTES} bytes of")
@@ -22,7 +26,7 @@ def write_context(state: Path, name: str | None, text: str, log: Log) -> None:
     if not text and not file.exists():
         return
     try:
-        file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        private_folder(file.parent)
         write_whole(file, text)
     except OSError as error:
         log.write(f"{file} cannot be written: {error}")

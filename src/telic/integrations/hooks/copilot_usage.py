@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Final
 
 from telic.domain.budget import UsageKind
-from telic.integrations.hooks.usage import Response
+from telic.integrations.hooks.usage import Response, home
 from telic.integrations.hooks.usage_rows import UsageTable, time_of_row, usage_of_row
 from telic.loop.agents.parsing import Fields, text_of
 
@@ -29,8 +29,8 @@ _COLUMNS: Final = (
 
 def copilot_table(environment: Mapping[str, str]) -> UsageTable:
     """The store in Copilot's folder, `COPILOT_HOME` or `~/.copilot`."""
-    home = environment.get("COPILOT_HOME", "")
-    folder = Path(home) if home.startswith("/") else Path.home() / ".copilot"
+    named = environment.get("COPILOT_HOME", "")
+    folder = Path(named) if named.startswith("/") else home() / ".copilot"
     return UsageTable(
         path=folder / "session-store.db", table="assistant_usage_events", columns=_COLUMNS, response=_response
     )

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Final
 
 from telic.domain.budget import UsageKind
-from telic.integrations.hooks.usage import Response
+from telic.integrations.hooks.usage import Response, home
 from telic.integrations.hooks.usage_rows import UsageTable, time_of_row, usage_of_row
 from telic.loop.agents.parsing import Fields, text_of
 
@@ -41,7 +41,7 @@ def _data_folder(environment: Mapping[str, str]) -> Path:
     root, data = environment.get("GOOSE_PATH_ROOT", ""), environment.get("XDG_DATA_HOME", "")
     if root.startswith("/"):
         return Path(root) / "data"
-    return (Path(data) if data.startswith("/") else Path.home() / ".local" / "share") / "goose"
+    return (Path(data) if data.startswith("/") else home() / ".local" / "share") / "goose"
 
 
 def _response(row: Fields, session: str) -> Response | None:

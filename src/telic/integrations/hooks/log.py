@@ -31,6 +31,7 @@ class Log:
                 self.file.replace(self.file.with_suffix(".log.1"))
             now = datetime.now(UTC).isoformat(timespec="seconds")
             descriptor = os.open(self.file, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, _MODE)
+            os.fchmod(descriptor, _MODE)
             with os.fdopen(descriptor, "a", encoding="utf-8", errors="backslashreplace") as lines:
                 lines.write(f"{now} {self.host} {visible(text[:_MAX_LINE_CHARS])}\n")
 

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Final
 
 from telic.domain.errors import InvalidInput
-from telic.integrations.hooks.usage import Place
+from telic.integrations.hooks.usage import Place, home
 from telic.loop.agents.parsing import Fields, count_of, fields_of, read_values, text_of
 
 _MAX_BYTES: Final = 16 * 1024 * 1024
@@ -19,7 +19,6 @@ _MAX_BYTES: Final = 16 * 1024 * 1024
 
 _PRIVATE_FOLDER: Final = 0o700
 _PRIVATE_FILE: Final = 0o600
-_NOWHERE: Final = Path(os.devnull) / "telic"
 _MOST_OTHERS: Final = 50
 
 
@@ -83,25 +82,23 @@ class Memory:
 
 
 def private_folder(folder: Path) -> None:
-    """The folder is there, and its owner's alone where it is new, whatever the process's mask.
+    """The folder is there, and it and those above it are their owner's alone where new, whatever the process's mask.
 
     Raises:
         OSError: it cannot be made.
     """
-    if not folder.is_dir():
-        folder.mkdir(mode=_PRIVATE_FOLDER, parents=True, exist_ok=True)
-        folder.chmod(_PRIVATE_FOLDER)
+    if folder.is_dir():
+        return
+    if folder.parent != folder:
+        private_folder(folder.parent)
+    folder.mkdir(mode=_PRIVATE_FOLDER, exist_ok=True)
+    folder.chmod(_PRIVATE_FOLDER)
 
 
 def state_folder(environment: Mapping[str, str]) -> Path:
     """Where logs and memories are kept: `telic` under XDG's state folder; of a user without a home, nowhere."""
     given = environment.get("XDG_STATE_HOME", "")
-    if given.startswith("/"):
-        return Path(given) / "telic"
-    try:
-        return Path.home() / ".local" / "state" / "telic"
-    except RuntimeError:
-        return _NOWHERE
+    return (Path(given) if given.startswith("/") else home() / ".local" / "state") / "telic"
 
 
 def recall(folder: Path, host: str, session: str) -> Memory:

@@ -24,9 +24,10 @@ def with_hooks(text: str, host: str, command: str, hooks: Hooks) -> str:
         InvalidInput: the settings are no JSON, or not of this form.
     """
     wanted = {event: [_handler(command, seconds)] for event, seconds in hooks.items()}
-    if text.strip() and ours(text, host) == wanted:
+    held = ours(text, host)
+    if held == wanted:
         return text
-    return with_handlers(without_hooks(text, host) if text.strip() else text, wanted)
+    return with_handlers(without_hooks(text, host) if held else text, wanted)
 
 
 def with_handlers(text: str, handlers: Mapping[str, list[Any]]) -> str:
@@ -94,6 +95,8 @@ def ours(text: str, host: str) -> dict[str, list[Any]]:
         InvalidInput: as `with_hooks`.
     """
     text = _without_mark(text)[1]
+    if not text.strip():
+        return {}
     _check(text)
     found: dict[str, list[Any]] = {}
     for event, groups in parse(text).get("hooks", {}).items():

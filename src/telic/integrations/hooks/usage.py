@@ -40,6 +40,14 @@ class Response:
         return self.at is None or self.at + self.precision_microseconds > instant
 
 
+def home() -> Path:
+    """Return the user's home; a place where nothing is, and nothing can be written, where there is none."""
+    try:
+        return Path.home()
+    except RuntimeError:
+        return Path(os.devnull)
+
+
 class UsageReader(Protocol):
     """Follows the lines of one transcript."""
 

@@ -6,6 +6,7 @@ from typing import Final
 from telic.domain.clock import SystemClock
 from telic.domain.errors import GoalError, LeaseHeld
 from telic.domain.goal import GoalStatus
+from telic.domain.limits import MAX_PAGE
 from telic.services.store import GoalStore
 
 _LEASE_SECONDS: Final = 1.0
@@ -16,7 +17,7 @@ def wake_what_is_due(store: GoalStore, scope: str, holder: str) -> None:
     if store.active(scope) is not None:
         return
     now = SystemClock().now()
-    paused = store.list(scope=scope, status=GoalStatus.PAUSED).goals
+    paused = store.list(scope=scope, status=GoalStatus.PAUSED, limit=MAX_PAGE).goals
     if not any(goal.wake_at is not None and goal.wake_at <= now for goal in paused):
         return
     with suppress(LeaseHeld):

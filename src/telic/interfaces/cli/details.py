@@ -95,9 +95,13 @@ def show_hold(terminal: Terminal, hold: Hold) -> None:
         ("goal", hold.goal_id),
         ("key", hold.key),
         ("placed", show_time(hold.placed_at)),
-        ("until", show_time(hold.expires_at)),
+        ("until", _until(hold)),
     ):
         terminal.line(f"  {name:<10} {value}")
+
+
+def _until(hold: Hold) -> str:
+    return "" if hold.expires_at is None else show_time(hold.expires_at)
 
 
 def show_holds(terminal: Terminal, holds: Sequence[Hold]) -> None:
@@ -107,7 +111,7 @@ def show_holds(terminal: Terminal, holds: Sequence[Hold]) -> None:
             hold.state,
             *(show_amount(name, amount) for name, amount in hold.reserved.as_dict().items()),
             show_time(hold.placed_at),
-            show_time(hold.expires_at),
+            _until(hold),
             hold.turn_key or "",
             hold.key,
         ]

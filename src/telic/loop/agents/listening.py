@@ -3,11 +3,13 @@
 import asyncio
 from collections.abc import AsyncGenerator, Callable
 from contextlib import asynccontextmanager
+from dataclasses import replace
 
 from telic.domain.budget import ModelUsage
 from telic.domain.clock import Instant
 from telic.loop.agents.output import LineSplitter
 from telic.loop.agents.parsing import OutputParser, Parsed
+from telic.loop.agents.prices import RunningCost
 from telic.loop.agents.protocol import TurnRequest
 from telic.loop.agents.records import UsageRecords
 
@@ -31,6 +33,7 @@ class Listening:
         self._on_line = on_line
         self._every_seconds = every_seconds
         self._is_silent = prints_before_it_asks
+        self._cost = RunningCost(request.goal)
         self._lines = LineSplitter()
         self._reported: ModelUsage | None = None
         self._notice: str | None = None
@@ -58,7 +61,8 @@ class Listening:
         self._notice = so_far.notice
         if so_far.usage is not None and so_far.usage != self._reported:
             self._reported = so_far.usage
-            self._request.report_usage(so_far.usage, model=so_far.model, session=so_far.session)
+            usage = self._cost.added_to(so_far.usage, so_far.model)
+            self._request.report_usage(usage, model=so_far.model, session=so_far.session)
 
     @asynccontextmanager
     async def following(self) -> AsyncGenerator[None]:
@@ -98,4 +102,8 @@ class Listening:
     async def parsed(self, now: Instant) -> Parsed:
         """What all of it says."""
         parsed = self._parser.parsed(now)
-        return parsed if self._records is None else await asyncio.to_thread(self._records.improve, parsed)
+        if self._records is not None:
+            parsed = await asyncio.to_thread(self._records.improve, parsed)
+        if parsed.usage is None:
+            return parsed
+        return replace(parsed, usage=self._cost.added_to(parsed.usage, parsed.model))

@@ -127,7 +127,10 @@ class OpencodeDatabase:
         """See `UsageRecords`."""
         self._session = _session(parsed.session) or self._session
         total = self._total()
-        return with_recorded(parsed, None if total is None else used_since(self._before, total), self._model)
+        share = None if total is None else used_since(self._before, total)
+        # Sums that have not grown yet tell nothing of a request that may be under way.
+        has_grown = share is not None and share.input_tokens + share.output_tokens > 0
+        return with_recorded(parsed, share if has_grown else None, self._model)
 
     def _total(self) -> ModelUsage | None:
         if self._session is None:

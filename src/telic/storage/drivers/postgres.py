@@ -10,10 +10,10 @@ from telic.domain.findings import Finding
 from telic.storage.drive import complete
 from telic.storage.drivers.fork import watch_forks
 from telic.storage.drivers.postgres_changes import PostgresChanges
-from telic.storage.drivers.postgres_errors import translate
+from telic.storage.drivers.postgres_errors import Replays, translate
 from telic.storage.drivers.postgres_inspection import inspect_server
 from telic.storage.drivers.postgres_pool import ConnectionPool, PatientConnection
-from telic.storage.drivers.postgres_server import PostgresServer, Replays, is_lost
+from telic.storage.drivers.postgres_server import PostgresServer, is_lost
 from telic.storage.options import OpenOptions
 from telic.storage.transaction import Mode, Operation, Parameters, Raced, Row
 

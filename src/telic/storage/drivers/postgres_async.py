@@ -8,9 +8,10 @@ import psycopg
 
 from telic.domain.errors import StoreClosed
 from telic.storage.drivers.postgres_changes import AsyncPostgresChanges
+from telic.storage.drivers.postgres_errors import Replays
 from telic.storage.drivers.postgres_pool import AsyncConnectionPool, PatientAsyncConnection
 from telic.storage.drivers.postgres_queue import StatementQueue
-from telic.storage.drivers.postgres_server import PostgresServer, Replays, is_lost
+from telic.storage.drivers.postgres_server import PostgresServer, is_lost
 from telic.storage.options import OpenOptions
 from telic.storage.transaction import Mode, Operation, Parameters, Raced, Row
 

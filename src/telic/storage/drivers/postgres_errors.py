@@ -1,5 +1,7 @@
-"""PostgreSQL's SQLSTATEs as Telic's errors."""
+"""PostgreSQL's SQLSTATEs as Telic's errors, and how long what raced is run again."""
 
+import random
+import time
 from typing import Final
 
 import psycopg
@@ -13,7 +15,11 @@ from telic.domain.errors import (
     StoreMisconfigured,
     StoreUnavailable,
 )
-from telic.storage.transaction import ConstraintRefused, LimitViolated, Raced
+from telic.storage.transaction import ConstraintRefused, LimitViolated, Raced, never_accepted
+
+_LONGEST_PAUSE_SECONDS: Final = 0.05
+_MOST_REFUSALS: Final = 50
+"""Of so many attempts in a row, with pauses between them, a real race would have let one through."""
 
 
 class PreparedStatementLost(Raced):
@@ -54,3 +60,27 @@ def translate(error: psycopg.Error) -> StoreError:
     state = error.sqlstate or "08000"
     kind, message = _BY_STATE.get(state) or _BY_CLASS.get(state[:2]) or (StoreError, "PostgreSQL refused the statement")
     return kind(f"{message} (SQLSTATE {state})" if error.sqlstate else message)
+
+
+class Replays:
+    """How long to pause before an operation that raced is run again, until the deadline."""
+
+    def __init__(self, timeout_seconds: float) -> None:
+        self._deadline = time.monotonic() + timeout_seconds
+        self._pause_seconds = 0.001
+        self._refusals = 0
+
+    def pause_after(self, error: Raced) -> float:
+        """Seconds to wait, of random length so that rivals part.
+
+        Raises:
+            StoreBusy: the deadline has passed.
+            StoreCorrupt: an index refused every attempt, of which there were many: there is no rival.
+        """
+        self._refusals = self._refusals + 1 if isinstance(error, ConstraintRefused) else -_MOST_REFUSALS
+        if self._refusals >= _MOST_REFUSALS:
+            raise never_accepted() from error
+        if time.monotonic() > self._deadline:
+            raise StoreBusy(f"others were in the way for longer than the time-out: {error}") from error
+        self._pause_seconds = min(self._pause_seconds * 2, _LONGEST_PAUSE_SECONDS)
+        return random.uniform(0, self._pause_seconds)

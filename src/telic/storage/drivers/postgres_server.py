@@ -1,7 +1,6 @@
 """One PostgreSQL database: how to connect to it, what it can do, and its schema."""
 
 import contextlib
-import random
 import re
 import time
 from collections.abc import Mapping
@@ -28,7 +27,7 @@ from telic.storage.drivers.postgres_statements import Statement
 from telic.storage.migrate import newest_version, pending
 from telic.storage.options import Durability, OpenOptions
 from telic.storage.statements import load_statements
-from telic.storage.transaction import ConstraintRefused, Raced, never_accepted
+from telic.storage.transaction import Raced
 
 OLDEST_POSTGRES: Final = 14
 GRACE_SECONDS: Final = 1.0
@@ -36,9 +35,6 @@ GRACE_SECONDS: Final = 1.0
 
 MIGRATION_LOCK: Final = 0x7E11C
 _MIGRATION_SECONDS: Final = 3600
-_LONGEST_PAUSE_SECONDS: Final = 0.05
-_MOST_REFUSALS: Final = 50
-"""Of so many attempts in a row, with pauses between them, a real race would have let one through."""
 
 
 class PostgresServer:
@@ -227,30 +223,6 @@ def is_lost(connection: psycopg.BaseConnection[Any]) -> bool:
     """Whether the connection can no longer tell what became of its statement."""
     unclear = (TransactionStatus.ACTIVE, TransactionStatus.UNKNOWN)
     return bool(connection.closed) or connection.pgconn.transaction_status in unclear
-
-
-class Replays:
-    """How long to pause before an operation that raced is run again, until the deadline."""
-
-    def __init__(self, timeout_seconds: float) -> None:
-        self._deadline = time.monotonic() + timeout_seconds
-        self._pause_seconds = 0.001
-        self._refusals = 0
-
-    def pause_after(self, error: Raced) -> float:
-        """Seconds to wait, of random length so that rivals part.
-
-        Raises:
-            StoreBusy: the deadline has passed.
-            StoreCorrupt: an index refused every attempt, of which there were many: there is no rival.
-        """
-        self._refusals = self._refusals + 1 if isinstance(error, ConstraintRefused) else -_MOST_REFUSALS
-        if self._refusals >= _MOST_REFUSALS:
-            raise never_accepted() from error
-        if time.monotonic() > self._deadline:
-            raise StoreBusy(f"others were in the way for longer than the time-out: {error}") from error
-        self._pause_seconds = min(self._pause_seconds * 2, _LONGEST_PAUSE_SECONDS)
-        return random.uniform(0, self._pause_seconds)
 
 
 def _guard(version: int) -> str:

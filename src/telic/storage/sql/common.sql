@@ -13,8 +13,8 @@ goal_id, number, key, at, tokens, input_tokens, cached_input_tokens, output_toke
 active_microseconds, cost_microunits, hash, kind, model, is_estimate, takes_back
 
 -- fragment: hold_columns
-goal_id, key, tokens, turns, active_microseconds, cost_microunits, placed_at, expires_at, turn_key, frees_on_expiry,
-CASE WHEN state = 'open' AND expires_at <= telic_now() THEN 'expired' ELSE state END
+goal_id, key, tokens, turns, active_microseconds, cost_microunits, placed_at, placed_at + ttl_microseconds, turn_key,
+frees_on_expiry, CASE WHEN state = 'open' AND expires_at <= telic_now() THEN 'expired' ELSE state END
 
 -- fragment: lease_columns
 {goal_columns}, lease_worker, lease_token
@@ -154,12 +154,13 @@ id = :id AND status = 'active' AND {leased}
 AND NOT EXISTS (SELECT 1 FROM holds WHERE goal_id = :id AND key = :key)
 
 -- fragment: placed_columns
-goal_id, key, tokens, turns, active_microseconds, cost_microunits, placed_at, expires_at, state, frees_on_expiry
+goal_id, key, tokens, turns, active_microseconds, cost_microunits, placed_at, expires_at, state, frees_on_expiry,
+ttl_microseconds
 
 -- fragment: placed_values
 id, CAST(:key AS TEXT), CAST(:tokens AS BIGINT), CAST(:turns AS BIGINT), CAST(:active_microseconds AS BIGINT),
 CAST(:cost_microunits AS BIGINT), CAST(:at AS BIGINT), telic_now() + CAST(:ttl_microseconds AS BIGINT), 'open',
-CAST(:frees_on_expiry AS BIGINT)
+CAST(:frees_on_expiry AS BIGINT), CAST(:ttl_microseconds AS BIGINT)
 
 -- fragment: hold_is_open
 -- One that its expiry does not free can be settled and released until its estimate is in the ledger.
@@ -170,7 +171,7 @@ CASE WHEN CAST(:is_estimate AS BIGINT) = 1 THEN 'estimated' ELSE 'settled' END
 
 -- fragment: is_overdue
 -- Expired, and not yet a line of the ledger.
-state = 'open' AND frees_on_expiry = 0 AND expires_at <= telic_now()
+state = 'open' AND frees_on_expiry = 0 AND expires_at <= (SELECT telic_now())
 
 -- fragment: has_overdue
 EXISTS (SELECT 1 FROM holds WHERE goal_id = :id AND {is_overdue})
@@ -418,9 +419,10 @@ SELECT {hold_columns} FROM holds WHERE goal_id = :id AND {is_overdue} ORDER BY e
 
 -- statement: holds.goals_with_overdue
 -- Passed over are goals that somebody else is just writing: whoever does sees the same.
-SELECT {goal_columns} FROM goals WHERE id IN (
-    SELECT goal_id FROM holds WHERE {is_overdue} ORDER BY expires_at LIMIT :limit
-) {skip_locked}
+WITH due AS MATERIALIZED (
+    SELECT goal_id AS due_id FROM holds WHERE {is_overdue} ORDER BY expires_at LIMIT :limit
+)
+SELECT {goal_columns} FROM goals WHERE {is_due} {skip_locked}
 
 -- statement: holds.settle_again
 -- The hold's estimate was taken back; another line, or none, stands for it.

@@ -102,7 +102,7 @@ SHAPES: Final[Mapping[str, Schema]] = {
             "key": _TEXT,
             "reserved": _counts(LIMITS),
             "placed_at": _TIME,
-            "expires_at": _TIME,
+            "expires_at": _or_null(_TIME),
             "state": _words(list(HoldState)),
             "turn_key": _or_null(_TEXT),
             "frees_on_expiry": {"type": "boolean"},

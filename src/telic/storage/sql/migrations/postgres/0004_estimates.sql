@@ -28,6 +28,7 @@ CREATE INDEX turns_estimated ON turns (goal_id, number) WHERE is_estimate = 1;
 -- What was held before keeps the rule that it was placed under: its expiry frees it.
 ALTER TABLE holds
     ADD COLUMN frees_on_expiry SMALLINT NOT NULL DEFAULT 1 CHECK (frees_on_expiry = 0 OR frees_on_expiry = 1),
+    ADD COLUMN ttl_microseconds BIGINT,
     DROP CONSTRAINT holds_state_check,
     DROP CONSTRAINT holds_check,
     ADD CONSTRAINT holds_state_check

@@ -52,10 +52,11 @@ CREATE TABLE new_holds (
     state TEXT NOT NULL CHECK (state = 'open' OR state = 'settled' OR state = 'estimated' OR state = 'released'),
     turn_key TEXT CHECK ((turn_key IS NULL) = (state <> 'settled' AND state <> 'estimated')),
     frees_on_expiry INTEGER NOT NULL DEFAULT 0 CHECK (frees_on_expiry = 0 OR frees_on_expiry = 1),
+    ttl_microseconds INTEGER,
     PRIMARY KEY (goal_id, key)
 ) STRICT, WITHOUT ROWID;
 INSERT INTO new_holds SELECT goal_id, key, tokens, turns, active_microseconds, cost_microunits, placed_at, expires_at,
-    state, turn_key, 1 FROM holds;
+    state, turn_key, 1, NULL FROM holds;
 DROP TABLE holds;
 ALTER TABLE new_holds RENAME TO holds;
 CREATE INDEX holds_open ON holds (goal_id, expires_at) WHERE state = 'open';
