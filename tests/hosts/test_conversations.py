@@ -33,7 +33,7 @@ def test_a_full_conversation_is_followed_by_a_new_one(world: World, host: Host) 
     def too_long(asked: Asked) -> Reply | None:
         # A new conversation may quote the former one, as the user.
         said = [each for each in messages_of(asked.body) if each.get("role") == "assistant"]
-        return TOO_LONG[host](asked) if MARK in text_of(said) else None
+        return TOO_LONG[host](asked) if MARK in text_of(said) or is_about_a_summary(asked) else None
 
     world.follow(after_a_turn(unless=too_long))
     run(world, host)

@@ -93,7 +93,7 @@ class Stopping:
         )
 
     def _follow(self, goal: Goal, lease: Lease | None, notice: Notice) -> Outlook:
-        found, state, policy = None, self._state(notice), LoopPolicy(blocked_audits=0)
+        found, state, policy = None, self._state(notice), LoopPolicy(blocked_audits=0, verify_first=False)
         for _ in range(_MOST_STEPS):
             decision = decide(goal, state, policy, self.store.now())
             match decision.step:
