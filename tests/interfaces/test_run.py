@@ -394,7 +394,7 @@ def test_a_taken_slot_ends_the_wait(runs: Runs) -> None:
         AGENT_CLAIM='{"claim": "waiting", "wake_after_seconds": 2}',
     )
     until(lambda: runs.reason() == "waiting")
-    runs.json("create", "Another")
+    runs.json("create", "Another", "--replace")
     assert runs.end(process, expect=21)[-1]["reason"] == "superseded"
 
 

@@ -33,6 +33,7 @@ ADVICE: Final = {
     "agent_failure": "look at the agent's output; /goal resume ID tries again",
     "agent_not_runnable": "the agent's command must be put right",
     "agent_prompt_too_large": "the agent must take its prompt on standard input",
+    "agent_conversation_lost": "the next turn begins a new conversation",
     "agent_exited": "look at the agent's output; /goal resume ID tries again",
     "agent_timed_out": "give the agent more time, or smaller steps",
     "agent_said_nothing": "look at the agent's settings; /goal resume ID tries again",

@@ -42,4 +42,5 @@ def _environment(folder: Path) -> Mapping[str, str]:
         lines = (folder / "environ").read_bytes().split(b"\0")
     except OSError:
         return {}
-    return dict(os.fsdecode(line).partition("=")[::2] for line in lines)
+    variables = (os.fsdecode(line).partition("=") for line in lines)
+    return {name: value for name, _, value in variables}

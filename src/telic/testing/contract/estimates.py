@@ -92,7 +92,7 @@ async def test_whoever_touches_the_budget_next_counts_an_expired_hold_once(store
                 assert result.goal == await store.get(goal.id)
             case "claim_due":
                 await store.claim_due(holder="worker")
-            case "wake":
+            case _:
                 await store.wake(goal.id, key="wake")
     (estimate,) = [line for line in await store.turns(goal.id) if line.is_estimate]
     assert (estimate.usage.tokens, estimate.usage.cost_microunits, estimate.kind) == (600, 7, UsageKind.WORK)
