@@ -13,6 +13,7 @@ READS_EVERYTHING = {
     "records.strays": "doctor looks at every row",
     "feed.census": "the gauge of goals counts them once, and then follows the feed",
     "identity.get": "the table has one row",
+    "goals.find_by_end": "only what a person has typed comes here, and only where no id begins like it",
     "reports.ledger": "it groups what it has read, of a part of bounded length",
     "turns.course": "it groups what it has read, of the newest lines of one goal",
     "reports.holds": "as reports.ledger, of the goals of one page",
