@@ -193,10 +193,10 @@ async def test_a_version_that_cannot_be_told_is_waited_for() -> None:
             raise answer
         return answer
 
-    SqliteChanges(version).wait(1, PATIENCE_SECONDS)
+    SqliteChanges(version, None).wait(1, PATIENCE_SECONDS)
     assert answers == []
     answers[:] = [telic.StoreBusy("locked"), 2]
-    await AsyncSqliteChanges(version).wait(1, PATIENCE_SECONDS)
+    await AsyncSqliteChanges(version, None).wait(1, PATIENCE_SECONDS)
     assert answers == []
 
 
