@@ -1,12 +1,12 @@
 """A page as its reader pastes it: commands for the shell, programs for Python, files to save, and what is printed."""
 
-import itertools
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-_BLOCK = re.compile(r"^```(\w*)\n(.*?)^```", re.MULTILINE | re.DOTALL)
+_BLOCK = re.compile(r"^```(\w*)\n(.*?)^```(?:\n\n```text\n(.*?)^```)?", re.MULTILINE | re.DOTALL)
+"""A block, and the block of text that stands directly below it: what it prints."""
 _FILE = re.compile(r"^# (\S+\.\w+)\n")
 
 
@@ -41,14 +41,13 @@ class SavedFile:
 
 def steps(page: Path) -> Iterator[Command | Program | SavedFile]:
     """Yield what a reader does, in the page's order."""
-    blocks = _BLOCK.findall(page.read_text())
-    for (language, text), (next_language, next_text) in itertools.pairwise([*blocks, ("", "")]):
+    for language, text, printed in _BLOCK.findall(page.read_text()):
         if language in ("console", "bash"):
             yield from _commands(text)
         elif language == "python" and (named := _FILE.match(text)):
             yield SavedFile(named[1], text)
         elif language == "python":
-            yield Program(text, next_text if next_language == "text" else None)
+            yield Program(text, printed or None)
 
 
 def _commands(block: str) -> Iterator[Command]:
