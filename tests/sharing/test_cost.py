@@ -45,7 +45,8 @@ def fill(location: str, count: int) -> str:
 
 def statements(last: str) -> dict[str, tuple[str, dict[str, Any]]]:
     """What is asked for, with the feed's last position."""
-    feed = {"until": "", "after": 0, "scope": None, "goal_id": None, "limit": LIMIT}
+    marks = {"before_mark": None, "before_sequence": 0, "until_mark": None, "until_sequence": 0}
+    feed = {"until": "", "after": 0, "scope": None, "goal_id": None, "limit": LIMIT, **marks}
     return {
         "claim_due": ("leases.claim_due", {"holder": "worker", "ttl_microseconds": 1, "limit": LIMIT}),
         "waits.due": ("waits.due", {"scope": None, "limit": LIMIT}),

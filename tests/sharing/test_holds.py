@@ -124,7 +124,7 @@ def test_a_killed_worker_blocks_nobody_past_its_time(
                 store.hold(goal_id, tokens=101)
             assert [hold.state for hold in store.holds(goal_id)] == [HoldState.OPEN]
             return
-        eventually(lambda: _is_estimated(store, goal_id), "the dead worker's hold was never counted")
+        eventually(lambda: _estimate(store, goal_id), "the dead worker's hold was never counted")
         mine = store.hold(goal_id, tokens=100)
         states = {hold.key: hold.state for hold in store.holds(goal_id)}
         assert states == {"of the dead": HoldState.ESTIMATED, mine.key: HoldState.OPEN}
@@ -132,10 +132,10 @@ def test_a_killed_worker_blocks_nobody_past_its_time(
         assert store.record_turn(goal_id, tokens=99, hold=mine.key).goal.tokens_used == 999
 
 
-def _is_estimated(store: telic.GoalStore, goal_id: str) -> bool:
+def _estimate(store: telic.GoalStore, goal_id: str) -> telic.Turn | None:
     with pytest.raises(BudgetExceeded):
         store.hold(goal_id, tokens=101)
-    return any(line.is_estimate for line in store.turns(goal_id))
+    return next((line for line in store.turns(goal_id) if line.is_estimate), None)
 
 
 def _settle(location: str, goal_id: str, keys: list[str]) -> list[str]:
