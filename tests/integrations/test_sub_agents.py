@@ -158,7 +158,7 @@ async def test_a_stream_that_the_host_reads_itself_ends_with_its_answer(
     assert await kinds(goals, goal) == [WORK]
 
 
-@pytest.mark.parametrize("arguments", ["[]", "7", '"text"', '{"self": 1}'])
+@pytest.mark.parametrize("arguments", ["[]", "7", '"text"', "null", "", '{"self": 1}', "{"])
 async def test_arguments_that_are_no_object_are_answered(
     arguments: str, place: Place, server: WireServer, goals: telic.AsyncGoalStore
 ) -> None:
