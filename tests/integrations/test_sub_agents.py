@@ -8,6 +8,9 @@ from agents import Agent as OpenAIAgent
 from agents import OpenAIResponsesModel, RunConfig, Runner
 from openai import AsyncOpenAI
 from pydantic_ai import Agent
+from pydantic_ai.exceptions import FallbackExceptionGroup
+from pydantic_ai.messages import ModelResponse
+from pydantic_ai.models.fallback import FallbackModel
 
 import telic
 from telic.integrations.pydantic_ai import GoalCapability
@@ -145,6 +148,25 @@ async def test_a_delegate_of_pydantic_ai_answers_once_and_is_a_sub_agent(
     assert len(server.asked) == 3
 
 
+def _is_in_vain(response: ModelResponse) -> bool:
+    return response.text == "in vain"
+
+
+@pytest.mark.parametrize("is_last_taken", [True, False])
+async def test_what_a_fallback_does_not_take_was_paid_as_well(
+    is_last_taken: bool, place: Place, server: WireServer, goals: telic.AsyncGoalStore
+) -> None:
+    """The first model's response is refused by the host's own test; so is the second's, or it is taken."""
+    goal = await goals.create("A goal", scope=SCOPE, token_budget=100_000)
+    server.script = [says("in vain"), DONE if is_last_taken else says("in vain")]
+    async with pydantic_ai_agent.opened(place, goals) as (adapter, agent):
+        agent.model = FallbackModel(agent.model, agent.model, fallback_on=[_is_in_vain])
+        outcome = await asyncio.gather(adapter.run(agent, "Begin."), return_exceptions=True)
+    assert isinstance(outcome[0], FallbackExceptionGroup) is not is_last_taken
+    assert await kinds(goals, goal) == [WORK, WORK]
+    assert [(turn.usage.tokens, turn.is_estimate) for turn in await goals.turns(goal.id)] == [(1_050, False)] * 2
+
+
 async def test_a_stream_that_the_host_reads_itself_ends_with_its_answer(
     place: Place, server: WireServer, goals: telic.AsyncGoalStore
 ) -> None:
@@ -158,7 +180,7 @@ async def test_a_stream_that_the_host_reads_itself_ends_with_its_answer(
     assert await kinds(goals, goal) == [WORK]
 
 
-@pytest.mark.parametrize("arguments", ["[]", "7", '"text"', '{"self": 1}'])
+@pytest.mark.parametrize("arguments", ["[]", "7", '"text"', "null", "", '{"self": 1}', "{"])
 async def test_arguments_that_are_no_object_are_answered(
     arguments: str, place: Place, server: WireServer, goals: telic.AsyncGoalStore
 ) -> None:

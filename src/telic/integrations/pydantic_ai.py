@@ -240,12 +240,17 @@ class _GoalToolset(AbstractToolset[Any]):
         told = ToolDefinition(
             name=tool.name, description=tool.description, parameters_json_schema=tool.schema(), sequential=True
         )
-        validator = SchemaValidator(core_schema.any_schema())
+        validator = SchemaValidator(core_schema.no_info_after_validator_function(_as_given, core_schema.any_schema()))
         return ToolsetTool(toolset=self, tool_def=told, max_retries=1, args_validator=validator)
 
     async def call_tool(self, name: str, tool_args: Any, ctx: RunContext[Any], tool: ToolsetTool[Any]) -> str:
         """What the model is answered."""
         return await self._tools.call(name, tool_args)
+
+
+def _as_given(arguments: Any) -> Any:
+    """Return the arguments; of none their JSON, as the framework takes None to be no answer of the validator."""
+    return "null" if arguments is None else arguments
 
 
 def _is_same(one: GoalSession, other: GoalSession) -> bool:
