@@ -24,7 +24,7 @@ class Shell:
     def run(self, *arguments: str, **variables: str) -> subprocess.CompletedProcess[str]:
         """The command's end, whatever it is; a traceback it never is."""
         environment = os.environ | {"TELIC_STORE": self.store, "NO_COLOR": "1"} | variables
-        result = subprocess.run([TELIC, *arguments], capture_output=True, text=True, env=environment, timeout=60)
+        result = subprocess.run([TELIC, *arguments], capture_output=True, text=True, env=environment, timeout=240)
         assert "Traceback" not in result.stderr
         return result
 

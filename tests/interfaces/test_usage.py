@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from tests.interfaces.shell import TELIC, Shell
+from tests.support.missing import without_package
 
 PNG = b"\x89PNG\r\n\x1a\n"
 
@@ -93,11 +94,5 @@ def test_a_plot_that_cannot_be_drawn(shell: Shell, tmp_path: Path) -> None:
     fill(shell)
     assert shell.error("usage", "--plot", "usage.pdf", expect=2)["code"] == "invalid_input"
     assert "no-folder" in shell.error("usage", "--plot", str(tmp_path / "no-folder" / "x.png"), expect=2)["message"]
-    # A library that is not installed cannot be imported: a finder that comes first says so.
-    (tmp_path / "sitecustomize.py").write_text(
-        "import sys, importlib.util as util\n"
-        "find = util.find_spec\n"
-        "util.find_spec = lambda name, *rest: None if name == 'matplotlib' else find(name, *rest)\n"
-    )
-    result = shell("usage", "--plot", "x.png", expect=2, PYTHONPATH=str(tmp_path))
+    result = shell("usage", "--plot", "x.png", expect=2, **without_package("matplotlib", tmp_path))
     assert "pip install 'telic[plot]'" in result.stderr

@@ -48,12 +48,12 @@ def place(location: str) -> str:
     return location
 
 
-def test_another_process_is_seen_at_once(place: str) -> None:
+def test_each_event_of_another_process_is_a_line(place: str) -> None:
     """Each event that another process commits is one flushed line; scopes are kept apart."""
     with watching(place, "--json", "--after", begun(place)) as process:
         other = Shell(place)
         other("create", "elsewhere", "--scope", "other")
-        goal = other.json("create", "here")
+        goal = other.json("create", "here", "--replace")
         line: dict[str, Any] = json.loads(next_line(process))
         while line["event"]["kind"] != "created":
             line = json.loads(next_line(process))

@@ -22,17 +22,9 @@ from telic.storage.drivers.postgres import PostgresDriver
 from telic.storage.drivers.postgres_async import AsyncPostgresDriver
 from telic.storage.drivers.sqlite import SqliteDriver
 from telic.storage.drivers.sqlite_async import AsyncSqliteDriver
+from tests.support.missing import hiding
 
-BLOCKED = """
-import sys
-
-class Blocker:
-    def find_spec(self, name, path=None, target=None):
-        if name.partition(".")[0] == "opentelemetry":
-            raise ModuleNotFoundError(f"No module named {name!r}", name=name)
-
-sys.meta_path.insert(0, Blocker())
-"""
+BLOCKED = hiding("opentelemetry")
 
 
 def run(script: str, folder: Path, **variables: str) -> "subprocess.CompletedProcess[str]":

@@ -2,11 +2,11 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from typing import Any
 
 from rich.cells import cell_len
-from textual.pilot import Pilot
+from textual.pilot import Pilot, WaitForScreenTimeout
 from textual.strip import Strip
 
 import telic
@@ -41,10 +41,12 @@ class Top:
         return [line for line in self.lines[2:-2] if line]
 
     async def press(self, *keys: str) -> None:
-        await self.pilot.press(*keys)
+        # The keys are pressed; how long the screen is then busy is the machine's affair, and `until` waits for it.
+        with suppress(WaitForScreenTimeout):
+            await self.pilot.press(*keys)
 
     async def type(self, text: str) -> None:
-        await self.pilot.press(*("space" if letter == " " else letter for letter in text))
+        await self.press(*("space" if letter == " " else letter for letter in text))
 
     async def until(self, holds: Callable[[str], bool], *, seconds: float = 240.0) -> str:
         """The screen's text, once it is so."""

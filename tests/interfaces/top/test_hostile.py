@@ -43,6 +43,18 @@ def test_ordinary_words_stay() -> None:
         assert literal(text) == text
 
 
+@pytest.mark.parametrize(
+    "text", ["می\u200cخواهم", "क\u094d\u200dषत\u094dर", "👩🏽\u200d💻👨\u200d👩\u200d👧"], ids=ascii
+)
+def test_joiners_are_shown_but_never_at_a_cut(text: str) -> None:
+    """However narrow the cell, no joiner is left that joins nothing."""
+    assert literal(text) == text
+    for width in range(2, 30):
+        shown = cell(3 * text, width).plain
+        assert not dangerous(shown)
+        assert len(shown) < 2 or shown[-2] not in "\u200c\u200d"
+
+
 def keepable(text: str) -> bool:
     return bool(text.strip()) and "\0" not in text
 

@@ -17,6 +17,7 @@ import pytest
 import telic
 from tests.interfaces.shell import TELIC, Shell
 from tests.prompt.corpus import OTHER_CHANNELS
+from tests.support.missing import without_package
 
 POINTER = "\x1b]22;default\x07"
 """Textual's own: the shape of the mouse pointer."""
@@ -144,12 +145,7 @@ def test_a_name_without_leave_to_act(place: str) -> None:
 
 def test_without_the_extra(place: str, tmp_path: Path) -> None:
     """One line says what to install."""
-    (tmp_path / "sitecustomize.py").write_text(
-        "from importlib import util\n"
-        "find = util.find_spec\n"
-        "util.find_spec = lambda name, *rest: None if name == 'textual' else find(name, *rest)\n"
-    )
-    result = Shell(place)("top", expect=2, PYTHONPATH=str(tmp_path))
+    result = Shell(place)("top", expect=2, **without_package("textual", tmp_path))
     assert result.stderr.splitlines()[0] == "telic: telic top needs its extra: pip install 'telic[top]'"
 
 

@@ -5,6 +5,7 @@ from typing import Final
 from rich.cells import cell_len
 from rich.text import Text
 
+from telic.prompt.characters import JOINERS
 from telic.prompt.escape import visible
 
 _MOST_MARKS: Final = 3
@@ -51,6 +52,9 @@ def cell(text: str, width: int, style: str = "", *, is_number: bool = False) -> 
     # At most three marks stand on one letter, so no character after these can be seen.
     shown = Text(literal(text[: 4 * width]), style=style, no_wrap=True, end="")
     shown.truncate(max(1, width - 1), overflow="ellipsis")
+    if shown.plain[-2:-1] in JOINERS:
+        # What it joined has been cut off.
+        shown.plain = f"{shown.plain[:-2]}…"
     if is_number:
         shown.pad_left(max(0, width - 1 - shown.cell_len))
     return shown

@@ -83,7 +83,7 @@ class SqliteDriver:
     def inspect(self) -> list[Finding]:
         self._wait_to_write()
         try:
-            with translated():
+            with translated(self.database.requested_path):
                 return inspect_database(self.database)
         finally:
             self._write_lock.release()

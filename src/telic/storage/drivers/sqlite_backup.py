@@ -23,7 +23,7 @@ def copy_database(database: SqliteDatabase, target: Path) -> None:
     """
     if database.is_memory:
         raise InvalidInput("a store in memory has no file to back up: export its goals")
-    with translated():
+    with translated(database.requested_path):
         # A connection of its own: the store's are another thread's to use meanwhile.
         source = apsw.Connection(str(database.path), apsw.SQLITE_OPEN_READWRITE | apsw.SQLITE_OPEN_NOFOLLOW)
         copy = apsw.Connection(str(target), apsw.SQLITE_OPEN_READWRITE | apsw.SQLITE_OPEN_NOFOLLOW)

@@ -52,7 +52,7 @@ class SqliteDatabase:
         self.is_memory = str(path) == MEMORY
         self.options = options
         self.statements = sqlite_statements()
-        self._requested_path = Path(path)
+        self.requested_path = Path(path)
         self._identity: tuple[int, int] | None = None
         self._is_closed = False
         self._moved = ctypes.c_int(0)
@@ -94,7 +94,7 @@ class SqliteDatabase:
             if self.write_transaction is None:
                 if self._is_closed:
                     raise StoreClosed("the store is closed")
-                with translated():
+                with translated(self.requested_path):
                     self.write_transaction = SqliteTransaction(self._open_writer(), self.statements)
             return self.write_transaction
 
@@ -106,7 +106,7 @@ class SqliteDatabase:
                 if self.is_memory:
                     self.read_transaction = writing
                 else:
-                    with translated():
+                    with translated(self.requested_path):
                         self._reader = self._connect(str(self.path), _READER_FLAGS)
                         self._reader.set_busy_timeout(int(self.options.timeout_seconds * 1000))
                     self.read_transaction = SqliteTransaction(self._reader, self.statements)
@@ -115,7 +115,7 @@ class SqliteDatabase:
     def version(self) -> Hashable:
         """Something that differs after every commit, whoever made it; of the reading connection."""
         execute = self.reading().execute
-        with translated():
+        with translated(self.requested_path):
             # In memory there is one connection, which does not count its own commits as others'.
             changed = self.writer.total_changes() if self.is_memory else 0
             return execute("PRAGMA data_version").get, changed, os.getpid()
@@ -152,7 +152,7 @@ class SqliteDatabase:
     def _open_migrated(self, path: str, *, create: bool) -> apsw.Connection:
         connection = self._connect(path)
         try:
-            migrate(connection, self._requested_path, create=create)
+            migrate(connection, self.requested_path, create=create)
             end_former_runs(connection)
             self._schema = SchemaCheck(connection)
         except BaseException:
@@ -163,7 +163,7 @@ class SqliteDatabase:
     def _find_file(self) -> None:
         """The file is there, made if it may be; opened anew, it must be the one that was opened first."""
         if self._identity is None:
-            self.path = prepare_file(self._requested_path, create=self.options.create)
+            self.path = prepare_file(self.requested_path, create=self.options.create)
             self._identity = identity(self.path)
         elif identity(self.path) != self._identity:
             raise StoreMoved(f"{self.path} was deleted or replaced while it was open")
@@ -226,7 +226,7 @@ class SqliteDatabase:
                 raise StoreMoved(f"{self.path} was deleted or replaced while it was open")
         except apsw.Error as error:
             self.rollback()
-            raise translate(error) from error
+            raise translate(error, self.requested_path) from error
         except BaseException:
             self.rollback()
             raise
@@ -250,7 +250,7 @@ class SqliteDatabase:
         try:
             self.write_transaction.execute("COMMIT")
         except apsw.Error as error:
-            meaning = translate(error)
+            meaning = translate(error, self.requested_path)
             self.rollback()
             raise (meaning if isinstance(meaning, StoreFull | StoreBusy) else OutcomeUnknown(key)) from error
         except BaseException:

@@ -2,6 +2,7 @@
 
 from collections.abc import Generator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Final
 
 import apsw
@@ -46,21 +47,22 @@ def overtaken(error: Raced) -> StoreError:
     return StoreBusy(f"the goal kept changing while the call was made: {error}")
 
 
-def translate(error: Exception) -> StoreError:
-    """The error's meaning, by its result code."""
+def translate(error: Exception, file: Path | str | None = None) -> StoreError:
+    """The error's meaning, by its result code; a file that is known is named."""
+    place = f"{file}: " if file else ""
     if isinstance(error, UnicodeDecodeError):
-        return StoreCorrupt("the database holds a text that is not UTF-8; run `telic doctor`")
+        return StoreCorrupt(f"{place}the database holds a text that is not UTF-8; run `telic doctor`")
     extended = getattr(error, "extendedresult", -1)
     if extended in _BY_EXTENDED_RESULT:
         return _BY_EXTENDED_RESULT[extended]("a constraint refused the change")
     kind, message = _BY_RESULT.get(extended & 0xFF, (StoreError, "SQLite refused the statement"))
-    return kind(f"{message} (SQLite result {extended})")
+    return kind(f"{place}{message} (SQLite result {extended})")
 
 
 @contextmanager
-def translated() -> Generator[None]:
-    """Inside, SQLite's errors are Telic's."""
+def translated(file: Path | str | None = None) -> Generator[None]:
+    """Inside, SQLite's errors are Telic's; a file that is known is named."""
     try:
         yield
     except SQLITE_FAILURES as error:
-        raise translate(error) from error
+        raise translate(error, file) from error

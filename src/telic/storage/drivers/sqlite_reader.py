@@ -128,7 +128,7 @@ def _beside(path: Path, suffix: str) -> Path:
 def _is_write_ahead(path: Path) -> bool:
     # Through SQLite's own file layer: closing a descriptor of ours would drop this process's locks on the file.
     flags = [apsw.SQLITE_OPEN_MAIN_DB | apsw.SQLITE_OPEN_READONLY | apsw.SQLITE_OPEN_NOFOLLOW, 0]
-    with translated():
+    with translated(path):
         file = apsw.VFSFile("", str(path), flags)
         try:
             return file.xRead(_HEADER_BYTES, 0)[-2:] == _WRITE_AHEAD
@@ -141,7 +141,7 @@ def _attempt(
 ) -> T | StoreError:
     uri = f"file:{quote(os.fsencode(path))}?{parameters}"
     try:
-        with translated(), closing(apsw.Connection(uri, flags=_FLAGS)) as connection:
+        with translated(path), closing(apsw.Connection(uri, flags=_FLAGS)) as connection:
             _distrust(connection, patience_seconds)
             connection.execute("BEGIN")
             return read(connection)

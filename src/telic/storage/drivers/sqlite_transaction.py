@@ -72,6 +72,7 @@ class SqliteTransaction:
 
     def __init__(self, connection: apsw.Connection, statements: dict[str, Statement]) -> None:
         self.execute: Final = connection.cursor().execute
+        self._file = connection.filename
         self._statements = statements
         self._points = {name: _Point(name, statements) for name in POINTS}
 
@@ -87,7 +88,7 @@ class SqliteTransaction:
                     return row
             return self._looked_for(point, key)
         except SQLITE_FAILURES as error:
-            raise translate(error) from error
+            raise translate(error, self._file) from error
 
     def _looked_for(self, point: "_Point", key: Value) -> Row | None:
         row: Row | None = self.execute(point.anywhere, (key,)).get
@@ -110,4 +111,4 @@ class SqliteTransaction:
                 execute(step, step_values(parameters))
             return execute(sql, values(parameters)).fetchall()
         except SQLITE_FAILURES as error:
-            raise translate(error) from error
+            raise translate(error, self._file) from error
