@@ -79,7 +79,7 @@ class Stopping:
         return self._follow(goal, None, notice)
 
     def _state(self, notice: Notice) -> LoopState:
-        """The claim of the model's last line. One stop is one turn of a conversation, which nothing has verified yet."""
+        """The claim of the model's last line. One stop is one turn of its session, not verified yet."""
         said = read_claim(notice.last_message, self.store.now())
         return LoopState(
             claim=said.claim,
