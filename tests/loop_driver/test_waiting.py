@@ -208,10 +208,12 @@ async def test_silence_spends_no_money(world: World) -> None:
 
 
 async def test_silence_holds_nothing_where_nothing_is_limited(world: World) -> None:
-    """A goal without a budget of tokens or money gathers no holds."""
+    """A goal without a budget of tokens or money gathers no holds; its turns are marked, with no amounts made up."""
     goal = await world.store.create("silent", budget=Budget(turns=3))
-    assert (await world.run(goal, ScriptedAgent([report(usage=None)]))).turns_used == 3
-    assert {hold.state.value for hold in await world.store.holds(goal.id)} == {"settled"}
+    ended = await world.run(goal, ScriptedAgent([report(usage=None)]))
+    assert (ended.turns_used, ended.tokens_used, ended.usage.cost_microunits) == (3, 0, 0)
+    assert [turn.is_estimate for turn in await world.store.turns(goal.id)] == [True] * 3
+    assert [hold.state.value for hold in await world.store.holds(goal.id)] == ["estimated"] * 3
 
 
 async def test_a_budget_that_others_hold_is_not_spent(world: World) -> None:

@@ -10,7 +10,7 @@ from telic.domain.errors import StoreBusy, StoreUnavailable
 from telic.domain.goal import Actor, Goal, Reason
 from telic.domain.lease import Lease
 from telic.domain.limits import MAX_NOTE_CHARS
-from telic.domain.loop_state import MAX_WORK_CHARS, LoopState
+from telic.domain.loop_state import MAX_SESSION_CHARS, MAX_WORK_CHARS, LoopState
 from telic.domain.verdict import Outcome
 from telic.domain.verification import Verification
 from telic.integrations.hooks.checking import Checking, Unchecked
@@ -79,13 +79,15 @@ class Stopping:
         return self._follow(goal, None, notice)
 
     def _state(self, notice: Notice) -> LoopState:
-        """The claim of the model's last line. One stop is one turn of work that nothing has verified yet."""
+        """The claim of the model's last line. One stop is one turn of its session, not verified yet."""
         said = read_claim(notice.last_message, self.store.now())
         return LoopState(
             claim=said.claim,
             note=None if said.note is None else kept_tail(said.note, MAX_NOTE_CHARS),
             wake_at=None if said.wake is None else said.wake.at,
             wake_signal=None if said.wake is None else said.wake.signal,
+            session=kept_tail(notice.session, MAX_SESSION_CHARS),
+            turns=1,
             unverified_turns=1,
             blocked_claims=int(said.claim is Claim.BLOCKED),
             wound_down_at=self.memory.wound_down_at,
@@ -93,7 +95,7 @@ class Stopping:
         )
 
     def _follow(self, goal: Goal, lease: Lease | None, notice: Notice) -> Outlook:
-        found, state, policy = None, self._state(notice), LoopPolicy(blocked_audits=0, verify_first=False)
+        found, state, policy = None, self._state(notice), LoopPolicy(blocked_audits=0)
         for _ in range(_MOST_STEPS):
             decision = decide(goal, state, policy, self.store.now())
             match decision.step:
