@@ -96,6 +96,9 @@ async def test_calls_at_once_hold_money_too(store: Any) -> None:
 async def test_a_lost_call_is_priced_by_its_estimate(store: Any) -> None:
     goal = await store.create("A goal", budget=telic.Budget(cost_microunits=10**9))
     session = session_of(store)
-    await session.unanswered(await session.begin(model="gpt-4o", request_bytes=400_000), TimeoutError())
+    call = await session.begin(model="gpt-4o", request_bytes=400_000)
+    assert call.prompt is not None
+    await session.unanswered(call, TimeoutError())
     (turn,) = await store.turns(goal.id)
-    assert (turn.usage.input_tokens, turn.usage.cost_microunits) == (100_000, 250_000)
+    sent = (400_000 + len(call.prompt)) // 4
+    assert (turn.usage.input_tokens, turn.usage.cost_microunits) == (sent, -(-sent * 5 // 2))

@@ -87,7 +87,8 @@ async def test_a_lost_call_is_estimated_by_what_was_sent_and_seen_of_it(store: A
     call = await session.begin(request_bytes=8_000)
     await session.unanswered(call, asyncio.CancelledError(), seen_bytes=400)
     (turn,) = await store.turns(goal.id)
-    assert (turn.usage.input_tokens, turn.usage.output_tokens) == (2_000, 100)
+    assert call.prompt is not None
+    assert (turn.usage.input_tokens, turn.usage.output_tokens) == ((8_000 + len(call.prompt)) // 4, 100)
 
 
 @pytest.mark.parametrize("seen", [0, 40, 4_000_000])
