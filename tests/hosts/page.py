@@ -84,6 +84,7 @@ def draw(results: dict[str, Any], nodes: list[str]) -> str:
         "",
         "Drawn by `make test-hosts` from its results. Each host came from npm in the version that is named, and",
         "talked to a model server of the tests, which gave each response another usage.",
+        "A result stays until its test is run again, also where Telic has changed since: run it for what holds now.",
         "",
         "- *exact*: what was billed is what that server told, to the token.",
         "- *yes*: the behaviour was seen; no figures belong to it.",
