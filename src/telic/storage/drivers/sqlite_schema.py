@@ -20,7 +20,10 @@ def migrate(connection: apsw.Connection, path: Path, *, create: bool) -> None:
         SchemaMismatch: it is newer than this release, or another program's.
         StoreMisconfigured: it is empty, and nothing may be made.
     """
-    migrations = _pending(connection)
+    try:
+        migrations = _pending(connection)
+    except SchemaMismatch as error:
+        raise SchemaMismatch(f"{path}: {error}") from error
     if len(migrations) == len(pending("sqlite", 0)) and not create:
         raise StoreMisconfigured(f"{path} holds no Telic store")
     if connection.filename and connection.pragma("journal_mode") != "wal":
