@@ -5,6 +5,7 @@ import subprocess
 from pathlib import Path
 from typing import Any
 
+import telic
 from tests.interfaces.mcp.clients import HANDSHAKE, call
 from tests.interfaces.running import Runs
 from tests.interfaces.shell import TELIC, Shell
@@ -51,7 +52,7 @@ def test_telemetry_is_switched_on_by_its_variables(tmp_path: Path) -> None:
     assert spans_in(shell("--no-telemetry", "list", **CONSOLE).stdout) == []
     assert spans_in(shell("list", OTEL_SDK_DISABLED="true", **CONSOLE).stdout) == []
     assert spans_in(shell("list", OTEL_TRACES_EXPORTER="none").stdout) == []
-    metrics = shell("create", "y", OTEL_TRACES_EXPORTER="none", OTEL_METRICS_EXPORTER="console").stdout
+    metrics = shell("create", "y", "--replace", OTEL_TRACES_EXPORTER="none", OTEL_METRICS_EXPORTER="console").stdout
     assert '"telic.goal.changes"' in metrics
 
 
@@ -83,6 +84,7 @@ def test_a_run_exports_its_turns(tmp_path: Path) -> None:
 
 def test_a_server_tells_of_the_stores_that_it_opens(tmp_path: Path) -> None:
     """On standard error: its standard output is the protocol's."""
+    telic.connect(tmp_path / "goals.db").close()
     messages = [*HANDSHAKE, call(1, "create_goal", text=MARKER)]
     ended = subprocess.run(
         [TELIC, "--log-level", "info", "mcp", "--role", "operator", "--store", str(tmp_path / "goals.db")],
