@@ -74,6 +74,7 @@ STATUSES: Final[Mapping[str, int]] = {
     "agent_failure": 500,
     "agent_not_runnable": 500,
     "agent_prompt_too_large": 500,
+    "agent_conversation_lost": 500,
     "agent_exited": 500,
     "agent_timed_out": 500,
     "agent_said_nothing": 500,
