@@ -32,7 +32,7 @@ def main() -> None:
 
 
 def _open_standard_streams() -> None:
-    """Nobody reads from or writes to a closed one, and no other file takes its number; all can be written to.
+    """Open closed standard streams on nothing, so that no other file takes their numbers.
 
     A terminal whose encoding lacks a character shows its number instead.
     """
