@@ -11,6 +11,9 @@ from typing import Any
 import pytest
 
 import telic
+from telic.integrations.hooks.accounts import Accounts
+from telic.integrations.hooks.hosts import HOSTS
+from telic.integrations.hooks.memory import recall
 from tests.hooks.conftest import HostProgram, on_hosts
 from tests.hooks.transcripts import (
     assistant,
@@ -286,7 +289,7 @@ def test_a_budget_that_is_reached_stops_the_session(program: HostProgram) -> Non
 
 
 def test_a_huge_transcript_delays_nobody(program: HostProgram) -> None:
-    """It is read in steps, each within the time of a prompt's hook; an endless line does no harm."""
+    """Each call is answered, and reads on where the one before ended; an endless line does no harm."""
     goal = program.goal()
     padding = "x" * 100_000
     with program.transcript.parent.mkdir(parents=True) or program.transcript.open("w") as file:
@@ -298,6 +301,23 @@ def test_a_huge_transcript_delays_nobody(program: HostProgram) -> None:
     while used(program, goal).turns < 2_001:
         assert program.call("prompt") is not None
     assert "no answer" not in program.log
+
+
+def test_a_step_of_reading_begins_only_while_there_is_time(program: HostProgram) -> None:
+    """A call whose time is over ends after the step that it is in; the next goes on there."""
+    goal = program.goal()
+    lines = [line for number in range(6) for line in (assistant(f"msg_{number}"), user("x" * 600_000))]
+    write(program.transcript, *lines)
+    host = HOSTS["claude-code"]
+    notice = host.read(program.payload("prompt"), {})
+    assert notice is not None
+    turns = []
+    while not turns or turns[-1] < 6:
+        memory = recall(program.state, host.name, program.session)
+        Accounts(program.store, host, program.scope, memory, time.monotonic(), print, {}).settle(notice)
+        memory.save()
+        turns.append(used(program, goal).turns)
+    assert turns == [2, 4, 6]
 
 
 def test_a_pipe_instead_of_a_transcript_makes_nobody_wait(program: HostProgram) -> None:

@@ -35,13 +35,17 @@ from telic.services.store import GoalStore
 
 DEFAULT_CHECK_SECONDS: Final = 540.0
 DEFAULT_MOST_CONTINUATIONS: Final = 20
-PROMPT_SECONDS: Final = 5.0
+DEFAULT_ANSWER_SECONDS: Final = 5.0
 """How long a hook may take that runs no checks: half of what hosts are told to wait."""
 
 MAX_PAYLOAD_BYTES: Final = 16 * 1024 * 1024
 
-_READING_SECONDS: Final = 1.0
-_STORE_SECONDS: Final = 1.5
+_READING_SHARE: Final = 0.2
+"""Of the time for an answer: no step of reading transcripts begins after it."""
+
+_STORE_SHARE: Final = 0.3
+"""Of the time for an answer: how long one call may wait for the store."""
+
 _SLACK_SECONDS: Final = 10.0
 _OUTPUT: Final = 1
 
@@ -58,6 +62,7 @@ class HookOptions:
     scope: str = SESSION_SCOPE
     most_continuations: int = DEFAULT_MOST_CONTINUATIONS
     check_seconds: float = DEFAULT_CHECK_SECONDS
+    answer_seconds: float = DEFAULT_ANSWER_SECONDS
     judge: JudgeChoice = field(default_factory=JudgeChoice)
 
 
@@ -72,10 +77,12 @@ def run_hook(host_name: str, options: HookOptions) -> None:
         raise InvalidInput(f"{host_name!a} has no hooks that Telic knows; these have: {', '.join(HOSTS)}")
     if not 1 <= options.check_seconds <= 3600 or not 0 <= options.most_continuations <= 1000:
         raise InvalidInput("checks may take 1 to 3600 seconds, and a turn go on 0 to 1000 times")
+    if not 0.1 <= options.answer_seconds <= 3600:
+        raise InvalidInput("an answer may take 0.1 to 3600 seconds")
     folder = state_folder(os.environ)
     log = log_of(os.environ, host_name)
     watchdog = Watchdog(log)
-    watchdog.allow(PROMPT_SECONDS)
+    watchdog.allow(options.answer_seconds)
     try:
         # Inside a loop's turn the loop counts and decides; an answer of ours would do both once more.
         if not is_inside_turn(os.environ):
@@ -129,7 +136,8 @@ class _Call:
         lost, memory.lost_claim = memory.lost_claim, None
         self.watchdog.before_end = lambda: self._keep_claim(memory, notice, lost)
         try:
-            with connect(self.options.store, create=False, timeout_seconds=_STORE_SECONDS) as store:
+            patience = _STORE_SHARE * self.options.answer_seconds
+            with connect(self.options.store, create=False, timeout_seconds=patience) as store:
                 answer = self._in_store(store, memory, notice)
         except StoreError:
             self._keep_claim(memory, notice, lost)
@@ -161,7 +169,7 @@ class _Call:
         scope = memory.adopted if is_of_session and memory.adopted else self._scope(notice)
         wake_what_is_due(store, scope, holder)
         worked_on = memory.goal_id
-        deadline = time.monotonic() + _READING_SECONDS
+        deadline = time.monotonic() + _READING_SHARE * self.options.answer_seconds
         accounts = Accounts(store, self.host, scope, memory, deadline, self.log.write, os.environ)
         goal = accounts.settle(notice)
         memory.note_session(notice.folder, scope if goal is not None else None, notice.is_session_over)

@@ -9,6 +9,7 @@ import click
 
 from telic.domain.errors import InvalidInput
 from telic.integrations.hooks.answering import (
+    DEFAULT_ANSWER_SECONDS,
     DEFAULT_CHECK_SECONDS,
     DEFAULT_MOST_CONTINUATIONS,
     HookOptions,
@@ -49,6 +50,13 @@ _FAILED = 1
     help="How long checking the criteria may take; keep it below the host's time-out for hooks.",
 )
 @click.option(
+    "--answer-seconds",
+    type=float,
+    default=DEFAULT_ANSWER_SECONDS,
+    show_default=True,
+    help="How long a call that checks nothing may take; the host then goes on without an answer.",
+)
+@click.option(
     "--judge-model",
     envvar="TELIC_JUDGE_MODEL",
     metavar="NAME",
@@ -66,6 +74,7 @@ def hook(
     store: str | None,
     max_continuations: int,
     check_seconds: float,
+    answer_seconds: float,
     judge_model: str | None,
     judge_command: str | None,
 ) -> None:
@@ -82,6 +91,7 @@ def hook(
             scope=scope,
             most_continuations=max_continuations,
             check_seconds=check_seconds,
+            answer_seconds=answer_seconds,
             judge=JudgeChoice(model=judge_model, command=judge_command),
         ),
     )
