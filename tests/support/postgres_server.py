@@ -103,6 +103,12 @@ class PostgresServer:
                     raise RuntimeError((self.folder / "log").read_text()) from None
                 time.sleep(0.02)
 
+    def wait_until_it_writes(self) -> None:
+        """A server that recovers answers before it does."""
+        with psycopg.connect(self.url(), autocommit=True) as connection:
+            while (connection.execute("SELECT pg_is_in_recovery()").fetchone() or (True,))[0]:
+                time.sleep(0.02)
+
     def stop(self, how: int = signal.SIGINT) -> None:
         """SIGINT stops fast, SIGQUIT at once without a checkpoint, SIGKILL like a crash."""
         if self.process is not None:

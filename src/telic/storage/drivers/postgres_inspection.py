@@ -32,7 +32,13 @@ _TABLES: Final = ("goals", "turns", "events", "holds", "store_identity", "loop_s
 
 def inspect_server(connection: psycopg.Connection[Any]) -> list[Finding]:
     """The findings on one open database."""
-    return [_schema(connection), *_durability(connection), _logged(connection), _replicas(connection)]
+    return [
+        _schema(connection),
+        *_durability(connection),
+        _logged(connection),
+        *_timeline(connection),
+        _replicas(connection),
+    ]
 
 
 def _schema(connection: psycopg.Connection[Any]) -> Finding:
@@ -122,6 +128,18 @@ def _replicas(connection: psycopg.Connection[Any]) -> Finding:
         "Set synchronous_standby_names, or synchronous_mode in Patroni.",
         level=Level.WARNING,
     )
+
+
+def _timeline(connection: psycopg.Connection[Any]) -> list[Finding]:
+    """Return how often a failover, or a recovery to an earlier moment, cut the history; nothing where it is hidden."""
+    if not _value(connection, "SELECT has_function_privilege('pg_control_checkpoint()', 'execute')"):
+        return []
+    cuts = int(_value(connection, "SELECT timeline_id FROM pg_control_checkpoint()")) - 1
+    message = (
+        f"cut {cuts} time(s), by a failover or a recovery to an earlier moment: what it lost is gone, and cursors"
+        " that saw it are refused"
+    )
+    return [Finding("history of the server", Level.OK, message if cuts else "never cut")]
 
 
 def _value(connection: psycopg.Connection[Any], query: str) -> Any:

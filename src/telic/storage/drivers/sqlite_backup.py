@@ -8,6 +8,7 @@ import apsw
 from telic.domain.errors import InvalidInput
 from telic.storage.drivers.sqlite_database import SqliteDatabase
 from telic.storage.drivers.sqlite_errors import translated
+from telic.storage.drivers.sqlite_provenance import mark_as_whole
 
 _PAGES_AT_A_TIME: Final = 1_000
 
@@ -30,6 +31,7 @@ def copy_database(database: SqliteDatabase, target: Path) -> None:
         try:
             source.set_busy_timeout(int(database.options.timeout_seconds * 1000))
             _copy(source, copy)
+            mark_as_whole(copy)
         finally:
             source.close()
             copy.close()

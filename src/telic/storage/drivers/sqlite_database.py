@@ -22,6 +22,7 @@ from telic.domain.errors import (
 )
 from telic.storage.drivers.sqlite_errors import translate, translated
 from telic.storage.drivers.sqlite_files import MEMORY, identity, prepare_file
+from telic.storage.drivers.sqlite_provenance import Provenance, recall, remember
 from telic.storage.drivers.sqlite_schema import SchemaCheck, migrate
 from telic.storage.drivers.sqlite_transaction import SqliteTransaction, sqlite_statements
 from telic.storage.drivers.steady_clock import end_former_runs, steady_microseconds, wall_microseconds
@@ -126,6 +127,11 @@ class SqliteDatabase:
         return None if self.is_memory else self.path.with_name(f"{self.path.name}-wal")
 
     @property
+    def provenance(self) -> Provenance:
+        """What is known of where the file came from."""
+        return Provenance() if self._turnstile is None else recall(self._turnstile)
+
+    @property
     def writer(self) -> apsw.Connection:
         """The writing connection, opened if need be."""
         if self._writer is None:
@@ -145,6 +151,7 @@ class SqliteDatabase:
         self._turnstile.enter(self._deadline)
         try:
             self._writer = self._open_migrated(str(self.path), create=self.options.create)
+            remember(self._writer, self._turnstile)
         finally:
             self._turnstile.leave()
         return self._writer
@@ -213,7 +220,7 @@ class SqliteDatabase:
         Raises:
             StoreBusy: others were still writing at the deadline.
             StoreMoved: the file is no longer the one that was opened.
-        SchemaMismatch: another release has migrated it meanwhile.
+            SchemaMismatch: another release has migrated it meanwhile.
         """
         transaction = self.write_transaction or self.writing()
         self._deadline = deadline
@@ -276,6 +283,9 @@ class SqliteDatabase:
     def close(self) -> None:
         """Both connections and the turnstile are closed. Idempotent."""
         self._is_closed = True
+        if self._writer is not None and self._turnstile is not None and self._writer.total_changes():
+            with suppress(apsw.Error):
+                remember(self._writer, self._turnstile)
         self._release()
 
     def _release(self) -> None:

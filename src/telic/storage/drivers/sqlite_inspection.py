@@ -10,6 +10,7 @@ import apsw
 from telic.domain.findings import Finding, Level, judge
 from telic.storage.drivers.sqlite_database import SqliteDatabase
 from telic.storage.drivers.sqlite_files import file_system_of, is_shared_file_system, is_volatile_file_system
+from telic.storage.drivers.sqlite_provenance import findings
 from telic.storage.migrate import load_migrations
 
 _SHOWN: Final = 5
@@ -23,7 +24,9 @@ def inspect_database(database: SqliteDatabase) -> list[Finding]:
     connection = database.writer
     system = None if database.is_memory else file_system_of(database.path.stat().st_dev)
     found = [_integrity(connection), _foreign_keys(connection), _schema(connection), _durability(connection, system)]
-    return found if database.is_memory else [*found, _log(connection, database.path), *_files(database.path)]
+    if database.is_memory:
+        return found
+    return [*found, _log(connection, database.path), *findings(database.provenance), *_files(database.path)]
 
 
 def _log(connection: apsw.Connection, path: Path) -> Finding:

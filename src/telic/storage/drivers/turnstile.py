@@ -11,6 +11,7 @@ import os
 import random
 import struct
 import time
+from contextlib import suppress
 from pathlib import Path
 from typing import Final
 
@@ -37,6 +38,8 @@ _SHORTEST_FLOOR_PAUSE_SECONDS: Final = 0.00002
 _LONGEST_PAUSE_SECONDS: Final = 0.1
 _SHARE_OF_WAIT: Final = 0.3
 """Each look comes after so much of the time that a process has waited, or usually waits."""
+_FLAGS: Final = os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC
+_MOST_NOTE_BYTES: Final = 4096
 _MEMORY: Final = 8
 """Over how many waits what is usual is taken."""
 
@@ -47,12 +50,30 @@ class Turnstile:
     def __init__(self, database: Path) -> None:
         self._usual_seconds = 0.0
         self._began = -TURN_SECONDS
+        self.is_new = False
         path = database.with_name(database.name + "-turnstile")
-        flags = os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC
         try:
-            self._descriptor = -1 if _SET_LOCK is None else os.open(path, flags, 0o600)
+            self._descriptor = -1 if _SET_LOCK is None else self._open(path)
         except OSError as error:
             raise StoreUnavailable(f"{path} cannot be made beside the database: {error.strerror}") from error
+
+    def _open(self, path: Path) -> int:
+        with suppress(FileExistsError):
+            descriptor = os.open(path, _FLAGS | os.O_EXCL, 0o600)
+            self.is_new = True
+            return descriptor
+        return os.open(path, _FLAGS, 0o600)
+
+    def read_note(self) -> bytes:
+        """What was last written to the file, of which the locks need nothing; empty where that is nothing."""
+        return os.pread(self._descriptor, _MOST_NOTE_BYTES, 0) if self._descriptor >= 0 else b""
+
+    def write_note(self, note: bytes) -> None:
+        """The file holds this and nothing else, up to 4 KiB; not where it cannot be written, nor after a power cut."""
+        if self._descriptor >= 0:
+            with suppress(OSError):
+                os.pwrite(self._descriptor, note, 0)
+                os.ftruncate(self._descriptor, len(note))
 
     def enter(self, deadline: float) -> None:
         """The caller may write, until `leave`; `deadline` is a moment of `time.monotonic`.

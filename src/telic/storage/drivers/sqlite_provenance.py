@@ -1,0 +1,124 @@
+"""Where an SQLite file came from: what the turnstile's file beside it remembers, and the file itself cannot tell.
+
+A copy by `cp` lacks the newest turns where the store was in use, and nothing in it says so; an older copy that was put
+in a store's place looks like a store that has always been so.
+"""
+
+import json
+import zlib
+from dataclasses import asdict, dataclass, replace
+from typing import Final
+
+import apsw
+
+from telic.domain.clock import Instant
+from telic.domain.findings import Finding, Level
+from telic.domain.wording import show_time
+from telic.storage.drivers.steady_clock import wall_microseconds
+from telic.storage.drivers.turnstile import Turnstile
+
+_NEWEST: Final = """
+SELECT events.sequence, substr(events.hash, 1, 16), goals.id, goals.ledger_count, substr(goals.turn_hash, 1, 16)
+FROM events JOIN goals ON goals.id = events.goal_id ORDER BY events.sequence DESC LIMIT 1
+"""
+_HAS: Final = """
+SELECT EXISTS (SELECT 1 FROM events WHERE sequence = :event AND substr(hash, 1, 16) = :event_mark)
+    AND (:turn = 0 OR EXISTS (
+        SELECT 1 FROM turns WHERE goal_id = :goal_id AND number = :turn AND substr(hash, 1, 16) = :turn_mark))
+"""
+_ALL: Final = "SELECT printf('%d %d %d', count(*), sum(revision), sum(ledger_count)) FROM goals"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Provenance:
+    """What is remembered of one database: its newest event, and the newest turn of that event's goal.
+
+    A mark is the beginning of a hash. Where the file came as a copy, `copied_at` says when that was seen first, and
+    `copied_with` how many events it had. Where it was set back, `set_back_at` says when that was seen, and
+    `set_back_from` how many events it had before.
+    """
+
+    event: int = 0
+    event_mark: str = ""
+    goal_id: str = ""
+    turn: int = 0
+    turn_mark: str = ""
+    copied_at: Instant | None = None
+    copied_with: int = 0
+    is_backup: bool = False
+    set_back_at: Instant | None = None
+    set_back_from: int = 0
+
+
+def remember(connection: apsw.Connection, turnstile: Turnstile) -> None:
+    """The file beside the database knows its newest lines, and whether former ones are gone."""
+    known = recall(turnstile)
+    newest = _newest(connection)
+    if newest.event == 0:
+        known = newest
+    elif turnstile.is_new:
+        is_backup = connection.pragma("user_version") == _fingerprint(connection)
+        known = replace(known, copied_at=Instant(wall_microseconds()), copied_with=newest.event, is_backup=is_backup)
+    elif known.event and not connection.execute(_HAS, asdict(known)).get:
+        known = replace(known, set_back_at=Instant(wall_microseconds()), set_back_from=known.event)
+    turnstile.is_new = False
+    seen = replace(known, **{name: getattr(newest, name) for name in _SEEN})
+    if seen != recall(turnstile):
+        turnstile.write_note(json.dumps(asdict(seen)).encode())
+
+
+_SEEN: Final = ("event", "event_mark", "goal_id", "turn", "turn_mark")
+
+
+def _newest(connection: apsw.Connection) -> Provenance:
+    row = connection.execute(_NEWEST).fetchone()
+    return Provenance() if row is None else Provenance(**dict(zip(_SEEN, row, strict=True)))
+
+
+def _fingerprint(connection: apsw.Connection) -> int:
+    """Return a number that every change of a goal makes another one, as large as SQLite keeps one for programs."""
+    return zlib.crc32(str(connection.execute(_ALL).get).encode()) & 0x7FFFFFFF
+
+
+def recall(turnstile: Turnstile) -> Provenance:
+    """Return what is remembered; nothing where that is unreadable, or of another release."""
+    try:
+        return Provenance(**json.loads(turnstile.read_note()))
+    except (ValueError, TypeError):
+        return Provenance()
+
+
+def mark_as_whole(copy: apsw.Connection) -> None:
+    """The copy tells of itself that nothing was missing when it was made; any later write makes that untrue."""
+    copy.pragma("user_version", _fingerprint(copy))
+
+
+def findings(known: Provenance) -> list[Finding]:
+    """What is remembered, in words."""
+    return [_origin(known), *_set_back(known)]
+
+
+def _origin(known: Provenance) -> Finding:
+    if known.copied_at is None:
+        return Finding("origin", Level.OK, "the store was made here")
+    seen = f"the file came here as a copy, seen on {show_time(known.copied_at)} with {known.copied_with:,} events"
+    if known.is_backup:
+        return Finding("origin", Level.OK, f"{seen}, made whole by `telic backup`")
+    return Finding(
+        "origin",
+        Level.WARNING,
+        f"{seen}, not made by `telic backup`",
+        "If the store was in use when it was copied or moved, the turns in its log at that time are missing: compare"
+        " them with the store it came from, or restore a backup.",
+    )
+
+
+def _set_back(known: Provenance) -> list[Finding]:
+    if known.set_back_at is None:
+        return []
+    message = (
+        f"set back, as seen on {show_time(known.set_back_at)}: an older copy took the store's place, and the"
+        f" newest turns or events of the former one, which had {known.set_back_from:,} events, are gone"
+    )
+    advice = "What happened since that copy is lost: turns that were paid, approvals, pauses. Read the feed anew."
+    return [Finding("history of the file", Level.WARNING, message, advice)]
