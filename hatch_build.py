@@ -10,11 +10,14 @@ _LINK = re.compile(r"(!?)\[([^\]]*)\]\((?!https?://|#|mailto:)([^)\s]+)\)")
 
 
 def absolute_links(text: str, repository: str, revision: str) -> str:
-    """The text with its relative links into the repository; without an address it stays as it is."""
-    if not repository:
-        return text
+    """The text with its relative links into the repository.
+
+    Without an address they would lead nowhere: of a link its words stay, and of a picture nothing.
+    """
 
     def absolute(link: re.Match[str]) -> str:
+        if not repository:
+            return "" if link[1] else link[2]
         kind = "raw" if link[1] else "tree" if link[3].endswith("/") else "blob"
         return f"{link[1]}[{link[2]}]({repository.rstrip('/')}/{kind}/{revision}/{link[3]})"
 

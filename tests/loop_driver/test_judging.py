@@ -112,6 +112,26 @@ async def test_a_judge_that_recovers_needs_no_new_turn(world: World) -> None:
     assert len(world.heard(Happening.SLEEPING)) >= 1
 
 
+async def test_a_judges_network_that_is_away_is_waited_for(world: World) -> None:
+    """More often than a verification may fail to be carried out, and without another turn."""
+    code = "import os, sys; sys.stdin.read(); open('asked', 'a').write('x'); n = os.path.getsize('asked')"
+    said = f'{code}; sys.exit("connect ECONNREFUSED") if n < 15 else print(\'{{"verdict": "pass"}}\')'
+    goal = await world.store.create("judge", criteria=[Criterion.judge("Good?", argv=["python3", "-S", "-c", said])])
+    agent = ScriptedAgent([CLAIM])
+    ended = await world.run(goal, agent, policy(max_unchecked_verifications=1))
+    assert (ended.reason, len(agent.requests)) == (Reason.VERIFIED, 1)
+    assert (await world.state(goal.id)).outages == 0
+
+
+@pytest.mark.parametrize("budget", [None, 100])
+async def test_a_judges_network_that_never_returns_is_given_up(world: World, budget: int | None) -> None:
+    """After as many checks in a row as the policy says, also where the budget is used up."""
+    away = judge("", before='sys.exit("connect ECONNREFUSED")')
+    goal = await world.store.create("judge", criteria=[away], token_budget=budget)
+    ended = await world.run(goal, ScriptedAgent([CLAIM]), policy(max_outages=3))
+    assert (ended.reason, len(await world.verdicts(goal.id))) == (Reason.BUDGET if budget else Reason.FAILED, 4)
+
+
 async def test_the_bill_that_reaches_the_budget_voids_no_verdict(world: World) -> None:
     """The goal is verified although its judge used the budget up."""
     goal = await world.store.create("judge", criteria=[judge(PASS)], token_budget=105)

@@ -29,9 +29,9 @@ class LoopPolicy:
 
     Of what comes in a row, `max_failures` failed turns pause it as failed, `max_idle_turns` without observable progress
     as stalled, `max_failed_verifications` as stalled too, `max_unchecked_verifications` that could not be carried out
-    as failed. A network or a provider that is away is no failure: after `max_outages` turns in a row that came to
-    nothing by it, which take about a day, the goal is paused as failed as well. It is paused as blocked when the agent
-    still says so after being asked `blocked_audits` times.
+    as failed. A network or a provider that is away is no failure: after `max_outages` turns or checks in a row that
+    came to nothing by it, which take about a day, the goal is paused as failed as well. It is paused as blocked when
+    the agent still says so after being asked `blocked_audits` times.
 
     A provider's limit is waited for `max_quota_waits` times, for `quota_wait_seconds` where it is not known when it
     ends; a rate within a minute for `busy_wait_seconds`, then longer. Between turns passes `delay_seconds`; after a
@@ -137,10 +137,16 @@ def _when_not_active(goal: Goal, state: LoopState, policy: LoopPolicy, at: int) 
     # Reaching the budget paused it in the turn's own transaction; what was done may still be enough.
     if goal.reason is not Reason.BUDGET:
         return stop
-    if _has_unverified_work(goal, state) and state.unchecked_verifications < policy.max_unchecked_verifications:
-        early = _when_early(state, policy, at) if state.unchecked_verifications else None
+    may_repeat = state.unchecked_verifications < policy.max_unchecked_verifications
+    if _has_unverified_work(goal, state) and may_repeat and state.outages <= policy.max_outages:
+        early = _when_early(state, policy, at) if _is_repeated(state) else None
         return early or Decision(Step.VERIFY)
     return _completion(state) if state.claim is Claim.COMPLETE and not goal.criteria else stop
+
+
+def _is_repeated(state: LoopState) -> bool:
+    """Whether the next check comes after one that could not be carried out, or a network that was away."""
+    return bool(state.unchecked_verifications or state.outages)
 
 
 def _completion(state: LoopState) -> Decision:
@@ -161,7 +167,7 @@ def _after_claim(goal: Goal, state: LoopState, policy: LoopPolicy) -> Decision |
             if not goal.criteria:
                 return _completion(state)
             # A check that could not be carried out is repeated no sooner than its pause allows.
-            return None if state.unchecked_verifications else Decision(Step.VERIFY)
+            return None if _is_repeated(state) else Decision(Step.VERIFY)
         case Claim.BLOCKED if state.blocked_claims > policy.blocked_audits:
             return Decision(Step.PAUSE, Reason.BLOCKED, state.note)
         case Claim.WAITING:
@@ -172,7 +178,7 @@ def _after_claim(goal: Goal, state: LoopState, policy: LoopPolicy) -> Decision |
 
 def _unclaimed(goal: Goal, state: LoopState, policy: LoopPolicy, makes_claims: bool) -> Decision | None:
     """A check of what nobody claims: before the first turn, and after one of an agent that never claims."""
-    if state.unchecked_verifications:
+    if _is_repeated(state):
         return None
     is_new = not (state.turns or state.unverified_turns or state.verifications)
     is_first = policy.verify_first and is_new and has_commands_alone(goal)
@@ -189,7 +195,8 @@ def _when_stuck(goal: Goal, state: LoopState, policy: LoopPolicy) -> Decision | 
     if state.failures >= policy.max_failures:
         return Decision(Step.PAUSE, Reason.FAILED, state.note)
     if state.outages > policy.max_outages:
-        return Decision(Step.PAUSE, Reason.FAILED, state.note)
+        is_judges = state.claim is Claim.COMPLETE
+        return Decision(Step.PAUSE, Reason.FAILED, "its judge could not be reached" if is_judges else state.note)
     if state.unchecked_verifications >= policy.max_unchecked_verifications:
         return Decision(Step.PAUSE, Reason.FAILED, "its criteria could not be checked")
     if state.failed_verifications >= policy.max_failed_verifications:

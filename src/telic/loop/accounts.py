@@ -12,8 +12,9 @@ from telic.domain.goal import Goal
 from telic.domain.hold import Hold, Reservation
 from telic.domain.limits import MAX_COUNTER, MAX_NOTE_CHARS
 from telic.domain.loop_state import MAX_SESSION_CHARS, MAX_WORK_CHARS, MAX_WORKSPACES, LoopState
-from telic.domain.verdict import Outcome, Verdict
+from telic.domain.verdict import AttemptResult, Outcome, Verdict
 from telic.domain.verification import Verification
+from telic.loop.agents.network import tells_of_outage
 from telic.loop.agents.protocol import TurnReport, kept_tail
 from telic.loop.meter import timed
 from telic.loop.progress import Observation, progress_since
@@ -187,13 +188,14 @@ def after_verification(state: LoopState, found: Verification, policy: LoopPolicy
         return _after_error(checked, found, policy, at)
     if found.outcome is Outcome.PENDING:
         # Nothing is left to be done but to check again when the answer has come.
-        return replace(checked, claim=Claim.COMPLETE, unverified_turns=0, unchecked_verifications=0)
+        return replace(checked, claim=Claim.COMPLETE, unverified_turns=0, unchecked_verifications=0, outages=0)
     newly = found.passed_hashes - frozenset(state.passed_hashes)
     return replace(
         checked,
         claim=Claim.WORKING,
         unverified_turns=0,
         unchecked_verifications=0,
+        outages=0,
         failed_verifications=0 if newly else state.failed_verifications + (state.claim is Claim.COMPLETE),
         idle_turns=0 if newly else state.idle_turns,
         passed_hashes=tuple(sorted(found.passed_hashes | frozenset(state.passed_hashes))),
@@ -201,12 +203,21 @@ def after_verification(state: LoopState, found: Verification, policy: LoopPolicy
 
 
 def _after_error(checked: LoopState, found: Verification, policy: LoopPolicy, at: int) -> LoopState:
+    if all(_is_away(verdict) for verdict in found.verdicts if verdict.outcome is Outcome.ERROR):
+        outages = checked.outages + 1
+        return replace(checked, outages=outages, next_at=_pause_until(policy, outages, at))
     count = checked.unchecked_verifications + 1
     asked = max((verdict.retry_after_microseconds or 0 for verdict in found.verdicts), default=0)
     next_at = max(_pause_until(policy, count, at), at + asked)
     unchecked = replace(checked, unchecked_verifications=count, next_at=next_at, asked_pause=min(asked, MAX_COUNTER))
     # What the agent can mend is its next turn's work; else the same work is to be checked again.
     return replace(unchecked, claim=Claim.WORKING, unverified_turns=0) if found.feedback else unchecked
+
+
+def _is_away(verdict: Verdict) -> bool:
+    """Whether a network or a provider that is away was all that kept the judge from answering."""
+    last = verdict.attempts[-1] if verdict.attempts else None
+    return last is not None and last.result is AttemptResult.OUTAGE and tells_of_outage(last.detail)
 
 
 def judged_lines(key: str, verdicts: Sequence[Verdict]) -> list[KeyedTurn]:

@@ -19,7 +19,7 @@ _SIGNS: Final = re.compile(
     | (?:tls|ssl)\ handshake\ (?:timed\ out|failed|eof) | unexpected\ eof
     | bad\ gateway | service\ (?:temporarily\ )?unavailable | gateway\ time-?out | overloaded(?:_error)?
     )\b
-    | \b(?:status(?:\ code)?|http|error|api\ error)[:\ ]*(?:502|503|504|522|529)\b
+    | \b(?:status(?:[\ _]code)?|http|error|api\ error)[:\ ]*(?:502|503|504|522|529)\b
     """,
     re.IGNORECASE | re.VERBOSE,
 )
