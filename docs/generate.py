@@ -16,7 +16,7 @@ from telic.domain.decision import Step
 from telic.domain.errors import GoalError
 from telic.domain.goal import Actor, GoalStatus
 from telic.domain.lifecycle import REASONS, TRANSITIONS
-from telic.interfaces.cli.app import telic
+from telic.interfaces.cli.app import every_command, telic
 from telic.interfaces.cli.endings import ENDINGS, EXIT_HELD, EXIT_LOST, EXIT_STILL_ACTIVE
 from telic.interfaces.cli.failures import FAILURES
 
@@ -139,7 +139,7 @@ def command_reference() -> str:
         ["130", "interrupted: so ends `telic watch`"],
     ]
     sections = []
-    for name, command in sorted(telic.commands.items()):
+    for name, command in sorted(every_command().items()):
         parent = click.Context(telic, info_name="telic", terminal_width=100)
         context = click.Context(command, info_name=name, parent=parent, terminal_width=100)
         sections += [f"## telic {name}", "", "```text", command.get_help(context), "```", ""]

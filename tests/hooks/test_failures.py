@@ -301,7 +301,8 @@ def test_a_hook_loads_little() -> None:
     """Neither the other commands nor what only checks need."""
     script = (
         "import sys; from telic.interfaces.cli import hook;"
-        "print(sorted(name for name in sys.modules if name.split('.')[0] in ('rich', 'psycopg', 'platformdirs')"
+        "libraries = ('asyncio', 'rich', 'psycopg', 'platformdirs');"
+        "print(sorted(name for name in sys.modules if name.split('.')[0] in libraries"
         " or name.startswith(('telic.importers', 'telic.loop.verification', 'telic.interfaces.cli.goals'))))"
     )
     result = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)

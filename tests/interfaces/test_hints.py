@@ -11,7 +11,7 @@ import telic
 from telic.interfaces.cli import app
 from telic.interfaces.cli.failures import FAILURES, failure
 
-COMMANDS = sorted(app.telic.commands)
+COMMANDS = sorted(app.every_command())
 SERVING = {"dashboard", "mcp", "top", "hook", "install", "worker"}
 """Given a usable value, these serve, or write outside the store: only what they cannot read is tried."""
 WRONG = ("", "wrong!", "-1", "0", "5usd", "yesterday", "90", "--no-hurry", "01a21ea7", "9" * 30)
@@ -47,7 +47,7 @@ def wrong_lines(name: str) -> Iterator[tuple[str, ...]]:
     """Lines that the command should refuse: options that it has not, without values, and with wrong ones."""
     yield (name, "--no-such-option")
     yield (name, *("word",) * 9)
-    for parameter in app.telic.commands[name].params:
+    for parameter in app.every_command()[name].params:
         if isinstance(parameter, click.Option) and not parameter.is_flag:
             yield (name, parameter.opts[0])
             if name not in SERVING:
@@ -63,7 +63,7 @@ def assert_hint_can_be_followed(name: str, line: tuple[str, ...], said: str) -> 
         for part in hint.split("; "):
             named = re.findall(r"\btelic ([a-z]+)", part)
             assert all(each in COMMANDS for each in named), (line, part)
-            command = app.telic.commands[named[0] if named else name]
+            command = app.every_command()[named[0] if named else name]
             options = set(re.findall(r"(?<![\w-])--[a-z][a-z-]+", part))
             assert options <= options_of(command), (line, part)
 
@@ -83,7 +83,7 @@ def test_a_hint_names_only_what_there_is(refused: Refused, name: str) -> None:
 def test_every_next_step_fits_every_command(name: str, code: str) -> None:
     """Whatever error a command ends in, the step that follows can be taken."""
     kind = type("Anything", (telic.GoalError,), {"code": code})
-    _, hint = failure(kind("x"), app.telic.commands[name])
+    _, hint = failure(kind("x"), app.every_command()[name])
     assert_hint_can_be_followed(name, (name, code), f"hint: {hint}" if hint else "")
 
 

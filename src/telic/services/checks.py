@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Final, cast
+from typing import TYPE_CHECKING, Any, Final, cast
 
 from telic.domain.criteria import Criterion, CriterionKind
 from telic.domain.events import EventKind
@@ -11,9 +11,11 @@ from telic.domain.limits import MAX_PAGE
 from telic.domain.verdict import Approval, Outcome, Verdict
 from telic.domain.verdict_reading import verification_from_dict
 from telic.services.async_face import Awaited
-from telic.services.async_store import AsyncGoalStore
 from telic.services.store import GoalStore
 from telic.storage.drive import complete
+
+if TYPE_CHECKING:
+    from telic.services.async_store import AsyncGoalStore
 
 _TAIL_LINES: Final = 10
 
@@ -76,7 +78,7 @@ def look_at_checks(store: GoalStore, goal: Goal) -> list[Check]:
     return complete(look_at_checks_async(cast("AsyncGoalStore", Awaited(store)), goal))
 
 
-async def look_at_checks_async(store: AsyncGoalStore, goal: Goal) -> list[Check]:
+async def look_at_checks_async(store: "AsyncGoalStore", goal: Goal) -> list[Check]:
     """As `look_at_checks`, on an async store."""
     if not goal.criteria:
         return []
@@ -88,7 +90,7 @@ async def look_at_checks_async(store: AsyncGoalStore, goal: Goal) -> list[Check]
     ]
 
 
-async def _last_verdicts(store: AsyncGoalStore, goal: Goal) -> Sequence[Verdict]:
+async def _last_verdicts(store: "AsyncGoalStore", goal: Goal) -> Sequence[Verdict]:
     """The last verdicts, also those at an earlier revision: to complete a goal, or to wake it, raises it."""
     found = await store.verification(goal.id)
     after = 0

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from functools import partial
+from typing import TYPE_CHECKING
 
 from telic.domain.claim import Wake
 from telic.domain.events import TurnResult
@@ -10,12 +11,14 @@ from telic.domain.hold import Hold
 from telic.domain.lease import Lease
 from telic.domain.loop_state import LoopState
 from telic.domain.verification import Verification
-from telic.services.async_store import AsyncGoalStore
 from telic.storage.operations import loop
 from telic.storage.operations.ledger import NewTurn
 from telic.storage.operations.loop import KeyedTurn, TurnHold
 from telic.storage.operations.transitions import Wait
 from telic.storage.transaction import Mode
+
+if TYPE_CHECKING:
+    from telic.services.async_store import AsyncGoalStore
 
 __all__ = ["KeyedTurn", "LoopRecords", "NewTurn", "TurnHold"]
 
@@ -23,7 +26,7 @@ __all__ = ["KeyedTurn", "LoopRecords", "NewTurn", "TurnHold"]
 class LoopRecords:
     """One goal's loop, as its rows tell of it; everything is written under the lease that is passed."""
 
-    def __init__(self, store: AsyncGoalStore, goal_id: str) -> None:
+    def __init__(self, store: "AsyncGoalStore", goal_id: str) -> None:
         self._store = store
         self._goal_id = goal_id
 

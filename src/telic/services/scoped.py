@@ -2,20 +2,23 @@
 
 from collections import deque
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from telic.domain.errors import AmbiguousId, GoalNotFound
 from telic.domain.events import Event, EventKind
 from telic.domain.goal import Goal, GoalStatus, Reason
 from telic.domain.ids import check_id_prefix
 from telic.domain.limits import MAX_PAGE
-from telic.services.async_store import AsyncGoalStore
+
+if TYPE_CHECKING:
+    from telic.services.async_store import AsyncGoalStore
 
 
 @dataclass(frozen=True, slots=True)
 class ScopedGoals:
     """The goals of this scope. Others' are not there, and so never in the way."""
 
-    store: AsyncGoalStore
+    store: "AsyncGoalStore"
     scope: str
 
     async def named(self, prefix: str) -> Goal:

@@ -68,7 +68,7 @@ def test_the_table_of_tools_is_the_servers_own() -> None:
 
 @pytest.mark.parametrize("option", sorted(set(re.findall(r"(?<![\w-])--[a-z][a-z-]+", PAGE))))
 def test_options_on_the_page_are_real(option: str) -> None:
-    from telic.interfaces.cli.app import telic
+    from telic.interfaces.cli.app import every_command
 
-    known = {name for command in telic.commands.values() for each in command.params for name in each.opts}
+    known = {name for command in every_command().values() for each in command.params for name in each.opts}
     assert option in known

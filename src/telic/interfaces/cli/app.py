@@ -7,24 +7,6 @@ from collections.abc import Sequence
 import click
 
 from telic.domain.errors import GoalError
-from telic.interfaces.cli import (
-    approvals,
-    dashboard,
-    goals,
-    groups,
-    history,
-    hook,
-    install,
-    mcp,
-    moves,
-    sharing,
-    top,
-    transfer,
-    usage,
-    watch,
-    worker,
-)
-from telic.interfaces.cli import run as running
 from telic.interfaces.cli.failures import EXIT_INTERRUPTED, EXIT_SYSTEM, failure
 from telic.interfaces.cli.groups import CommandFailed, SectionedGroup
 from telic.interfaces.cli.observing import observe, observing_options
@@ -46,12 +28,11 @@ def telic(context: click.Context, log_level: str | None, log_format: str, teleme
     observe(context, log_level, log_format, telemetry)
 
 
-for module in (
-    *(goals, moves, running, worker, approvals, history, sharing, usage, watch, top, dashboard, mcp),
-    *(transfer, hook, install, groups),
-):
-    for command in module.COMMANDS:
-        telic.add_command(command)
+def every_command() -> dict[str, click.Command]:
+    """The sub-commands by their names, all loaded."""
+    context = click.Context(telic)
+    found = ((name, telic.get_command(context, name)) for name in telic.list_commands(context))
+    return {name: command for name, command in found if command is not None}
 
 
 def run(arguments: Sequence[str]) -> int:
@@ -90,7 +71,8 @@ def _report(terminal: Terminal, error: GoalError, command: click.Command | None)
 
 def _named(arguments: Sequence[str]) -> click.Command:
     """Return the sub-command that the arguments name, or the command itself."""
-    return next((telic.commands[word] for word in arguments if word in telic.commands), telic)
+    context = click.Context(telic)
+    return next(filter(None, (telic.get_command(context, word) for word in arguments)), telic)
 
 
 def _report_usage(terminal: Terminal, error: click.ClickException, command: click.Command) -> None:

@@ -9,7 +9,7 @@ import click
 
 from telic.domain.errors.extras import needs_extra
 from telic.interfaces.cli.observing import observer_of
-from telic.interfaces.cli.session import default_store
+from telic.interfaces.cli.store_place import default_store
 from telic.interfaces.cli.terminal import Terminal
 from telic.services.access import choose_token
 

@@ -11,7 +11,6 @@ from telic.domain.errors import GoalNotFound, InvalidInput
 from telic.domain.goal import Goal, GoalStatus
 from telic.domain.ids import looks_like_id
 from telic.domain.jsonable import goal_to_json
-from telic.integrations.hooks.hosts import is_hosts_scope
 from telic.interfaces.cli import options
 from telic.interfaces.cli.details import look, show_details
 from telic.interfaces.cli.failures import EXIT_NOTHING_THERE
@@ -69,6 +68,9 @@ def create(
 
 
 def _who_accounts(goal: Goal) -> str:
+    # Only here: with the hosts come all the readers of their transcripts.
+    from telic.integrations.hooks.hosts import is_hosts_scope
+
     if is_hosts_scope(goal.scope):
         return "the session's hooks tell the goal and account its turns (telic install sets them up)"
     return f"telic record {goal.id} --tokens N accounts a turn"

@@ -1,20 +1,38 @@
 """The command with its sub-commands, listed by what people do with them."""
 
+from importlib import import_module
 from typing import Any, Final
 
 import click
 
 from telic.domain.errors import GoalError
 
-SECTIONS: Final[dict[str, tuple[str, ...]]] = {
-    "Run": ("run", "worker"),
-    "Look": ("list", "show", "active", "events", "turns", "usage", "watch", "top"),
-    "Change": ("create", "edit", "budget", "pause", "resume", "wake", "approve", "reject", "complete", "clear"),
-    "Work": ("claim", "renew", "unclaim", "hold", "holds", "release", "record"),
-    "Serve": ("dashboard", "mcp", "install", "hook"),
-    "Care": ("doctor", "export", "import"),
+SECTIONS: Final[dict[str, dict[str, str]]] = {
+    "Run": {"run": "run", "worker": "worker"},
+    "Look": {
+        **dict.fromkeys(("list", "show", "active"), "goals"),
+        **dict.fromkeys(("events", "turns"), "history"),
+        "usage": "usage",
+        "watch": "watch",
+        "top": "top",
+    },
+    "Change": {
+        **dict.fromkeys(("create", "edit", "budget"), "goals"),
+        **dict.fromkeys(("pause", "resume", "wake"), "moves"),
+        **dict.fromkeys(("approve", "reject"), "approvals"),
+        **dict.fromkeys(("complete", "clear"), "moves"),
+    },
+    "Work": {
+        **dict.fromkeys(("claim", "renew", "unclaim", "hold", "holds", "release"), "sharing"),
+        "record": "history",
+    },
+    "Serve": {"dashboard": "dashboard", "mcp": "mcp", "install": "install", "hook": "hook"},
+    "Care": {"doctor": "history", "backup": "transfer", "export": "transfer", "import": "transfer"},
+    "Help and more": {"help": "groups", "version": "groups"},
 }
-_OTHERS: Final = "Help and more"
+"""Each command, and the module that has it. Only the module of the command that is asked for is loaded."""
+
+_MODULES: Final = {name: module for commands in SECTIONS.values() for name, module in commands.items()}
 _NOTHING_ASKED: Final = 2
 
 
@@ -30,12 +48,21 @@ class CommandFailed(Exception):
 class SectionedGroup(click.Group):
     """Sub-commands by sections, each with its whole summary; an error keeps to the command that it ended."""
 
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """Return the names of all commands, section by section."""
+        return list(dict.fromkeys([*_MODULES, *super().list_commands(ctx)]))
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """Return the command of this name, its module loaded; None where there is none."""
+        if cmd_name in _MODULES and cmd_name not in self.commands:
+            for command in import_module(f"telic.interfaces.cli.{_MODULES[cmd_name]}").COMMANDS:
+                self.add_command(command)
+        return super().get_command(ctx, cmd_name)
+
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        """Write each section's commands; those of no section come last."""
-        known = {name for names in SECTIONS.values() for name in names}
-        others = tuple(name for name in self.list_commands(ctx) if name not in known)
+        """Write each section's commands."""
         with formatter.section("Commands"):
-            for title, names in {**SECTIONS, _OTHERS: others}.items():
+            for title, names in SECTIONS.items():
                 commands = [(name, self.get_command(ctx, name)) for name in names]
                 with formatter.section(title):
                     # Each summary in full: one that is cut off says nothing.

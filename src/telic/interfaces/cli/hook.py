@@ -17,7 +17,7 @@ from telic.integrations.hooks.answering import (
 )
 from telic.integrations.hooks.judge_choice import JudgeChoice
 from telic.integrations.hooks.log import log_of
-from telic.interfaces.cli.session import default_store
+from telic.interfaces.cli.store_place import default_store
 
 _FAILED = 1
 

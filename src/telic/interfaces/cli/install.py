@@ -14,7 +14,7 @@ from telic.integrations.hooks.files import Change, apply
 from telic.integrations.hooks.installing import Plan, plan_install, plan_removal
 from telic.integrations.hooks.judge_choice import JudgeChoice
 from telic.integrations.hooks.location import for_settings
-from telic.interfaces.cli.session import default_store
+from telic.interfaces.cli.store_place import default_store
 from telic.interfaces.cli.terminal import Terminal
 
 

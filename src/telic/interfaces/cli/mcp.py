@@ -16,7 +16,7 @@ from telic.domain.errors import InvalidInput
 from telic.domain.errors.extras import needs_extra
 from telic.domain.goal import DEFAULT_SCOPE
 from telic.interfaces.cli.observing import observer_of
-from telic.interfaces.cli.session import default_store
+from telic.interfaces.cli.store_place import default_store
 from telic.interfaces.cli.terminal import Terminal
 from telic.prompt.escape import visible
 from telic.services.connect import name_of

@@ -4,16 +4,16 @@ import os
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property, wraps
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, cast
 
 import click
 
-from telic.domain.errors import GoalNotFound, InvalidInput, StoreMisconfigured
+from telic.domain.errors import GoalNotFound, InvalidInput
 from telic.domain.goal import DEFAULT_SCOPE, Actor, Goal, GoalStatus
 from telic.domain.wording import first_words
 from telic.interfaces.cli.observing import observer_of
 from telic.interfaces.cli.render import show_goal
+from telic.interfaces.cli.store_place import default_store, make_folder_of
 from telic.interfaces.cli.terminal import ReaderGone, Terminal
 from telic.services.async_face import Awaited, complete
 from telic.services.connect import connect
@@ -26,38 +26,6 @@ if TYPE_CHECKING:
 
 Function = Callable[..., int | None]
 _NAMED: Final = 5
-
-
-def default_store() -> str:
-    """The path of the file under the user's data folder; it may not be there.
-
-    Raises:
-        StoreMisconfigured: the user has no such folder.
-    """
-    from platformdirs import user_data_path
-
-    try:
-        folder = user_data_path("telic")
-    except (OSError, KeyError, RuntimeError):
-        folder = Path()
-    if not folder.is_absolute():
-        raise StoreMisconfigured("the default store has no place: HOME is not set, and the user has no home folder")
-    return str(folder / "goals.db")
-
-
-def make_folder_of(store: str) -> None:
-    """The folder of a store that is to be made is there, for its owner only; a URL has none.
-
-    Raises:
-        StoreMisconfigured: it cannot be made.
-    """
-    if "://" in store:
-        return
-    folder = Path(store).parent
-    try:
-        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-    except OSError as error:
-        raise StoreMisconfigured(f"the store's folder {folder} cannot be made: {error.strerror}") from error
 
 
 @dataclass

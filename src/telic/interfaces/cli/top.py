@@ -11,7 +11,7 @@ import click
 from telic.domain.errors import InvalidInput
 from telic.domain.errors.extras import needs_extra
 from telic.interfaces.cli.options import login_name
-from telic.interfaces.cli.session import default_store
+from telic.interfaces.cli.store_place import default_store
 from telic.services.async_store import AsyncGoalStore
 from telic.services.connect import connect_async
 

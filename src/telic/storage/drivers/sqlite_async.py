@@ -18,8 +18,8 @@ from typing import Any, Final, TypeVar
 from telic.domain.errors import OutcomeUnknown, StoreBusy, StoreClosed
 from telic.storage.drive import complete
 from telic.storage.drivers.fork import watch_forks
+from telic.storage.drivers.sqlite_async_changes import AsyncSqliteChanges
 from telic.storage.drivers.sqlite_backup import copy_database
-from telic.storage.drivers.sqlite_changes import AsyncSqliteChanges
 from telic.storage.drivers.sqlite_database import SqliteDatabase
 from telic.storage.drivers.sqlite_errors import MOST_ATTEMPTS, SQLITE_FAILURES, overtaken, translate, translated
 from telic.storage.drivers.sqlite_transaction import SqliteTransaction

@@ -5,7 +5,6 @@ comes a little before the commit can be seen; so for some time after it, and whe
 looked at every 40 ms. ADR 22 has the measurements.
 """
 
-import asyncio
 import time
 from collections.abc import Callable, Hashable, Iterator
 from pathlib import Path
@@ -22,7 +21,7 @@ LONGEST_PAUSE_SECONDS: Final = 1.0
 """How long a quiet file is not looked at, should the kernel have told nothing."""
 
 
-class _Version:
+class VersionWatch:
     """Asks for the version that SQLite gives a file with every commit of any process."""
 
     def __init__(self, version: Callable[[], Hashable], log: Path | None) -> None:
@@ -69,7 +68,7 @@ class _Version:
             self._changes = None
 
 
-class SqliteChanges(_Version):
+class SqliteChanges(VersionWatch):
     """See `Changes`."""
 
     def wait(self, token: Hashable, seconds: float) -> None:
@@ -79,35 +78,3 @@ class SqliteChanges(_Version):
                 time.sleep(pause)
             else:
                 told.wait(pause)
-
-
-class AsyncSqliteChanges(_Version):
-    """See `AsyncChanges`."""
-
-    async def wait(self, token: Hashable, seconds: float) -> None:
-        """See `Changes.wait`."""
-        for pause, told in self.pauses(token, seconds):
-            if told is None:
-                await asyncio.sleep(pause)
-            else:
-                await _readable(told.descriptor, pause)
-        # A look at a file whose readers are locked out may outlast the time: whoever could end that has a turn.
-        await asyncio.sleep(0)
-
-
-async def _readable(descriptor: int, seconds: float) -> None:
-    """The descriptor can be read, or the seconds are over."""
-    loop = asyncio.get_running_loop()
-    is_readable = asyncio.Event()
-    try:
-        loop.add_reader(descriptor, is_readable.set)
-    except NotImplementedError:
-        await asyncio.sleep(min(seconds, POLL_SECONDS))
-        return
-    try:
-        async with asyncio.timeout(seconds):
-            await is_readable.wait()
-    except TimeoutError:
-        return
-    finally:
-        loop.remove_reader(descriptor)
