@@ -34,7 +34,7 @@ with needs_extra("pydantic-ai", "telic.integrations.pydantic_ai"):
     from telic.integrations.pydantic_usage import noting_responses, request_bytes, response_usage
 
 _PREPARES_REQUESTS: Final = hasattr(AbstractCapability, "prepare_model_request")
-"""Pydantic AI calls the hook from 2.64 on; what the older ones take from `wrap_model_request` is kept by none."""
+"""Whether Pydantic AI calls the hook (from 2.64 on). In older ones the wrapper of the request does its work."""
 _AT_TOOLS: Final[ContextVar[tuple[GoalSession, ...]]] = ContextVar("telic_at_tools", default=())
 """The conversations whose tools run here: an agent that runs within a tool is a sub-agent."""
 
