@@ -10,13 +10,22 @@ from google.adk.events import Event
 from google.adk.models import Gemini
 from google.adk.runners import Runner
 from google.adk.sessions import InMemorySessionService
-from google.genai import Client, types
+from google.genai import types
 
 import telic
 from telic.integrations.adk import GoalPlugin
 from telic.integrations.outcome import RunOutcome
 from tests.integrations.place import SCOPE, Place
 from tests.support.wire_formats import MODEL
+
+
+def gemini(place: Place) -> Gemini:
+    return Gemini(
+        model=MODEL,
+        base_url=place.url,
+        retry_options=types.HttpRetryOptions(attempts=1),
+        client_kwargs={"api_key": "a-key-of-the-tests"},
+    )
 
 
 @asynccontextmanager
@@ -27,9 +36,7 @@ async def opened(
         """Fixes what is broken."""
         return place.fix()
 
-    options = types.HttpOptions(base_url=place.url, retry_options=types.HttpRetryOptions(attempts=1))
-    client = Client(api_key="a-key-of-the-tests", http_options=options)
-    model = Gemini(model=MODEL, client=client)
+    model = gemini(place)
     goal = GoalPlugin(store, scope=SCOPE, settings=place.settings(**given))
     agent = LlmAgent(name="worker", model=model, instruction="Work.", tools=[*goal.tools, fix])
     sessions = InMemorySessionService()
@@ -39,8 +46,8 @@ async def opened(
         async with Runner(app=app, session_service=sessions) as runner:
             yield goal, runner
     finally:
-        await client.aio.aclose()
-        client.close()
+        await model.api_client.aio.aclose()
+        model.api_client.close()
 
 
 async def work(

@@ -10,16 +10,17 @@ from google.adk.agents.run_config import RunConfig, StreamingMode
 from google.adk.apps import App
 from google.adk.apps.app import EventsCompactionConfig
 from google.adk.apps.llm_event_summarizer import LlmEventSummarizer
-from google.adk.models import Gemini, LlmResponse
+from google.adk.models import LlmResponse
 from google.adk.runners import InMemoryRunner
 from google.adk.tools.agent_tool import AgentTool
-from google.genai import Client, types
+from google.genai import types
 
 import telic
 from telic.integrations.adk import GoalPlugin
 from telic.integrations.adk_usage import response_usage
+from tests.integrations.adk_agent import gemini
 from tests.integrations.place import SCOPE, Place
-from tests.support.wire_formats import MODEL, Spent, calls, says
+from tests.support.wire_formats import Spent, calls, says
 from tests.support.wire_server import WireServer
 
 pytestmark = [
@@ -31,11 +32,6 @@ pytestmark = [
 DONE = calls("report_complete", summary="done")
 HELPS = replace(says("helped"), spent=Spent(input=500, cached=100, output=30, reasoning=5))
 WORK, SIDE = (telic.UsageKind.WORK, 1_050), (telic.UsageKind.SUB_AGENT, 530)
-
-
-def model(place: Place) -> Gemini:
-    options = types.HttpOptions(base_url=place.url, retry_options=types.HttpRetryOptions(attempts=1))
-    return Gemini(model=MODEL, client=Client(api_key="a-key-of-the-tests", http_options=options))
 
 
 async def run(goal: GoalPlugin, agent: LlmAgent, **app: Any) -> None:
@@ -58,9 +54,9 @@ async def test_an_agent_within_a_tool_is_a_sub_agent(
     goal = await goals.create("A goal", scope=SCOPE, budget=telic.Budget(turns=3))
     server.answer_first(lambda asked: HELPS if "You help." in asked.text else None)
     server.script = [calls("helper", request="this"), DONE]
-    helper = LlmAgent(name="helper", description="helps", instruction="You help.", model=model(place))
+    helper = LlmAgent(name="helper", description="helps", instruction="You help.", model=gemini(place))
     adapter = plugin(place, goals)
-    await run(adapter, LlmAgent(name="main", model=model(place), tools=[*adapter.tools, AgentTool(helper)]))
+    await run(adapter, LlmAgent(name="main", model=gemini(place), tools=[*adapter.tools, AgentTool(helper)]))
     assert (await goals.get(goal.id)).status is telic.GoalStatus.COMPLETED
     assert await kinds(goals, goal) == sorted([WORK, WORK, SIDE])
     assert "active_goal" not in next(asked.text for asked in server.asked if "You help." in asked.text)
@@ -80,7 +76,7 @@ async def test_a_callback_that_answers_in_the_models_place_costs_and_holds_nothi
 
     server.script = [DONE]
     adapter = plugin(place, goals)
-    agent = LlmAgent(name="main", model=model(place), tools=[*adapter.tools], before_model_callback=guard)
+    agent = LlmAgent(name="main", model=gemini(place), tools=[*adapter.tools], before_model_callback=guard)
     await run(adapter, agent)
     assert await kinds(goals, goal) == [WORK]
     assert [hold for hold in await goals.holds(goal.id) if hold.state is telic.HoldState.OPEN] == []
@@ -94,7 +90,7 @@ async def test_a_run_that_its_host_leaves_is_recorded_as_an_estimate(
     server.script = [replace(says("only the first part of it comes"), cut_after=1, hangs=True)]
     adapter = plugin(place, goals)
     await adapter.session.start()
-    app = App(name="app", root_agent=LlmAgent(name="main", model=model(place)), plugins=[adapter])
+    app = App(name="app", root_agent=LlmAgent(name="main", model=gemini(place)), plugins=[adapter])
     async with InMemoryRunner(app=app) as runner:
         session = await runner.session_service.create_session(app_name="app", user_id="ada")
         message = types.Content(role="user", parts=[types.Part(text="Begin.")])
@@ -119,10 +115,10 @@ async def test_summaries_of_an_apps_compaction_are_billed(
     server.answer_first(lambda asked: None if "You are the main one." in asked.text else HELPS)
     server.script = [says("one"), says("two"), DONE]
     compaction = EventsCompactionConfig(
-        compaction_interval=2, overlap_size=0, summarizer=LlmEventSummarizer(llm=model(place))
+        compaction_interval=2, overlap_size=0, summarizer=LlmEventSummarizer(llm=gemini(place))
     )
     adapter = plugin(place, goals)
-    agent = LlmAgent(name="main", instruction="You are the main one.", model=model(place), tools=[*adapter.tools])
+    agent = LlmAgent(name="main", instruction="You are the main one.", model=gemini(place), tools=[*adapter.tools])
     await run(adapter, agent, events_compaction_config=compaction)
     beside = [asked for asked in server.asked if "You are the main one." not in asked.text]
     assert beside

@@ -33,6 +33,8 @@ with needs_extra("pydantic-ai", "telic.integrations.pydantic_ai"):
 
     from telic.integrations.pydantic_usage import noting_responses, request_bytes, response_usage
 
+_PREPARES_REQUESTS: Final = hasattr(AbstractCapability, "prepare_model_request")
+"""Whether Pydantic AI calls the hook (from 2.64 on). In older ones the wrapper of the request does its work."""
 _AT_TOOLS: Final[ContextVar[tuple[GoalSession, ...]]] = ContextVar("telic_at_tools", default=())
 """The conversations whose tools run here: an agent that runs within a tool is a sub-agent."""
 
@@ -197,6 +199,8 @@ class GoalCapability(AbstractCapability[Any]):
         self, ctx: RunContext[Any], *, request_context: ModelRequestContext, handler: WrapModelRequestHandler
     ) -> ModelResponse:
         """A request that came to nothing is accounted for, as far as anybody can know."""
+        if not _PREPARES_REQUESTS:
+            request_context = await self.prepare_model_request(ctx, request_context)
         try:
             return await handler(request_context)
         except BaseException as error:
