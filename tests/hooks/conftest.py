@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 import telic
+from tests.support.warm_command import run_telic
 
 PAYLOADS = Path(__file__).parent / "payloads"
 _HOSTS = ("TELIC", "CLAUDE", "GOOSE", "COPILOT", "GEMINI", "CODEX")
@@ -78,10 +79,8 @@ class HostProgram:
     def send(self, payload: bytes, *, options: list[str] | None = None) -> Any:
         """The answer to these bytes; a hook always ends with 0 and says nothing on standard error."""
         patience = ["--answer-seconds", str(self.answer_seconds)]
-        command = [TELIC, "hook", self.name, *patience, *(self.options if options is None else options)]
-        self.result = subprocess.run(
-            command, input=payload, capture_output=True, env=self.environment(), cwd=self.folder, timeout=120
-        )
+        arguments = ["hook", self.name, *patience, *(self.options if options is None else options)]
+        self.result = run_telic(arguments, environment=self.environment(), folder=self.folder, payload=payload)
         assert self.result.returncode == 0, self.result.stderr
         assert self.result.stderr == b""
         return json.loads(self.result.stdout) if self.result.stdout else None

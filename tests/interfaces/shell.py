@@ -7,6 +7,8 @@ import sysconfig
 from pathlib import Path
 from typing import Any
 
+from tests.support.warm_command import run_telic
+
 TELIC = Path(sysconfig.get_path("scripts")) / "telic"
 
 
@@ -24,9 +26,16 @@ class Shell:
     def run(self, *arguments: str, **variables: str) -> subprocess.CompletedProcess[str]:
         """The command's end, whatever it is; a traceback it never is."""
         environment = os.environ | {"TELIC_STORE": self.store, "NO_COLOR": "1"} | variables
-        result = subprocess.run([TELIC, *arguments], capture_output=True, text=True, env=environment, timeout=240)
-        assert "Traceback" not in result.stderr
-        return result
+        if any(name.startswith("PYTHON") for name in variables):
+            # They change how Python itself starts.
+            result = subprocess.run([TELIC, *arguments], capture_output=True, env=environment, timeout=240)
+        else:
+            result = run_telic(arguments, environment=environment)
+        shown = subprocess.CompletedProcess(
+            result.args, result.returncode, result.stdout.decode(), result.stderr.decode()
+        )
+        assert "Traceback" not in shown.stderr
+        return shown
 
     def json(self, *arguments: str, expect: int = 0) -> Any:
         return json.loads(self(*arguments, "--json", expect=expect).stdout)
