@@ -17,6 +17,7 @@ HOSTS = {
     "copilot": "Copilot CLI",
     "opencode": "opencode",
     "qwen": "Qwen Code",
+    "mcp-inspector-cli": "MCP Inspector",
 }
 AREAS = {
     "test_runs": "`telic run`",
@@ -48,7 +49,7 @@ def cases(nodes: list[str]) -> dict[tuple[str, str], dict[str, list[str]]]:
         if match is None:
             continue
         area, name, parameters = match.groups()
-        host = next((part for part in parameters.split("-") if part in HOSTS), None)
+        host = next((host for host in HOSTS if f"-{host}-" in f"-{parameters}-"), None)
         if host is not None:
             sentence = name.replace("_", " ").capitalize()
             found.setdefault((area, sentence), {}).setdefault(host, []).append(node)

@@ -88,7 +88,7 @@ def test_a_conversation_on_the_screen_with_a_background_server(world: World, hos
     options = (*FREE, "--ask-for-approval", "never")
     with Terminal(world, "codex", *options) as terminal:
         terminal.wait_for("Trust all and continue")
-        terminal.enter("2")
+        terminal.choose("2")
         terminal.enter("Please go.")
         terminal.wait_for("is paused")
         world.require_billed()
