@@ -22,7 +22,8 @@ HOSTS = (CLAUDE_CODE, CODEX, GEMINI_CLI, COPILOT_CLI, OPENCODE, QWEN_CODE)
 FAILURE = "add(2, 3) is not 5"
 """What the goal's check prints when it fails."""
 CONNECTED = {CLAUDE_CODE: "✔ Connected", GEMINI_CLI: "✓ telic", OPENCODE: "✓ telic", QWEN_CODE: "- Connected"}
-"""What hosts that connect to their servers to list them say of one that answers."""TOOLS = ("get_goal", "report_progress", "report_complete", "list_goals")
+"""What hosts that connect to their servers to list them say of one that answers."""
+TOOLS = ("get_goal", "report_progress", "report_complete", "list_goals")
 
 
 def of_telic(ending: str, **arguments: Any) -> Step:
