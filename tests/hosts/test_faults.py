@@ -52,6 +52,22 @@ def test_a_fault_that_passes_costs_nothing(world: World, host: Host, fault: tupl
     world.require_billed()
 
 
+RETRIES: dict[Host, tuple[Step, str]] = {
+    CLAUDE_CODE: (OVERLOADED, "repeating, 1 of"),
+    CODEX: (is_cut(), "Reconnecting"),
+}
+"""Faults that hosts get over by themselves, and a part of what is said meanwhile."""
+
+
+@named(*RETRIES)
+def test_a_hosts_own_retries_are_told(world: World, host: Host) -> None:
+    """They may take minutes, in which nothing else is seen."""
+    fault, words = RETRIES[host]
+    world.follow(after_a_turn(fault))
+    ended = run(world, host)
+    assert words in ended.output + ended.errors, ended
+
+
 @pytest.mark.parametrize(("host", "fault", "words"), LASTING.values(), ids=LASTING)
 def test_a_fault_that_stays_ends_the_run_in_the_providers_words(
     world: World, host: Host, fault: Step, words: str
@@ -65,6 +81,7 @@ def test_a_fault_that_stays_ends_the_run_in_the_providers_words(
     world.require_billed()
 
 
+@pytest.mark.fast
 @pytest.mark.parametrize("limit", TIMELESS.values(), ids=TIMELESS)
 def test_a_limit_without_a_time_is_waited_for(world: World, limit: Step) -> None:
     """Codex repeats such a request no more; the goal waits as for any limit, and does not fail."""

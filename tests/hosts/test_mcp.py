@@ -57,7 +57,7 @@ def conversation(goal: str) -> Play:
     return Play(main=steps, unless=waits_for_the_tools)
 
 
-@named(*HOSTS)
+@named(*HOSTS, fast=[CLAUDE_CODE, CODEX])
 def test_a_model_steers_its_goal_and_reads_what_failed(world: World, host: Host) -> None:
     """It sees the goal; a false report is answered with the check's own output; a true one is verified."""
     host.prepare(world)
@@ -109,7 +109,8 @@ def test_a_host_lists_the_server_as_connected_while_its_store_is_there(world: Wo
     host.prepare(world)
     world.create("billing")
     host.serve_goals(world, "billing")
-    assert CONNECTED[host] in _list_of_servers(world, host)
+    # Some hosts give a server few seconds to begin, however busy the machine is.
+    world.wait_for(lambda: CONNECTED[host] in _list_of_servers(world, host), "a server that is connected")
     world.store.rename(world.folder / "moved.db")
     listed = _list_of_servers(world, host)
     assert "telic" in listed
@@ -148,6 +149,7 @@ def test_the_protocols_own_client_lists_and_reads_everything(world: World, _prog
     assert TEXT in str(inspect(world, "prompts/get", "--prompt-name", "continue_goal"))
 
 
+@pytest.mark.fast
 @pytest.mark.parametrize("_program", [INSPECTOR])
 def test_a_failed_check_is_in_the_text_and_in_the_data(world: World, _program: str) -> None:
     """Hosts give their models only one of them."""

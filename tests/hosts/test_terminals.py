@@ -61,6 +61,10 @@ def test_a_whole_conversation_on_the_screen(world: World, host: Host) -> None:
         terminal.wait_for("bypass permissions")
         terminal.enter("Please go.")
         terminal.wait_for("is paused")
+        # What keeps the session going is shown as a message in one line, and not as an error.
+        assert terminal.has_shown("Stop says: Telic: criterion 1 failed")
+        assert terminal.has_shown("going on, 2 of 7")
+        assert not terminal.has_shown("hook error")
         told = world.told()
         terminal.enter("JUST-CHAT while it is paused")
         terminal.wait_for("A chat's answer.")
