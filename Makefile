@@ -46,7 +46,7 @@ test-hosts: $(INSTALLED) .hosts/installed ## run real coding hosts (Claude Code,
 	$(BIN)/python -m pytest tests/hosts --numprocesses 2 --dist worksteal
 	$(BIN)/python -m tests.hosts.page
 
-test-hosts-fast: $(INSTALLED) .hosts/installed ## the fastest third of them
+test-hosts-fast: $(INSTALLED) .hosts/installed ## those that the gate runs: some of each kind, and each host
 	$(BIN)/python -m pytest tests/hosts -m fast --numprocesses 2 --dist worksteal
 
 .hosts/installed: tests/hosts/package.json tests/hosts/package-lock.json tests/hosts/install.py

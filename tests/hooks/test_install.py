@@ -157,6 +157,23 @@ def test_other_options_replace_the_former_entry(home: Home) -> None:
     assert commands(path).keys() == {"PostToolUse", "Stop"}
 
 
+def test_a_host_waits_for_hooks_that_may_take_long(home: Home) -> None:
+    """Twice as long as an answer may take, and never shorter than usual; removing takes these out as well."""
+    home("codex", "--yes", "--answer-seconds", "240")
+    hooks = json.loads((home.home / ".codex/hooks.json").read_text())["hooks"]
+    handlers = {event: groups[0]["hooks"][0] for event, groups in hooks.items()}
+    assert {handler["command"] for handler in handlers.values()} == {home.hook("codex", "--answer-seconds", "240")}
+    assert {event: handler["timeout"] for event, handler in handlers.items()} == dict.fromkeys(handlers, 480) | {
+        "Stop": 600
+    }
+    home("codex", "--yes", "--answer-seconds", "0.5")
+    hooks = json.loads((home.home / ".codex/hooks.json").read_text())["hooks"]
+    assert {groups[0]["hooks"][0]["timeout"] for groups in hooks.values()} == {10, 600}
+    home("codex", "--yes", "--answer-seconds", "0", expect=2)
+    home("codex", "--yes", "--remove")
+    assert home.tree() == {}
+
+
 def test_what_is_installed_works(home: Home, tmp_path: Path) -> None:
     """The host's shell runs the command as it is written."""
     home("codex", "--yes", "--store", str(tmp_path / "a 'store'.db"), "--scope", "team")

@@ -468,6 +468,31 @@ def test_a_sub_agent_that_was_given_its_parents_history_pays_for_its_own(program
     assert [turn.kind for turn in program.store.turns(goal.id)] == [telic.UsageKind.WORK, telic.UsageKind.SUB_AGENT]
 
 
+@on_hosts("codex")
+def test_a_sub_agent_without_a_stop_of_its_own_is_billed_with_its_session(program: HostProgram) -> None:
+    """Its file is known by its first line; another session's is left alone, and so is one that cannot be read."""
+    goal = program.goal()
+    days = program.folder.parent / "home" / ".codex" / "sessions" / "2026"
+
+    def rollout(day: str, thread: str, session: str) -> Path:
+        path = days / day / f"rollout-2026-{day.replace('/', '-')}T02-35-15-{thread}.jsonl"
+        write(path, codex_meta(thread, session_id=session), codex_turn("a turn"), codex_record(thread, "r1", 400, 400))
+        return path
+
+    own = rollout("11/28", "a-thread", program.session)
+    rollout("11/28", "b-helper", program.session)
+    rollout("11/29", "a-helper", program.session)
+    rollout("11/29", "b-stranger", "another")
+    rollout("11/27", "a-stranger", program.session)
+    (days / "11/29" / "rollout-none.jsonl").mkdir()
+    program.call("stop", transcript_path=str(own))
+    program.call("stop", transcript_path=str(own))
+    kinds = {turn.key.split("/")[1]: turn.kind for turn in program.store.turns(goal.id)}
+    side = telic.UsageKind.SUB_AGENT
+    assert kinds == {"a-thread": telic.UsageKind.WORK, "b-helper": side, "a-helper": side}
+    assert used(program, goal).tokens == 1_200
+
+
 def test_the_memory_may_hold_anything(program: HostProgram) -> None:
     """What cannot be understood there is as good as nothing."""
     goal = program.goal()

@@ -3,7 +3,7 @@
 import json
 import uuid
 
-from tests.hosts.host import MCP
+from tests.hosts.host import MCP, PATIENCE
 from tests.hosts.world import World
 
 KEY = "sk-ant-a-key-of-the-tests"
@@ -40,7 +40,7 @@ class ClaudeCode:
         return ("claude", "-p", prompt, *MODE)
 
     def install_hooks(self, world: World, *options: str) -> None:
-        world.telic("install", "claude-code", "--yes", *options)
+        world.telic("install", "claude-code", "--yes", *PATIENCE, *options)
 
     def serve_goals(self, world: World, scope: str) -> None:
         ended = world.execute("claude", "mcp", "add", "telic", "--", "telic", *MCP, scope)

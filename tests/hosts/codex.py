@@ -1,6 +1,6 @@
 """Codex."""
 
-from tests.hosts.host import MCP
+from tests.hosts.host import MCP, PATIENCE
 from tests.hosts.world import World
 
 CONFIGURATION = """\
@@ -43,7 +43,7 @@ class Codex:
         return ("codex", "exec", *FREE, "--dangerously-bypass-hook-trust", prompt)
 
     def install_hooks(self, world: World, *options: str) -> None:
-        world.telic("install", "codex", "--yes", *options)
+        world.telic("install", "codex", "--yes", *PATIENCE, *options)
 
     def serve_goals(self, world: World, scope: str) -> None:
         # Codex gives its servers few variables, so the store is named.

@@ -2,12 +2,15 @@
 
 import json
 from collections.abc import Iterator
+from datetime import UTC, datetime
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from tests.hosts.install import FOLDER, HOSTS, PROGRAMS, pinned_versions
+from tests.hosts.page import TELIC
 from tests.hosts.world import World
 from tests.support.wire_server import running_wire_server
 
@@ -51,15 +54,16 @@ class Results:
         if report.outcome != "passed":
             outcome["outcome"] = report.outcome
         if report.when == "teardown":
-            self.tests[report.nodeid] = outcome | dict(report.user_properties).get(FIGURES, {})
+            figures = dict(report.user_properties).get(FIGURES, {})
+            self.tests[report.nodeid] = outcome | {"on": f"{datetime.now(UTC):%Y-%m-%d}"} | figures
             self._keep()
 
     def _keep(self) -> None:
         """Keep them now: a run that is broken off loses none."""
         former = json.loads(RESULTS.read_text()) if RESULTS.exists() else {}
-        is_same = former.get("versions") == pinned_versions()
-        tests = (former["tests"] if is_same else {}) | self.tests
-        RESULTS.write_text(json.dumps({"versions": pinned_versions(), "tests": tests}, indent=1))
+        versions = pinned_versions() | {TELIC: version("telic")}
+        tests = (former["tests"] if former.get("versions") == versions else {}) | self.tests
+        RESULTS.write_text(json.dumps({"versions": versions, "tests": tests}, indent=1))
 
 
 def pytest_configure(config: pytest.Config) -> None:

@@ -1,11 +1,10 @@
 """Copilot CLI."""
 
-from tests.hosts.host import server_of_goals
+from tests.hosts.host import HOOK_SECONDS, PATIENCE, server_of_goals
 from tests.hosts.world import World
 from tests.support.wire_formats import MODEL
 
-MOMENTS = {"SessionStart": 10, "UserPromptSubmit": 10, "Stop": 600, "SessionEnd": 10}
-"""The moments of a hook, and their limits in seconds."""
+MOMENTS = ("SessionStart", "UserPromptSubmit", "Stop", "SessionEnd")
 OPTIONS = ("--allow-all-tools", "--no-color", "--no-auto-update")
 
 
@@ -28,10 +27,8 @@ class CopilotCli:
         return ("copilot", *OPTIONS, "-p", prompt)
 
     def install_hooks(self, world: World, *options: str) -> None:
-        command = " ".join(("telic", "hook", "copilot", *options))
-        hooks = {
-            moment: [{"type": "command", "bash": command, "timeoutSec": limit}] for moment, limit in MOMENTS.items()
-        }
+        command = " ".join(("telic", "hook", "copilot", *PATIENCE, *options))
+        hooks = {moment: [{"type": "command", "bash": command, "timeoutSec": HOOK_SECONDS}] for moment in MOMENTS}
         world.write(".copilot/hooks/telic.json", {"version": 1, "hooks": hooks})
 
     def serve_goals(self, world: World, scope: str) -> None:

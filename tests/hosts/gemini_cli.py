@@ -2,11 +2,10 @@
 
 from typing import Any
 
-from tests.hosts.host import server_of_goals
+from tests.hosts.host import HOOK_SECONDS, PATIENCE, server_of_goals
 from tests.hosts.world import World
 
-MOMENTS = {"SessionStart": 10_000, "BeforeAgent": 10_000, "AfterAgent": 600_000, "SessionEnd": 10_000}
-"""The moments of a hook, and their limits in milliseconds."""
+MOMENTS = ("SessionStart", "BeforeAgent", "AfterAgent", "SessionEnd")
 OPTIONS = ("--approval-mode", "yolo", "-m", "gemini-2.5-pro")
 
 
@@ -36,11 +35,9 @@ class GeminiCli:
         return ("gemini", *OPTIONS, "-p", prompt)
 
     def install_hooks(self, world: World, *options: str) -> None:
-        command = " ".join(("telic", "hook", "gemini", *options))
-        hooks = {
-            moment: [{"hooks": [{"type": "command", "command": command, "timeout": limit}]}]
-            for moment, limit in MOMENTS.items()
-        }
+        command = " ".join(("telic", "hook", "gemini", *PATIENCE, *options))
+        handler = {"type": "command", "command": command, "timeout": HOOK_SECONDS * 1_000}
+        hooks = {moment: [{"hooks": [handler]}] for moment in MOMENTS}
         self._configure(world, hooks=hooks)
 
     def serve_goals(self, world: World, scope: str) -> None:

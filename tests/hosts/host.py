@@ -1,5 +1,6 @@
 """What the tests must know of a host."""
 
+from collections.abc import Sequence
 from typing import Any, Protocol
 
 import pytest
@@ -7,6 +8,10 @@ import pytest
 from tests.hosts.world import CHECK, TEXT, Ended, World
 
 MCP = ("mcp", "--workspace", ".", "--scope")
+PATIENCE = ("--answer-seconds", "240")
+"""A hook on a busy machine still answers, and reads all that there is."""
+HOOK_SECONDS = 600
+"""How long hosts wait for a hook."""
 
 
 class Host(Protocol):
@@ -41,9 +46,10 @@ def server_of_goals(world: World, scope: str, **fields: Any) -> dict[str, Any]:
     return {"command": "telic", "args": [*MCP, scope], "env": {"TELIC_STORE": str(world.store)}} | fields
 
 
-def named(*hosts: Host) -> pytest.MarkDecorator:
-    """The test is run with each of the hosts, and named after it."""
-    return pytest.mark.parametrize("host", hosts, ids=[host.name for host in hosts])
+def named(*hosts: Host, fast: Sequence[Host] = ()) -> pytest.MarkDecorator:
+    """The test is run with each of the hosts, and named after it; with those of `fast` also by the gate."""
+    marked = [pytest.param(host, marks=pytest.mark.fast if host in fast else ()) for host in hosts]
+    return pytest.mark.parametrize("host", marked, ids=[host.name for host in hosts])
 
 
 def run(world: World, host: Host, *options: str, expect: int = 0, agent: str | None = None) -> Ended:

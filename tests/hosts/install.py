@@ -14,6 +14,7 @@ FOLDER = HERE.parents[1] / ".hosts"
 """Git ignores it, and `make clean` removes it."""
 PROGRAMS = FOLDER / "node_modules" / ".bin"
 OLDEST_NODE = 20
+INSPECTOR = "mcp-inspector-cli"
 INSTALL_SCRIPTS = ("@anthropic-ai/claude-code/install.cjs", "opencode-ai/postinstall.mjs")
 HOSTS = {
     "claude": "@anthropic-ai/claude-code",
@@ -22,8 +23,9 @@ HOSTS = {
     "gemini": "@google/gemini-cli",
     "opencode": "opencode-ai",
     "qwen": "@qwen-code/qwen-code",
+    INSPECTOR: "@modelcontextprotocol/inspector-cli",
 }
-"""The package of each host's program."""
+"""The package of each host's program, and of the MCP server's inspector."""
 
 
 def pinned_versions() -> dict[str, str]:

@@ -43,7 +43,8 @@ class OpenCode:
 
     def serve_goals(self, world: World, scope: str) -> None:
         variables = {"TELIC_STORE": str(world.store)}
-        server = {"type": "local", "command": ["telic", *MCP, scope], "environment": variables, "enabled": True}
+        command = ["telic", *MCP, scope]
+        server = {"type": "local", "command": command, "environment": variables, "enabled": True, "timeout": 300_000}
         self._configure(world, mcp={"telic": server})
 
 

@@ -2,11 +2,13 @@
 
 from typing import Any
 
-from tests.hosts.host import server_of_goals
+from tests.hosts.host import HOOK_SECONDS, server_of_goals
 from tests.hosts.world import World
 from tests.support.wire_formats import MODEL
 
 OPTIONS = ("--approval-mode", "yolo")
+
+MOMENTS = ("SessionStart", "UserPromptSubmit", "Stop", "SessionEnd")
 
 
 class QwenCode:
@@ -39,11 +41,8 @@ class QwenCode:
 
     def configure_hooks(self, world: World, command: str) -> None:
         """It calls hooks of Claude Code's form."""
-        moments = {"SessionStart": 10_000, "UserPromptSubmit": 10_000, "Stop": 600_000, "SessionEnd": 10_000}
-        hooks = {
-            moment: [{"hooks": [{"type": "command", "command": command, "timeout": limit}]}]
-            for moment, limit in moments.items()
-        }
+        handler = {"type": "command", "command": command, "timeout": HOOK_SECONDS * 1_000}
+        hooks = {moment: [{"hooks": [handler]}] for moment in MOMENTS}
         self._configure(world, hooks=hooks)
 
     def serve_goals(self, world: World, scope: str) -> None:

@@ -17,8 +17,7 @@ def run_with(world: World, host: Host, budget: str, *, expect: int) -> Ended:
     return world.telic(*words, expect=expect)
 
 
-@pytest.mark.fast
-@named(CLAUDE_CODE, CODEX)
+@named(CLAUDE_CODE, CODEX, fast=[CODEX])
 def test_a_budget_ends_the_run_between_turns(world: World, host: Host) -> None:
     """It winds down and stops; the same command says why it does not go on, and how it could."""
     world.follow(never_done())
@@ -31,6 +30,7 @@ def test_a_budget_ends_the_run_between_turns(world: World, host: Host) -> None:
     world.require_billed()
 
 
+@pytest.mark.fast
 @named(CLAUDE_CODE, CODEX)
 def test_a_budget_holds_within_a_turn(world: World, host: Host) -> None:
     """A turn that would never end by itself is cut off when what it used reaches the budget, and that is billed."""

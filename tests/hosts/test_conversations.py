@@ -26,7 +26,7 @@ TOO_LONG: dict[Host, Step] = {
 }
 
 
-@named(CLAUDE_CODE, CODEX)
+@named(CLAUDE_CODE, CODEX, fast=[CODEX])
 def test_a_full_conversation_is_followed_by_a_new_one(world: World, host: Host) -> None:
     """The model takes no more of it, and no summary can be made: the loop begins anew, and pays for all."""
 
@@ -54,7 +54,7 @@ def test_a_hosts_own_compaction_is_billed(world: World, host: Host) -> None:
     world.require_billed(world.told(*Voice))
 
 
-@named(CLAUDE_CODE, CODEX)
+@named(CLAUDE_CODE, CODEX, fast=[CODEX])
 def test_a_conversation_that_is_gone_is_followed_by_a_new_one(world: World, host: Host) -> None:
     """It was cleaned up, or is on another machine."""
     first, _, *rest = after_a_turn().main

@@ -29,14 +29,16 @@ PASSING: dict[str, tuple[Host, tuple[Step, ...]]] = {
 """Faults that pass."""
 CREDIT = "Your credit balance is too low to access the Anthropic API. Please go to Plans & Billing to upgrade."
 QUOTA = "You exceeded your current quota, please check your plan and billing details."
+USED_UP = "The usage limit has been reached"
 LASTING: dict[str, tuple[Host, Step, str]] = {
     "claude-credit": (CLAUDE_CODE, refuses(400, CREDIT), "redit balance is too low"),
     "codex-401": (CODEX, refuses(401, "invalid x-api-key"), "401"),
+    "codex-quota": (CODEX, refuses(429, error={"error": {"code": "insufficient_quota", "message": QUOTA}}), "billing"),
 }
 """Faults that stay, and a part of what is said of them."""
 TIMELESS = {
     "codex-429": refuses(429, "Rate limit reached for requests per min."),
-    "codex-quota": refuses(429, error={"error": {"code": "insufficient_quota", "message": QUOTA}}),
+    "codex-usage": refuses(429, error={"error": {"type": "usage_limit_reached", "message": USED_UP}}),
 }
 """Limits of which nobody says when they end."""
 
@@ -50,11 +52,27 @@ def test_a_fault_that_passes_costs_nothing(world: World, host: Host, fault: tupl
     world.require_billed()
 
 
+RETRIES: dict[Host, tuple[Step, str]] = {
+    CLAUDE_CODE: (OVERLOADED, "repeating, 1 of"),
+    CODEX: (is_cut(), "Reconnecting"),
+}
+"""Faults that hosts get over by themselves, and a part of what is said meanwhile."""
+
+
+@named(*RETRIES)
+def test_a_hosts_own_retries_are_told(world: World, host: Host) -> None:
+    """They may take minutes, in which nothing else is seen."""
+    fault, words = RETRIES[host]
+    world.follow(after_a_turn(fault))
+    ended = run(world, host)
+    assert words in ended.output + ended.errors, ended
+
+
 @pytest.mark.parametrize(("host", "fault", "words"), LASTING.values(), ids=LASTING)
 def test_a_fault_that_stays_ends_the_run_in_the_providers_words(
     world: World, host: Host, fault: Step, words: str
 ) -> None:
-    """The goal is paused as failed, and the note says what the provider said."""
+    """The goal is paused as failed, and the note says what the provider said; an account without money is no limit."""
     world.follow(after_a_turn(unless=lambda asked: fault(asked) if world.play.count() >= 2 else None))
     run(world, host, expect=27)
     goal = world.goal()
@@ -63,6 +81,7 @@ def test_a_fault_that_stays_ends_the_run_in_the_providers_words(
     world.require_billed()
 
 
+@pytest.mark.fast
 @pytest.mark.parametrize("limit", TIMELESS.values(), ids=TIMELESS)
 def test_a_limit_without_a_time_is_waited_for(world: World, limit: Step) -> None:
     """Codex repeats such a request no more; the goal waits as for any limit, and does not fail."""
@@ -102,7 +121,7 @@ class Window:
 
     def _refusal(self, seconds: int) -> Step:
         if self.host is CODEX:
-            limit: dict[str, Any] = {"type": "usage_limit_reached", "message": "The usage limit has been reached"}
+            limit: dict[str, Any] = {"type": "usage_limit_reached", "message": USED_UP}
             times = {"plan_type": "plus", "resets_at": self.opens_at, "resets_in_seconds": seconds}
             return refuses(429, error={"error": limit | times})
         unified = {"status": "rejected", "reset": str(self.opens_at), "representative-claim": "five_hour"}

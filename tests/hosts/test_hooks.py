@@ -8,7 +8,7 @@ from tests.hosts.claude_code import CLAUDE_CODE, MODE
 from tests.hosts.codex import CODEX
 from tests.hosts.copilot_cli import COPILOT_CLI
 from tests.hosts.gemini_cli import GEMINI_CLI
-from tests.hosts.host import Host, named, session
+from tests.hosts.host import PATIENCE, Host, named, session
 from tests.hosts.play import Play, never_done, refuses, says_that, three_turns
 from tests.hosts.qwen_code import QWEN_CODE
 from tests.hosts.world import TEXT, World
@@ -24,8 +24,7 @@ OTHER_HOOKS = {
 """A user's own settings, in a form that no program writes."""
 
 
-@pytest.mark.fast
-@named(*HOOKED)
+@named(*HOOKED, fast=[CLAUDE_CODE, CODEX])
 def test_a_session_is_kept_going_until_its_goal_is_verified(world: World, host: Host) -> None:
     """From one prompt: it goes on, a false claim is refused, a true one is verified, and all of it is billed."""
     world.follow(three_turns())
@@ -113,7 +112,7 @@ def test_another_hosts_hooks_do_no_harm(world: World, host: Host) -> None:
     """Its first stop says that a hook keeps it going already, so Telic stays out; nothing wrong is billed."""
     world.follow(speaks(10))
     QWEN_CODE.prepare(world)
-    QWEN_CODE.configure_hooks(world, "telic hook claude-code --scope folder")
+    QWEN_CODE.configure_hooks(world, f"telic hook claude-code --scope folder {' '.join(PATIENCE)}")
     world.create(world.folder_scope)
     ended = world.execute(*QWEN_CODE.ask("Please go."))
     assert ended.code == 0, ended

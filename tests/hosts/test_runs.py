@@ -29,6 +29,15 @@ def test_turn_after_turn_is_billed_exactly(world: World, host: Host) -> None:
     assert len(world.turns()) == 3
 
 
+@named(*OTHERS, fast=OTHERS)
+def test_a_single_turn_of_other_hosts_is_billed_exactly(world: World, host: Host) -> None:
+    """It repairs, and claims."""
+    world.follow(Play(main=[runs(REPAIR), claims()]))
+    run(world, host, "--allow-unknown-usage")
+    world.require_verified()
+    world.require_billed(world.told(*Voice) if host is QWEN_CODE else None)
+
+
 @named(*OTHERS)
 def test_turn_after_turn_of_other_hosts_is_billed_exactly(world: World, host: Host) -> None:
     """They too are verified and billed; Qwen Code also tells what its own notes used."""
@@ -38,6 +47,7 @@ def test_turn_after_turn_of_other_hosts_is_billed_exactly(world: World, host: Ho
     world.require_billed(world.told(*Voice) if host is QWEN_CODE else None)
 
 
+@pytest.mark.fast
 @pytest.mark.parametrize(
     ("host", "agent"),
     [(CLAUDE_CODE, "claude --permission-mode acceptEdits"), (CODEX, "codex --sandbox workspace-write")],
@@ -54,7 +64,7 @@ def test_the_first_commands_of_the_readme_work(world: World, host: Host, agent: 
     world.require_billed()
 
 
-@named(*METERED)
+@named(*METERED, fast=[CODEX])
 def test_an_interrupted_run_goes_on_where_it_was_left(world: World, host: Host) -> None:
     """Ctrl-C in the middle of a turn pauses the goal; the same command ends it, and all that was used is billed."""
     work = [

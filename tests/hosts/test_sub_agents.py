@@ -1,6 +1,7 @@
 """Sub-agents of real coding hosts: what they use is billed, as theirs."""
 
 import re
+from dataclasses import replace
 
 import pytest
 
@@ -93,3 +94,23 @@ def test_a_sessions_sub_agents_are_billed_as_such(world: World, host: Host) -> N
     require_sub_agents(world)
     kinds = [turn.kind for turn in world.turns()]
     assert kinds.count(UsageKind.SUB_AGENT) == world.play.count(Voice.SUB)
+
+
+@named(CODEX)
+def test_a_sub_agent_that_is_killed_is_billed_as_far_as_it_came(world: World, host: Host) -> None:
+    """Its session ends while it still works, so no hook tells of its end."""
+
+    def ends_before_it(asked: Asked) -> Reply:
+        """The sub-agent has repaired the code, and is in the middle of its second answer."""
+        return replace(
+            claims("Done.")(asked), before=lambda: world.wait_for(is_at_work, "the sub-agent's second request")
+        )
+
+    def is_at_work() -> bool:
+        return world.play.count(Voice.SUB) >= len(SUB_AGENT)
+
+    world.follow(Play(main=[delegates, ends_before_it], sub=[SUB_AGENT[0], lambda asked: Reply(hangs=True)]))
+    session(world, host)
+    world.require_verified()
+    world.require_billed()
+    assert [turn.kind for turn in world.turns()].count(UsageKind.SUB_AGENT) == 1

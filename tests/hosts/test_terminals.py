@@ -61,6 +61,10 @@ def test_a_whole_conversation_on_the_screen(world: World, host: Host) -> None:
         terminal.wait_for("bypass permissions")
         terminal.enter("Please go.")
         terminal.wait_for("is paused")
+        # What keeps the session going is shown as a message in one line, and not as an error.
+        assert terminal.has_shown("Stop says: Telic: criterion 1 failed")
+        assert terminal.has_shown("going on, 2 of 7")
+        assert not terminal.has_shown("hook error")
         told = world.told()
         terminal.enter("JUST-CHAT while it is paused")
         terminal.wait_for("A chat's answer.")
@@ -88,7 +92,7 @@ def test_a_conversation_on_the_screen_with_a_background_server(world: World, hos
     options = (*FREE, "--ask-for-approval", "never")
     with Terminal(world, "codex", *options) as terminal:
         terminal.wait_for("Trust all and continue")
-        terminal.enter("2")
+        terminal.choose("2")
         terminal.enter("Please go.")
         terminal.wait_for("is paused")
         world.require_billed()

@@ -115,6 +115,9 @@ def test_a_time_of_reset_is_understood(sentence: str, seconds: int | None) -> No
         "You\u2019ve hit your usage limit. Try again at 6:13 PM.",
         "You have exhausted your capacity on this model. Your quota will reset after 5h12m3s.",
         "Claude AI usage limit reached|1790003600",
+        "You exceeded your current quota, please check your plan and billing details. Please retry in 58.8s.",
+        "You exceeded your current quota, please check your plan and billing details. For more information on this"
+        " error, head to: https://ai.google.dev/gemini-api/docs/rate-limits.",
     ],
 )
 def test_an_account_that_is_used_up_is_a_limit(said: str) -> None:
@@ -135,8 +138,23 @@ def test_a_rate_within_a_minute_is_a_brief_limit(said: str, resets_at: Instant |
     assert quota_of(said, NOW) == QuotaReached(resets_at=resets_at, is_brief=True)
 
 
-@pytest.mark.parametrize("said", ["", "Invalid API key", "Your credit balance is too low to access the API."])
+@pytest.mark.parametrize("said", ["", "Invalid API key"])
 def test_other_failures_are_no_limit(said: str) -> None:
+    assert quota_of(said, NOW) is None
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        "Your credit balance is too low to access the API.",
+        "Quota exceeded. Check your plan and billing details.",
+        "429 You exceeded your current quota, please check your plan and billing details.",
+        "429 insufficient_quota",
+        "Billing hard limit has been reached",
+    ],
+)
+def test_an_account_without_money_is_no_limit(said: str) -> None:
+    """No waiting helps: somebody has to pay."""
     assert quota_of(said, NOW) is None
 
 

@@ -77,8 +77,7 @@ def run_hook(host_name: str, options: HookOptions) -> None:
         raise InvalidInput(f"{host_name!a} has no hooks that Telic knows; these have: {', '.join(HOSTS)}")
     if not 1 <= options.check_seconds <= 3600 or not 0 <= options.most_continuations <= 1000:
         raise InvalidInput("checks may take 1 to 3600 seconds, and a turn go on 0 to 1000 times")
-    if not 0.1 <= options.answer_seconds <= 3600:
-        raise InvalidInput("an answer may take 0.1 to 3600 seconds")
+    check_answer_seconds(options.answer_seconds)
     folder = state_folder(os.environ)
     log = log_of(os.environ, host_name)
     watchdog = Watchdog(log)
@@ -93,6 +92,12 @@ def run_hook(host_name: str, options: HookOptions) -> None:
         log.write(f"{type(error).__name__}: {error}")
     finally:
         watchdog.stop()
+
+
+def check_answer_seconds(seconds: float) -> None:
+    """Raise `InvalidInput` unless an answer may take so long."""
+    if not 0.1 <= seconds <= 3600:
+        raise InvalidInput("an answer may take 0.1 to 3600 seconds")
 
 
 def _standard_input() -> BinaryIO:

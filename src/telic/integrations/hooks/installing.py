@@ -72,10 +72,13 @@ class Plan:
     note: str
 
 
-def plan_install(host: str, folder: Path, command: str, environment: Mapping[str, str] | None = None) -> Plan:
+def plan_install(
+    host: str, folder: Path, command: str, environment: Mapping[str, str] | None = None, *, least_seconds: int = 0
+) -> Plan:
     """What installs the command as the host's hooks, below the user's or a project's folder.
 
-    With `environment`, the folder is the user's, and the host's own variable may name another.
+    With `environment`, the folder is the user's, and the host's own variable may name another. The host waits for each
+    hook for `least_seconds`, or longer.
 
     Raises:
         InvalidInput: the host's files are not written by Telic, or cannot be understood; nothing is changed.
@@ -84,7 +87,8 @@ def plan_install(host: str, folder: Path, command: str, environment: Mapping[str
     file = _file(place, folder, environment)
     before = read(file)
     first = before if before is None else _edited(file, lambda: _before_telic(file, before, host))
-    after = _edited(file, lambda: with_hooks(first.text or "" if first else "", host, command, place.hooks))
+    hooks = {event: max(seconds, least_seconds) for event, seconds in place.hooks.items()}
+    after = _edited(file, lambda: with_hooks(first.text or "" if first else "", host, command, hooks))
     # The copy of what was there before Telic is still the right one after a second installation.
     changes = [Change(file, before, after, keeps_copy=first is None or not first.is_known)]
     if place.manifest is not None:

@@ -1,6 +1,7 @@
 """`telic install`: writes coding agents' hook configurations, and takes its own part out again."""
 
 import difflib
+import math
 import os
 import shlex
 import shutil
@@ -10,6 +11,7 @@ from pathlib import Path
 import click
 
 from telic.domain.errors import InvalidInput
+from telic.integrations.hooks.answering import check_answer_seconds
 from telic.integrations.hooks.files import Change, apply
 from telic.integrations.hooks.installing import Plan, plan_install, plan_removal
 from telic.integrations.hooks.judge_choice import JudgeChoice
@@ -26,6 +28,9 @@ from telic.interfaces.cli.terminal import Terminal
 @click.option("--store", help="As `telic hook --store`, also TELIC_STORE; always written, and no password.")
 @click.option("--judge-model", metavar="NAME", help="As `telic hook --judge-model`.")
 @click.option("--judge-command", metavar="COMMAND", help="As `telic hook --judge-command`.")
+@click.option(
+    "--answer-seconds", type=float, help="As `telic hook --answer-seconds`; the host waits twice as long, or longer."
+)
 @click.option("--remove", is_flag=True, help="Take Telic's hooks out again, and nothing else.")
 @click.option("--yes", is_flag=True, help="Do not ask.")
 @click.option("--json", "as_json", is_flag=True, help="Write JSON, also for errors; needs --yes.")
@@ -37,6 +42,7 @@ def install(
     store: str | None,
     judge_model: str | None,
     judge_command: str | None,
+    answer_seconds: float | None,
     remove: bool,
     yes: bool,
     as_json: bool,
@@ -55,7 +61,9 @@ def install(
     else:
         judge = JudgeChoice(model=judge_model, command=judge_command)
         place = for_settings(store or os.environ.get("TELIC_STORE") or default_store())
-        plan = plan_install(host, folder, _command(host, scope, place, judge, is_shared=project), environment)
+        command = _command(host, scope, place, judge, is_shared=project) + _patience(answer_seconds)
+        least_seconds = math.ceil(2 * (answer_seconds or 0))
+        plan = plan_install(host, folder, command, environment, least_seconds=least_seconds)
     _carry_out(terminal, plan, yes)
 
 
@@ -64,6 +72,14 @@ def _command(host: str, scope: str, store: str, judge: JudgeChoice, *, is_shared
     words += ["--judge-model", judge.model] if judge.model else []
     words += ["--judge-command", judge.command] if judge.command else []
     return shlex.join(words)
+
+
+def _patience(answer_seconds: float | None) -> str:
+    """Return how the command says how long an answer may take; nothing where that is the default."""
+    if answer_seconds is None:
+        return ""
+    check_answer_seconds(answer_seconds)
+    return f" --answer-seconds {answer_seconds:g}"
 
 
 def _own_program() -> list[str]:

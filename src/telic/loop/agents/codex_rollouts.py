@@ -38,7 +38,7 @@ class CodexRollouts:
         """See `UsageRecords`."""
         self._sizes = dict(self._rollouts())
         if self._thread is not None:
-            self._family = [path for path in self._sizes if self._belongs(path)]
+            self._family = [path for path in self._sizes if belongs_to(path, self._thread)]
             self._read()
         self._responses.begin()
 
@@ -50,7 +50,7 @@ class CodexRollouts:
         self._thread = session.id
         grown = {path: size for path, size in self._rollouts() if self._sizes.get(path) != size}
         self._sizes |= grown
-        self._family += [path for path in grown if path not in self._family and self._belongs(path)]
+        self._family += [path for path in grown if path not in self._family and belongs_to(path, self._thread)]
         self._read()
         recorded = self._responses.total
         if recorded is None:
@@ -71,13 +71,6 @@ class CodexRollouts:
                         yield path, path.lstat().st_size
                     except OSError:
                         continue
-
-    def _belongs(self, path: Path) -> bool:
-        """Whether the file is the thread's own, or one of a thread that was begun in its session."""
-        if path.name.endswith(f"-{self._thread}.jsonl"):
-            return True
-        first = next(GrowingFile(path).lines(), b"")
-        return any(text_of(fields_of(fields, "payload"), "session_id") == self._thread for fields in read_values(first))
 
     def _read(self) -> None:
         for line in self._files.lines(self._family):
@@ -100,6 +93,14 @@ class CodexRollouts:
             self._thread_total = total or self._thread_total
         if usage is not None and response is not None:
             self._responses.take(Response(response, usage))
+
+
+def belongs_to(path: Path, thread: str | None) -> bool:
+    """Whether the file is the thread's own, or one of a thread that was begun in its session."""
+    if path.name.endswith(f"-{thread}.jsonl"):
+        return True
+    first = next(GrowingFile(path).lines(), b"")
+    return any(text_of(fields_of(fields, "payload"), "session_id") == thread for fields in read_values(first))
 
 
 def _covers(whole: ModelUsage | None, part: ModelUsage) -> bool:

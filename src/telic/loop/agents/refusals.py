@@ -12,6 +12,13 @@ _LIMIT: Final = re.compile(
     re.IGNORECASE,
 )
 _BUSY: Final = re.compile(r"\b429\b|too many requests|rate[ _-]?limit|resource[ _]exhausted|throttl", re.IGNORECASE)
+_UNPAID: Final = re.compile(
+    r"insufficient[_ ](?:quota|credits?|funds|balance)|plan and billing details|credit balance is too low"
+    r"|billing (?:hard )?limit",
+    re.IGNORECASE,
+)
+_WINDOW: Final = re.compile(r"resource[ _]exhausted|rate-limits|retry in|per (?:minute|hour|day)", re.IGNORECASE)
+"""Google sends you to your plan and billing for a quota of a minute too, and tells these beside."""
 _FULL: Final = re.compile(
     r"prompt is too long|ran out of room|start a new (?:thread|session|conversation|chat)"
     r"|context[ _](?:window|length)[ _]?(?:is )?(?:exceeded|full|overflow)|context_length_exceeded"
@@ -30,14 +37,19 @@ _GONE: Final = re.compile(
 
 def is_limit(text: str) -> bool:
     """Whether the text says that an account's limit is reached: waiting for its window helps, repeating does not."""
-    return _LIMIT.search(text) is not None
+    return _LIMIT.search(text) is not None and not _is_unpaid(text)
 
 
 def is_busy(text: str) -> bool:
     """Whether the text says that too much was asked in a short time: asking later helps."""
-    return _BUSY.search(text) is not None
+    return _BUSY.search(text) is not None and not _is_unpaid(text)
 
 
 def is_lost_conversation(text: str) -> bool:
     """Whether the text says that the conversation is full, or is not there: a new one helps."""
     return _FULL.search(text) is not None or _GONE.search(text) is not None
+
+
+def _is_unpaid(text: str) -> bool:
+    """Whether the text says that the account has no money left: somebody has to pay, and no waiting helps."""
+    return _UNPAID.search(text) is not None and _WINDOW.search(text) is None
