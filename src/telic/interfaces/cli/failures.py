@@ -80,6 +80,7 @@ _OF_COMMANDS: Final[dict[tuple[str, str], str]] = {
     ("export", "store_misconfigured"): "name a FILE that is not there yet, in a folder that you can write to",
     ("import", "store_misconfigured"): "name a FILE that can be read; --store PATH names the store that it goes to",
     ("import", "store_corrupt"): "name a FILE that the other system, or telic export, has written",
+    ("wake", "goal_not_active"): "telic show ID tells where the goal stands, and what a waiting one waits for",
     ("mcp", "store_misconfigured"): "--store PATH or TELIC_STORE names the store; telic create --store PATH makes one",
 }
 """Where a code means something of its own to one command."""
