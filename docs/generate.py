@@ -18,7 +18,7 @@ from telic.domain.goal import Actor, GoalStatus
 from telic.domain.lifecycle import REASONS, TRANSITIONS
 from telic.interfaces.cli.app import every_command, telic
 from telic.interfaces.cli.endings import ENDINGS, EXIT_HELD, EXIT_LOST, EXIT_STILL_ACTIVE
-from telic.interfaces.cli.failures import FAILURES
+from telic.services.outcomes import OUTCOMES
 
 DOCS = Path(__file__).parent
 STEPS = {
@@ -104,7 +104,7 @@ def error_reference() -> str:
     kinds = [kind for kind in vars(errors).values() if inspect.isclass(kind) and issubclass(kind, GoalError)]
     sections = []
     for kind in sorted(kinds, key=lambda kind: [base.__name__ for base in reversed(kind.__mro__)]):
-        exit_code = FAILURES[kind.code][0] if kind.code in FAILURES else "–"
+        exit_code = OUTCOMES[kind.code].exit_code if kind is not GoalError else "–"
         facts = f"code `{kind.code}` · exit code {exit_code} · {'retryable' if kind.retryable else 'not retryable'}"
         base = f" · a `{kind.__mro__[1].__name__}`"
         sections += [
@@ -129,8 +129,8 @@ def error_reference() -> str:
 def command_reference() -> str:
     """Every command's help, the exit codes and the JSON shapes."""
     codes: dict[int, list[str]] = {}
-    for code, (exit_code, _) in FAILURES.items():
-        codes.setdefault(exit_code, []).append(f"`{code}`")
+    for code, outcome in OUTCOMES.items():
+        codes.setdefault(outcome.exit_code, []).append(f"`{code}`")
     rows = [["0", "done"], *([str(number), ", ".join(names)] for number, names in sorted(codes.items()))]
     rows[1][1] += ", wrong usage"
     rows += [

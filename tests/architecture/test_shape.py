@@ -12,7 +12,6 @@ import pytest
 
 import telic
 from telic.domain import errors
-from telic.interfaces.cli.failures import FAILURES
 from telic.storage.drivers.postgres_statements import Statement
 from telic.storage.drivers.sqlite_transaction import POINTS
 from telic.storage.statements import load_statements, parameter_names
@@ -92,14 +91,6 @@ def test_public_names_are_exported() -> None:
     kinds = {name for name, kind in vars(errors).items() if inspect.isclass(kind) and issubclass(kind, Exception)}
     assert kinds <= set(telic.__all__)
     assert all(hasattr(telic, name) for name in telic.__all__)
-
-
-def test_every_error_code_has_an_exit_code() -> None:
-    """The command's table knows each code, and no code stands for two errors."""
-    kinds = [kind for kind in vars(errors).values() if inspect.isclass(kind) and issubclass(kind, errors.GoalError)]
-    codes = [kind.code for kind in kinds if kind is not errors.GoalError]
-    assert len(set(codes)) == len(codes)
-    assert set(FAILURES) == set(codes)
 
 
 def test_statements_and_their_callers_agree() -> None:

@@ -7,12 +7,10 @@ from typing import Any
 import pytest
 
 import telic
-from telic import Actor, Budget, GoalStatus, Reason, StoreError
-from telic.domain import errors
+from telic import Actor, Budget, GoalStatus, Reason
 from telic.services.async_face import Awaited
 from telic.services.commands import execute, execute_async
 from telic.services.replies import Reply, ReplyKind
-from telic.services.reply_advice import ADVICE
 from telic.services.reply_text import render
 from telic.testing import FakeClock
 from tests.conftest import new_location
@@ -410,10 +408,3 @@ def test_a_damaged_goal_is_no_missing_goal(request: pytest.FixtureRequest, datab
         reply = execute(store, "/goal list")
         assert reply.problem is not None
         assert (reply.kind, reply.problem.code) == (ReplyKind.FAILED, "store_corrupt")
-
-
-def test_every_error_has_its_advice() -> None:
-    """No code of an error is without a helpful line."""
-    kinds = [kind for kind in vars(errors).values() if isinstance(kind, type) and issubclass(kind, errors.GoalError)]
-    assert set(ADVICE) == {kind.code for kind in kinds}
-    assert all(issubclass(kind, StoreError) or "written" not in ADVICE[kind.code] for kind in kinds)

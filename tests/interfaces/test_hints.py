@@ -9,7 +9,8 @@ import pytest
 
 import telic
 from telic.interfaces.cli import app
-from telic.interfaces.cli.failures import FAILURES, failure
+from telic.interfaces.cli.failures import failure
+from telic.services.outcomes import OUTCOMES
 
 COMMANDS = sorted(app.every_command())
 SERVING = {"dashboard", "mcp", "top", "hook", "install", "worker"}
@@ -79,12 +80,13 @@ def test_a_hint_names_only_what_there_is(refused: Refused, name: str) -> None:
 
 
 @pytest.mark.parametrize("name", COMMANDS)
-@pytest.mark.parametrize("code", sorted(FAILURES))
-def test_every_next_step_fits_every_command(name: str, code: str) -> None:
+def test_every_next_step_fits_every_command(name: str) -> None:
     """Whatever error a command ends in, the step that follows can be taken."""
-    kind = type("Anything", (telic.GoalError,), {"code": code})
-    _, hint = failure(kind("x"), app.every_command()[name])
-    assert_hint_can_be_followed(name, (name, code), f"hint: {hint}" if hint else "")
+    command = app.every_command()[name]
+    for code in OUTCOMES:
+        kind = type("Anything", (telic.GoalError,), {"code": code})
+        _, hint = failure(kind("x"), command)
+        assert_hint_can_be_followed(name, (name, code), f"hint: {hint}" if hint else "")
 
 
 @pytest.mark.parametrize(

@@ -12,8 +12,9 @@ from telic.domain.goal import Actor, Goal, GoalStatus
 from telic.prompt.grammar import GoalCommand, parse, write
 from telic.prompt.grammar_words import Verb
 from telic.services.async_store import AsyncGoalStore
+from telic.services.outcomes import outcome_of
 from telic.services.replies import Problem, Reply, ReplyKind, Step, changes_between
-from telic.services.reply_advice import ADVICE, steps_after_error, steps_for
+from telic.services.reply_advice import steps_after_error, steps_for
 from telic.services.scoped import ScopedGoals
 
 _LISTED: Final = 20
@@ -76,7 +77,7 @@ class Executor:
     def _refused(self, error: GoalError) -> Reply:
         kind = ReplyKind.FAILED if isinstance(error, StoreError) else ReplyKind.REFUSED
         goal = error.goal if isinstance(error, StaleUpdate) else self._goal
-        problem = Problem.of(error, ADVICE.get(error.code, ADVICE["goal_error"]))
+        problem = Problem.of(error, outcome_of(error).next_in_chat)
         about = () if goal is None else (goal,)
         return self._reply(kind, *about, problem=problem, steps=steps_after_error(error, self._command, goal))
 

@@ -1,59 +1,12 @@
-"""What to do next: after a refusal by its code, after a change by where the goal stands."""
+"""What to do next in a chat, as commands that can be sent: after a refusal, and by where the goal stands."""
 
 from dataclasses import replace
-from typing import Final
 
 from telic.domain.amounts import parse_limit, write_larger_limits, write_limit
 from telic.domain.errors import BudgetExceeded, GoalError, InvalidCommand
 from telic.domain.goal import Goal, GoalStatus
 from telic.prompt.grammar import GoalCommand, write
 from telic.services.replies import Step
-
-ADVICE: Final = {
-    "goal_error": "/goal status shows where things stand",
-    "invalid_input": "/goal help shows what can be typed",
-    "invalid_command": "/goal help shows what can be typed",
-    "invalid_text": "leave out the characters that cannot be kept, or /goal help",
-    "empty_text": "say what is to be reached: /goal create TEXT",
-    "text_too_long": "keep it short, and point to a file for the details",
-    "invalid_number": "amounts are 2M or 500k tokens, $5, 90m, 40turns; in front of a goal's text, -- ends options",
-    "invalid_cursor": "start again with /goal list",
-    "goal_not_found": "/goal list shows the goals with their ids",
-    "ambiguous_id": "give more characters of the id; /goal list shows enough of them",
-    "invalid_transition": "/goal status ID shows where the goal stands",
-    "stale_update": "somebody changed the goal meanwhile; look at it, then send the command again",
-    "key_conflict": "this message was answered before; send a new one",
-    "turn_conflict": "the first record of the turn stands",
-    "budget_exceeded": "raise the budget in the same command",
-    "price_unknown": "the model's price must be given, or the budget of money taken away",
-    "lease_lost": "another worker has the goal; look at it with /goal status",
-    "lease_held": "another worker has the goal; look at it with /goal status",
-    "hold_lost": "the turn counts without its hold",
-    "goal_not_active": "/goal resume ID starts it again",
-    "agent_failure": "look at the agent's output; /goal resume ID tries again",
-    "agent_not_runnable": "the agent's command must be put right",
-    "agent_prompt_too_large": "the agent must take its prompt on standard input",
-    "agent_conversation_lost": "the next turn begins a new conversation",
-    "agent_exited": "look at the agent's output; /goal resume ID tries again",
-    "agent_timed_out": "give the agent more time, or smaller steps",
-    "agent_said_nothing": "look at the agent's settings; /goal resume ID tries again",
-    "agent_output_broken": "the agent's output format must be put right",
-    "agent_turn_failed": "look at the agent's provider; /goal resume ID tries again",
-    "workspace_missing": "put the goal's folder back, then /goal resume ID",
-    "not_allowed": "somebody with the authority must do it",
-    "would_replace": "say that it may be paused, or use another scope",
-    "missing_extra": "what is missing must be installed where the program runs",
-    "store_error": "the goals could not be reached; telic doctor tells what is wrong",
-    "store_busy": "nothing was written; send the command again",
-    "store_unavailable": "nothing was written; send the command again when the store can be reached",
-    "outcome_unknown": "it may or may not have been done; /goal status shows which",
-    "store_full": "nothing was written; make room, then send the command again",
-    "store_moved": "nothing was written; the program must open the store anew",
-    "store_corrupt": "nothing was written; telic doctor tells what is damaged",
-    "store_misconfigured": "nothing was written; the program's store must be set right",
-    "schema_mismatch": "nothing was written; Telic must be upgraded",
-    "store_closed": "nothing was written; the program must open the store again",
-}
 
 
 def steps_after_error(error: GoalError, command: GoalCommand | None, goal: Goal | None) -> tuple[Step, ...]:

@@ -7,11 +7,12 @@ from collections.abc import Sequence
 import click
 
 from telic.domain.errors import GoalError
-from telic.interfaces.cli.failures import EXIT_INTERRUPTED, EXIT_SYSTEM, failure
+from telic.interfaces.cli.failures import failure
 from telic.interfaces.cli.groups import CommandFailed, SectionedGroup
 from telic.interfaces.cli.observing import observe, observing_options
 from telic.interfaces.cli.options import AMOUNT, QUOTED_MONEY
 from telic.interfaces.cli.terminal import ReaderGone, Terminal
+from telic.services.outcomes import ExitCode
 
 
 @click.group(cls=SectionedGroup, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
@@ -43,7 +44,7 @@ def run(arguments: Sequence[str]) -> int:
         sys.stdout.flush()
         return code if isinstance(code, int) else 0
     except click.exceptions.Abort:
-        return EXIT_INTERRUPTED
+        return ExitCode.INTERRUPTED
     except click.ClickException as error:
         _report_usage(terminal, error, _named(arguments))
         return error.exit_code
@@ -58,9 +59,9 @@ def run(arguments: Sequence[str]) -> int:
     except OSError as error:
         _write_to_nobody()
         terminal.error("system_error", _refused(error), retryable=False, hint=None)
-        return EXIT_SYSTEM
+        return ExitCode.SYSTEM_FAILED
     except KeyboardInterrupt:
-        return EXIT_INTERRUPTED
+        return ExitCode.INTERRUPTED
 
 
 def _report(terminal: Terminal, error: GoalError, command: click.Command | None) -> int:

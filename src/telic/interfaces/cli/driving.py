@@ -6,13 +6,13 @@ from dataclasses import dataclass, field
 
 from telic.domain.errors import GoalError, InvalidTransition
 from telic.domain.goal import Actor, Goal, GoalStatus, Reason
-from telic.interfaces.cli.failures import EXIT_INTERRUPTED
 from telic.interfaces.cli.interrupts import handling_signals
 from telic.interfaces.cli.progress import View
 from telic.loop.driver import GoalLoop
 from telic.loop.holder import claim_for_loop
 from telic.loop.staying import run_until_over
 from telic.services.async_store import AsyncGoalStore
+from telic.services.outcomes import ExitCode
 
 EXIT_TERMINATED = 128 + signal.SIGTERM
 
@@ -39,7 +39,7 @@ class Driven:
         interrupting: list[asyncio.Task[None]] = []
 
         def interrupt() -> None:
-            self._signal_code = EXIT_INTERRUPTED
+            self._signal_code = ExitCode.INTERRUPTED
             self.view.say("interrupted: ending the turn; Ctrl-C once more kills it")
             interrupting.append(asyncio.create_task(self._pause(running)))
 

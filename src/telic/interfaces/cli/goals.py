@@ -13,10 +13,10 @@ from telic.domain.ids import looks_like_id
 from telic.domain.jsonable import goal_to_json
 from telic.interfaces.cli import options
 from telic.interfaces.cli.details import look, show_details
-from telic.interfaces.cli.failures import EXIT_NOTHING_THERE
 from telic.interfaces.cli.options import QUOTED_MONEY
 from telic.interfaces.cli.render import show_goal, show_goals
 from telic.interfaces.cli.session import Session, command
+from telic.services.outcomes import ExitCode
 
 _checks = click.option("--check", "checks", multiple=True, help="A command that must exit with 0; no shell runs it.")
 _judges = click.option("--judge", "judges", multiple=True, help="A question that a judging model must answer with yes.")
@@ -89,7 +89,7 @@ def active(session: Session) -> int:
     else:
         session.terminal.line(f"no goal is active in scope {session.scope}")
     session.terminal.hint('telic create "…" makes one; telic list shows all')
-    return EXIT_NOTHING_THERE
+    return ExitCode.NOTHING_THERE
 
 
 @click.command("list")

@@ -9,11 +9,11 @@ from telic.domain.errors import InvalidInput
 from telic.domain.goal import Actor
 from telic.domain.jsonable import goal_to_json, turn_to_json
 from telic.interfaces.cli import options
-from telic.interfaces.cli.failures import EXIT_FOUND_PROBLEMS
 from telic.interfaces.cli.options import AMOUNT, amount, lease_of
 from telic.interfaces.cli.render import show_events, show_turns
 from telic.interfaces.cli.session import Session, command
 from telic.services.doctor import Finding, Level, examine
+from telic.services.outcomes import ExitCode
 
 _KINDS = [kind.value.replace("_", "-") for kind in UsageKind]
 _after = click.option("--after", type=int, default=0, help="Only numbers above this.")
@@ -112,12 +112,12 @@ def doctor(session: Session) -> int:
     is_bad = any(finding.level is Level.PROBLEM for finding in findings)
     if session.terminal.as_json:
         session.terminal.json({"healthy": not is_bad, "findings": [_to_json(finding) for finding in findings]})
-        return EXIT_FOUND_PROBLEMS if is_bad else 0
+        return ExitCode.FOUND_PROBLEMS if is_bad else 0
     for finding in findings:
         session.terminal.line(f"{finding.level:<8} {finding.check}: {finding.message}")
         if finding.advice is not None:
             session.terminal.line(f"{'':<8} → {finding.advice}")
-    return EXIT_FOUND_PROBLEMS if is_bad else 0
+    return ExitCode.FOUND_PROBLEMS if is_bad else 0
 
 
 def _to_json(finding: Finding) -> dict[str, str | None]:

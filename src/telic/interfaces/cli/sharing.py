@@ -7,9 +7,9 @@ from telic.domain.jsonable import hold_to_json, lease_to_json
 from telic.domain.lease import Lease
 from telic.interfaces.cli import options
 from telic.interfaces.cli.details import show_hold, show_holds, show_lease, show_leases
-from telic.interfaces.cli.failures import EXIT_NOTHING_THERE
 from telic.interfaces.cli.options import AMOUNT, amount, lease_of, seconds
 from telic.interfaces.cli.session import Session, command
+from telic.services.outcomes import ExitCode
 
 
 @click.command()
@@ -113,7 +113,7 @@ def _claim_due(session: Session, scope: str | None, holder: str, ttl: str, limit
         _hint_at_work(session, leases[0])
         return 0
     session.terminal.hint("ask again later" + ("; --all-scopes looks everywhere" if scope is not None else ""))
-    return EXIT_NOTHING_THERE
+    return ExitCode.NOTHING_THERE
 
 
 def _hint_at_work(session: Session, lease: Lease) -> None:

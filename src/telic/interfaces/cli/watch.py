@@ -10,9 +10,9 @@ from telic.domain.ids import short_ids
 from telic.domain.jsonable import feed_event_to_json
 from telic.domain.wording import show_time
 from telic.interfaces.cli import options
-from telic.interfaces.cli.failures import EXIT_INTERRUPTED
 from telic.interfaces.cli.session import Session, command
 from telic.services.event_text import describe_event
+from telic.services.outcomes import ExitCode
 
 
 @click.command()
@@ -46,7 +46,7 @@ def watch(session: Session, goal_id: str | None, all_scopes: bool, after: str | 
                 cursor = event.cursor
                 interruption.end_postponement()
     except KeyboardInterrupt:
-        code = EXIT_INTERRUPTED
+        code = ExitCode.INTERRUPTED
     session.terminal.cursor(cursor)
     return code
 

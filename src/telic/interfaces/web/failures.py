@@ -7,15 +7,9 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from telic.domain.errors import GoalError, StoreError
-from telic.interfaces.web.api.problems import STATUSES
 from telic.interfaces.web.desk import desk_of
+from telic.services.outcomes import outcome_of
 
-_TITLES: Final = {
-    "goal_not_found": "There is no such goal",
-    "ambiguous_id": "Several goals are meant",
-    "budget_exceeded": "The budget is used up",
-    "not_allowed": "That is not allowed",
-}
 _TITLES_BY_STATUS: Final = {
     401: "Enter first",
     403: "That is not allowed",
@@ -36,7 +30,7 @@ async def show_goal_error(request: Request, error: Exception) -> Response:
     return desk_of(request).pages.respond(
         request,
         "refusal.html",
-        status=STATUSES.get(error.code, 500),
+        status=outcome_of(error).http_status,
         title=_title(error, is_change=is_change),
         reason=reason,
         retry=[(name, value) for name, value in fields if isinstance(value, str) and name != "token"],
@@ -49,7 +43,7 @@ def _title(error: GoalError, *, is_change: bool) -> str:
         return "Try again"
     if isinstance(error, StoreError):
         return "The store failed"
-    return _TITLES.get(error.code) or ("Nothing was changed" if is_change else "The address cannot be understood")
+    return outcome_of(error).title or ("Nothing was changed" if is_change else "The address cannot be understood")
 
 
 def _back(request: Request) -> str | None:

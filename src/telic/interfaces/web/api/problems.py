@@ -1,4 +1,4 @@
-"""Errors as problem details (RFC 9457): one table from code to HTTP status."""
+"""Errors as problem details (RFC 9457)."""
 
 import json
 from collections.abc import Mapping
@@ -18,6 +18,7 @@ from telic.domain.errors import (
 )
 from telic.domain.jsonable import goal_to_json
 from telic.interfaces.web.api.answers import HEADERS, goal_tag
+from telic.services.outcomes import OUTCOMES
 
 MEDIA_TYPE: Final = "application/problem+json"
 RETRY_AFTER_SECONDS: Final = 1
@@ -40,50 +41,8 @@ REFUSALS: Final[Mapping[str, int]] = {
 
 STATUSES: Final[Mapping[str, int]] = {
     **REFUSALS,
-    "goal_not_found": 404,
-    "ambiguous_id": 409,
-    "invalid_transition": 409,
-    "would_replace": 409,
-    "stale_update": 412,
-    "budget_exceeded": 409,
-    "price_unknown": 409,
-    "key_conflict": 409,
-    "turn_conflict": 409,
-    "goal_not_active": 409,
-    "lease_held": 409,
-    "lease_lost": 409,
-    "hold_lost": 409,
-    "not_allowed": 403,
-    "invalid_input": 422,
-    "invalid_text": 422,
-    "empty_text": 422,
-    "text_too_long": 422,
-    "invalid_number": 422,
-    "invalid_cursor": 422,
-    "invalid_command": 422,
-    "store_error": 500,
-    "store_busy": 503,
-    "store_unavailable": 503,
-    "outcome_unknown": 503,
-    "store_full": 507,
-    "store_moved": 503,
-    "store_closed": 503,
-    "store_corrupt": 500,
-    "store_misconfigured": 500,
-    "schema_mismatch": 500,
-    "agent_failure": 500,
-    "agent_not_runnable": 500,
-    "agent_prompt_too_large": 500,
-    "agent_conversation_lost": 500,
-    "agent_exited": 500,
-    "agent_timed_out": 500,
-    "agent_said_nothing": 500,
-    "agent_output_broken": 500,
-    "agent_turn_failed": 500,
-    "workspace_missing": 500,
-    "missing_extra": 500,
+    **{code: outcome.http_status for code, outcome in OUTCOMES.items()},
 }
-"""Every code there is. Agents never run in the API: their errors would be its own fault."""
 
 
 class Refusal(Exception):
