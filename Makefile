@@ -4,7 +4,7 @@ PIP := -m pip install --quiet --disable-pip-version-check
 BIN := .venv/bin
 INSTALLED := .venv/installed
 
-.PHONY: help setup demo test test-all test-long test-oldest test-hosts test-hosts-fast system-packages check format lint \
+.PHONY: help setup demo test test-all test-long test-oldest test-hosts test-hosts-fast system-packages check format generate lint \
 	types layers faults bench docs picture lock clean
 .DEFAULT_GOAL := help
 
@@ -78,6 +78,9 @@ bench: $(INSTALLED) ## measure against limits and peers; writes docs/benchmarks.
 	.bench-venv/bin/python $(PIP) --require-hashes -r requirements/bench.txt
 	.bench-venv/bin/python $(PIP) --no-deps --no-build-isolation --editable .
 	.bench-venv/bin/python -m benchmarks
+
+generate: $(INSTALLED) ## write the blocking stores from the async ones
+	$(BIN)/python -m tools.generate_blocking
 
 docs: $(INSTALLED) ## draw the pages that come from the code
 	$(BIN)/python docs/generate.py

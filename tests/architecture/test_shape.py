@@ -67,25 +67,6 @@ def test_dialects_are_known_to_drivers_only() -> None:
     assert [place for place in places if "drivers" not in place.parts] == []
 
 
-def public_methods(store: type) -> dict[str, object]:
-    return {name: method for name, method in inspect.getmembers(store, inspect.isfunction) if name[0] != "_"}
-
-
-def test_both_stores_have_the_same_methods() -> None:
-    """Names, parameters, defaults, annotations and docstrings agree; only the colour differs."""
-    blocking, waiting = public_methods(telic.GoalStore), public_methods(telic.AsyncGoalStore)
-    assert blocking.keys() == waiting.keys()
-    for name, method in blocking.items():
-        assert _without_colour(method) == _without_colour(waiting[name]), name
-        assert inspect.getdoc(method) == inspect.getdoc(waiting[name]), name
-        assert inspect.iscoroutinefunction(waiting[name]) or inspect.isasyncgenfunction(waiting[name]), name
-
-
-def _without_colour(method: object) -> str:
-    assert callable(method)
-    return str(inspect.signature(method)).replace("AsyncIterator", "Iterator")
-
-
 def test_public_names_are_exported() -> None:
     """Every error is public, and `__all__` names exactly what is there."""
     kinds = {name for name, kind in vars(errors).items() if inspect.isclass(kind) and issubclass(kind, Exception)}

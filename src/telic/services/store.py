@@ -1,3 +1,5 @@
+# Generated from src/telic/services/async_store.py: change that, then run `make generate`.
+
 """The blocking front door."""
 
 from telic.services.blocking.feed import FeedCalls
@@ -13,8 +15,8 @@ from telic.services.blocking.verdicts import VerdictCalls
 class GoalStore(GoalCalls, MoveCalls, LedgerCalls, LeaseCalls, VerdictCalls, FeedCalls, ReportCalls, LookingCalls):
     """Goals in one database, for any number of threads, processes and machines.
 
-    Made by `connect`. Every mutating call takes a `key`: the same call with the same key happens once, and is the
-    safe retry after `OutcomeUnknown`. Every call may raise a `StoreError`; each says what was written.
+    Made by `connect`. Every mutating call takes a `key`: the same call with the same key happens once, and
+    is the safe retry after `OutcomeUnknown`. Every call may raise a `StoreError`; each says what was written.
     """
 
     def __enter__(self) -> "GoalStore":

@@ -1,1 +1,1 @@
-"""The async store's methods by theme; `services/blocking` has their twins."""
+"""The async store's methods by theme; the blocking store's, in `services/blocking`, are generated from them."""

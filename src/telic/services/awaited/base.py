@@ -1,8 +1,14 @@
 """What every part of the async store works with."""
 
+import asyncio
+from collections.abc import Callable
+from typing import TypeVar
+
 from telic.services.context import Context
 from telic.services.observe.observer import Observer
 from telic.storage.transaction import AsyncDriver
+
+T = TypeVar("T")
 
 
 class StoreBase:
@@ -16,3 +22,13 @@ class StoreBase:
     def observer(self) -> Observer:
         """What observes the store; it observes nothing where none was given."""
         return self._context.observer
+
+
+async def aside(work: Callable[[], T]) -> T:
+    """Return what the work gives, done in a thread: it blocks."""
+    return await asyncio.to_thread(work)
+
+
+async def let_others_run() -> None:
+    """Other tasks have had a turn: reads of SQLite never wait, and so would keep them from going on."""
+    await asyncio.sleep(0)

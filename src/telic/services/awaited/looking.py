@@ -1,6 +1,5 @@
 """Looking over many goals, and at one with all that is kept of it."""
 
-import asyncio
 from functools import partial
 from pathlib import Path
 
@@ -8,7 +7,7 @@ from telic.domain.goal import GoalStatus, Reason
 from telic.domain.ids import check_id
 from telic.domain.listing import GoalCounts, GoalListing, GoalOrder
 from telic.domain.overview import GoalGlance, GoalOverview
-from telic.services.awaited.base import StoreBase
+from telic.services.awaited.base import StoreBase, aside
 from telic.services.backup import back_up
 from telic.storage.operations import listing, overview
 from telic.storage.operations.listing import Wanted
@@ -78,5 +77,4 @@ class LookingCalls(StoreBase):
             StoreCorrupt: the copy is not sound, as the store is not; nothing was kept. `verify=False` keeps it.
             StoreFull, StoreUnavailable: nothing was kept.
         """
-        work = partial(back_up, self._driver, path, overwrite=overwrite, verify=verify)
-        return await asyncio.to_thread(work)
+        return await aside(partial(back_up, self._driver, path, overwrite=overwrite, verify=verify))

@@ -1,10 +1,8 @@
 """The ledger added up."""
 
-import asyncio
-
 from telic.domain.clock import Instant
 from telic.domain.report import UsageFilter, UsageGrouping, UsageReport
-from telic.services.awaited.base import StoreBase
+from telic.services.awaited.base import StoreBase, let_others_run
 from telic.services.reporting import Reporter
 from telic.storage.transaction import Mode
 
@@ -36,6 +34,5 @@ class ReportCalls(StoreBase):
         reporter = Reporter(UsageFilter(by=by, scope=scope, goal_id=goal_id, since=since, until=until, limit=limit))
         while reporter.is_unfinished:
             reporter.took(await self._driver.run(reporter.next_step, Mode.READ, None))
-            # Reads of SQLite never wait, and so would keep other tasks from going on.
-            await asyncio.sleep(0)
+            await let_others_run()
         return reporter.report()

@@ -1,1 +1,1 @@
-"""The blocking store's methods by theme; `services/awaited` has their twins."""
+"""The blocking store's methods by theme, generated from the async store's in `services/awaited`."""

@@ -1,8 +1,13 @@
 """What every part of the blocking store works with."""
 
+from collections.abc import Callable
+from typing import TypeVar
+
 from telic.services.context import Context
 from telic.services.observe.observer import Observer
 from telic.storage.transaction import Driver
+
+T = TypeVar("T")
 
 
 class StoreBase:
@@ -16,3 +21,12 @@ class StoreBase:
     def observer(self) -> Observer:
         """What observes the store; it observes nothing where none was given."""
         return self._context.observer
+
+
+def aside(work: Callable[[], T]) -> T:
+    """Return what the work gives; whoever calls waits anyhow."""
+    return work()
+
+
+def let_others_run() -> None:
+    """Nothing is to be done: other threads run by themselves."""

@@ -1,3 +1,5 @@
+# Generated from src/telic/services/awaited/feed.py: change that, then run `make generate`.
+
 """Reading the history: one goal's, or every goal's as it is written."""
 
 from collections.abc import Iterator, Sequence

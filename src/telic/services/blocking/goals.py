@@ -1,3 +1,5 @@
+# Generated from src/telic/services/awaited/goals.py: change that, then run `make generate`.
+
 """Creating, finding and defining goals."""
 
 from collections.abc import Sequence

@@ -1,3 +1,5 @@
+# Generated from src/telic/services/awaited/leases.py: change that, then run `make generate`.
+
 """Who may drive a goal."""
 
 from telic.domain.clock import Instant

@@ -1,3 +1,5 @@
+# Generated from src/telic/services/awaited/ledger.py: change that, then run `make generate`.
+
 """Accounting turns against budgets, and reserving budget beforehand."""
 
 from collections.abc import Sequence

@@ -1,5 +1,8 @@
+# Generated from src/telic/services/awaited/looking.py: change that, then run `make generate`.
+
 """Looking over many goals, and at one with all that is kept of it."""
 
+from functools import partial
 from pathlib import Path
 
 from telic.domain.goal import GoalStatus, Reason
@@ -7,7 +10,7 @@ from telic.domain.ids import check_id
 from telic.domain.listing import GoalCounts, GoalListing, GoalOrder
 from telic.domain.overview import GoalGlance, GoalOverview
 from telic.services.backup import back_up
-from telic.services.blocking.base import StoreBase
+from telic.services.blocking.base import StoreBase, aside
 from telic.storage.operations import listing, overview
 from telic.storage.operations.listing import Wanted
 from telic.storage.transaction import Mode
@@ -76,4 +79,4 @@ class LookingCalls(StoreBase):
             StoreCorrupt: the copy is not sound, as the store is not; nothing was kept. `verify=False` keeps it.
             StoreFull, StoreUnavailable: nothing was kept.
         """
-        return back_up(self._driver, path, overwrite=overwrite, verify=verify)
+        return aside(partial(back_up, self._driver, path, overwrite=overwrite, verify=verify))

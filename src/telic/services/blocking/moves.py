@@ -1,3 +1,5 @@
+# Generated from src/telic/services/awaited/moves.py: change that, then run `make generate`.
+
 """Moves of the state machine, and waking."""
 
 from telic.domain.budget import Budget

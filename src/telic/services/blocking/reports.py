@@ -1,8 +1,10 @@
+# Generated from src/telic/services/awaited/reports.py: change that, then run `make generate`.
+
 """The ledger added up."""
 
 from telic.domain.clock import Instant
 from telic.domain.report import UsageFilter, UsageGrouping, UsageReport
-from telic.services.blocking.base import StoreBase
+from telic.services.blocking.base import StoreBase, let_others_run
 from telic.services.reporting import Reporter
 from telic.storage.transaction import Mode
 
@@ -34,4 +36,5 @@ class ReportCalls(StoreBase):
         reporter = Reporter(UsageFilter(by=by, scope=scope, goal_id=goal_id, since=since, until=until, limit=limit))
         while reporter.is_unfinished:
             reporter.took(self._driver.run(reporter.next_step, Mode.READ, None))
+            let_others_run()
         return reporter.report()

@@ -1,3 +1,5 @@
+# Generated from src/telic/services/awaited/verdicts.py: change that, then run `make generate`.
+
 """Verdicts on a goal's criteria, and the approvals of people."""
 
 from collections.abc import Sequence
