@@ -10,6 +10,7 @@ import json
 import os
 import pty
 import re
+import shlex
 import signal
 import subprocess
 import sys
@@ -76,15 +77,18 @@ def goose(arguments: list[str]) -> int:
     return 0
 
 
+_ENDLESS = ("top", "dashboard", "mcp")
+"""The commands of `telic` that go on until they are stopped."""
+
+
 def telic(arguments: list[str]) -> int:
-    """Run the real command, and end it where it would go on for ever."""
-    real = os.environ["REAL_TELIC"]
-    if arguments[:1] == ["top"]:
-        return _until_drawn([real, *arguments])
-    if arguments[:1] == ["dashboard"] or (arguments[:1] == ["mcp"] and "--http" in arguments):
-        return _until_it_answers([real, *arguments])
-    answers = ["--yes"] if arguments[:1] == ["install"] else []
-    return subprocess.run([real, *arguments, *answers]).returncode
+    """Run the real command, which would go on for ever, and end it."""
+    command = [os.environ["REAL_TELIC"], *arguments]
+    if arguments[0] == "top":
+        return _until_drawn(command)
+    if arguments[0] == "dashboard" or "--http" in arguments:
+        return _until_it_answers(command)
+    return subprocess.run(command).returncode
 
 
 def _until_drawn(command: list[str]) -> int:
@@ -136,13 +140,23 @@ def _answers(printed: Any) -> bool:
 NAMES = {function.__name__: function for function in (pip, make, claude, codex, goose, telic)}
 
 
+_TELIC = f"""#!/bin/sh
+case "$1" in
+    {"|".join(_ENDLESS)}) exec {{ours}} "$@" ;;
+    install) exec "$REAL_TELIC" "$@" --yes ;;
+    *) exec "$REAL_TELIC" "$@" ;;
+esac
+"""
+"""All other commands are the real ones, with nothing between."""
+
+
 def install(folder: Path) -> None:
     """Write a program of each name into the folder."""
     for name in NAMES:
         program = folder / name
-        program.write_text(
-            f"#!{sys.executable}\nimport runpy\nrunpy.run_path({__file__!r}, run_name={f'stand-in {name}'!r})\n"
-        )
+        run = f"import runpy; runpy.run_path({__file__!r}, run_name={f'stand-in {name}'!r})"
+        ours = shlex.join([sys.executable, "-c", run])
+        program.write_text(_TELIC.format(ours=ours) if name == "telic" else f'#!/bin/sh\nexec {ours} "$@"\n')
         program.chmod(0o755)
 
 
