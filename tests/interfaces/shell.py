@@ -26,8 +26,8 @@ class Shell:
     def run(self, *arguments: str, **variables: str) -> subprocess.CompletedProcess[str]:
         """The command's end, whatever it is; a traceback it never is."""
         environment = os.environ | {"TELIC_STORE": self.store, "NO_COLOR": "1"} | variables
-        if any(name.startswith("PYTHON") for name in variables):
-            # They change how Python itself starts.
+        if any(name.startswith(("PYTHON", "OTEL")) for name in variables):
+            # They change how Python itself starts, or ends.
             result = subprocess.run([TELIC, *arguments], capture_output=True, env=environment, timeout=240)
         else:
             result = run_telic(arguments, environment=environment)
