@@ -1,10 +1,12 @@
 # Targets build what they need from hash-pinned locks: .demo-venv for the demo, .venv for the rest.
 PYTHON ?= python3
-PIP := -m pip install --quiet --disable-pip-version-check
+# Most of what is installed is never imported: what is, is compiled then, and kept whatever the machine's default is.
+PIP := -m pip install --quiet --disable-pip-version-check --no-compile
+export PYTHONDONTWRITEBYTECODE :=
 BIN := .venv/bin
 INSTALLED := .venv/installed
 
-.PHONY: help setup demo test test-all test-long test-oldest test-hosts test-hosts-fast system-packages check format generate lint \
+.PHONY: help setup environments demo test test-all test-long test-oldest test-hosts test-hosts-fast system-packages check format generate lint \
 	types layers faults bench docs picture lock clean
 .DEFAULT_GOAL := help
 
@@ -19,6 +21,8 @@ $(INSTALLED): requirements/dev.txt pyproject.toml
 	$(BIN)/python $(PIP) --no-deps --no-build-isolation --editable .
 	@touch $@
 
+environments: $(INSTALLED) .venv-oldest/installed .hosts/installed ## make all that the gate needs, the coding hosts too
+
 .demo-venv/installed: requirements/demo.txt pyproject.toml
 	$(PYTHON) -m venv .demo-venv
 	.demo-venv/bin/python $(PIP) --require-hashes -r requirements/demo.txt
@@ -28,9 +32,8 @@ $(INSTALLED): requirements/dev.txt pyproject.toml
 demo: .demo-venv/installed ## an agent mends a small repository, is killed in the middle, and goes on
 	.demo-venv/bin/python examples/demo.py
 
-# Tests start programs by the thousand: let them keep their compiled modules, whatever the machine's default is.
 test: $(INSTALLED) ## run every test, PostgreSQL included; list what this machine cannot run
-	PYTHONDONTWRITEBYTECODE= $(BIN)/python -m pytest -m "not long" --numprocesses 2 --dist worksteal
+	$(BIN)/python -m pytest -m "not long" --numprocesses 2 --dist worksteal
 
 test-all: export TELIC_TEST_REQUIRE_ALL = 1
 test-all: test ## run every test, and fail if one is left out
@@ -101,7 +104,7 @@ FRAMEWORK_FREE := $(addprefix --ignore=tests/integrations/test_,money.py room.py
 
 test-oldest: export TELIC_TEST_REQUIRE_ALL = 1
 test-oldest: .venv-oldest/installed ## run the adapters' tests with the oldest frameworks that they allow
-	PYTHONDONTWRITEBYTECODE= $(OLDEST) -m pytest tests/integrations $(FRAMEWORK_FREE) --numprocesses 2 --dist worksteal
+	$(OLDEST) -m pytest tests/integrations $(FRAMEWORK_FREE) --numprocesses 2 --dist worksteal
 
 lock: ## pin the newest allowed versions, and the adapters' oldest, by hash
 	uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-annotate --no-header \

@@ -2,7 +2,7 @@
 
 import itertools
 import os
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit, urlunsplit
@@ -40,28 +40,50 @@ def _with_database(url: str, name: str) -> str:
     return urlunsplit(urlsplit(url)._replace(path=f"/{name}"))
 
 
-@pytest.fixture(scope="session")
-def new_postgres_database(postgres_url: str) -> Iterator[Callable[[], str]]:
-    """Makes a fresh database with Telic's schema, copied from a template, and gives its URL."""
-    names = (f"telic_test_{os.getpid()}_{number}" for number in itertools.count())
-    made: list[str] = []
+class Databases:
+    """Fresh databases with Telic's schema, copied from a template."""
 
-    def admin(statement: str) -> None:
-        with psycopg.connect(postgres_url, autocommit=True) as connection:
+    def __init__(self, server: str) -> None:
+        self._server = server
+        self._names = (f"telic_test_{os.getpid()}_{number}" for number in itertools.count())
+        self._kept: set[str] = set()
+        self._template = self._make("template0")
+        telic.connect(_with_database(server, self._template)).close()
+
+    def __call__(self) -> str:
+        """Return the URL of a new one."""
+        return _with_database(self._server, self._make(self._template))
+
+    def drop(self, url: str) -> None:
+        """The database is gone, whoever still uses it: thousands of them would fill the disk, and be slow to delete."""
+        name = urlsplit(url).path[1:]
+        self._admin(f"DROP DATABASE IF EXISTS {name} WITH (FORCE)")
+        self._kept.discard(name)
+
+    def drop_all(self) -> None:
+        """Nothing of them is left."""
+        for name in list(self._kept):
+            self.drop(f"postgresql:///{name}")
+
+    def _make(self, template: str) -> str:
+        name = next(self._names)
+        self._admin(f"CREATE DATABASE {name} TEMPLATE {template}")
+        self._kept.add(name)
+        return name
+
+    def _admin(self, statement: str) -> None:
+        with psycopg.connect(self._server, autocommit=True) as connection:
             connection.execute(statement.encode())
 
-    def make(template: str | None = None) -> str:
-        name = next(names)
-        admin(f"CREATE DATABASE {name} TEMPLATE {template or 'template0'}")
-        made.append(name)
-        return _with_database(postgres_url, name)
 
-    template_url = make()
-    telic.connect(template_url).close()
-    yield lambda: make(made[0])
+@pytest.fixture(scope="session")
+def new_postgres_database(postgres_url: str) -> Iterator[Databases]:
+    """Makes a fresh database with Telic's schema, and gives its URL."""
+    databases = Databases(postgres_url)
+    yield databases
     # A server of the tests' own goes away with all its databases.
-    for name in made if "TELIC_TEST_POSTGRES_URL" in os.environ else ():
-        admin(f"DROP DATABASE IF EXISTS {name} WITH (FORCE)")
+    if "TELIC_TEST_POSTGRES_URL" in os.environ:
+        databases.drop_all()
 
 
 @pytest.fixture
@@ -78,8 +100,10 @@ def location(request: pytest.FixtureRequest, tmp_path: Path) -> str:
 def new_location(request: pytest.FixtureRequest, database: str, folder: Path) -> str:
     if database == "sqlite":
         return str(folder / "goals.db")
-    make: Callable[[], str] = request.getfixturevalue("new_postgres_database")
-    return make()
+    databases: Databases = request.getfixturevalue("new_postgres_database")
+    url = databases()
+    request.addfinalizer(lambda: databases.drop(url))
+    return url
 
 
 @pytest.fixture(params=STORES)
