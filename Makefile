@@ -6,12 +6,12 @@ export PYTHONDONTWRITEBYTECODE :=
 BIN := .venv/bin
 INSTALLED := .venv/installed
 
-.PHONY: help setup environments demo test test-all test-long test-oldest test-hosts test-hosts-fast system-packages check format generate lint \
-	types layers faults bench docs picture lock clean
+.PHONY: help setup environments demo test test-all test-long test-oldest test-hosts test-hosts-fast system-packages \
+	check format generate lint types layers faults bench docs picture lock clean
 .DEFAULT_GOAL := help
 
 help: ## list the targets
-	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
+	@grep -E '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 17
 
 setup: $(INSTALLED) ## make .venv with everything that the other targets need
 
@@ -52,7 +52,7 @@ test-hosts: $(INSTALLED) .hosts/installed ## run real coding hosts (Claude Code,
 test-hosts-fast: $(INSTALLED) .hosts/installed ## those that the gate runs: some of each kind, and each host
 	$(BIN)/python -m pytest tests/hosts -m fast --numprocesses 2 --dist worksteal
 
-.hosts/installed: tests/hosts/package.json tests/hosts/package-lock.json tests/hosts/install.py
+.hosts/installed: tests/hosts/package.json tests/hosts/package-lock.json tests/hosts/install.py | $(INSTALLED)
 	$(BIN)/python tests/hosts/install.py
 	@touch $@
 
