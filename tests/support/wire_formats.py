@@ -29,7 +29,8 @@ class Reply:
     """One reply: a text, calls of tools (name and arguments, an object or the raw text), or a failure.
 
     `before` is called when the request has come, and before it is answered. A stream is cut off after
-    `cut_after` events, and never goes on then if the reply hangs. A failure says `message`, or is wholly `error`.
+    `cut_after` events, and never goes on then if the reply hangs; where it `ends_early`, the connection closes as if
+    it were whole. A failure says `message`, or is wholly `error`.
     """
 
     text: str | None = None
@@ -44,6 +45,7 @@ class Reply:
     message: str = "refused"
     error: dict[str, Any] | None = None
     cut_after: int | None = None
+    ends_early: bool = False
 
     @property
     def told(self) -> Spent | None:
@@ -317,7 +319,9 @@ class GenerateContent:
         whole = self.body(reply)
         parts = whole["candidates"][0]["content"]["parts"]
         first = whole | {"candidates": [{"content": {"role": "model", "parts": parts}, "index": 0}]}
-        first.pop("usageMetadata", None)
+        usage = first.pop("usageMetadata", None)
+        if reply.ends_early and usage:
+            first["usageMetadata"] = {"promptTokenCount": usage["promptTokenCount"], "candidatesTokenCount": 1}
         last = whole | {
             "candidates": [{"content": {"role": "model", "parts": [{"text": ""}]}, "finishReason": "STOP", "index": 0}]
         }

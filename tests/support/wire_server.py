@@ -138,9 +138,10 @@ def running_wire_server() -> Iterator[WireServer]:
                 self._send(200, json.dumps(form.body(reply)).encode(), "application/json", reply.headers)
 
         def _cut(self, stream: bytes, reply: Reply) -> None:
-            self._begin(200, {"Content-Type": "text/event-stream", "Content-Length": str(len(stream))})
-            events = stream.split(b"\n\n")[: reply.cut_after]
-            self.wfile.write(b"".join(event + b"\n\n" for event in events))
+            events = b"".join(event + b"\n\n" for event in stream.split(b"\n\n")[: reply.cut_after])
+            promised = events if reply.ends_early else stream
+            self._begin(200, {"Content-Type": "text/event-stream", "Content-Length": str(len(promised))})
+            self.wfile.write(events)
             self.wfile.flush()
             if reply.hangs:
                 state.closing.wait()

@@ -31,7 +31,13 @@ with needs_extra("pydantic-ai", "telic.integrations.pydantic_ai"):
     from pydantic_ai.toolsets import AbstractToolset, AgentToolset, ToolsetTool
     from pydantic_core import SchemaValidator, core_schema
 
-    from telic.integrations.pydantic_usage import noting_responses, request_bytes, response_usage
+    from telic.integrations.pydantic_usage import (
+        is_whole,
+        noting_responses,
+        request_bytes,
+        response_bytes,
+        response_usage,
+    )
 
 _PREPARES_REQUESTS: Final = hasattr(AbstractCapability, "prepare_model_request")
 """Whether Pydantic AI calls the hook (from 2.64 on). In older ones the wrapper of the request does its work."""
@@ -160,18 +166,20 @@ class GoalCapability(AbstractCapability[Any]):
         call, self._call = self._call, None
         if call is not None:
             await self._bill_untaken(call, response)
-            await self._bill(call, response)
+            await self._bill(call, response, is_whole=is_whole(request_context, response))
         await self._continue(ctx, request_context, response)
         return response
 
-    async def _bill(self, call: ModelCall, response: ModelResponse) -> None:
-        provider = response.provider_name or call.provider
+    async def _bill(self, call: ModelCall, response: ModelResponse, *, is_whole: bool = True) -> None:
+        provider, told = response.provider_name or call.provider, response_usage(response)
         await self.session.answered(
             replace(call, provider=provider),
-            response_usage(response),
+            told if is_whole else None,
             model=response.model_name,
             response_id=response.provider_response_id,
             cache_write_tokens=response.usage.cache_write_tokens,
+            seen_bytes=response_bytes(response),
+            told=told,
         )
 
     async def _bill_untaken(self, call: ModelCall, taken: ModelResponse | None) -> None:

@@ -5,7 +5,7 @@ from copy import copy
 from typing import Any
 
 from pydantic_ai.messages import ModelMessage, ModelMessagesTypeAdapter, ModelResponse
-from pydantic_ai.models import Model
+from pydantic_ai.models import Model, ModelRequestContext
 from pydantic_ai.models.fallback import FallbackModel
 from pydantic_ai.models.wrapper import WrapperModel
 
@@ -27,6 +27,20 @@ def response_usage(response: ModelResponse) -> ModelUsage | None:
         output_tokens=max(used.output_tokens, reasoning),
         reasoning_tokens=reasoning,
     )
+
+
+def is_whole(request: ModelRequestContext, response: ModelResponse) -> bool:
+    """Return whether the response came to its end: a stream that does not say why it ended broke off."""
+    # Older releases of Pydantic AI do not tell whether they stream.
+    is_streamed = getattr(request, "streaming", True)
+    says_why = response.finish_reason is not None or "finish_reason" in (response.provider_details or {})
+    return says_why or not is_streamed
+
+
+def response_bytes(response: ModelResponse) -> int:
+    """Return about how much text the response has, with the arguments of its calls."""
+    said = (getattr(part, "content", None) or getattr(part, "args", None) or "" for part in response.parts)
+    return sum(len(str(each).encode("utf-8", "surrogatepass")) for each in said)
 
 
 def request_bytes(messages: list[ModelMessage]) -> int:
