@@ -1,5 +1,6 @@
 """Backups: whole, checked, private, and there only once they are."""
 
+import os
 import stat
 from pathlib import Path
 
@@ -75,6 +76,8 @@ def test_a_backup_replaces_nothing_unasked(tmp_path: Path) -> None:
             with pytest.raises(telic.InvalidInput):
                 store.backup(target, overwrite=True)
         assert taken.read_text() == "mine"
+        taken.unlink()
+        store.backup(taken)
         assert store.backup(taken, overwrite=True) == taken
     assert problems(taken) == []
 
@@ -99,3 +102,20 @@ def test_a_store_in_memory_has_no_backup() -> None:
     with telic.connect(":memory:") as store, pytest.raises(telic.InvalidInput, match="export"):
         store.backup("backup.db")
     assert not Path("backup.db").exists()
+
+
+@pytest.mark.parametrize("kind", ["pipe", "text", "device"])
+def test_only_a_database_is_replaced(kind: str, tmp_path: Path) -> None:
+    """Neither a device nor a pipe nor anybody's text, though it is asked for."""
+    target = tmp_path / "target"
+    if kind == "pipe":
+        os.mkfifo(target)
+    elif kind == "text":
+        target.write_text("my notes")
+    else:
+        target = Path("/dev/full")
+    before = target.lstat()
+    with telic.connect(tmp_path / "goals.db") as store, pytest.raises(telic.InvalidInput, match="is no backup"):
+        store.backup(target, overwrite=True)
+    after = target.lstat()
+    assert (after.st_mode, after.st_ino, after.st_size) == (before.st_mode, before.st_ino, before.st_size)

@@ -5,6 +5,7 @@ import os
 import shlex
 import stat
 import subprocess
+import sys
 from difflib import SequenceMatcher
 from pathlib import Path
 from typing import Any
@@ -388,3 +389,18 @@ def test_nobody_is_advised_to_count_twice_what_hooks_count(home: Home, scope: st
     environment = os.environ | {"HOME": str(home.home), "TELIC_STORE": str(home.project / "goals.db")}
     result = subprocess.run(command, capture_output=True, text=True, env=environment, timeout=60, check=True)
     assert ("telic record" in result.stderr + result.stdout) == (scope == "default")
+
+
+def test_without_a_home_nothing_is_installed_and_it_is_said_why(tmp_path: Path) -> None:
+    """No HOME, and no entry for the user: one line, and nothing made."""
+    script = (
+        "import pathlib, sys; from telic.interfaces.cli import app\n"
+        "def nobody(): raise RuntimeError('Could not determine home directory.')\n"
+        "pathlib.Path.home = nobody\n"
+        "sys.exit(app.run(['install', 'claude-code', '--yes', '--store', 'goals.db']))"
+    )
+    result = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, cwd=tmp_path)
+    assert result.returncode == 2
+    assert "set HOME, or give --project" in result.stderr
+    assert "Traceback" not in result.stderr
+    assert list(tmp_path.iterdir()) == []

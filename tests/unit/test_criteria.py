@@ -1,11 +1,18 @@
 """Criteria: what they may say, how they are kept, and what is refused."""
 
 import json
+import shlex
 from typing import Any
 
 import pytest
 
-from telic.domain.criteria import Criterion, CriterionKind, criteria_from_data, criteria_to_json
+from telic.domain.criteria import (
+    Criterion,
+    CriterionKind,
+    criteria_from_data,
+    criteria_to_json,
+    typed_criteria,
+)
 from telic.domain.errors import EmptyText, InvalidInput, InvalidNumber
 
 OLD = (
@@ -94,3 +101,18 @@ def test_one_text_is_no_command() -> None:
         Criterion.command("pytest -q")
     with pytest.raises(InvalidInput):
         Criterion.judge("Is it?", argv="pytest -q")
+
+
+@pytest.mark.parametrize("text", ["true && false", "a;b", "a | b", "cat a>b", "npm test &", "x || y", "a <b"])
+def test_a_check_that_needs_a_shell_is_refused(text: str) -> None:
+    """Without one, what stands behind the operator would never be run."""
+    with pytest.raises(InvalidInput, match="no shell runs a check"):
+        typed_criteria([text])
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["echo 'a && b'", 'sh -c "a | b; c > d"', r"find . -exec rm {} \;", "pytest -k 'a or b'", 'echo "it\'s; ok"'],
+)
+def test_a_quoted_operator_is_a_word(text: str) -> None:
+    assert typed_criteria([text])[0].argv == tuple(shlex.split(text))

@@ -1,6 +1,7 @@
 """Criteria: the checkable conditions under which a goal may be called verified."""
 
 import json
+import re
 import shlex
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, fields
@@ -159,11 +160,32 @@ def typed_criteria(
     Raises:
         InvalidInput: one cannot be read.
     """
-    try:
-        commands = [Criterion.command(shlex.split(check)) for check in checks]
-    except ValueError as error:
-        raise InvalidInput(f"a check cannot be read as a command: {error}") from error
+    commands = [Criterion.command(command_words(check, "a check")) for check in checks]
     return commands + [Criterion.judge(text) for text in judges] + [Criterion.approval(text) for text in approvals]
+
+
+def command_words(text: str, name: str) -> list[str]:
+    """The words of a command that was typed, for a program that is run without a shell.
+
+    Raises:
+        InvalidInput: a quotation is not closed, or a word is a shell's operator, which nothing would obey.
+    """
+    try:
+        words = shlex.split(text)
+        lexer = shlex.shlex(_ESCAPED.sub("_", text), posix=False, punctuation_chars="&|;<>")
+        lexer.whitespace_split = True
+        operators = [word for word in lexer if not set(word) - set("&|;<>")]
+    except ValueError as error:
+        raise InvalidInput(f"{name} cannot be read as a command: {error}") from error
+    if operators:
+        raise InvalidInput(
+            f"no shell runs {name}, so {operators[0]} would be a word for the program: put all of it behind"
+            " sh -c in quotes, or quote it"
+        )
+    return words
+
+
+_ESCAPED: Final = re.compile(r"\\.")
 
 
 def criteria_to_json(criteria: Sequence[Criterion]) -> str:

@@ -1,6 +1,7 @@
 """Taking one turn: hold budget, tell the agent, wait under the heartbeat, record; repeatable after a crash."""
 
 import asyncio
+import glob
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, replace
@@ -44,7 +45,7 @@ from telic.loop.heartbeat import Stopped
 from telic.loop.meter import BudgetReached, TurnMeter
 from telic.loop.progress_report import Happening
 from telic.loop.prompts import turn_prompt
-from telic.loop.workspace import observe_workspace
+from telic.loop.workspace import DEFAULT_EXCLUDES, WorkspaceState, observe_workspace
 from telic.services.loop_records import KeyedTurn, TurnHold
 from telic.services.observe.observer import AgentTurn
 
@@ -151,7 +152,7 @@ class TurnTaker:
     async def _record(self, turn: _Turn, report: TurnReport) -> None:
         used = Used(report.usage, report.model, report.usage_is_estimate)
         try:
-            seen = (await observe_workspace(self._drive.settings.workspace)).progress_hash
+            seen = (await self._observed()).progress_hash
         except WorkspaceMissing as error:
             await self._without_workspace(turn, used, report.session, error)
             return
@@ -161,6 +162,13 @@ class TurnTaker:
 
         result, state = await self._write(turn, used, after)
         self._drive.tell(Happening.TURN_ENDED, result.goal, state, report.note or report.claim)
+
+    async def _observed(self) -> WorkspaceState:
+        """Return the workspace as it is, without the store that may lie in it: every turn changes that."""
+        workspace = self._drive.settings.workspace
+        whole = await asyncio.to_thread(workspace.resolve)
+        own = [str(file.relative_to(whole)) for file in self._drive.store.files if file.is_relative_to(whole)]
+        return await observe_workspace(workspace, excludes=(*DEFAULT_EXCLUDES, *map(glob.escape, own)))
 
     async def _without_workspace(self, turn: _Turn, used: Used, session: str | None, error: WorkspaceMissing) -> None:
         """The turn counts, and the goal waits for a person: nothing can be done or checked without its folder."""

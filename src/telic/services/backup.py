@@ -9,9 +9,8 @@ from typing import Final
 
 from telic.domain.errors import InvalidInput, StoreCorrupt, StoreFull, StoreUnavailable
 from telic.domain.findings import Level
+from telic.storage.connect import SIDE_FILES
 from telic.storage.transaction import AsyncDriver, Driver
-
-_SIDE_FILES: Final = ("-wal", "-shm", "-journal")
 
 
 def back_up(driver: Driver | AsyncDriver, path: str | Path, *, overwrite: bool, verify: bool) -> Path:
@@ -45,11 +44,24 @@ def _target(path: str | Path, overwrite: bool) -> Path:
         raise InvalidInput(f"the folder of {str(path)!a} is not there") from error
     if target.is_dir():
         raise InvalidInput(f"{str(target)!a} is a folder")
-    if any(Path(f"{target}{side}").exists() for side in _SIDE_FILES):
+    if any(Path(f"{target}{side}").exists() for side in SIDE_FILES):
         raise InvalidInput(f"{str(target)!a} is a store in use: it has a file beside it that says so")
     if target.is_symlink() or (os.path.lexists(target) and not overwrite):
         raise _taken(target)
+    if os.path.lexists(target) and not _holds_database(target):
+        raise InvalidInput(f"{str(target)!a} is no backup, and is not replaced: name another file, or remove it")
     return target
+
+
+def _holds_database(target: Path) -> bool:
+    """Whether it is a file with a database, or an empty one: neither a device, a pipe, nor anybody's text."""
+    if not target.is_file():
+        return False
+    with target.open("rb") as file:
+        return file.read(len(_MAGIC)) in (_MAGIC, b"")
+
+
+_MAGIC: Final = b"SQLite format 3\0"
 
 
 def _taken(target: Path) -> InvalidInput:

@@ -10,7 +10,7 @@ from telic.domain.clock import Clock
 from telic.services.context import Context
 from telic.services.observe.observer import Observer
 from telic.services.store import GoalStore
-from telic.storage.connect import is_shared, named, open_async_driver, open_driver, system_of
+from telic.storage.connect import files_of, is_shared, named, open_async_driver, open_driver, system_of
 from telic.storage.options import Durability, OpenOptions
 from telic.storage.transaction import AsyncDriver, Driver
 
@@ -50,7 +50,7 @@ def connect(
         pool_size=pool_size,
         notification_url=notification_url,
     )
-    context = Context(clock, model_may_create, observer)
+    context = Context(clock, model_may_create, observer, files_of(location))
     driver = open_driver(location, options)
     return GoalStore(driver if observer is None else _observed(driver, location, options, context), context)
 
@@ -99,7 +99,7 @@ def connect_async(
         # Programs that block need neither it nor asyncio, which takes as long to load as all the rest.
         from telic.services.async_store import AsyncGoalStore
 
-        context = Context(clock, model_may_create, observer)
+        context = Context(clock, model_may_create, observer, files_of(location))
         driver = await open_async_driver(location, options)
         if observer is not None:
             driver = _async_observed(driver, location, options, context)

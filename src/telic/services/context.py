@@ -2,6 +2,7 @@
 
 import itertools
 from collections.abc import Sequence
+from pathlib import Path
 
 from telic.domain.budget import BillingPolicy, Budget, ModelUsage, TurnUsage
 from telic.domain.clock import Clock, Instant, SystemClock
@@ -18,7 +19,14 @@ from telic.storage.operations.goals import NewGoal
 class Context:
     """Turns a method's arguments into the values that operations take."""
 
-    def __init__(self, clock: Clock | None, model_may_create: bool, observer: Observer | None = None) -> None:
+    def __init__(
+        self,
+        clock: Clock | None,
+        model_may_create: bool,
+        observer: Observer | None = None,
+        files: tuple[Path, ...] = (),
+    ) -> None:
+        self.files = files
         self._clock = clock or SystemClock()
         self._model_may_create = model_may_create
         self.observer = UNOBSERVED if observer is None else observer

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Final
 
 from telic.domain.decision import LoopPolicy
-from telic.domain.errors import GoalError, StoreError
+from telic.domain.errors import GoalError, StoreError, StoreFull
 from telic.domain.findings import Finding, Level
 from telic.services.connect import connect
 from telic.services.store import GoalStore
@@ -36,11 +36,20 @@ def examine_store(store: GoalStore) -> list[Finding]:
     return [*_inspect(store), *_examine_histories(store), *_asleep(store)]
 
 
+def _advice(error: GoalError) -> str:
+    """Return what to do: a store that cannot be read is not damaged for that."""
+    if isinstance(error, StoreFull):
+        return "Make room, then run this again."
+    if error.retryable:
+        return "Run this again when the store can be reached."
+    return _ADVICE
+
+
 def _inspect(store: GoalStore) -> list[Finding]:
     try:
         return store._driver.inspect()
     except StoreError as error:
-        return [Finding("integrity", Level.PROBLEM, str(error), _ADVICE)]
+        return [Finding("integrity", Level.PROBLEM, str(error), _advice(error))]
 
 
 def _examine_histories(store: GoalStore) -> list[Finding]:
@@ -52,7 +61,7 @@ def _examine_histories(store: GoalStore) -> list[Finding]:
             wrong += _problems(store, goal_id)
         wrong += [f"{line} has no goal" for line in store._driver.run(transfer.strays, Mode.READ, None)]
     except StoreError as error:
-        wrong.append(str(error))
+        return [Finding("history", Level.PROBLEM, str(error), _advice(error))]
     found = [Finding("history", Level.PROBLEM, message, _ADVICE) for message in wrong[:_MOST_SHOWN]]
     if len(wrong) > _MOST_SHOWN:
         found.append(Finding("history", Level.PROBLEM, f"and {len(wrong) - _MOST_SHOWN} more", _ADVICE))
@@ -64,7 +73,7 @@ def _asleep(store: GoalStore) -> list[Finding]:
     try:
         kept = store._driver.run(operation, Mode.READ, None)
     except StoreError as error:
-        return [Finding("workers", Level.PROBLEM, str(error), _ADVICE)]
+        return [Finding("workers", Level.PROBLEM, str(error), _advice(error))]
     return [
         Finding(
             "workers",

@@ -12,6 +12,9 @@ from telic.storage.transaction import AsyncDriver, Driver
 
 _HOST_AND_PATH: Final = re.compile(r"^([^/?#]*)(/[^?#]*)?")
 IN_MEMORY: Final = ":memory:"
+SIDE_FILES: Final = ("-wal", "-shm", "-journal")
+"""What SQLite puts beside a database while it is open."""
+
 _POSTGRES_SCHEMES: Final = ("postgresql", "postgres")
 
 
@@ -70,6 +73,15 @@ def named(location: str | Path) -> str:
     secret, at, host = authority.rpartition("@")
     # A secret that was not percent-encoded may stand anywhere.
     return f"{scheme}://…" if "@" in rest.removeprefix(f"{secret}{at}") else f"{scheme}://{host}{path}"
+
+
+def files_of(location: str | Path) -> tuple[Path, ...]:
+    """Return the whole paths of the files that the store at the location has, or may have; none on a server."""
+    if not is_shared(location) or _names_postgres(location):
+        return ()
+    path = Path(sqlite_path(location))
+    path = path.parent.resolve() / path.name
+    return tuple(path.with_name(path.name + side) for side in ("", *SIDE_FILES, "-turnstile"))
 
 
 def _names_postgres(location: str | Path) -> bool:

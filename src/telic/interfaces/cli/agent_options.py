@@ -1,8 +1,7 @@
 """The options of commands that drive agents: which agent, where, how patiently, and who judges."""
 
-import shlex
 import shutil
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,7 +10,7 @@ from typing import Any, Final
 import click
 
 from telic.domain.budget import Budget
-from telic.domain.criteria import Criterion, CriterionKind
+from telic.domain.criteria import Criterion, CriterionKind, command_words
 from telic.domain.decision import LoopPolicy
 from telic.domain.errors import AgentNotRunnable, InvalidInput, InvalidNumber, WorkspaceMissing
 from telic.domain.goal import Goal
@@ -80,10 +79,7 @@ class AgentOptions:
             InvalidInput: the command line cannot be read.
             AgentNotRunnable: there is no such command.
         """
-        try:
-            words = shlex.split(self.agent)
-        except ValueError as error:
-            raise InvalidInput(f"--agent cannot be read as a command: {error}") from error
+        words = command_words(self.agent, "--agent")
         if not words:
             raise InvalidInput("--agent is empty")
         _require_command(words[0], workspace)
@@ -104,7 +100,7 @@ class AgentOptions:
         names = " and ".join(name for name, is_unknown in unknown.items() if is_unknown)
         if names and not self.allow_unknown_usage:
             raise InvalidInput(
-                f"a budget of {names} cannot hold: {agent.argv[0]!a} does not tell what it uses ({_WHO_TELLS}); "
+                f"a budget of {names} cannot hold: {agent.argv[0]!a} does not tell {_untold(unknown)}; "
                 "limit --turns or time instead, or say --allow-unknown-usage"
             )
 
@@ -270,3 +266,7 @@ _OPTIONS: Final = (
     ),
     click.option("--holder", help="The name that leases are held under; a name in use takes its leases over."),
 )
+
+
+def _untold(unknown: Mapping[str, bool]) -> str:
+    return f"what it uses ({_WHO_TELLS})" if unknown["tokens"] else "what its turns cost (claude does)"

@@ -94,5 +94,8 @@ def _write_to_nobody() -> None:
 
 
 def _refused(error: OSError) -> str:
-    where = "" if error.filename is None else f": {error.filename}"
-    return f"the system refused: {error.strerror or error}{where}"
+    if error.filename is None:
+        # The store's failures are errors of its own: what is left is what the command had to say.
+        why = error.strerror or error
+        return f"standard output cannot be written ({why}): the work is done, look before you repeat it"
+    return f"the system refused: {error.strerror or error}: {error.filename}"

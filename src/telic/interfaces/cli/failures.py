@@ -1,11 +1,12 @@
 """What a failure means to a shell: its exit code, and the next step in the words of the command that failed."""
 
 import re
+import shlex
 from typing import Final
 
 import click
 
-from telic.domain.amounts import InvalidAmount
+from telic.domain.amounts import InvalidAmount, write_limit
 from telic.domain.errors import BudgetExceeded, GoalError, NotAllowed, OutcomeUnknown, StaleUpdate, WouldReplace
 from telic.domain.wording import first_words
 from telic.interfaces.cli.options import QUOTED_MONEY
@@ -46,6 +47,9 @@ def _of_this(error: GoalError, name: str) -> str | None:
             return f"look at it with telic show {error.goal.id}; --revision {error.goal.revision} names it as it is now"
         case BudgetExceeded() if error.asked:
             return "telic budget ID 4M raises it; telic holds ID shows what is held"
+        case BudgetExceeded():
+            more = shlex.quote(write_limit(error.limit, 2 * max(error.used, error.budget)))
+            return f"raise it in the same call: telic resume ID --budget {more}"
         case OutcomeUnknown(key=str(key)):
             return f"repeat the command; --key {key} makes it happen exactly once"
         case WouldReplace():

@@ -55,7 +55,7 @@ def install(
     if project and user:
         raise InvalidInput("give --project or --user, not both")
     terminal = Terminal(as_json=as_json)
-    folder, environment = (Path.cwd(), None) if project else (Path.home(), os.environ)
+    folder, environment = (Path.cwd(), None) if project else (_home(), os.environ)
     if remove:
         plan = plan_removal(host, folder, environment)
     else:
@@ -72,6 +72,20 @@ def _command(host: str, scope: str, store: str, judge: JudgeChoice, *, is_shared
     words += ["--judge-model", judge.model] if judge.model else []
     words += ["--judge-command", judge.command] if judge.command else []
     return shlex.join(words)
+
+
+def _home() -> Path:
+    """Return the user's folder.
+
+    Raises:
+        InvalidInput: there is none.
+    """
+    try:
+        return Path.home()
+    except RuntimeError as error:
+        raise InvalidInput(
+            "hooks are installed below the user's folder, and there is none: set HOME, or give --project"
+        ) from error
 
 
 def _patience(answer_seconds: float | None) -> str:

@@ -1,6 +1,7 @@
 """What every part of the blocking store works with."""
 
 from collections.abc import Callable
+from pathlib import Path
 from typing import TypeVar
 
 from telic.services.context import Context
@@ -21,6 +22,11 @@ class StoreBase:
     def observer(self) -> Observer:
         """What observes the store; it observes nothing where none was given."""
         return self._context.observer
+
+    @property
+    def files(self) -> tuple[Path, ...]:
+        """The whole paths of the files that the store has, or may have; none where it is on a server or in memory."""
+        return self._context.files
 
 
 def aside(work: Callable[[], T]) -> T:
