@@ -7,7 +7,6 @@ from dataclasses import dataclass, replace
 from functools import partial
 from typing import Final
 
-from telic.domain.budget import ModelUsage
 from telic.domain.clock import Clock, Instant, SteadyClock
 from telic.domain.decision import Step
 from telic.domain.errors import (
@@ -32,6 +31,7 @@ from telic.loop.accounts import (
     after_failure,
     after_report,
     held_line,
+    is_nothing,
     turn_key,
     turn_line,
     uncertain,
@@ -174,7 +174,7 @@ class TurnTaker:
         known, heard = usage_of(error), turn.meter.usage
         used = Used(heard if known is None else known, turn.meter.model, error.usage_is_estimate or known is None)
         after = partial(after_failure, turn.state, error, self._drive.policy)
-        if error.is_outage and used.usage == ModelUsage():
+        if error.is_outage and is_nothing(used.usage):
             await self._undo(turn, error, after)
             return
         result, state = await self._write(turn, used, after)
