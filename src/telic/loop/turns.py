@@ -92,7 +92,7 @@ class TurnTaker:
         hold = await self._hold(goal, state)
         if hold is None:
             return
-        turn = _Turn(step, goal, state, hold, SteadyClock(await self._drive.now()), TurnMeter(self._drive))
+        turn = _Turn(step, goal, state, hold, SteadyClock(await self._drive.now()), TurnMeter(self._drive, hold))
         request = await self._request(turn)
         self._drive.tell(Happening.TURN_BEGAN, goal, state, step)
         seen.outcome = "cut_off"
