@@ -112,6 +112,7 @@ def test_a_time_of_reset_is_understood(sentence: str, seconds: int | None) -> No
         "You're out of extra usage · resets 9pm",
         "5-hour limit reached ∙ resets 10pm",
         "You've hit your org's monthly usage limit",
+        "You have exceeded your Copilot token usage",
         "You\u2019ve hit your usage limit. Try again at 6:13 PM.",
         "You have exhausted your capacity on this model. Your quota will reset after 5h12m3s.",
         "Claude AI usage limit reached|1790003600",
@@ -136,6 +137,29 @@ def test_an_account_that_is_used_up_is_a_limit(said: str) -> None:
 )
 def test_a_rate_within_a_minute_is_a_brief_limit(said: str, resets_at: Instant | None) -> None:
     assert quota_of(said, NOW) == QuotaReached(resets_at=resets_at, is_brief=True)
+
+
+@pytest.mark.parametrize(
+    ("said", "days"),
+    [
+        ("You've hit your weekly limit · resets Sep 28, 9am (UTC)", 6.78),
+        ("You've hit your weekly limit · resets Oct 6, 1pm (UTC)", None),
+        ("You've hit your usage limit · resets Aug 6, 1pm (UTC)", None),
+        ("You've reached your monthly limit. Try again in 30 days.", 30),
+        ("You've reached your monthly session limit. Try again in 30 days.", 30),
+        ("You've hit your usage limit. Try again in 30 days.", 30),
+        ("You've hit your usage limit. Try again in 40 days.", None),
+        ("You've hit your session limit. Try again in 9 days.", None),
+        (f"Claude AI usage limit reached|{1_790_000_000 + 40 * 86_400}", None),
+        ("Rate limit reached for requests. Please try again in 40 days.", None),
+    ],
+)
+def test_no_window_opens_later_than_its_kind_allows(said: str, days: float | None) -> None:
+    """A time beyond that was misread, or is none: it counts as unknown."""
+    quota = quota_of(said, NOW)
+    assert quota is not None
+    found = None if quota.resets_at is None else round((quota.resets_at - NOW) / 86_400_000_000, 2)
+    assert found == days
 
 
 @pytest.mark.parametrize("said", ["", "Invalid API key"])
@@ -164,6 +188,12 @@ def test_an_account_without_money_is_no_limit(said: str) -> None:
         "Prompt is too long",
         "Prompt is too long · the request is ~210000 tokens (limit 200000)",
         "Codex ran out of room in the model's context window. Start a new thread or clear earlier history.",
+        "Context limit reached · /compact or /clear to continue",
+        "413 Request too large",
+        "API Error: 413 Prompt is too large",
+        'API Error: 413 {"error":{"type":"request_too_large","message":"Request exceeds the maximum size"}}',
+        "413 Request Entity Too Large",
+        "Conversation too long. Press esc twice to go up a few messages and try again.",
         "Your input exceeds the context window of this model. Please adjust your input and try again.",
         "This model's maximum context length is 128000 tokens",
         "The input token count (1200000) exceeds the maximum number of tokens allowed (1048576).",

@@ -18,7 +18,7 @@ from telic.loop.agents.protocol import Claim, QuotaReached
 from telic.loop.agents.qwen import QwenParser
 
 SAMPLES = Path(__file__).parent / "samples"
-NOW = Instant(1_790_000_000_000_000)
+NOW = Instant(1_989_990_000_000_000)
 RESET = Instant(1_990_000_000_000_000)
 UNKNOWN_SESSION = "11111111-1111-4111-8111-111111111111"
 

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import telic
+from telic.domain.budget import ModelUsage
 from telic.domain.claim import Claim, Wake
 from telic.domain.criteria import Criterion
 from telic.domain.decision import LoopPolicy
@@ -38,6 +39,8 @@ STEPS = (
     "after the verdicts' record",
 )
 TURNS = 5
+TOLD = ModelUsage(input_tokens=60_000)
+"""What an agent that waits tells of before: more than is held for a turn."""
 SIGNAL = "deployed"
 JUDGE_USED = 11
 
@@ -181,6 +184,7 @@ def hold_still(scene: Scene) -> str:
 async def _hold_still(scene: Scene) -> str:
     class Waiting:
         async def turn(self, request: TurnRequest) -> TurnReport:
+            request.report_usage(TOLD)
             scene.note("calls", request.turn_key)
             for _ in range(6_000):
                 if (scene.folder / "go").exists():

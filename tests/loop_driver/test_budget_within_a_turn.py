@@ -3,6 +3,7 @@
 import asyncio
 import json
 import sys
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -10,9 +11,10 @@ import pytest
 from telic import Budget, ModelUsage, Reason
 from telic.domain.claim import Claim
 from telic.domain.errors import AgentConversationLost, AgentTurnFailed
+from telic.domain.hold import HoldState
 from telic.loop.agents import CLAUDE_CODE, JSON_LINES, CommandAgent
 from telic.loop.agents.protocol import QuotaReached, TurnReport, TurnRequest
-from tests.loop_driver.world import CLAIM, DONE_IS_THERE, ScriptedAgent, World, policy, report
+from tests.loop_driver.world import CLAIM, DONE_IS_THERE, ScriptedAgent, World, policy, report, until
 
 ENDLESS = """
 import json, sys, time
@@ -55,6 +57,25 @@ class Telling:
             self.was_cancelled = True
             raise
         return report(usage=self.told[-1], claim=Claim.COMPLETE)
+
+
+async def test_what_a_running_turn_tells_is_held(world: World) -> None:
+    """Should its worker be killed, the hold becomes an estimate of all that it told; one that ends settles it."""
+    goal = await world.store.create("told", budget=Budget(tokens=100_000, cost_microunits=1_000))
+    first = ModelUsage(input_tokens=6_000, cost_microunits=30)
+    telling = Telling(first, replace(first, input_tokens=9_000))
+    running = asyncio.create_task(world.run(goal, ScriptedAgent([telling]), held_tokens=5_000))
+
+    async def is_held() -> bool:
+        held = [hold.reserved for hold in await world.store.holds(goal.id)]
+        return [(each.tokens, each.turns, each.cost_microunits) for each in held] == [(9_000, 1, 30)]
+
+    await until(is_held)
+    assert await world.store.turns(goal.id) == []
+    telling.may_go_on.set()
+    ended = await running
+    assert (ended.reason, ended.tokens_used) == (Reason.ASSERTED, 9_000)
+    assert [hold.state for hold in await world.store.holds(goal.id)] == [HoldState.SETTLED]
 
 
 async def test_a_python_agent_is_cut_off_as_well(world: World) -> None:

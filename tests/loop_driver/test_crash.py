@@ -17,7 +17,7 @@ from telic.domain.loop_state import LoopState
 from telic.loop.agents.process import run_process
 from telic.services.loop_records import LoopRecords
 from tests.crash.support import Crew, history_of, wait_for
-from tests.loop_driver.killing import JUDGE_USED, STEPS, TURNS, Scene, criteria, hold_still, work
+from tests.loop_driver.killing import JUDGE_USED, STEPS, TOLD, TURNS, Scene, criteria, hold_still, work
 from tests.verification.asking import is_running
 
 
@@ -96,8 +96,9 @@ def test_another_worker_takes_over_after_the_lease(location: str, tmp_path: Path
     scene = new_scene(location, tmp_path / "scene", None, token_budget=120_000)
     first = crew.start(hold_still, Scene(location, scene.folder, scene.goal_id, holder="first"))
     wait_for(scene.folder / "calls")
-    first.kill()
     with telic.connect(location) as store:
+        wait_until(lambda: [hold.reserved.tokens for hold in store.holds(scene.goal_id)] == [TOLD.input_tokens])
+        first.kill()
         (left,) = store.holds(scene.goal_id)
         assert crew.start(work, Scene(location, scene.folder, scene.goal_id, holder="second")).result() == "verified"
         states = {hold.key: hold.state.value for hold in store.holds(scene.goal_id)}

@@ -1,6 +1,7 @@
 """A network, or a provider, that is away: waited for, and no failure of the goal's."""
 
 import errno
+import json
 import sys
 from typing import Any
 
@@ -9,7 +10,7 @@ import pytest
 import telic
 from telic import Budget, Reason
 from telic.domain.errors import AgentExited, AgentTurnFailed
-from telic.loop.agents import CODEX, CommandAgent
+from telic.loop.agents import CLAUDE_CODE, CODEX, CommandAgent, OutputFormat
 from telic.loop.agents.network import ends_with_outage, is_outage, tells_of_outage
 from tests.loop_driver.world import CLAIM, ScriptedAgent, World, policy
 
@@ -86,6 +87,17 @@ async def test_an_outage_is_waited_for(world: World) -> None:
     assert {hold.state.value for hold in await world.store.holds(goal.id)} == {"released", "settled"}
 
 
+async def test_a_command_that_reached_nobody_uses_up_no_turn(world: World) -> None:
+    """It tells of no tokens and no money; that it took time is no use of the goal's turns."""
+    nothing = {"input_tokens": 0, "output_tokens": 0}
+    said = {"type": "result", "is_error": True, "result": "API Error: Connection error.", "usage": nothing}
+    goal = await world.store.create("go on", budget=Budget(turns=2))
+    ended = await world.run(goal, saying(CLAUDE_CODE, json.dumps(said)), policy(max_outages=3))
+    assert (ended.reason, ended.usage) == (Reason.FAILED, goal.usage)
+    assert await world.store.turns(goal.id) == []
+    assert (await world.state(goal.id)).outages == 4
+
+
 async def test_what_an_outage_cut_off_is_counted(world: World) -> None:
     """A turn that used something before its network went is a line of the ledger."""
     goal = await world.store.create("count")
@@ -111,10 +123,11 @@ async def test_exceptions_of_an_agents_own_client_are_outages_too(world: World) 
     assert (await world.run(goal, agent, policy(max_failures=1))).reason is Reason.ASSERTED
 
 
-def codex_saying(*lines: str) -> CommandAgent:
+def saying(output_format: OutputFormat, *lines: str) -> CommandAgent:
     said = "; ".join(f"print({line!r})" for line in lines)
     return CommandAgent(
-        argv=(sys.executable, "-S", "-c", f"import sys; sys.stdin.read(); {said}; sys.exit(1)"), output_format=CODEX
+        argv=(sys.executable, "-S", "-c", f"import sys; sys.stdin.read(); {said}; sys.exit(1)"),
+        output_format=output_format,
     )
 
 
@@ -123,11 +136,11 @@ async def test_a_commands_outage_is_told_from_its_failure(world: World) -> None:
     started = '{"type": "thread.started", "thread_id": "t"}'
     away = '{"type": "turn.failed", "error": {"message": "stream disconnected before completion"}}'
     goal = await world.store.create("tell", scope="away")
-    agent: Any = codex_saying(started, away)
+    agent: Any = saying(CODEX, started, away)
     ended = await world.run(goal, agent, policy(max_outages=3, max_failures=1))
     assert (ended.reason, ended.turns_used) == (Reason.FAILED, 0)
     assert (await world.state(goal.id)).outages == 4
     goal = await world.store.create("tell", scope="failed")
     failed = away.replace("stream disconnected before completion", "no such model")
-    await world.run(goal, codex_saying(started, failed), policy(max_failures=2))
+    await world.run(goal, saying(CODEX, started, failed), policy(max_failures=2))
     assert (await world.state(goal.id)).failures == 2

@@ -51,6 +51,26 @@ async def test_nothing_is_written_without_the_lease(world: World) -> None:
     assert await world.store.holds(goal.id) == []
 
 
+async def test_a_turns_hold_is_raised_to_what_it_used(world: World) -> None:
+    """Never lowered, also beyond the budget, and by the lease's holder alone, as long as it is open."""
+    goal = await world.store.create("told", token_budget=100)
+    records = LoopRecords(world.store, goal.id)
+    lease = await world.store.claim(goal.id, holder="worker")
+    hold = await records.begin_turn(lease, TurnHold("loop/turn-1", "loop/turn-1/lease-1", 50, 60))
+
+    async def raised(lease: telic.Lease, tokens: int, cost: int) -> tuple[int, int, int]:
+        await records.raise_hold(lease, hold, telic.TurnUsage(tokens=tokens, cost_microunits=cost))
+        [found] = await world.store.holds(goal.id)
+        return found.reserved.tokens, found.reserved.cost_microunits, found.reserved.turns
+
+    assert await raised(lease, 40, 7) == (50, 7, 1)
+    assert await raised(lease, 150, 3) == (150, 7, 1)
+    assert await raised(replace(lease, token=lease.token - 1), 200, 9) == (150, 7, 1)
+    await records.finish_turn(lease, KeyedTurn(NewTurn(telic.TurnUsage(tokens=60), hold=hold.key), "loop/turn-1"), FULL)
+    assert await raised(lease, 200, 9) == (150, 7, 1)
+    assert (await world.store.get(goal.id)).tokens_used == 60
+
+
 @pytest.mark.parametrize("actor", sorted(Actor))
 async def test_people_begin_the_counts_anew(world: World, actor: Actor) -> None:
     """By resuming, editing or a new budget; what wakes by itself begins nothing."""

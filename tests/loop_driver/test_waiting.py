@@ -98,6 +98,26 @@ async def test_a_quota_is_waited_for(world: World, pass_time: PassTime, known: b
     assert ended.is_waiting, "a person's resumption begins the count anew"
 
 
+@pytest.mark.parametrize("seconds_past", [0, 30, 4_000])
+async def test_a_quota_that_should_have_ended_is_waited_for(
+    world: World, pass_time: PassTime, seconds_past: int
+) -> None:
+    """A provider that still refuses when its window is open is asked again later, and each time later than before."""
+    goal = await world.store.create("quota")
+    limits = policy(max_quota_waits=3, busy_wait_seconds=60, quota_wait_seconds=150)
+    resets_at = Instant(await world.store.now() - seconds_past * 1_000_000)
+    agent = ScriptedAgent([report("limit", quota=QuotaReached(resets_at=resets_at))])
+    began = await world.store.now()
+    ended = await world.run(goal, agent, limits)
+    for seconds in (60, 120, 150):
+        assert ended.wake_at is not None
+        assert began + seconds * 1_000_000 <= ended.wake_at <= await world.store.now() + seconds * 1_000_000
+        pass_time(seconds)
+        began = await world.store.now()
+        ended = await woken(world, goal, agent, limits)
+    assert (ended.reason, ended.is_waiting, len(agent.requests)) == (Reason.USAGE_LIMIT, False, 4)
+
+
 async def test_a_quota_that_opened_begins_the_count_anew(world: World, pass_time: PassTime) -> None:
     """Only waits in a row count."""
     goal = await world.store.create("quota")

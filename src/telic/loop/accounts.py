@@ -15,7 +15,7 @@ from telic.domain.loop_state import MAX_SESSION_CHARS, MAX_WORK_CHARS, MAX_WORKS
 from telic.domain.verdict import AttemptResult, Outcome, Verdict
 from telic.domain.verification import Verification
 from telic.loop.agents.network import tells_of_outage
-from telic.loop.agents.protocol import TurnReport, kept_tail
+from telic.loop.agents.protocol import QuotaReached, TurnReport, kept_tail
 from telic.loop.meter import timed
 from telic.loop.progress import Observation, progress_since
 from telic.services.loop_records import KeyedTurn, NewTurn
@@ -104,19 +104,24 @@ def after_report(
 
 def _after_quota(state: LoopState, report: TurnReport, policy: LoopPolicy, at: int) -> LoopState:
     assert report.quota is not None
-    known = report.quota.resets_at
-    wait = (
-        policy.wait_for_rate(state.quota_waits) if report.quota.is_brief else round(policy.quota_wait_seconds * _MICRO)
-    )
-    until = at + wait if known is None else max(known, at)
     return replace(
         state,
         turns=state.turns + 1,
         session=report.session or state.session,
         note=report.note,
         quota_waits=state.quota_waits + 1,
-        quota_until=until,
+        quota_until=_quota_until(report.quota, state.quota_waits, policy, at),
     )
+
+
+def _quota_until(quota: QuotaReached, waits: int, policy: LoopPolicy, at: int) -> int:
+    """When the provider is asked again, after so many waits in a row."""
+    growing = at + policy.wait_for_rate(waits)
+    if quota.resets_at is None:
+        return growing if quota.is_brief else at + round(policy.quota_wait_seconds * _MICRO)
+    # A time that is past, or that did not help before, says little: asked at once, the provider would refuse again.
+    is_trusted = quota.resets_at > at and not waits
+    return quota.resets_at if is_trusted else max(quota.resets_at, growing)
 
 
 def _history(state: LoopState) -> list[Observation]:
@@ -162,6 +167,11 @@ def _kept_session(session: str | None) -> str | None:
 def usage_of(error: AgentFailure) -> ModelUsage | None:
     """What the failed turn consumed; nothing where the agent did not even start, None where nobody knows."""
     return ModelUsage() if isinstance(error, _HOPELESS) else error.usage
+
+
+def is_nothing(usage: ModelUsage | None) -> bool:
+    """Whether it is known that no token and no money was used, however long that took."""
+    return usage is not None and replace(usage, active_microseconds=0) == ModelUsage()
 
 
 def uncertain(goal: Goal, held_tokens: int) -> Reservation | None:

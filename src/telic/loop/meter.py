@@ -7,9 +7,10 @@ from contextlib import suppress
 from dataclasses import replace
 from typing import Any, Final, TypeVar
 
-from telic.domain.budget import ModelUsage, UsageKind, exhausted_limit
+from telic.domain.budget import ModelUsage, TurnUsage, UsageKind, exhausted_limit
 from telic.domain.errors import InvalidNumber
 from telic.domain.goal import Goal
+from telic.domain.hold import Hold, Reservation
 from telic.loop.drive import Drive
 
 T = TypeVar("T")
@@ -31,11 +32,14 @@ class BudgetReached(Exception):
 class TurnMeter:
     """Hears what one turn has used, and ends the turn as soon as that reaches its goal's budget.
 
+    What it has used beyond its hold is held as well: should this worker die, its hold is all that tells of the turn.
     `usage`, `model` and `session` are what the agent told last; `usage` is None as long as it told nothing.
     """
 
-    def __init__(self, drive: Drive) -> None:
+    def __init__(self, drive: Drive, hold: Hold) -> None:
         self._drive = drive
+        self._hold = hold
+        self._held: Reservation | TurnUsage = hold.reserved
         self._loop = asyncio.get_running_loop()
         self._heard = asyncio.Event()
         self._began = time.monotonic_ns()
@@ -89,7 +93,17 @@ class TurnMeter:
                 if limit is not None:
                     return limit
             self._heard.clear()
+            await self._keep(goal)
             await self._rest(self._seconds_left(goal))
+
+    async def _keep(self, goal: Goal) -> None:
+        """What was heard is held, should it be more than that."""
+        used = self._billed(goal)
+        if used.tokens > self._held.tokens or used.cost_microunits > self._held.cost_microunits:
+            await self._drive.patiently(
+                lambda: self._drive.records.raise_hold(self._drive.heart.lease, self._hold, used)
+            )
+            self._held = used
 
     async def _rest(self, seconds: float) -> None:
         # Not `wait_for`, which can swallow a cancellation that comes together with what it waits for.
@@ -98,12 +112,15 @@ class TurnMeter:
                 await self._heard.wait()
 
     def _reached(self, goal: Goal) -> str | None:
-        line = timed(self.usage, self.elapsed_microseconds).billed(goal.billing)
+        used = self._billed(goal)
         try:
             # The turn itself is no part of what is compared: the last turn that a budget allows may be taken.
-            return exhausted_limit(goal.usage.plus(line, UsageKind.SUB_AGENT), replace(goal.budget, turns=None))
+            return exhausted_limit(goal.usage.plus(used, UsageKind.SUB_AGENT), replace(goal.budget, turns=None))
         except InvalidNumber:
             return "tokens"
+
+    def _billed(self, goal: Goal) -> TurnUsage:
+        return timed(self.usage, self.elapsed_microseconds).billed(goal.billing)
 
     def _seconds_left(self, goal: Goal) -> float:
         limit = goal.budget.active_microseconds

@@ -8,7 +8,6 @@ from dataclasses import dataclass, replace
 from functools import partial
 from typing import Final
 
-from telic.domain.budget import ModelUsage
 from telic.domain.clock import Clock, Instant, SteadyClock
 from telic.domain.decision import Step
 from telic.domain.errors import (
@@ -33,6 +32,7 @@ from telic.loop.accounts import (
     after_failure,
     after_report,
     held_line,
+    is_nothing,
     turn_key,
     turn_line,
     uncertain,
@@ -93,7 +93,7 @@ class TurnTaker:
         hold = await self._hold(goal, state)
         if hold is None:
             return
-        turn = _Turn(step, goal, state, hold, SteadyClock(await self._drive.now()), TurnMeter(self._drive))
+        turn = _Turn(step, goal, state, hold, SteadyClock(await self._drive.now()), TurnMeter(self._drive, hold))
         request = await self._request(turn)
         self._drive.tell(Happening.TURN_BEGAN, goal, state, step)
         seen.outcome = "cut_off"
@@ -182,7 +182,7 @@ class TurnTaker:
         known, heard = usage_of(error), turn.meter.usage
         used = Used(heard if known is None else known, turn.meter.model, error.usage_is_estimate or known is None)
         after = partial(after_failure, turn.state, error, self._drive.policy)
-        if error.is_outage and used.usage == ModelUsage():
+        if error.is_outage and is_nothing(used.usage):
             await self._undo(turn, error, after)
             return
         result, state = await self._write(turn, used, after)

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from functools import partial
 from typing import TYPE_CHECKING
 
+from telic.domain.budget import TurnUsage
 from telic.domain.claim import Wake
 from telic.domain.events import TurnResult
 from telic.domain.goal import Actor, Goal, Reason
@@ -11,7 +12,7 @@ from telic.domain.hold import Hold
 from telic.domain.lease import Lease
 from telic.domain.loop_state import LoopState
 from telic.domain.verification import Verification
-from telic.storage.operations import loop
+from telic.storage.operations import holds, loop
 from telic.storage.operations.ledger import NewTurn
 from telic.storage.operations.loop import KeyedTurn, TurnHold
 from telic.storage.operations.transitions import Wait
@@ -49,6 +50,12 @@ class LoopRecords:
         call = self._store._context.call(Actor.SYSTEM, asked.key, lease=lease)
         operation = partial(loop.begin_turn, call=call, goal_id=self._goal_id, asked=asked)
         return await self._store._driver.run(operation, Mode.ATOMIC, asked.key)
+
+    async def raise_hold(self, lease: Lease, hold: Hold, used: TurnUsage) -> None:
+        """The turn's hold reserves at least what it has used, and tells of it should the loop die."""
+        call = self._store._context.call(Actor.SYSTEM, None, lease=lease)
+        operation = partial(holds.raise_to, call=call, goal_id=self._goal_id, hold=hold.key, used=used)
+        await self._store._driver.run(operation, Mode.SINGLE, call.key)
 
     async def finish_turn(self, lease: Lease | None, turn: KeyedTurn, state: LoopState) -> TurnResult:
         """The turn is recorded and the state stored: both, or neither. Raises as `AsyncGoalStore.record_turn`."""

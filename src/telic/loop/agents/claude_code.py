@@ -18,6 +18,7 @@ from telic.domain.errors import InvalidNumber
 from telic.loop.agents.claims import read_claim
 from telic.loop.agents.claude_usage import ResponseSums, model_name, share_of_turn, usage_of_models, whole_usage
 from telic.loop.agents.cumulative import CumulativeSession, read_session
+from telic.loop.agents.limits import plausible_reset
 from telic.loop.agents.parsing import (
     Fields,
     Parsed,
@@ -57,6 +58,7 @@ class ClaudeCodeParser:
         self._began = False
         self._limit_rejects = False
         self._limit_resets_at: Instant | None = None
+        self._limit_type = ""
         self._result: Fields | None = None
         self._since_last: list[ModelUsage] = []
         self._turn_usage: list[ModelUsage] = []
@@ -141,6 +143,7 @@ class ClaudeCodeParser:
     def _rate_limit(self, info: Fields) -> None:
         self._limit_rejects = info.get("status") == "rejected"
         self._limit_resets_at = instant_of_seconds(info.get("resetsAt")) if self._limit_rejects else None
+        self._limit_type = text_of(info, "rateLimitType") or ""
 
     def _take_result(self, fields: Fields) -> None:
         self._result = fields
@@ -192,7 +195,9 @@ class ClaudeCodeParser:
         # Older releases call a turn that met the limit a success, with nothing but the banner for a result.
         if not refused and not _LIMIT_BANNER.fullmatch(said) and not (self._limit_rejects and self._result is None):
             return None
-        return QuotaReached(resets_at=self._limit_resets_at or reset_time(said, now), is_brief=busy and not limited)
+        resets_at = self._limit_resets_at or reset_time(said, now)
+        resets_at = plausible_reset(resets_at, f"{self._limit_type} {said}", now)
+        return QuotaReached(resets_at=resets_at, is_brief=busy and not limited)
 
     def _usage_and_session(self, result: Fields) -> tuple[ModelUsage | None, str | None]:
         try:

@@ -8,7 +8,7 @@ _LIMIT: Final = re.compile(
     r"|(?:5|five)[- ]hour limit|(?:session|weekly|monthly|daily|opus|sonnet) (?:usage )?limit (?:reached|exceeded)"
     r"|out of (?:extra|monthly|included|premium) (?:usage|credits|requests)|exceeded your (?:current )?quota"
     r"|quota (?:has been )?(?:exceeded|exhausted|reached)|exhausted your (?:capacity|(?:daily )?quota)"
-    r"|(?:reached|exceeded) your (?:[\w'’-]+ )*(?:limit|quota)",
+    r"|(?:reached|exceeded) your (?:[\w'’-]+ )*(?:limit|quota|(?:token|premium|request) usage)",
     re.IGNORECASE,
 )
 _BUSY: Final = re.compile(r"\b429\b|too many requests|rate[ _-]?limit|resource[ _]exhausted|throttl", re.IGNORECASE)
@@ -20,10 +20,12 @@ _UNPAID: Final = re.compile(
 _WINDOW: Final = re.compile(r"resource[ _]exhausted|rate-limits|retry in|per (?:minute|hour|day)", re.IGNORECASE)
 """Google sends you to your plan and billing for a quota of a minute too, and tells these beside."""
 _FULL: Final = re.compile(
-    r"prompt is too long|ran out of room|start a new (?:thread|session|conversation|chat)"
+    r"ran out of room|start a new (?:thread|session|conversation|chat)"
     r"|context[ _](?:window|length)[ _]?(?:is )?(?:exceeded|full|overflow)|context_length_exceeded"
     r"|exceeds? (?:the |this |its )?(?:model'?s? )?(?:maximum )?(?:context|input)[ _](?:window|length|limit|token)"
-    r"|maximum context length|input (?:is )?too long|token count \(?\d*\)? ?exceeds|conversation is too long"
+    r"|maximum context length|input (?:is )?too long|token count \(?\d*\)? ?exceeds"
+    r"|(?:conversation|prompt) (?:is )?too (?:long|large)|context limit (?:reached|exceeded)"
+    r"|request[_ ](?:entity[_ ])?(?:is[_ ])?too[_ ]large"
     r"|input length and `?max_tokens`? exceed|context window (?:will )?overflow",
     re.IGNORECASE,
 )

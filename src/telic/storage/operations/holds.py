@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from telic.domain.authority import Action
-from telic.domain.budget import LIMITS
+from telic.domain.budget import LIMITS, TurnUsage
 from telic.domain.errors import BudgetExceeded, GoalNotActive, GoalNotFound, HoldLost, InvalidInput, KeyConflict
 from telic.domain.goal import Goal, GoalStatus
 from telic.domain.hold import Hold, HoldState, Reservation
@@ -111,6 +111,12 @@ async def release(tx: Transaction, call: Call, goal_id: str, *, hold: str) -> Ho
     if known is not None and known.state is HoldState.ESTIMATED:
         raise HoldEstimated("an estimate of the hold is in the ledger")
     raise HoldLost(f"the hold {hold!a} is {'unknown' if known is None else known.state}")
+
+
+async def raise_to(tx: Transaction, call: Call, goal_id: str, *, hold: str, used: TurnUsage) -> None:
+    """The hold reserves at least what was used under it, also beyond the budget, as long as it is open and leased."""
+    amounts = {name: getattr(used, name) for name in ("tokens", "active_microseconds", "cost_microunits")}
+    await tx.maybe("holds.raise", {"id": check_id(goal_id), "hold": hold, **amounts, **call.lease_columns})
 
 
 async def all_of(tx: Transaction, goal_id: str) -> list[Hold]:

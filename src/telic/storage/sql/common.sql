@@ -444,6 +444,17 @@ UPDATE holds SET state = 'released'
 WHERE goal_id = :id AND {hold_is_open} AND EXISTS (SELECT 1 FROM goals WHERE id = :id AND {leased})
 RETURNING {hold_columns}
 
+-- statement: holds.raise
+-- Without a look at the budget: what it is raised to is used already.
+UPDATE holds SET
+    tokens = CASE WHEN tokens < CAST(:tokens AS BIGINT) THEN CAST(:tokens AS BIGINT) ELSE tokens END,
+    active_microseconds = CASE WHEN active_microseconds < CAST(:active_microseconds AS BIGINT)
+        THEN CAST(:active_microseconds AS BIGINT) ELSE active_microseconds END,
+    cost_microunits = CASE WHEN cost_microunits < CAST(:cost_microunits AS BIGINT)
+        THEN CAST(:cost_microunits AS BIGINT) ELSE cost_microunits END
+WHERE goal_id = :id AND {hold_is_open} AND EXISTS (SELECT 1 FROM goals WHERE id = :id AND {leased})
+RETURNING key
+
 -- statement: leases.claim
 UPDATE goals SET {granted} WHERE id = :id AND {grantable} RETURNING {lease_columns}
 
