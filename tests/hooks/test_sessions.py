@@ -11,7 +11,6 @@ import telic
 from telic.domain.clock import Instant, SystemClock
 from telic.integrations.hooks.waking import wake_what_is_due
 from telic.loop.agents.turn_above import is_inside_turn
-from telic.testing import FakeClock
 from tests.hooks.conftest import HostProgram, on_hosts
 from tests.hooks.transcripts import assistant, write
 
@@ -140,14 +139,19 @@ def test_a_turn_is_seen_through_processes_that_drop_its_variables(tmp_path: Path
 
 
 @pytest.mark.parametrize("hours", [1, -1])
-def test_the_stores_clock_says_when_a_waiting_goal_is_due(tmp_path: Path, hours: int) -> None:
-    """The clock of the hook's own machine may be wrong."""
-    clock = FakeClock(Instant(SystemClock().now() + hours * 3_600_000_000))
-    with telic.connect(tmp_path / "goals.db", clock=clock) as store:
+def test_the_databases_clock_says_when_a_waiting_goal_is_due(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, hours: int
+) -> None:
+    """The clock that the hook's own process reads may be wrong."""
+    wrong = Instant(SystemClock().now() + hours * 3_600_000_000)
+    with telic.connect(tmp_path / "goals.db") as store:
         goal = store.create("wait", scope="s")
-        store.pause(goal.id, wake_at=Instant(store.now() + 60_000_000))
+        due = Instant(store.now())
+        store.pause(goal.id, wake_at=Instant(due + 600_000_000))
+        monkeypatch.setattr(SystemClock, "now", lambda _: wrong)
         wake_what_is_due(store, "s", "hook")
         assert store.get(goal.id).is_waiting
-        clock.advance(61)
+        store.wake(goal.id)
+        store.pause(goal.id, wake_at=due)
         wake_what_is_due(store, "s", "hook")
         assert store.get(goal.id).status is telic.GoalStatus.ACTIVE

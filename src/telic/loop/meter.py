@@ -11,6 +11,7 @@ from telic.domain.budget import ModelUsage, UsageKind, exhausted_limit
 from telic.domain.errors import InvalidNumber
 from telic.domain.goal import Goal
 from telic.loop.drive import Drive
+from telic.loop.heartbeat import look_at
 
 T = TypeVar("T")
 
@@ -72,6 +73,8 @@ class TurnMeter:
                 task.cancel()
             # Whoever cancels this one waits for the work as well: it may have to stop processes.
             await asyncio.wait({task, watching})
+            look_at(task)
+            look_at(watching)
         if watching.cancelled():
             return task.result()
         if not task.cancelled() and task.exception() is None:

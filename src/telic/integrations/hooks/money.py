@@ -28,4 +28,5 @@ def unknown_price(model: str | None) -> str:
 
     whose = "its model" if model is None else f"the model {model!a}"
     how = "" if has_price_table() else "install the table of prices (pip install 'telic[pricing]'), or "
-    return f"the budget of money cannot be measured, since the price of {whose} is unknown: {how}take it away (telic budget)"
+    why = f"the budget of money cannot be measured, since the price of {whose} is unknown"
+    return f"{why}: {how}take it away (telic budget)"

@@ -46,8 +46,8 @@ class CommandAgent:
     id for the one that begins. The command finds `TELIC_GOAL_ID`, `TELIC_TURN_NUMBER`, `TELIC_TURN_KEY` and
     `TELIC_SESSION` in its environment, besides this process's own and `environment`. `on_line` is given each line of
     output as it comes. What a host records of usage in files of its own is looked at every `records_seconds`. What it
-    says of times is understood by `clock`, or by the request's where none is given. Where the goal has a budget of money,
-    and a line tells usage without its cost and without a model whose price is known, the turn fails, unless
+    says of times is understood by `clock`, or by the request's where none is given. Where the goal has a budget of
+    money, and a line tells usage without its cost and without a model whose price is known, the turn fails, unless
     `allow_unknown_cost`.
 
     When the turn ends, however it ends, no process of the command's group is left: they have `grace_seconds` to

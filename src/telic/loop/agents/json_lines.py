@@ -12,11 +12,11 @@
     {"type": "error", "message": "the model's provider is down"}
 
 Usage lines add up: one for each response of a model, printed as soon as it is known, so that a budget holds within the
-turn. They may also have `reasoning_tokens`, `active_microseconds` and `cost_microunits`; cached tokens are a part of the
-input, reasoning tokens of the output. A line without a cost is priced by its model where the goal has a budget of money.
-Without a usage line, usage is unknown; without a tool line, so is what changed. The last claim, session and quota
-count. Unknown types and fields are passed over. Anything else than such lines is broken, except a last line that was
-cut off. Notes for people go to standard error.
+turn. They may also have `reasoning_tokens`, `active_microseconds` and `cost_microunits`; cached tokens are a part of
+the input, reasoning tokens of the output. Where the goal has a budget of money, a line without a cost is priced by its
+model. Without a usage line, usage is unknown; without a tool line, so is what changed. The last claim, session and
+quota count. Unknown types and fields are passed over. Anything else than such lines is broken, except a last line that
+was cut off. Notes for people go to standard error.
 """
 
 from typing import Final
