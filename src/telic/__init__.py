@@ -8,6 +8,7 @@ from telic.domain.clock import Clock, Instant, SystemClock, from_datetime, to_da
 from telic.domain.criteria import Criterion, CriterionKind
 from telic.domain.errors import (
     AgentConversationLost,
+    AgentCostUnknown,
     AgentExited,
     AgentFailure,
     AgentNotRunnable,
@@ -78,6 +79,7 @@ __all__ = [
     "DEFAULT_SCOPE",
     "Actor",
     "AgentConversationLost",
+    "AgentCostUnknown",
     "AgentExited",
     "AgentFailure",
     "AgentNotRunnable",

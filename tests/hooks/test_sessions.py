@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 
 import telic
-from telic.domain.clock import Instant
+from telic.domain.clock import Instant, SystemClock
+from telic.integrations.hooks.waking import wake_what_is_due
 from telic.loop.agents.turn_above import is_inside_turn
 from tests.hooks.conftest import HostProgram, on_hosts
 from tests.hooks.transcripts import assistant, write
@@ -135,3 +136,22 @@ def test_a_turn_is_seen_through_processes_that_drop_its_variables(tmp_path: Path
     assert not is_inside_turn({}, processes=tmp_path / "none", process=72)
     assert not is_inside_turn({"TELIC_TURN_KEY": ""}, processes=tmp_path, process=72)
     assert is_inside_turn({"TELIC_TURN_KEY": "k", "TELIC_GOAL_ID": "g"}, processes=tmp_path, process=74)
+
+
+@pytest.mark.parametrize("hours", [1, -1])
+def test_the_databases_clock_says_when_a_waiting_goal_is_due(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, hours: int
+) -> None:
+    """The clock that the hook's own process reads may be wrong."""
+    wrong = Instant(SystemClock().now() + hours * 3_600_000_000)
+    with telic.connect(tmp_path / "goals.db") as store:
+        goal = store.create("wait", scope="s")
+        due = Instant(store.now())
+        store.pause(goal.id, wake_at=Instant(due + 600_000_000))
+        monkeypatch.setattr(SystemClock, "now", lambda _: wrong)
+        wake_what_is_due(store, "s", "hook")
+        assert store.get(goal.id).is_waiting
+        store.wake(goal.id)
+        store.pause(goal.id, wake_at=due)
+        wake_what_is_due(store, "s", "hook")
+        assert store.get(goal.id).status is telic.GoalStatus.ACTIVE

@@ -14,7 +14,7 @@ import telic
 from telic.integrations.hooks.accounts import Accounts
 from telic.integrations.hooks.hosts import HOSTS
 from telic.integrations.hooks.memory import recall
-from tests.hooks.conftest import HostProgram, on_hosts
+from tests.hooks.conftest import HostProgram, going_on, on_hosts
 from tests.hooks.transcripts import (
     assistant,
     codex_count,
@@ -504,3 +504,32 @@ def test_the_memory_may_hold_anything(program: HostProgram) -> None:
         assert program.call("prompt") is not None
     assert used(program, goal).turns == 1
     assert Path(memory).stat().st_mode & 0o077 == 0
+
+
+def test_a_budget_of_money_holds_in_a_session(program: HostProgram) -> None:
+    """Each response is priced by its model, what was written to the cache by that price; the session stops then."""
+    goal = program.goal(budget=telic.Budget(cost_microunits=2_000))
+    write(program.transcript, assistant("msg_1", model="claude-sonnet-4-5"))
+    assert "in money" in program.stop("working")
+    assert used(program, goal).cost_microunits == 30 + 270 + 338 + 750
+    write(program.transcript, assistant("msg_2", model="claude-sonnet-4-5"))
+    assert program.stop("working") == ""
+    assert program.store.get(goal.id).reason is telic.Reason.BUDGET
+
+
+@pytest.mark.parametrize("moment", ["prompt", "stop"])
+def test_a_budget_of_money_that_nobody_can_measure_is_told_once(program: HostProgram, moment: str) -> None:
+    """The session is not kept going, and its tokens count."""
+    goal = program.goal(budget=telic.Budget(cost_microunits=10_000))
+    write(program.transcript, assistant("msg_1", model="no-such-model"))
+    program.call("pre_compact")
+    answer = program.call(moment)
+    assert "budget of money cannot be measured" in answer["systemMessage"]
+    assert "no-such-model" in answer["systemMessage"]
+    assert going_on(answer) == ""
+    left = program.store.get(goal.id)
+    assert (left.reason, left.tokens_used) == (telic.Reason.FAILED, 1_050)
+    assert program.call(moment) is None
+    program.store.resume(goal.id, budget=telic.Budget())
+    write(program.transcript, assistant("msg_2", model="no-such-model"))
+    assert program.stop("working")

@@ -219,3 +219,43 @@ async def test_what_a_command_says_while_it_waits_is_told(world: World) -> None:
     await world.run(goal, agent, policy(max_failures=1))
     told = [each.detail for each in world.told if each.happening == "notice"]
     assert [detail.partition("repeating, ")[2] for detail in told] == ["1 of 10", "2 of 10"]
+
+
+def _printing(*lines: dict[str, Any], **options: Any) -> CommandAgent:
+    """A command that prints these lines of usage in every turn."""
+    printed = "\n".join(json.dumps({"type": "usage", **line}) for line in lines)
+    script = f"import sys; sys.stdin.read(); print({printed!r})"
+    return CommandAgent(argv=(sys.executable, "-c", script), output_format=JSON_LINES, **options)
+
+
+async def test_a_usage_line_without_its_cost_is_priced_by_its_model(world: World) -> None:
+    """Beside lines that tell their cost as well, and one that tells that it cost nothing."""
+    goal = await world.store.create("priced", budget=Budget(cost_microunits=6_000_000))
+    agent = _printing(
+        {"input_tokens": 1_000_000, "model": "gpt-4o"},
+        {"input_tokens": 5, "cost_microunits": 7},
+        {"input_tokens": 1_000_000, "model": "mine", "cost_microunits": 0},
+    )
+    ended = await world.run(goal, agent)
+    assert (ended.reason, ended.turns_used) == (Reason.BUDGET, 3)
+    assert ended.usage.cost_microunits == 3 * 2_500_007
+
+
+@pytest.mark.parametrize("model", [{}, {"model": "no-such-model"}], ids=["no model", "no price"])
+async def test_a_budget_of_money_stops_a_turn_whose_price_nobody_knows(world: World, model: dict[str, str]) -> None:
+    """After one turn, whose tokens count; nobody says that it cost nothing."""
+    goal = await world.store.create("unpriced", budget=Budget(cost_microunits=12_000))
+    ended = await world.run(goal, _printing({"input_tokens": 1_000, **model}))
+    assert (ended.reason, ended.turns_used, ended.tokens_used) == (Reason.FAILED, 1, 1_000)
+    assert "budget of money" in (ended.note or "")
+    assert "cost_microunits" in (ended.note or "")
+    (turn,) = await world.store.turns(goal.id)
+    assert turn.is_estimate
+
+
+@pytest.mark.parametrize("limit", [{"cost_microunits": 12_000}, {}], ids=["allowed", "no money"])
+async def test_an_unknown_price_is_no_matter_where_it_is_allowed(world: World, limit: dict[str, int]) -> None:
+    """Also where nobody limits money."""
+    goal = await world.store.create("free", budget=Budget(turns=2, **limit))
+    ended = await world.run(goal, _printing({"input_tokens": 1_000}, allow_unknown_cost=bool(limit)))
+    assert (ended.reason, ended.turns_used) == (Reason.BUDGET, 2)

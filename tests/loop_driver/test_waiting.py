@@ -1,5 +1,7 @@
 """Waits, quotas and budgets: what a loop does when it must not go on yet, or no more."""
 
+import asyncio
+import gc
 from typing import Any
 
 import pytest
@@ -7,10 +9,12 @@ import pytest
 import telic
 from telic import Budget, Criterion, Reason
 from telic.domain.claim import Claim, Wake
-from telic.domain.clock import Instant
-from telic.domain.errors import AgentExited
+from telic.domain.clock import Instant, to_datetime
+from telic.domain.errors import AgentExited, LeaseLost
 from telic.domain.goal import Actor
 from telic.loop.agents.protocol import QuotaReached
+from telic.loop.progress_report import Happening
+from telic.loop.staying import run_until_over
 from tests.loop_driver.conftest import PassTime
 from tests.loop_driver.world import CLAIM, DONE_IS_THERE, ScriptedAgent, World, makes, policy, report
 
@@ -243,6 +247,43 @@ async def test_a_budget_that_others_hold_is_not_spent(world: World) -> None:
     agent = ScriptedAgent([report(usage=telic.ModelUsage(input_tokens=10))])
     ended = await world.run(goal, agent)
     assert (ended.reason, ended.tokens_used, len(agent.requests)) == (Reason.BUDGET, 10, 1)
+
+
+async def test_who_is_kept_waiting_by_a_hold_hears_until_when_and_how_it_is_freed(world: World) -> None:
+    """The one hold is named; what expires counts as used, unless it frees what it held."""
+    goal = await world.store.create("shared", token_budget=1_000)
+    held = await world.store.hold(goal.id, tokens=1_000, turns=0, key="call 1", actor=Actor.HOST)
+    ended = await world.run(goal, ScriptedAgent([]), held_tokens=10)
+    assert (ended.reason, held.expires_at is None) == (Reason.BUDGET, False)
+    until = to_datetime(held.expires_at or Instant(0))
+    assert f"until {until:%Y-%m-%d %H:%M:%SZ}; what is still held then counts as used" in (ended.note or "")
+    assert f"telic release {goal.id} --hold 'call 1'" in (ended.note or "")
+    assert f"telic holds {goal.id}" in (ended.note or "")
+    await world.store.release(goal.id, "call 1")
+    await world.store.resume(goal.id)
+    assert (await world.run(goal, ScriptedAgent([CLAIM]), held_tokens=10)).reason is Reason.ASSERTED
+
+
+async def test_a_lease_that_was_lost_and_taken_again_is_said_in_one_line(world: World) -> None:
+    """Also where the agent's turn ends with that error itself: nothing is left for the event loop to report."""
+    goal = await world.store.create("stand still")
+    unlooked: list[str] = []
+    asyncio.get_running_loop().set_exception_handler(lambda _, context: unlooked.append(context["message"]))
+
+    async def stand_still(_: Any) -> Any:
+        other = await world.store.claim(goal.id, holder="worker", ttl_seconds=20)
+        await world.store.release_lease(other)
+        try:
+            await asyncio.sleep(3_600)
+        except asyncio.CancelledError:
+            raise LeaseLost("the lease ran out while the command ran, and it was killed") from None
+
+    ended = await run_until_over(world.loop(ScriptedAgent([stand_still, CLAIM])), goal.id)
+    gc.collect()
+    await asyncio.sleep(0)
+    assert (ended.reason, unlooked) == (Reason.ASSERTED, [])
+    (notice,) = world.heard(Happening.NOTICE)
+    assert notice.detail.startswith("the lease was lost, and is taken again: ")
 
 
 async def test_edited_criteria_are_all_checked_anew(world: World) -> None:

@@ -7,7 +7,13 @@ from dataclasses import dataclass, replace
 from telic.domain.budget import ModelUsage, TurnUsage, UsageKind
 from telic.domain.claim import Claim
 from telic.domain.decision import MAX_CHANCE, LoopPolicy, Step
-from telic.domain.errors import AgentConversationLost, AgentFailure, AgentNotRunnable, AgentPromptTooLarge
+from telic.domain.errors import (
+    AgentConversationLost,
+    AgentCostUnknown,
+    AgentFailure,
+    AgentNotRunnable,
+    AgentPromptTooLarge,
+)
 from telic.domain.goal import Goal
 from telic.domain.hold import Hold, Reservation
 from telic.domain.limits import MAX_COUNTER, MAX_NOTE_CHARS
@@ -21,7 +27,8 @@ from telic.loop.progress import Observation, progress_since
 from telic.services.loop_records import KeyedTurn, NewTurn
 
 _MICRO = 1_000_000
-_HOPELESS = (AgentNotRunnable, AgentPromptTooLarge)
+_NOT_STARTED = (AgentNotRunnable, AgentPromptTooLarge)
+_HOPELESS = (*_NOT_STARTED, AgentCostUnknown)
 """What no repetition mends."""
 
 
@@ -166,7 +173,7 @@ def _kept_session(session: str | None) -> str | None:
 
 def usage_of(error: AgentFailure) -> ModelUsage | None:
     """What the failed turn consumed; nothing where the agent did not even start, None where nobody knows."""
-    return ModelUsage() if isinstance(error, _HOPELESS) else error.usage
+    return ModelUsage() if isinstance(error, _NOT_STARTED) else error.usage
 
 
 def is_nothing(usage: ModelUsage | None) -> bool:

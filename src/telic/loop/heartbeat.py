@@ -100,6 +100,8 @@ class Heartbeat:
         """
         asked_at = time.monotonic()
         renewal = asyncio.ensure_future(self._store.renew(self.lease, ttl_seconds=self._ttl_seconds))
+        # It may fail after nobody waits for it any more.
+        renewal.add_done_callback(look_at)
         try:
             # A store that takes long to answer, or to be cancelled, must not keep the work going beyond the lease.
             await asyncio.wait({renewal}, timeout=self._gives_up_at - asked_at)
@@ -112,7 +114,7 @@ class Heartbeat:
             renewal.cancel()
         if self.has_run_out:
             self._store.observer.tell(LeaseRanOut(self.lease.goal))
-            raise LeaseLost("the store was away for longer than the lease lasts")
+            raise LeaseLost("it could not be renewed in time: this process stood still, or the store was away")
 
     async def rest(self, seconds: float, goal: Goal) -> None:
         """The seconds have passed, under guard. Raises as `guard`."""
@@ -127,11 +129,15 @@ async def _end(task: "asyncio.Future[Any]") -> None:
             await asyncio.wait({task})
         except asyncio.CancelledError as error:
             cancelled = error
-    if not task.cancelled():
-        # Looked at, or the event loop would report that nobody did.
-        task.exception()
+    look_at(task)
     if cancelled is not None:
         raise cancelled
+
+
+def look_at(task: "asyncio.Future[Any]") -> None:
+    """The ended task's exception was looked at, or the event loop would report that nobody did."""
+    if not task.cancelled():
+        task.exception()
 
 
 def _is_overtaken(before: Goal, now: Goal) -> bool:

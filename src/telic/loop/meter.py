@@ -12,6 +12,7 @@ from telic.domain.errors import InvalidNumber
 from telic.domain.goal import Goal
 from telic.domain.hold import Hold, Reservation
 from telic.loop.drive import Drive
+from telic.loop.heartbeat import look_at
 
 T = TypeVar("T")
 
@@ -76,6 +77,8 @@ class TurnMeter:
                 task.cancel()
             # Whoever cancels this one waits for the work as well: it may have to stop processes.
             await asyncio.wait({task, watching})
+            look_at(task)
+            look_at(watching)
         if watching.cancelled():
             return task.result()
         if not task.cancelled() and task.exception() is None:

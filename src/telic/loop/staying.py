@@ -42,6 +42,7 @@ class _Stay:
         self._loop = loop
         self._goal_id = goal_id
         self._was_away = False
+        self._lost = ""
 
     def poke(self, _: FeedEvent) -> bool:
         """A running turn hears of every change at once."""
@@ -66,6 +67,9 @@ class _Stay:
                 if waited_for is not None:
                     self._tell(Happening.WOKEN, lease.goal)
                 waited_for = None
+                if self._lost:
+                    self._tell(Happening.NOTICE, lease.goal, f"the lease was lost, and is taken again: {self._lost}")
+                    self._lost = ""
                 await self._drive(lease)
 
     async def _claim(self) -> Lease | None:
@@ -86,9 +90,9 @@ class _Stay:
     async def _drive(self, lease: Lease) -> None:
         try:
             await self._loop.drive(lease)
-        except LeaseLost:
+        except LeaseLost as lost:
             # The store may only have been away for longer than the lease lasts: the next claim tells.
-            self._was_away = True
+            self._was_away, self._lost = True, str(lost)
 
     async def _sleep(self, bell: Bell, goal: Goal) -> Lease | None:
         """A change, a heartbeat or the goal's time has come; the goal's lease where it has woken by its time."""

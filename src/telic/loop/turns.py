@@ -42,6 +42,7 @@ from telic.loop.agents.network import is_outage
 from telic.loop.agents.protocol import Agent, TurnReport, TurnRequest
 from telic.loop.drive import Drive
 from telic.loop.heartbeat import Stopped
+from telic.loop.held import held_by_others, reserving_holds
 from telic.loop.meter import BudgetReached, TurnMeter
 from telic.loop.progress_report import Happening
 from telic.loop.prompts import turn_prompt
@@ -51,7 +52,6 @@ from telic.services.observe.observer import AgentTurn
 
 _MARGIN_SECONDS: Final = 60.0
 _LAST_WRITE_SECONDS: Final = 5.0
-_MEMORY_OF_SILENCE: Final = "the rest of the budget is held by others, or by turns whose usage is unknown"
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,7 +128,8 @@ class TurnTaker:
         try:
             return await self._drive.patiently(lambda: self._drive.records.begin_turn(lease, asked))
         except BudgetExceeded:
-            await self._drive.pause(goal, state, Reason.BUDGET, _MEMORY_OF_SILENCE)
+            holds = await self._drive.patiently(lambda: reserving_holds(self._drive.store, goal.id))
+            await self._drive.pause(goal, state, Reason.BUDGET, held_by_others(goal, holds))
             return None
         except GoalNotActive:
             return None

@@ -186,6 +186,9 @@ OUTCOMES: Final[dict[str, Outcome]] = {
         next_in_shell="leave {prompt} out of the command; the prompt then comes on standard input",
         next_in_chat="the agent must take its prompt on standard input",
     ),
+    "agent_cost_unknown": Outcome(
+        ExitCode.AGENT_FAILED, 500, next_in_chat="give the agent's model a price, or take the money budget away"
+    ),
     "agent_exited": Outcome(
         ExitCode.AGENT_FAILED,
         500,

@@ -8,6 +8,7 @@
     ├── InvalidInput ── InvalidText (EmptyText, TextTooLong) · InvalidNumber · InvalidCursor · InvalidCommand
     ├── AgentFailure ── AgentNotRunnable · AgentPromptTooLarge · AgentExited · AgentTimedOut
     │                   · AgentSaidNothing · AgentOutputBroken · AgentTurnFailed · AgentConversationLost
+    │                   · AgentCostUnknown
     ├── WorkspaceMissing · MissingExtra
     └── StoreError
         ├── StoreBusy · StoreUnavailable        (retryable)
@@ -19,6 +20,7 @@ Each docstring says what happened, whether anything was written, and whether a r
 
 from telic.domain.errors.agents import (
     AgentConversationLost,
+    AgentCostUnknown,
     AgentExited,
     AgentFailure,
     AgentNotRunnable,
@@ -75,6 +77,7 @@ from telic.domain.errors.stores import (
 __all__ = [
     "PASSING",
     "AgentConversationLost",
+    "AgentCostUnknown",
     "AgentExited",
     "AgentFailure",
     "AgentNotRunnable",

@@ -51,6 +51,15 @@ class AgentPromptTooLarge(AgentFailure):
     code = "agent_prompt_too_large"
 
 
+class AgentCostUnknown(AgentFailure):
+    """The goal has a budget of money, and nobody knows what the turn's model costs. What it used is counted.
+
+    A retry fails alike until the agent tells its cost, or a model that has a price.
+    """
+
+    code = "agent_cost_unknown"
+
+
 class AgentExited(AgentFailure):
     """The agent's command ended with another code than 0, or a signal killed it; the message says which."""
 

@@ -2,17 +2,27 @@
 
 import time
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO, Final
 
 from telic.domain.budget import UsageKind
 from telic.domain.clock import Instant
-from telic.domain.errors import GoalNotFound, InvalidInput, StoreError, StoreMisconfigured, TurnConflict
+from telic.domain.errors import (
+    GoalNotActive,
+    GoalNotFound,
+    InvalidInput,
+    InvalidTransition,
+    StoreError,
+    StoreMisconfigured,
+    TurnConflict,
+)
 from telic.domain.events import EventKind
-from telic.domain.goal import Goal
+from telic.domain.goal import Actor, Goal, Reason
 from telic.domain.limits import MAX_NAME_CHARS, MAX_PAGE
 from telic.integrations.hooks.memory import Bookmark, Memory
+from telic.integrations.hooks.money import unknown_price, with_cost
 from telic.integrations.hooks.notice import Host, Moment, Notice
 from telic.integrations.hooks.usage import (
     Place,
@@ -157,16 +167,25 @@ class Accounts:
         if response.kind is UsageKind.WORK:
             self.memory.last_response = response.key.rpartition("/")[2]
         model = kept_tail(response.model or "", MAX_NAME_CHARS) or None
+        priced = response.usage if goal.budget.cost_microunits is None else with_cost(response)
         try:
             self.store.record_turn(
                 goal.id,
-                usage=response.usage,
+                usage=response.usage if priced is None else priced,
                 kind=response.kind,
                 model=model,
                 key=kept_tail(response.key, MAX_NAME_CHARS),
             )
         except TurnConflict:
             self.log(f"{response.key} was already counted with other usage; the first count stands")
+        if priced is None:
+            self._stop_unpriced(goal, model)
+
+    def _stop_unpriced(self, goal: Goal, model: str | None) -> None:
+        """The goal is paused, since nobody knows what is left of its money; the user is to hear of it."""
+        with suppress(GoalNotActive, InvalidTransition):
+            self.store.pause(goal.id, reason=Reason.FAILED, note=unknown_price(model), actor=Actor.SYSTEM)
+            self.memory.unpriced = goal.id
 
 
 @dataclass(frozen=True, slots=True)

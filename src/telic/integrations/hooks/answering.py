@@ -183,7 +183,8 @@ class _Call:
             write_context(self.folder, os.environ.get(self.host.context_variable), telling.whole(goal), self.log)
         if goal is None:
             former = look_for_goal(store, self.folder, self.host.name, memory, notice) if is_of_session else None
-            return self._stopped(store, holder, memory, worked_on, notice) or self._tell_user(former)
+            stopped = self._unpriced(store, memory, notice) or self._stopped(store, holder, memory, worked_on, notice)
+            return stopped or self._tell_user(former)
         if notice.moment in (Moment.SESSION_START, Moment.PROMPT):
             return telling.at_start(notice, goal, anew=took_up)
         if notice.moment is Moment.STOP:
@@ -193,6 +194,13 @@ class _Call:
 
     def _scope(self, notice: Notice) -> str:
         return scope_of(self.host.name, notice, self.options.scope)
+
+    def _unpriced(self, store: GoalStore, memory: Memory, notice: Notice) -> Fields | None:
+        """The user hears, once, that the goal is paused since its budget of money cannot be measured."""
+        if memory.unpriced is None or notice.moment not in _TELLING:
+            return None
+        goal, memory.unpriced = store.get(memory.unpriced), None
+        return self._tell_user(standing(goal)) if goal.status is GoalStatus.PAUSED else None
 
     def _stopped(
         self, store: GoalStore, holder: str, memory: Memory, worked_on: str | None, notice: Notice

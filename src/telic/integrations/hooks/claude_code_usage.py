@@ -76,7 +76,16 @@ class ClaudeCodeUsage:
     def _close(self, identity: str) -> None:
         known = self._open.pop(identity)
         key = f"claude-code/{identity}"
-        self._closed.append(Response(key=key, usage=known.usage.own, kind=known.kind, model=known.model, at=known.at))
+        self._closed.append(
+            Response(
+                key=key,
+                usage=known.usage.own,
+                kind=known.kind,
+                model=known.model,
+                at=known.at,
+                cache_write_tokens=known.usage.cache_write_tokens,
+            )
+        )
         for number, side in enumerate(known.usage.beside, 1):
             model = side.model or known.model
             self._closed.append(

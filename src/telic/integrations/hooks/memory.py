@@ -36,7 +36,8 @@ class Memory:
 
     `continuations` counts how often in a row the turn was kept going; at `wound_down_at`, a revision, the model was
     asked to come to an end. `told` names the goal and revision that the model knows; while `is_unanswered`, it was
-    told before any answer. `lost_claim` is one that came to nothing. `session`, `folder`, `scope` and
+    told before any answer. `lost_claim` is one that came to nothing, and `unpriced` a goal that was
+    paused since its price is unknown: the user has not heard of either. `session`, `folder`, `scope` and
     `last_response` tell whose the memory is, so that the next session of the same conversation finds its goal;
     `has_looked` for such a goal, it was `offered` its scope, or has `adopted` it. The session `is_over` where its
     host said so.
@@ -49,6 +50,7 @@ class Memory:
     told: str | None = None
     is_unanswered: bool = False
     lost_claim: str | None = None
+    unpriced: str | None = None
     session: str | None = None
     folder: str | None = None
     scope: str | None = None
@@ -133,7 +135,18 @@ def _load(file: Path) -> Memory:
         return Memory(file)
 
 
-_TEXTS: Final = ("goal_id", "told", "lost_claim", "session", "folder", "scope", "last_response", "offered", "adopted")
+_TEXTS: Final = (
+    "goal_id",
+    "told",
+    "lost_claim",
+    "unpriced",
+    "session",
+    "folder",
+    "scope",
+    "last_response",
+    "offered",
+    "adopted",
+)
 _COUNTS: Final = ("continuations", "wound_down_at")
 _TRUTHS: Final = ("is_unanswered", "has_looked", "is_over")
 

@@ -26,6 +26,7 @@ class Response:
     """What one response of a model consumed; a `TurnUsage` of nothing where the host does not know it.
 
     `at` is None where the host does not say when. It is a time cut off to whole units of `precision_microseconds`.
+    Of the input, `cache_write_tokens` were written to the provider's cache, where the host says so.
     """
 
     key: str
@@ -34,6 +35,7 @@ class Response:
     model: str | None
     at: Instant | None
     precision_microseconds: int = _MILLISECOND
+    cache_write_tokens: int = 0
 
     def may_be_since(self, instant: Instant) -> bool:
         """Whether it may have come at the instant or later. One in the same millisecond as its goal is the goal's."""

@@ -88,7 +88,11 @@ class AgentOptions:
             return known
         if self.prompt_argument and not any(_PROMPT in word for word in words):
             words.append(_PROMPT)
-        return CommandAgent(argv=tuple(words), output_format=_FORMATS[self.format or "plain"])
+        return CommandAgent(
+            argv=tuple(words),
+            output_format=_FORMATS[self.format or "plain"],
+            allow_unknown_cost=self.allow_unknown_usage,
+        )
 
     def require_known_usage(self, agent: CommandAgent, budget: Budget) -> None:
         """Raise InvalidInput where a budget is to hold of which the agent does not tell what it uses."""
@@ -244,7 +248,7 @@ _OPTIONS: Final = (
     click.option(
         "--allow-unknown-usage",
         is_flag=True,
-        help="Take a budget of tokens or money although the agent does not tell what it uses.",
+        help="Take a budget of tokens or money although the agent does not tell what it uses or costs.",
     ),
     click.option(
         "--lease",

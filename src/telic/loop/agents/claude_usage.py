@@ -30,10 +30,11 @@ class SideUsage:
 
 @dataclass(frozen=True, slots=True)
 class ResponseUsage:
-    """What one response consumed, and what its other steps did."""
+    """What one response consumed, and what its other steps did. Of its own input so many were written to a cache."""
 
     own: ModelUsage
     beside: tuple[SideUsage, ...] = ()
+    cache_write_tokens: int = 0
 
     @property
     def whole(self) -> ModelUsage:
@@ -55,7 +56,8 @@ def response_usage(record: Fields) -> ResponseUsage | None:
     beside = [_side(step, usage) for step, usage in steps if text_of(step, "type") not in (_OWN, None)]
     if beside and _covers(told, sum_usage([usage for _, usage in steps])):
         beside = []
-    return ResponseUsage(_larger(told, sum_usage(mine)), tuple(beside))
+    written = count_of(record, "cache_creation_input_tokens") or 0
+    return ResponseUsage(_larger(told, sum_usage(mine)), tuple(beside), written)
 
 
 def _side(step: Fields, usage: ModelUsage) -> SideUsage:

@@ -11,6 +11,7 @@ from telic.domain.budget import ModelUsage
 from telic.domain.clock import Clock, Instant
 from telic.domain.errors import (
     AgentConversationLost,
+    AgentCostUnknown,
     AgentExited,
     AgentFailure,
     AgentNotRunnable,
@@ -45,7 +46,9 @@ class CommandAgent:
     id for the one that begins. The command finds `TELIC_GOAL_ID`, `TELIC_TURN_NUMBER`, `TELIC_TURN_KEY` and
     `TELIC_SESSION` in its environment, besides this process's own and `environment`. `on_line` is given each line of
     output as it comes. What a host records of usage in files of its own is looked at every `records_seconds`. What it
-    says of times is understood by `clock`, or by the request's where none is given.
+    says of times is understood by `clock`, or by the request's where none is given. Where the goal has a budget of
+    money, and a line tells usage without its cost and without a model whose price is known, the turn fails, unless
+    `allow_unknown_cost`.
 
     When the turn ends, however it ends, no process of the command's group is left: they have `grace_seconds` to
     stop when asked to, and are then killed.
@@ -59,6 +62,7 @@ class CommandAgent:
     grace_seconds: float = DEFAULT_GRACE_SECONDS
     records_seconds: float = 1.0
     clock: Clock | None = None
+    allow_unknown_cost: bool = False
 
     async def turn(self, request: TurnRequest) -> TurnReport:
         """The command has ended, and its output says what came of the turn.
@@ -81,6 +85,8 @@ class CommandAgent:
             result = await self._run(request, self._argv(request, begun), environment, listening.take_chunk)
         now = (self.clock or request.clock).now()
         parsed = self._with_errors(_with_time(await listening.parsed(now), result), result, now)
+        if listening.unknown_cost and not self.allow_unknown_cost:
+            _fail(AgentCostUnknown, listening.unknown_cost, result, replace(parsed, is_estimate=True))
         if self.output_format.is_host or parsed.failure is not None:
             _check_conversation(result, parsed)
         if _is_silent(request, result, parsed, self.output_format):

@@ -12,11 +12,11 @@
     {"type": "error", "message": "the model's provider is down"}
 
 Usage lines add up: one for each response of a model, printed as soon as it is known, so that a budget holds within the
-turn. They may also have `reasoning_tokens`, `active_microseconds` and
-`cost_microunits`; cached tokens are a part of the input, reasoning tokens of the output. Without a usage line, usage
-is unknown; without a tool line, so is what changed. The last claim, session and quota count. Unknown types and fields
-are passed over. Anything else than such lines is broken, except a last line that was cut off. Notes for people go to
-standard error.
+turn. They may also have `reasoning_tokens`, `active_microseconds` and `cost_microunits`; cached tokens are a part of
+the input, reasoning tokens of the output. Where the goal has a budget of money, a line without a cost is priced by its
+model. Without a usage line, usage is unknown; without a tool line, so is what changed. The last claim, session and
+quota count. Unknown types and fields are passed over. Anything else than such lines is broken, except a last line that
+was cut off. Notes for people go to standard error.
 """
 
 from typing import Final
@@ -49,6 +49,7 @@ class JsonLinesParser:
         self._tool_output = TextTail()
         self._tool_effects: int | None = None
         self._usage: ModelUsage | None = None
+        self._without_cost = ModelUsage()
         self._model: str | None = None
         self._session: str | None = None
         self._claim: Fields | None = None
@@ -98,11 +99,13 @@ class JsonLinesParser:
         self._model = text_of(fields, "model") or self._model
         added = ModelUsage(**{name: count_of(fields, name) or 0 for name in MODEL_COUNTERS})
         self._usage = added if self._usage is None else sum_usage([self._usage, added])
+        if fields.get("cost_microunits") is None:
+            self._without_cost = sum_usage([self._without_cost, added])
 
     def so_far(self) -> Parsed:
         """See `OutputParser`."""
         usage = None if self._broken is not None else self._usage
-        return Parsed(usage=usage, model=self._model, session=self._session)
+        return Parsed(usage=usage, model=self._model, session=self._session, without_cost=self._without_cost)
 
     def parsed(self, now: Instant) -> Parsed:
         """What the lines say."""
@@ -123,6 +126,7 @@ class JsonLinesParser:
             failure=self._failure,
             broken=broken,
             makes_claims=self._claim is not None,
+            without_cost=self._without_cost,
         )
 
 

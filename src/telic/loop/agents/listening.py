@@ -43,6 +43,11 @@ class Listening:
         """How many lines were too long to be read."""
         return self._lines.dropped
 
+    @property
+    def unknown_cost(self) -> str:
+        """Why the turn's cost is not known, where somebody limits it; else empty."""
+        return self._cost.unknown
+
     def take_chunk(self, chunk: bytes) -> None:
         """The output goes on with this."""
         for line in self._lines.split(chunk):
@@ -61,7 +66,7 @@ class Listening:
         self._notice = so_far.notice
         if so_far.usage is not None and so_far.usage != self._reported:
             self._reported = so_far.usage
-            usage = self._cost.added_to(so_far.usage, so_far.model)
+            usage = self._cost.added_to_lines(so_far) or so_far.usage
             self._request.report_usage(usage, model=so_far.model, session=so_far.session)
 
     @asynccontextmanager
@@ -104,6 +109,4 @@ class Listening:
         parsed = self._parser.parsed(now)
         if self._records is not None:
             parsed = await asyncio.to_thread(self._records.improve, parsed)
-        if parsed.usage is None:
-            return parsed
-        return replace(parsed, usage=self._cost.added_to(parsed.usage, parsed.model))
+        return replace(parsed, usage=self._cost.added_to_lines(parsed))

@@ -24,7 +24,8 @@ class Parsed:
 
     `finished` tells whether the format's end was seen; `failure` is what the agent itself calls a failure, `broken`
     what its format cannot mean. A `boundary` is a limit of the agent's own, reached in an orderly way: its exit code
-    is no failure. An estimate leaves some of the usage out. `notice` is what people should hear of while it lasts.
+    is no failure. An estimate leaves some of the usage out. `without_cost` is the part of the usage that came without
+    its cost; None where the format does not tell that apart. `notice` is what people should hear of while it lasts.
     An agent that may never have heard of claims does not make them.
     """
 
@@ -43,6 +44,7 @@ class Parsed:
     is_estimate: bool = False
     notice: str | None = None
     makes_claims: bool = True
+    without_cost: ModelUsage | None = None
 
 
 class OutputParser(Protocol):

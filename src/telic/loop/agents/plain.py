@@ -40,7 +40,13 @@ class PlainParser:
         if lines is None:
             return Parsed()
         known = lines.so_far()
-        return Parsed(usage=known.usage, model=known.model, session=known.session, notice=_RECOGNISED)
+        return Parsed(
+            usage=known.usage,
+            model=known.model,
+            session=known.session,
+            notice=_RECOGNISED,
+            without_cost=known.without_cost,
+        )
 
     def parsed(self, now: Instant) -> Parsed:
         """The text and what it claims."""

@@ -5,7 +5,8 @@ from dataclasses import replace
 from telic.domain.budget import ModelUsage
 from telic.domain.goal import Goal
 from telic.loop.agents.cumulative import used_since
-from telic.pricing import cost_microunits
+from telic.loop.agents.parsing import Parsed
+from telic.pricing import cost_microunits, has_price_table
 
 
 class RunningCost:
@@ -15,6 +16,12 @@ class RunningCost:
         self._is_wanted = goal.budget.cost_microunits is not None
         self._priced = ModelUsage()
         self._cost = 0
+        self._unknown = ""
+
+    @property
+    def unknown(self) -> str:
+        """Why the turn's cost is not known, and how it could be; empty where it is known, or nobody limits money."""
+        return self._unknown
 
     def added_to(self, usage: ModelUsage, model: str | None) -> ModelUsage:
         """Return the turn's usage so far with its cost; unchanged where the agent told it, or nobody limits money.
@@ -23,6 +30,32 @@ class RunningCost:
         """
         if not self._is_wanted or usage.cost_microunits or model is None:
             return usage
-        self._cost += cost_microunits(model, used_since(self._priced, usage)) or 0
-        self._priced = usage
+        self._add(usage, model)
         return replace(usage, cost_microunits=self._cost)
+
+    def added_to_lines(self, parsed: Parsed) -> ModelUsage | None:
+        """As `added_to`, where the output's format tells which of its responses came without their cost."""
+        if parsed.usage is None or parsed.without_cost is None:
+            return None if parsed.usage is None else self.added_to(parsed.usage, parsed.model)
+        if not self._is_wanted:
+            return parsed.usage
+        if not self._add(parsed.without_cost, parsed.model):
+            self._unknown = _unknown_price(parsed.model)
+        return replace(parsed.usage, cost_microunits=parsed.usage.cost_microunits + self._cost)
+
+    def _add(self, usage: ModelUsage, model: str | None) -> bool:
+        """Price what was used since the last time, and return whether its price is known."""
+        added = used_since(self._priced, usage)
+        self._priced = usage
+        cost = cost_microunits(model, added) if added.input_tokens or added.output_tokens else 0
+        self._cost += cost or 0
+        return cost is not None
+
+
+def _unknown_price(model: str | None) -> str:
+    whose = "a response whose line names no model" if model is None else f"the model {model!a}"
+    table = "" if has_price_table() else "install the table of prices (pip install 'telic[pricing]'), "
+    return (
+        f"the goal has a budget of money, but the price of {whose} is unknown: {table}name a model that has a price, "
+        "or cost_microunits, in the usage line, take the budget of money away, or say --allow-unknown-usage"
+    )
