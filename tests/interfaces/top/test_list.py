@@ -169,7 +169,8 @@ async def test_a_burst_is_one_look(place: str, monkeypatch: pytest.MonkeyPatch) 
         assert await process.wait() == 0
         await top.press("g")
         await top.shows("burst 199")
-    assert all(later - earlier >= BURST_SECONDS for earlier, later in itertools.pairwise(begun))
+    # The loop wakes a sleeper up to its clock's resolution early.
+    assert all(later - earlier >= 0.9 * BURST_SECONDS for earlier, later in itertools.pairwise(begun))
 
 
 async def test_sizes(place: str) -> None:
