@@ -16,7 +16,7 @@ from telic.domain.budget import UsageKind
 from telic.domain.loop_state import LoopState
 from telic.loop.agents.process import run_process
 from telic.services.loop_records import LoopRecords
-from tests.crash.support import Crew, history_of, wait_for
+from tests.crash.support import Crew, Worker, history_of, wait_for
 from tests.loop_driver.killing import JUDGE_USED, STEPS, TOLD, TURNS, Scene, criteria, hold_still, work
 from tests.verification.asking import is_running
 
@@ -113,13 +113,26 @@ def test_a_worker_that_stood_still_past_its_lease_writes_nothing(location: str, 
     scene = new_scene(location, tmp_path / "scene", None)
     first = crew.start(hold_still, Scene(location, scene.folder, scene.goal_id, holder="first"))
     wait_for(scene.folder / "calls")
-    first.stop()
+    _stop_between_writes(first, location)
     time.sleep(4.4)
     assert crew.start(work, Scene(location, scene.folder, scene.goal_id, holder="second")).result() == "verified"
     (scene.folder / "go").touch()
     os.kill(first.pid, signal.SIGCONT)
     assert first.result() == "LeaseLost"
     require_exact(scene, 1)
+
+
+def _stop_between_writes(worker: Worker, location: str) -> None:
+    """The worker is stopped. One that is stopped while it writes would keep the file to itself, lease or not."""
+    while True:
+        worker.stop()
+        try:
+            telic.connect(location, timeout_seconds=2).close()
+        except telic.StoreBusy:
+            os.kill(worker.pid, signal.SIGCONT)
+            time.sleep(0.05)
+        else:
+            return
 
 
 def _run_a_command(workspace: Path) -> None:
