@@ -31,13 +31,7 @@ with needs_extra("adk", "telic.integrations.adk"):
     from google.adk.tools.tool_context import ToolContext
     from google.genai import types
 
-    from telic.integrations.adk_usage import (
-        BilledSummarizer,
-        is_whole,
-        response_usage,
-        size_of_request,
-        size_of_text,
-    )
+    from telic.integrations.adk_usage import BilledSummarizer, response_usage, size_of_request, size_of_text
 
 PLUGIN: Final = "telic"
 Place = tuple[str, str]
@@ -207,11 +201,11 @@ class GoalPlugin(BasePlugin):
             usage = response_usage(llm_response.usage_metadata)
             await call.session.answered(
                 call.call,
-                usage if is_whole(llm_response, is_streamed=call.seen_bytes > 0) else None,
+                usage,
                 model=llm_response.model_version,
                 response_id=llm_response.interaction_id,
                 seen_bytes=call.seen_bytes or size_of_text(llm_response.content),
-                told=usage or call.told,
+                told=call.told,
             )
 
     def _taken(self, place: Place) -> "_OpenCall | None":
