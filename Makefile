@@ -21,7 +21,7 @@ $(INSTALLED): requirements/dev.txt pyproject.toml
 	$(BIN)/python $(PIP) --no-deps --no-build-isolation --editable .
 	@touch $@
 
-environments: $(INSTALLED) .hosts/installed ## make all that the gate needs, the coding hosts too
+environments: $(INSTALLED) .venv-oldest/installed .hosts/installed ## make all that the gate needs, the coding hosts too
 
 .demo-venv/installed: requirements/demo.txt pyproject.toml
 	$(PYTHON) -m venv .demo-venv
@@ -71,7 +71,7 @@ types: $(INSTALLED)
 layers: $(INSTALLED)
 	$(BIN)/lint-imports
 
-check: lint types layers test-all ## the whole gate; fails if a test is left out
+check: lint types layers test-all test-oldest ## the whole gate; fails if a test is left out
 
 faults: $(INSTALLED) ## show that each planted fault turns the tests red
 	$(BIN)/python tests/planted_faults.py
