@@ -1,6 +1,7 @@
 """What only some frameworks have: streams, blocking calls, a second wire format, another's filter."""
 
 import asyncio
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -116,6 +117,23 @@ async def test_a_streamed_run_of_adk(place: Place, server: WireServer, goals: te
         await adapter.run(runner, "Begin.", user_id="user", session_id=SCOPE, run_config=streamed)
     assert ":streamGenerateContent" in server.asked[0].path
     await _is_billed_once(goals, goal, 2)
+
+
+@pytest.mark.parametrize("is_whole", [True, False])
+async def test_a_stream_of_adk_that_ends_early_is_an_estimate(
+    is_whole: bool, place: Place, server: WireServer, goals: telic.AsyncGoalStore
+) -> None:
+    """Gemini tells with each part what it has used so far; here the rest of the stream never comes."""
+    goal = await goals.create("A goal", scope=SCOPE)
+    reply = says("a word " * 100)
+    server.script = [reply if is_whole else replace(reply, cut_after=1, ends_early=True)]
+    streamed = AdkRunConfig(streaming_mode=StreamingMode.SSE)
+    async with adk_agent.opened(place, goals, max_runs=1) as (adapter, runner):
+        await adapter.run(runner, "Begin.", user_id="user", session_id=SCOPE, run_config=streamed)
+    (turn,) = await goals.turns(goal.id)
+    assert turn.is_estimate is not is_whole
+    assert turn.usage.input_tokens == 1_000
+    assert turn.usage.output_tokens == (50 if is_whole else 175)
 
 
 def test_langchain_blocking_with_a_blocking_store(place: Place, server: WireServer) -> None:

@@ -319,7 +319,9 @@ class GenerateContent:
         whole = self.body(reply)
         parts = whole["candidates"][0]["content"]["parts"]
         first = whole | {"candidates": [{"content": {"role": "model", "parts": parts}, "index": 0}]}
-        first.pop("usageMetadata", None)
+        usage = first.pop("usageMetadata", None)
+        if reply.ends_early and usage:
+            first["usageMetadata"] = {"promptTokenCount": usage["promptTokenCount"], "candidatesTokenCount": 1}
         last = whole | {
             "candidates": [{"content": {"role": "model", "parts": [{"text": ""}]}, "finishReason": "STOP", "index": 0}]
         }

@@ -31,7 +31,13 @@ with needs_extra("adk", "telic.integrations.adk"):
     from google.adk.tools.tool_context import ToolContext
     from google.genai import types
 
-    from telic.integrations.adk_usage import BilledSummarizer, response_usage, size_of_request, size_of_text
+    from telic.integrations.adk_usage import (
+        BilledSummarizer,
+        is_whole,
+        response_usage,
+        size_of_request,
+        size_of_text,
+    )
 
 PLUGIN: Final = "telic"
 Place = tuple[str, str]
@@ -201,11 +207,11 @@ class GoalPlugin(BasePlugin):
             usage = response_usage(llm_response.usage_metadata)
             await call.session.answered(
                 call.call,
-                usage,
+                usage if is_whole(llm_response, is_streamed=call.seen_bytes > 0) else None,
                 model=llm_response.model_version,
                 response_id=llm_response.interaction_id,
                 seen_bytes=call.seen_bytes or size_of_text(llm_response.content),
-                told=call.told,
+                told=usage or call.told,
             )
 
     def _taken(self, place: Place) -> "_OpenCall | None":

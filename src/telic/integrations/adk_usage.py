@@ -10,6 +10,7 @@ with needs_extra("adk", "telic.integrations.adk"):
     from google.adk.apps.base_events_summarizer import BaseEventsSummarizer
     from google.adk.events import Event
     from google.adk.models.llm_request import LlmRequest
+    from google.adk.models.llm_response import LlmResponse
     from google.genai import types
 
 
@@ -53,6 +54,11 @@ def size_of_text(content: types.Content | None) -> int:
     return sum(len((part.text or "").encode("utf-8", "surrogatepass")) for part in parts) + sum(
         len(str(call.args or "")) for part in parts if (call := part.function_call)
     )
+
+
+def is_whole(response: LlmResponse, *, is_streamed: bool) -> bool:
+    """Return whether the response came to its end: a stream that does not say why it ended broke off."""
+    return not is_streamed or response.finish_reason is not None or response.error_code is not None
 
 
 def response_usage(told: types.GenerateContentResponseUsageMetadata | None) -> ModelUsage | None:
