@@ -176,7 +176,7 @@ class AgentOptions:
 
 
 def _require_command(command: str, workspace: Path) -> None:
-    """Nothing happens where the command can be run from the workspace."""
+    """Raise AgentNotRunnable unless the command can be run from the workspace."""
     found = shutil.which(str(workspace / command) if "/" in command else command)
     if found is None:
         place = f" in {str(workspace)!r}" if "/" in command and not Path(command).is_absolute() else " on the PATH"
@@ -199,11 +199,7 @@ def existing_folder(path: Path) -> Path:
 
 
 def require_judge(criteria: Sequence[Criterion], judge: Judge | None) -> None:
-    """Nothing happens where every judge's question has somebody to answer it.
-
-    Raises:
-        InvalidInput: no model was named for one.
-    """
+    """Raise InvalidInput if a judge's question has neither a model nor a command to answer it."""
     if judge is None and any(each.kind is CriterionKind.JUDGE and not each.argv for each in criteria):
         raise InvalidInput("a criterion asks a judge: name one with --judge-model, such as anthropic:claude-sonnet-4-5")
 

@@ -155,7 +155,7 @@ def _serve_http(place: str, settings: "ServerSettings", typed: _Listening, obser
 
 
 def _say_where(url: str, token: "Token") -> None:
-    """Whoever started the server knows its address, and a token that is kept nowhere else."""
+    """Write the server's address to standard error, and a new token, which is kept nowhere else."""
     terminal = Terminal(as_json=False, output=sys.stderr)
     terminal.line(f"listening on {url}")
     if token.is_new:

@@ -79,7 +79,7 @@ class LeaseCalls(StoreBase):
         return self._driver.run(lambda tx: leases.renew(tx, lease, ttl_seconds=ttl_seconds), Mode.SINGLE, None)
 
     def release_lease(self, lease: Lease, *, pause_seconds: float = 0) -> Goal:
-        """Nobody drives the goal, and the next worker need not wait. Repeating it changes nothing.
+        """The lease is over: another worker may claim the goal at once. Repeating it changes nothing.
 
         For `pause_seconds` (0 to 86,400) `claim_due` leaves the goal out, unless somebody changes it; `claim` does
         not.

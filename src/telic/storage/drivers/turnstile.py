@@ -136,7 +136,11 @@ class Turnstile:
             self._lock(_GIVE_DISPENSER)
 
     def _wait_in_queue(self, ticket: int, deadline: float) -> None:
-        """Nobody with an earlier ticket waits any more, or nobody has been let through for too long."""
+        """Return when no earlier ticket is held any more, or when nobody has been let through for too long.
+
+        Raises:
+            StoreBusy: others were still in front at the deadline.
+        """
         started = moved = time.monotonic()
         first = last = self._counters()[1]
         while last + 1 < ticket and self._is_held(last + 1, ticket):
