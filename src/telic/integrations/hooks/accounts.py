@@ -144,7 +144,7 @@ class Accounts:
             self._mark(path, file, reading, end)
 
     def _end_turn(self, path: Path, reading: "_Reading") -> None:
-        """Tell the reader that the transcript's turn is over; lines that are not written yet are read by the next call."""
+        """Tell the reader that the transcript's turn is over; lines not written yet are read by the next call."""
         notice = reading.notice
         if path == notice.transcript:
             if notice.is_session_over:
