@@ -9,7 +9,7 @@ from typing import Final
 
 from telic.domain.errors import InvalidInput, StoreCorrupt, StoreFull, StoreUnavailable
 from telic.domain.findings import Level
-from telic.storage.connect import SIDE_FILES
+from telic.storage.options import SIDE_FILES
 from telic.storage.transaction import AsyncDriver, Driver
 
 

@@ -7,14 +7,11 @@ from urllib.parse import unquote, urlsplit
 
 from telic.domain.errors import StoreMisconfigured
 from telic.domain.errors.extras import needs_extra
-from telic.storage.options import OpenOptions
+from telic.storage.options import SIDE_FILES, TURNSTILE, OpenOptions
 from telic.storage.transaction import AsyncDriver, Driver
 
 _HOST_AND_PATH: Final = re.compile(r"^([^/?#]*)(/[^?#]*)?")
 IN_MEMORY: Final = ":memory:"
-SIDE_FILES: Final = ("-wal", "-shm", "-journal")
-"""What SQLite puts beside a database while it is open."""
-
 _POSTGRES_SCHEMES: Final = ("postgresql", "postgres")
 
 
@@ -81,7 +78,7 @@ def files_of(location: str | Path) -> tuple[Path, ...]:
         return ()
     path = Path(sqlite_path(location))
     path = path.parent.resolve() / path.name
-    return tuple(path.with_name(path.name + side) for side in ("", *SIDE_FILES, "-turnstile"))
+    return tuple(path.with_name(path.name + side) for side in ("", *SIDE_FILES, TURNSTILE))
 
 
 def _names_postgres(location: str | Path) -> bool:

@@ -2,8 +2,15 @@
 
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import Final
 
 from telic.domain.errors import InvalidNumber
+
+SIDE_FILES: Final = ("-wal", "-shm", "-journal")
+"""What SQLite puts beside a database while it is open."""
+
+TURNSTILE: Final = "-turnstile"
+"""What Telic keeps beside it: the writers' queue, and where the file came from."""
 
 
 class Durability(StrEnum):

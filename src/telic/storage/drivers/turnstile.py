@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Final
 
 from telic.domain.errors import StoreBusy, StoreUnavailable
+from telic.storage.options import TURNSTILE
 
 _SET_LOCK: Final[int | None] = getattr(fcntl, "F_OFD_SETLK", None)
 _GET_LOCK: Final[int] = getattr(fcntl, "F_OFD_GETLK", 0)
@@ -65,7 +66,7 @@ class Turnstile:
         self._began = -TURN_SECONDS
         self._pace_seconds = TURN_SECONDS / 2
         self.is_new = False
-        path = database.with_name(database.name + "-turnstile")
+        path = database.with_name(database.name + TURNSTILE)
         try:
             self._descriptor = -1 if _SET_LOCK is None else self._open(path)
         except OSError as error:
