@@ -93,6 +93,8 @@ def test_every_next_step_fits_every_command(name: str) -> None:
     ("line", "said"),
     [
         (("list", "--limit", "0"), "limit must be from 1 to 1000"),
+        (("creat", "x"), "No such command 'creat'. Did you mean 'create'?"),
+        (("qqq",), "No such command 'qqq'.\n"),
         (("usage", "--since", "yesterday"), "'yesterday' is no moment: write 2026-12-31"),
         (("record", "--cost", "five"), "'five' is no amount of money: write 0.25 or $0.25"),
         (("record", "--cost", "2h"), "'2h' is no amount of money"),

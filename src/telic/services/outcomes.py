@@ -264,7 +264,7 @@ OUTCOMES: Final[dict[str, ErrorOutcome]] = {
     "store_corrupt": ErrorOutcome(
         ExitCode.STORE_FAILED,
         500,
-        next_in_shell="telic doctor tells what is damaged",
+        next_in_shell="--store PATH names the store; telic doctor tells what is damaged",
         next_in_chat="nothing was written; telic doctor tells what is damaged",
     ),
     "store_misconfigured": ErrorOutcome(

@@ -1,5 +1,6 @@
 """The command with its sub-commands, listed by what people do with them."""
 
+from difflib import get_close_matches
 from importlib import import_module
 from typing import Any, Final
 
@@ -76,6 +77,18 @@ class SectionedGroup(click.Group):
             click.echo(ctx.get_help(), err=True)
             ctx.exit(_NOTHING_ASKED)
         return super().parse_args(ctx, args)
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """Return the command that is asked for; the error of one that is not there names the nearest."""
+        try:
+            return super().resolve_command(ctx, args)
+        except click.UsageError as error:
+            nearest = get_close_matches(args[0], self.list_commands(ctx), n=1)
+            if not nearest:
+                raise
+            raise click.UsageError(f"{error.message} Did you mean {nearest[0]!r}?", ctx) from error
 
     def invoke(self, ctx: click.Context) -> Any:
         """Run the sub-command.
