@@ -22,8 +22,6 @@ pytest_plugins = ["tests.left_out"]
 hypothesis.settings.register_profile(
     "any machine", deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow]
 )
-    "any machine", deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow]
-)
 hypothesis.settings.load_profile("any machine")
 
 collect_ignore = ["hosts"]
