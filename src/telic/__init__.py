@@ -3,6 +3,7 @@
 from importlib import import_module
 from typing import TYPE_CHECKING
 
+from telic.domain.authority import NamedActor
 from telic.domain.budget import BillingPolicy, Budget, ModelUsage, TurnUsage, Usage, UsageKind
 from telic.domain.clock import Clock, Instant, SystemClock, from_datetime, to_datetime
 from telic.domain.criteria import Criterion, CriterionKind
@@ -137,6 +138,7 @@ __all__ = [
     "LoopSettings",
     "MissingExtra",
     "ModelUsage",
+    "NamedActor",
     "NotAllowed",
     "OutcomeUnknown",
     "PriceUnknown",

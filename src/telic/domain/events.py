@@ -3,13 +3,16 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from telic.domain.budget import TurnUsage, UsageKind
 from telic.domain.clock import Instant
 
 if TYPE_CHECKING:
     from telic.domain.goal import Actor, Goal
+
+ACTED_BY: Final = "acted_by"
+"""What of an event's data names who acted, and by which door, beside the kind of actor."""
 
 
 class EventKind(StrEnum):
@@ -45,6 +48,17 @@ class Event:
     key: str | None
     data: Mapping[str, Any]
     hash: str
+
+    @property
+    def acted_by(self) -> Mapping[str, str]:
+        """Return the `name` of who acted and the `door` by which they did, as far as they are known."""
+        acted_by: Mapping[str, str] = self.data.get(ACTED_BY, {})
+        return acted_by
+
+    @property
+    def changed(self) -> Mapping[str, Any]:
+        """Return the data without who acted."""
+        return {name: value for name, value in self.data.items() if name != ACTED_BY}
 
 
 @dataclass(frozen=True, slots=True)

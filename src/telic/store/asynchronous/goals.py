@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 
+from telic.domain.authority import NamedActor
 from telic.domain.budget import BillingPolicy, Budget
 from telic.domain.criteria import Criterion
 from telic.domain.goal import DEFAULT_SCOPE, Actor, Goal, GoalPage, GoalStatus
@@ -27,7 +28,7 @@ class GoalCalls(StoreBase):
         billing: BillingPolicy = BillingPolicy.INPUT_AND_OUTPUT,
         max_chars: int = DEFAULT_MAX_CHARS,
         replace: bool | str = True,
-        actor: Actor = Actor.USER,
+        actor: Actor | NamedActor = Actor.USER,
         key: str | None = None,
     ) -> Goal:
         """The scope's active goal is this new one; the former one is paused as superseded, atomically.
@@ -100,7 +101,7 @@ class GoalCalls(StoreBase):
         criteria: Sequence[Criterion] | None = None,
         max_chars: int = DEFAULT_MAX_CHARS,
         expected_revision: int | None = None,
-        actor: Actor = Actor.USER,
+        actor: Actor | NamedActor = Actor.USER,
         key: str | None = None,
     ) -> Goal:
         """The unfinished goal has this text and these criteria; what is None stays. Usage is kept.
@@ -121,7 +122,7 @@ class GoalCalls(StoreBase):
         budget: Budget,
         *,
         expected_revision: int | None = None,
-        actor: Actor = Actor.USER,
+        actor: Actor | NamedActor = Actor.USER,
         key: str | None = None,
     ) -> Goal:
         """The unfinished goal has exactly this budget; an active one that has used it up is paused.

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 
+from telic.domain.authority import NamedActor
 from telic.domain.goal import Actor, Goal
 from telic.domain.lease import Lease
 from telic.domain.verdict import Approval
@@ -50,7 +51,7 @@ class VerdictCalls(StoreBase):
         decided_by: str,
         note: str = "",
         expected_revision: int | None = None,
-        actor: Actor = Actor.USER,
+        actor: Actor | NamedActor = Actor.USER,
         key: str | None = None,
     ) -> Goal:
         """The answer to the approval criterion at this place (from 0) is in the history, until the goal is edited.

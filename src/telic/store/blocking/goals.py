@@ -4,6 +4,7 @@
 
 from collections.abc import Sequence
 
+from telic.domain.authority import NamedActor
 from telic.domain.budget import BillingPolicy, Budget
 from telic.domain.criteria import Criterion
 from telic.domain.goal import DEFAULT_SCOPE, Actor, Goal, GoalPage, GoalStatus
@@ -29,7 +30,7 @@ class GoalCalls(StoreBase):
         billing: BillingPolicy = BillingPolicy.INPUT_AND_OUTPUT,
         max_chars: int = DEFAULT_MAX_CHARS,
         replace: bool | str = True,
-        actor: Actor = Actor.USER,
+        actor: Actor | NamedActor = Actor.USER,
         key: str | None = None,
     ) -> Goal:
         """The scope's active goal is this new one; the former one is paused as superseded, atomically.
@@ -102,7 +103,7 @@ class GoalCalls(StoreBase):
         criteria: Sequence[Criterion] | None = None,
         max_chars: int = DEFAULT_MAX_CHARS,
         expected_revision: int | None = None,
-        actor: Actor = Actor.USER,
+        actor: Actor | NamedActor = Actor.USER,
         key: str | None = None,
     ) -> Goal:
         """The unfinished goal has this text and these criteria; what is None stays. Usage is kept.
@@ -123,7 +124,7 @@ class GoalCalls(StoreBase):
         budget: Budget,
         *,
         expected_revision: int | None = None,
-        actor: Actor = Actor.USER,
+        actor: Actor | NamedActor = Actor.USER,
         key: str | None = None,
     ) -> Goal:
         """The unfinished goal has exactly this budget; an active one that has used it up is paused.

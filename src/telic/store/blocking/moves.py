@@ -2,6 +2,7 @@
 
 """Moves of the state machine, and waking."""
 
+from telic.domain.authority import NamedActor
 from telic.domain.budget import Budget
 from telic.domain.clock import Instant
 from telic.domain.goal import Actor, Goal, GoalStatus, Reason
@@ -25,7 +26,7 @@ class MoveCalls(StoreBase):
         wake_at: Instant | None = None,
         wake_signal: str | None = None,
         lease: Lease | None = None,
-        actor: Actor = Actor.USER,
+        actor: Actor | NamedActor = Actor.USER,
         key: str | None = None,
     ) -> Goal:
         """The goal has the status `to`, by one move of the state machine.
@@ -59,7 +60,7 @@ class MoveCalls(StoreBase):
         wake_at: Instant | None = None,
         wake_signal: str | None = None,
         lease: Lease | None = None,
-        actor: Actor = Actor.USER,
+        actor: Actor | NamedActor = Actor.USER,
         key: str | None = None,
     ) -> Goal:
         """The active goal is paused for this reason: `waiting` where it is to wake, else `user`. See `transition`."""
@@ -85,7 +86,7 @@ class MoveCalls(StoreBase):
         expected_revision: int | None = None,
         note: str | None = None,
         replace: bool | str = True,
-        actor: Actor = Actor.USER,
+        actor: Actor | NamedActor = Actor.USER,
         key: str | None = None,
     ) -> Goal:
         """The paused goal is active; the scope's former active goal is paused as superseded, atomically.
@@ -117,7 +118,7 @@ class MoveCalls(StoreBase):
         expected_revision: int | None = None,
         note: str | None = None,
         lease: Lease | None = None,
-        actor: Actor = Actor.USER,
+        actor: Actor | NamedActor = Actor.USER,
         key: str | None = None,
     ) -> Goal:
         """The goal is completed; a paused one is resumed and completed in one step.
@@ -136,7 +137,7 @@ class MoveCalls(StoreBase):
         reason: Reason | str = Reason.DISMISSED,
         note: str | None = None,
         lease: Lease | None = None,
-        actor: Actor = Actor.USER,
+        actor: Actor | NamedActor = Actor.USER,
         key: str | None = None,
     ) -> Goal:
         """The unfinished goal is cleared, for good. Raises as `transition`."""
@@ -156,7 +157,7 @@ class MoveCalls(StoreBase):
         goal_id: str,
         *,
         expected_revision: int | None = None,
-        actor: Actor = Actor.USER,
+        actor: Actor | NamedActor = Actor.USER,
         key: str | None = None,
     ) -> Goal:
         """The waiting goal is active, without waiting any longer.
@@ -171,7 +172,7 @@ class MoveCalls(StoreBase):
         call = self._context.call(actor, key, expected_revision)
         return self._driver.run(lambda tx: waits.wake(tx, call, goal_id), Mode.ATOMIC, call.key)
 
-    def signal(self, name: str, *, actor: Actor = Actor.USER, key: str | None = None) -> list[Goal]:
+    def signal(self, name: str, *, actor: Actor | NamedActor = Actor.USER, key: str | None = None) -> list[Goal]:
         """Every goal that waits for the signal of this name was woken, as by `wake`; here they are.
 
         At most 1,000 at a time. Only goals that wait now are woken: a signal is not kept for those that come later.
