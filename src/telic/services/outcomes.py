@@ -291,7 +291,31 @@ OUTCOMES: Final[dict[str, ErrorOutcome]] = {
 }
 """Every code there is. Agents never run behind HTTP: their errors there would be the server's own fault."""
 
+HTTP_REFUSALS: Final[dict[str, int]] = {
+    "invalid_request": 400,
+    "token_required": 401,
+    "foreign_origin": 403,
+    "read_only": 403,
+    "not_found": 404,
+    "method_not_allowed": 405,
+    "body_too_slow": 408,
+    "body_too_large": 413,
+    "unsupported_media_type": 415,
+    "wrong_host": 421,
+    "precondition_required": 428,
+    "too_many_requests": 429,
+    "too_many_guesses": 429,
+    "internal_error": 500,
+    "too_many_streams": 503,
+}
+"""What is refused over HTTP before the store is asked."""
+
 _OTHER: Final = ErrorOutcome(ExitCode.STORE_FAILED, 500, next_in_chat="/goal status shows where things stand")
+
+
+def http_status(code: str) -> int:
+    """Return the HTTP status with which a refusal or an error of this code is answered, by every server."""
+    return HTTP_REFUSALS[code] if code in HTTP_REFUSALS else OUTCOMES.get(code, _OTHER).http_status
 
 
 def outcome_of(error: GoalError) -> ErrorOutcome:

@@ -1,20 +1,27 @@
 """The history: one goal's, and every goal's as it is written."""
 
+import json
+import logging
+from collections.abc import AsyncGenerator, AsyncIterator
 from typing import Any, Final
 
 from starlette.responses import Response
 from starlette.types import ASGIApp
 
+from telic.domain.errors import GoalError
+from telic.domain.feed import FeedEvent
 from telic.domain.jsonable import event_to_json, feed_event_to_json
 from telic.domain.limits import MAX_PAGE
+from telic.http.event_stream import EventStreamResponse, write_beginning, write_event
 from telic.interfaces.api.answers import json_answer
-from telic.interfaces.api.operation import Call, Operation
+from telic.interfaces.api.operation import Call, Operation, Streams
 from telic.interfaces.api.parameters import AFTER_NUMBER, CURSOR, GOAL_ID, LIMIT, SCOPE
-from telic.interfaces.api.problems import Refusal
+from telic.interfaces.api.problems import Refusal, problem_of
 from telic.interfaces.api.shapes import list_of, open_object, shape
-from telic.interfaces.api.stream import EventStream
 
 MOST_STREAMS: Final = 1_000
+_RETRY_MILLISECONDS: Final = 1_000
+_log = logging.getLogger(__name__)
 
 
 async def _events(call: Call) -> Response:
@@ -29,6 +36,23 @@ async def _feed(call: Call) -> Response:
     return json_answer({"events": [feed_event_to_json(event) for event in page], "cursor": page.cursor})
 
 
+async def _written(events: AsyncIterator[FeedEvent], cursor: str, streams: Streams) -> AsyncGenerator[str, None]:
+    """Yield the events as they go over the wire, each with its cursor as id; what fails is told as the last one."""
+    streams.open += 1
+    try:
+        yield write_beginning(_RETRY_MILLISECONDS, cursor)
+        async for event in events:
+            yield write_event(json.dumps(feed_event_to_json(event)), id=event.cursor)
+    except GoalError as error:
+        yield write_event(json.dumps(problem_of(error)), event="problem")
+    except Exception:
+        _log.exception("a stream of events failed")
+    finally:
+        streams.open -= 1
+        if isinstance(events, AsyncGenerator):
+            await events.aclose()
+
+
 async def _stream(call: Call) -> ASGIApp:
     """Every event after the cursor as it is committed; whatever is wrong with the request is told at once."""
     if call.streams.open >= MOST_STREAMS:
@@ -41,7 +65,7 @@ async def _stream(call: Call) -> ASGIApp:
     # Refuses a cursor that this feed never gave, while a status can still be told.
     await call.store.events(after=cursor, scope=wanted.get("scope"), limit=1)
     events = call.store.watch(scope=wanted.get("scope"), goal_id=wanted.get("goal_id"), after=cursor)
-    return EventStream(events, cursor, call.streams)
+    return EventStreamResponse(_written(events, cursor, call.streams))
 
 
 OPERATIONS: Final[tuple[Operation, ...]] = (

@@ -4,16 +4,17 @@ from typing import Any, Final
 
 from starlette.responses import Response
 
-from telic.domain.budget import BillingPolicy, Budget
-from telic.domain.criteria import criteria_from_data
-from telic.domain.goal import DEFAULT_SCOPE, Actor, GoalStatus
+from telic.domain.budget import BillingPolicy
+from telic.domain.goal import GoalStatus
 from telic.domain.jsonable import goal_to_json
 from telic.domain.limits import DEFAULT_MAX_CHARS, MAX_TEXT_CHARS
 from telic.interfaces.api.answers import goal_answer, goal_tag, json_answer, unchanged_answer
+from telic.interfaces.api.moves import act
 from telic.interfaces.api.operation import Call, Guard, Operation
 from telic.interfaces.api.parameters import BUDGET, CRITERIA, CURSOR, LIMIT, REPLACE, SCOPE
 from telic.interfaces.api.schema import Schema, integer, one_of, strict_object, text
 from telic.interfaces.api.shapes import list_of, open_object, shape
+from telic.services.actions import GoalAction
 
 _GOAL_TEXT: Final = text(MAX_TEXT_CHARS, 1, description="What is to be reached.")
 _MAX_CHARS: Final = integer(1, MAX_TEXT_CHARS, description=f"The longest text; {DEFAULT_MAX_CHARS} by default.")
@@ -29,17 +30,7 @@ async def _list(call: Call) -> Response:
 
 
 async def _create(call: Call) -> Response:
-    goal = await call.store.create(
-        call.body["text"],
-        scope=call.body.get("scope", DEFAULT_SCOPE),
-        budget=Budget(**call.body.get("budget", {})),
-        criteria=criteria_from_data(call.body.get("criteria", ())),
-        billing=BillingPolicy(call.body.get("billing", BillingPolicy.INPUT_AND_OUTPUT)),
-        max_chars=call.body.get("max_chars", DEFAULT_MAX_CHARS),
-        replace=call.body.get("replace", False),
-        actor=Actor.OPERATOR,
-        key=call.key,
-    )
+    goal = await act(GoalAction.CREATE, call)
     return goal_answer(goal, 201, {"Location": f"{call.root}/goals/{goal.id}"})
 
 
@@ -50,22 +41,11 @@ async def _get(call: Call) -> Response:
 
 
 async def _edit(call: Call) -> Response:
-    goal = await call.goal()
-    criteria = call.body.get("criteria")
-    edited = await call.store.edit(
-        goal.id,
-        text=call.body.get("text"),
-        criteria=None if criteria is None else criteria_from_data(criteria),
-        max_chars=call.body.get("max_chars", DEFAULT_MAX_CHARS),
-        actor=Actor.OPERATOR,
-        **call.guard,
-    )
-    return goal_answer(edited)
+    return goal_answer(await act(GoalAction.EDIT, call))
 
 
 async def _set_budget(call: Call) -> Response:
-    goal = await call.goal()
-    return goal_answer(await call.store.set_budget(goal.id, Budget(**call.body), actor=Actor.OPERATOR, **call.guard))
+    return goal_answer(await act(GoalAction.SET_BUDGET, call))
 
 
 OPERATIONS: Final[tuple[Operation, ...]] = (

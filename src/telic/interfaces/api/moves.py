@@ -1,22 +1,24 @@
 """Moving goals from one status to another, waking them, and answering what they ask people."""
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Mapping
 from typing import Final
 
 from starlette.responses import Response
 
-from telic.domain.budget import Budget
+from telic.domain.budget import BillingPolicy, Budget
 from telic.domain.clock import Instant
-from telic.domain.criteria import MAX_CRITERIA
+from telic.domain.criteria import MAX_CRITERIA, criteria_from_data
 from telic.domain.errors import InvalidInput
-from telic.domain.goal import Actor, Goal, GoalStatus, Reason
+from telic.domain.goal import DEFAULT_SCOPE, Goal, GoalStatus, Reason
 from telic.domain.jsonable import goal_to_json, time_from_json
 from telic.domain.lifecycle import REASONS
+from telic.domain.limits import DEFAULT_MAX_CHARS
 from telic.interfaces.api.answers import goal_answer, json_answer
 from telic.interfaces.api.operation import Call, Guard, Operation
 from telic.interfaces.api.parameters import BUDGET, LEASE, NOTE, REPLACE, TIME
 from telic.interfaces.api.schema import Schema, integer, name, one_of, strict_object
 from telic.interfaces.api.shapes import list_of, shape
+from telic.services.actions import ANSWERS, ActionRequest, GoalAction, execute
 
 _SIGNAL: Final = name("A signal's name.")
 
@@ -37,95 +39,62 @@ def _reasons(status: GoalStatus) -> Schema:
     return one_of(sorted(REASONS[status]))
 
 
-async def _pause(call: Call, goal: Goal) -> Goal:
-    reason = call.body.get("reason")
-    return await call.store.pause(
-        goal.id,
-        reason=None if reason is None else Reason(reason),
-        note=call.body.get("note"),
-        wake_at=instant(call.body.get("wake_at")),
-        wake_signal=call.body.get("wake_signal"),
-        lease=call.lease(goal),
-        actor=Actor.OPERATOR,
-        **call.guard,
-    )
+async def act(action: GoalAction, call: Call) -> Goal:
+    """The action that the request asks for is done, by whoever was let in; here is the goal after it.
 
-
-async def _resume(call: Call, goal: Goal) -> Goal:
-    budget = call.body.get("budget")
-    return await call.store.resume(
-        goal.id,
+    Raises:
+        GoalError: as `execute`.
+    """
+    body = call.body
+    goal = None if action is GoalAction.CREATE else await call.goal()
+    budget = body if action is GoalAction.SET_BUDGET else body.get("budget")
+    criteria = body.get("criteria")
+    request = ActionRequest(
+        action=action,
+        actor=call.actor,
+        goal=goal,
+        expected_revision=call.expected_revision,
+        key=call.key,
+        note=body.get("note"),
+        reason=Reason(body["reason"]) if "reason" in body else None,
         budget=None if budget is None else Budget(**budget),
-        note=call.body.get("note"),
-        replace=call.body.get("replace", False),
-        actor=Actor.OPERATOR,
-        **call.guard,
+        criterion=body["criterion"] - 1 if action in ANSWERS else None,
+        replace=body.get("replace", False),
+        wake_at=instant(body.get("wake_at")),
+        wake_signal=body.get("wake_signal"),
+        lease=None if goal is None else call.lease(goal),
+        decided_by=body.get("decided_by"),
+        text=body.get("text"),
+        criteria=None if criteria is None else criteria_from_data(criteria),
+        max_chars=body.get("max_chars", DEFAULT_MAX_CHARS),
+        scope=body.get("scope", DEFAULT_SCOPE),
+        billing=BillingPolicy(body.get("billing", BillingPolicy.INPUT_AND_OUTPUT)),
     )
-
-
-async def _complete(call: Call, goal: Goal) -> Goal:
-    note, lease = call.body.get("note"), call.lease(goal)
-    return await call.store.complete(goal.id, note=note, lease=lease, actor=Actor.OPERATOR, **call.guard)
-
-
-async def _clear(call: Call, goal: Goal) -> Goal:
-    return await call.store.clear(
-        goal.id,
-        reason=Reason(call.body.get("reason", Reason.DISMISSED)),
-        note=call.body.get("note"),
-        lease=call.lease(goal),
-        actor=Actor.OPERATOR,
-        **call.guard,
-    )
-
-
-async def _wake(call: Call, goal: Goal) -> Goal:
-    return await call.store.wake(goal.id, actor=Actor.OPERATOR, **call.guard)
-
-
-async def _answer(call: Call, goal: Goal, *, is_approved: bool) -> Goal:
-    return await call.store.approve(
-        goal.id,
-        call.body["criterion"] - 1,
-        is_approved=is_approved,
-        decided_by=call.body.get("decided_by", call.actor_name),
-        note=call.body.get("note", ""),
-        actor=Actor.OPERATOR,
-        **call.guard,
-    )
-
-
-async def _approve(call: Call, goal: Goal) -> Goal:
-    return await _answer(call, goal, is_approved=True)
-
-
-async def _reject(call: Call, goal: Goal) -> Goal:
-    return await _answer(call, goal, is_approved=False)
+    return (await execute(call.store, request)).goal
 
 
 async def _signal(call: Call) -> Response:
-    woken = await call.store.signal(call.body["name"], actor=Actor.OPERATOR, key=call.key)
+    woken = await call.store.signal(call.body["name"], actor=call.actor, key=call.key)
     return json_answer([goal_to_json(goal) for goal in woken])
 
 
 def _move(
-    verb: str,
+    action: GoalAction,
     summary: str,
-    move: Callable[[Call, Goal], Awaitable[Goal]],
     fields: Mapping[str, Schema],
     *,
     required: tuple[str, ...] = (),
     guard: Guard = Guard.REQUIRED,
 ) -> Operation:
-    """What is done to one goal, and gives it as it stands then."""
+    """Return the operation that does this to one goal, and answers with the goal as it stands then."""
 
     async def handle(call: Call) -> Response:
-        return goal_answer(await move(call, await call.goal()))
+        return goal_answer(await act(action, call))
 
     return Operation(
-        name=f"{verb}_goal",
+        name=f"{action}_goal",
         method="POST",
-        path=f"/goals/{{goal_id}}/{verb}",
+        path=f"/goals/{{goal_id}}/{action}",
         summary=summary,
         handle=handle,
         answer=shape("goal"),
@@ -145,9 +114,8 @@ _ANSWER: Final[Mapping[str, Schema]] = {
 
 OPERATIONS: Final[tuple[Operation, ...]] = (
     _move(
-        "pause",
+        GoalAction.PAUSE,
         "The goal is paused, for good or until a time or a signal. Stopping needs no If-Match.",
-        _pause,
         {
             "reason": _reasons(GoalStatus.PAUSED),
             "note": NOTE,
@@ -158,21 +126,19 @@ OPERATIONS: Final[tuple[Operation, ...]] = (
         guard=Guard.OPTIONAL,
     ),
     _move(
-        "resume",
+        GoalAction.RESUME,
         "The paused goal is active, with this budget where one is given. Only `replace` pauses another for it.",
-        _resume,
         {"budget": BUDGET, "note": NOTE, "replace": REPLACE},
     ),
-    _move("complete", "The goal is completed; its criteria are accepted.", _complete, {"note": NOTE, "lease": LEASE}),
+    _move(GoalAction.COMPLETE, "The goal is completed; its criteria are accepted.", {"note": NOTE, "lease": LEASE}),
     _move(
-        "clear",
+        GoalAction.CLEAR,
         "The goal is given up, for good; its history stays.",
-        _clear,
         {"reason": _reasons(GoalStatus.CLEARED), "note": NOTE, "lease": LEASE},
     ),
-    _move("wake", "The waiting goal is awake.", _wake, {}, guard=Guard.OPTIONAL),
-    _move("approve", "A person approved the criterion.", _approve, _ANSWER, required=("criterion",)),
-    _move("reject", "A person rejected the criterion.", _reject, _ANSWER, required=("criterion",)),
+    _move(GoalAction.WAKE, "The waiting goal is awake.", {}, guard=Guard.OPTIONAL),
+    _move(GoalAction.APPROVE, "A person approved the criterion.", _ANSWER, required=("criterion",)),
+    _move(GoalAction.REJECT, "A person rejected the criterion.", _ANSWER, required=("criterion",)),
     Operation(
         name="signal",
         method="POST",

@@ -11,7 +11,7 @@ from telic.interfaces.api.schema import Schema
 from telic.interfaces.api.shapes import components, shape
 
 VERSION: Final = "1.0.0"
-_ALWAYS: Final[tuple[int, ...]] = (400, 401, 422, 500, 503)
+_ALWAYS: Final[tuple[int, ...]] = (400, 401, 408, 413, 422, 429, 500, 503)
 _TAG: Final = {"ETag": {"description": "Revision and digest of the goal.", "schema": {"type": "string"}}}
 _ABOUT: Final = (
     "Durable goals for AI agents. Goals that many programs change: send the ETag that was read as If-Match, and an "
@@ -86,7 +86,7 @@ def _responses(operation: Operation) -> dict[str, Any]:
 def _problems(operation: Operation) -> set[int]:
     statuses: set[int] = {*_ALWAYS}
     if operation.is_write:
-        statuses |= {403, 404, 409, 413, 415, 507}
+        statuses |= {403, 404, 409, 415, 507}
     if "{goal_id}" in operation.path or "goal_id" in operation.query:
         statuses |= {404, 409}
     if operation.guard is not Guard.NONE:

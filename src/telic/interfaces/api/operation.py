@@ -7,7 +7,8 @@ from typing import Any
 
 from starlette.types import ASGIApp
 
-from telic.domain.goal import Goal
+from telic.domain.authority import NamedActor
+from telic.domain.goal import Actor, Goal
 from telic.domain.ids import check_id_prefix
 from telic.domain.lease import Lease
 from telic.interfaces.api.schema import Schema
@@ -56,9 +57,9 @@ class Call:
         return None if shown is None else Lease(goal, shown["holder"], shown["token"])
 
     @property
-    def guard(self) -> dict[str, Any]:
-        """What makes a write happen once, and only at the revision that was seen."""
-        return {"key": self.key, "expected_revision": self.expected_revision}
+    def actor(self) -> NamedActor:
+        """Return who acts: whoever was let in, as an operator."""
+        return NamedActor(Actor.OPERATOR, self.actor_name, "api")
 
 
 class Streams:

@@ -18,31 +18,11 @@ from telic.domain.errors import (
 )
 from telic.domain.jsonable import goal_to_json
 from telic.interfaces.api.answers import HEADERS, goal_tag
-from telic.services.outcomes import OUTCOMES
+from telic.services.outcomes import OUTCOMES, http_status
 
 MEDIA_TYPE: Final = "application/problem+json"
 RETRY_AFTER_SECONDS: Final = 1
-
-REFUSALS: Final[Mapping[str, int]] = {
-    "invalid_request": 400,
-    "token_required": 401,
-    "foreign_origin": 403,
-    "read_only": 403,
-    "not_found": 404,
-    "method_not_allowed": 405,
-    "body_too_large": 413,
-    "unsupported_media_type": 415,
-    "wrong_host": 421,
-    "precondition_required": 428,
-    "internal_error": 500,
-    "too_many_streams": 503,
-}
-"""What the API itself refuses, before the store is asked."""
-
-STATUSES: Final[Mapping[str, int]] = {
-    **REFUSALS,
-    **{code: outcome.http_status for code, outcome in OUTCOMES.items()},
-}
+_PASSING: Final = frozenset({408, 429, 503})
 
 
 class Refusal(Exception):
@@ -57,7 +37,7 @@ class Refusal(Exception):
 
 def problem(code: str, detail: str, *, is_retryable: bool = False, **more: Any) -> dict[str, Any]:
     """The problem as JSON: `code` is stable, `detail` is for people."""
-    status = STATUSES.get(code, 500)
+    status = http_status(code)
     return {
         "type": f"urn:telic:error:{code}",
         "title": HTTPStatus(status).phrase,
@@ -72,8 +52,8 @@ def problem(code: str, detail: str, *, is_retryable: bool = False, **more: Any) 
 def problem_of(error: Exception) -> dict[str, Any]:
     """What may be told about the error; of an unknown one, nothing."""
     if isinstance(error, Refusal):
-        return problem(error.code, error.detail, is_retryable=STATUSES[error.code] == 503)
-    if isinstance(error, GoalError) and error.code in STATUSES:
+        return problem(error.code, error.detail, is_retryable=http_status(error.code) in _PASSING)
+    if isinstance(error, GoalError) and error.code in OUTCOMES:
         return problem(error.code, str(error), is_retryable=error.retryable, **_particulars(error))
     return problem("internal_error", "the server failed; its log says why")
 

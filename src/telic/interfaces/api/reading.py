@@ -15,7 +15,6 @@ from telic.interfaces.api.parameters import GOAL_ID, IDEMPOTENCY_KEY, IF_MATCH
 from telic.interfaces.api.problems import Refusal
 from telic.interfaces.api.schema import Schema, check
 
-MAX_BODY_BYTES: Final = 1_048_576
 _MAX_QUERY_FIELDS: Final = 50
 _INTEGER: Final = re.compile(r"-?[0-9]{1,17}")
 
@@ -103,26 +102,16 @@ async def read_body(operation: Operation, request: Request) -> Mapping[str, Any]
     """The body's object; an empty body is one without fields.
 
     Raises:
-        Refusal: it is too large, no JSON in UTF-8, or does not match.
+        Refusal: it is no JSON in UTF-8, or does not match.
     """
     if operation.body is None:
         return {}
-    raw = await _bytes_of(request)
+    raw = await request.body()
     if raw or "content-type" in request.headers:
         _check_type(request.headers.get("content-type"))
     body = parse_json(raw) if raw else {}
     check(operation.body, body, "the body")
     return dict(body)
-
-
-async def _bytes_of(request: Request) -> bytes:
-    raw = bytearray()
-    async for part in request.stream():
-        raw += part
-        if len(raw) > MAX_BODY_BYTES:
-            # What still arrives is not read: the connection cannot be used again.
-            raise Refusal("body_too_large", f"a body has at most {MAX_BODY_BYTES} bytes", {"Connection": "close"})
-    return bytes(raw)
 
 
 def _check_type(content_type: str | None) -> None:

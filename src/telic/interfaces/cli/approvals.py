@@ -10,6 +10,7 @@ from telic.domain.errors import InvalidInput
 from telic.domain.goal import Goal, GoalStatus
 from telic.interfaces.cli import options
 from telic.interfaces.cli.session import Session, command
+from telic.services.actions import GoalAction, answerable
 from telic.services.checks import Check, look_at_checks
 
 
@@ -21,20 +22,18 @@ def _answer(
     decided_by: str | None,
     revision: int | None,
     key: str | None,
-    *,
-    is_approved: bool,
+    action: GoalAction,
 ) -> None:
     goal = _asking(session, goal_id)
     asked = _asked(look_at_checks(session.store, goal), number)
-    answered = session.store.approve(
-        goal.id,
-        asked.number - 1,
-        is_approved=is_approved,
+    answered = session.act(
+        action,
+        goal,
+        goal.revision if revision is None and key is None else revision,
+        key,
+        criterion=asked.number - 1,
         decided_by=decided_by or options.login_name(),
         note=note,
-        expected_revision=goal.revision if revision is None and key is None else revision,
-        actor=session.actor,
-        key=key,
     )
     _show_answered(session, answered, asked, is_woken=goal.is_waiting and answered.status is GoalStatus.ACTIVE)
 
@@ -58,11 +57,7 @@ def _asked(checks: Sequence[Check], number: int | None) -> Check:
         InvalidInput: it asks for no approval, or it is not clear which is meant.
     """
     asking = [check for check in checks if check.criterion.kind is CriterionKind.APPROVAL]
-    pending = [check for check in asking if check.is_pending]
-    if number is not None:
-        found = [check for check in asking if check.number == number]
-    else:
-        found = pending if len(pending) == 1 else asking
+    found = answerable(checks) if number is None else [check for check in asking if check.number == number]
     if len(found) == 1:
         return found[0]
     known = "; ".join(f"{check.number}. {check.criterion.question}" for check in asking)
@@ -108,7 +103,7 @@ def approve(
     key: str | None,
 ) -> None:
     """Approve what a goal asks a person for; a goal that waits for it wakes."""
-    _answer(session, goal_id, number, note, decided_by, revision, key, is_approved=True)
+    _answer(session, goal_id, number, note, decided_by, revision, key, GoalAction.APPROVE)
 
 
 @click.command()
@@ -129,7 +124,7 @@ def reject(
     key: str | None,
 ) -> None:
     """Reject what a goal asks a person for; its agent goes on, and reads the note."""
-    _answer(session, goal_id, number, note, decided_by, revision, key, is_approved=False)
+    _answer(session, goal_id, number, note, decided_by, revision, key, GoalAction.REJECT)
 
 
 COMMANDS = (approve, reject)

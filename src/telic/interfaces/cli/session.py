@@ -8,13 +8,16 @@ from typing import TYPE_CHECKING, Any, Final, cast
 
 import click
 
+from telic.domain.authority import NamedActor
 from telic.domain.errors import GoalNotFound, InvalidInput
 from telic.domain.goal import DEFAULT_SCOPE, Actor, Goal, GoalStatus
 from telic.interfaces.cli.observing import observer_of
+from telic.interfaces.cli.options import login_name
 from telic.interfaces.cli.render import show_goal
 from telic.interfaces.cli.store_place import default_store, make_folder_of
 from telic.interfaces.cli.terminal import ReaderGone, Terminal
 from telic.observability.observer import Observer
+from telic.services.actions import ActionRequest, GoalAction, execute_blocking
 from telic.services.scoped_goals import ScopedGoals
 from telic.store.connect import connect
 from telic.store.goal_store import GoalStore
@@ -38,6 +41,7 @@ class Session:
     terminal: Terminal
     creates: bool = False
     observer: Observer | None = None
+    _superseded: Goal | None = None
 
     @cached_property
     def place(self) -> str:
@@ -73,11 +77,24 @@ class Session:
     def _scoped(self) -> ScopedGoals:
         return ScopedGoals(cast("AsyncGoalStore", Awaited(self.store)), self.scope)
 
-    def show_changed(self, goal: Goal, hint: str, *, replaces: bool = False) -> None:
+    def act(self, action: GoalAction, goal: Goal | None, revision: int | None, key: str | None, **more: Any) -> Goal:
+        """The action is done by whoever runs the command; here is the goal after it.
+
+        Raises:
+            GoalError: as `execute`.
+        """
+        is_person = self.actor in (Actor.USER, Actor.OPERATOR)
+        actor = NamedActor(self.actor, login_name() if is_person else None, "cli")
+        request = ActionRequest(
+            action=action, actor=actor, goal=goal, expected_revision=revision, key=key, scope=self.scope, **more
+        )
+        result = execute_blocking(self.store, request)
+        self._superseded = result.superseded
+        return result.goal
+
+    def show_changed(self, goal: Goal, hint: str) -> None:
         """The goal as it now is, the goal that was paused for it, and what can come next, were shown."""
-        goals = ScopedGoals(cast("AsyncGoalStore", Awaited(self.store)), goal.scope)
-        paused = complete(goals.superseded_by(goal, None)) if replaces else None
-        show_goal(self.terminal, goal, paused)
+        show_goal(self.terminal, goal, self._superseded)
         self.terminal.hint(hint)
 
     def resumable(self, typed: str | None) -> Goal:

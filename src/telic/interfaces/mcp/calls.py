@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from telic.domain.amounts import parse_budget
+from telic.domain.authority import NamedActor
 from telic.domain.budget import Budget, ModelUsage
 from telic.domain.criteria import typed_criteria
 from telic.domain.errors import GoalError, InvalidInput, StaleUpdate, WouldReplace
@@ -19,12 +20,14 @@ from telic.interfaces.mcp.results import Answer, plainly, refusal
 from telic.interfaces.mcp.settings import Role
 from telic.interfaces.mcp.tools import Tool
 from telic.prompt import quote
+from telic.services.actions import ActionRequest, ActionResult, GoalAction, execute
 from telic.services.chat.replies import changes_between
 from telic.services.checks import Check, look_at_checks_async
 
 Arguments = Mapping[str, Any]
 
 _LISTED: Final = 20
+_OPERATOR: Final = NamedActor(Actor.OPERATOR, door="mcp")
 _MICRO: Final = 1_000_000
 _COUNTED: Final = ("input_tokens", "cached_input_tokens", "output_tokens", "reasoning_tokens")
 
@@ -146,18 +149,17 @@ class Calls:
         return self._done("created", text, session.seen)
 
     async def _create_as_operator(self, given: Arguments) -> Answer:
-        conversation, key = self.conversation, _key(given)
-        active = await conversation.store.active(conversation.settings.scope)
-        goal = await conversation.store.create(
-            given["text"],
-            scope=conversation.settings.scope,
+        result = await self._act(
+            GoalAction.CREATE,
+            None,
+            given,
+            text=given["text"],
+            scope=self.conversation.settings.scope,
             budget=parse_budget(tuple(given["budget"] or ()), Budget()),
             criteria=typed_criteria(given["checks"] or (), given["judges"] or (), given["approvals"] or ()),
-            replace=bool(given["replace"]),
-            actor=Actor.OPERATOR,
-            key=key,
         )
-        return await self._took_over("created", f"Goal {plainly(goal.id)} is set.", goal, None, active)
+        text = f"Goal {plainly(result.goal.id)} is set."
+        return self._done("created", text, result.goal, superseded=result.superseded)
 
     def _in_the_way(self, error: WouldReplace) -> Answer:
         driven = "" if error.holder is None else f" It is driven by {quote(error.holder)}."
@@ -168,53 +170,48 @@ class Calls:
         steps = ("ask the user; if they agree, call again with replace true",)
         return Answer(outcome="refused", text=text, goal=error.goal, next=steps, error=error)
 
-    async def _took_over(self, outcome: str, text: str, goal: Goal, before: Goal | None, active: Goal | None) -> Answer:
-        superseded = await self.conversation.goals.superseded_by(goal, None if active is None else active.id)
-        return self._done(outcome, text, goal, before, superseded=superseded)
-
     async def _pause(self, given: Arguments) -> Answer:
         goal = await self.conversation.meant(given["goal_id"])
-        return await self._moved(goal, given, self.conversation.store.pause, "is paused", note=given["note"])
+        return await self._moved(GoalAction.PAUSE, goal, given, "is paused")
 
     async def _clear(self, given: Arguments) -> Answer:
         goal = await self.conversation.goals.named(given["goal_id"])
-        return await self._moved(goal, given, self.conversation.store.clear, "is cleared", note=given["note"])
+        return await self._moved(GoalAction.CLEAR, goal, given, "is cleared")
 
     async def _set_budget(self, given: Arguments) -> Answer:
         goal = await self.conversation.meant(given["goal_id"])
         budget = parse_budget(tuple(given["budget"]), Budget() if goal is None else goal.budget)
-        return await self._moved(goal, given, self.conversation.store.set_budget, "has this budget", budget=budget)
-
-    async def _moved(
-        self, before: Goal | None, given: Arguments, move: Callable[..., Awaitable[Goal]], is_now: str, **more: Any
-    ) -> Answer:
-        """What an operator does to the goal as it was read; what others changed meanwhile is not overwritten."""
-        if before is None:
-            return self._done("none", "There is no goal.", None)
-        goal = await move(before.id, **more, **_guard(before, given))
-        if goal.revision == before.revision:
-            return self._unchanged(goal)
-        return self._done("changed", f"Goal {plainly(goal.id)} {is_now}.", goal, before)
-
-    def _unchanged(self, goal: Goal) -> Answer:
-        """The call was made before, under the same key."""
-        return self._done("unchanged", f"Nothing changed now. Goal {plainly(goal.id)} is {about(goal)}", goal)
+        return await self._moved(GoalAction.SET_BUDGET, goal, given, "has this budget", budget=budget)
 
     async def _resume(self, given: Arguments) -> Answer:
-        conversation = self.conversation
-        before = await conversation.goals.named(given["goal_id"])
-        active = await conversation.store.active(conversation.settings.scope)
-        budget = parse_budget(tuple(given["budget"]), before.budget) if given["budget"] else None
-        goal = await conversation.store.resume(
-            before.id, budget=budget, replace=bool(given["replace"]), **_guard(before, given)
+        goal = await self.conversation.goals.named(given["goal_id"])
+        budget = parse_budget(tuple(given["budget"]), goal.budget) if given["budget"] else None
+        return await self._moved(GoalAction.RESUME, goal, given, "goes on", budget=budget)
+
+    async def _moved(
+        self, action: GoalAction, before: Goal | None, given: Arguments, is_now: str, **more: Any
+    ) -> Answer:
+        if before is None:
+            return self._done("none", "There is no goal.", None)
+        result = await self._act(action, before, given, **more)
+        goal, name = result.goal, plainly(result.goal.id)
+        if result.is_repetition:
+            return self._done("unchanged", f"Nothing changed now. Goal {name} is {about(goal)}", goal)
+        return self._done("changed", f"Goal {name} {is_now}.", goal, before, superseded=result.superseded)
+
+    async def _act(self, action: GoalAction, goal: Goal | None, given: Arguments, **more: Any) -> ActionResult:
+        """The operator's action is done to the goal as it was read; no later change of others is overwritten."""
+        request = ActionRequest(
+            action=action,
+            actor=_OPERATOR,
+            goal=goal,
+            expected_revision=None if goal is None else goal.revision,
+            key=given["key"],
+            note=given.get("note"),
+            replace=bool(given.get("replace")),
+            **more,
         )
-        if goal.revision == before.revision:
-            return self._unchanged(goal)
-        return await self._took_over("changed", f"Goal {plainly(goal.id)} goes on.", goal, before, active)
-
-
-def _guard(seen: Goal, given: Arguments) -> dict[str, Any]:
-    return {"expected_revision": seen.revision, "actor": Actor.OPERATOR, "key": given["key"]}
+        return await execute(self.conversation.store, request)
 
 
 def _key(given: Arguments) -> str:

@@ -7,8 +7,8 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from telic.domain.errors import GoalError, StoreError
-from telic.interfaces.web.app_state import desk_of
-from telic.services.outcomes import outcome_of
+from telic.interfaces.web.app_state import state_of
+from telic.services.outcomes import http_status, outcome_of
 
 _TITLES_BY_STATUS: Final = {
     401: "Enter first",
@@ -27,10 +27,10 @@ async def show_goal_error(request: Request, error: Exception) -> Response:
     # The very same form may be sent again: its mark makes it happen once.
     fields = list((await request.form()).items()) if error.retryable and is_change else []
     reason = _sentence(str(error)) + (f" {_ELSEWHERE}" if error.code == "goal_not_found" else "")
-    return desk_of(request).pages.respond(
+    return state_of(request).pages.respond(
         request,
         "refusal.html",
-        status=outcome_of(error).http_status,
+        status=http_status(error.code),
         title=_title(error, is_change=is_change),
         reason=reason,
         retry=[(name, value) for name, value in fields if isinstance(value, str) and name != "token"],
@@ -55,7 +55,7 @@ def _back(request: Request) -> str | None:
 async def show_refusal(request: Request, error: Exception) -> Response:
     """The page for a request that leads nowhere."""
     assert isinstance(error, HTTPException)
-    return desk_of(request).pages.respond(
+    return state_of(request).pages.respond(
         request,
         "refusal.html",
         status=error.status_code,

@@ -12,7 +12,7 @@ from starlette.responses import HTMLResponse, JSONResponse
 from telic.domain.clock import SystemClock
 from telic.interfaces.api.problems import MEDIA_TYPE, problem
 from telic.interfaces.web.formats import FILTERS
-from telic.interfaces.web.sessions import Keeper
+from telic.interfaces.web.sessions import SessionSigner
 from telic.interfaces.web.settings import DashboardSettings
 
 FOLDER: Final = Path(__file__).parent
@@ -27,9 +27,9 @@ class Pages:
     can guess, which is replaced for each browser.
     """
 
-    def __init__(self, settings: DashboardSettings, keeper: Keeper) -> None:
+    def __init__(self, settings: DashboardSettings, signer: SessionSigner) -> None:
         self._settings = settings
-        self._keeper = keeper
+        self._signer = signer
         self._mark = secrets.token_hex(24)
         self.session_cookie = f"telic_session_{settings.port}"
         self._environment = Environment(
@@ -48,7 +48,7 @@ class Pages:
             "allow_write": settings.allow_write,
             "pinned_scope": settings.scope,
             "version": _version_of_static_files(),
-            "signed": keeper.sign,
+            "signed": signer.sign,
             "now": SystemClock().now,
         }
 
@@ -59,7 +59,7 @@ class Pages:
     def for_session(self, request: HTTPConnection, text: str) -> str:
         """The text for this request's browser."""
         session = request.state.session
-        return text.replace(self._mark, "" if session is None else self._keeper.form_token(session))
+        return text.replace(self._mark, "" if session is None else self._signer.form_token(session))
 
     def respond(self, request: HTTPConnection, template: str, *, status: int = 200, **values: Any) -> HTMLResponse:
         """The page as a response."""

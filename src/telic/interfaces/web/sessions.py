@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from telic.domain.errors import InvalidInput
+from telic.http.tokens import is_same
 from telic.interfaces.web.settings import check_actor_name
 
 SESSION_SECONDS: Final = 7 * 86_400
@@ -23,7 +24,7 @@ class Session:
     value: str
 
 
-class Keeper:
+class SessionSigner:
     """Knows the token. Sessions are signed, not stored: they outlive a restart with the same token."""
 
     def __init__(self, token: str) -> None:
@@ -38,14 +39,14 @@ class Keeper:
 
     def spend_code(self, code: str) -> bool:
         """Whether the code lets somebody in; from now on it does not."""
-        is_right = self._code is not None and _same(code, self._code)
+        is_right = self._code is not None and is_same(code, self._code)
         if is_right:
             self._code = None
         return is_right
 
     def is_token(self, text: str) -> bool:
         """Whether this is the token; how long that takes tells nothing of it."""
-        return _same(text, self._token)
+        return is_same(text, self._token)
 
     def open_session(self, name: str) -> Session:
         """A new session of somebody with this name."""
@@ -57,7 +58,7 @@ class Keeper:
         if not cookie or len(cookie) > _MAX_COOKIE_CHARS:
             return None
         body, _, signature = cookie.rpartition(".")
-        if not _same(signature, self.sign("session", body)):
+        if not is_same(signature, self.sign("session", body)):
             return None
         opened, _, name = body.split(".")
         if time.time() > int(opened) + SESSION_SECONDS:
@@ -73,12 +74,8 @@ class Keeper:
 
     def is_form_token(self, session: Session, text: str) -> bool:
         """Whether the form was drawn for this session."""
-        return _same(text, self.form_token(session))
+        return is_same(text, self.form_token(session))
 
     def sign(self, purpose: str, text: str) -> str:
         """A code that only who knows the token can make."""
         return hmac.digest(self._secret, f"{purpose}\n{text}".encode(), "sha256").hex()
-
-
-def _same(one: str, other: str) -> bool:
-    return hmac.compare_digest(one.encode("utf-8", "replace"), other.encode("utf-8", "replace"))

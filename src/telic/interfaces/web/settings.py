@@ -5,7 +5,7 @@ from typing import Final
 
 from telic.domain.errors import InvalidInput
 from telic.domain.limits import check_name
-from telic.http.tokens import checked_token, is_loopback
+from telic.http.tokens import checked_token, is_loopback, url_of
 
 DEFAULT_PORT: Final = 8137
 MAX_ACTOR_CHARS: Final = 60
@@ -29,8 +29,8 @@ class DashboardSettings:
     scope: str | None = None
     actor_name: str = "operator"
     names: tuple[str, ...] = ()
-    max_body_bytes: int = 1_048_576
     max_live_pages: int = 1_000
+    requests_per_second: int = 500
 
     def __post_init__(self) -> None:
         checked_token(self.token, "the settings")
@@ -41,8 +41,7 @@ class DashboardSettings:
     @property
     def address(self) -> str:
         """Where a browser on this machine finds it."""
-        host = f"[{self.host}]" if ":" in self.host else self.host
-        return f"http://{host}:{self.port}"
+        return url_of(self.host, self.port)
 
     @property
     def hosts(self) -> frozenset[str]:

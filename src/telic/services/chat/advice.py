@@ -1,10 +1,12 @@
 """What to do next in a chat, as commands that can be sent: after a refusal, and by where the goal stands."""
 
 from dataclasses import replace
+from typing import Final
 
 from telic.domain.amounts import parse_limit, write_larger_limits, write_limit
 from telic.domain.errors import BudgetExceeded, GoalError, InvalidCommand
-from telic.domain.goal import Goal, GoalStatus
+from telic.domain.goal import Goal
+from telic.services.actions import PURPOSES, GoalAction, fitting_actions
 from telic.services.chat.grammar import GoalCommand, write
 from telic.services.chat.replies import Step
 
@@ -21,17 +23,19 @@ def steps_after_error(error: GoalError, command: GoalCommand | None, goal: Goal 
     return ()
 
 
+_OFFERED: Final = 2
+
+
 def steps_for(goal: Goal) -> tuple[Step, ...]:
-    """The commands that fit where the goal stands."""
-    match goal.status:
-        case GoalStatus.ACTIVE:
-            return (Step("/goal pause", "to stop it for now"), Step("/goal complete", "to say that it is reached"))
-        case GoalStatus.PAUSED:
-            return (Step(_resume(goal), "to go on"), Step(f"/goal clear {goal.id}", "to give it up for good"))
-        case _:
-            return (Step("/goal TEXT", "to set the next one"), Step(f"/goal history {goal.id}", "to see what happened"))
+    """Return the commands that fit where the goal stands."""
+    if goal.is_finished:
+        next_one = Step("/goal TEXT", PURPOSES[GoalAction.CREATE])
+        return (next_one, Step(f"/goal history {goal.id}", "to see what happened"))
+    return tuple(Step(_command(action, goal), PURPOSES[action]) for action in fitting_actions(goal)[:_OFFERED])
 
 
-def _resume(goal: Goal) -> str:
-    limits = write_larger_limits(goal.usage, goal.budget)
-    return " ".join([f"/goal resume {goal.id}", *(f"--budget {limit}" for limit in limits)])
+def _command(action: GoalAction, goal: Goal) -> str:
+    limits = write_larger_limits(goal.usage, goal.budget) if action is GoalAction.RESUME else ()
+    # Nothing but the scope's active goal is meant where no id is named.
+    named = "" if goal.is_active else f" {goal.id}"
+    return " ".join([f"/goal {action}{named}", *(f"--budget {limit}" for limit in limits)])

@@ -4,17 +4,19 @@ One executor serves both stores. It reads the goal that is meant, then writes wi
 somebody else changed in between is reported and not overwritten.
 """
 
+import asyncio
 from typing import cast
 
+from telic.domain.authority import NamedActor
 from telic.domain.clock import Clock, Instant, SystemClock
 from telic.domain.goal import DEFAULT_SCOPE, Actor
 from telic.domain.limits import DEFAULT_MAX_CHARS
+from telic.services.actions import sleep_blocking
 from telic.services.chat.executor import Executor, Request
 from telic.services.chat.replies import Reply
-from telic.storage.coroutines import complete
 from telic.store.async_store import AsyncGoalStore
 from telic.store.goal_store import GoalStore
-from telic.store.sync_to_async import Awaited
+from telic.store.sync_to_async import Awaited, complete
 
 
 def execute(
@@ -22,7 +24,7 @@ def execute(
     line: str,
     *,
     scope: str = DEFAULT_SCOPE,
-    actor: Actor = Actor.USER,
+    actor: Actor | NamedActor = Actor.USER,
     expected_revision: int | None = None,
     max_chars: int = DEFAULT_MAX_CHARS,
     key: str | None = None,
@@ -35,7 +37,7 @@ def execute(
     has one: delivered again, the message changes its goal no second time. (Without an ID in it, a message means the
     goal that is active by then: a program that has answered a message does not execute it again.) `clock` tells ages.
     """
-    request = Request(line, scope, actor, expected_revision, max_chars, key, _now(clock))
+    request = Request(line, scope, actor, expected_revision, max_chars, key, _now(clock), sleep_blocking)
     return complete(Executor(cast("AsyncGoalStore", Awaited(store)), request).answer())
 
 
@@ -44,14 +46,14 @@ async def execute_async(
     line: str,
     *,
     scope: str = DEFAULT_SCOPE,
-    actor: Actor = Actor.USER,
+    actor: Actor | NamedActor = Actor.USER,
     expected_revision: int | None = None,
     max_chars: int = DEFAULT_MAX_CHARS,
     key: str | None = None,
     clock: Clock | None = None,
 ) -> Reply:
     """As `execute`, on an async store."""
-    request = Request(line, scope, actor, expected_revision, max_chars, key, _now(clock))
+    request = Request(line, scope, actor, expected_revision, max_chars, key, _now(clock), asyncio.sleep)
     return await Executor(store, request).answer()
 
 

@@ -4,11 +4,12 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, replace
 from typing import Any, Final
 
-from telic.domain.authority import GUARDED, Action, authorize
+from telic.domain.authority import GUARDED, Action, NamedActor, authorize
 from telic.domain.budget import Budget
 from telic.domain.clock import Instant
 from telic.domain.errors import GoalError, StaleUpdate, StoreError, WouldReplace
 from telic.domain.goal import Actor, Goal, GoalStatus
+from telic.services.actions import ActionRequest, ActionResult, GoalAction, execute
 from telic.services.chat.advice import steps_after_error, steps_for
 from telic.services.chat.grammar import GoalCommand, parse, write
 from telic.services.chat.grammar_words import Verb
@@ -29,11 +30,12 @@ class Request:
 
     line: str
     scope: str
-    actor: Actor
+    actor: Actor | NamedActor
     expected_revision: int | None
     max_chars: int
     key: str | None
     at: Instant
+    sleep: Callable[[float], Awaitable[None]]
 
 
 class Executor:
@@ -45,7 +47,6 @@ class Executor:
         self._goals = ScopedGoals(store, request.scope)
         self._command: GoalCommand | None = None
         self._goal: Goal | None = None
-        self._active_id: str | None = None
 
     async def answer(self) -> Reply:
         """What was asked for is done and told, or the reply says why not."""
@@ -81,10 +82,24 @@ class Executor:
         about = () if goal is None else (goal,)
         return self._reply(kind, *about, problem=problem, steps=steps_after_error(error, self._command, goal))
 
-    def _guard(self, goal: Goal) -> dict[str, Any]:
-        seen = self._request.expected_revision
-        revision = goal.revision if seen is None else seen
-        return {"expected_revision": revision, "actor": self._request.actor, "key": self._request.key}
+    async def _act(self, action: GoalAction, goal: Goal | None, **more: Any) -> ActionResult:
+        request = self._request
+        seen = request.expected_revision if goal is None or request.expected_revision is not None else goal.revision
+        named = NamedActor(request.actor, door="chat") if isinstance(request.actor, Actor) else request.actor
+        return await execute(
+            self._store,
+            ActionRequest(
+                action=action,
+                actor=named,
+                goal=goal,
+                expected_revision=seen,
+                key=request.key,
+                scope=request.scope,
+                max_chars=request.max_chars,
+                **more,
+            ),
+            request.sleep,
+        )
 
     async def _meant(self, command: GoalCommand) -> Goal | None:
         """The goal that is named, or the scope's active one, or for commands that end nothing its only paused one."""
@@ -113,30 +128,31 @@ class Executor:
         return self._reply(ReplyKind.STATUS, goal, steps=steps_for(goal))
 
     async def _create(self, command: GoalCommand) -> Reply:
-        request = self._request
         try:
-            goal = await self._store.create(
-                command.text or "",
-                scope=request.scope,
+            result = await self._act(
+                GoalAction.CREATE,
+                None,
+                text=command.text or "",
                 budget=command.budget(Budget()),
                 criteria=command.criteria,
-                max_chars=request.max_chars,
                 replace=await self._replaceable(command),
-                actor=request.actor,
-                key=request.key,
             )
         except WouldReplace as error:
             return self._confirmation(command, error.goal)
-        return await self._taken_over(ReplyKind.CREATED, command, None, goal)
+        return self._activated(ReplyKind.CREATED, command, result)
 
     async def _replaceable(self, command: GoalCommand) -> bool | str:
-        """Which goal the command may pause: any, none, or the one that the user was asked about."""
-        active = await self._store.active(self._request.scope)
-        self._active_id = None if active is None else active.id
+        """Return which goal the command may pause: any, none, or the one that the user was asked about."""
         if not command.may_replace or command.replaced_id is None:
-            return command.may_replace or self._request.actor in GUARDED
+            return command.may_replace or self._kind_of_actor in GUARDED
+        active = await self._store.active(self._request.scope)
         is_meant = active is not None and active.id.startswith(command.replaced_id)
         return active.id if active is not None and is_meant else command.replaced_id
+
+    @property
+    def _kind_of_actor(self) -> Actor:
+        actor = self._request.actor
+        return actor if isinstance(actor, Actor) else actor.actor
 
     def _confirmation(self, command: GoalCommand, active: Goal) -> Reply:
         """What to confirm before the active goal is paused for this one."""
@@ -144,64 +160,60 @@ class Executor:
         steps = (Step(confirmed, "to pause it and go on"), Step("/goal status", "to look at it"))
         return self._reply(ReplyKind.CONFIRM, active, steps=steps)
 
-    async def _taken_over(self, kind: ReplyKind, command: GoalCommand, before: Goal | None, goal: Goal) -> Reply:
-        superseded = await self._goals.superseded_by(goal, self._active_id)
-        changes = () if before is None else changes_between(before, goal)
+    def _activated(self, kind: ReplyKind, command: GoalCommand, result: ActionResult) -> Reply:
+        before, goal = result.request.goal, result.goal
         return self._reply(
             kind,
             goal,
-            superseded=superseded,
-            changes=changes,
+            superseded=result.superseded,
+            changes=() if before is None else changes_between(before, goal),
             steps=steps_for(goal),
             starts_work=command.is_auto and goal.status is GoalStatus.ACTIVE,
         )
 
     async def _pause(self, command: GoalCommand) -> Reply:
-        return await self._move(command, self._store.pause, ReplyKind.PAUSED)
+        return await self._move(command, GoalAction.PAUSE, ReplyKind.PAUSED)
 
     async def _complete(self, command: GoalCommand) -> Reply:
-        return await self._move(command, self._store.complete, ReplyKind.COMPLETED)
+        return await self._move(command, GoalAction.COMPLETE, ReplyKind.COMPLETED)
 
     async def _clear(self, command: GoalCommand) -> Reply:
-        return await self._move(command, self._store.clear, ReplyKind.CLEARED)
+        return await self._move(command, GoalAction.CLEAR, ReplyKind.CLEARED)
 
-    async def _move(self, command: GoalCommand, move: Callable[..., Awaitable[Goal]], kind: ReplyKind) -> Reply:
+    async def _move(self, command: GoalCommand, action: GoalAction, kind: ReplyKind) -> Reply:
         goal = await self._meant(command)
         if goal is None:
             return await self._no_goal(command)
-        return self._changed(kind, goal, await move(goal.id, note=command.note, **self._guard(goal)))
+        return self._changed(kind, await self._act(action, goal, note=command.note))
 
-    def _changed(self, kind: ReplyKind, before: Goal, after: Goal) -> Reply:
-        if after.revision == before.revision:
-            # A call that was made before, under the same key, has changed nothing now.
-            return self._reply(ReplyKind.STATUS, after, steps=steps_for(after))
-        return self._reply(kind, after, changes=changes_between(before, after), steps=steps_for(after))
+    def _changed(self, kind: ReplyKind, result: ActionResult) -> Reply:
+        before, goal = result.request.goal, result.goal
+        if before is None or result.is_repetition:
+            return self._reply(ReplyKind.STATUS, goal, steps=steps_for(goal))
+        return self._reply(kind, goal, changes=changes_between(before, goal), steps=steps_for(goal))
 
     async def _resume(self, command: GoalCommand) -> Reply:
         goal = await self._meant(command)
         if goal is None:
             return await self._no_goal(command)
         if goal.status is GoalStatus.ACTIVE and not command.limits and command.note is None:
-            authorize(self._request.actor, Action.RESUME, is_guarded=True)
+            authorize(self._kind_of_actor, Action.RESUME, is_guarded=True)
             return self._reply(ReplyKind.STATUS, goal, steps=steps_for(goal), starts_work=command.is_auto)
         budget, may_pause = command.budget(goal.budget) if command.limits else None, await self._replaceable(command)
         try:
-            after = await self._store.resume(
-                goal.id, budget=budget, note=command.note, replace=may_pause, **self._guard(goal)
-            )
+            result = await self._act(GoalAction.RESUME, goal, budget=budget, note=command.note, replace=may_pause)
         except WouldReplace as error:
             return self._confirmation(replace(command, goal_id=goal.id), error.goal)
-        return await self._taken_over(ReplyKind.RESUMED, command, goal, after)
+        return self._activated(ReplyKind.RESUMED, command, result)
 
     async def _edit(self, command: GoalCommand) -> Reply:
         goal = await self._meant(command)
         if goal is None:
             return await self._no_goal(command)
         criteria = command.criteria if command.criteria or command.drops_criteria else None
-        after = await self._store.edit(
-            goal.id, text=command.text, criteria=criteria, max_chars=self._request.max_chars, **self._guard(goal)
+        return self._changed(
+            ReplyKind.EDITED, await self._act(GoalAction.EDIT, goal, text=command.text, criteria=criteria)
         )
-        return self._changed(ReplyKind.EDITED, goal, after)
 
     async def _budget(self, command: GoalCommand) -> Reply:
         goal = await self._meant(command)
@@ -209,8 +221,8 @@ class Executor:
             return await self._no_goal(command)
         if not command.limits:
             return self._reply(ReplyKind.STATUS, goal, steps=(Step("/goal budget 2M $5", "to set limits"),))
-        after = await self._store.set_budget(goal.id, command.budget(goal.budget), **self._guard(goal))
-        return self._changed(ReplyKind.BUDGET_SET, goal, after)
+        budget = command.budget(goal.budget)
+        return self._changed(ReplyKind.BUDGET_SET, await self._act(GoalAction.SET_BUDGET, goal, budget=budget))
 
     async def _list(self, command: GoalCommand) -> Reply:
         page = await self._store.list(scope=self._request.scope, cursor=command.cursor, limit=_LISTED)
