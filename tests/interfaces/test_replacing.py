@@ -7,8 +7,8 @@ import pytest
 
 import telic
 from telic.interfaces.cli import app
-from telic.interfaces.mcp.calls import Calls
-from telic.interfaces.mcp.conversation import Conversation
+from telic.interfaces.mcp.calls import ToolCalls
+from telic.interfaces.mcp.conversation import McpConversation
 from telic.interfaces.mcp.settings import Role, ServerSettings
 from telic.interfaces.mcp.tools import tools_for
 from telic.services.actions import ActionRequest, GoalAction
@@ -74,7 +74,9 @@ def test_an_operators_mcp_and_a_chat_ask_by_the_same_rule(place: str) -> None:
     async def create(**arguments: object) -> tuple[str, str]:
         settings = ServerSettings(role=Role.OPERATOR)
         async with telic.connect_async(place) as store:
-            answer = await Calls(Conversation(store, settings), tools_for(settings)).call("create_goal", arguments)
+            answer = await ToolCalls(McpConversation(store, settings), tools_for(settings)).call(
+                "create_goal", arguments
+            )
         return answer.outcome, answer.text
 
     outcome, text = asyncio.run(create(text="new"))

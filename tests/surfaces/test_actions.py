@@ -14,8 +14,8 @@ import telic
 from telic.domain.jsonable import goal_to_json
 from telic.interfaces.api import api_routes
 from telic.interfaces.cli import app as command
-from telic.interfaces.mcp.calls import Calls
-from telic.interfaces.mcp.conversation import Conversation
+from telic.interfaces.mcp.calls import ToolCalls
+from telic.interfaces.mcp.conversation import McpConversation
 from telic.interfaces.mcp.settings import Role, ServerSettings
 from telic.interfaces.mcp.tools import tools_for
 from telic.interfaces.web.app import create_app, guarded
@@ -77,7 +77,7 @@ async def by_mcp(place: str, goal: telic.Goal, deed: Deed) -> None:
     given = {"goal_id": goal.id} | ({"note": deed.note} if deed.note else {})
     given |= {"budget": [deed.budget]} if deed.budget else {}
     async with telic.connect_async(place) as store:
-        answer = await Calls(Conversation(store, settings), tools_for(settings)).call(tool, given)
+        answer = await ToolCalls(McpConversation(store, settings), tools_for(settings)).call(tool, given)
     assert answer.error is None, answer
 
 

@@ -22,7 +22,7 @@ from telic.http.guard import HttpGuard, HttpRefusal, bearer_of
 from telic.http.rates import RequestRates
 from telic.http.serving import HttpServer, listen
 from telic.interfaces.api import api_routes
-from telic.interfaces.api.problems import Refusal, problem_answer
+from telic.interfaces.api.answers import ApiRefusal, problem_answer
 
 ROOT = "/api/v1"
 
@@ -112,7 +112,7 @@ class _Site:
         return False
 
     def answer(self, request: HTTPConnection, refusal: HttpRefusal) -> ASGIApp:
-        return problem_answer(Refusal(refusal.code, refusal.reason, refusal.headers))
+        return problem_answer(ApiRefusal(refusal.code, refusal.reason, refusal.headers))
 
 
 async def _serve(location: str, allow_write: bool, token: str | None, started: "Queue[_Server]") -> None:

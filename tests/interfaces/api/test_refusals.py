@@ -12,8 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from telic.domain import errors
-from telic.interfaces.api.answers import HEADERS
-from telic.interfaces.api.problems import Refusal, problem_answer, problem_of
+from telic.interfaces.api.answers import HEADERS, ApiRefusal, problem_answer, problem_of
 from telic.interfaces.api.reading import parse_json
 from telic.interfaces.api.routes import OPERATIONS
 from telic.interfaces.api.schema import check
@@ -185,7 +184,7 @@ def test_every_error_has_a_status() -> None:
     assert set(OUTCOMES) == {kind.code for kind in kinds if kind is not errors.GoalError}
     assert not set(OUTCOMES) & set(HTTP_REFUSALS)
     for code in {*OUTCOMES, *HTTP_REFUSALS}:
-        assert problem_answer(Refusal(code, "why")).status_code == http_status(code)
+        assert problem_answer(ApiRefusal(code, "why")).status_code == http_status(code)
 
 
 def test_of_unknown_errors_nothing_is_told() -> None:
@@ -265,7 +264,7 @@ def test_what_is_checked_is_what_is_documented(body: object) -> None:
     for schema, validator in VALIDATORS:
         try:
             check(schema, parse_json(raw), "the body")
-        except Refusal:
+        except ApiRefusal:
             assert not validator.is_valid(body)
         else:
             assert validator.is_valid(body)

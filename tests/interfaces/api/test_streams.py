@@ -15,7 +15,7 @@ import pytest
 import telic
 from telic.http import connections, event_stream
 from telic.interfaces.api import feed
-from telic.interfaces.api.operation import Streams
+from telic.interfaces.api.operation import OpenStreams
 from tests.interfaces.api.serving import ROOT, Client, serving
 from tests.interfaces.shell import Shell
 
@@ -196,7 +196,7 @@ async def test_a_failure_within_the_stream_is_told() -> None:
         raise telic.StoreCorrupt("row 7")
         yield
 
-    streams = Streams()
+    streams = OpenStreams()
     told = [text async for text in feed._written(failing(), "c", streams)]
     assert told[0] == "retry: 1000\nid: c\n\n"
     assert told[1].startswith("event: problem\ndata: {")

@@ -13,10 +13,9 @@ from telic.domain.feed import FeedEvent
 from telic.domain.jsonable import event_to_json, feed_event_to_json
 from telic.domain.limits import MAX_PAGE
 from telic.http.event_stream import EventStreamResponse, write_beginning, write_event
-from telic.interfaces.api.answers import json_answer
-from telic.interfaces.api.operation import Call, Operation, Streams
-from telic.interfaces.api.parameters import AFTER_NUMBER, CURSOR, GOAL_ID, LIMIT, SCOPE
-from telic.interfaces.api.problems import Refusal, problem_of
+from telic.interfaces.api.answers import ApiRefusal, json_answer, problem_of
+from telic.interfaces.api.operation import ApiCall, ApiOperation, OpenStreams
+from telic.interfaces.api.schema import AFTER_NUMBER, CURSOR, GOAL_ID, LIMIT, SCOPE
 from telic.interfaces.api.shapes import list_of, open_object, shape
 
 MOST_STREAMS: Final = 1_000
@@ -24,19 +23,19 @@ _RETRY_MILLISECONDS: Final = 1_000
 _log = logging.getLogger(__name__)
 
 
-async def _events(call: Call) -> Response:
+async def _events(call: ApiCall) -> Response:
     goal = await call.goal()
     return json_answer([event_to_json(event) for event in await call.store.events(goal.id, **call.query)])
 
 
-async def _feed(call: Call) -> Response:
+async def _feed(call: ApiCall) -> Response:
     page = await call.store.events(
         scope=call.query.get("scope"), after=call.query.get("after"), limit=call.query.get("limit", MAX_PAGE)
     )
     return json_answer({"events": [feed_event_to_json(event) for event in page], "cursor": page.cursor})
 
 
-async def _written(events: AsyncIterator[FeedEvent], cursor: str, streams: Streams) -> AsyncGenerator[str, None]:
+async def _written(events: AsyncIterator[FeedEvent], cursor: str, streams: OpenStreams) -> AsyncGenerator[str, None]:
     """Yield the events as they go over the wire, each with its cursor as id; what fails is told as the last one."""
     streams.open += 1
     try:
@@ -53,10 +52,10 @@ async def _written(events: AsyncIterator[FeedEvent], cursor: str, streams: Strea
             await events.aclose()
 
 
-async def _stream(call: Call) -> ASGIApp:
+async def _stream(call: ApiCall) -> ASGIApp:
     """Every event after the cursor as it is committed; whatever is wrong with the request is told at once."""
     if call.streams.open >= MOST_STREAMS:
-        raise Refusal("too_many_streams", f"{MOST_STREAMS} streams are open already")
+        raise ApiRefusal("too_many_streams", f"{MOST_STREAMS} streams are open already")
     wanted: dict[str, Any] = dict(call.query)
     if "goal_id" in wanted:
         wanted["goal_id"] = (await call.goal_of(wanted["goal_id"])).id
@@ -68,8 +67,8 @@ async def _stream(call: Call) -> ASGIApp:
     return EventStreamResponse(_written(events, cursor, call.streams))
 
 
-OPERATIONS: Final[tuple[Operation, ...]] = (
-    Operation(
+OPERATIONS: Final[tuple[ApiOperation, ...]] = (
+    ApiOperation(
         name="list_events",
         method="GET",
         path="/goals/{goal_id}/events",
@@ -78,7 +77,7 @@ OPERATIONS: Final[tuple[Operation, ...]] = (
         answer=list_of(shape("event")),
         query={"after": AFTER_NUMBER, "limit": LIMIT},
     ),
-    Operation(
+    ApiOperation(
         name="list_feed",
         method="GET",
         path="/events",
@@ -87,7 +86,7 @@ OPERATIONS: Final[tuple[Operation, ...]] = (
         answer=open_object({"events": list_of(shape("feed_event")), "cursor": {"type": "string"}}),
         query={"scope": SCOPE, "after": CURSOR, "limit": LIMIT},
     ),
-    Operation(
+    ApiOperation(
         name="stream_events",
         method="GET",
         path="/events/stream",

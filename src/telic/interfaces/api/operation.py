@@ -17,7 +17,7 @@ from telic.store.async_store import AsyncGoalStore
 _ID_CHARS = 36
 
 
-class Guard(Enum):
+class RevisionGuard(Enum):
     """Whether a write names the revision that its caller has seen."""
 
     NONE = "none"
@@ -26,12 +26,12 @@ class Guard(Enum):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Call:
+class ApiCall:
     """A request that matches its operation."""
 
     store: AsyncGoalStore
     document: Mapping[str, Any]
-    streams: "Streams"
+    streams: "OpenStreams"
     actor_name: str
     root: str
     path: Mapping[str, str]
@@ -62,7 +62,7 @@ class Call:
         return NamedActor(Actor.OPERATOR, self.actor_name, "api")
 
 
-class Streams:
+class OpenStreams:
     """Counts the open streams."""
 
     def __init__(self) -> None:
@@ -70,7 +70,7 @@ class Streams:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Operation:
+class ApiOperation:
     """What a method does at a path.
 
     `body` is the schema of what it takes, `answer` of what it gives with `status`. `is_keyed` says that it takes an
@@ -81,13 +81,13 @@ class Operation:
     method: str
     path: str
     summary: str
-    handle: Callable[[Call], Awaitable[ASGIApp]]
+    handle: Callable[[ApiCall], Awaitable[ASGIApp]]
     answer: Schema
     answer_type: str = "application/json"
     status: int = 200
     query: Mapping[str, Schema] = field(default_factory=dict[str, Schema])
     body: Schema | None = None
-    guard: Guard = Guard.NONE
+    guard: RevisionGuard = RevisionGuard.NONE
     is_write: bool = False
     is_keyed: bool = False
     is_tagged: bool = False

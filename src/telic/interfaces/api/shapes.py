@@ -8,8 +8,7 @@ from telic.domain.events import EventKind
 from telic.domain.goal import Actor, GoalStatus, Reason
 from telic.domain.hold import HoldState
 from telic.domain.report import UsageGrouping
-from telic.interfaces.api.parameters import BUDGET, CRITERION
-from telic.interfaces.api.schema import Schema
+from telic.interfaces.api.schema import BUDGET, CRITERION, Schema
 
 _TEXT: Final[Schema] = {"type": "string"}
 _INTEGER: Final[Schema] = {"type": "integer"}

@@ -20,7 +20,7 @@ _UNSEEN: Final = 0
 
 
 @dataclass(slots=True)
-class Conversation:
+class McpConversation:
     """One client's dealings with the goals of its scope."""
 
     store: AsyncGoalStore

@@ -24,7 +24,7 @@ _SEND_SECONDS: Final = 2.0
 _log = logging.getLogger(__name__)
 
 
-class Listener(Protocol):
+class ResourceListener(Protocol):
     """A client that is told through its own connection."""
 
     async def send_resource_updated(self, uri: str) -> None:
@@ -39,11 +39,11 @@ class Notifier:
         self.bus = InMemorySubscriptionBus()
         self._store = store
         self._scope = scope
-        self._listeners: OrderedDict[tuple[str, str], Listener] = OrderedDict()
+        self._listeners: OrderedDict[tuple[str, str], ResourceListener] = OrderedDict()
         self._streams: Counter[str] = Counter()
         self._usage: dict[str, tuple[int, Usage]] = {}
 
-    def subscribe(self, client: str, uri: str, listener: Listener) -> None:
+    def subscribe(self, client: str, uri: str, listener: ResourceListener) -> None:
         """The client hears of the resource's changes until it unsubscribes."""
         self.unsubscribe(client, uri)
         self._listeners[client, uri] = listener

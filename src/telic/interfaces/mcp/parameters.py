@@ -9,7 +9,7 @@ from telic.domain.errors import InvalidInput
 from telic.domain.limits import MAX_COUNTER
 
 
-class Kind(Enum):
+class ParameterKind(Enum):
     """What a parameter's values are."""
 
     TEXT = "a text"
@@ -19,11 +19,11 @@ class Kind(Enum):
 
 
 _MOST_TEXTS: Final = 50
-_SCHEMAS: Final[dict[Kind, dict[str, Any]]] = {
-    Kind.TEXT: {"type": "string"},
-    Kind.COUNT: {"type": "integer", "minimum": 0, "maximum": MAX_COUNTER},
-    Kind.FLAG: {"type": "boolean"},
-    Kind.TEXTS: {"type": "array", "items": {"type": "string"}, "maxItems": _MOST_TEXTS},
+_SCHEMAS: Final[dict[ParameterKind, dict[str, Any]]] = {
+    ParameterKind.TEXT: {"type": "string"},
+    ParameterKind.COUNT: {"type": "integer", "minimum": 0, "maximum": MAX_COUNTER},
+    ParameterKind.FLAG: {"type": "boolean"},
+    ParameterKind.TEXTS: {"type": "array", "items": {"type": "string"}, "maxItems": _MOST_TEXTS},
 }
 
 
@@ -32,7 +32,7 @@ class Parameter:
     """One argument of a tool."""
 
     name: str
-    kind: Kind
+    kind: ParameterKind
     description: str
     is_required: bool = False
     choices: tuple[str, ...] = ()
@@ -45,13 +45,13 @@ class Parameter:
     def accepts(self, value: object) -> bool:
         """Whether the value is one of them; True is no number here."""
         match self.kind:
-            case Kind.TEXT:
+            case ParameterKind.TEXT:
                 return isinstance(value, str) and (not self.choices or value in self.choices)
-            case Kind.COUNT:
+            case ParameterKind.COUNT:
                 return type(value) is int and 0 <= value <= MAX_COUNTER
-            case Kind.FLAG:
+            case ParameterKind.FLAG:
                 return type(value) is bool
-            case Kind.TEXTS:
+            case ParameterKind.TEXTS:
                 return (
                     isinstance(value, list) and len(value) <= _MOST_TEXTS and all(type(each) is str for each in value)
                 )

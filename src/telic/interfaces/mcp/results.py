@@ -12,7 +12,7 @@ from telic.domain.goal import Goal
 from telic.domain.jsonable import time_to_json
 from telic.prompt import quote
 from telic.prompt.block import show_criterion
-from telic.services.chat.replies import Change
+from telic.services.chat.replies import GoalChange
 from telic.services.checks import Check
 
 _TEXT_OR_NULL: Final = {"type": ["string", "null"]}
@@ -117,7 +117,7 @@ OUTPUT_SCHEMA: Final[dict[str, Any]] = {
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Answer:
+class ToolAnswer:
     """What became of a call. `text` says it to a model; what others wrote is quoted in it already."""
 
     outcome: str
@@ -126,7 +126,7 @@ class Answer:
     goals: tuple[Goal, ...] = ()
     next_cursor: str | None = None
     superseded: Goal | None = None
-    changes: tuple[Change, ...] = ()
+    changes: tuple[GoalChange, ...] = ()
     checks: tuple[Check, ...] = ()
     source: Mapping[str, str] | None = None
     next: tuple[str, ...] = ()
@@ -205,7 +205,7 @@ def _quoted(text: str | None) -> str | None:
     return None if text is None else quote(text)
 
 
-def _change_data(change: Change) -> dict[str, Any]:
+def _change_data(change: GoalChange) -> dict[str, Any]:
     return {
         "goal_id": plainly(change.goal_id),
         "name": change.name,
@@ -214,7 +214,7 @@ def _change_data(change: Change) -> dict[str, Any]:
     }
 
 
-def _show_change(change: Change) -> str:
+def _show_change(change: GoalChange) -> str:
     return f"{change.name}: {_quoted(change.before) or 'none'} → {_quoted(change.after) or 'none'}"
 
 
@@ -228,16 +228,16 @@ def _error_data(error: GoalError) -> dict[str, Any]:
     }
 
 
-def refusal(error: GoalError, goal: Goal | None = None) -> Answer:
+def refusal(error: GoalError, goal: Goal | None = None) -> ToolAnswer:
     """What is answered where the call could not be done."""
     if isinstance(error, OutcomeUnknown):
         known = (
             f"It may or may not have been done. Repeat the call with the key {quote(error.key or '')}: it happens once."
         )
-        return Answer(outcome="unknown", text=f"The store failed: {quote(str(error))}", next=(known,), error=error)
+        return ToolAnswer(outcome="unknown", text=f"The store failed: {quote(str(error))}", next=(known,), error=error)
     if isinstance(error, StoreError):
         advice = "Nothing was written. " + (
             "Repeat the call later." if error.retryable else "Tell the user: the goals' store needs attention."
         )
-        return Answer(outcome="failed", text=f"The store failed: {quote(str(error))}", next=(advice,), error=error)
-    return Answer(outcome="refused", text=f"Nothing changed: {quote(str(error))}", goal=goal, error=error)
+        return ToolAnswer(outcome="failed", text=f"The store failed: {quote(str(error))}", next=(advice,), error=error)
+    return ToolAnswer(outcome="refused", text=f"Nothing changed: {quote(str(error))}", goal=goal, error=error)

@@ -38,7 +38,7 @@ _DONE: Final = {
 _READ_ONLY: Final = "read-only: telic top --allow-write may change goals"
 
 
-class Host(Protocol):
+class ScreenHost(Protocol):
     """What a screen needs of its application."""
 
     live: "Live"
@@ -55,7 +55,7 @@ class ActingScreen(Screen[None]):
         Binding("c", "operate('clear')", "clear"),
     ]
 
-    def __init__(self, host: Host) -> None:
+    def __init__(self, host: ScreenHost) -> None:
         super().__init__()
         self.host = host
         self._message: Content | None = None

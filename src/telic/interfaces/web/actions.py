@@ -13,8 +13,8 @@ from telic.domain.authority import NamedActor
 from telic.domain.budget import LIMITS, Budget
 from telic.domain.errors import InvalidInput, InvalidNumber, StaleUpdate, WouldReplace
 from telic.domain.goal import Actor, Goal, Reason
-from telic.interfaces.web.app_state import AppState, state_of
 from telic.interfaces.web.goal_page import find_goal
+from telic.interfaces.web.pages import AppState, state_of
 from telic.services.actions import ANSWERS, ActionRequest, GoalAction, execute
 from telic.services.outcomes import http_status
 from telic.wording.events import change_parts, who_acted

@@ -2,30 +2,67 @@
 
 import asyncio
 import contextlib
-from collections.abc import AsyncGenerator, Sequence
+from collections.abc import AsyncGenerator, Callable, Hashable, Sequence
+from typing import Final
 
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
+from starlette.requests import Request
 from starlette.routing import BaseRoute, Mount, Route
 from starlette.staticfiles import StaticFiles
 from starlette.types import ASGIApp
 
 from telic.domain.errors import GoalError
+from telic.http.event_stream import EventStreamResponse, write_beginning, write_event
 from telic.http.guard import HttpGuard
 from telic.http.rates import RequestRates
+from telic.interfaces.web import goal_page, listing
 from telic.interfaces.web.actions import act
-from telic.interfaces.web.app_state import AppState
 from telic.interfaces.web.auth_routes import choose_theme, enter, enter_by_token, leave
 from telic.interfaces.web.error_pages import show_goal_error, show_refusal
 from telic.interfaces.web.goal_page import show_goal
 from telic.interfaces.web.guard import DashboardSite, SecurityHeaders
 from telic.interfaces.web.listing import show_list
-from telic.interfaces.web.live import Broadcaster
-from telic.interfaces.web.pages import FOLDER, Pages
+from telic.interfaces.web.live import Broadcaster, LiveView
+from telic.interfaces.web.pages import FOLDER, AppState, Pages, state_of
 from telic.interfaces.web.sessions import SessionSigner
 from telic.interfaces.web.settings import DashboardSettings
-from telic.interfaces.web.streams import follow_goal, follow_list
 from telic.store.async_store import AsyncGoalStore
+
+_RETRY_MILLISECONDS: Final = 2_000
+
+
+async def follow_list(request: Request) -> ASGIApp:
+    """What changes in the list."""
+    state = state_of(request)
+    query = listing.parse_query(request.query_params, state.settings.scope)
+    return _stream(request, query, lambda: listing.view_of(state, query))
+
+
+async def follow_goal(request: Request) -> ASGIApp:
+    """What changes in the goal."""
+    state = state_of(request)
+    goal = await goal_page.find_goal(state, request.path_params["goal_id"])
+    return _stream(request, goal.id, lambda: goal_page.view_of(state, goal.id))
+
+
+def _stream(request: Request, key: Hashable, make: Callable[[], LiveView]) -> ASGIApp:
+    state = state_of(request)
+    if state.broadcaster.is_full:
+        raise HTTPException(503, "Too many pages are open.")
+    return EventStreamResponse(_events(request, state, key, make))
+
+
+async def _events(
+    request: Request, state: AppState, key: Hashable, make: Callable[[], LiveView]
+) -> AsyncGenerator[str, None]:
+    yield write_beginning(_RETRY_MILLISECONDS)
+    async with state.broadcaster.joined(key, make) as queue:
+        while not queue.is_closed:
+            fragments = await queue.take()
+            data = write_event(f"[{','.join(fragments)}]", event="fragments")
+            yield state.pages.for_session(request, data)
+
 
 _ROUTES: tuple[BaseRoute, ...] = (
     Route("/", show_list),

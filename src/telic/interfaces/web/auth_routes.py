@@ -7,8 +7,7 @@ from starlette.responses import RedirectResponse, Response
 
 from telic.domain.errors import InvalidInput
 from telic.interfaces.web.actions import own_form
-from telic.interfaces.web.app_state import AppState, state_of
-from telic.interfaces.web.pages import THEME_COOKIE, THEMES
+from telic.interfaces.web.pages import THEME_COOKIE, THEMES, AppState, state_of
 from telic.interfaces.web.sessions import SESSION_SECONDS
 from telic.interfaces.web.settings import check_actor_name
 from telic.services.outcomes import http_status

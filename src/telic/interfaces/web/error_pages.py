@@ -7,7 +7,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from telic.domain.errors import GoalError, StoreError
-from telic.interfaces.web.app_state import state_of
+from telic.interfaces.web.pages import state_of
 from telic.services.outcomes import http_status, outcome_of
 
 _TITLES_BY_STATUS: Final = {

@@ -9,8 +9,7 @@ from starlette.responses import RedirectResponse, Response
 from telic.domain.budget import larger_budget
 from telic.domain.goal import Goal
 from telic.domain.overview import GoalGlance, GoalOverview
-from telic.interfaces.web.app_state import AppState, state_of
-from telic.interfaces.web.pages import Pages
+from telic.interfaces.web.pages import AppState, Pages, state_of
 from telic.interfaces.web.plot import draw_plot
 from telic.services.checks import Check, look_at_checks_async
 from telic.services.scoped_goals import ScopedGoals

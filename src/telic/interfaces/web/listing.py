@@ -14,8 +14,7 @@ from telic.domain.goal import GoalStatus, Reason
 from telic.domain.lease import LeaseState
 from telic.domain.lifecycle import REASONS
 from telic.domain.listing import MAX_COUNTED, GoalCounts, GoalListing, GoalOrder
-from telic.interfaces.web.app_state import AppState, state_of
-from telic.interfaces.web.pages import Pages
+from telic.interfaces.web.pages import AppState, Pages, state_of
 from telic.store.async_store import AsyncGoalStore
 
 PAGE_SIZE: Final = 50

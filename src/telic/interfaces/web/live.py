@@ -25,7 +25,7 @@ LOOK_ANYWAY_SECONDS: Final = 5.0
 _LOG: Final = logging.getLogger("telic.dashboard")
 
 
-class View(Protocol):
+class LiveView(Protocol):
     """What some open pages show, as fragments by the id of their element."""
 
     async def look(self) -> Mapping[str, str]:
@@ -66,7 +66,7 @@ class ConflatingQueue:
 class Channel:
     """A view, and the pages that show it."""
 
-    def __init__(self, view: View) -> None:
+    def __init__(self, view: LiveView) -> None:
         self._view = view
         self._turn = asyncio.Lock()
         self.queues: set[ConflatingQueue] = set()
@@ -99,7 +99,7 @@ class Broadcaster:
         return sum(len(channel.queues) for channel in self._channels.values()) >= self._max_pages
 
     @asynccontextmanager
-    async def joined(self, key: Hashable, make: Callable[[], View]) -> AsyncGenerator[ConflatingQueue, None]:
+    async def joined(self, key: Hashable, make: Callable[[], LiveView]) -> AsyncGenerator[ConflatingQueue, None]:
         """One more page shows the view of this key, until it leaves."""
         channel = self._channels.setdefault(key, Channel(make()))
         queue = ConflatingQueue()

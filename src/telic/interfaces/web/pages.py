@@ -2,18 +2,21 @@
 
 import hashlib
 import secrets
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, cast
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from starlette.requests import HTTPConnection
 from starlette.responses import HTMLResponse, JSONResponse
 
 from telic.domain.clock import SystemClock
-from telic.interfaces.api.problems import MEDIA_TYPE, problem
+from telic.interfaces.api.answers import PROBLEM_MEDIA_TYPE, problem
 from telic.interfaces.web.formats import FILTERS
+from telic.interfaces.web.live import Broadcaster
 from telic.interfaces.web.sessions import SessionSigner
 from telic.interfaces.web.settings import DashboardSettings
+from telic.store.async_store import AsyncGoalStore
 
 FOLDER: Final = Path(__file__).parent
 THEMES: Final = ("auto", "light", "dark")
@@ -76,10 +79,26 @@ class Pages:
         """A refusal as programs read it."""
         body = problem(code, reason)
         headers = {"WWW-Authenticate": "Bearer"} if body["status"] == 401 else {}
-        return JSONResponse(body, body["status"], headers, media_type=MEDIA_TYPE)
+        return JSONResponse(body, body["status"], headers, media_type=PROBLEM_MEDIA_TYPE)
 
 
 def _version_of_static_files() -> str:
     """A name for what the static files hold, so that browsers may keep them."""
     files = sorted(path for path in (FOLDER / "static").rglob("*") if path.is_file())
     return hashlib.sha256(b"".join(path.read_bytes() for path in files)).hexdigest()[:12]
+
+
+@dataclass(frozen=True, slots=True)
+class AppState:
+    """One dashboard at work."""
+
+    store: AsyncGoalStore
+    settings: DashboardSettings
+    signer: SessionSigner
+    pages: Pages
+    broadcaster: Broadcaster
+
+
+def state_of(request: HTTPConnection) -> AppState:
+    """Return the dashboard that serves the request."""
+    return cast("AppState", request.app.state.app_state)

@@ -11,7 +11,7 @@ from telic.http.serving import DEFAULT_CONNECTIONS, HttpServer, listen
 from telic.interfaces.api import api_routes
 from telic.interfaces.api.feed import MOST_STREAMS
 from telic.interfaces.web.app import create_app, guarded
-from telic.interfaces.web.app_state import AppState
+from telic.interfaces.web.pages import AppState
 from telic.interfaces.web.settings import DashboardSettings
 from telic.observability.observer import Observer
 from telic.store.async_store import AsyncGoalStore

@@ -17,7 +17,7 @@ _MAX_COOKIE_CHARS: Final = 1_000
 
 
 @dataclass(frozen=True, slots=True)
-class Session:
+class BrowserSession:
     """One browser that was let in; `value` is its cookie."""
 
     name: str
@@ -48,12 +48,12 @@ class SessionSigner:
         """Whether this is the token; how long that takes tells nothing of it."""
         return is_same(text, self._token)
 
-    def open_session(self, name: str) -> Session:
+    def open_session(self, name: str) -> BrowserSession:
         """A new session of somebody with this name."""
         body = f"{int(time.time())}.{secrets.token_urlsafe(12)}.{base64.urlsafe_b64encode(name.encode()).decode()}"
-        return Session(name, f"{body}.{self.sign('session', body)}")
+        return BrowserSession(name, f"{body}.{self.sign('session', body)}")
 
-    def session(self, cookie: str | None) -> Session | None:
+    def session(self, cookie: str | None) -> BrowserSession | None:
         """The session that the cookie names, if this dashboard opened it and it is not too old."""
         if not cookie or len(cookie) > _MAX_COOKIE_CHARS:
             return None
@@ -64,15 +64,15 @@ class SessionSigner:
         if time.time() > int(opened) + SESSION_SECONDS:
             return None
         try:
-            return Session(check_actor_name(base64.urlsafe_b64decode(name).decode()), cookie)
+            return BrowserSession(check_actor_name(base64.urlsafe_b64decode(name).decode()), cookie)
         except (binascii.Error, UnicodeDecodeError, InvalidInput):
             return None
 
-    def form_token(self, session: Session) -> str:
+    def form_token(self, session: BrowserSession) -> str:
         """What every form of this session carries, and no other site can know."""
         return self.sign("form", session.value)
 
-    def is_form_token(self, session: Session, text: str) -> bool:
+    def is_form_token(self, session: BrowserSession, text: str) -> bool:
         """Whether the form was drawn for this session."""
         return is_same(text, self.form_token(session))
 
