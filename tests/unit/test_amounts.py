@@ -6,8 +6,8 @@ from hypothesis import strategies as st
 
 from telic import Budget, InvalidNumber
 from telic.domain.amounts import parse_budget, parse_limit, show_amount, write_limit
-from telic.domain.errors import BudgetExceeded
 from telic.domain.budget import LIMITS
+from telic.domain.errors import BudgetExceeded
 
 
 @pytest.mark.parametrize(

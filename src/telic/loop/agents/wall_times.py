@@ -12,9 +12,33 @@ _MONTHS: Final = ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep",
 _DAYS: Final = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 _MONTH: Final = rf"(?:{'|'.join(_MONTHS)})[a-z]*\.?"
 _HOURS_AHEAD: Final = {
-    **{"Z": 0, "UTC": 0, "GMT": 0, "BST": 1, "WEST": 1, "CET": 1, "CEST": 2, "EET": 2, "EEST": 3, "MSK": 3},
-    **{"IST": 5.5, "SGT": 8, "HKT": 8, "JST": 9, "KST": 9, "AEST": 10, "AEDT": 11, "NZST": 12, "NZDT": 13},
-    **{"EDT": -4, "EST": -5, "CDT": -5, "CST": -6, "MDT": -6, "MST": -7, "PDT": -7, "PST": -8},
+    "Z": 0,
+    "UTC": 0,
+    "GMT": 0,
+    "BST": 1,
+    "WEST": 1,
+    "CET": 1,
+    "CEST": 2,
+    "EET": 2,
+    "EEST": 3,
+    "MSK": 3,
+    "IST": 5.5,
+    "SGT": 8,
+    "HKT": 8,
+    "JST": 9,
+    "KST": 9,
+    "AEST": 10,
+    "AEDT": 11,
+    "NZST": 12,
+    "NZDT": 13,
+    "EDT": -4,
+    "EST": -5,
+    "CDT": -5,
+    "CST": -6,
+    "MDT": -6,
+    "MST": -7,
+    "PDT": -7,
+    "PST": -8,
 }
 _REGIONS: Final = {
     "PT": "America/Los_Angeles",
@@ -26,15 +50,18 @@ _REGIONS: Final = {
 }
 _HERE: Final = frozenset({"LOCAL", "YOUR", "YOUR LOCAL"})
 _OFFSET: Final = r"(?:UTC|GMT)?([+-])(\d{1,2})(?::?(\d\d))?"
+_ABBREVIATIONS: Final = "|".join(sorted({*_HOURS_AHEAD, *_REGIONS}, key=len, reverse=True))
 _ZONE: Final = (
     rf"\((?!in )(?P<bracket>[^()]*)\)|(?P<offset>{_OFFSET})(?!\w)"
-    rf"|(?-i:(?P<zone>{'|'.join(sorted({*_HOURS_AHEAD, *_REGIONS}, key=len, reverse=True))}|[A-Z][a-z]+/[\w/+-]+))(?!\w)"
+    rf"|(?-i:(?P<zone>{_ABBREVIATIONS}|[A-Z][a-z]+/[\w/+-]+))(?!\w)"
 )
+_ORDINAL: Final = r"(?:st|nd|rd|th)?"
+_YEAR: Final = r"(?P<year{}>\d{{4}})(?![\d:])"
 _PART: Final = re.compile(
     r"[\s,]*(?:(?:at|on|next|this)\s+)*(?:"
     r"(?P<iso_day>(?P<iso>\d{4}-\d\d-\d\d)(?:T(?=\d))?)"
-    rf"|(?P<month_day>(?P<month>{_MONTH}) (?P<day>\d{{1,2}})(?:st|nd|rd|th)?(?![\d:])(?:,? (?P<year>\d{{4}})(?![\d:]))?)"
-    rf"|(?P<day_month>(?P<day_>\d{{1,2}})(?:st|nd|rd|th)?(?: of)? (?P<month_>{_MONTH})(?:,? (?P<year_>\d{{4}})(?![\d:]))?)"
+    rf"|(?P<month_day>(?P<month>{_MONTH}) (?P<day>\d{{1,2}}){_ORDINAL}(?![\d:])(?:,? {_YEAR.format('')})?)"
+    rf"|(?P<day_month>(?P<day_>\d{{1,2}}){_ORDINAL}(?: of)? (?P<month_>{_MONTH})(?:,? {_YEAR.format('_')})?)"
     r"|(?P<weekday>(?:mon|tues?|wed(?:nes)?|thu(?:rs?)?|fri|sat(?:ur)?|sun)(?:day)?\b)"
     r"|(?P<near>today|tonight|tomorrow)"
     r"|(?P<word>noon|midnight)"
