@@ -20,6 +20,8 @@ from telic.domain.errors import BudgetExceeded
         ("0.5M", ("tokens", 500_000)),
         ("1.25k", ("tokens", 1250)),
         ("$5", ("cost_microunits", 5_000_000)),
+        ("5usd", ("cost_microunits", 5_000_000)),
+        ("0.25 USD", ("cost_microunits", 250_000)),
         ("$0.000001", ("cost_microunits", 1)),
         ("$2k", ("cost_microunits", 2_000_000_000)),
         ("90m", ("active_microseconds", 5_400_000_000)),

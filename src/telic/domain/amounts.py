@@ -53,6 +53,8 @@ def parse_limit(text: str) -> tuple[str, int]:
     number = Decimal(digits.replace(",", "").replace("_", ""))
     if dollar and unit in _MULTIPLES:
         return "cost_microunits", _whole(text, number * _MULTIPLES[unit] * _MICRO)
+    if unit.lower() == "usd":
+        return "cost_microunits", _whole(text, number * _MICRO)
     if not dollar and unit in _MULTIPLES:
         return "tokens", _whole(text, number * _MULTIPLES[unit])
     if not dollar and unit in _SECONDS:
