@@ -11,8 +11,8 @@ from telic.domain.budget import ModelUsage, TurnUsage, UsageKind, exhausted_limi
 from telic.domain.errors import InvalidNumber
 from telic.domain.goal import Goal
 from telic.domain.hold import Hold, Reservation
-from telic.loop.drive import Drive
 from telic.loop.heartbeat import look_at
+from telic.loop.run_context import Drive
 
 T = TypeVar("T")
 
