@@ -102,6 +102,7 @@ class ClaudeChat(BaseChatModel):
                     yield piece
 
     def _piece(self, event: Any) -> ChatGenerationChunk | None:
+        used: Any
         match event.type:
             case "message_start":
                 told = event.message.usage
