@@ -84,7 +84,7 @@ class ActionRequest:
 
 
 ANSWERS: Final = frozenset({GoalAction.APPROVE, GoalAction.REJECT})
-_REPLACING: Final = frozenset({GoalAction.CREATE, GoalAction.RESUME})
+_REPLACING: Final = frozenset({GoalAction.CREATE, GoalAction.RESUME, GoalAction.WAKE})
 
 
 @dataclass(frozen=True, slots=True)
@@ -200,7 +200,7 @@ _ARGUMENTS: Final[Mapping[GoalAction, Callable[[ActionRequest], dict[str, Any]]]
     GoalAction.RESUME: _named("budget", "note", "replace"),
     GoalAction.COMPLETE: _named("note", "lease"),
     GoalAction.CLEAR: _named("reason", "note", "lease"),
-    GoalAction.WAKE: _named(),
+    GoalAction.WAKE: _named("replace"),
     GoalAction.APPROVE: _answer,
     GoalAction.REJECT: _answer,
 }

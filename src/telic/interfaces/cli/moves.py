@@ -73,23 +73,27 @@ def _wake_at(session: Session, moment: str | None, later: str | None) -> Instant
 @click.command()
 @options.goal_id
 @click.option("--signal", metavar="NAME", help="Wake every goal that waits for this signal, in any scope.")
+@options.replace
 @options.revision
 @options.key
 @command()
-def wake(session: Session, goal_id: str | None, signal: str | None, revision: int | None, key: str | None) -> None:
-    """Wake a waiting goal now, or all that wait for a signal."""
+def wake(
+    session: Session, goal_id: str | None, signal: str | None, replaces: bool, revision: int | None, key: str | None
+) -> None:
+    """Wake a waiting goal now, or all that wait for a signal. Where another goal is active, say --replace."""
     if goal_id is not None and signal is not None:
         raise InvalidInput("give an ID or --signal NAME, not both")
     if signal is None:
-        goal = session.act(GoalAction.WAKE, session.goal(goal_id), revision, key)
+        goal = session.act(GoalAction.WAKE, session.goal(goal_id), revision, key, replace=replaces)
         done = goal.status is GoalStatus.ACTIVE
-        session.show_changed(
-            goal, f"telic claim {goal.id} --holder NAME drives it" if done else f"telic resume {goal.id} goes on"
-        )
+        hint = f"telic claim {goal.id} --holder NAME drives it" if done else f"telic resume {goal.id} goes on"
+        session.show_changed(goal, hint)
         return
+    if replaces:
+        raise InvalidInput("--replace is for one goal; a signal pauses none")
     if revision is not None:
         raise InvalidInput("--revision guards one goal; a signal wakes many")
-    woken = session.store.signal(signal, actor=session.actor, key=key)
+    woken = session.store.signal(signal, actor=session.named_actor, key=key)
     if session.terminal.as_json:
         session.terminal.json([goal_to_json(goal) for goal in woken])
     elif woken:

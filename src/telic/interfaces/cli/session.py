@@ -77,16 +77,26 @@ class Session:
     def _scoped(self) -> ScopedGoals:
         return ScopedGoals(cast("AsyncGoalStore", Awaited(self.store)), self.scope)
 
+    @property
+    def named_actor(self) -> NamedActor:
+        """Return who runs the command, by the login name where that is a person."""
+        is_person = self.actor in (Actor.USER, Actor.OPERATOR)
+        return NamedActor(self.actor, login_name() if is_person else None, "cli")
+
     def act(self, action: GoalAction, goal: Goal | None, revision: int | None, key: str | None, **more: Any) -> Goal:
         """The action is done by whoever runs the command; here is the goal after it.
 
         Raises:
             GoalError: as `execute`.
         """
-        is_person = self.actor in (Actor.USER, Actor.OPERATOR)
-        actor = NamedActor(self.actor, login_name() if is_person else None, "cli")
         request = ActionRequest(
-            action=action, actor=actor, goal=goal, expected_revision=revision, key=key, scope=self.scope, **more
+            action=action,
+            actor=self.named_actor,
+            goal=goal,
+            expected_revision=revision,
+            key=key,
+            scope=self.scope,
+            **more,
         )
         result = execute_blocking(self.store, request)
         self._superseded = result.superseded
