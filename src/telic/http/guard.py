@@ -1,4 +1,4 @@
-"""What stands before everything that Telic serves over HTTP: who may ask, how often, how much, and how slowly."""
+"""The guard before everything that Telic serves over HTTP: who may ask, how often, how much, and how slowly."""
 
 import asyncio
 from collections.abc import Collection
@@ -33,7 +33,7 @@ class HttpRefusal(Exception):
 
 
 class GuardedSite(Protocol):
-    """What the guard must know of the site behind it."""
+    """The site behind the guard, as the guard sees it."""
 
     def check_address(self, request: HTTPConnection) -> None:
         """Raise HttpRefusal unless the request is addressed to this site, and comes from no other."""
@@ -56,7 +56,7 @@ class HttpGuard:
     """Serves requests that may be made, within the rates, whose bodies are whole, small enough and in time.
 
     An address may be refused for its credentials twenty times, then once a second; whoever has been let in is not
-    kept out by others' guesses.
+    kept out by others' guesses (ADR 49).
     """
 
     def __init__(self, app: ASGIApp, site: GuardedSite, rates: RequestRates) -> None:

@@ -64,7 +64,7 @@ class HttpServer(uvicorn.Server):
         self._on_end = on_end
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
-        """Nobody is served any more."""
+        """The server has ended, after `on_end`."""
         self._on_end()
         await super().shutdown(sockets)
 

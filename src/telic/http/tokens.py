@@ -24,7 +24,7 @@ class Token:
 
 
 def choose_token(host: str, *, given: str | None, file: Path | None, variable: str) -> Token:
-    """The token that clients must show: from its file, given by the variable's value, or new.
+    """Return the token that clients must show: from its file, given by the variable's value, or new.
 
     A file that is missing is made, private, with a new token.
 

@@ -1,4 +1,4 @@
-"""What people do to goals, whichever surface they use: one request, one way to carry it out, one table of what fits."""
+"""Actions of people on goals, for all surfaces: one request, one way to carry it out, one table of what fits."""
 
 import asyncio
 import time
@@ -27,7 +27,7 @@ _PAUSE_SECONDS: Final = 0.5
 
 
 class GoalAction(StrEnum):
-    """What a person can do to a goal."""
+    """An action of a person on a goal."""
 
     CREATE = "create"
     EDIT = "edit"
@@ -133,13 +133,14 @@ def execute_blocking(store: GoalStore, request: ActionRequest) -> ActionResult:
 
 
 async def sleep_blocking(seconds: float, sleep: Callable[[float], None] = time.sleep) -> None:
-    """The thread has slept for so long: a blocking store's caller has no event loop."""
+    """Sleep in the thread: a blocking store's caller has no event loop."""
     sleep(seconds)
 
 
 async def _with_patience(
     store: AsyncGoalStore, request: ActionRequest, sleep: Callable[[float], Awaitable[None]]
 ) -> Goal:
+    # One key for all attempts: the store does under one key what it was asked once.
     key = new_key() if request.key is None else request.key
     for attempt in range(1, _ATTEMPTS + 1):
         try:

@@ -26,13 +26,13 @@ _JSON: Final = "application/json"
 
 
 def json_answer(content: Any, status: int = 200, headers: Mapping[str, str] | None = None) -> Response:
-    """The content as ASCII: every character of it comes back exactly, and no proxy can misread it."""
+    """Return the content as ASCII: every character of it comes back exactly, and no proxy can misread it."""
     body = json.dumps(content, separators=(",", ":"), allow_nan=False).encode()
     return Response(body, status, {**HEADERS, **(headers or {})}, _JSON)
 
 
 def goal_answer(goal: Goal, status: int = 200, headers: Mapping[str, str] | None = None) -> Response:
-    """The goal with its tag."""
+    """Return the goal with its tag."""
     return json_answer(goal_to_json(goal), status, {"ETag": goal_tag(goal), **(headers or {})})
 
 
@@ -42,7 +42,7 @@ def unchanged_answer(goal: Goal) -> Response:
 
 
 def goal_tag(goal: Goal) -> str:
-    """The goal's revision, which guards writes, and a digest, which changes with every turn that is recorded too."""
+    """Return the goal's revision, which guards writes, and a digest, which also changes with every recorded turn."""
     digest = hashlib.sha256(json.dumps(goal_to_json(goal)).encode()).hexdigest()[:16]
     return f'"{goal.revision}.{digest}"'
 
@@ -63,7 +63,7 @@ class ApiRefusal(Exception):
 
 
 def problem(code: str, detail: str, *, is_retryable: bool = False, **more: Any) -> dict[str, Any]:
-    """The problem as JSON: `code` is stable, `detail` is for people."""
+    """Return the problem as JSON: `code` is stable, `detail` is for people."""
     status = http_status(code)
     return {
         "type": f"urn:telic:error:{code}",
@@ -77,7 +77,7 @@ def problem(code: str, detail: str, *, is_retryable: bool = False, **more: Any) 
 
 
 def problem_of(error: Exception) -> dict[str, Any]:
-    """What may be told about the error; of an unknown one, nothing."""
+    """Return the error as a problem; of an unknown error nothing is told."""
     if isinstance(error, ApiRefusal):
         return problem(error.code, error.detail, is_retryable=http_status(error.code) in _PASSING)
     if isinstance(error, GoalError) and error.code in OUTCOMES:
@@ -86,7 +86,7 @@ def problem_of(error: Exception) -> dict[str, Any]:
 
 
 def _particulars(error: GoalError) -> dict[str, Any]:
-    """What a program needs to go on."""
+    """Return the error's particulars that a program needs to go on."""
     if isinstance(error, StaleUpdate) or (isinstance(error, GoalNotActive) and error.goal is not None):
         return {"goal": error.goal and goal_to_json(error.goal)}
     if isinstance(error, WouldReplace):
@@ -100,7 +100,7 @@ def _particulars(error: GoalError) -> dict[str, Any]:
 
 
 def problem_answer(error: Exception) -> Response:
-    """The error as a response; a stale update carries the present goal's tag, what may be repeated when."""
+    """Return the error as a response; a stale update carries the present goal's tag, what may be repeated when."""
     told = problem_of(error)
     headers = dict(HEADERS) | (error.headers if isinstance(error, ApiRefusal) else {})
     if told["retryable"]:

@@ -36,7 +36,7 @@ async def _feed(call: ApiCall) -> Response:
 
 
 async def _written(events: AsyncIterator[FeedEvent], cursor: str, streams: OpenStreams) -> AsyncGenerator[str, None]:
-    """Yield the events as they go over the wire, each with its cursor as id; what fails is told as the last one."""
+    """Yield the events as they go over the wire, each with its cursor as id; an error comes as the last one."""
     streams.open += 1
     try:
         yield write_beginning(_RETRY_MILLISECONDS, cursor)
@@ -53,7 +53,7 @@ async def _written(events: AsyncIterator[FeedEvent], cursor: str, streams: OpenS
 
 
 async def _stream(call: ApiCall) -> ASGIApp:
-    """Every event after the cursor as it is committed; whatever is wrong with the request is told at once."""
+    """Every event after the cursor as it is committed; a request that cannot be served is refused at once."""
     if call.streams.open >= MOST_STREAMS:
         raise ApiRefusal("too_many_streams", f"{MOST_STREAMS} streams are open already")
     wanted: dict[str, Any] = dict(call.query)

@@ -39,7 +39,7 @@ _SIGNAL: Final = name("A signal's name.")
 
 
 def instant(text: str | None) -> Instant | None:
-    """The instant that the text names, if any.
+    """Return the instant that the text names, if any.
 
     Raises:
         InvalidInput: there is no such day.
@@ -55,7 +55,7 @@ def _reasons(status: GoalStatus) -> Schema:
 
 
 async def act(action: GoalAction, call: ApiCall) -> Goal:
-    """The action that the request asks for is done, by whoever was let in; here is the goal after it.
+    """The action that the request asks for is done, as the operator that was let in; here is the goal after it.
 
     Raises:
         GoalError: as `execute`.

@@ -19,7 +19,7 @@ _ABOUT: Final = (
 
 
 def document(operations: Iterable[ApiOperation]) -> dict[str, Any]:
-    """All operations with what they take and give."""
+    """Return all operations with what they take and give."""
     paths: dict[str, dict[str, Any]] = {}
     for operation in operations:
         paths.setdefault(operation.path, {})[operation.method.lower()] = _described(operation)

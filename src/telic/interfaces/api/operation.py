@@ -43,22 +43,22 @@ class ApiCall:
     last_event_id: str | None
 
     async def goal(self) -> Goal:
-        """The goal that the path names by its id or the beginning of it."""
+        """Return the goal that the path names by its id or the beginning of it."""
         return await self.goal_of(self.path["goal_id"])
 
     async def goal_of(self, prefix: str) -> Goal:
-        """The goal with the id that begins like this."""
+        """Return the goal with the id that begins like this."""
         typed = check_id_prefix(prefix)
         return await (self.store.get(typed) if len(typed) == _ID_CHARS else self.store.find(typed))
 
     def lease(self, goal: Goal) -> Lease | None:
-        """The lease that the body shows, if any."""
+        """Return the lease that the body shows, if any."""
         shown = self.body.get("lease")
         return None if shown is None else Lease(goal, shown["holder"], shown["token"])
 
     @property
     def actor(self) -> NamedActor:
-        """Return who acts: whoever was let in, as an operator."""
+        """Return the operator that was let in."""
         return NamedActor(Actor.OPERATOR, self.actor_name, "api")
 
 
@@ -71,7 +71,7 @@ class OpenStreams:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ApiOperation:
-    """What a method does at a path.
+    """One method of a path.
 
     `body` is the schema of what it takes, `answer` of what it gives with `status`. `is_keyed` says that it takes an
     idempotency key, `tagged` that its answer is a goal with a tag.

@@ -19,7 +19,7 @@ _INTEGER: Final = re.compile(r"-?[0-9]{1,17}")
 
 
 def read_path(request: Request) -> Mapping[str, str]:
-    """The path's parameters."""
+    """Return the path's parameters."""
     path: dict[str, str] = request.path_params
     for value in path.values():
         check(GOAL_ID, value, "the path's goal_id")
@@ -27,7 +27,7 @@ def read_path(request: Request) -> Mapping[str, str]:
 
 
 def read_query(operation: ApiOperation, request: Request) -> dict[str, Any]:
-    """The query's fields by name, each once, numbers as numbers.
+    """Return the query's fields by name, each once, numbers as numbers.
 
     Raises:
         ApiRefusal: it is not UTF-8, names another field, or a value does not match.
@@ -60,7 +60,7 @@ def _without_repetitions(pairs: list[tuple[str, Any]], place: str) -> dict[str, 
 
 
 def read_key(operation: ApiOperation, request: Request) -> str | None:
-    """The idempotency key, where the operation takes one."""
+    """Return the idempotency key, where the operation takes one."""
     key = _header(request, "Idempotency-Key") if operation.is_keyed else None
     if key is not None:
         check(IDEMPOTENCY_KEY, key, "the header Idempotency-Key")
@@ -68,7 +68,7 @@ def read_key(operation: ApiOperation, request: Request) -> str | None:
 
 
 def read_revision(operation: ApiOperation, request: Request) -> int | None:
-    """The revision that the caller has seen, of the tag in `If-Match`; None for `*`, which means any.
+    """Return the revision that the caller has seen, of the tag in `If-Match`; None for `*`, which means any.
 
     Raises:
         ApiRefusal: the operation needs one.
@@ -85,7 +85,7 @@ def read_revision(operation: ApiOperation, request: Request) -> int | None:
 
 
 def read_known_tags(request: Request) -> tuple[str, ...]:
-    """The tags in `If-None-Match`."""
+    """Return the tags in `If-None-Match`."""
     given = request.headers.getlist("If-None-Match")
     return tuple(tag.strip().removeprefix("W/") for line in given for tag in line.split(","))
 
@@ -98,7 +98,7 @@ def _header(request: Request, name: str) -> str | None:
 
 
 async def read_body(operation: ApiOperation, request: Request) -> Mapping[str, Any]:
-    """The body's object; an empty body is one without fields.
+    """Return the body's object; an empty body is one without fields.
 
     Raises:
         ApiRefusal: it is no JSON in UTF-8, or does not match.
@@ -123,7 +123,7 @@ def _check_type(content_type: str | None) -> None:
 
 
 def parse_json(raw: bytes) -> Any:
-    """The JSON text in these bytes; a whole number is one however it is written, as JSON Schema has it.
+    """Return the JSON text in these bytes; a whole number is one however it is written, as JSON Schema has it.
 
     Raises:
         ApiRefusal: they are none, or an object has a field twice.

@@ -25,7 +25,7 @@ _log = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class ApiContext:
-    """What all paths have in common."""
+    """The store and the settings that all paths share."""
 
     store: AsyncGoalStore
     allow_write: bool
@@ -132,7 +132,7 @@ OPERATIONS: Final[tuple[ApiOperation, ...]] = (
 
 
 def api_routes(store: AsyncGoalStore, *, allow_write: bool) -> list[BaseRoute]:
-    """The API over the open store, to be mounted wherever a guard lets in whom it serves.
+    """Return the API over the open store, to be mounted wherever a guard lets in whom it serves.
 
     Whoever is let in acts with the authority of an operator; `actor_name` in the request's state says who it is.
     """

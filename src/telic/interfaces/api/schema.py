@@ -27,38 +27,38 @@ _SHOWN_CHARS: Final = 100
 
 
 def integer(minimum: int = 0, maximum: int = MAX_COUNTER, **more: Any) -> Schema:
-    """A whole number from `minimum` to `maximum`."""
+    """Return a whole number from `minimum` to `maximum`."""
     return {"type": "integer", "minimum": minimum, "maximum": maximum, **more}
 
 
 def text(max_chars: int, min_chars: int = 0, **more: Any) -> Schema:
-    """A text of so many characters."""
+    """Return a text of so many characters."""
     return {"type": "string", "minLength": min_chars, "maxLength": max_chars, **more}
 
 
 def name(description: str) -> Schema:
-    """A scope, a key, or somebody's name."""
+    """Return a scope, a key, or somebody's name."""
     return text(MAX_NAME_CHARS, 1, description=description)
 
 
 def one_of(values: Sequence[str], **more: Any) -> Schema:
-    """One of these words."""
+    """Return one of these words."""
     return {"type": "string", "enum": [str(value) for value in values], **more}
 
 
 def array(items: Schema, max_items: int, min_items: int = 0) -> Schema:
-    """A list of so many of these."""
+    """Return a list of so many of these."""
     return {"type": "array", "items": items, "minItems": min_items, "maxItems": max_items}
 
 
 def strict_object(properties: Mapping[str, Schema], required: Sequence[str] = (), **more: Any) -> Schema:
-    """An object with these fields and no others."""
+    """Return an object with these fields and no others."""
     fields = {"properties": dict(properties), "required": list(required), "additionalProperties": False}
     return {"type": "object", **fields, **more}
 
 
 def or_null(schema: Schema) -> Schema:
-    """The same, or null."""
+    """Return the same, or null."""
     return {**schema, "type": [schema["type"], "null"]}
 
 

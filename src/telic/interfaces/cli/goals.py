@@ -16,7 +16,7 @@ from telic.interfaces.cli.details import look, show_details
 from telic.interfaces.cli.options import QUOTED_MONEY
 from telic.interfaces.cli.render import show_goal, show_goals
 from telic.interfaces.cli.session import Session, command
-from telic.services.actions import GoalAction
+from telic.services.actions import GoalAction, fitting_actions
 from telic.services.outcomes import ExitCode
 
 _checks = click.option("--check", "checks", multiple=True, help="A command that must exit with 0; no shell runs it.")
@@ -186,12 +186,13 @@ def budget(session: Session, words: tuple[str, ...], revision: int | None, key: 
         wanted = parse_budget(amounts, goal.budget)
         seen = goal.revision if revision is None and key is None else revision
         goal = session.act(GoalAction.SET_BUDGET, goal, seen, key, budget=wanted)
-    hint = f"telic resume {goal.id} goes on" if goal.status is GoalStatus.PAUSED else f"telic show {goal.id}"
+    resumes = GoalAction.RESUME in fitting_actions(goal)
+    hint = f"telic resume {goal.id} goes on" if resumes else f"telic show {goal.id}"
     session.show_changed(goal, hint if amounts else f"no amount was given, so the budget stays; {QUOTED_MONEY}")
 
 
 def _id_and_amounts(session: Session, words: tuple[str, ...]) -> tuple[str | None, tuple[str, ...]]:
-    """The id, where the first word is one, and the amounts.
+    """Return the id, where the first word is one, and the amounts.
 
     Raises:
         InvalidInput: the first word is both a number of tokens and a part of a goal's id.

@@ -1,4 +1,4 @@
-"""What every command starts from: the store it opens, its scope, and how it writes."""
+"""The session of one command: its store, its scope, who runs it, and how it writes."""
 
 import os
 from collections.abc import Callable
@@ -45,12 +45,12 @@ class Session:
 
     @cached_property
     def place(self) -> str:
-        """The store's path or URL."""
+        """Return the store's path or URL."""
         return self.location or default_store()
 
     @cached_property
     def store(self) -> GoalStore:
-        """The open store; a missing one is made only by commands that write new goals."""
+        """Return the open store; a missing one is made only by commands that write new goals."""
         if self.creates:
             make_folder_of(self.place)
         return connect(self.place, create=self.creates, observer=self.observer)
@@ -61,7 +61,7 @@ class Session:
             self.store.close()
 
     def goal(self, typed: str | None) -> Goal:
-        """The goal that a person means: by a part of its id, else the scope's active goal, else its latest.
+        """Return the goal that a person means: by a part of its id, else the scope's active goal, else its latest.
 
         Raises:
             GoalNotFound, AmbiguousId, InvalidText: nothing, or too much, is meant.
@@ -84,7 +84,7 @@ class Session:
         return NamedActor(self.actor, login_name() if is_person else None, "cli")
 
     def act(self, action: GoalAction, goal: Goal | None, revision: int | None, key: str | None, **more: Any) -> Goal:
-        """The action is done by whoever runs the command; here is the goal after it.
+        """The action is done, as the person or program that runs the command; here is the goal after it.
 
         Raises:
             GoalError: as `execute`.
@@ -108,7 +108,7 @@ class Session:
         self.terminal.hint(hint)
 
     def resumable(self, typed: str | None) -> Goal:
-        """The goal to resume: by a part of its id, or the scope's only paused one."""
+        """Return the goal to resume: by a part of its id, or the scope's only paused one."""
         if typed is not None:
             return self.store.find(typed)
         paused = self.store.list(scope=self.scope, status=GoalStatus.PAUSED, limit=_NAMED + 1).goals

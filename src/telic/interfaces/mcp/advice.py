@@ -1,4 +1,4 @@
-"""What a model, or an operator's, is told to do next: by where the goal stands and what it may do about that."""
+"""Next steps for a model: by where the goal stands, and by what the server's role may do about it."""
 
 import json
 from typing import Final
@@ -11,7 +11,7 @@ from telic.services.actions import PURPOSES, GoalAction, fitting_actions
 
 
 def next_steps(goal: Goal | None, settings: ServerSettings) -> tuple[str, ...]:
-    """The steps that fit."""
+    """Return the steps that fit the goal as it stands, and the role."""
     if settings.role is Role.OBSERVER:
         return ()
     if goal is None:

@@ -1,4 +1,4 @@
-"""What each tool does."""
+"""The tools at work: each call is checked, done, and answered."""
 
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
@@ -68,7 +68,7 @@ class ToolCalls:
         }
 
     async def _stale(self, error: StaleUpdate) -> ToolAnswer:
-        """Nothing changed; the client sees the goal as it stands, and may decide anew."""
+        """Nothing changed; the client sees the goal as it stands, and may decide again."""
         why = "the goal was changed since you saw it" if error.expected_revision else "you had not looked at it yet"
         shown = await self.conversation.shown(error.goal)
         again = f"decide anew; if you still mean it, call again with revision {error.goal.revision}"
@@ -134,7 +134,7 @@ class ToolCalls:
         return await self._reported(text, goal)
 
     async def _reported(self, text: str, before: Goal | None) -> ToolAnswer:
-        """What became of the goal, as it stands after the report and whatever followed from it."""
+        """Return the answer to a report: the goal after it, and after all that followed from it."""
         if before is None:
             return self._done("none", text, None)
         goal = await self.conversation.store.get(before.id)
@@ -215,12 +215,12 @@ class ToolCalls:
 
 
 def _key(given: Arguments) -> str:
-    """The call's key; one that cannot be one is refused by the store, and not replaced."""
+    """Return the call's key; one that cannot be one is refused by the store, and not replaced."""
     return new_key() if given["key"] is None else str(given["key"])
 
 
 def _usage(given: Arguments) -> ModelUsage:
-    """What the model says that it used.
+    """Return the usage that the model reports.
 
     Raises:
         InvalidNumber: it cannot be.

@@ -48,12 +48,17 @@ class HttpOptions:
 
 
 def token_of(options: HttpOptions) -> Token:
-    """The token that clients must show. Raises as `choose_token`."""
+    """Return the token that clients must show.
+
+    Raises:
+        NotAllowed: other machines could reach the server, and no token was set beforehand.
+        InvalidInput: the token or its file cannot be used.
+    """
     return choose_token(options.host, given=options.given_token, file=options.token_file, variable=ENVIRONMENT_NAME)
 
 
 class McpSite:
-    """What the guard must know of a server of the protocol.
+    """The guard's view of a server of the protocol.
 
     Raises:
         InvalidInput: it listens everywhere, and nobody said under which name.
@@ -102,7 +107,7 @@ async def serve_http(
     on_ready: Callable[[str, Token], None],
     observer: Observer | None = None,
 ) -> None:
-    """The server was stopped, and the store is closed. `on_ready` hears where it listens. A missing store is made.
+    """The server was stopped, and the store is closed. `on_ready` is called once it listens, with the address.
 
     Raises:
         StoreError: the store cannot be opened.

@@ -1,4 +1,4 @@
-"""What a tool takes: told to clients as a JSON schema, and checked by the same table."""
+"""Parameters of tools: their JSON schema for clients, and the check of arguments, from one table."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -10,7 +10,7 @@ from telic.domain.limits import MAX_COUNTER
 
 
 class ParameterKind(Enum):
-    """What a parameter's values are."""
+    """A kind of values."""
 
     TEXT = "a text"
     COUNT = "a whole number from 0"
@@ -38,12 +38,12 @@ class Parameter:
     choices: tuple[str, ...] = ()
 
     def schema(self) -> dict[str, Any]:
-        """The JSON schema of its values."""
+        """Return the JSON schema of its values."""
         choices: dict[str, Any] = {"enum": list(self.choices)} if self.choices else {}
         return _SCHEMAS[self.kind] | choices | {"description": self.description}
 
     def accepts(self, value: object) -> bool:
-        """Whether the value is one of them; True is no number here."""
+        """Return whether the value is one of them; True is no number here."""
         match self.kind:
             case ParameterKind.TEXT:
                 return isinstance(value, str) and (not self.choices or value in self.choices)
@@ -58,7 +58,7 @@ class Parameter:
 
 
 def object_schema(parameters: Sequence[Parameter]) -> dict[str, Any]:
-    """The JSON schema of a tool's arguments: these, and nothing else."""
+    """Return the JSON schema of a tool's arguments: these, and nothing else."""
     return {
         "type": "object",
         "properties": {each.name: each.schema() for each in parameters},
@@ -68,7 +68,7 @@ def object_schema(parameters: Sequence[Parameter]) -> dict[str, Any]:
 
 
 def checked(tool: str, parameters: Sequence[Parameter], given: Mapping[str, Any]) -> dict[str, Any]:
-    """The arguments that were given, and None for those that were left out.
+    """Return the arguments that were given, and None for those that were left out.
 
     Raises:
         InvalidInput: one is missing, or not of its kind, or not known here.

@@ -26,7 +26,7 @@ _TEXT: Final = "text/plain"
 
 
 class ResourcePart(Enum):
-    """What of a goal a resource shows."""
+    """The part of a goal that a resource shows."""
 
     GOAL = "goal"
     HISTORY = "history"
@@ -34,14 +34,14 @@ class ResourcePart(Enum):
 
 @dataclass(frozen=True, slots=True)
 class ResourceAddress:
-    """What a URI names: a goal, or the active one (None), or a goal's history."""
+    """The goal that a URI names, or the active one (None), or a goal's history."""
 
     goal_id: str | None
     part: ResourcePart
 
 
 def parse_uri(uri: str) -> ResourceAddress:
-    """What the URI names.
+    """Return what the URI names.
 
     Raises:
         InvalidInput: nothing here.
@@ -55,7 +55,7 @@ def parse_uri(uri: str) -> ResourceAddress:
 
 
 def uris_of(goal_id: str) -> tuple[str, ...]:
-    """The resources that may differ when something happened to the goal."""
+    """Return the resources that may differ when something happened to the goal."""
     return (ACTIVE_URI, f"goal://{goal_id}", f"goal://{goal_id}/history")
 
 
@@ -78,7 +78,7 @@ TEMPLATES: Final = (
 
 
 async def list_resources(conversation: McpConversation) -> list[types.Resource]:
-    """The active goal, and the newest goals with their histories."""
+    """Return the active goal, and the newest goals with their histories."""
     page = await conversation.store.list(scope=conversation.settings.scope, limit=_LISTED)
     active = types.Resource(
         uri=ACTIVE_URI, name="active", title="The active goal", description="The goal to work on.", mime_type=_TEXT
@@ -97,7 +97,7 @@ def _listed(goal: Goal) -> tuple[types.Resource, types.Resource]:
 
 
 async def read_resource(conversation: McpConversation, uri: str) -> str:
-    """The resource as it stands.
+    """Return the resource as it stands.
 
     Raises:
         InvalidInput, GoalNotFound: the scope has none like that.
@@ -116,7 +116,7 @@ async def read_resource(conversation: McpConversation, uri: str) -> str:
 
 
 async def is_there(conversation: McpConversation, uri: str) -> bool:
-    """Whether the scope has what the URI names, so that changes of it can be told."""
+    """Return whether the scope has what the URI names."""
     try:
         place = parse_uri(uri)
         if place.goal_id is None:
@@ -165,7 +165,7 @@ PROMPTS: Final = (
 
 
 async def get_prompt(conversation: McpConversation, name: str, given: dict[str, str]) -> str:
-    """What the prompt says, built from the goal as it stands.
+    """Return the prompt, built from the goal as it stands.
 
     Raises:
         InvalidInput: there is no such prompt, or it does not take these arguments.

@@ -1,4 +1,4 @@
-"""The server: the protocol's requests on one side, goals on the other."""
+"""The server of the protocol: its requests on one side, goals on the other."""
 
 import asyncio
 import logging
@@ -65,7 +65,7 @@ class GoalServer:
         )
 
     def options(self) -> InitializationOptions:
-        """What a client that shakes hands is told."""
+        """Return the server's capabilities, for a client that shakes hands."""
         return self.lowlevel.create_initialization_options(NotificationOptions(resources_changed=False))
 
     @asynccontextmanager
@@ -81,7 +81,7 @@ class GoalServer:
                 await task
 
     def _conversation_of_call(self) -> McpConversation:
-        """A client that cannot be told from others is remembered nothing of."""
+        """Return the client's conversation; of clients that cannot be told apart nothing is kept."""
         return McpConversation(self._store, self._settings) if self._settings.shared else self._conversation
 
     async def _list_tools(self, _: Context, __: object) -> types.ListToolsResult:
@@ -126,7 +126,7 @@ class GoalServer:
     async def _stream(
         self, context: Context, params: types.SubscriptionsListenRequestParams
     ) -> types.SubscriptionsListenResult:
-        """The stream tells of what is there, and acknowledges no more than that."""
+        """The stream carries changes of the resources that are there, and acknowledges no others."""
         wanted = params.notifications.resource_subscriptions or []
         with _refusals():
             conversation = self._conversation_of_call()
@@ -157,6 +157,6 @@ def _refusals() -> Generator[None]:
 
 
 def _client(context: Context) -> str:
-    """What tells this connection from others of the server."""
+    """Return the id of the connection's session; all of stdio are one."""
     headers = getattr(context.request, "headers", {})
     return str(headers.get("mcp-session-id", ""))

@@ -1,4 +1,4 @@
-"""The tools, as a model is told of them, and which role has which."""
+"""The tools with their descriptions and parameters, and the roles that have them."""
 
 from dataclasses import dataclass
 from typing import Any, Final
@@ -28,7 +28,7 @@ class Tool:
     destructive: bool = False
 
     def as_type(self) -> types.Tool:
-        """The tool as the protocol tells of it."""
+        """Return the tool as the protocol lists it."""
         return types.Tool(
             name=self.name,
             title=self.title,
@@ -215,18 +215,18 @@ def _reports(settings: ServerSettings) -> tuple[Tool, ...]:
 
 
 def tools_for(settings: ServerSettings) -> dict[str, Tool]:
-    """The tools that a server with these settings offers, by name."""
+    """Return the tools that a server with these settings offers, by name."""
     creating = (_CREATE_AS_OPERATOR, *((_CREATE_AS_AGENT,) if settings.agent_may_create else ()))
     all_tools = (_GET, _LIST, _PROGRESS, *_reports(settings), *creating, _PAUSE, _RESUME, _CLEAR, _SET_BUDGET)
     return {tool.name: tool for tool in all_tools if settings.role in tool.roles}
 
 
 def listed(tools: dict[str, Tool]) -> list[types.Tool]:
-    """The tools as the protocol lists them."""
+    """Return the tools as the protocol lists them."""
     return [tool.as_type() for tool in tools.values()]
 
 
 def schema_of(tools: dict[str, Tool], name: str) -> dict[str, Any] | None:
-    """The schema of the arguments of the tool of this name, if there is one."""
+    """Return the schema of the arguments of the tool of this name, if there is one."""
     tool = tools.get(name)
     return None if tool is None else object_schema(tool.parameters)

@@ -1,4 +1,4 @@
-"""How an operator acts on the goal that a screen shows: asked first, guarded by the revision that was shown."""
+"""Actions on the goal that a screen shows: each asks first, and is guarded by the revision that was shown."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace
@@ -39,7 +39,7 @@ _READ_ONLY: Final = "read-only: telic top --allow-write may change goals"
 
 
 class ScreenHost(Protocol):
-    """What a screen needs of its application."""
+    """The application, as its screens see it."""
 
     live: "Live"
     operator: str | None
@@ -62,13 +62,13 @@ class ActingScreen(Screen[None]):
         self._standing_line = Static(id="standing")
 
     def compose_foot(self) -> ComposeResult:
-        """The line of what became of things, and the keys."""
+        """Return the line of outcomes, and the keys."""
         yield self._standing_line
         yield Footer(show_command_palette=False, compact=True)
 
     @property
     def chosen(self) -> Goal | None:
-        """The goal that is acted on, as it is shown; None where none is."""
+        """Return the goal that is acted on, as it is shown; None where none is."""
         return None
 
     @property
@@ -78,7 +78,7 @@ class ActingScreen(Screen[None]):
 
     @property
     def ordinary_line(self) -> str:
-        """What the line says when nothing else is to be said."""
+        """Return the line's text when nothing else is to be said."""
         return ""
 
     async def look(self) -> None:
@@ -218,7 +218,7 @@ def _budget_reader(goal: Goal) -> Callable[[str], Budget]:
 
 
 def _larger(goal: Goal) -> str:
-    """What is likely meant: twice of what is used up, else of what is nearest to its end."""
+    """Return the limits that are likely meant: twice of what is used up, else of what is nearest to its end."""
     used_up = write_larger_limits(goal.usage, goal.budget)
     if used_up:
         return " ".join(used_up)

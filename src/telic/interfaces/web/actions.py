@@ -1,4 +1,4 @@
-"""What an operator does to a goal. Each form says which revision it was drawn for, and acts once."""
+"""Forms by which an operator acts on a goal. Each says which revision it was drawn for, and acts once."""
 
 import re
 from typing import Final
@@ -127,7 +127,7 @@ async def act(request: Request) -> Response:
 
 
 async def own_form(request: Request) -> FormData:
-    """The form, which this dashboard drew for this session.
+    """Return the form, known to be drawn by this dashboard for this session.
 
     Raises:
         HTTPException: it did not.
@@ -141,7 +141,7 @@ async def own_form(request: Request) -> FormData:
 
 
 async def _show_stale(request: Request, state: AppState, stale: StaleUpdate, action: str) -> Response:
-    """What changed since the page was drawn, instead of what was form for."""
+    """Return what changed since the page was drawn, instead of what was asked for."""
     overview = await state.store.overview(stale.goal.id)
     events = [event for event in overview.events if event.revision > stale.expected_revision]
     return state.pages.respond(

@@ -33,14 +33,14 @@ _RETRY_MILLISECONDS: Final = 2_000
 
 
 async def follow_list(request: Request) -> ASGIApp:
-    """What changes in the list."""
+    """Return a stream of what changes in the list."""
     state = state_of(request)
     query = listing.parse_query(request.query_params, state.settings.scope)
     return _stream(request, query, lambda: listing.view_of(state, query))
 
 
 async def follow_goal(request: Request) -> ASGIApp:
-    """What changes in the goal."""
+    """Return a stream of what changes in the goal."""
     state = state_of(request)
     goal = await goal_page.find_goal(state, request.path_params["goal_id"])
     return _stream(request, goal.id, lambda: goal_page.view_of(state, goal.id))
@@ -79,7 +79,7 @@ _ROUTES: tuple[BaseRoute, ...] = (
 
 
 def create_app(store: AsyncGoalStore, settings: DashboardSettings, api: Sequence[BaseRoute] = ()) -> Starlette:
-    """The dashboard over the open store; `api` is served below `/api/v1`, behind the same guard.
+    """Return the dashboard over the open store; `api` is served below `/api/v1`, behind the same guard.
 
     `state.app_state` of the application has its parts: the signer makes the codes that let browsers in.
     """

@@ -1,4 +1,4 @@
-"""What a failure means to a browser: the status that the API answers too, and a title that says what happened."""
+"""Pages for failures: with the status that the API answers too, and a title that says what happened."""
 
 from typing import Final
 
@@ -21,7 +21,7 @@ _ELSEWHERE: Final = "The goal may be in another store, or of a scope that this d
 
 
 async def show_goal_error(request: Request, error: Exception) -> Response:
-    """The page that says what was refused, or what went wrong, and leads back."""
+    """Return the page that says what was refused, or what went wrong, and leads back."""
     assert isinstance(error, GoalError)
     is_change = request.method == "POST"
     # The very same form may be sent again: its mark makes it happen once.
@@ -47,13 +47,13 @@ def _title(error: GoalError, *, is_change: bool) -> str:
 
 
 def _back(request: Request) -> str | None:
-    """The page that a form was sent from."""
+    """Return the page that a form was sent from."""
     goal_id = request.path_params.get("goal_id")
     return f"/goals/{goal_id}" if goal_id and request.method == "POST" else None
 
 
 async def show_refusal(request: Request, error: Exception) -> Response:
-    """The page for a request that leads nowhere."""
+    """Return the page for a request that leads nowhere."""
     assert isinstance(error, HTTPException)
     return state_of(request).pages.respond(
         request,

@@ -11,6 +11,7 @@ from telic.domain.goal import Goal
 from telic.domain.overview import GoalGlance, GoalOverview
 from telic.interfaces.web.pages import AppState, Pages, state_of
 from telic.interfaces.web.plot import draw_plot
+from telic.services.actions import fitting_actions
 from telic.services.checks import Check, look_at_checks_async
 from telic.services.scoped_goals import ScopedGoals
 from telic.store.async_store import AsyncGoalStore
@@ -61,6 +62,7 @@ class GoalView:
             "goal": overview.goal,
             "overview": overview,
             "checks": checks,
+            "fits": fitting_actions(overview.goal, checks),
             "larger": larger_budget(overview.goal.usage, overview.goal.budget),
             "plot": draw_plot(overview),
             "events": [(event, who_acted(event), change_parts(event)) for event in overview.events],

@@ -33,7 +33,7 @@ HEADERS: Final = {
 
 
 class DashboardSite:
-    """What the guard must know of a dashboard. The request's state gets its `session` and `actor_name`."""
+    """The guard's view of a dashboard. The request's state gets its `session` and `actor_name`."""
 
     def __init__(self, signer: SessionSigner, pages: Pages, settings: DashboardSettings) -> None:
         self._signer = signer

@@ -26,14 +26,14 @@ _LOG: Final = logging.getLogger("telic.dashboard")
 
 
 class LiveView(Protocol):
-    """What some open pages show, as fragments by the id of their element."""
+    """A view that open pages share: fragments, each by the id of its element."""
 
     async def look(self) -> Mapping[str, str]:
-        """The fragments that are not as they were at the last look; all of them at first."""
+        """Return the fragments that are not as they were at the last look; all of them at first."""
         ...
 
     def whole(self) -> Mapping[str, str]:
-        """All fragments as of the last look."""
+        """Return all fragments as of the last look."""
         ...
 
 
@@ -51,7 +51,7 @@ class ConflatingQueue:
         self._has_something.set()
 
     def close(self) -> None:
-        """Nothing more will come; whoever waits is let go."""
+        """Nothing more comes; a page that waits goes on."""
         self.is_closed = True
         self._has_something.set()
 
@@ -95,12 +95,12 @@ class Broadcaster:
 
     @property
     def is_full(self) -> bool:
-        """Whether no more pages can be kept live."""
+        """Return whether no more pages can be kept live."""
         return sum(len(channel.queues) for channel in self._channels.values()) >= self._max_pages
 
     @asynccontextmanager
     async def joined(self, key: Hashable, make: Callable[[], LiveView]) -> AsyncGenerator[ConflatingQueue, None]:
-        """One more page shows the view of this key, until it leaves."""
+        """Inside, one more page shows the view of this key."""
         channel = self._channels.setdefault(key, Channel(make()))
         queue = ConflatingQueue()
         channel.welcome(queue)
@@ -158,5 +158,5 @@ async def _look_at(channel: Channel) -> None:
 
 
 def encoded(fragments: Mapping[str, str]) -> dict[str, str]:
-    """Each fragment as a JSON string, which has no line breaks of its own."""
+    """Return each fragment as a JSON string, which has no line breaks of its own."""
     return {name: json.dumps(text) for name, text in fragments.items()}

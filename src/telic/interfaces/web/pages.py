@@ -56,16 +56,16 @@ class Pages:
         }
 
     def draw(self, template: str, **values: Any) -> str:
-        """The template's text, with the mark in it."""
+        """Return the template's text, with the mark in it."""
         return self._environment.get_template(template).render(values)
 
     def for_session(self, request: HTTPConnection, text: str) -> str:
-        """The text for this request's browser."""
+        """Return the text for this request's browser."""
         session = request.state.session
         return text.replace(self._mark, "" if session is None else self._signer.form_token(session))
 
     def respond(self, request: HTTPConnection, template: str, *, status: int = 200, **values: Any) -> HTMLResponse:
-        """The page as a response."""
+        """Return the page as a response."""
         theme = request.cookies.get(THEME_COOKIE)
         shared = {
             "theme": theme if theme in THEMES else "auto",
@@ -76,14 +76,14 @@ class Pages:
         return HTMLResponse(self.for_session(request, self.draw(template, **shared, **values)), status)
 
     def problem(self, code: str, reason: str) -> JSONResponse:
-        """A refusal as programs read it."""
+        """Return a refusal as programs read it."""
         body = problem(code, reason)
         headers = {"WWW-Authenticate": "Bearer"} if body["status"] == 401 else {}
         return JSONResponse(body, body["status"], headers, media_type=PROBLEM_MEDIA_TYPE)
 
 
 def _version_of_static_files() -> str:
-    """A name for what the static files hold, so that browsers may keep them."""
+    """Return a name for what the static files hold, so that browsers may keep them."""
     files = sorted(path for path in (FOLDER / "static").rglob("*") if path.is_file())
     return hashlib.sha256(b"".join(path.read_bytes() for path in files)).hexdigest()[:12]
 

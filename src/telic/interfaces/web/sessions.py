@@ -1,4 +1,4 @@
-"""Who is let in, under which name, and what proves that a form was drawn by this dashboard for this session."""
+"""Sessions of browsers, signed, and the codes by which a dashboard knows its own forms."""
 
 import base64
 import binascii
@@ -33,28 +33,28 @@ class SessionSigner:
         self._code: str | None = None
 
     def new_code(self) -> str:
-        """A code that lets one browser in, once; a former one is void."""
+        """Return a code that lets one browser in, once; a former one is void."""
         self._code = secrets.token_urlsafe(24)
         return self._code
 
     def spend_code(self, code: str) -> bool:
-        """Whether the code lets somebody in; from now on it does not."""
+        """Return whether the code lets somebody in; from now on it does not."""
         is_right = self._code is not None and is_same(code, self._code)
         if is_right:
             self._code = None
         return is_right
 
     def is_token(self, text: str) -> bool:
-        """Whether this is the token; how long that takes tells nothing of it."""
+        """Return whether this is the token; how long that takes tells nothing of it."""
         return is_same(text, self._token)
 
     def open_session(self, name: str) -> BrowserSession:
-        """A new session of somebody with this name."""
+        """Return a new session of somebody with this name."""
         body = f"{int(time.time())}.{secrets.token_urlsafe(12)}.{base64.urlsafe_b64encode(name.encode()).decode()}"
         return BrowserSession(name, f"{body}.{self.sign('session', body)}")
 
     def session(self, cookie: str | None) -> BrowserSession | None:
-        """The session that the cookie names, if this dashboard opened it and it is not too old."""
+        """Return the session that the cookie names, if this dashboard opened it and it is not too old."""
         if not cookie or len(cookie) > _MAX_COOKIE_CHARS:
             return None
         body, _, signature = cookie.rpartition(".")
@@ -69,13 +69,13 @@ class SessionSigner:
             return None
 
     def form_token(self, session: BrowserSession) -> str:
-        """What every form of this session carries, and no other site can know."""
+        """Return what every form of this session carries, and no other site can know."""
         return self.sign("form", session.value)
 
     def is_form_token(self, session: BrowserSession, text: str) -> bool:
-        """Whether the form was drawn for this session."""
+        """Return whether the form was drawn for this session."""
         return is_same(text, self.form_token(session))
 
     def sign(self, purpose: str, text: str) -> str:
-        """A code that only who knows the token can make."""
+        """Return a code that cannot be made without the token."""
         return hmac.digest(self._secret, f"{purpose}\n{text}".encode(), "sha256").hex()

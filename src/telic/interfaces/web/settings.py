@@ -1,4 +1,4 @@
-"""What a dashboard is told when it starts."""
+"""Settings of a dashboard, fixed when it starts."""
 
 from dataclasses import dataclass
 from typing import Final
@@ -15,8 +15,8 @@ MAX_ACTOR_CHARS: Final = 60
 class DashboardSettings:
     """How one dashboard is served, and to whom.
 
-    Whoever has the token is let in. Only `scope` is shown where it is given. `names` are the hosts that requests may
-    be addressed to besides the one it listens on.
+    Everybody who has the token is let in. Only `scope` is shown where it is given. `names` are the hosts that requests
+    may be addressed to besides the one it listens on.
 
     Raises:
         InvalidInput: the token is too short to keep anybody out, or a name is unusable.
@@ -45,7 +45,7 @@ class DashboardSettings:
 
     @property
     def hosts(self) -> frozenset[str]:
-        """What the Host header of an honest request may say, in lower case and with the port."""
+        """Return what the Host header of an honest request may say, in lower case and with the port."""
         usual = (
             ("127.0.0.1", "localhost", "[::1]") if is_loopback(self.host) else (self.address[7:].rpartition(":")[0],)
         )
@@ -56,7 +56,7 @@ class DashboardSettings:
 
 
 def check_actor_name(name: str) -> str:
-    """The name under which somebody's acts are recorded.
+    """Return the name under which somebody's acts are recorded.
 
     Raises:
         InvalidInput: it is empty, too long, or holds what is not printable or a slash.

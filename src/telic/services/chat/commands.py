@@ -12,7 +12,7 @@ from typing import Any, Final, cast
 from telic.domain.authority import GUARDED, Action, NamedActor, authorize
 from telic.domain.budget import Budget
 from telic.domain.clock import Clock, Instant, SystemClock
-from telic.domain.errors import GoalError, StaleUpdate, StoreError, WouldReplace
+from telic.domain.errors import GoalError, StaleUpdate, WouldReplace
 from telic.domain.goal import DEFAULT_SCOPE, Actor, Goal, GoalStatus
 from telic.domain.limits import DEFAULT_MAX_CHARS
 from telic.services.actions import ActionRequest, ActionResult, GoalAction, sleep_blocking
@@ -28,7 +28,7 @@ from telic.services.chat.replies import (
     steps_after_error,
     steps_for,
 )
-from telic.services.outcomes import outcome_of
+from telic.services.outcomes import FailureKind, failure_kind, outcome_of
 from telic.services.scoped_goals import ScopedGoals
 from telic.store.async_store import AsyncGoalStore
 from telic.store.goal_store import GoalStore
@@ -65,7 +65,7 @@ class CommandExecutor:
         self._goal: Goal | None = None
 
     async def answer(self) -> ChatReply:
-        """What was asked for is done and told, or the reply says why not."""
+        """The command is done, or the reply says why not."""
         try:
             self._command = command = parse(self._request.line)
             if command.verb is Verb.HELP:
@@ -92,7 +92,8 @@ class CommandExecutor:
         return ChatReply(kind=kind, at=self._request.at, scope=self._request.scope, goals=goals, **more)
 
     def _refused(self, error: GoalError) -> ChatReply:
-        kind = ReplyKind.FAILED if isinstance(error, StoreError) else ReplyKind.REFUSED
+        is_refused = failure_kind(error) is FailureKind.REFUSED
+        kind = ReplyKind.REFUSED if is_refused else ReplyKind.FAILED
         goal = error.goal if isinstance(error, StaleUpdate) else self._goal
         problem = ChatProblem.of(error, outcome_of(error).next_in_chat)
         about = () if goal is None else (goal,)
@@ -118,7 +119,7 @@ class CommandExecutor:
         )
 
     async def _meant(self, command: GoalCommand) -> Goal | None:
-        """The goal that is named, or the scope's active one, or for commands that end nothing its only paused one."""
+        """Return the goal that is named, else the active one, or the only paused one where the command ends nothing."""
         if command.goal_id is not None:
             self._goal = await self._goals.named(command.goal_id)
         else:
@@ -171,7 +172,7 @@ class CommandExecutor:
         return actor if isinstance(actor, Actor) else actor.actor
 
     def _confirmation(self, command: GoalCommand, active: Goal) -> ChatReply:
-        """What to confirm before the active goal is paused for this one."""
+        """Return what to confirm before the active goal is paused for this one."""
         confirmed = write(replace(command, may_replace=True, replaced_id=active.id))
         steps = (ChatStep(confirmed, "to pause it and go on"), ChatStep("/goal status", "to look at it"))
         return self._reply(ReplyKind.CONFIRM, active, steps=steps)

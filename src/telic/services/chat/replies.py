@@ -17,7 +17,7 @@ from telic.services.chat.grammar import GoalCommand, write
 
 
 class ReplyKind(StrEnum):
-    """What became of a command."""
+    """The outcome of a command."""
 
     STATUS = "status"
     LIST = "list"
@@ -70,7 +70,7 @@ class ChatProblem:
 
     @classmethod
     def of(cls, error: GoalError, advice: str) -> "ChatProblem":
-        """The error as a value."""
+        """Return the error as a value."""
         return cls(error.code, str(error), advice, error.retryable, getattr(error, "key", None))
 
 
@@ -97,12 +97,12 @@ class ChatReply:
 
     @property
     def goal(self) -> Goal | None:
-        """The one goal that the answer is about, or None."""
+        """Return the one goal that the answer is about, or None."""
         return self.goals[0] if len(self.goals) == 1 else None
 
     @property
     def is_done(self) -> bool:
-        """Whether what was asked for was answered or done."""
+        """Return whether what was asked for was answered or done."""
         return self.kind not in _NOT_DONE
 
 
@@ -110,7 +110,7 @@ _NOT_DONE = frozenset({ReplyKind.CONFIRM, ReplyKind.NO_GOAL, ReplyKind.REFUSED, 
 
 
 def changes_between(before: Goal, after: Goal) -> tuple[GoalChange, ...]:
-    """What of a goal's definition and status is different."""
+    """Return what of a goal's definition and status is different."""
     old, new = _described(before), _described(after)
     return tuple(GoalChange(after.id, name, old[name], new[name]) for name in old if old[name] != new[name])
 
@@ -127,18 +127,18 @@ def _described(goal: Goal) -> dict[str, str | None]:
 
 
 def describe_budget(goal: Goal) -> str | None:
-    """The goal's limits as they are typed; None without any."""
+    """Return the goal's limits as they are typed; None without any."""
     limits = goal.budget.as_dict()
     return " ".join(write_limit(name, limit) for name in LIMITS if (limit := limits[name]) is not None) or None
 
 
 def describe_criterion(criterion: Criterion) -> str:
-    """The criterion in one line; a command as it is typed."""
+    """Return the criterion in one line; a command as it is typed."""
     return f"{criterion.kind}: {shlex.join(criterion.argv) or criterion.question}"
 
 
 def steps_after_error(error: GoalError, command: GoalCommand | None, goal: Goal | None) -> tuple[ChatStep, ...]:
-    """The commands that fit after the error; `goal` is the one that the command was about, where it came so far."""
+    """Return the commands that fit after the error; `goal` is the one that the command was about, if any."""
     if isinstance(error, InvalidCommand):
         return tuple(ChatStep(suggestion, "") for suggestion in error.suggestions)
     if isinstance(error, BudgetExceeded) and command is not None and goal is not None:

@@ -34,7 +34,7 @@ _OPTIONS: Final = (
 
 
 def render(reply: ChatReply) -> str:
-    """The reply as text. No character in it controls a terminal, and no goal's text can look like Telic's own words."""
+    """Return the reply as text: none of it controls a terminal, and no goal's text looks like Telic's own words."""
     lines = _BODIES.get(reply.kind, _changed)(reply)
     return "\n".join([*lines, *_steps(reply.steps)])
 
@@ -60,7 +60,7 @@ def _named(goal: Goal) -> str:
 
 
 def _quoted(text: str) -> Iterator[str]:
-    """The text, each of its lines behind a bar."""
+    """Return the text, each of its lines behind a bar."""
     return (f"  │ {visible(line)}" for line in text.replace("\r\n", "\n").split("\n"))
 
 
@@ -92,7 +92,7 @@ def _spent(name: str, used: int, limit: int | None) -> str:
 
 
 def show_age(microseconds: int) -> str:
-    """The age in its largest unit; clocks that disagree make none negative."""
+    """Return the age in its largest unit; clocks that disagree make none negative."""
     seconds = max(0, microseconds) // 1_000_000
     for unit, size in (("d", 86_400), ("h", 3_600), ("m", 60)):
         if seconds >= size:
@@ -119,7 +119,7 @@ def _history(reply: ChatReply) -> Iterator[str]:
 
 
 def shortly(event: Event) -> str:
-    """What the event changed, in one short line with nothing hidden in it."""
+    """Return what the event changed, in one short line with nothing hidden in it."""
     return visible(first_words(describe_event(event), 120))
 
 
@@ -152,7 +152,7 @@ def _help(_: ChatReply) -> Iterator[str]:
 
 
 def _steps(steps: tuple[ChatStep, ...]) -> Iterator[str]:
-    """The commands that fit now; one that cannot be copied from a line is described."""
+    """Return the commands that fit now; one that cannot be copied from a line is described."""
     for step in steps:
         command = step.command
         if visible(command) != command or len(command) > _LONGEST_COMMAND:
