@@ -90,6 +90,7 @@ def _over_http(command: Callable[..., Any]) -> Callable[..., Any]:
 @click.pass_context
 def mcp(
     context: click.Context,
+    /,
     store: str | None,
     scope: str,
     role: str,
