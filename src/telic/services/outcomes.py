@@ -245,6 +245,7 @@ HTTP_REFUSALS: Final[dict[str, int]] = {
     "invalid_request": 400,
     "token_required": 401,
     "foreign_origin": 403,
+    "foreign_form": 403,
     "read_only": 403,
     "not_found": 404,
     "method_not_allowed": 405,

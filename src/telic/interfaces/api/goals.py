@@ -1,6 +1,6 @@
 """Creating, finding and defining goals, moving them, and answering what they ask people."""
 
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from typing import Any, Final
 
 from starlette.responses import Response
@@ -88,6 +88,13 @@ async def act(action: GoalAction, call: ApiCall) -> Goal:
     return (await execute(call.store, request)).goal
 
 
+def _acting(action: GoalAction) -> Callable[[ApiCall], Awaitable[Response]]:
+    async def handle(call: ApiCall) -> Response:
+        return goal_answer(await act(action, call))
+
+    return handle
+
+
 async def _signal(call: ApiCall) -> Response:
     woken = await call.store.signal(call.body["name"], actor=call.actor, key=call.key)
     return json_answer([goal_to_json(goal) for goal in woken])
@@ -102,16 +109,12 @@ def _move(
     guard: RevisionGuard = RevisionGuard.REQUIRED,
 ) -> ApiOperation:
     """Return the operation that does this to one goal, and answers with the goal as it stands then."""
-
-    async def handle(call: ApiCall) -> Response:
-        return goal_answer(await act(action, call))
-
     return ApiOperation(
         name=f"{action}_goal",
         method="POST",
         path=f"/goals/{{goal_id}}/{action}",
         summary=summary,
-        handle=handle,
+        handle=_acting(action),
         answer=shape("goal"),
         body=strict_object(fields, required),
         guard=guard,
@@ -197,14 +200,6 @@ async def _get(call: ApiCall) -> Response:
     return unchanged_answer(goal) if is_known else goal_answer(goal)
 
 
-async def _edit(call: ApiCall) -> Response:
-    return goal_answer(await act(GoalAction.EDIT, call))
-
-
-async def _set_budget(call: ApiCall) -> Response:
-    return goal_answer(await act(GoalAction.SET_BUDGET, call))
-
-
 OPERATIONS: Final[tuple[ApiOperation, ...]] = (
     ApiOperation(
         name="list_goals",
@@ -259,7 +254,7 @@ OPERATIONS: Final[tuple[ApiOperation, ...]] = (
         method="PATCH",
         path="/goals/{goal_id}",
         summary="The goal has this text and these criteria; what is left out stays.",
-        handle=_edit,
+        handle=_acting(GoalAction.EDIT),
         answer=shape("goal"),
         body=strict_object({"text": _GOAL_TEXT, "criteria": CRITERIA, "max_chars": _MAX_CHARS}, minProperties=1),
         guard=RevisionGuard.REQUIRED,
@@ -272,7 +267,7 @@ OPERATIONS: Final[tuple[ApiOperation, ...]] = (
         method="PUT",
         path="/goals/{goal_id}/budget",
         summary="The goal has exactly this budget; an active one that has used it up is paused.",
-        handle=_set_budget,
+        handle=_acting(GoalAction.SET_BUDGET),
         answer=shape("goal"),
         body=BUDGET,
         guard=RevisionGuard.REQUIRED,

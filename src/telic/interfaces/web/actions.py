@@ -4,7 +4,6 @@ import re
 from typing import Final
 
 from starlette.datastructures import FormData
-from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
@@ -13,6 +12,7 @@ from telic.domain.authority import NamedActor
 from telic.domain.budget import LIMITS, Budget
 from telic.domain.errors import InvalidInput, InvalidNumber, StaleUpdate, WouldReplace
 from telic.domain.goal import Actor, Goal, Reason
+from telic.http.guard import HttpRefusal
 from telic.interfaces.web.goal_page import find_goal
 from telic.interfaces.web.pages import AppState, state_of
 from telic.services.actions import ANSWERS, ActionRequest, GoalAction, execute
@@ -109,10 +109,10 @@ async def act(request: Request) -> Response:
     state = state_of(request)
     form = await own_form(request)
     if not state.settings.allow_write:
-        raise HTTPException(403, "This dashboard is read-only: it was started without --allow-write.")
+        raise HttpRefusal("read_only", "This dashboard is read-only: it was started without --allow-write.")
     action = request.path_params["action"]
     if action not in _OFFERED:
-        raise HTTPException(404, "There is no such action.")
+        raise HttpRefusal("not_found", "There is no such action.")
     goal = await find_goal(state, request.path_params["goal_id"])
     asked = ActionForm(goal, form, request.state.actor_name)
     try:
@@ -130,13 +130,13 @@ async def own_form(request: Request) -> FormData:
     """Return the form, known to be drawn by this dashboard for this session.
 
     Raises:
-        HTTPException: it did not.
+        HttpRefusal: it did not.
     """
     session = request.state.session
     form = await request.form(max_files=0, max_fields=50)
     token = form.get("token")
     if session is None or not isinstance(token, str) or not state_of(request).signer.is_form_token(session, token):
-        raise HTTPException(403, "The form was not drawn for you, or your session is over. Load the page again.")
+        raise HttpRefusal("foreign_form", "The form is not yours, or your session is over. Load the page again.")
     return form
 
 

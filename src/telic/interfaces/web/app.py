@@ -14,12 +14,12 @@ from starlette.types import ASGIApp
 
 from telic.domain.errors import GoalError
 from telic.http.event_stream import EventStreamResponse, write_beginning, write_event
-from telic.http.guard import HttpGuard
+from telic.http.guard import HttpGuard, HttpRefusal
 from telic.http.rates import RequestRates
 from telic.interfaces.web import goal_page, listing
 from telic.interfaces.web.actions import act
 from telic.interfaces.web.auth_routes import choose_theme, enter, enter_by_token, leave
-from telic.interfaces.web.error_pages import show_goal_error, show_refusal
+from telic.interfaces.web.error_pages import show_goal_error, show_http_error, show_refusal
 from telic.interfaces.web.goal_page import show_goal
 from telic.interfaces.web.guard import DashboardSite, SecurityHeaders
 from telic.interfaces.web.listing import show_list
@@ -49,7 +49,7 @@ async def follow_goal(request: Request) -> ASGIApp:
 def _stream(request: Request, key: Hashable, make: Callable[[], LiveView]) -> ASGIApp:
     state = state_of(request)
     if state.broadcaster.is_full:
-        raise HTTPException(503, "Too many pages are open.")
+        raise HttpRefusal("too_many_streams", "Too many pages are open.")
     return EventStreamResponse(_events(request, state, key, make))
 
 
@@ -88,7 +88,7 @@ def create_app(store: AsyncGoalStore, settings: DashboardSettings, api: Sequence
     state = AppState(store, settings, signer, pages, Broadcaster(store, settings.max_live_pages))
     app = Starlette(
         routes=[*_ROUTES, *([Mount("/api/v1", routes=api)] if api else [])],
-        exception_handlers={GoalError: show_goal_error, HTTPException: show_refusal},
+        exception_handlers={GoalError: show_goal_error, HttpRefusal: show_refusal, HTTPException: show_http_error},
         lifespan=_watching,
     )
     app.state.app_state = state

@@ -24,7 +24,7 @@ async def enter(request: Request) -> Response:
     if state.signer.spend_code(code):
         return _let_in(state, state.settings.actor_name)
     problem = "That link was used before, or is another dashboard's. Enter the token."
-    return state.pages.respond(request, "enter.html", status=401, problem=problem)
+    return state.pages.respond(request, "enter.html", status=http_status("token_required"), problem=problem)
 
 
 async def enter_by_token(request: Request) -> Response:
@@ -33,7 +33,9 @@ async def enter_by_token(request: Request) -> Response:
     form = await request.form(max_files=0, max_fields=10)
     token, name = (str(form.get(field) or "").strip() for field in ("token", "name"))
     if not state.signer.is_token(token):
-        return state.pages.respond(request, "enter.html", status=401, problem="That is not the token.")
+        return state.pages.respond(
+            request, "enter.html", status=http_status("token_required"), problem="That is not the token."
+        )
     try:
         return _let_in(state, check_actor_name(name or state.settings.actor_name))
     except InvalidInput as error:

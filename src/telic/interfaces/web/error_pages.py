@@ -7,6 +7,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from telic.domain.errors import GoalError, StoreError
+from telic.http.guard import HttpRefusal
 from telic.interfaces.web.pages import state_of
 from telic.services.outcomes import http_status, outcome_of
 
@@ -53,16 +54,21 @@ def _back(request: Request) -> str | None:
 
 
 async def show_refusal(request: Request, error: Exception) -> Response:
+    """Return the page for a request that is refused."""
+    assert isinstance(error, HttpRefusal)
+    return _show(request, http_status(error.code), error.reason)
+
+
+async def show_http_error(request: Request, error: Exception) -> Response:
     """Return the page for a request that leads nowhere."""
     assert isinstance(error, HTTPException)
+    return _show(request, error.status_code, error.detail)
+
+
+def _show(request: Request, status: int, reason: str) -> Response:
+    title = _TITLES_BY_STATUS.get(status, "Refused")
     return state_of(request).pages.respond(
-        request,
-        "refusal.html",
-        status=error.status_code,
-        title=_TITLES_BY_STATUS.get(error.status_code, "Refused"),
-        reason=error.detail,
-        retry=[],
-        back=_back(request),
+        request, "refusal.html", status=status, title=title, reason=reason, retry=[], back=_back(request)
     )
 
 

@@ -38,6 +38,11 @@ _LISTED: Final = 20
 _LAST_EVENTS: Final = 20
 _OFFERED: Final = 5
 _ALSO_ON_PAUSED: Final = frozenset({Verb.STATUS, Verb.RESUME, Verb.BUDGET, Verb.HISTORY})
+_MOVES: Final = {
+    Verb.PAUSE: (GoalAction.PAUSE, ReplyKind.PAUSED),
+    Verb.COMPLETE: (GoalAction.COMPLETE, ReplyKind.COMPLETED),
+    Verb.CLEAR: (GoalAction.CLEAR, ReplyKind.CLEARED),
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,23 +75,33 @@ class CommandExecutor:
             self._command = command = parse(self._request.line)
             if command.verb is Verb.HELP:
                 return self._reply(ReplyKind.HELP)
-            return await self._handler(command.verb)(command)
+            if command.verb is Verb.CREATE:
+                return await self._create(command)
+            if command.verb is Verb.LIST:
+                return await self._list(command)
+            goal = await self._meant(command)
+            if goal is None:
+                return await self._no_goal(command)
+            return await self._do(command, goal)
         except GoalError as error:
             return self._refused(error)
 
-    def _handler(self, verb: Verb) -> Callable[[GoalCommand], Awaitable[ChatReply]]:
-        return {
-            Verb.STATUS: self._status,
-            Verb.CREATE: self._create,
-            Verb.PAUSE: self._pause,
-            Verb.RESUME: self._resume,
-            Verb.COMPLETE: self._complete,
-            Verb.CLEAR: self._clear,
-            Verb.EDIT: self._edit,
-            Verb.BUDGET: self._budget,
-            Verb.LIST: self._list,
-            Verb.HISTORY: self._history,
-        }[verb]
+    async def _do(self, command: GoalCommand, goal: Goal) -> ChatReply:
+        match command.verb:
+            case Verb.STATUS:
+                return self._reply(ReplyKind.STATUS, goal, steps=steps_for(goal))
+            case Verb.HISTORY:
+                events = await self._goals.last_events(goal.id, _LAST_EVENTS)
+                return self._reply(ReplyKind.HISTORY, goal, events=events)
+            case Verb.RESUME:
+                return await self._resume(command, goal)
+            case Verb.EDIT:
+                return await self._edit(command, goal)
+            case Verb.BUDGET:
+                return await self._budget(command, goal)
+            case _:
+                action, kind = _MOVES[command.verb]
+                return self._changed(kind, await self._act(action, goal, note=command.note))
 
     def _reply(self, kind: ReplyKind, *goals: Goal, **more: Any) -> ChatReply:
         return ChatReply(kind=kind, at=self._request.at, scope=self._request.scope, goals=goals, **more)
@@ -138,12 +153,6 @@ class CommandExecutor:
             steps = tuple(ChatStep(write(replace(command, goal_id=goal.id)), "to mean this one") for goal in paused)
         return self._reply(ReplyKind.NO_GOAL, *paused, steps=(*steps, ChatStep("/goal TEXT", "to set a new goal")))
 
-    async def _status(self, command: GoalCommand) -> ChatReply:
-        goal = await self._meant(command)
-        if goal is None:
-            return await self._no_goal(command)
-        return self._reply(ReplyKind.STATUS, goal, steps=steps_for(goal))
-
     async def _create(self, command: GoalCommand) -> ChatReply:
         try:
             result = await self._act(
@@ -188,31 +197,13 @@ class CommandExecutor:
             starts_work=command.is_auto and goal.status is GoalStatus.ACTIVE,
         )
 
-    async def _pause(self, command: GoalCommand) -> ChatReply:
-        return await self._move(command, GoalAction.PAUSE, ReplyKind.PAUSED)
-
-    async def _complete(self, command: GoalCommand) -> ChatReply:
-        return await self._move(command, GoalAction.COMPLETE, ReplyKind.COMPLETED)
-
-    async def _clear(self, command: GoalCommand) -> ChatReply:
-        return await self._move(command, GoalAction.CLEAR, ReplyKind.CLEARED)
-
-    async def _move(self, command: GoalCommand, action: GoalAction, kind: ReplyKind) -> ChatReply:
-        goal = await self._meant(command)
-        if goal is None:
-            return await self._no_goal(command)
-        return self._changed(kind, await self._act(action, goal, note=command.note))
-
     def _changed(self, kind: ReplyKind, result: ActionResult) -> ChatReply:
         before, goal = result.request.goal, result.goal
         if before is None or result.is_repetition:
             return self._reply(ReplyKind.STATUS, goal, steps=steps_for(goal))
         return self._reply(kind, goal, changes=changes_between(before, goal), steps=steps_for(goal))
 
-    async def _resume(self, command: GoalCommand) -> ChatReply:
-        goal = await self._meant(command)
-        if goal is None:
-            return await self._no_goal(command)
+    async def _resume(self, command: GoalCommand, goal: Goal) -> ChatReply:
         if goal.status is GoalStatus.ACTIVE and not command.limits and command.note is None:
             authorize(self._kind_of_actor, Action.RESUME, is_guarded=True)
             return self._reply(ReplyKind.STATUS, goal, steps=steps_for(goal), starts_work=command.is_auto)
@@ -223,19 +214,13 @@ class CommandExecutor:
             return self._confirmation(replace(command, goal_id=goal.id), error.goal)
         return self._activated(ReplyKind.RESUMED, command, result)
 
-    async def _edit(self, command: GoalCommand) -> ChatReply:
-        goal = await self._meant(command)
-        if goal is None:
-            return await self._no_goal(command)
+    async def _edit(self, command: GoalCommand, goal: Goal) -> ChatReply:
         criteria = command.criteria if command.criteria or command.drops_criteria else None
         return self._changed(
             ReplyKind.EDITED, await self._act(GoalAction.EDIT, goal, text=command.text, criteria=criteria)
         )
 
-    async def _budget(self, command: GoalCommand) -> ChatReply:
-        goal = await self._meant(command)
-        if goal is None:
-            return await self._no_goal(command)
+    async def _budget(self, command: GoalCommand, goal: Goal) -> ChatReply:
         if not command.limits:
             return self._reply(ReplyKind.STATUS, goal, steps=(ChatStep("/goal budget 2M $5", "to set limits"),))
         budget = command.budget(goal.budget)
@@ -246,12 +231,6 @@ class CommandExecutor:
         more = page.next_cursor
         steps = (ChatStep(f"/goal list --cursor {more}", "for older ones"),) if more else ()
         return self._reply(ReplyKind.LIST, *page.goals, steps=steps, next_cursor=more)
-
-    async def _history(self, command: GoalCommand) -> ChatReply:
-        goal = await self._meant(command)
-        if goal is None:
-            return await self._no_goal(command)
-        return self._reply(ReplyKind.HISTORY, goal, events=await self._goals.last_events(goal.id, _LAST_EVENTS))
 
 
 def execute(
