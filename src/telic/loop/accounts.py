@@ -30,6 +30,8 @@ _MICRO = 1_000_000
 _NOT_STARTED = (AgentNotRunnable, AgentPromptTooLarge)
 _HOPELESS = (*_NOT_STARTED, AgentCostUnknown)
 """What no repetition mends."""
+_ASKED = frozenset({AttemptResult.ANSWERED, AttemptResult.UNDECIDED, AttemptResult.BAD_OUTPUT, AttemptResult.TIMED_OUT})
+"""What comes of a judge only after its model was asked, or may have been."""
 
 
 def turn_key(state: LoopState) -> str:
@@ -236,12 +238,20 @@ def _is_away(verdict: Verdict) -> bool:
 
 
 def judged_lines(key: str, verdicts: Sequence[Verdict]) -> list[KeyedTurn]:
-    """The ledger's lines for what the judges consumed; their keys begin with this one."""
+    """The ledger's lines for what the judges consumed; their keys begin with this one.
+
+    One that was asked and did not say what it used has an estimate, of nothing, since nothing was held for it.
+    """
     return [
-        KeyedTurn(NewTurn(attempt.usage, UsageKind.JUDGE, attempt.model or None), f"{key}/{verdict.index}/{number}")
+        KeyedTurn(
+            NewTurn(
+                attempt.usage or TurnUsage(), UsageKind.JUDGE, attempt.model or None, is_estimate=attempt.usage is None
+            ),
+            f"{key}/{verdict.index}/{number}",
+        )
         for verdict in verdicts
         for number, attempt in enumerate(verdict.attempts)
-        if attempt.usage is not None
+        if attempt.usage is not None or attempt.result in _ASKED
     ]
 
 

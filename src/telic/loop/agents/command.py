@@ -257,7 +257,7 @@ def _report(parsed: Parsed, result: ProcessResult) -> TurnReport:
             wake=parsed.statement.wake,
             usage_is_estimate=parsed.is_estimate and parsed.usage is not None,
             makes_claims=parsed.makes_claims,
-            cost_is_known=True,
+            cost_is_known=parsed.usage is not None,
         )
     except InvalidInput as error:
         _fail(AgentOutputBroken, f"the agent's output is broken: {error}", result, parsed)
