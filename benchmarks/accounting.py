@@ -10,7 +10,7 @@ from typing import Final
 import telic
 from benchmarks.bench import Bench
 from benchmarks.measure import Bar, Result, Spread, Work, interleave
-from telic.services.accounting.line import Line
+from telic.accounting.turn_record import Line
 
 MOST_MICROSECONDS: Final = 20
 USAGE: Final = telic.ModelUsage(

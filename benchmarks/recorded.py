@@ -4,9 +4,9 @@ from typing import Any, NoReturn
 
 import telic
 from benchmarks.hot import Hot, Target
-from telic.services.context import Context
-from telic.storage.drive import complete
+from telic.storage.coroutines import complete
 from telic.storage.transaction import Mode, Operation, Parameters
+from telic.store.context import Context
 
 
 class _Sent(Exception):

@@ -16,7 +16,7 @@ from benchmarks.hot import Hot, Targets
 from benchmarks.measure import Result, Work, interleave, slower, time_each
 from benchmarks.populate import goals_of_sqlite, populate_sqlite
 from telic.observe import Logging, Observer, OpenTelemetry
-from telic.services.store import GoalStore
+from telic.store.goal_store import GoalStore
 
 GOALS = 1_000
 WARM_UP_COMMITS = 1_000

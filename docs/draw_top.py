@@ -6,7 +6,7 @@ from pathlib import Path
 
 import telic
 from telic.interfaces.terminal.app import TopApp
-from telic.services.async_store import AsyncGoalStore
+from telic.store.async_store import AsyncGoalStore
 from telic.testing import FakeClock
 
 PICTURE = Path(__file__).parent / "top.svg"

@@ -17,7 +17,7 @@ from telic.domain.errors import GoalError
 from telic.domain.goal import Actor, GoalStatus
 from telic.domain.lifecycle import REASONS, TRANSITIONS
 from telic.interfaces.cli.app import every_command, telic
-from telic.interfaces.cli.endings import ENDINGS, EXIT_HELD, EXIT_LOST, EXIT_STILL_ACTIVE
+from telic.interfaces.cli.exit_codes import ENDINGS, EXIT_HELD, EXIT_LOST, EXIT_STILL_ACTIVE
 from telic.services.outcomes import OUTCOMES
 
 DOCS = Path(__file__).parent

@@ -3,9 +3,9 @@
 from contextlib import suppress
 
 import telic
-from telic.prompt.grammar import is_goal_command
-from telic.services.commands import execute
-from telic.services.reply_text import render
+from telic.services.chat.commands import execute
+from telic.services.chat.grammar import is_goal_command
+from telic.services.chat.reply_text import render
 
 with telic.connect("goals.db") as store, suppress(EOFError):
     while line := input("> "):

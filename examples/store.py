@@ -12,7 +12,7 @@ import time
 from pathlib import Path
 
 import telic
-from telic.services.doctor import examine
+from telic.store.doctor import examine
 
 TURNS = 40
 TOKENS_PER_TURN = 2_500

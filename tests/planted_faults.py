@@ -15,8 +15,8 @@ from pathlib import Path
 ROOT = Path(__file__).parents[1]
 SQL = "src/telic/storage/sql"
 PROMPT = "src/telic/prompt"
-ACCOUNTING = "src/telic/services/accounting"
-OBSERVE = "src/telic/services/observe"
+ACCOUNTING = "src/telic/accounting"
+OBSERVE = "src/telic/observability"
 LOOP = "tests/loop_driver"
 BOTH = ("sqlite", "postgres")
 
@@ -200,7 +200,7 @@ FAULTS = (
     ),
     Fault(
         "the block counts every token",
-        (f"{PROMPT}/amounts.py",),
+        ("src/telic/wording/amounts_left.py",),
         "step = max(1, limit // BUDGET_STEPS)",
         "step = 1",
         "tests/prompt/test_block.py",
@@ -270,35 +270,35 @@ FAULTS = (
     ),
     Fault(
         "a journal is taken over while its owner lives",
-        (f"{ACCOUNTING}/folder.py",),
+        (f"{ACCOUNTING}/journal_directory.py",),
         "        except OSError:\n            return False\n",
         "        except OSError:\n            pass\n",
         "tests/accounting/test_journal.py -k living",
     ),
     Fault(
         "a snapshot counts a turn twice while it is stored",
-        (f"{ACCOUNTING}/book.py",),
+        (f"{ACCOUNTING}/state.py",),
         "is_clear = writes == self._writes and not self._is_writing",
         "is_clear = True",
         "tests/accounting/test_snapshots.py -k live",
     ),
     Fault(
         "a cached goal is used after a change",
-        (f"{ACCOUNTING}/book.py",),
+        (f"{ACCOUNTING}/state.py",),
         "return self._token == token and not self.is_stale",
         "return self._token is not None",
         "tests/accounting/test_snapshots.py -k acknowledged",
     ),
     Fault(
         "a line's checksum is not compared",
-        (f"{ACCOUNTING}/line.py",),
+        (f"{ACCOUNTING}/turn_record.py",),
         'if checksum != b"%08x" % crc32(text):',
         "if not checksum:",
         "tests/accounting/test_journal.py -k altered",
     ),
     Fault(
         "a turn's key changes with each attempt",
-        (f"{ACCOUNTING}/pump.py",),
+        (f"{ACCOUNTING}/flusher.py",),
         "hold=hold, key=line.key",
         "hold=hold, key=line.key + str(time.monotonic())",
         "tests/accounting/test_turns.py -k once",
@@ -417,7 +417,7 @@ FAULTS = (
     ),
     Fault(
         "an agent's keeper knows no deadline",
-        ("src/telic/loop/agents/keeper.py",),
+        ("src/telic/loop/agents/parent_watchdog.py",),
         "deadline = float(sys.argv[3])",
         "deadline = 1e18",
         "tests/loop/test_keeper.py -k 'deadline_whatever'",
@@ -431,35 +431,35 @@ FAULTS = (
     ),
     Fault(
         "a finished turn is forgotten with its lease",
-        ("src/telic/loop/drive.py",),
+        ("src/telic/loop/run_context.py",),
         "                lease = await outlasting(partial(self._regain, state))",
         "                raise",
         "tests/loop_driver/test_paid_turns.py -k 'outlasts'",
     ),
     Fault(
         "an outage is a failure",
-        ("src/telic/loop/accounts.py",),
+        ("src/telic/loop/state_transitions.py",),
         "if error.is_outage:",
         "if False:",
         "tests/loop_driver/test_network.py -k 'is_waited_for'",
     ),
     Fault(
         "a backup replaces what is there",
-        ("src/telic/services/backup.py",),
+        ("src/telic/store/backup.py",),
         "(os.path.lexists(target) and not overwrite)",
         "False",
         "tests/crash/test_backup.py -k 'unasked'",
     ),
     Fault(
         "leases end by the wall's clock",
-        ("src/telic/storage/drivers/steady_clock.py",),
+        ("src/telic/storage/drivers/monotonic_clock.py",),
         "time.monotonic_ns() // 1000",
         "time.time_ns() // 1000",
         "tests/sharing/test_leases.py -k 'nobody_can_set'",
     ),
     Fault(
         "leases outlast a reboot",
-        ("src/telic/storage/drivers/steady_clock.py",),
+        ("src/telic/storage/drivers/monotonic_clock.py",),
         'connection.execute("UPDATE goals SET lease_expires_at = 0 WHERE lease_expires_at > 0")',
         "pass",
         "tests/sharing/test_leases.py -k reboot",
@@ -613,7 +613,7 @@ FAULTS = (
     ),
     Fault(
         "judges of a goal that was edited are not billed",
-        ("src/telic/loop/checking.py",),
+        ("src/telic/loop/verification_step.py",),
         "await self._bill(goal, state, heard)",
         "pass",
         f"{LOOP}/test_judging.py -k 'billed_also and sqlite'",
@@ -634,7 +634,7 @@ FAULTS = (
     ),
     Fault(
         "unknown usage is nothing",
-        ("src/telic/loop/accounts.py",),
+        ("src/telic/loop/state_transitions.py",),
         "        tokens=hold.reserved.tokens,",
         "        tokens=0,",
         f"{LOOP}/test_waiting.py -k 'unknown_usage and sqlite'",
@@ -662,7 +662,7 @@ FAULTS = (
     ),
     Fault(
         "rewording counts as progress",
-        ("src/telic/loop/accounts.py",),
+        ("src/telic/loop/state_transitions.py",),
         "has_progressed = not state.workspace_hashes or ",
         "has_progressed = report.text != state.work or not state.workspace_hashes or ",
         f"{LOOP}/test_endings.py -k 'rewording and sqlite'",
@@ -711,7 +711,7 @@ FAULTS = (
     ),
     Fault(
         "a client of a scope finds another's goals",
-        ("src/telic/services/scoped.py",),
+        ("src/telic/services/scoped_goals.py",),
         "if goal.scope != self.scope:",
         "if False:",
         "tests/interfaces/mcp/test_tools.py -k other_scopes",
@@ -746,14 +746,14 @@ FAULTS = (
     ),
     Fault(
         "a turn that was recorded before is counted again",
-        (f"{OBSERVE}/writes.py",),
+        (f"{OBSERVE}/recording.py",),
         "if turn.at < _called_at(parameters):",
         "if False:",
         "tests/telemetry/test_metrics.py -k 'counted_once and sqlite'",
     ),
     Fault(
         "a goal that is paused anew is counted as if it had been active",
-        ("src/telic/storage/operations/census.py",),
+        ("src/telic/storage/operations/status_counts.py",),
         'row = await tx.maybe("events.kind_before", {"id": event.goal_id, "number": event.number})',
         'row = ("created",)',
         "tests/telemetry/test_metrics.py -k 'whoever_changes and sqlite'",
@@ -774,14 +774,14 @@ FAULTS = (
     ),
     Fault(
         "a clock that is ahead makes the feed's lag negative",
-        (f"{OBSERVE}/drivers.py",),
+        (f"{OBSERVE}/observed_drivers.py",),
         "max(0, self._now() - oldest)",
         "self._now() - oldest",
         "tests/telemetry/test_metrics.py -k 'never_negative and sqlite'",
     ),
     Fault(
         "a line of the log shows a password",
-        (f"{OBSERVE}/lines.py",),
+        (f"{OBSERVE}/log_lines.py",),
         "name: without_secrets(value) if",
         "name: value if",
         "tests/telemetry/test_lines.py -k 'password'",

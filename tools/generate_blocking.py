@@ -12,14 +12,14 @@ from pathlib import Path
 from typing import Final
 
 ROOT: Final = Path(__file__).parents[1]
-SERVICES: Final = ROOT / "src" / "telic" / "services"
+STORE: Final = ROOT / "src" / "telic" / "store"
 _BY_HAND: Final = frozenset({"__init__.py", "base.py"})
 _WORDS: Final = (
     (r"\basync (def|with|for) ", r"\1 "),
     (r"\bawait ", ""),
     (r"\bAsync(GoalStore|Driver|Iterator)\b", r"\1"),
     (r"__a(enter|exit)__", r"__\1__"),
-    (r"\btelic\.services\.awaited\b", "telic.services.blocking"),
+    (r"\btelic\.store\.asynchronous\b", "telic.store.blocking"),
     (r"\bconnect_async\b", "connect"),
     (r"async front door", "blocking front door"),
     (r"any number of tasks of one event loop, processes", "any number of threads, processes"),
@@ -28,9 +28,9 @@ _WORDS: Final = (
 
 def sources() -> dict[Path, Path]:
     """Return each async source, and where its blocking twin belongs."""
-    methods = [path for path in sorted((SERVICES / "awaited").glob("*.py")) if path.name not in _BY_HAND]
-    return {path: SERVICES / "blocking" / path.name for path in methods} | {
-        SERVICES / "async_store.py": SERVICES / "store.py"
+    methods = [path for path in sorted((STORE / "asynchronous").glob("*.py")) if path.name not in _BY_HAND]
+    return {path: STORE / "blocking" / path.name for path in methods} | {
+        STORE / "async_store.py": STORE / "goal_store.py"
     }
 
 
@@ -45,7 +45,7 @@ def blocking(source: Path) -> str:
 
 def _formatted(text: str) -> str:
     for command in (["check", "--quiet", "--fix-only", "--unsafe-fixes", "--select", "I,UP028"], ["format", "--quiet"]):
-        ruff = [sys.executable, "-m", "ruff", *command, "--stdin-filename", str(SERVICES / "blocking" / "new.py"), "-"]
+        ruff = [sys.executable, "-m", "ruff", *command, "--stdin-filename", str(STORE / "blocking" / "new.py"), "-"]
         text = subprocess.run(ruff, input=text, capture_output=True, text=True, check=True, cwd=ROOT).stdout
     return text
 

@@ -61,19 +61,19 @@ from telic.domain.listing import GoalCounts, GoalListing, GoalOrder
 from telic.domain.overview import GoalGlance, GoalOverview, UsagePoint
 from telic.domain.report import Reserved, UsageGroup, UsageGrouping, UsageReport, UsageSum
 from telic.domain.snapshot import GoalSnapshot
-from telic.services.connect import connect, connect_async
-from telic.services.store import GoalStore
 from telic.storage.options import Durability
+from telic.store.connect import connect, connect_async
+from telic.store.goal_store import GoalStore
 
 if TYPE_CHECKING:
     from telic import observe as observe
+    from telic.accounting.async_accounting import AsyncGoalAccounting
+    from telic.accounting.blocking import GoalAccounting
     from telic.domain.decision import LoopPolicy
-    from telic.loop.driver import GoalLoop
+    from telic.loop.goal_loop import GoalLoop
     from telic.loop.settings import LoopSettings
     from telic.loop.verification.verifier import Verifier
-    from telic.services.accounting.awaited import AsyncGoalAccounting
-    from telic.services.accounting.blocking import GoalAccounting
-    from telic.services.async_store import AsyncGoalStore
+    from telic.store.async_store import AsyncGoalStore
 
 __all__ = [
     "DEFAULT_SCOPE",
@@ -179,10 +179,10 @@ __all__ = [
 def __getattr__(name: str) -> object:
     """What not every program needs is imported when it is first asked for."""
     places = {
-        "AsyncGoalAccounting": "telic.services.accounting.awaited",
-        "AsyncGoalStore": "telic.services.async_store",
-        "GoalAccounting": "telic.services.accounting.blocking",
-        "GoalLoop": "telic.loop.driver",
+        "AsyncGoalAccounting": "telic.accounting.async_accounting",
+        "AsyncGoalStore": "telic.store.async_store",
+        "GoalAccounting": "telic.accounting.blocking",
+        "GoalLoop": "telic.loop.goal_loop",
         "LoopPolicy": "telic.domain.decision",
         "LoopSettings": "telic.loop.settings",
         "Verifier": "telic.loop.verification.verifier",

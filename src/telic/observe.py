@@ -4,12 +4,12 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 from telic.domain.errors.extras import needs_extra
-from telic.services.observe.facts import EventsReceived, Fact, HoldMoved, LeaseRanOut, StatusSet, TurnCounted
-from telic.services.observe.lines import LineForm, LineFormatter, Logging
-from telic.services.observe.observer import AgentTurn, Check, Observer, StoreCall, Work
+from telic.observability.facts import EventsReceived, Fact, HoldMoved, LeaseRanOut, StatusSet, TurnCounted
+from telic.observability.log_lines import LineForm, LineFormatter, Logging
+from telic.observability.observer import AgentTurn, Check, Observer, StoreCall, Work
 
 if TYPE_CHECKING:
-    from telic.services.observe.telemetry import OpenTelemetry
+    from telic.observability.telemetry import OpenTelemetry
 
 __all__ = [
     "AgentTurn",
@@ -39,4 +39,4 @@ def __getattr__(name: str) -> object:
     if name != "OpenTelemetry":
         raise AttributeError(f"module 'telic.observe' has no attribute {name!r}")
     with needs_extra("telemetry", "telic.observe.OpenTelemetry"):
-        return import_module("telic.services.observe.telemetry").OpenTelemetry
+        return import_module("telic.observability.telemetry").OpenTelemetry

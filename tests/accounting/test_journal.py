@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 
 import telic
-from telic.services.accounting import pump
-from telic.services.accounting.line import Line, MalformedLine, decoded
+from telic.accounting import flusher as pump
+from telic.accounting.turn_record import Line, MalformedLine, decoded
 from tests.accounting.support import accounting_for, files, ledger_keys, until
 from tests.crash.support import Crew, opened
 from tests.left_out import require

@@ -7,10 +7,10 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from telic import Actor, GoalStore
-from telic.prompt.grammar_words import TAKES_VALUE, VERBS
-from telic.services.commands import execute
-from telic.services.replies import ReplyKind
-from telic.services.reply_text import render
+from telic.services.chat.commands import execute
+from telic.services.chat.grammar_words import TAKES_VALUE, VERBS
+from telic.services.chat.replies import ReplyKind
+from telic.services.chat.reply_text import render
 from telic.testing import temporary_store
 from tests.support.visible import dangerous
 
@@ -29,7 +29,7 @@ def store() -> Iterator[GoalStore]:
         yield opened
 
 
-@settings(max_examples=500, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=500, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
 @given(st.lists(words, max_size=6), st.sampled_from([" ", "", "\n"]), st.sampled_from(list(Actor)))
 def test_no_line_raises_and_no_refusal_writes(store: GoalStore, parts: list[str], separator: str, actor: Actor) -> None:
     """The reply can be shown anywhere; what is not done, or only reads, leaves every goal as it was."""

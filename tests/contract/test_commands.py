@@ -8,10 +8,10 @@ import pytest
 
 import telic
 from telic import Actor, Budget, GoalStatus, Reason
-from telic.services.async_face import Awaited
-from telic.services.commands import execute, execute_async
-from telic.services.replies import Reply, ReplyKind
-from telic.services.reply_text import render
+from telic.services.chat.commands import execute, execute_async
+from telic.services.chat.replies import Reply, ReplyKind
+from telic.services.chat.reply_text import render
+from telic.store.sync_to_async import Awaited
 from telic.testing import FakeClock
 from tests.conftest import new_location
 from tests.support.raw import drop_checks

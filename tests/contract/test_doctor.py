@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 import telic
-from telic.services.doctor import Level, examine
+from telic.store.doctor import Level, examine
 from tests.support.raw import drop_checks, execute
 
 

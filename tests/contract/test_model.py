@@ -233,7 +233,6 @@ def test_the_store_behaves_as_its_model(kind: str, request: pytest.FixtureReques
         examples = settings(
             max_examples=25,
             stateful_step_count=25,
-            deadline=None,
             suppress_health_check=list(HealthCheck),
             database=None,
         )

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 import telic
-from telic.services.doctor import Level, examine
+from telic.store.doctor import Level, examine
 from tests.crash.support import COLOURS, Crew, opened
 from tests.support.raw import execute
 

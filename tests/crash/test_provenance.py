@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 import telic
-from telic.services.doctor import Level, examine
+from telic.store.doctor import Level, examine
 
 
 def _worked(path: Path, turns: int) -> str:

@@ -303,7 +303,7 @@ def test_a_hook_loads_little() -> None:
         "import sys; from telic.interfaces.cli import hook;"
         "libraries = ('asyncio', 'rich', 'psycopg', 'platformdirs');"
         "print(sorted(name for name in sys.modules if name.split('.')[0] in libraries"
-        " or name.startswith(('telic.importers', 'telic.loop.verification', 'telic.interfaces.cli.goals'))))"
+        " or name.startswith(('telic.services.transfer', 'telic.loop.verification', 'telic.interfaces.cli.goals'))))"
     )
     result = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
     assert result.stdout.strip() == "[]"

@@ -9,7 +9,7 @@ import pytest
 
 import telic
 from telic.domain.clock import Instant, SystemClock
-from telic.integrations.hooks.waking import wake_what_is_due
+from telic.integrations.hosts.waking import wake_what_is_due
 from telic.loop.agents.turn_above import is_inside_turn
 from tests.hooks.conftest import HostProgram, on_hosts
 from tests.hooks.transcripts import assistant, write

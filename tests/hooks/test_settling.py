@@ -9,11 +9,11 @@ import telic
 from telic.domain.criteria import Criterion
 from telic.domain.errors import OutcomeUnknown
 from telic.domain.loop_state import LoopState
-from telic.integrations.hooks import checking
-from telic.integrations.hooks.checking import Checking
-from telic.integrations.hooks.judge_choice import JudgeChoice
-from telic.integrations.hooks.notice import Moment, Notice
-from telic.services.store import GoalStore
+from telic.integrations.hosts import checking
+from telic.integrations.hosts.checking import Checking
+from telic.integrations.hosts.judge_choice import JudgeChoice
+from telic.integrations.hosts.payload import Moment, Notice
+from telic.store.goal_store import GoalStore
 from tests.hooks.conftest import HostProgram
 
 JUDGE = """

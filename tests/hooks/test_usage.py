@@ -11,9 +11,9 @@ from typing import Any
 import pytest
 
 import telic
-from telic.integrations.hooks.accounts import Accounts
-from telic.integrations.hooks.hosts import HOSTS
-from telic.integrations.hooks.memory import recall
+from telic.integrations.hosts.accounts import Accounts
+from telic.integrations.hosts.hosts import HOSTS
+from telic.integrations.hosts.session_state import recall
 from tests.hooks.conftest import HostProgram, going_on, on_hosts
 from tests.hooks.transcripts import (
     assistant,

@@ -5,7 +5,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from telic.prompt.grammar_words import TAKES_VALUE, Verb
+from telic.services.chat.grammar_words import TAKES_VALUE, Verb
 
 ROOT = Path(__file__).parents[2]
 GUIDE = (ROOT / "docs" / "howto" / "chat.md").read_text()

@@ -22,7 +22,7 @@ def test_a_short_command_loads_little(name: str) -> None:
     """Neither another command, nor what only loops, hooks, servers and screens need."""
     script = (
         f"import sys; from telic.interfaces.cli import app; assert app.run([{name!r}, '--help']) == 0;"
-        "modules = ('telic.loop', 'telic.integrations', 'telic.services.awaited', 'telic.interfaces.cli.run');"
+        "modules = ('telic.loop', 'telic.integrations', 'telic.store.asynchronous', 'telic.interfaces.cli.run');"
         "print([each for each in sys.modules if each.split('.')[0] in ('asyncio', 'ssl', 'rich', 'psycopg')"
         " or each.startswith(modules)])"
     )

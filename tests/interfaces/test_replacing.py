@@ -11,9 +11,9 @@ from telic.interfaces.mcp.calls import Calls
 from telic.interfaces.mcp.conversation import Conversation
 from telic.interfaces.mcp.settings import Role, ServerSettings
 from telic.interfaces.mcp.tools import tools_for
-from telic.services.commands import execute
-from telic.services.operating import Intent, Operation, carry_out
-from telic.services.replies import ReplyKind
+from telic.services.actions import Intent, Operation, carry_out
+from telic.services.chat.commands import execute
+from telic.services.chat.replies import ReplyKind
 from tests.interfaces.api.serving import serving
 
 

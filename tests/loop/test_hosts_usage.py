@@ -14,13 +14,13 @@ from telic.loop.agents.claude_usage import model_name, whole_usage
 from telic.loop.agents.codex import CodexParser
 from telic.loop.agents.codex_rollouts import CodexRollouts
 from telic.loop.agents.copilot import CopilotParser, CopilotStore
-from telic.loop.agents.cumulative import CumulativeSession, read_session
 from telic.loop.agents.gemini import GeminiParser, GeminiRecordings
+from telic.loop.agents.json_reader import OutputParser, Parsed
 from telic.loop.agents.opencode import OpencodeDatabase, OpencodeParser
-from telic.loop.agents.parsing import OutputParser, Parsed
 from telic.loop.agents.prices import RunningCost
 from telic.loop.agents.protocol import Claim
 from telic.loop.agents.qwen import QwenParser
+from telic.loop.agents.usage_delta import CumulativeSession, read_session
 
 SAMPLES = Path(__file__).parent / "samples"
 NOW = Instant(1_790_000_000_000_000)

@@ -11,7 +11,7 @@ import pytest
 
 import telic
 from telic.loop.agents.deadline import Deadline, present_deadline
-from telic.loop.agents.keeper import kept
+from telic.loop.agents.parent_watchdog import kept
 from telic.loop.agents.process import run_process
 from telic.loop.agents.process_group import group_lives
 from telic.loop.heartbeat import Heartbeat
@@ -79,7 +79,7 @@ WORKER = """
 import asyncio, sys, telic
 from pathlib import Path
 from telic.loop.agents import CommandAgent
-from telic.loop.driver import GoalLoop
+from telic.loop.goal_loop import GoalLoop
 from telic.loop.settings import LoopSettings
 
 async def main():

@@ -17,11 +17,11 @@ from telic.domain.criteria import Criterion
 from telic.domain.decision import LoopPolicy
 from telic.domain.errors import AgentExited
 from telic.loop.agents.protocol import TurnReport, TurnRequest
-from telic.loop.driver import GoalLoop
-from telic.loop.progress_report import Happening, Progress
+from telic.loop.goal_loop import GoalLoop
+from telic.loop.loop_events import Happening, Progress
+from telic.loop.loop_records import LoopRecords
 from telic.loop.settings import LoopSettings
 from telic.loop.verification.verifier import Verifier
-from telic.services.loop_records import LoopRecords
 from tests.loop_driver.world import USED
 
 HEARD = {
@@ -153,7 +153,7 @@ async def _work(scene: Scene) -> str:
 
 
 def _inject() -> None:
-    from telic.loop import driver
+    from telic.loop import goal_loop as driver
 
     driver.LoopRecords = DyingRecords  # type: ignore[misc]
 

@@ -9,10 +9,10 @@ import telic
 from telic import GoalStatus, Reason
 from telic.domain.clock import SystemClock
 from telic.domain.errors import AgentExited
-from telic.loop.driver import GoalLoop
-from telic.loop.progress_report import Happening
-from telic.services.doctor import examine
-from telic.services.loop_records import LoopRecords
+from telic.loop.goal_loop import GoalLoop
+from telic.loop.loop_events import Happening
+from telic.loop.loop_records import LoopRecords
+from telic.store.doctor import examine
 from telic.testing import FakeClock
 from tests.loop_driver.world import CLAIM, ScriptedAgent, World, eventually, policy, until
 

@@ -12,11 +12,11 @@ from telic import Budget, Reason
 from telic.domain.clock import Instant
 from telic.domain.errors import AgentExited
 from telic.domain.loop_state import LoopState
-from telic.loop.accounts import after_failure
 from telic.loop.agents.command import CommandAgent
 from telic.loop.agents.formats import JSON_LINES
-from telic.loop.progress_report import Happening
-from telic.services.loop_records import LoopRecords
+from telic.loop.loop_events import Happening
+from telic.loop.loop_records import LoopRecords
+from telic.loop.state_transitions import after_failure
 from tests.loop_driver.world import DONE_IS_THERE, World, eventually, policy
 from tests.verification.asking import is_running
 

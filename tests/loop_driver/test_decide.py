@@ -17,8 +17,8 @@ from telic.domain.errors import AgentExited
 from telic.domain.lifecycle import REASONS
 from telic.domain.loop_state import LoopState, loop_state_from_text
 from telic.domain.verdict import Outcome
-from telic.loop.accounts import after_failure, after_report, after_verification
 from telic.loop.agents.protocol import QuotaReached
+from telic.loop.state_transitions import after_failure, after_report, after_verification
 from telic.testing import FakeClock, temporary_store
 from telic.testing.contract.verdicts import verdicts_on
 from tests.loop_driver.world import report
@@ -284,7 +284,7 @@ TURNS = (Step.TURN, Step.WIND_DOWN, Step.AUDIT)
 
 
 @given(standing=standings, state=states, policy=policies, has_criteria=st.booleans(), used=st.integers(0, 12))
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=400)
 def test_no_turn_begins_on_a_goal_that_is_not_active(
     template: telic.Goal,
     standing: tuple[GoalStatus, Reason | None],
@@ -337,7 +337,7 @@ class Fate:
 
 
 @given(data=st.data(), policy=policies, has_criteria=st.booleans())
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 def test_a_loop_without_progress_comes_to_its_end(
     template: telic.Goal, data: st.DataObject, policy: LoopPolicy, has_criteria: bool
 ) -> None:
@@ -364,7 +364,7 @@ def test_a_loop_without_progress_comes_to_its_end(
 
 
 @given(state=states)
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 def test_a_state_survives_its_row(state: LoopState) -> None:
     """Every field of it, also those that `begun_anew` keeps."""
     full = replace(state, note="☃ \u202e", session="s", passed_hashes=("0" * 64,), work="w", tool_output="t", turns=7)

@@ -10,7 +10,7 @@ from telic import Budget, Criterion, GoalStatus, Reason
 from telic.domain.budget import UsageKind
 from telic.domain.events import EventKind
 from telic.domain.verdict import AttemptResult, CheckError
-from telic.loop.progress_report import Happening
+from telic.loop.loop_events import Happening
 from telic.loop.verification.evidence import Evidence
 from telic.loop.verification.judge import Reply
 from telic.loop.verification.judge_answer import JudgeAnswer, JudgeVerdict

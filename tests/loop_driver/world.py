@@ -17,12 +17,12 @@ from telic.domain.decision import LoopPolicy
 from telic.domain.history import replay
 from telic.domain.loop_state import LoopState
 from telic.loop.agents.protocol import TurnReport, TurnRequest
-from telic.loop.driver import GoalLoop
-from telic.loop.progress_report import Happening, Progress
+from telic.loop.goal_loop import GoalLoop
+from telic.loop.loop_events import Happening, Progress
+from telic.loop.loop_records import LoopRecords
 from telic.loop.settings import LoopSettings
 from telic.loop.verification.judge_policy import JudgePolicy, Patience
 from telic.loop.verification.verifier import Verifier
-from telic.services.loop_records import LoopRecords
 
 QUICK = LoopPolicy(backoff_seconds=0, max_backoff_seconds=0, verify_first=False)
 USED = ModelUsage(input_tokens=80, output_tokens=20)

@@ -11,7 +11,7 @@ import psycopg
 import pytest
 
 import telic
-from telic.services.doctor import Level, examine
+from telic.store.doctor import Level, examine
 from tests.crash.support import COLOURS, opened
 from tests.support.postgres_server import binaries
 

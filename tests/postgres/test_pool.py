@@ -12,7 +12,7 @@ import psycopg
 import pytest
 
 import telic
-from telic.loop.driver import GoalLoop
+from telic.loop.goal_loop import GoalLoop
 from telic.loop.worker import Worker
 from telic.storage.drivers import postgres_pool
 from tests.postgres.faces import OpenStore, Threaded, ledger_of

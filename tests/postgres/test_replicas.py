@@ -3,7 +3,7 @@
 import psycopg
 
 import telic
-from telic.services.doctor import Level, examine
+from telic.store.doctor import Level, examine
 from tests.support.postgres_server import running_server
 
 

@@ -7,7 +7,7 @@ from dataclasses import replace
 from itertools import pairwise
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 import telic
@@ -49,7 +49,6 @@ def test_any_text_is_quoted(text: str) -> None:
     assert_string_holds(text, quote(text))
 
 
-@settings(deadline=None)
 @given(st.text(max_size=300), st.text(max_size=100), st.lists(st.text(min_size=1, max_size=50), max_size=3))
 def test_any_goal_stays_in_its_block(goal: telic.Goal, text: str, note: str, questions: list[str]) -> None:
     """Also where several strings stand in one block."""

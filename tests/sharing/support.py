@@ -9,12 +9,12 @@ import psycopg
 
 import telic
 from telic.domain.clock import SystemClock
-from telic.services.transfer import goal_ids
-from telic.storage.drive import complete
+from telic.storage.coroutines import complete
 from telic.storage.operations import transitions
 from telic.storage.operations.call import Call
 from telic.storage.statements import load_statements, number_parameters, parameter_names
 from telic.storage.transaction import Parameters, Row
+from telic.store.doctor import goal_ids
 from tests.support.raw import execute
 
 PATIENCE_SECONDS = 240.0

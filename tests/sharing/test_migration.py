@@ -12,8 +12,8 @@ import pytest
 
 import telic
 from telic import GoalStatus
-from telic.services.doctor import Level, examine
 from telic.storage.migrate import load_migrations
+from telic.store.doctor import Level, examine
 from tests.crash.support import Crew, history_of
 from tests.sharing.support import all_events
 from tests.support.raw import execute

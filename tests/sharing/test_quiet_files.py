@@ -10,11 +10,11 @@ import apsw
 import pytest
 
 import telic
-from telic.services.doctor import Level, examine
 from telic.storage.drivers import sqlite_changes, sqlite_inspection
 from telic.storage.drivers.sqlite_async_changes import AsyncSqliteChanges
 from telic.storage.drivers.sqlite_changes import SqliteChanges
 from telic.storage.drivers.sqlite_database import LOG_BYTES
+from telic.store.doctor import Level, examine
 
 
 @pytest.fixture

@@ -15,9 +15,9 @@ from opentelemetry.semconv.attributes import error_attributes
 from opentelemetry.semconv.metrics import db_metrics
 
 import telic
+from telic.observability import attributes as names
+from telic.observability.observed_drivers import AsyncObservedDriver, ObservedDriver
 from telic.observe import Logging
-from telic.services.observe import attributes as names
-from telic.services.observe.drivers import AsyncObservedDriver, ObservedDriver
 from telic.storage.drivers.postgres import PostgresDriver
 from telic.storage.drivers.postgres_async import AsyncPostgresDriver
 from telic.storage.drivers.sqlite import SqliteDriver
@@ -79,7 +79,7 @@ with telic.connect("goals.db") as store:
         accounting.flush()
 import telic.loop.worker, telic.interfaces.cli.app
 telic.interfaces.cli.app.run(["list", "--store", "goals.db"])
-observing = "telic.services.observe."
+observing = "telic.observability."
 print(sorted(n for n in sys.modules if n.startswith("opentelemetry")))
 print(sorted(n.removeprefix(observing) for n in sys.modules if n.startswith(observing)))
 """

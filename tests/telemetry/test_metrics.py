@@ -13,8 +13,8 @@ import pytest
 
 import telic
 from telic import Budget, GoalStatus, ModelUsage, UsageKind
-from telic.services.observe.census import Census
-from telic.services.transfer import export_lines, import_histories, read_lines
+from telic.observability.status_counts import Census
+from telic.services.transfer.history import export_lines, import_histories, read_lines
 from telic.storage.connect import open_driver
 from telic.storage.options import OpenOptions
 from telic.storage.transaction import Driver, Mode, Operation
@@ -302,7 +302,7 @@ def test_counting_costs_what_has_changed(location: str) -> None:
 
 def test_much_change_is_counted_anew(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """More events than are worth reading: the numbers are right all the same."""
-    monkeypatch.setattr("telic.services.observe.census._MOST_PAGES", 1)
+    monkeypatch.setattr("telic.observability.status_counts._MOST_PAGES", 1)
     with telic.connect(tmp_path / "goals.db", durability=telic.Durability.NORMAL) as store:
         census = Census(lambda: open_driver(tmp_path / "goals.db", OpenOptions(create=False)))
         assert census.counts()[GoalStatus.ACTIVE] == 0

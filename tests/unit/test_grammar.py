@@ -5,8 +5,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from telic import Budget, Criterion, InvalidCommand, InvalidInput, InvalidNumber, TextTooLong
-from telic.prompt.grammar import MAX_LINE_CHARS, GoalCommand, is_goal_command, parse, write
-from telic.prompt.grammar_words import OPTIONS_OF, TAKES_VALUE, USAGE, VERBS, Verb
+from telic.services.chat.grammar import MAX_LINE_CHARS, GoalCommand, is_goal_command, parse, write
+from telic.services.chat.grammar_words import OPTIONS_OF, TAKES_VALUE, USAGE, VERBS, Verb
 
 ID = "0193a2b4-c5d6"
 

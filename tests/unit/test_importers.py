@@ -13,9 +13,9 @@ from telic.domain.clock import Instant
 from telic.domain.errors import SchemaMismatch, StoreCorrupt, StoreMisconfigured
 from telic.domain.goal import Actor, Goal, GoalStatus, Reason
 from telic.domain.history import GoalHistory, replay
-from telic.importers.codex import read_codex
-from telic.importers.outside import Imported
-from telic.importers.zeph import read_zeph
+from telic.services.transfer.codex import read_codex
+from telic.services.transfer.foreign_goal import Imported
+from telic.services.transfer.zeph import read_zeph
 from tests.support import foreign_databases as foreign
 
 ZEPH_CREATED = Instant(1_777_888_800_000_000)

@@ -14,8 +14,8 @@ from telic.integrations.outcome import CONTINUE, RunOutcome, outcome_of
 from telic.integrations.session import GoalSession
 from telic.integrations.settings import SessionSettings
 from telic.integrations.tools import GoalTool, GoalTools
-from telic.services.async_store import AsyncGoalStore
-from telic.services.store import GoalStore
+from telic.store.async_store import AsyncGoalStore
+from telic.store.goal_store import GoalStore
 
 with needs_extra("adk", "telic.integrations.adk"):
     from google.adk.agents import LlmAgent

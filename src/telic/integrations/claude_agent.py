@@ -16,8 +16,8 @@ from telic.integrations.session import GoalSession
 from telic.integrations.settings import SessionSettings
 from telic.integrations.tools import GoalTool, GoalTools
 from telic.prompt import place_after_prefix
-from telic.services.async_store import AsyncGoalStore
-from telic.services.store import GoalStore
+from telic.store.async_store import AsyncGoalStore
+from telic.store.goal_store import GoalStore
 
 with needs_extra("claude-agent", "telic.integrations.claude_agent"):
     from claude_agent_sdk import (

@@ -7,9 +7,9 @@ from typing import Final
 
 from telic.domain.budget import ModelUsage
 from telic.integrations.claude_usage import money, sum_of_models
-from telic.integrations.hooks.claude_code_usage import ClaudeCodeUsage
-from telic.integrations.hooks.usage import Response
-from telic.loop.agents.parsing import Fields, fields_of, read_values
+from telic.integrations.hosts.claude_code_usage import ClaudeCodeUsage
+from telic.integrations.hosts.usage import Response
+from telic.loop.agents.json_reader import Fields, fields_of, read_values
 
 _TAIL_BYTES: Final = 1_048_576
 _TOTAL: Final = b'{"type":"cost-state"'

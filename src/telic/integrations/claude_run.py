@@ -23,8 +23,8 @@ from telic.integrations.claude_usage import (
 )
 from telic.integrations.session import GoalSession
 from telic.integrations.usage import model_name
-from telic.loop.agents.cumulative import used_since
-from telic.loop.agents.parsing import sum_usage
+from telic.loop.agents.json_reader import sum_usage
+from telic.loop.agents.usage_delta import used_since
 from telic.pricing import cost_microunits
 
 with needs_extra("claude-agent", "telic.integrations.claude_agent"):

@@ -7,7 +7,7 @@ from typing import Any, Final
 from telic.domain.budget import ModelUsage
 from telic.domain.errors import InvalidNumber
 from telic.integrations.usage import model_usage
-from telic.loop.agents.parsing import cost_of, sum_usage
+from telic.loop.agents.json_reader import cost_of, sum_usage
 
 _ROUNDING_MICROUNITS: Final = 100
 """What the prices of single responses may differ from the price of their sum."""

@@ -16,8 +16,8 @@ from telic.integrations.outcome import CONTINUE
 from telic.integrations.session import GoalSession
 from telic.integrations.settings import SessionSettings
 from telic.integrations.tools import GoalTool, GoalTools
-from telic.services.async_store import AsyncGoalStore
-from telic.services.store import GoalStore
+from telic.store.async_store import AsyncGoalStore
+from telic.store.goal_store import GoalStore
 
 with needs_extra("langchain", "telic.integrations.langchain"):
     from langchain.agents.middleware import AgentMiddleware, AgentState, ModelRequest, ModelResponse, hook_config

@@ -16,8 +16,8 @@ from telic.integrations.session import GoalSession
 from telic.integrations.settings import SessionSettings
 from telic.integrations.tools import GoalTool, GoalTools
 from telic.integrations.usage import turn_key
-from telic.services.async_store import AsyncGoalStore
-from telic.services.store import GoalStore
+from telic.store.async_store import AsyncGoalStore
+from telic.store.goal_store import GoalStore
 
 with needs_extra("pydantic-ai", "telic.integrations.pydantic_ai"):
     from pydantic_ai import Agent, RunContext, UsageLimits, capture_run_messages

@@ -10,12 +10,12 @@ from telic.domain.verdict import Outcome
 from telic.domain.verification import Verification
 from telic.integrations.session import GoalSession
 from telic.integrations.usage import turn_key
-from telic.loop.accounts import judged_lines
 from telic.loop.agents.protocol import MAX_REPORT_TEXT_CHARS, kept_tail
+from telic.loop.loop_records import KeyedTurn
 from telic.loop.prompts import feedback_of
+from telic.loop.state_transitions import judged_lines
 from telic.loop.verification.evidence import Work
 from telic.loop.verification.verifier import Verifier
-from telic.services.loop_records import KeyedTurn
 
 _CHECKED_BY_THE_HOST = (
     "Noted. The goal's criteria are checked by the host; your word passes none of them. End your turn."

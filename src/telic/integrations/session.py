@@ -25,9 +25,9 @@ from telic.integrations.room import hold_room
 from telic.integrations.settings import SessionSettings
 from telic.integrations.usage import model_name, turn_key
 from telic.prompt import continuation, render, wind_down
-from telic.services.async_face import Awaited
-from telic.services.async_store import AsyncGoalStore
-from telic.services.store import GoalStore
+from telic.store.async_store import AsyncGoalStore
+from telic.store.goal_store import GoalStore
+from telic.store.sync_to_async import Awaited
 
 T = TypeVar("T")
 

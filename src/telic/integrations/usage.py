@@ -4,7 +4,7 @@ from hashlib import sha256
 
 from telic.domain.budget import ModelUsage
 from telic.domain.limits import MAX_COUNTER, MAX_NAME_CHARS
-from telic.loop.agents.parsing import within_total
+from telic.loop.agents.json_reader import within_total
 from telic.loop.agents.protocol import kept_tail
 
 

@@ -10,8 +10,8 @@ from telic.domain.errors import PASSING, LeaseLost
 from telic.domain.goal import Goal
 from telic.domain.lease import Lease
 from telic.loop.agents.deadline import Deadline
-from telic.services.async_store import AsyncGoalStore
-from telic.services.observe.facts import LeaseRanOut
+from telic.observability.facts import LeaseRanOut
+from telic.store.async_store import AsyncGoalStore
 
 T = TypeVar("T")
 

@@ -7,7 +7,7 @@ from telic.domain.clock import to_datetime
 from telic.domain.goal import Goal
 from telic.domain.hold import Hold
 from telic.domain.limits import MAX_PAGE
-from telic.services.async_store import AsyncGoalStore
+from telic.store.async_store import AsyncGoalStore
 
 
 async def reserving_holds(store: AsyncGoalStore, goal_id: str) -> list[Hold]:

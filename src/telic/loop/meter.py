@@ -13,8 +13,8 @@ from telic.domain.goal import Goal
 from telic.domain.hold import Hold, Reservation
 from telic.loop.agents.prices import RunningCost
 from telic.loop.agents.protocol import TurnReport
-from telic.loop.drive import Drive
 from telic.loop.heartbeat import look_at
+from telic.loop.run_context import Drive
 
 T = TypeVar("T")
 

@@ -14,9 +14,9 @@ from telic.domain.goal import Actor, Goal, Reason
 from telic.domain.lease import Lease
 from telic.domain.limits import MAX_NOTE_CHARS
 from telic.loop.agents.protocol import kept_tail
-from telic.loop.bell import Bell
-from telic.loop.driver import GoalLoop
-from telic.services.async_store import AsyncGoalStore
+from telic.loop.change_listener import Bell
+from telic.loop.goal_loop import GoalLoop
+from telic.store.async_store import AsyncGoalStore
 
 _CLAIMABLE: Final = frozenset({EventKind.CREATED, EventKind.RESUMED})
 _SHORTEST_PAUSE_SECONDS: Final = 0.5

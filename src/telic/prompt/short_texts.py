@@ -7,10 +7,10 @@ from collections.abc import Sequence
 from typing import Final
 
 from telic.domain.goal import Goal
-from telic.prompt.amounts import left_exactly
 from telic.prompt.block import show_criterion
 from telic.prompt.escape import quote
 from telic.prompt.texts import FailedCriterion
+from telic.wording.amounts_left import left_exactly
 
 SHORT_START: Final = "Telic: go on with the active goal"
 """What each of them begins with, by which one that comes back as a prompt is known."""

@@ -10,12 +10,12 @@ from telic.domain.goal import Goal
 from telic.domain.limits import MAX_PAGE
 from telic.domain.verdict import Approval, Outcome, Verdict
 from telic.domain.verdict_reading import verification_from_dict
-from telic.services.async_face import Awaited
-from telic.services.store import GoalStore
-from telic.storage.drive import complete
+from telic.storage.coroutines import complete
+from telic.store.goal_store import GoalStore
+from telic.store.sync_to_async import Awaited
 
 if TYPE_CHECKING:
-    from telic.services.async_store import AsyncGoalStore
+    from telic.store.async_store import AsyncGoalStore
 
 _TAIL_LINES: Final = 10
 

@@ -4,9 +4,9 @@ from collections.abc import Generator
 from contextlib import contextmanager
 
 from telic.domain.clock import Clock
-from telic.services.async_face import Awaited
-from telic.services.connect import connect
-from telic.services.store import GoalStore
+from telic.store.connect import connect
+from telic.store.goal_store import GoalStore
+from telic.store.sync_to_async import Awaited
 
 __all__ = ["Awaited", "temporary_store"]
 

@@ -20,8 +20,8 @@ from starlette.routing import Mount
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 import telic
-from telic.interfaces.web.api import api_routes
-from telic.interfaces.web.api.problems import problem
+from telic.interfaces.api import api_routes
+from telic.interfaces.api.problems import problem
 
 ROOT = "/api/v1"
 

@@ -20,8 +20,8 @@ from telic.domain.jsonable import (
     report_to_json,
     turn_to_json,
 )
-from telic.interfaces.web.api import api_routes
-from telic.interfaces.web.api.shapes import SHAPES
+from telic.interfaces.api import api_routes
+from telic.interfaces.api.shapes import SHAPES
 from tests.interfaces.api.serving import Client, serving
 
 SCHEMATHESIS = Path(sysconfig.get_path("scripts")) / "schemathesis"

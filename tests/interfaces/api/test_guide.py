@@ -8,7 +8,7 @@ import urllib.request
 from pathlib import Path
 
 import telic
-from telic.interfaces.web.api.problems import STATUSES
+from telic.interfaces.api.problems import STATUSES
 from tests.support.dashboards import TOKEN, running_dashboard
 
 PAGE = (Path(__file__).parents[3] / "docs" / "howto" / "http-api.md").read_text()

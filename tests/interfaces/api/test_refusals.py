@@ -12,11 +12,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from telic.domain import errors
-from telic.interfaces.web.api.answers import HEADERS
-from telic.interfaces.web.api.problems import REFUSALS, STATUSES, Refusal, problem_answer, problem_of
-from telic.interfaces.web.api.reading import parse_json
-from telic.interfaces.web.api.routes import OPERATIONS
-from telic.interfaces.web.api.schema import check
+from telic.interfaces.api.answers import HEADERS
+from telic.interfaces.api.problems import REFUSALS, STATUSES, Refusal, problem_answer, problem_of
+from telic.interfaces.api.reading import parse_json
+from telic.interfaces.api.routes import OPERATIONS
+from telic.interfaces.api.schema import check
 from tests.interfaces.api.serving import Client, Reply, serving
 from tests.support.postgres_server import PostgresServer
 
@@ -256,7 +256,7 @@ VALIDATORS = [(each.body, jsonschema.Draft202012Validator(each.body)) for each i
 
 
 @given(body=_VALUES)
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 def test_what_is_checked_is_what_is_documented(body: object) -> None:
     """The schemas mean to this checker what they mean to a checker of JSON Schema."""
     raw = json.dumps(body).encode()

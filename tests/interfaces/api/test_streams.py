@@ -14,9 +14,9 @@ from urllib.parse import quote
 import pytest
 
 import telic
-from telic.interfaces.web.api import feed, stream
-from telic.interfaces.web.api.operation import Streams
-from telic.interfaces.web.api.stream import EventStream
+from telic.interfaces.api import feed, stream
+from telic.interfaces.api.operation import Streams
+from telic.interfaces.api.stream import EventStream
 from tests.interfaces.api.serving import ROOT, Client, serving
 from tests.interfaces.shell import Shell
 

@@ -12,7 +12,7 @@ from textual.strip import Strip
 import telic
 from telic.interfaces.terminal.app import TopApp
 from telic.interfaces.terminal.listing import GoalsScreen
-from telic.services.async_store import AsyncGoalStore
+from telic.store.async_store import AsyncGoalStore
 
 
 class Top:

@@ -7,9 +7,9 @@ from typing import Any
 import pytest
 
 import telic
-from telic.services.async_store import AsyncGoalStore
-from telic.services.connect import connect_async
-from telic.services.operating import Intent, Operation, carry_out
+from telic.services.actions import Intent, Operation, carry_out
+from telic.store.async_store import AsyncGoalStore
+from telic.store.connect import connect_async
 from tests.interfaces.top.screen import Top, running
 
 

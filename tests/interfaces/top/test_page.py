@@ -7,7 +7,7 @@ import pytest
 import telic
 from telic.domain.verdict import Outcome, Verdict
 from telic.domain.verification import Verification
-from telic.services.overview import EVENTS_KEPT, TURNS_KEPT, DetailsReader, budget_uses, tightest, usage_series
+from telic.services.insight import EVENTS_KEPT, TURNS_KEPT, DetailsReader, budget_uses, tightest, usage_series
 from telic.testing import FakeClock
 from tests.interfaces.shell import Shell
 from tests.interfaces.top.screen import running

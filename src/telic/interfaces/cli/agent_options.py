@@ -29,12 +29,12 @@ from telic.loop.agents import (
     CommandAgent,
     known_agent,
 )
-from telic.loop.holder import own_name
 from telic.loop.settings import LoopSettings
 from telic.loop.verification.judge import Judge
+from telic.loop.worker_identity import own_name
 from telic.pricing import has_price_table
-from telic.services.async_store import AsyncGoalStore
-from telic.services.connect import connect_async
+from telic.store.async_store import AsyncGoalStore
+from telic.store.connect import connect_async
 
 _FORMATS: Final = {
     "plain": PLAIN,

@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING
 import click
 
 from telic.domain.errors.extras import needs_extra
+from telic.http.tokens import choose_token
 from telic.interfaces.cli.observing import observer_of
 from telic.interfaces.cli.store_place import default_store
 from telic.interfaces.cli.terminal import Terminal
-from telic.services.access import choose_token
 
 if TYPE_CHECKING:
     from telic.interfaces.web.settings import DashboardSettings

@@ -12,12 +12,12 @@ from telic.domain.ids import short_ids
 from telic.domain.jsonable import goal_to_json, hold_to_json, lease_state_to_json, lease_to_json
 from telic.domain.lease import Lease, LeaseState
 from telic.domain.report import Reserved, UsageGrouping, UsageSum
-from telic.domain.wording import first_words, show_time
 from telic.interfaces.cli.checks import show_checks
 from telic.interfaces.cli.render import show_facts
 from telic.interfaces.cli.terminal import Terminal
 from telic.services.checks import Check, look_at_checks
-from telic.services.store import GoalStore
+from telic.store.goal_store import GoalStore
+from telic.wording.words import first_words, show_time
 
 
 @dataclass(frozen=True, slots=True)

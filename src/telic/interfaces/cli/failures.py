@@ -8,9 +8,9 @@ import click
 
 from telic.domain.amounts import InvalidAmount, write_limit
 from telic.domain.errors import BudgetExceeded, GoalError, NotAllowed, OutcomeUnknown, StaleUpdate, WouldReplace
-from telic.domain.wording import first_words
 from telic.interfaces.cli.options import QUOTED_MONEY
 from telic.services.outcomes import HELP, outcome_of
+from telic.wording.words import first_words
 
 _OF_COMMANDS: Final[dict[tuple[str, str], str]] = {
     ("create", "store_misconfigured"): "--store PATH or TELIC_STORE names the store",

@@ -24,7 +24,7 @@ SECTIONS: Final[dict[str, dict[str, str]]] = {
         **dict.fromkeys(("complete", "clear"), "moves"),
     },
     "Work": {
-        **dict.fromkeys(("claim", "renew", "unclaim", "hold", "holds", "release"), "sharing"),
+        **dict.fromkeys(("claim", "renew", "unclaim", "hold", "holds", "release"), "leases"),
         "record": "history",
     },
     "Serve": {"dashboard": "dashboard", "mcp": "mcp", "install": "install", "hook": "hook"},

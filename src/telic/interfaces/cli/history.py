@@ -12,8 +12,8 @@ from telic.interfaces.cli import options
 from telic.interfaces.cli.options import AMOUNT, amount, lease_of
 from telic.interfaces.cli.render import show_events, show_turns
 from telic.interfaces.cli.session import Session, command
-from telic.services.doctor import Finding, Level, examine
 from telic.services.outcomes import ExitCode
+from telic.store.doctor import Finding, Level, examine
 
 _KINDS = [kind.value.replace("_", "-") for kind in UsageKind]
 _after = click.option("--after", type=int, default=0, help="Only numbers above this.")

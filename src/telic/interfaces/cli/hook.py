@@ -8,15 +8,15 @@ from contextlib import suppress
 import click
 
 from telic.domain.errors import InvalidInput
-from telic.integrations.hooks.answering import (
+from telic.integrations.hosts.handler import (
     DEFAULT_ANSWER_SECONDS,
     DEFAULT_CHECK_SECONDS,
     DEFAULT_MOST_CONTINUATIONS,
     HookOptions,
     run_hook,
 )
-from telic.integrations.hooks.judge_choice import JudgeChoice
-from telic.integrations.hooks.log import log_of
+from telic.integrations.hosts.judge_choice import JudgeChoice
+from telic.integrations.hosts.log import log_of
 from telic.interfaces.cli.store_place import default_store
 
 _FAILED = 1

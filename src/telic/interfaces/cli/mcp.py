@@ -18,13 +18,13 @@ from telic.domain.goal import DEFAULT_SCOPE
 from telic.interfaces.cli.observing import observer_of
 from telic.interfaces.cli.store_place import default_store
 from telic.interfaces.cli.terminal import Terminal
+from telic.observability.observer import Observer
 from telic.prompt.escape import visible
-from telic.services.connect import name_of
-from telic.services.observe.observer import Observer
+from telic.store.connect import name_of
 
 if TYPE_CHECKING:
+    from telic.http.tokens import Token
     from telic.interfaces.mcp.settings import ServerSettings
-    from telic.services.access import Token
 
 _ROLES: Final = ("observer", "agent", "operator")
 _PORT: Final = 7420

@@ -11,7 +11,7 @@ import click
 
 from telic.domain.errors import GoalError
 from telic.domain.errors.extras import needs_extra
-from telic.services.observe.observer import Observer
+from telic.observability.observer import Observer
 
 _ASKING: Final = (
     "OTEL_TRACES_EXPORTER",
@@ -58,7 +58,7 @@ def observe(context: click.Context, log_level: str | None, log_format: str, tele
         with suppress(GoalError):
             context.obj = _telemetry()
     if context.obj is None and log_level is not None:
-        from telic.services.observe.lines import Logging
+        from telic.observability.log_lines import Logging
 
         context.obj = Logging()
 
@@ -71,7 +71,7 @@ def observer_of(context: click.Context) -> Observer | None:
 
 def _log(level: str, form: str) -> Callable[[], None]:
     """Lines are written from now on, until the function that this gives is called."""
-    from telic.services.observe.lines import LineFormatter
+    from telic.observability.log_lines import LineFormatter
 
     logger, handler = logging.getLogger("telic"), logging.StreamHandler(sys.stderr)
     handler.setFormatter(LineFormatter(form))
@@ -88,7 +88,7 @@ def _is_asked_for(environment: Mapping[str, str]) -> bool:
 
 def _telemetry() -> Observer:
     with needs_extra("telemetry", "--telemetry", also="opentelemetry-sdk opentelemetry-exporter-otlp"):
-        from telic.services.observe.exporting import set_up_providers
-        from telic.services.observe.telemetry import OpenTelemetry
+        from telic.observability.exporting import set_up_providers
+        from telic.observability.telemetry import OpenTelemetry
     set_up_providers(os.environ)
     return OpenTelemetry()

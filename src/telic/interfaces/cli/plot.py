@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Final
 from telic.domain.errors import InvalidInput
 from telic.domain.errors.extras import needs_extra
 from telic.domain.report import UsageGrouping, UsageReport
-from telic.domain.wording import first_words
 from telic.prompt.escape import visible
+from telic.wording.words import first_words
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -13,7 +13,7 @@ from telic.domain.clock import SystemClock
 from telic.domain.goal import Goal
 from telic.domain.jsonable import goal_to_json, time_to_json
 from telic.interfaces.cli.terminal import StatusLine, Terminal
-from telic.loop.progress_report import Happening, Progress
+from telic.loop.loop_events import Happening, Progress
 
 _WORDS: Final = {"wind_down": " to wind down", "audit": " to look at the obstacle"}
 _SHOWN: Final = {

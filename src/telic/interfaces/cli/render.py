@@ -8,9 +8,9 @@ from telic.domain.events import Event, Turn
 from telic.domain.goal import Goal
 from telic.domain.ids import short_ids
 from telic.domain.jsonable import event_to_json, goal_to_json, turn_to_json
-from telic.domain.wording import first_words, show_time
 from telic.interfaces.cli.terminal import Terminal
-from telic.services.event_text import describe_event
+from telic.wording.events import describe_event
+from telic.wording.words import first_words, show_time
 
 
 def show_goal(terminal: Terminal, goal: Goal, paused_for_it: Goal | None = None) -> None:

@@ -9,15 +9,15 @@ from telic.domain.criteria import typed_criteria
 from telic.domain.errors import LeaseHeld, LeaseLost
 from telic.domain.goal import Goal
 from telic.interfaces.cli.agent_options import AgentOptions, agent_options, existing_folder, require_judge
-from telic.interfaces.cli.choosing import Wish, choose
-from telic.interfaces.cli.driving import Driven
-from telic.interfaces.cli.endings import EXIT_HELD, EXIT_LOST, ending
+from telic.interfaces.cli.exit_codes import EXIT_HELD, EXIT_LOST, ending
 from telic.interfaces.cli.failures import failure
 from telic.interfaces.cli.options import max_chars
 from telic.interfaces.cli.progress import PersonsView, ProgramsView, standing
+from telic.interfaces.cli.run_target import Wish, choose
 from telic.interfaces.cli.session import Session, command
+from telic.interfaces.cli.signal_scope import Driven
 from telic.loop.agents.protocol import Agent
-from telic.loop.driver import GoalLoop
+from telic.loop.goal_loop import GoalLoop
 from telic.loop.verification.judge import Judge
 from telic.loop.verification.verifier import Verifier
 

@@ -10,19 +10,19 @@ import click
 
 from telic.domain.errors import GoalNotFound, InvalidInput
 from telic.domain.goal import DEFAULT_SCOPE, Actor, Goal, GoalStatus
-from telic.domain.wording import first_words
 from telic.interfaces.cli.observing import observer_of
 from telic.interfaces.cli.render import show_goal
 from telic.interfaces.cli.store_place import default_store, make_folder_of
 from telic.interfaces.cli.terminal import ReaderGone, Terminal
-from telic.services.async_face import Awaited, complete
-from telic.services.connect import connect
-from telic.services.observe.observer import Observer
-from telic.services.scoped import ScopedGoals
-from telic.services.store import GoalStore
+from telic.observability.observer import Observer
+from telic.services.scoped_goals import ScopedGoals
+from telic.store.connect import connect
+from telic.store.goal_store import GoalStore
+from telic.store.sync_to_async import Awaited, complete
+from telic.wording.words import first_words
 
 if TYPE_CHECKING:
-    from telic.services.async_store import AsyncGoalStore
+    from telic.store.async_store import AsyncGoalStore
 
 Function = Callable[..., int | None]
 _NAMED: Final = 5

@@ -12,8 +12,8 @@ from telic.domain.errors import InvalidInput
 from telic.domain.errors.extras import needs_extra
 from telic.interfaces.cli.options import login_name
 from telic.interfaces.cli.store_place import default_store
-from telic.services.async_store import AsyncGoalStore
-from telic.services.connect import connect_async
+from telic.store.async_store import AsyncGoalStore
+from telic.store.connect import connect_async
 
 _TIMEOUT_SECONDS = 5.0
 """A person looks on: an outage is told soon."""

@@ -7,10 +7,10 @@ from pathlib import Path
 import click
 
 from telic.domain.errors import StoreMisconfigured
-from telic.importers.codex import read_codex
-from telic.importers.zeph import read_zeph
 from telic.interfaces.cli.session import Session, command
-from telic.services.transfer import ImportReport, Placement, export_lines, import_histories, read_lines
+from telic.services.transfer.codex import read_codex
+from telic.services.transfer.history import ImportReport, Placement, export_lines, import_histories, read_lines
+from telic.services.transfer.zeph import read_zeph
 
 _LISTED = 20
 

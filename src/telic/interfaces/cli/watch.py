@@ -8,11 +8,11 @@ import click
 from telic.domain.feed import FeedEvent
 from telic.domain.ids import short_ids
 from telic.domain.jsonable import feed_event_to_json
-from telic.domain.wording import show_time
 from telic.interfaces.cli import options
 from telic.interfaces.cli.session import Session, command
-from telic.services.event_text import describe_event
 from telic.services.outcomes import ExitCode
+from telic.wording.events import describe_event
+from telic.wording.words import show_time
 
 
 @click.command()

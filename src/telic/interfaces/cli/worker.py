@@ -15,11 +15,11 @@ from telic.interfaces.cli.agent_options import AgentOptions, agent_options, exis
 from telic.interfaces.cli.interrupts import handling_signals
 from telic.interfaces.cli.progress import PersonsView, ProgramsView
 from telic.interfaces.cli.session import Session, command
-from telic.loop.driver import GoalLoop
+from telic.loop.goal_loop import GoalLoop
 from telic.loop.verification.judge import Judge
 from telic.loop.verification.verifier import Verifier
 from telic.loop.worker import Worker
-from telic.services.async_store import AsyncGoalStore
+from telic.store.async_store import AsyncGoalStore
 
 _PLAIN_NAME: Final = re.compile(r"[A-Za-z0-9_@+=,-][A-Za-z0-9_@+=,.-]{0,199}")
 _folder = click.Path(path_type=Path)

@@ -19,8 +19,8 @@ from telic.interfaces.mcp.results import Answer, plainly, refusal
 from telic.interfaces.mcp.settings import Role
 from telic.interfaces.mcp.tools import Tool
 from telic.prompt import quote
+from telic.services.chat.replies import changes_between
 from telic.services.checks import Check, look_at_checks_async
-from telic.services.replies import changes_between
 
 Arguments = Mapping[str, Any]
 

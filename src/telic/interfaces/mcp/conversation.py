@@ -11,8 +11,8 @@ from telic.interfaces.mcp.settings import ServerSettings
 from telic.loop.prompts import feedback_of
 from telic.loop.verification.verifier import Verifier
 from telic.prompt import continuation, quote, render
-from telic.services.async_store import AsyncGoalStore
-from telic.services.scoped import ScopedGoals
+from telic.services.scoped_goals import ScopedGoals
+from telic.store.async_store import AsyncGoalStore
 
 _PATIENCE_SECONDS: Final = 5.0
 _UNSEEN: Final = 0

@@ -14,14 +14,14 @@ from starlette.types import ASGIApp
 from uvicorn import Config, Server
 
 from telic.domain.errors import InvalidInput
+from telic.http.tokens import Token, choose_token, is_loopback
 from telic.interfaces.mcp.connections import BoundedConnection
 from telic.interfaces.mcp.guard import MAX_BODY_BYTES, Guard
 from telic.interfaces.mcp.rates import Rates
 from telic.interfaces.mcp.running import ENDING, open_store
 from telic.interfaces.mcp.server import GoalServer
 from telic.interfaces.mcp.settings import ServerSettings
-from telic.services.access import Token, choose_token, is_loopback
-from telic.services.observe.observer import Observer
+from telic.observability.observer import Observer
 
 DEFAULT_PORT: Final = 7420
 PATH: Final = "/mcp"

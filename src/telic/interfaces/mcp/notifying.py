@@ -14,7 +14,7 @@ from telic.domain.errors import PASSING, GoalError, GoalNotFound
 from telic.domain.events import EventKind
 from telic.domain.feed import FeedEvent
 from telic.interfaces.mcp.resources import parse_uri, uris_of
-from telic.services.async_store import AsyncGoalStore
+from telic.store.async_store import AsyncGoalStore
 
 MAX_SUBSCRIPTIONS: Final = 1_000
 """How many of all clients together are kept; the oldest gives way."""

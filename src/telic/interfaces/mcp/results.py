@@ -12,8 +12,8 @@ from telic.domain.goal import Goal
 from telic.domain.jsonable import time_to_json
 from telic.prompt import quote
 from telic.prompt.block import show_criterion
+from telic.services.chat.replies import Change
 from telic.services.checks import Check
-from telic.services.replies import Change
 
 _TEXT_OR_NULL: Final = {"type": ["string", "null"]}
 _AMOUNTS: Final = {"type": "object"}

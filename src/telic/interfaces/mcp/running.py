@@ -9,9 +9,9 @@ from typing import Any, Final
 from telic.interfaces.mcp.server import GoalServer
 from telic.interfaces.mcp.settings import ServerSettings
 from telic.interfaces.mcp.stdio import open_stdio
-from telic.services.async_store import AsyncGoalStore
-from telic.services.connect import connect_async
-from telic.services.observe.observer import Observer
+from telic.observability.observer import Observer
+from telic.store.async_store import AsyncGoalStore
+from telic.store.connect import connect_async
 
 ENDING: Final = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
 

@@ -22,7 +22,7 @@ from telic.interfaces.mcp.notifying import MAX_SUBSCRIPTIONS, Notifier
 from telic.interfaces.mcp.settings import ServerSettings
 from telic.interfaces.mcp.tools import listed, schema_of, tools_for
 from telic.prompt import quote
-from telic.services.async_store import AsyncGoalStore
+from telic.store.async_store import AsyncGoalStore
 
 Context = ServerRequestContext[Any, Any]
 

@@ -6,11 +6,11 @@ from textual.app import App
 from textual.binding import Binding, BindingType
 
 from telic.domain.clock import Clock, SystemClock
-from telic.interfaces.terminal.acting import ActingScreen
+from telic.interfaces.terminal.action_screen import ActingScreen
 from telic.interfaces.terminal.dialogs import Dialog, Help
 from telic.interfaces.terminal.listing import PAGE_ROWS, GoalsScreen
 from telic.interfaces.terminal.live import Live, OpenStore
-from telic.services.operating import check_operator
+from telic.services.actions import check_operator
 
 
 class TopApp(App[None]):

@@ -11,12 +11,12 @@ from textual.widgets import Static
 
 from telic.domain.clock import Clock
 from telic.domain.goal import Goal, GoalStatus
-from telic.interfaces.terminal.acting import ActingScreen, Host
+from telic.interfaces.terminal.action_screen import ActingScreen, Host
 from telic.interfaces.terminal.dialogs import Question
-from telic.interfaces.terminal.literal import literal
-from telic.interfaces.terminal.page import GoalScreen
+from telic.interfaces.terminal.escape import literal
+from telic.interfaces.terminal.goal_screen import GoalScreen
 from telic.interfaces.terminal.table import GoalTable
-from telic.services.overview import Listing, Order, look_at_goals
+from telic.services.insight import Listing, Order, look_at_goals
 
 PAGE_ROWS: Final = 100
 _PAGES_REMEMBERED: Final = 10_000

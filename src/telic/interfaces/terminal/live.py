@@ -7,7 +7,7 @@ from threading import Thread
 from typing import Any, Final, TypeVar
 
 from telic.domain.errors import GoalError, StoreError, StoreMoved
-from telic.services.async_store import AsyncGoalStore
+from telic.store.async_store import AsyncGoalStore
 
 OpenStore = Callable[[], Coroutine[Any, Any, AsyncGoalStore]]
 T = TypeVar("T")

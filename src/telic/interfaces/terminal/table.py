@@ -13,11 +13,11 @@ from textual.widgets import DataTable
 from telic.domain.amounts import show_amount, show_used
 from telic.domain.goal import Goal
 from telic.domain.ids import short_ids
-from telic.domain.wording import first_words
-from telic.interfaces.terminal.literal import cell
-from telic.interfaces.terminal.wording import COLOURS, bar, percent, standing
-from telic.services.overview import GoalRow, Listing, tightest
-from telic.services.reply_text import show_age
+from telic.interfaces.terminal.escape import cell
+from telic.interfaces.terminal.formatting import COLOURS, bar, percent, standing
+from telic.services.chat.reply_text import show_age
+from telic.services.insight import GoalRow, Listing, tightest
+from telic.wording.words import first_words
 
 _LEAST_TEXT_WIDTH: Final = 8
 

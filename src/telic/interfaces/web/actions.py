@@ -13,11 +13,11 @@ from telic.domain.amounts import parse_amount
 from telic.domain.budget import LIMITS, Budget
 from telic.domain.errors import InvalidInput, InvalidNumber, StaleUpdate, WouldReplace
 from telic.domain.goal import Actor, Goal, Reason
-from telic.interfaces.web.api.problems import STATUSES
-from telic.interfaces.web.desk import Desk, desk_of
+from telic.interfaces.api.problems import STATUSES
+from telic.interfaces.web.app_state import Desk, desk_of
 from telic.interfaces.web.goal_page import KEY_PREFIX, find_goal, who
-from telic.services.async_store import AsyncGoalStore
-from telic.services.event_text import event_parts
+from telic.store.async_store import AsyncGoalStore
+from telic.wording.events import event_parts
 
 _FORM: Final = re.compile(r"[0-9a-f]{64}")
 _ASKED_ANEW: Final = frozenset({"token", "replace"})

@@ -12,18 +12,18 @@ from starlette.staticfiles import StaticFiles
 
 from telic.domain.errors import GoalError
 from telic.interfaces.web.actions import act
-from telic.interfaces.web.desk import Desk
-from telic.interfaces.web.entering import choose_theme, enter, enter_by_token, leave
-from telic.interfaces.web.failures import show_goal_error, show_refusal
+from telic.interfaces.web.app_state import Desk
+from telic.interfaces.web.auth_routes import choose_theme, enter, enter_by_token, leave
+from telic.interfaces.web.error_pages import show_goal_error, show_refusal
 from telic.interfaces.web.goal_page import show_goal
 from telic.interfaces.web.guard import Guard
 from telic.interfaces.web.listing import show_list
 from telic.interfaces.web.live import Hub
 from telic.interfaces.web.pages import FOLDER, Pages
-from telic.interfaces.web.security import Keeper
+from telic.interfaces.web.sessions import Keeper
 from telic.interfaces.web.settings import DashboardSettings
 from telic.interfaces.web.streams import follow_goal, follow_list
-from telic.services.async_store import AsyncGoalStore
+from telic.store.async_store import AsyncGoalStore
 
 _ROUTES: tuple[BaseRoute, ...] = (
     Route("/", show_list),

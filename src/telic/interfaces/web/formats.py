@@ -7,8 +7,8 @@ from telic.domain.amounts import show_amount, show_used, write_limit
 from telic.domain.clock import Instant, to_datetime
 from telic.domain.goal import Goal
 from telic.domain.jsonable import time_to_json
-from telic.domain.wording import first_words
 from telic.prompt import escape
+from telic.wording.words import first_words
 
 _MICRO: Final = 1_000_000
 _UNITS: Final = ((1_000_000_000, "G"), (1_000_000, "M"), (1_000, "k"))

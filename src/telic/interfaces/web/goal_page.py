@@ -10,13 +10,13 @@ from telic.domain.budget import larger_budget
 from telic.domain.events import Event
 from telic.domain.goal import Goal
 from telic.domain.overview import GoalGlance, GoalOverview
-from telic.interfaces.web.desk import Desk, desk_of
+from telic.interfaces.web.app_state import Desk, desk_of
 from telic.interfaces.web.pages import Pages
 from telic.interfaces.web.plot import draw_plot
-from telic.services.async_store import AsyncGoalStore
 from telic.services.checks import Check, look_at_checks_async
-from telic.services.event_text import event_parts
-from telic.services.scoped import ScopedGoals
+from telic.services.scoped_goals import ScopedGoals
+from telic.store.async_store import AsyncGoalStore
+from telic.wording.events import event_parts
 
 PARTS: Final = ("head", "actions", "budget", "criteria", "usage", "sharing", "history")
 DONE: Final = {

@@ -7,9 +7,9 @@ from starlette.requests import HTTPConnection
 from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from telic.interfaces.web.api.problems import STATUSES
+from telic.interfaces.api.problems import STATUSES
 from telic.interfaces.web.pages import Pages
-from telic.interfaces.web.security import Keeper, Session
+from telic.interfaces.web.sessions import Keeper, Session
 from telic.interfaces.web.settings import DashboardSettings
 
 API: Final = "/api/"

@@ -14,9 +14,9 @@ from telic.domain.goal import GoalStatus, Reason
 from telic.domain.lease import LeaseState
 from telic.domain.lifecycle import REASONS
 from telic.domain.listing import MAX_COUNTED, GoalCounts, GoalListing, GoalOrder
-from telic.interfaces.web.desk import Desk, desk_of
+from telic.interfaces.web.app_state import Desk, desk_of
 from telic.interfaces.web.pages import Pages
-from telic.services.async_store import AsyncGoalStore
+from telic.store.async_store import AsyncGoalStore
 
 PAGE_SIZE: Final = 50
 Word = TypeVar("Word", bound=StrEnum)

@@ -13,8 +13,8 @@ from contextlib import asynccontextmanager
 from typing import Final, Protocol
 
 from telic.domain.errors import GoalError
-from telic.services.async_store import AsyncGoalStore
-from telic.services.observing import Observer
+from telic.store.async_store import AsyncGoalStore
+from telic.store.change_watcher import Observer
 
 INTERVAL_SECONDS: Final = 0.5
 REST: Final = 3.0

@@ -10,9 +10,9 @@ from starlette.requests import HTTPConnection
 from starlette.responses import HTMLResponse, JSONResponse
 
 from telic.domain.clock import SystemClock
-from telic.interfaces.web.api.problems import MEDIA_TYPE, problem
+from telic.interfaces.api.problems import MEDIA_TYPE, problem
 from telic.interfaces.web.formats import FILTERS
-from telic.interfaces.web.security import Keeper
+from telic.interfaces.web.sessions import Keeper
 from telic.interfaces.web.settings import DashboardSettings
 
 FOLDER: Final = Path(__file__).parent

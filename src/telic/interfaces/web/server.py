@@ -10,13 +10,13 @@ from typing import Final
 import uvicorn
 
 from telic.domain.errors import InvalidInput
-from telic.interfaces.web.api import api_routes
+from telic.interfaces.api import api_routes
 from telic.interfaces.web.app import create_app
-from telic.interfaces.web.desk import Desk
+from telic.interfaces.web.app_state import Desk
 from telic.interfaces.web.settings import DashboardSettings
-from telic.services.async_store import AsyncGoalStore
-from telic.services.connect import connect_async
-from telic.services.observe.observer import Observer
+from telic.observability.observer import Observer
+from telic.store.async_store import AsyncGoalStore
+from telic.store.connect import connect_async
 
 _BACKLOG: Final = 1_024
 

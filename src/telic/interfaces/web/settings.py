@@ -5,7 +5,7 @@ from typing import Final
 
 from telic.domain.errors import InvalidInput
 from telic.domain.limits import check_name
-from telic.services.access import checked_token, is_loopback
+from telic.http.tokens import checked_token, is_loopback
 
 DEFAULT_PORT: Final = 8137
 MAX_ACTOR_CHARS: Final = 60

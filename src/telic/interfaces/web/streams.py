@@ -8,7 +8,7 @@ from starlette.requests import Request
 from starlette.responses import Response, StreamingResponse
 
 from telic.interfaces.web import goal_page, listing
-from telic.interfaces.web.desk import Desk, desk_of
+from telic.interfaces.web.app_state import Desk, desk_of
 from telic.interfaces.web.live import View, message
 
 _SIGN_OF_LIFE_SECONDS: Final = 15.0

@@ -17,9 +17,7 @@ from telic.domain.clock import Instant
 from telic.domain.errors import InvalidNumber
 from telic.loop.agents.claims import read_claim
 from telic.loop.agents.claude_usage import ResponseSums, model_name, share_of_turn, usage_of_models, whole_usage
-from telic.loop.agents.cumulative import CumulativeSession, read_session
-from telic.loop.agents.limits import plausible_reset
-from telic.loop.agents.parsing import (
+from telic.loop.agents.json_reader import (
     Fields,
     Parsed,
     TextTail,
@@ -31,9 +29,11 @@ from telic.loop.agents.parsing import (
     sum_usage,
     text_of,
 )
+from telic.loop.agents.limits import plausible_reset
 from telic.loop.agents.protocol import QuotaReached
 from telic.loop.agents.refusals import is_limit
 from telic.loop.agents.reset_times import instant_of_seconds, reset_time
+from telic.loop.agents.usage_delta import CumulativeSession, read_session
 
 _BOUNDARIES: Final = frozenset({"error_max_turns", "error_max_budget_usd"})
 _LIMIT_BANNER: Final = re.compile(r"Claude(?: AI)? usage limit reached\|\d+", re.IGNORECASE)

@@ -11,9 +11,7 @@ from telic.domain.budget import MODEL_COUNTERS, ModelUsage
 from telic.domain.clock import Instant
 from telic.domain.errors import InvalidNumber
 from telic.loop.agents.claims import read_claim
-from telic.loop.agents.cumulative import CumulativeSession, read_session, used_since
-from telic.loop.agents.limits import quota_of
-from telic.loop.agents.parsing import (
+from telic.loop.agents.json_reader import (
     Fields,
     Parsed,
     TextTail,
@@ -24,6 +22,8 @@ from telic.loop.agents.parsing import (
     text_of,
     within_total,
 )
+from telic.loop.agents.limits import quota_of
+from telic.loop.agents.usage_delta import CumulativeSession, read_session, used_since
 
 _TOOL_ITEMS: Final = frozenset({"command_execution", "file_change", "mcp_tool_call", "collab_tool_call", "web_search"})
 

@@ -13,9 +13,9 @@ from pathlib import Path
 from telic.domain.budget import ModelUsage
 from telic.domain.errors import InvalidNumber
 from telic.loop.agents.codex import token_usage
-from telic.loop.agents.cumulative import CumulativeSession, read_session
-from telic.loop.agents.parsing import Fields, Parsed, fields_of, read_values, text_of
+from telic.loop.agents.json_reader import Fields, Parsed, fields_of, read_values, text_of
 from telic.loop.agents.records import GrowingFile, GrowingFiles, Response, Responses, folder_of, home, with_recorded
+from telic.loop.agents.usage_delta import CumulativeSession, read_session
 
 _WORDS = (b'"token_usage_record"', b'"turn_context"')
 

@@ -12,10 +12,10 @@ from telic.domain.budget import ModelUsage
 from telic.domain.clock import Instant
 from telic.domain.errors import InvalidNumber
 from telic.loop.agents.claims import read_claim
-from telic.loop.agents.cumulative import read_session
+from telic.loop.agents.json_reader import Fields, Parsed, TextTail, count_of, fields_of, read_values, text_of
 from telic.loop.agents.limits import quota_of
-from telic.loop.agents.parsing import Fields, Parsed, TextTail, count_of, fields_of, read_values, text_of
 from telic.loop.agents.records import GrowingFiles, Response, Responses, home, with_recorded
+from telic.loop.agents.usage_delta import read_session
 
 _ID_CHARS = 8
 

@@ -26,7 +26,7 @@ from telic.domain.claim import Claim, Wake
 from telic.domain.clock import Instant
 from telic.domain.errors import InvalidInput
 from telic.loop.agents.claims import Statement, read_time, wake_after
-from telic.loop.agents.parsing import Fields, Parsed, TextTail, count_of, read_values, sum_usage, text_of
+from telic.loop.agents.json_reader import Fields, Parsed, TextTail, count_of, read_values, sum_usage, text_of
 from telic.loop.agents.protocol import QuotaReached, TurnReport
 
 _SHOWN_CHARS: Final = 200

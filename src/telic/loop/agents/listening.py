@@ -7,8 +7,8 @@ from dataclasses import replace
 
 from telic.domain.budget import ModelUsage
 from telic.domain.clock import Instant
+from telic.loop.agents.json_reader import OutputParser, Parsed
 from telic.loop.agents.output import LineSplitter
-from telic.loop.agents.parsing import OutputParser, Parsed
 from telic.loop.agents.prices import RunningCost
 from telic.loop.agents.protocol import TurnRequest
 from telic.loop.agents.records import UsageRecords

@@ -12,9 +12,7 @@ from telic.domain.budget import ModelUsage
 from telic.domain.clock import Instant
 from telic.domain.errors import InvalidNumber, StoreError
 from telic.loop.agents.claims import read_claim
-from telic.loop.agents.cumulative import read_session, used_since
-from telic.loop.agents.limits import quota_of
-from telic.loop.agents.parsing import (
+from telic.loop.agents.json_reader import (
     Fields,
     Parsed,
     TextTail,
@@ -26,7 +24,9 @@ from telic.loop.agents.parsing import (
     sum_usage,
     text_of,
 )
+from telic.loop.agents.limits import quota_of
 from telic.loop.agents.records import Response, Responses, folder_of, home, with_recorded
+from telic.loop.agents.usage_delta import read_session, used_since
 from telic.storage.drivers.sqlite_reader import Selection, read_selected
 
 _COUNTS: Final = ("tokens_input", "tokens_output", "tokens_reasoning", "tokens_cache_read", "tokens_cache_write")

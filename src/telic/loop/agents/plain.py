@@ -6,7 +6,7 @@ from telic.domain.claim import Claim
 from telic.domain.clock import Instant
 from telic.loop.agents.claims import read_claim
 from telic.loop.agents.json_lines import JsonLinesParser, is_telling
-from telic.loop.agents.parsing import Parsed, TextTail
+from telic.loop.agents.json_reader import Parsed, TextTail
 
 _RECOGNISED: Final = "the agent prints JSON lines, which are read as such; --format json-lines says so from the start"
 

@@ -9,9 +9,7 @@ from telic.domain.clock import Instant
 from telic.domain.errors import InvalidNumber
 from telic.loop.agents.claims import read_claim
 from telic.loop.agents.claude_usage import ResponseSums, share_of_turn
-from telic.loop.agents.cumulative import CumulativeSession, read_session
-from telic.loop.agents.limits import quota_of
-from telic.loop.agents.parsing import (
+from telic.loop.agents.json_reader import (
     Fields,
     Parsed,
     TextTail,
@@ -22,6 +20,8 @@ from telic.loop.agents.parsing import (
     sum_usage,
     text_of,
 )
+from telic.loop.agents.limits import quota_of
+from telic.loop.agents.usage_delta import CumulativeSession, read_session
 
 
 class QwenParser:

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Final, Protocol
 
 from telic.domain.budget import MODEL_COUNTERS, ModelUsage
-from telic.loop.agents.parsing import Parsed, sum_usage
+from telic.loop.agents.json_reader import Parsed, sum_usage
 
 _READ_BYTES: Final = 1 << 20
 _MAX_LINE_BYTES: Final = 4 << 20

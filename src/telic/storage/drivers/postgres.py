@@ -7,7 +7,7 @@ from typing import Final, TypeVar
 import psycopg
 
 from telic.domain.findings import Finding
-from telic.storage.drive import complete
+from telic.storage.coroutines import complete
 from telic.storage.drivers.fork import watch_forks
 from telic.storage.drivers.postgres_changes import PostgresChanges
 from telic.storage.drivers.postgres_errors import Replays, translate

@@ -9,7 +9,7 @@ from typing import TypeVar
 
 from telic.domain.errors import StoreBusy
 from telic.domain.findings import Finding
-from telic.storage.drive import complete
+from telic.storage.coroutines import complete
 from telic.storage.drivers.fork import watch_forks
 from telic.storage.drivers.sqlite_backup import copy_database
 from telic.storage.drivers.sqlite_changes import SqliteChanges

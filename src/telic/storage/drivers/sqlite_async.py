@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any, Final, TypeVar
 
 from telic.domain.errors import OutcomeUnknown, StoreBusy, StoreClosed
-from telic.storage.drive import complete
+from telic.storage.coroutines import complete
 from telic.storage.drivers.fork import watch_forks
 from telic.storage.drivers.sqlite_async_changes import AsyncSqliteChanges
 from telic.storage.drivers.sqlite_backup import copy_database

@@ -20,12 +20,12 @@ from telic.domain.errors import (
     StoreMisconfigured,
     StoreMoved,
 )
+from telic.storage.drivers.monotonic_clock import end_former_runs, steady_microseconds, wall_microseconds
 from telic.storage.drivers.sqlite_errors import translate, translated
 from telic.storage.drivers.sqlite_files import MEMORY, identity, prepare_file
 from telic.storage.drivers.sqlite_provenance import Provenance, recall, remember
 from telic.storage.drivers.sqlite_schema import SchemaCheck, migrate
 from telic.storage.drivers.sqlite_transaction import SqliteTransaction, sqlite_statements
-from telic.storage.drivers.steady_clock import end_former_runs, steady_microseconds, wall_microseconds
 from telic.storage.drivers.turnstile import Turnstile
 from telic.storage.options import Durability, OpenOptions
 

@@ -13,9 +13,9 @@ import apsw
 
 from telic.domain.clock import Instant
 from telic.domain.findings import Finding, Level
-from telic.domain.wording import show_time
-from telic.storage.drivers.steady_clock import wall_microseconds
+from telic.storage.drivers.monotonic_clock import wall_microseconds
 from telic.storage.drivers.turnstile import Turnstile
+from telic.wording.words import show_time
 
 _NEWEST: Final = """
 SELECT events.sequence, substr(events.hash, 1, 16), goals.id, goals.ledger_count, substr(goals.turn_hash, 1, 16)

@@ -1,0 +1,169 @@
+"""What both colours share: how a turn is accepted, and what an instance is made of."""
+
+import itertools
+import logging
+import os
+import threading
+from abc import ABC, abstractmethod
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from telic.accounting.flusher import Pump
+from telic.accounting.notifications import Callbacks, Teller
+from telic.accounting.outbox import Outbox
+from telic.accounting.ports import Port
+from telic.accounting.snapshot_cache import Reader
+from telic.accounting.state import Book
+from telic.accounting.turn_record import checked_line
+from telic.domain.budget import ModelUsage, TurnUsage, UsageKind
+from telic.domain.errors import StoreClosed, StoreFull
+from telic.store.context import Context
+
+DEFAULT_TIMEOUT_SECONDS: Final = 10.0
+EXIT_SECONDS: Final = 5.0
+FLUSH_PAUSE_SECONDS: Final = 0.005
+WATCH_SECONDS: Final = 0.25
+"""How long a watcher waits at most before it asks whether it is still wanted."""
+
+_LOG: Final = logging.getLogger("telic.accounting")
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """How an accounting was asked for."""
+
+    scope: str
+    journal_folder: Path | None
+    callbacks: Callbacks
+
+
+class AccountingBase(ABC):
+    """An accounting of one scope, of either colour."""
+
+    def __init__(self, context: Context, settings: Settings) -> None:
+        self._context = context
+        self._settings = settings
+        self._store_id = ""
+        self._is_closed = False
+        self._is_running = False
+        self._begin_lock = threading.Lock()
+
+    def _set_up(self, store_id: str) -> None:
+        """Everything but what runs by itself is there."""
+        self._store_id = store_id
+        # Begins with the time, so that journals are emptied in the order in which they were begun.
+        self._owner = f"{self._context.now():014x}{os.urandom(6).hex()}"
+        self._numbers = itertools.count(1)
+        self._lock = threading.Lock()
+        folder = self._settings.journal_folder
+        outbox = Outbox(self._owner, folder, store_id, self._lock, lambda *failure: self._book.report(*failure))
+        self._book = Book(outbox, self._lock)
+        self._port = self._new_port()
+        self._reader = Reader(self._port, self._book, self._settings.scope)
+        self._teller = Teller(self._port, self._book, self._settings.callbacks)
+        self._pump = Pump(self._port, self._book, self._reader, self._teller)
+
+    def _begin(self) -> None:
+        """Turns are accepted, and stored by what runs from now on; in a forked child, once it needs that."""
+        with self._begin_lock:
+            if self._is_running or self._is_closed:
+                return
+            self._book.outbox.open()
+            # What is so at the start is no news.
+            self._teller.begin()
+            self._is_running = True
+            try:
+                self._run()
+            except RuntimeError as error:
+                self._book.report(error, None, "nothing stores turns here, they wait in the journal")
+
+    @abstractmethod
+    def _new_port(self) -> Port:
+        """The colour's port."""
+
+    @abstractmethod
+    def _run(self) -> None:
+        """What runs by itself runs."""
+
+    @abstractmethod
+    def _wake(self) -> None:
+        """What runs by itself looks for work."""
+
+    def on_turn_complete(
+        self,
+        usage: TurnUsage | ModelUsage | int,
+        *,
+        kind: UsageKind = UsageKind.WORK,
+        model: str | None = None,
+        key: str | None = None,
+        hold: str | None = None,
+        goal_id: str | None = None,
+    ) -> str | None:
+        """The turn is accepted: it outlives this process, and is stored in order, exactly once, under the given key.
+
+        Returns within microseconds, whatever the store does, and raises nothing. The turn belongs to `goal_id`;
+        without one to the scope's active goal, and where that was paused or finished in the meantime, to it still,
+        until `snapshot` has shown it so. A number stands for tokens. A hold that is lost is left out.
+
+        Returns the turn's key; None where nothing was accepted, which `on_failure` and the log explain.
+        """
+        try:
+            return self._accept(usage, kind, model, key, hold, goal_id)
+        except Exception as error:
+            self._book.report(error, key if isinstance(key, str) else None, "a turn is not accepted")
+            self._wake()
+            return None
+
+    def _accept(
+        self,
+        usage: TurnUsage | ModelUsage | int,
+        kind: UsageKind,
+        model: str | None,
+        key: str | None,
+        hold: str | None,
+        goal_id: str | None,
+    ) -> str:
+        if self._is_closed:
+            raise StoreClosed("the accounting is closed")
+        if not self._is_running:
+            self._begin()
+        if key is None:
+            key = f"{self._owner}-{next(self._numbers)}"
+        if goal_id is None:
+            goal_id = self._book.turns_goal
+        line = checked_line(key, goal_id, self._settings.scope, self._context.now(), usage, kind, model, hold)
+        if not self._book.accept(line):
+            raise StoreFull("no journal can be written, and memory holds as many turns as it may")
+        self._wake()
+        return key
+
+    def _let_go(self) -> None:
+        """Files are closed; what is not stored is left to the next instance."""
+        unstored = self._book.accepted - self._book.settled
+        lost = self._book.outbox.close()
+        if lost:
+            _LOG.error("%d turns are lost: neither the store nor a journal took them", lost)
+        if unstored - lost > 0:
+            _LOG.warning("%d turns wait in the journal for the next start", unstored - lost)
+
+    def before_fork(self) -> None:
+        """No line is half accepted."""
+        self._lock.acquire()
+
+    def after_fork_in_parent(self) -> None:
+        """Turns are accepted again."""
+        self._lock.release()
+
+    def after_fork_in_child(self) -> None:
+        """The child accounts on its own: what was accepted before is the parent's, and so is its journal."""
+        if self._is_closed:
+            self._lock.release()
+            return
+        goal = self._book.goal
+        self._book.outbox.leave_to_parent()
+        self._begin_lock = threading.Lock()
+        self._is_running = False
+        self._set_up(self._store_id)
+        self._book.goal = goal
+        self._book.turns_goal = None if goal is None else goal.id

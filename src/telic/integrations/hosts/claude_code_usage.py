@@ -1,0 +1,116 @@
+"""The transcript of Claude Code: JSON lines, several for each response.
+
+Each content block of a response is a line of its own, with the response's id and a usage that grows up to the last;
+`stop_reason` is on the last. Lines of sub-agents are marked `isSidechain`. A forked or resumed session repeats lines
+with their ids, and so their keys. What Claude Code says itself has the model `<synthetic>` and consumed nothing.
+"""
+
+from dataclasses import dataclass
+
+from telic.domain.budget import UsageKind
+from telic.domain.clock import Instant
+from telic.domain.errors import InvalidNumber
+from telic.integrations.hosts.usage import Response, instant_of
+from telic.loop.agents.claude_usage import ResponseUsage, response_usage
+from telic.loop.agents.json_reader import Fields, fields_of, list_of, read_values, text_of
+
+
+@dataclass(slots=True)
+class _Open:
+    """A response of which more may come."""
+
+    start: int
+    side: str
+    usage: ResponseUsage
+    kind: UsageKind
+    model: str | None
+    at: Instant | None
+    text: str = ""
+
+
+class ClaudeCodeUsage:
+    """Collects a response's lines until it is complete."""
+
+    def __init__(self, is_sub_agent: bool, _own_turn: str | None = None) -> None:
+        self._is_sub_agent = is_sub_agent
+        self._open: dict[str, _Open] = {}
+        self._closed: list[Response] = []
+
+    def take(self, line: bytes, start: int, /) -> None:
+        """See `UsageReader`."""
+        if b'"usage"' not in line or b'"assistant"' not in line:
+            return
+        for fields in read_values(line):
+            message = fields_of(fields, "message")
+            identity = text_of(message, "id") or text_of(fields, "requestId")
+            if fields.get("type") == "assistant" and identity and text_of(message, "model") != "<synthetic>":
+                self._assistant(identity, fields, message, start)
+
+    def _assistant(self, identity: str, fields: Fields, message: Fields, start: int) -> None:
+        try:
+            usage = response_usage(fields_of(message, "usage"))
+        except InvalidNumber:
+            return
+        if usage is None:
+            return
+        is_side = self._is_sub_agent or fields.get("isSidechain") is True
+        side = (text_of(fields, "agentId") or "sub-agent") if is_side else ""
+        for earlier in [each for each, known in self._open.items() if known.side == side and each != identity]:
+            self._close(earlier)
+        known = self._open.setdefault(
+            identity,
+            _Open(
+                start,
+                side,
+                usage,
+                UsageKind.SUB_AGENT if is_side else UsageKind.WORK,
+                text_of(message, "model"),
+                instant_of(fields),
+            ),
+        )
+        known.usage = max(known.usage, usage, key=lambda each: each.whole.output_tokens)
+        known.text = "\n".join(text_of(block, "text") or "" for block in list_of(message, "content")) or known.text
+        if text_of(message, "stop_reason"):
+            self._close(identity)
+
+    def _close(self, identity: str) -> None:
+        known = self._open.pop(identity)
+        key = f"claude-code/{identity}"
+        self._closed.append(
+            Response(
+                key=key,
+                usage=known.usage.own,
+                kind=known.kind,
+                model=known.model,
+                at=known.at,
+                cache_write_tokens=known.usage.cache_write_tokens,
+            )
+        )
+        for number, side in enumerate(known.usage.beside, 1):
+            model = side.model or known.model
+            self._closed.append(
+                Response(key=f"{key}/beside-{number}", usage=side.usage, kind=side.kind, model=model, at=known.at)
+            )
+
+    def end_of_turn(self, last_message: str | None) -> None:
+        """See `UsageReader`."""
+        for identity, known in list(self._open.items()):
+            said = known.text.strip()
+            if last_message is None or (said and not known.side and said == last_message.strip()):
+                self._close(identity)
+
+    def finished(self) -> list[Response]:
+        """See `UsageReader`."""
+        given, self._closed = self._closed, []
+        return given
+
+    def safe_offset(self, end: int) -> int:
+        """See `UsageReader`."""
+        return min([known.start for known in self._open.values()], default=end)
+
+    def carry(self) -> Fields:
+        """Nothing."""
+        return {}
+
+    def resume(self, carry: Fields) -> None:
+        """Nothing needs to be known."""

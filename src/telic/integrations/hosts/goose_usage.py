@@ -1,0 +1,64 @@
+"""The sessions database of goose, from schema 15 on: `usage_ledger` has a row for each call of a provider.
+
+Input includes what was read from the provider's cache. A sub-agent's session names its parent. A row is written once
+and never changed, also where the conversation is compacted; compaction's own calls have rows too.
+"""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Final
+
+from telic.domain.budget import UsageKind
+from telic.integrations.hosts.usage import Response, home
+from telic.integrations.hosts.usage_rows import UsageTable, time_of_row, usage_of_row
+from telic.loop.agents.json_reader import Fields, text_of
+
+_COLUMNS: Final = (
+    "id",
+    "session_id",
+    "created_timestamp",
+    "model",
+    "input_tokens",
+    "output_tokens",
+    "total_tokens",
+    "cache_read_tokens",
+    "is_compaction",
+)
+
+
+def goose_table(environment: Mapping[str, str]) -> UsageTable:
+    """Where goose keeps its sessions: below `GOOSE_PATH_ROOT`, or XDG's data folder."""
+    return UsageTable(
+        path=_data_folder(environment) / "sessions" / "sessions.db",
+        table="usage_ledger",
+        columns=_COLUMNS,
+        response=_response,
+        sessions="sessions",
+    )
+
+
+def _data_folder(environment: Mapping[str, str]) -> Path:
+    root, data = environment.get("GOOSE_PATH_ROOT", ""), environment.get("XDG_DATA_HOME", "")
+    if root.startswith("/"):
+        return Path(root) / "data"
+    return (Path(data) if data.startswith("/") else home() / ".local" / "share") / "goose"
+
+
+def _response(row: Fields, session: str) -> Response | None:
+    at, precision = time_of_row(row.get("created_timestamp"))
+    owner = text_of(row, "session_id")
+    return Response(
+        key=f"goose/{owner}/{row.get('id')}/{row.get('created_timestamp')}",
+        usage=usage_of_row(row),
+        kind=_kind(row, owner == session),
+        model=text_of(row, "model"),
+        at=at,
+        precision_microseconds=precision,
+    )
+
+
+def _kind(row: Fields, is_own: bool) -> UsageKind:
+    """To write a summary is no turn of the model's work."""
+    if not is_own:
+        return UsageKind.SUB_AGENT
+    return UsageKind.TOOL if row.get("is_compaction") else UsageKind.WORK

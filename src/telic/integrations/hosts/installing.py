@@ -1,0 +1,177 @@
+"""Which of a host's files must say what for `telic hook` to be called."""
+
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from types import MappingProxyType
+from typing import Final, TypeVar
+
+from telic.domain.errors import InvalidInput
+from telic.integrations.hosts.files import Change, copies, read
+from telic.integrations.hosts.settings import Hooks, ours, with_handlers, with_hooks, without_hooks
+
+T = TypeVar("T")
+
+CHECKING_SECONDS: Final = 600
+"""How long the host waits for the hook that checks a goal's criteria."""
+
+_QUICK_SECONDS: Final = 10
+_INJECTING: Final = {"SessionStart": _QUICK_SECONDS, "UserPromptSubmit": _QUICK_SECONDS, "Stop": CHECKING_SECONDS}
+_COUNTING: Final = {"SubagentStop": _QUICK_SECONDS, "PreCompact": _QUICK_SECONDS, "SessionEnd": _QUICK_SECONDS}
+_GOOSE_PLUGIN: Final = {
+    "name": "telic",
+    "version": "1.0.0",
+    "description": "Keeps a turn going until the goal is verified",
+}
+_BY_HAND: Final = "docs/howto/hosts.md shows what to write into its settings"
+
+
+@dataclass(frozen=True, slots=True)
+class _Place:
+    """Where a host keeps its hooks, below the user's or the project's folder, and which Telic wants."""
+
+    file: str
+    hooks: Hooks
+    note: str
+    home_variable: str | None = None
+    manifest: str | None = None
+
+
+_PLACES: Final[Mapping[str, _Place]] = MappingProxyType(
+    {
+        "claude-code": _Place(
+            ".claude/settings.json",
+            _INJECTING | _COUNTING,
+            "Claude Code reads it at the next start; /hooks shows it",
+            home_variable="CLAUDE_CONFIG_DIR",
+        ),
+        "codex": _Place(
+            ".codex/hooks.json",
+            _INJECTING | _COUNTING,
+            "Codex runs no hook before you trust it: type /hooks there; codex exec never asks, and needs "
+            "--dangerously-bypass-hook-trust until you have",
+            home_variable="CODEX_HOME",
+        ),
+        "goose": _Place(
+            ".agents/plugins/telic/hooks/hooks.json",
+            {"UserPromptSubmit": _QUICK_SECONDS, "Stop": CHECKING_SECONDS, "SessionEnd": _QUICK_SECONDS},
+            "goose takes no context from hooks: the model hears of the goal when it first stops, or from the file that "
+            "GOOSE_MOIM_MESSAGE_FILE names",
+            manifest=".agents/plugins/telic/plugin.json",
+        ),
+    }
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """The changes to a host's files, and what its user should know."""
+
+    changes: tuple[Change, ...]
+    note: str
+
+
+def plan_install(
+    host: str, folder: Path, command: str, environment: Mapping[str, str] | None = None, *, least_seconds: int = 0
+) -> Plan:
+    """What installs the command as the host's hooks, below the user's or a project's folder.
+
+    With `environment`, the folder is the user's, and the host's own variable may name another. The host waits for each
+    hook for `least_seconds`, or longer.
+
+    Raises:
+        InvalidInput: the host's files are not written by Telic, or cannot be understood; nothing is changed.
+    """
+    place = _place(host)
+    file = _file(place, folder, environment)
+    before = read(file)
+    first = before if before is None else _edited(file, lambda: _before_telic(file, before, host))
+    hooks = {event: max(seconds, least_seconds) for event, seconds in place.hooks.items()}
+    after = _edited(file, lambda: with_hooks(first.text or "" if first else "", host, command, hooks))
+    # The copy of what was there before Telic is still the right one after a second installation.
+    changes = [Change(file, before, after, keeps_copy=first is None or not first.is_known)]
+    if place.manifest is not None:
+        manifest = folder / place.manifest
+        held = read(manifest)
+        changes.append(Change(manifest, held, _manifest() if held is None else held))
+    return Plan(tuple(change for change in changes if change.is_needed), place.note)
+
+
+def plan_removal(host: str, folder: Path, environment: Mapping[str, str] | None = None) -> Plan:
+    """What takes Telic's hooks out of the host's files again, and leaves them as they were before.
+
+    Raises:
+        InvalidInput: as `plan_install`.
+    """
+    place = _place(host)
+    file = _file(place, folder, environment)
+    before = read(file)
+    first = None if before is None else _edited(file, lambda: _before_telic(file, before, host))
+    after = None if first is None else first.text
+    changes = [Change(file, before, after, first.copies if first else (), keeps_copy=not (first and first.is_known))]
+    if place.manifest is not None:
+        manifest = folder / place.manifest
+        held = read(manifest)
+        is_plugin_empty = after is None or not after.strip() or not json.loads(after)
+        changes = [replace(changes[0], after=None if is_plugin_empty else after)]
+        changes.append(Change(manifest, held, None if is_plugin_empty and held == _manifest() else held))
+    return Plan(tuple(change for change in changes if change.is_needed), "")
+
+
+@dataclass(frozen=True, slots=True)
+class _First:
+    """What a file held before Telic, None where it was not there; `is_known` where it is that to the character.
+
+    `copies` are those that hold the same.
+    """
+
+    text: str | None
+    is_known: bool
+    copies: tuple[Path, ...] = ()
+
+
+def _before_telic(file: Path, text: str, host: str) -> _First:
+    """Return what the file held before: a copy of it, if it is that copy with Telic's hooks and nothing else."""
+    handlers = ours(text, host)
+    if not handlers:
+        return _First(text, is_known=False)
+    known = [(copy, held) for copy in copies(file) if (held := _held(copy, host)) is not None]
+    for _, held in known:
+        if with_handlers(held, handlers) == text:
+            return _First(held, True, tuple(copy for copy, other in known if other == held))
+    if with_handlers("", handlers) == text:
+        return _First(None, is_known=True)
+    return _First(without_hooks(text, host), is_known=False)
+
+
+def _held(copy: Path, host: str) -> str | None:
+    """Return what the copy holds, or None where it cannot be read, or has Telic's hooks itself."""
+    try:
+        held = read(copy)
+        return held if held is None or not held.strip() or not ours(held, host) else None
+    except InvalidInput:
+        return None
+
+
+def _place(host: str) -> _Place:
+    place = _PLACES.get(host)
+    if place is None:
+        raise InvalidInput(f"Telic writes the settings of {', '.join(_PLACES)}; for {host!a}, {_BY_HAND}")
+    return place
+
+
+def _file(place: _Place, folder: Path, environment: Mapping[str, str] | None) -> Path:
+    named = (environment or {}).get(place.home_variable or "")
+    return Path(named).expanduser() / Path(place.file).name if named else folder / place.file
+
+
+def _edited(file: Path, edit: Callable[[], T]) -> T:
+    try:
+        return edit()
+    except InvalidInput as error:
+        raise InvalidInput(f"{file} is left as it is: {error}") from error
+
+
+def _manifest() -> str:
+    return json.dumps(_GOOSE_PLUGIN, indent=2) + "\n"

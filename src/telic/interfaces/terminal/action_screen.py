@@ -1,0 +1,227 @@
+"""How an operator acts on the goal that a screen shows: asked first, guarded by the revision that was shown."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from typing import TYPE_CHECKING, ClassVar, Final, Protocol
+
+from textual.app import ComposeResult
+from textual.binding import Binding, BindingType
+from textual.content import Content
+from textual.screen import Screen
+from textual.widgets import Footer, Static
+
+from telic.domain.amounts import parse_budget, write_larger_limits, write_limit
+from telic.domain.budget import Budget, exhausted_limit
+from telic.domain.errors import GoalError, InvalidNumber, StoreError, StoreMoved, WouldReplace
+from telic.domain.goal import Goal
+from telic.domain.ids import short_ids
+from telic.interfaces.terminal.dialogs import Choice, Confirmation, Question
+from telic.interfaces.terminal.escape import literal
+from telic.interfaces.terminal.formatting import refusal, standing
+from telic.services.actions import Intent, Operation, answerable, carry_out, why_unfit
+from telic.services.checks import Check
+from telic.services.insight import tightest
+from telic.wording.words import first_words
+
+if TYPE_CHECKING:
+    from telic.interfaces.terminal.live import Live
+
+_DONE: Final = {
+    Operation.PAUSE: "paused",
+    Operation.RESUME: "resumed",
+    Operation.SET_BUDGET: "has its new budget",
+    Operation.APPROVE: "has your approval",
+    Operation.REJECT: "has your rejection",
+    Operation.CLEAR: "cleared",
+}
+_READ_ONLY: Final = "read-only: telic top --allow-write may change goals"
+
+
+class Host(Protocol):
+    """What a screen needs of its application."""
+
+    live: "Live"
+    operator: str | None
+
+
+class ActingScreen(Screen[None]):
+    """A screen that shows goals, one of them chosen, with a line that says what became of things."""
+
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("p", "operate('pause')", "pause"),
+        Binding("r", "operate('resume')", "resume"),
+        Binding("b", "operate('budget')", "budget"),
+        Binding("c", "operate('clear')", "clear"),
+    ]
+
+    def __init__(self, host: Host) -> None:
+        super().__init__()
+        self.host = host
+        self._message: Content | None = None
+        self._standing_line = Static(id="standing")
+
+    def compose_foot(self) -> ComposeResult:
+        """The line of what became of things, and the keys."""
+        yield self._standing_line
+        yield Footer(show_command_palette=False, compact=True)
+
+    @property
+    def chosen(self) -> Goal | None:
+        """The goal that is acted on, as it is shown; None where none is."""
+        return None
+
+    @property
+    def shown_checks(self) -> Sequence[Check]:
+        """Its criteria, where the screen shows them."""
+        return ()
+
+    @property
+    def ordinary_line(self) -> str:
+        """What the line says when nothing else is to be said."""
+        return ""
+
+    async def look(self) -> None:
+        """The screen shows what the store has.
+
+        Raises:
+            StoreError: it does not answer.
+        """
+
+    def show_line(self) -> None:
+        """The line says the most urgent thing: an outage, else the last message, else the ordinary."""
+        outage = self.host.live.outage
+        if outage is not None:
+            is_away = isinstance(outage, StoreError)
+            text = f"the store does not answer, and is asked again: {outage}" if is_away else str(outage)
+            self._standing_line.update(Content.styled(literal(text), "$text-error"))
+        else:
+            self._standing_line.update(self._message or Content.styled(literal(self.ordinary_line), "$text-muted"))
+
+    def tell(self, text: str, *, is_problem: bool = False) -> None:
+        """The line says the text until something else is done."""
+        style = "$text-error" if is_problem else "$text-success"
+        self._message = Content.styled(literal(text), style) if text else None
+        self.show_line()
+
+    def look_soon(self) -> None:
+        """The screen is looked at now, whatever else goes on."""
+        self.run_worker(self._look_now(), group="look", exclusive=True)
+
+    async def _look_now(self) -> None:
+        await self.host.live.attempt(self.look)
+        self.show_line()
+
+    def action_operate(self, name: str) -> None:
+        """The operator is asked, and then it is done, or nothing is."""
+        operation, goal, operator = Operation(name), self.chosen, self.host.operator
+        if operator is None:
+            self.tell(_READ_ONLY, is_problem=True)
+        elif goal is None:
+            self.tell("no goal is chosen", is_problem=True)
+        elif (why := why_unfit(operation, goal, self.shown_checks)) is not None:
+            self.tell(f"not done: {why}", is_problem=True)
+        else:
+            self.tell("")
+            self.run_worker(
+                self._operate(operation, goal, operator, self.shown_checks), group="operate", exclusive=True
+            )
+
+    async def _operate(self, operation: Operation, goal: Goal, operator: str, checks: Sequence[Check]) -> None:
+        intent = await self._ask(operation, goal, operator, checks)
+        if intent is None:
+            return
+        live = self.host.live
+        self.tell(f"{operation}: the store is asked")
+        try:
+            if await self._carry_out(intent):
+                self.tell(f"{short_ids([goal.id])[0]} {_DONE[operation]}")
+        except GoalError as error:
+            self.tell(refusal(error), is_problem=True)
+            if isinstance(error, StoreMoved):
+                live.outage = error
+        await self._look_now()
+
+    async def _carry_out(self, intent: Intent) -> bool:
+        """Return whether it was done; whether another goal may be paused for it is asked first."""
+        try:
+            await self.host.live.ask(lambda store: carry_out(store, intent))
+        except WouldReplace as error:
+            driven = "nobody drives it" if error.holder is None else f"driven by {error.holder}"
+            lines = [*_about("Pause", error.goal), "", f"It is active, and {driven}. Pause it, and resume the other?"]
+            if not await self.app.push_screen_wait(Confirmation(lines)):
+                self.tell("nothing was done")
+                return False
+            agreed = replace(intent, replace=error.goal.id)
+            await self.host.live.ask(lambda store: carry_out(store, agreed))
+        return True
+
+    async def _ask(self, operation: Operation, goal: Goal, operator: str, checks: Sequence[Check]) -> Intent | None:
+        match operation:
+            case Operation.CLEAR:
+                lines = [*_about("Clear", goal), "", "A cleared goal never becomes active again. Its history stays."]
+                if not await self.app.push_screen_wait(Confirmation(lines)):
+                    return None
+                return Intent(operation=operation, goal=goal, operator=operator)
+            case Operation.SET_BUDGET:
+                return await self._ask_budget(operation, goal, operator)
+            case Operation.RESUME if exhausted_limit(goal.usage, goal.budget) is not None:
+                return await self._ask_budget(operation, goal, operator)
+            case Operation.PAUSE | Operation.RESUME:
+                return await self._ask_note(Intent(operation=operation, goal=goal, operator=operator))
+            case Operation.APPROVE | Operation.REJECT:
+                return await self._ask_answer(operation, goal, operator, answerable(checks))
+
+    async def _ask_note(self, intent: Intent, more: Sequence[str] = ()) -> Intent | None:
+        lines = [*_about(intent.operation.value.capitalize(), intent.goal), *more]
+        note = await self.app.push_screen_wait(Question(lines, "Note, if any:"))
+        return None if note is None else replace(intent, note=note)
+
+    async def _ask_budget(self, operation: Operation, goal: Goal, operator: str) -> Intent | None:
+        first = "Resume, with a larger budget:" if operation is Operation.RESUME else "Set the budget of"
+        typed = await self.app.push_screen_wait(
+            Question(
+                _about(first, goal),
+                "Limits, what is not named stays: 4M 40turns $5 90m, or none",
+                _larger(goal),
+                _budget_reader(goal),
+                most_chars=200,
+            )
+        )
+        if typed is None:
+            return None
+        return Intent(operation=operation, goal=goal, operator=operator, budget=_budget_reader(goal)(typed))
+
+    async def _ask_answer(
+        self, operation: Operation, goal: Goal, operator: str, asked: Sequence[Check]
+    ) -> Intent | None:
+        place: int | None = 0
+        if len(asked) > 1:
+            titles = [f"{check.number}. {check.criterion.question}" for check in asked]
+            place = await self.app.push_screen_wait(Choice(f"Which one do you {operation}?", titles))
+        if place is None:
+            return None
+        check = asked[place]
+        intent = Intent(operation=operation, goal=goal, operator=operator, criterion=check.number - 1)
+        return await self._ask_note(intent, [f"{check.number}. {check.criterion.question}"])
+
+
+def _about(first: str, goal: Goal) -> list[str]:
+    return [f"{first} {short_ids([goal.id])[0]}: {standing(goal)}, revision {goal.revision}", first_words(goal.text)]
+
+
+def _budget_reader(goal: Goal) -> Callable[[str], Budget]:
+    def read(typed: str) -> Budget:
+        if not typed.split():
+            raise InvalidNumber("write a limit, or none to lift all")
+        return parse_budget(tuple(typed.split()), goal.budget)
+
+    return read
+
+
+def _larger(goal: Goal) -> str:
+    """What is likely meant: twice of what is used up, else of what is nearest to its end."""
+    used_up = write_larger_limits(goal.usage, goal.budget)
+    if used_up:
+        return " ".join(used_up)
+    use = tightest(goal)
+    return "" if use is None or use.limit is None else write_limit(use.name, 2 * max(use.used, use.limit))

@@ -1,0 +1,169 @@
+"""One goal's page: all there is to know about it, live."""
+
+from collections.abc import Iterator, Sequence
+from typing import ClassVar, Final
+
+from textual.app import ComposeResult
+from textual.binding import Binding, BindingType
+from textual.containers import VerticalScroll
+from textual.content import Content
+from textual.widgets import Sparkline, Static
+
+from telic.domain.clock import Clock
+from telic.domain.events import Event
+from telic.domain.goal import Goal
+from telic.interfaces.terminal.action_screen import ActingScreen, Host
+from telic.interfaces.terminal.escape import literal, literal_lines
+from telic.interfaces.terminal.formatting import (
+    COLOURS,
+    check_lines,
+    driver,
+    full_standing,
+    reserved,
+    show_budget_use,
+    waking,
+)
+from telic.services.chat.reply_text import shortly, show_age
+from telic.services.checks import Check, summary
+from telic.services.insight import DetailsReader, GoalDetails, budget_uses, usage_series
+from telic.wording.words import show_time
+
+_MOST_TEXT_LINES: Final = 60
+_MOST_TEXT_CHARS: Final = 2_000
+_MOST_LINE_CHARS: Final = 500
+_MOST_EVIDENCE_LINES: Final = 200
+_MOST_COLUMNS: Final = 200
+
+
+class GoalScreen(ActingScreen):
+    """The page of one goal."""
+
+    DEFAULT_CSS = """
+    GoalScreen VerticalScroll { height: 1fr; padding: 0 1; scrollbar-size-vertical: 1; }
+    GoalScreen Static { height: auto; }
+    GoalScreen #text { border-left: thick $primary; padding-left: 1; margin: 1 0; }
+    GoalScreen .title { text-style: bold; margin-top: 1; }
+    GoalScreen Sparkline { height: 3; }
+    """
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("escape", "app.pop_screen", "back", key_display="esc"),
+        Binding("a", "operate('approve')", "approve"),
+        Binding("x", "operate('reject')", "reject"),
+        Binding("j", "scroll('down')", show=False),
+        Binding("k", "scroll('up')", show=False),
+    ]
+
+    def __init__(self, host: Host, goal: Goal, clock: Clock) -> None:
+        super().__init__(host)
+        self._goal = goal
+        self._reader = DetailsReader(goal.id, clock)
+        self._details: GoalDetails | None = None
+        self._parts = {name: Static(id=name) for name in ("facts", "text", "budgets", "checks", "driver", "history")}
+        self._titles = {name: Static(classes="title") for name in ("usage", "checks", "driver", "history")}
+        self._plot = Sparkline()
+        self._body = VerticalScroll()
+
+    def compose(self) -> ComposeResult:
+        """The goal's parts from top to bottom, and the keys."""
+        parts, titles = self._parts, self._titles
+        yield Static(Content.styled(f"telic top · goal {literal(self._goal.id)}", "bold"), id="heading")
+        with self._body:
+            yield parts["facts"]
+            yield parts["text"]
+            yield parts["budgets"]
+            yield titles["usage"]
+            yield self._plot
+            for name in ("checks", "driver", "history"):
+                yield titles[name]
+                yield parts[name]
+        yield from self.compose_foot()
+
+    def on_mount(self) -> None:
+        """What the list knew is shown at once, the rest when the store has answered."""
+        self._body.focus()
+        self.look_soon()
+
+    @property
+    def chosen(self) -> Goal | None:
+        """The goal, as it is shown."""
+        return self._details.goal if self._details is not None else None
+
+    @property
+    def shown_checks(self) -> Sequence[Check]:
+        """Its criteria, as they are shown."""
+        return self._details.checks if self._details is not None else ()
+
+    @property
+    def ordinary_line(self) -> str:
+        """When the goal was read, and whether it may be changed."""
+        who = f"as {self.host.operator}" if self.host.operator is not None else "read-only"
+        return f"live · {who}" if self._details is not None else "the store is asked"
+
+    async def look(self) -> None:
+        """The page shows what the store has. Raises as `DetailsReader.read`."""
+        self._details = await self.host.live.ask(self._reader.read)
+        self._show(self._details)
+        self.show_line()
+
+    def _show(self, details: GoalDetails) -> None:
+        goal = details.goal
+        text = literal_lines(goal.text, most_lines=_MOST_TEXT_LINES, most_chars=_MOST_TEXT_CHARS)
+        self._parts["facts"].update(self._facts(details))
+        self._parts["text"].update(Content("\n".join(text)))
+        self._parts["budgets"].update(_lines(show_budget_use(use) for use in budget_uses(goal)))
+        self._show_usage(details)
+        checks = [line for check in details.checks for line in check_lines(check)]
+        self._show_part("checks", f"criteria: {summary(details.checks)}", checks[:_MOST_EVIDENCE_LINES])
+        lease = [driver(details.lease), *reserved(details.held, details.uncertain)]
+        self._show_part("driver", "lease and holds", lease)
+        self._show_part("history", "history, latest first", _history(details))
+
+    def _facts(self, details: GoalDetails) -> Content:
+        goal = details.goal
+        ages = f"{show_age(details.at - goal.created_at)} old, changed {show_age(details.at - goal.updated_at)} ago"
+        facts = [f"scope {goal.scope} · {ages}"]
+        if goal.note:
+            facts.append(f"note: {goal.note}")
+        if goal.is_waiting:
+            facts.append(f"wakes {waking(goal)}")
+        return Content.assemble((full_standing(goal), f"bold ${COLOURS[goal.status]}"), "\n", _lines(facts))
+
+    def _show_usage(self, details: GoalDetails) -> None:
+        columns = max(1, min(_MOST_COLUMNS, self._body.size.width - 3))
+        series = usage_series(details.turns, columns)
+        self._plot.display = self._titles["usage"].display = series is not None
+        if series is not None:
+            self._plot.data = list(series.tokens)
+            span = f"{show_time(series.since)} – {show_time(series.until)}"
+            self._titles["usage"].update(Content(f"tokens, {span}, peak {max(series.tokens):,}"))
+
+    def _show_part(self, name: str, title: str, lines: Sequence[str]) -> None:
+        self._parts[name].display = self._titles[name].display = bool(lines)
+        self._titles[name].update(Content(literal(title)))
+        self._parts[name].update(_lines(lines))
+
+    def action_scroll(self, direction: str) -> None:
+        """The page is scrolled by one line."""
+        if direction == "down":
+            self._body.scroll_down(animate=False)
+        else:
+            self._body.scroll_up(animate=False)
+
+
+def _lines(lines: Sequence[str] | Iterator[str]) -> Content:
+    return Content("\n".join(literal(_bounded(line)) for line in lines))
+
+
+def _bounded(line: str) -> str:
+    return line if len(line) <= _MOST_LINE_CHARS else line[: _MOST_LINE_CHARS - 1] + "…"
+
+
+def _history(details: GoalDetails) -> list[str]:
+    lines = [_event(event) for event in reversed(details.events)]
+    if details.events and details.events[0].number > 1:
+        lines.append(f"… {details.events[0].number - 1:,} earlier ones: telic events tells them")
+    return lines
+
+
+def _event(event: Event) -> str:
+    return f"{show_time(event.at)}  {event.kind:<10} by {event.actor:<8} {shortly(event)}".rstrip()

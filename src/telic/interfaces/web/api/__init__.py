@@ -1,5 +1,0 @@
-"""The HTTP JSON API: a store for programs in any language."""
-
-from telic.interfaces.web.api.routes import api_routes
-
-__all__ = ["api_routes"]

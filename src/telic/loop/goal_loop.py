@@ -1,0 +1,190 @@
+"""The autonomous loop: drives one goal with one agent until it is verified, stopped, waiting, stuck or spent."""
+
+import asyncio
+from contextlib import suppress
+from dataclasses import dataclass, field
+from functools import partial
+from typing import Final
+
+from telic.domain.claim import Wake
+from telic.domain.clock import Clock, Instant, SystemClock
+from telic.domain.decision import Decision, LoopPolicy, Step, decide
+from telic.domain.errors import GoalError, LeaseHeld, LeaseLost, StaleUpdate
+from telic.domain.goal import Actor, Goal, GoalStatus, Reason
+from telic.domain.lease import Lease
+from telic.domain.limits import MAX_TTL_SECONDS
+from telic.domain.loop_state import LoopState
+from telic.loop.agents.protocol import Agent
+from telic.loop.heartbeat import Heartbeat, Stopped
+from telic.loop.loop_events import Happening, Listener, ignore
+from telic.loop.loop_records import LoopRecords
+from telic.loop.outages import outlasting
+from telic.loop.run_context import Drive
+from telic.loop.settings import LoopSettings
+from telic.loop.turn_executor import TurnTaker
+from telic.loop.verification.verifier import Verifier
+from telic.loop.verification_step import Checker
+from telic.store.async_store import AsyncGoalStore
+
+_MICRO: Final = 1_000_000
+
+
+@dataclass(slots=True)
+class GoalLoop:
+    """Drives goals, one at a time. All that it must remember is stored, so any other loop can go on at any moment.
+
+    `verifier` checks the goals' criteria, in the settings' workspace and without a judge where none is given.
+    `on_progress` hears of everything that happens; it must not block. Nothing is decided by `clock`, this machine's:
+    where it differs from the database's, by which all workers go, that is told.
+    """
+
+    store: AsyncGoalStore
+    agent: Agent
+    settings: LoopSettings
+    policy: LoopPolicy = field(default_factory=LoopPolicy)
+    verifier: Verifier | None = None
+    on_progress: Listener = ignore
+    clock: Clock = field(default_factory=SystemClock)
+    _heart: Heartbeat | None = field(default=None, init=False)
+    _poked: asyncio.Event = field(default_factory=asyncio.Event, init=False)
+
+    def poke(self) -> None:
+        """A running turn, or a rest between two, looks at its goal now, not only with the next heartbeat."""
+        self._poked.set()
+        if self._heart is not None:
+            self._heart.poke()
+
+    async def run(self, goal_id: str) -> Goal:
+        """The goal as the loop left it: completed, cleared, or paused for the reason that it names.
+
+        Raises:
+            LeaseHeld: another worker drives the goal; the error says who.
+            GoalNotActive: the goal is paused or finished.
+            LeaseLost: another worker has taken over, since this one was away for too long, or rested.
+            GoalNotFound, StoreError: as they say; what was recorded stays.
+        """
+        return await self.drive(await self._claim(goal_id))
+
+    async def drive(self, lease: Lease) -> Goal:
+        """As `run`, under a lease that was already granted; the lease is given back at the end."""
+        while True:
+            goal = await self.drive_until_rest(lease)
+            if goal.status is not GoalStatus.ACTIVE:
+                return goal
+            goal = await self._rest(goal)
+            if goal.status is not GoalStatus.ACTIVE:
+                return goal
+            try:
+                lease = await outlasting(partial(self._claim, goal.id))
+            except LeaseHeld as held:
+                raise LeaseLost(f"another worker has taken over: {held}") from held
+
+    async def drive_until_rest(self, lease: Lease) -> Goal:
+        """As `drive`, but an active goal is left as well, while its next step is not due for longer than a lease lasts.
+
+        Nobody has it then, and any worker is granted it when it is due.
+        """
+        settings = self.settings
+        self._heart = heart = Heartbeat(
+            self.store, lease, interval_seconds=settings.heartbeat_seconds, ttl_seconds=settings.lease_seconds
+        )
+        drive = Drive(
+            store=self.store,
+            records=LoopRecords(self.store, lease.goal.id),
+            heart=heart,
+            settings=settings,
+            policy=self.policy,
+            clock=self.clock,
+            on_progress=self.on_progress,
+        )
+        pause_seconds = 0.0
+        try:
+            # The lease may have been granted a while ago: from here on it is known until when it lasts.
+            await heart.beat()
+            steps = _Steps(drive, self.agent, self.verifier, await drive.patiently(self.store.secret))
+            goal, pause_seconds = await steps.until_rest()
+            return goal
+        finally:
+            self._heart = None
+            if not heart.has_run_out:
+                with suppress(GoalError):
+                    await self.store.release_lease(heart.lease, pause_seconds=pause_seconds)
+
+    async def _claim(self, goal_id: str) -> Lease:
+        settings = self.settings
+        return await self.store.claim(goal_id, holder=settings.holder, ttl_seconds=settings.lease_seconds)
+
+    async def _rest(self, goal: Goal) -> Goal:
+        """The goal as it stands when its next step is due, or when it was stopped, or another worker has it."""
+        while True:
+            self._poked.clear()
+            state = await outlasting(partial(self.store.lease, goal.id))
+            seconds = state.due_in_microseconds / _MICRO
+            if state.goal.status is not GoalStatus.ACTIVE or not seconds:
+                return state.goal
+            with suppress(TimeoutError):
+                async with asyncio.timeout(min(seconds, self.settings.heartbeat_seconds)):
+                    await self._poked.wait()
+
+
+class _Steps:
+    """Looks at the goal, decides, and carries out, until there is nothing left to do."""
+
+    def __init__(self, drive: Drive, agent: Agent, verifier: Verifier | None, secret: bytes) -> None:
+        self._drive = drive
+        self._turns = TurnTaker(drive, agent, secret)
+        self._checker = Checker(drive, verifier or Verifier(workspace=drive.settings.workspace))
+
+    async def until_rest(self) -> tuple[Goal, float]:
+        """The goal as it was left, and for how many seconds its next step is not due."""
+        goal, state = await self._look()
+        self._drive.tell(Happening.CLAIMED, goal, state, await self._drive.clock_error())
+        while True:
+            goal, state = await self._look()
+            # Only a moment that was written down is compared with the present.
+            at = await self._drive.now() if state.next_at else Instant(0)
+            decision = decide(goal, state, self._drive.policy, at, makes_claims=self._turns.makes_claims)
+            if decision.step is Step.STOP:
+                self._drive.tell(Happening.STOPPED, goal, state, goal.reason or goal.status)
+                return goal, 0
+            if decision.step is Step.SLEEP:
+                seconds = ((decision.until or at) - at) / _MICRO
+                self._drive.tell(Happening.SLEEPING, goal, state, f"{seconds:.0f} s")
+                # A goal that is verified after its end can be claimed by nobody: its lease is kept.
+                if seconds > self._drive.settings.lease_seconds and goal.status is GoalStatus.ACTIVE:
+                    return goal, min(seconds, MAX_TTL_SECONDS)
+                with suppress(Stopped):
+                    await self._drive.heart.rest(seconds, goal)
+                continue
+            # After a change by somebody else the next look decides anew.
+            with suppress(Stopped, StaleUpdate):
+                await self._carry_out(decision, goal, state)
+
+    async def _look(self) -> tuple[Goal, LoopState]:
+        return await self._drive.patiently(self._drive.records.load)
+
+    async def _carry_out(self, decision: Decision, goal: Goal, state: LoopState) -> None:
+        match decision.step:
+            case Step.TURN | Step.WIND_DOWN | Step.AUDIT:
+                await self._turns.take(decision.step, goal, state)
+            case Step.VERIFY:
+                await self._checker.check(goal, state)
+            case Step.COMPLETE:
+                await self._complete(decision, goal, state)
+            case _:
+                wake = state.wake if decision.reason is Reason.WAITING else None
+                until = None if decision.until is None else Wake(at=Instant(decision.until))
+                await self._drive.pause(goal, state, decision.reason or Reason.FAILED, decision.note, until or wake)
+
+    async def _complete(self, decision: Decision, goal: Goal, state: LoopState) -> None:
+        completed = await self._drive.patiently(
+            lambda: self._drive.store.complete(
+                goal.id,
+                expected_revision=goal.revision,
+                note=decision.note,
+                lease=self._drive.heart.lease,
+                actor=Actor.MODEL,
+                key=f"loop/complete-{goal.revision}",
+            )
+        )
+        self._drive.tell(Happening.COMPLETED, completed, state, str(completed.reason))

@@ -1,0 +1,131 @@
+"""One claim of one goal: what every step of the loop works with."""
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, replace
+from functools import partial
+from typing import Final, TypeVar
+
+from telic.domain.claim import Claim, Wake
+from telic.domain.clock import Clock, Instant
+from telic.domain.decision import LoopPolicy
+from telic.domain.errors import PASSING, GoalNotActive, LeaseHeld, LeaseLost
+from telic.domain.goal import Goal, Reason
+from telic.domain.lease import Lease
+from telic.domain.loop_state import LoopState
+from telic.loop.heartbeat import Heartbeat
+from telic.loop.loop_events import Happening, Listener, Progress
+from telic.loop.loop_records import LoopRecords
+from telic.loop.outages import outlasting
+from telic.loop.settings import LoopSettings
+from telic.observability.observer import Observer
+from telic.store.async_store import AsyncGoalStore
+
+T = TypeVar("T")
+
+_RETRY_SECONDS: Final = 0.5
+_TOLERATED_SECONDS: Final = 60.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Drive:
+    """The store, the goal's rows, the lease, and how patient to be."""
+
+    store: AsyncGoalStore
+    records: LoopRecords
+    heart: Heartbeat
+    settings: LoopSettings
+    policy: LoopPolicy
+    clock: Clock
+    on_progress: Listener
+
+    async def patiently(self, call: Callable[[], Awaitable[T]]) -> T:
+        """What the call gives, made again while the store is away, for as long as the lease lasts.
+
+        The call must be repeatable: it reads, or has a key, or changes nothing the second time.
+
+        Raises:
+            LeaseLost: the store stayed away for too long.
+        """
+        while True:
+            try:
+                return await call()
+            except PASSING:
+                await asyncio.sleep(_RETRY_SECONDS)
+                await self.heart.beat()
+
+    async def insistently(self, call: Callable[[Lease | None], Awaitable[T]], state: LoopState) -> T:
+        """As `patiently`, for what must not be lost: also for longer than the lease lasts, which is then claimed anew.
+
+        The call is given the lease to write under; a goal that was stopped meanwhile has none, and needs none. `state`
+        is where the loop stood before.
+
+        Raises:
+            LeaseLost: another worker has the goal, or had it meanwhile.
+        """
+        lease: Lease | None = self.heart.lease
+        while True:
+            try:
+                return await self.patiently(partial(call, lease))
+            except LeaseLost:
+                lease = await outlasting(partial(self._regain, state))
+
+    async def _regain(self, state: LoopState) -> Lease | None:
+        goal, now = await self.records.load()
+        if (now.turns, now.verifications) != (state.turns, state.verifications):
+            raise LeaseLost("another worker had the goal meanwhile")
+        asked_at, settings = time.monotonic(), self.settings
+        try:
+            lease = await self.store.claim(goal.id, holder=settings.holder, ttl_seconds=settings.lease_seconds)
+        except LeaseHeld as held:
+            raise LeaseLost(f"another worker has taken over: {held}") from held
+        except GoalNotActive:
+            return None
+        self.heart.keep(lease, asked_at)
+        return lease
+
+    async def pause(
+        self, goal: Goal, state: LoopState, reason: Reason, note: str | None = None, wake: Wake | None = None
+    ) -> Goal:
+        """The goal is paused for this reason, and what its agent claimed is dealt with.
+
+        A claim of completion stays: when a person has approved, it is checked again.
+
+        Raises:
+            StaleUpdate: the goal was changed meanwhile.
+            LeaseLost: another worker may have it.
+        """
+        claim = Claim.COMPLETE if state.claim is Claim.COMPLETE else Claim.WORKING
+        after = replace(state, claim=claim, wake_at=None, wake_signal=None, quota_until=0)
+        paused = await self.patiently(
+            lambda: self.records.pause(
+                self.heart.lease, reason, after, note=note, wake=wake, expected_revision=goal.revision
+            )
+        )
+        self.tell(Happening.PAUSED, paused, state, note or reason)
+        return paused
+
+    def tell(self, happening: Happening, goal: Goal, state: LoopState, detail: str = "") -> None:
+        """Whoever listens hears of it."""
+        self.on_progress(Progress(happening, goal, state.turns, detail))
+
+    async def now(self) -> Instant:
+        """The present instant by the database's clock: this machine's may be wrong, and others go on from here.
+
+        Raises:
+            LeaseLost: the store stayed away for too long.
+        """
+        return await self.patiently(self.store.now)
+
+    async def clock_error(self) -> str:
+        """How far this machine's clock is from the database's, in words; empty where it is not far."""
+        seconds = (self.clock.now() - await self.now()) / 1_000_000
+        if abs(seconds) < _TOLERATED_SECONDS:
+            return ""
+        return f"this machine's clock is {abs(seconds):.0f} s {'ahead of' if seconds > 0 else 'behind'} the database's"
+
+    @property
+    def observer(self) -> Observer:
+        """What observes the store, and so its loops."""
+        return self.store.observer

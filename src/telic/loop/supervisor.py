@@ -1,0 +1,130 @@
+"""Staying with one goal until it is over: also through its waits, and through the store's absence."""
+
+from contextlib import suppress
+from typing import Final
+
+from telic.domain.claim import approval_signal
+from telic.domain.clock import to_datetime
+from telic.domain.errors import GoalError, GoalNotActive, LeaseHeld, LeaseLost
+from telic.domain.feed import FeedEvent
+from telic.domain.goal import Goal, GoalStatus
+from telic.domain.lease import Lease
+from telic.loop.change_listener import Bell
+from telic.loop.goal_loop import GoalLoop
+from telic.loop.loop_events import Happening, Progress
+from telic.loop.outages import outlasting
+from telic.loop.worker_identity import claim_for_loop
+
+_MICRO: Final = 1_000_000
+
+
+async def run_until_over(loop: GoalLoop, goal_id: str) -> Goal:
+    """The goal is over: finished, or paused without anything that will wake it. Until then the loop stayed with it.
+
+    It is driven while it is active, and its waits are waited for: until their time, or until somebody makes the
+    goal active again. Where another goal then has the scope's slot, this one is superseded, and over. What the store
+    gets over by itself is outlasted, however long it takes.
+
+    Raises:
+        LeaseHeld: another worker drives the goal; the error says who.
+        LeaseLost: another worker took the goal over while this one was away.
+        GoalNotFound, StoreError: as they say; what was recorded stays.
+    """
+    stay = _Stay(loop, goal_id)
+    async with Bell(loop.store, stay.poke, goal_id=goal_id) as bell:
+        return await stay.until_over(bell)
+
+
+class _Stay:
+    """One goal, and the loop that stays with it."""
+
+    def __init__(self, loop: GoalLoop, goal_id: str) -> None:
+        self._loop = loop
+        self._goal_id = goal_id
+        self._was_away = False
+        self._lost = ""
+
+    def poke(self, _: FeedEvent) -> bool:
+        """A running turn hears of every change at once."""
+        self._loop.poke()
+        return True
+
+    async def until_over(self, bell: Bell) -> Goal:
+        waited_for: Goal | None = None
+        while True:
+            goal = await outlasting(lambda: self._loop.store.get(self._goal_id))
+            lease: Lease | None = None
+            if goal.status is GoalStatus.ACTIVE:
+                lease = await self._claim()
+            elif not goal.is_waiting:
+                return goal
+            else:
+                if waited_for is None or waited_for.revision != goal.revision:
+                    self._tell(Happening.SLEEPING, goal, wait_of(goal))
+                waited_for = goal
+                lease = await self._sleep(bell, goal)
+            if lease is not None:
+                if waited_for is not None:
+                    self._tell(Happening.WOKEN, lease.goal)
+                waited_for = None
+                if self._lost:
+                    self._tell(Happening.NOTICE, lease.goal, f"the lease was lost, and is taken again: {self._lost}")
+                    self._lost = ""
+                await self._drive(lease)
+
+    async def _claim(self) -> Lease | None:
+        settings = self._loop.settings
+        try:
+            return await outlasting(
+                lambda: claim_for_loop(
+                    self._loop.store, self._goal_id, holder=settings.holder, ttl_seconds=settings.lease_seconds
+                )
+            )
+        except GoalNotActive:
+            return None
+        except LeaseHeld as held:
+            if self._was_away:
+                raise LeaseLost(f"another worker has taken over: {held}") from held
+            raise
+
+    async def _drive(self, lease: Lease) -> None:
+        try:
+            await self._loop.drive(lease)
+        except LeaseLost as lost:
+            # The store may only have been away for longer than the lease lasts: the next claim tells.
+            self._was_away, self._lost = True, str(lost)
+
+    async def _sleep(self, bell: Bell, goal: Goal) -> Lease | None:
+        """A change, a heartbeat or the goal's time has come; the goal's lease where it has woken by its time."""
+        longest = self._loop.settings.heartbeat_seconds
+        seconds = longest
+        if goal.wake_at is not None:
+            seconds = (goal.wake_at - await outlasting(self._loop.store.now)) / _MICRO
+        if seconds > 0:
+            await bell.rest(min(seconds, longest))
+            return None
+        settings = self._loop.settings
+        granted = await outlasting(
+            lambda: self._loop.store.claim_due(
+                holder=settings.holder, scope=goal.scope, ttl_seconds=settings.lease_seconds
+            )
+        )
+        for lease in granted:
+            if lease.goal.id == goal.id:
+                return lease
+            # Another goal has the scope's slot; it is none of this loop's.
+            with suppress(GoalError):
+                await self._loop.store.release_lease(lease)
+        return None
+
+    def _tell(self, happening: Happening, goal: Goal, detail: str = "") -> None:
+        self._loop.on_progress(Progress(happening, goal, goal.turns_used, detail))
+
+
+def wait_of(goal: Goal) -> str:
+    """What a waiting goal waits for, in words."""
+    at = None if goal.wake_at is None else f"until {to_datetime(goal.wake_at):%Y-%m-%d %H:%M:%SZ}"
+    signal = None if goal.wake_signal is None else f"for the signal {goal.wake_signal}"
+    if goal.wake_signal == approval_signal(goal.id):
+        signal = f"for a person's approval: telic approve {goal.id}"
+    return " or ".join(filter(None, (at, signal)))

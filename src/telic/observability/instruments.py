@@ -1,0 +1,111 @@
+"""The metrics: what is counted and measured, with labels of which there are few."""
+
+from collections.abc import Callable, Iterable
+from typing import Final
+
+from opentelemetry.metrics import CallbackOptions, Meter, Observation
+
+from telic.domain.budget import turns_of
+from telic.domain.errors import BudgetExceeded, HoldLost, LeaseLost
+from telic.observability import attributes as names
+from telic.observability.facts import EventsReceived, Fact, HoldMoved, LeaseRanOut, StatusSet, TurnCounted
+from telic.observability.observer import Check, StoreCall
+
+Attributes = dict[str, str]
+
+_MOST_MODELS: Final = 100
+_OTHER_MODEL: Final = "_OTHER"
+_SECONDS: Final = (0.001, 0.005, 0.01, 0.05, 0.1, 0.5, 1.0, 5.0, 10.0)
+_LAG_SECONDS: Final = (0.01, 0.05, 0.1, 0.5, 1.0, 5.0, 10.0, 60.0, 300.0, 3600.0)
+_ENDS_LEASE: Final = "release_lease"
+
+
+class Instruments:
+    """Everything that is counted. Ids of goals, scopes and keys are no labels: there is no end to them."""
+
+    def __init__(self, meter: Meter, count_goals: Callable[[CallbackOptions], Iterable[Observation]] | None) -> None:
+        self._models: set[str] = set()
+        self._durations = meter.create_histogram(
+            names.DURATION,
+            "s",
+            "How long calls of the store took.",
+            explicit_bucket_boundaries_advisory=_SECONDS,
+        )
+        self._turns = meter.create_counter("telic.turns", "{turn}", "Turns recorded.")
+        self._tokens = meter.create_counter("telic.tokens", "{token}", "Tokens that recorded turns consumed.")
+        self._billed = meter.create_counter("telic.billed_tokens", "{token}", "Tokens that count against budgets.")
+        self._cost = meter.create_counter("telic.cost", "{microunit}", "Money spent, in millionths of a unit.")
+        self._changes = meter.create_counter("telic.goal.changes", "{change}", "Changes of goals' status.")
+        self._holds = meter.create_counter("telic.holds", "{hold}", "Holds placed, settled, released, refused, lost.")
+        self._losses = meter.create_counter("telic.lease.losses", "{lease}", "Leases lost by those that had them.")
+        self._checks = meter.create_counter("telic.verifications", "{verification}", "Verifications, by outcome.")
+        self._lag = meter.create_histogram(
+            "telic.feed.lag",
+            "s",
+            "How old the oldest event was of those that a watcher was given.",
+            explicit_bucket_boundaries_advisory=_LAG_SECONDS,
+        )
+        if count_goals is not None:
+            meter.create_observable_gauge("telic.goals", [count_goals], "{goal}", "Goals in the store, by status.")
+
+    def called(self, call: StoreCall) -> None:
+        """A call of the store has ended."""
+        attributes: Attributes = {names.SYSTEM: call.system, names.CALL: call.name}
+        if call.error_code is not None:
+            attributes[names.ERROR] = call.error_code
+        self._durations.record(call.seconds, attributes)
+        match call.error:
+            case BudgetExceeded() if call.error.asked:
+                self._count_hold("refused")
+            case HoldLost():
+                self._count_hold("lost")
+            case LeaseLost() if call.name != _ENDS_LEASE:
+                # Whoever has lost it tries to give it back as well.
+                self._losses.add(1)
+            case _:
+                pass
+
+    def checked(self, check: Check) -> None:
+        """A verification has ended."""
+        outcome = check.error_code if check.found is None else check.found.outcome.value
+        self._checks.add(1, {names.OUTCOME: outcome or "none"})
+
+    def happened(self, fact: Fact) -> None:
+        """The fact is counted."""
+        match fact:
+            case StatusSet():
+                reason = {} if fact.reason is None else {names.REASON: fact.reason.value}
+                self._changes.add(1, {names.EVENT: fact.kind.value, **reason})
+            case TurnCounted():
+                self._count_turn(fact)
+            case HoldMoved(hold):
+                self._count_hold(hold.state.value)
+            case EventsReceived(_, lag_microseconds):
+                self._lag.record(lag_microseconds / 1_000_000)
+            case LeaseRanOut():
+                self._losses.add(1)
+
+    def _count_turn(self, counted: TurnCounted) -> None:
+        turn = counted.turn
+        if turn.takes_back is not None:
+            # Counters only go up; the turn that comes in its place is counted.
+            return
+        labels: Attributes = {names.KIND: turn.kind.value}
+        if turn.model is not None:
+            labels[names.RESPONSE_MODEL] = self._known(turn.model)
+        self._turns.add(turns_of(turn.kind, turn.usage), labels)
+        self._tokens.add(turn.usage.input_tokens, labels | {names.DIRECTION: "input"})
+        self._tokens.add(turn.usage.output_tokens, labels | {names.DIRECTION: "output"})
+        self._billed.add(turn.usage.tokens, labels)
+        self._cost.add(turn.usage.cost_microunits, labels)
+        if counted.has_settled:
+            self._count_hold("settled")
+
+    def _known(self, model: str) -> str:
+        """The model's name, unless there were so many that somebody makes them up."""
+        if len(self._models) < _MOST_MODELS:
+            self._models.add(model)
+        return model if model in self._models else _OTHER_MODEL
+
+    def _count_hold(self, state: str) -> None:
+        self._holds.add(1, {names.HOLD: state})

@@ -1,0 +1,164 @@
+"""What observes, and the works that are observed: calls of a store, an agent's turns, verifications."""
+
+import logging
+import time
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Final, Self
+
+from telic.domain.budget import ModelUsage
+from telic.domain.goal import Goal
+from telic.domain.verification import Verification
+from telic.observability.facts import Fact
+
+if TYPE_CHECKING:
+    from telic.observability.status_counts import Census
+
+_LOG: Final = logging.getLogger("telic.observe")
+# What a library logs is nobody's business unless its host says so.
+logging.getLogger("telic").addHandler(logging.NullHandler())
+
+
+class Unharmed:
+    """What fails in it fails alone: to observe a call must not change what comes of it."""
+
+    __slots__ = ()
+
+    def __enter__(self) -> None:
+        return None
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, _: object) -> bool:
+        if not isinstance(error, Exception):
+            return False
+        _LOG.warning("what observes has failed: %s", type(error).__name__)
+        return True
+
+
+_UNHARMED: Final = Unharmed()
+
+
+class Work:
+    """One thing that goes on between its beginning and its end, in one thread or task."""
+
+    __slots__ = ("_observer", "error", "facts", "goal_id", "memory", "started")
+
+    def __init__(self, observer: "Observer", goal_id: str | None = None) -> None:
+        self._observer = observer
+        self.goal_id = goal_id
+        self.error: BaseException | None = None
+        self.facts: Sequence[Fact] = ()
+        self.memory: object = None
+        """What the observer keeps from the beginning to the end."""
+        self.started = 0.0
+
+    def __enter__(self) -> Self:
+        self.started = time.perf_counter()
+        with _UNHARMED:
+            self._observer.begin(self)
+        return self
+
+    def __exit__(self, _: object, error: BaseException | None, __: object) -> None:
+        with _UNHARMED:
+            if error is not None:
+                self.error = error
+            self.complete()
+        with _UNHARMED:
+            self._observer.end(self)
+
+    def complete(self) -> None:
+        """What can only be told at the end is there."""
+
+    @property
+    def seconds(self) -> float:
+        """For how long it has gone on."""
+        return time.perf_counter() - self.started
+
+    @property
+    def error_code(self) -> str | None:
+        """The error's stable code, else the name of its class; None where it went well."""
+        error = self.error
+        if error is None:
+            return None
+        code = getattr(error, "code", None)
+        return code if isinstance(code, str) else type(error).__name__
+
+
+class StoreCall(Work):
+    """A call of the store; `system` is its database, in OpenTelemetry's words."""
+
+    __slots__ = ("name", "system")
+
+    def __init__(self, observer: "Observer", name: str, system: str) -> None:
+        super().__init__(observer)
+        self.name = name
+        self.system = system
+
+
+class AgentTurn(Work):
+    """One turn of a loop: from holding its budget to recording what it consumed."""
+
+    __slots__ = ("goal", "model", "number", "outcome", "step", "usage")
+
+    def __init__(self, observer: "Observer", goal: Goal, number: int, step: str) -> None:
+        super().__init__(observer, goal.id)
+        self.goal = goal
+        self.number = number
+        self.step = step
+        self.outcome = "not_begun"
+        self.usage: ModelUsage | None = None
+        self.model: str | None = None
+
+    def ended(self, outcome: str, usage: ModelUsage | None, model: str | None, error: Exception | None = None) -> None:
+        """The agent is done, and this is what came of it."""
+        self.outcome = outcome
+        self.usage = usage
+        self.model = model
+        self.error = error
+
+
+class Check(Work):
+    """One verification of a goal's criteria."""
+
+    __slots__ = ("found", "goal")
+
+    def __init__(self, observer: "Observer", goal: Goal) -> None:
+        super().__init__(observer, goal.id)
+        self.goal = goal
+        self.found: Verification | None = None
+
+
+class Observer:
+    """Observes nothing: what a store has that nobody observes, and the base of what does.
+
+    `begin` and `end` are called in the thread or task that the work is done in. What they raise is kept from it.
+    """
+
+    def begin(self, work: Work) -> None:
+        """The work begins."""
+
+    def end(self, work: Work) -> None:
+        """The work has ended; `work.error` tells how, and `work.facts` what it has committed."""
+
+    def hear(self, fact: Fact) -> None:
+        """Something happened that is no part of a work."""
+
+    def count_goals(self, census: "Census") -> None:
+        """A store is open whose goals can be counted."""
+
+    def forget_goals(self, census: "Census") -> None:
+        """That store is closed."""
+
+    def turn(self, goal: Goal, number: int, step: str) -> AgentTurn:
+        """An agent's turn, to be entered."""
+        return AgentTurn(self, goal, number, step)
+
+    def check(self, goal: Goal) -> Check:
+        """A verification, to be entered."""
+        return Check(self, goal)
+
+    def tell(self, fact: Fact) -> None:
+        """The fact is heard of, whatever comes of that."""
+        with _UNHARMED:
+            self.hear(fact)
+
+
+UNOBSERVED: Final = Observer()

@@ -1,1 +1,0 @@
-"""The blocking store's methods by theme, generated from the async store's in `services/awaited`."""

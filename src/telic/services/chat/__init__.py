@@ -1,0 +1,1 @@
+"""The /goal command: its grammar, what it does, and its replies."""

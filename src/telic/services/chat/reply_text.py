@@ -1,0 +1,173 @@
+"""Replies as plain text, for terminals and chats alike: every text of others passes `visible`, line by line."""
+
+from collections.abc import Callable, Iterator
+from typing import Final
+
+from telic.domain.amounts import LIMIT_NAMES, show_used
+from telic.domain.clock import Instant
+from telic.domain.events import Event
+from telic.domain.goal import Goal
+from telic.domain.ids import short_ids
+from telic.prompt.escape import visible
+from telic.services.chat.grammar_words import USAGE
+from telic.services.chat.replies import Change, Problem, Reply, ReplyKind, Step, describe_criterion
+from telic.wording.events import describe_event
+from telic.wording.words import first_words
+
+_BAR_CELLS: Final = 10
+_LONGEST_COMMAND: Final = 400
+_DONE: Final = {
+    ReplyKind.CREATED: "Goal {id} is set.",
+    ReplyKind.EDITED: "Goal {id} is changed.",
+    ReplyKind.BUDGET_SET: "The budget of goal {id} is set.",
+    ReplyKind.PAUSED: "Goal {id} is paused.",
+    ReplyKind.RESUMED: "Goal {id} goes on.",
+    ReplyKind.COMPLETED: "Goal {id} is completed.",
+    ReplyKind.CLEARED: "Goal {id} is cleared.",
+    ReplyKind.STATUS: "Goal {id}",
+}
+_OPTIONS: Final = (
+    'With a new goal: --budget 2M --budget $5 --turns 40 --check "pytest -q" --judge "…?" --approve "…?" --auto',
+    'With pause, resume, complete, clear: --note "…". --auto starts work, also with resume.',
+    "An ID is 8 or more characters of one. -- in front of a goal's text keeps every word of it as text.",
+)
+
+
+def render(reply: Reply) -> str:
+    """The reply as text. No character in it controls a terminal, and no goal's text can look like Telic's own words."""
+    lines = _BODIES.get(reply.kind, _changed)(reply)
+    return "\n".join([*lines, *_steps(reply.steps)])
+
+
+def _changed(reply: Reply) -> Iterator[str]:
+    goal = reply.goals[0]
+    yield _DONE[reply.kind].format(id=_short(goal))
+    yield from _quoted(goal.text)
+    if reply.superseded is not None:
+        yield f"Paused for it: goal {_named(reply.superseded)}"
+    yield from (_change(change) for change in reply.changes if change.name not in ("status", "reason", "note", "text"))
+    yield from (f"  {name:<12} {value}" for name, value in _facts(goal, reply.at))
+    if reply.starts_work:
+        yield "Work on it starts."
+
+
+def _short(goal: Goal) -> str:
+    return visible(short_ids([goal.id])[0])
+
+
+def _named(goal: Goal) -> str:
+    return f"{visible(goal.id)} “{visible(first_words(goal.text))}”"
+
+
+def _quoted(text: str) -> Iterator[str]:
+    """The text, each of its lines behind a bar."""
+    return (f"  │ {visible(line)}" for line in text.replace("\r\n", "\n").split("\n"))
+
+
+def _change(change: Change) -> str:
+    return f"  {change.name}: {visible(change.before or 'none')} → {visible(change.after or 'none')}"
+
+
+def _facts(goal: Goal, at: Instant) -> Iterator[tuple[str, str]]:
+    reason = f" ({goal.reason})" if goal.reason else ""
+    yield "status", f"{goal.status}{reason}, revision {goal.revision}"
+    if goal.note:
+        yield "note", visible(first_words(goal.note, 300))
+    usage, limits = goal.usage.as_dict(), goal.budget.as_dict()
+    for name, shown in LIMIT_NAMES.items():
+        if usage[name] or limits[name] or name in ("tokens", "turns"):
+            yield shown, _spent(goal, name, usage[name], limits[name])
+    for criterion in goal.criteria:
+        yield "criterion", visible(first_words(describe_criterion(criterion), 300))
+    yield "age", show_age(at - goal.created_at)
+
+
+def _spent(goal: Goal, name: str, used: int, limit: int | None) -> str:
+    shown = show_used(name, used, limit, estimated_lines=goal.estimated_lines)
+    if limit is None:
+        return shown
+    percent = 100 * used // limit
+    cells = min(_BAR_CELLS, _BAR_CELLS * used // limit)
+    bar = "#" * cells + "." * (_BAR_CELLS - cells)
+    return f"[{bar}] {shown} ({percent}%)"
+
+
+def show_age(microseconds: int) -> str:
+    """The age in its largest unit; clocks that disagree make none negative."""
+    seconds = max(0, microseconds) // 1_000_000
+    for unit, size in (("d", 86_400), ("h", 3_600), ("m", 60)):
+        if seconds >= size:
+            return f"{seconds // size}{unit}"
+    return f"{seconds}s"
+
+
+def _listed(reply: Reply) -> Iterator[str]:
+    if not reply.goals:
+        yield "No goals yet."
+    for goal, short in zip(reply.goals, short_ids([goal.id for goal in reply.goals]), strict=True):
+        standing = f"{goal.status} ({goal.reason})" if goal.reason else goal.status
+        age = show_age(reply.at - goal.created_at)
+        yield f"{visible(short)}  {standing:<22} {age:>4}  {visible(first_words(goal.text))}"
+
+
+def _history(reply: Reply) -> Iterator[str]:
+    yield f"Goal {_named(reply.goals[0])}"
+    for event in reply.events:
+        yield (
+            f"  {event.number:>3}. {event.kind:<10} by {event.actor:<8} {show_age(reply.at - event.at):>4} ago"
+            f"  {shortly(event)}"
+        ).rstrip()
+
+
+def shortly(event: Event) -> str:
+    """What the event changed, in one short line with nothing hidden in it."""
+    return visible(first_words(describe_event(event), 120))
+
+
+def _confirm(reply: Reply) -> Iterator[str]:
+    yield f"Nothing is done yet: goal {_short(reply.goals[0])} is active and would be paused."
+    yield from _quoted(reply.goals[0].text)
+
+
+def _no_goal(reply: Reply) -> Iterator[str]:
+    yield f"No goal is active in {visible(reply.scope)}."
+    yield from (f"  paused ({goal.reason}): {_named(goal)}" for goal in reply.goals)
+
+
+def _problem(reply: Reply) -> Iterator[str]:
+    problem = reply.problem
+    assert problem is not None
+    yield _headline(reply.kind, problem)
+    yield f"  {visible(problem.advice)}"
+
+
+def _headline(kind: ReplyKind, problem: Problem) -> str:
+    start = "The store failed" if kind is ReplyKind.FAILED else "Not done"
+    return f"{start}: {visible(problem.message)}. [{problem.code}]"
+
+
+def _help(_: Reply) -> Iterator[str]:
+    width = max(len(usage) for usage, _ in USAGE.values())
+    yield from (f"{usage:<{width}}  {meaning}" for usage, meaning in USAGE.values())
+    yield from _OPTIONS
+
+
+def _steps(steps: tuple[Step, ...]) -> Iterator[str]:
+    """The commands that fit now; one that cannot be copied from a line is described."""
+    for step in steps:
+        command = step.command
+        if visible(command) != command or len(command) > _LONGEST_COMMAND:
+            head = command.split(" -- ", 1)[0]
+            command = f"{visible(first_words(head, 120))} -- and the text as before"
+        yield f"→ {step.purpose}: {command}" if step.purpose else f"→ {command}"
+
+
+_BODIES: Final[dict[ReplyKind, Callable[[Reply], Iterator[str]]]] = {
+    ReplyKind.LIST: _listed,
+    ReplyKind.HISTORY: _history,
+    ReplyKind.HELP: _help,
+    ReplyKind.CONFIRM: _confirm,
+    ReplyKind.NO_GOAL: _no_goal,
+    ReplyKind.REFUSED: _problem,
+    ReplyKind.FAILED: _problem,
+}

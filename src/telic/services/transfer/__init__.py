@@ -1,0 +1,1 @@
+"""Goals brought from another store or another system, and taken there."""

@@ -1,0 +1,139 @@
+"""Creating, finding and defining goals."""
+
+from collections.abc import Sequence
+
+from telic.domain.budget import BillingPolicy, Budget
+from telic.domain.criteria import Criterion
+from telic.domain.goal import DEFAULT_SCOPE, Actor, Goal, GoalPage, GoalStatus
+from telic.domain.ids import check_id
+from telic.domain.limits import DEFAULT_MAX_CHARS, check_name
+from telic.storage.operations import definition, goals
+from telic.storage.records import goal_from_row
+from telic.storage.transaction import Mode
+from telic.store.asynchronous.base import StoreBase
+
+
+class GoalCalls(StoreBase):
+    """Creating, finding and defining goals."""
+
+    async def create(
+        self,
+        text: str,
+        *,
+        scope: str = DEFAULT_SCOPE,
+        token_budget: int | None = None,
+        budget: Budget | None = None,
+        criteria: Sequence[Criterion] = (),
+        billing: BillingPolicy = BillingPolicy.INPUT_AND_OUTPUT,
+        max_chars: int = DEFAULT_MAX_CHARS,
+        replace: bool | str = True,
+        actor: Actor = Actor.USER,
+        key: str | None = None,
+    ) -> Goal:
+        """The scope's active goal is this new one; the former one is paused as superseded, atomically.
+
+        `token_budget` is short for `Budget(tokens=…)` and may not be given with `budget`. `billing` says which of
+        a model's tokens count, for good. `max_chars` is at most 20,000. With `replace` off no goal is paused for the
+        new one; an id as `replace` lets that goal alone be paused. A call with a `key` that has already created this
+        goal gives that goal as it stands.
+
+        Raises:
+            EmptyText, TextTooLong, InvalidText, InvalidNumber, InvalidInput: an argument is unusable.
+            NotAllowed: the actor may not create goals, or a model would replace an unfinished one.
+            WouldReplace: another goal is active, which `replace` does not let be paused.
+            KeyConflict: the key has created another goal in this scope.
+        """
+        new = self._context.new_goal(text, scope, token_budget, budget, criteria, max_chars, billing)
+        call = self._context.call(actor, key, replace=replace)
+        return await self._driver.run(lambda tx: goals.create(tx, call, new), Mode.SINGLE, call.key)
+
+    async def get(self, goal_id: str) -> Goal:
+        """The goal with this id.
+
+        Raises:
+            GoalNotFound: there is none.
+        """
+        return goals.found(await self._driver.point("goals.get", {"id": check_id(goal_id)}), goal_id)
+
+    async def find(self, prefix: str) -> Goal:
+        """The one goal whose id begins, or else ends, with these 8 or more characters, as a person types them.
+
+        Raises:
+            GoalNotFound, AmbiguousId: there is none, or there are several.
+            InvalidText: the text is too short, or no part of an id.
+        """
+        return await self._driver.run(lambda tx: goals.find(tx, prefix), Mode.READ, None)
+
+    async def active(self, scope: str = DEFAULT_SCOPE) -> Goal | None:
+        """The scope's active goal, or None."""
+        row = await self._driver.point("goals.active", {"scope": check_name("scope", scope)})
+        return None if row is None else goal_from_row(row)
+
+    async def list(
+        self,
+        *,
+        scope: str | None = None,
+        status: GoalStatus | None = None,
+        text: str | None = None,
+        cursor: str | None = None,
+        limit: int = 50,
+    ) -> GoalPage:
+        """One page of at most `limit` (1 to 1,000) goals that match all filters, newest first.
+
+        `text` is found anywhere in a goal's text; ASCII letters match in either case. `cursor` is the page
+        before's `next_cursor`.
+
+        Raises:
+            InvalidCursor, InvalidText, InvalidNumber: an argument is unusable.
+        """
+        return await self._driver.run(
+            lambda tx: goals.list_goals(tx, scope=scope, status=status, text=text, cursor=cursor, limit=limit),
+            Mode.READ,
+            None,
+        )
+
+    async def edit(
+        self,
+        goal_id: str,
+        *,
+        text: str | None = None,
+        criteria: Sequence[Criterion] | None = None,
+        max_chars: int = DEFAULT_MAX_CHARS,
+        expected_revision: int | None = None,
+        actor: Actor = Actor.USER,
+        key: str | None = None,
+    ) -> Goal:
+        """The unfinished goal has this text and these criteria; what is None stays. Usage is kept.
+
+        Raises:
+            GoalNotFound, StaleUpdate, NotAllowed, KeyConflict, InvalidInput: nothing changed.
+        """
+        call = self._context.call(actor, key, expected_revision)
+        return await self._driver.run(
+            lambda tx: definition.edit(tx, call, goal_id, text=text, criteria=criteria, max_chars=max_chars),
+            Mode.ATOMIC,
+            call.key,
+        )
+
+    async def set_budget(
+        self,
+        goal_id: str,
+        budget: Budget,
+        *,
+        expected_revision: int | None = None,
+        actor: Actor = Actor.USER,
+        key: str | None = None,
+    ) -> Goal:
+        """The unfinished goal has exactly this budget; an active one that has used it up is paused.
+
+        Raises:
+            GoalNotFound, StaleUpdate, NotAllowed, KeyConflict, InvalidInput: nothing changed.
+        """
+        call = self._context.call(actor, key, expected_revision)
+        return await self._driver.run(
+            lambda tx: definition.set_budget(tx, call, goal_id, budget=budget), Mode.ATOMIC, call.key
+        )
+
+    async def secret(self) -> bytes:
+        """The store's own 32 random bytes, made with it: what the boundaries of prompts are derived from."""
+        return await self._driver.run(goals.secret, Mode.READ, None)

@@ -1,0 +1,183 @@
+"""Moves of the state machine, and waking."""
+
+from telic.domain.budget import Budget
+from telic.domain.clock import Instant
+from telic.domain.goal import Actor, Goal, GoalStatus, Reason
+from telic.domain.lease import Lease
+from telic.storage.operations import definition, transitions, waits
+from telic.storage.transaction import Mode
+from telic.store.asynchronous.base import StoreBase
+
+
+class MoveCalls(StoreBase):
+    """Moves of the state machine, and waking."""
+
+    async def transition(
+        self,
+        goal_id: str,
+        to: GoalStatus,
+        *,
+        expected_revision: int | None = None,
+        reason: Reason | str | None = None,
+        note: str | None = None,
+        wake_at: Instant | None = None,
+        wake_signal: str | None = None,
+        lease: Lease | None = None,
+        actor: Actor = Actor.USER,
+        key: str | None = None,
+    ) -> Goal:
+        """The goal has the status `to`, by one move of the state machine.
+
+        A completion's reason follows from the actor and the criteria, so `reason` is not used for it. A goal
+        paused as waiting or for a provider's limit may wake by itself, at `wake_at` (microseconds since the epoch)
+        or on the signal `wake_signal`; pausing such a goal once more replaces what it waits for. With `lease`, the
+        lease is checked in the same statement.
+
+        Raises:
+            GoalNotFound, InvalidTransition, NotAllowed, KeyConflict, InvalidInput: nothing changed.
+            StaleUpdate: the goal is no longer at `expected_revision`; the error carries it.
+            BudgetExceeded: a goal that has used up its budget cannot become active.
+            LeaseLost: the lease expired, was released, or is another worker's.
+        """
+        call = self._context.call(actor, key, expected_revision, lease)
+        wait = transitions.Wait(wake_at, wake_signal)
+        return await self._driver.run(
+            lambda tx: transitions.transition(tx, call, goal_id, to=to, reason=reason, note=note, wait=wait),
+            Mode.SINGLE,
+            call.key,
+        )
+
+    async def pause(
+        self,
+        goal_id: str,
+        *,
+        expected_revision: int | None = None,
+        reason: Reason | str | None = None,
+        note: str | None = None,
+        wake_at: Instant | None = None,
+        wake_signal: str | None = None,
+        lease: Lease | None = None,
+        actor: Actor = Actor.USER,
+        key: str | None = None,
+    ) -> Goal:
+        """The active goal is paused for this reason: `waiting` where it is to wake, else `user`. See `transition`."""
+        waits = wake_at is not None or wake_signal is not None
+        return await self.transition(
+            goal_id,
+            GoalStatus.PAUSED,
+            expected_revision=expected_revision,
+            reason=reason or (Reason.WAITING if waits else Reason.USER),
+            note=note,
+            wake_at=wake_at,
+            wake_signal=wake_signal,
+            lease=lease,
+            actor=actor,
+            key=key,
+        )
+
+    async def resume(
+        self,
+        goal_id: str,
+        *,
+        budget: Budget | None = None,
+        expected_revision: int | None = None,
+        note: str | None = None,
+        replace: bool | str = True,
+        actor: Actor = Actor.USER,
+        key: str | None = None,
+    ) -> Goal:
+        """The paused goal is active; the scope's former active goal is paused as superseded, atomically.
+
+        With `budget`, the goal's budget is first set to exactly that. With `replace` off no goal is paused for it; an
+        id as `replace` lets that goal alone be paused.
+
+        Raises:
+            WouldReplace: another goal is active, which `replace` does not let be paused.
+            GoalError: as `transition`.
+        """
+        call = self._context.call(actor, key, expected_revision, replace=replace)
+        if budget is None:
+            return await self._driver.run(
+                lambda tx: transitions.transition(tx, call, goal_id, to=GoalStatus.ACTIVE, reason=None, note=note),
+                Mode.SINGLE,
+                call.key,
+            )
+        return await self._driver.run(
+            lambda tx: definition.resume_with_budget(tx, call, goal_id, budget=budget, note=note),
+            Mode.ATOMIC,
+            call.key,
+        )
+
+    async def complete(
+        self,
+        goal_id: str,
+        *,
+        expected_revision: int | None = None,
+        note: str | None = None,
+        lease: Lease | None = None,
+        actor: Actor = Actor.USER,
+        key: str | None = None,
+    ) -> Goal:
+        """The goal is completed; a paused one is resumed and completed in one step.
+
+        Its reason is `asserted` without criteria; with criteria it is `verified` by the verifier and
+        `accepted` by a user or operator, and others may not complete it. Raises as `transition`.
+        """
+        call = self._context.call(actor, key, expected_revision, lease)
+        return await self._driver.run(
+            lambda tx: transitions.complete(tx, call, goal_id, note=note), Mode.ATOMIC, call.key
+        )
+
+    async def clear(
+        self,
+        goal_id: str,
+        *,
+        expected_revision: int | None = None,
+        reason: Reason | str = Reason.DISMISSED,
+        note: str | None = None,
+        lease: Lease | None = None,
+        actor: Actor = Actor.USER,
+        key: str | None = None,
+    ) -> Goal:
+        """The unfinished goal is cleared, for good. Raises as `transition`."""
+        return await self.transition(
+            goal_id,
+            GoalStatus.CLEARED,
+            expected_revision=expected_revision,
+            reason=reason,
+            note=note,
+            lease=lease,
+            actor=actor,
+            key=key,
+        )
+
+    async def wake(
+        self,
+        goal_id: str,
+        *,
+        expected_revision: int | None = None,
+        actor: Actor = Actor.USER,
+        key: str | None = None,
+    ) -> Goal:
+        """The waiting goal is active, without waiting any longer.
+
+        Where another goal has the scope's slot, or the budget is used up, it is kept asleep instead, with that
+        reason and an event that says so; it then waits no more.
+
+        Raises:
+            GoalNotActive: the goal waits for nothing.
+            GoalNotFound, StaleUpdate, NotAllowed, KeyConflict: nothing changed.
+        """
+        call = self._context.call(actor, key, expected_revision)
+        return await self._driver.run(lambda tx: waits.wake(tx, call, goal_id), Mode.ATOMIC, call.key)
+
+    async def signal(self, name: str, *, actor: Actor = Actor.USER, key: str | None = None) -> list[Goal]:
+        """Every goal that waits for the signal of this name was woken, as by `wake`; here they are.
+
+        At most 1,000 at a time. Only goals that wait now are woken: a signal is not kept for those that come later.
+
+        Raises:
+            NotAllowed, InvalidInput: nothing changed.
+        """
+        call = self._context.call(actor, key)
+        return await self._driver.run(lambda tx: waits.signal(tx, call, name), Mode.ATOMIC, call.key)

@@ -1,0 +1,1 @@
+"""The blocking store's methods by theme, generated from the async store's in `store/asynchronous`."""

@@ -1,0 +1,38 @@
+"""What every part of the blocking store works with."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import TypeVar
+
+from telic.observability.observer import Observer
+from telic.storage.transaction import Driver
+from telic.store.context import Context
+
+T = TypeVar("T")
+
+
+class StoreBase:
+    """A driver, and what the host has set."""
+
+    def __init__(self, driver: Driver, context: Context) -> None:
+        self._driver = driver
+        self._context = context
+
+    @property
+    def observer(self) -> Observer:
+        """What observes the store; it observes nothing where none was given."""
+        return self._context.observer
+
+    @property
+    def files(self) -> tuple[Path, ...]:
+        """The whole paths of the files that the store has, or may have; none where it is on a server or in memory."""
+        return self._context.files
+
+
+def aside(work: Callable[[], T]) -> T:
+    """Return what the work gives; whoever calls waits anyhow."""
+    return work()
+
+
+def let_others_run() -> None:
+    """Nothing is to be done: other threads run by themselves."""

@@ -1,0 +1,1 @@
+"""What people read: amounts, times, durations, statuses, how criteria stand."""
