@@ -6,7 +6,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from telic.services.insight import budget_uses
 
 import telic
 from telic import ModelUsage
@@ -14,6 +13,7 @@ from telic.domain.amounts import show_used
 from telic.interfaces.web.formats import used
 from telic.services.chat.commands import execute
 from telic.services.chat.reply_text import render
+from telic.services.insight import budget_uses
 from tests.interfaces.mcp.clients import data_of, over_stdio
 from tests.interfaces.running import Runs
 from tests.interfaces.shell import Shell
