@@ -14,7 +14,12 @@ _TIMES: Final = frozenset({"wake_at"})
 
 def who_acted(event: Event) -> str:
     """Return the kind of actor, with the name and the door where they are known."""
-    return " · ".join([str(event.actor), *event.acted_by.values()])
+    return " · ".join([str(event.actor), *_name_and_door(event)])
+
+
+def _name_and_door(event: Event) -> list[str]:
+    # By name: what is read from a store comes in the order of its keys.
+    return [event.acted_by[part] for part in ("name", "door") if part in event.acted_by]
 
 
 def change_parts(event: Event) -> list[tuple[str, str]]:
@@ -35,5 +40,5 @@ def _value(name: str, value: Any) -> str:
 
 def describe_event(event: Event) -> str:
     """Return what the event changed and who acted, as `name: value` with commas between."""
-    named = [("acted by", " · ".join(event.acted_by.values()))] if event.acted_by else []
+    named = [("acted by", " · ".join(_name_and_door(event)))] if event.acted_by else []
     return ", ".join(f"{name}: {value}" for name, value in [*change_parts(event), *named])
