@@ -774,7 +774,7 @@ FAULTS = (
     ),
     Fault(
         "a clock that is ahead makes the feed's lag negative",
-        (f"{OBSERVE}/observed_drivers.py",),
+        (f"{OBSERVE}/store_calls.py",),
         "max(0, self._now() - oldest)",
         "self._now() - oldest",
         "tests/telemetry/test_metrics.py -k 'never_negative and sqlite'",

@@ -67,6 +67,22 @@ def test_dialects_are_known_to_drivers_only() -> None:
     assert [place for place in places if "drivers" not in place.parts] == []
 
 
+def test_nobody_reaches_into_a_store() -> None:
+    """Outside the store's own packages, its private attributes are never touched: it has methods for everybody."""
+    with telic.connect(":memory:") as store:
+        private = {name for name in dir(store) if name.startswith("_") and not name.startswith("__")}
+    assert {"_driver", "_context"} <= private
+    reaching = [
+        f"{path.relative_to(SOURCE)}:{node.lineno}: {ast.unparse(node)}"
+        for path in MODULES
+        if path.relative_to(SOURCE).parts[0] != "store"
+        for node in ast.walk(ast.parse(path.read_text()))
+        if isinstance(node, ast.Attribute) and node.attr in private
+        if not (isinstance(node.value, ast.Name) and node.value.id in ("self", "cls"))
+    ]
+    assert reaching == []
+
+
 def test_public_names_are_exported() -> None:
     """Every error is public, and `__all__` names exactly what is there."""
     kinds = {name for name, kind in vars(errors).items() if inspect.isclass(kind) and issubclass(kind, Exception)}

@@ -35,12 +35,12 @@ class AwaitedPort:
 
     def __init__(self, store: AsyncGoalStore) -> None:
         self._store = store
-        self.changes = store._driver.changes()
+        self.changes = store.changes()
         self.work = asyncio.Event()
 
     def token(self) -> Hashable:
         """See `Port.token`."""
-        return self._store._context.calls, self.changes.token()
+        return self._store.call_count, self.changes.token()
 
     async def listen(self) -> None:
         """What is committed from now on is noticed without a delay."""
@@ -121,7 +121,7 @@ class AsyncGoalAccounting(AccountingBase):
         """
         folder = None if journal_folder is None else Path(journal_folder)
         callbacks = Callbacks(on_threshold, on_exhausted, on_change, on_failure)
-        super().__init__(store._context, Settings(check_name("scope", scope), folder, callbacks))
+        super().__init__(store.clock, Settings(check_name("scope", scope), folder, callbacks))
         self._store = store
         self._loop: asyncio.AbstractEventLoop | None = None
         self._writer: asyncio.Task[None] | None = None

@@ -17,8 +17,8 @@ from telic.accounting.snapshot_cache import Reader
 from telic.accounting.state import Book
 from telic.accounting.turn_record import checked_line
 from telic.domain.budget import ModelUsage, TurnUsage, UsageKind
+from telic.domain.clock import Clock
 from telic.domain.errors import StoreClosed, StoreFull
-from telic.store.context import Context
 
 DEFAULT_TIMEOUT_SECONDS: Final = 10.0
 EXIT_SECONDS: Final = 5.0
@@ -41,8 +41,8 @@ class Settings:
 class AccountingBase(ABC):
     """An accounting of one scope, of either colour."""
 
-    def __init__(self, context: Context, settings: Settings) -> None:
-        self._context = context
+    def __init__(self, clock: Clock, settings: Settings) -> None:
+        self._clock = clock
         self._settings = settings
         self._store_id = ""
         self._is_closed = False
@@ -53,7 +53,7 @@ class AccountingBase(ABC):
         """Everything but what runs by itself is there."""
         self._store_id = store_id
         # Begins with the time, so that journals are emptied in the order in which they were begun.
-        self._owner = f"{self._context.now():014x}{os.urandom(6).hex()}"
+        self._owner = f"{self._clock.now():014x}{os.urandom(6).hex()}"
         self._numbers = itertools.count(1)
         self._lock = threading.Lock()
         folder = self._settings.journal_folder
@@ -132,7 +132,7 @@ class AccountingBase(ABC):
             key = f"{self._owner}-{next(self._numbers)}"
         if goal_id is None:
             goal_id = self._book.turns_goal
-        line = checked_line(key, goal_id, self._settings.scope, self._context.now(), usage, kind, model, hold)
+        line = checked_line(key, goal_id, self._settings.scope, self._clock.now(), usage, kind, model, hold)
         if not self._book.accept(line):
             raise StoreFull("no journal can be written, and memory holds as many turns as it may")
         self._wake()

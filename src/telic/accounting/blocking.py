@@ -37,13 +37,13 @@ class BlockingPort:
 
     def __init__(self, store: GoalStore) -> None:
         self._store = store
-        self.changes = store._driver.changes()
+        self.changes = store.changes()
         self.work = threading.Event()
         self._never = threading.Event()
 
     def token(self) -> Hashable:
         """See `Port.token`."""
-        return self._store._context.calls, self.changes.token()
+        return self._store.call_count, self.changes.token()
 
     async def listen(self) -> None:
         """What is committed from now on is noticed without a delay."""
@@ -126,7 +126,7 @@ class GoalAccounting(AccountingBase):
         """
         folder = None if journal_folder is None else Path(journal_folder)
         callbacks = Callbacks(on_threshold, on_exhausted, on_change, on_failure)
-        super().__init__(store._context, Settings(check_name("scope", scope), folder, callbacks))
+        super().__init__(store.clock, Settings(check_name("scope", scope), folder, callbacks))
         self._store = store
         self._writer: threading.Thread | None = None
         self._watcher: threading.Thread | None = None

@@ -1,7 +1,6 @@
 """What an operation has written, read off its statements' rows: nothing is asked of the database for it."""
 
 from collections.abc import Callable, Coroutine, Iterator
-from functools import partial
 from typing import Any, Final, Generic, TypeVar
 
 from telic.domain.budget import TURN_COUNTERS, turns_of
@@ -18,28 +17,9 @@ T = TypeVar("T")
 Write = tuple[str, Parameters, Row]
 """A named statement that wrote, what it was given, and the row that it gave."""
 
-_NAMES: Final = {
-    "ids": "goal_ids",
-    "lines": "history",
-    "load": "load_loop",
-    "next_page": "watch",
-    "next_step": "usage",
-    "present": "cursor",
-    "put": "import_history",
-    "save": "save_loop",
-}
-"""Where an operation's function is called otherwise than what it does for the store."""
 
-
-def operation_name(operation: Operation[Any]) -> str:
-    """The name of the store's method that runs the operation, or of the operation where no method does."""
-    function: Any = operation.func if isinstance(operation, partial) else operation
-    name: str = function.__qualname__.partition(".<locals>")[0].rpartition(".")[2]
-    return _NAMES.get(name, name)
-
-
-class Noted(Generic[T]):
-    """An operation that keeps what its statements wrote; of several runs, those of the last."""
+class RecordingOperation(Generic[T]):
+    """An operation that records what its statements wrote; of several runs, the last run's."""
 
     __slots__ = ("_operation", "goal_id", "writes")
 
@@ -52,27 +32,27 @@ class Noted(Generic[T]):
     def __call__(self, tx: Transaction) -> Coroutine[Any, Any, T]:
         """See `Operation`."""
         self.writes = []
-        return self._operation(_Watched(tx, self))
+        return self._operation(_RecordingTransaction(tx, self))
 
 
-class _Watched:
-    """A transaction that keeps what is written in it."""
+class _RecordingTransaction:
+    """A transaction that records what is written in it."""
 
-    __slots__ = ("_noted", "_tx", "all")
+    __slots__ = ("_recording", "_tx", "all")
 
-    def __init__(self, tx: Transaction, noted: Noted[Any]) -> None:
+    def __init__(self, tx: Transaction, recording: RecordingOperation[Any]) -> None:
         self._tx = tx
-        self._noted = noted
+        self._recording = recording
         self.all = tx.all
 
     async def maybe(self, statement: str, parameters: Parameters) -> Row | None:
         """See `Transaction.maybe`."""
         goal_id = parameters.get("id")
-        if self._noted.goal_id is None and isinstance(goal_id, str) and statement != _CREATION:
-            self._noted.goal_id = goal_id
+        if self._recording.goal_id is None and isinstance(goal_id, str) and statement != _CREATION:
+            self._recording.goal_id = goal_id
         row = await self._tx.maybe(statement, parameters)
         if row is not None and statement in _READERS:
-            self._noted.writes.append((statement, parameters, row))
+            self._recording.writes.append((statement, parameters, row))
         return row
 
 

@@ -19,9 +19,9 @@ from telic.observability import attributes as names
 from telic.observability.facts import Fact, StatusSet
 from telic.observability.instruments import Instruments
 from telic.observability.log_lines import Logging
-from telic.observability.observed_drivers import WATCH
 from telic.observability.observer import AgentTurn, Check, StoreCall, Work
 from telic.observability.status_counts import Census
+from telic.observability.store_calls import WATCH
 from telic.prompt import quote
 
 Attributes = Mapping[str, str | int]

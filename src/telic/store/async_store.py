@@ -22,7 +22,3 @@ class AsyncGoalStore(GoalCalls, MoveCalls, LedgerCalls, LeaseCalls, VerdictCalls
 
     async def __aexit__(self, *_: object) -> None:
         await self.close()
-
-    async def close(self) -> None:
-        """The database is let go; calls already made are finished first. Idempotent."""
-        await self._driver.close()

@@ -15,7 +15,7 @@ class Observer:
     """
 
     def __init__(self, store: AsyncGoalStore) -> None:
-        self._changes = store._driver.changes()
+        self._changes = store.changes()
         self._seen: Hashable = None
 
     def note(self) -> None:

@@ -7,15 +7,14 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
 from telic.domain.clock import Clock
-from telic.observability.observer import Observer
+from telic.observability.observer import UNOBSERVED, Observer
 from telic.storage.connect import files_of, is_shared, named, open_async_driver, open_driver, system_of
 from telic.storage.options import Durability, OpenOptions
-from telic.storage.transaction import AsyncDriver, Driver
 from telic.store.context import Context
 from telic.store.goal_store import GoalStore
 
 if TYPE_CHECKING:
-    from telic.observability.observed_drivers import Watcher
+    from telic.observability.store_calls import CallObserver
     from telic.store.async_store import AsyncGoalStore
 
 
@@ -52,7 +51,7 @@ def connect(
     )
     context = Context(clock, model_may_create, observer, files_of(location))
     driver = open_driver(location, options)
-    return GoalStore(driver if observer is None else _observed(driver, location, options, context), context)
+    return GoalStore(driver, context, _call_observer(location, options, context))
 
 
 class _Connecting:
@@ -101,9 +100,7 @@ def connect_async(
 
         context = Context(clock, model_may_create, observer, files_of(location))
         driver = await open_async_driver(location, options)
-        if observer is not None:
-            driver = _async_observed(driver, location, options, context)
-        return AsyncGoalStore(driver, context)
+        return AsyncGoalStore(driver, context, _call_observer(location, options, context))
 
     return _Connecting(opening())
 
@@ -117,22 +114,13 @@ def name_of(location: str | Path) -> str:
     return named(location)
 
 
-def _observed(driver: Driver, location: str | Path, options: OpenOptions, context: Context) -> Driver:
-    from telic.observability.observed_drivers import ObservedDriver
-
-    return ObservedDriver(driver, _watcher(location, options, context))
-
-
-def _async_observed(driver: AsyncDriver, location: str | Path, options: OpenOptions, context: Context) -> AsyncDriver:
-    from telic.observability.observed_drivers import AsyncObservedDriver
-
-    return AsyncObservedDriver(driver, _watcher(location, options, context))
-
-
-def _watcher(location: str | Path, options: OpenOptions, context: Context) -> "Watcher":
-    from telic.observability.observed_drivers import Watcher
+def _call_observer(location: str | Path, options: OpenOptions, context: Context) -> "CallObserver | None":
+    """Return what observes the store's calls; None where nobody asked for it, so that nothing of it is imported."""
+    if context.observer is UNOBSERVED:
+        return None
     from telic.observability.status_counts import Census
+    from telic.observability.store_calls import CallObserver
 
     own = replace(options, create=False, pool_size=1)
     census = Census(lambda: open_driver(location, own)) if is_shared(location) else None
-    return Watcher(context.observer, system_of(location), context.now, census)
+    return CallObserver(context.observer, system_of(location), context.clock.now, census)

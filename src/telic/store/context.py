@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from telic.domain.budget import BillingPolicy, Budget, ModelUsage, TurnUsage
-from telic.domain.clock import Clock, Instant, SystemClock
+from telic.domain.clock import Clock, SystemClock
 from telic.domain.criteria import Criterion
 from telic.domain.errors import InvalidInput
 from telic.domain.goal import Actor
@@ -27,16 +27,12 @@ class Context:
         files: tuple[Path, ...] = (),
     ) -> None:
         self.files = files
-        self._clock = clock or SystemClock()
+        self.clock = clock or SystemClock()
         self._model_may_create = model_may_create
         self.observer = UNOBSERVED if observer is None else observer
         self._numbers = itertools.count(1)
         self.calls = 0
         """Another number after every mutating call: a watcher may have to wait to hear of its own process's."""
-
-    def now(self) -> Instant:
-        """The present instant, by the store's clock."""
-        return self._clock.now()
 
     def call(
         self,
@@ -49,7 +45,7 @@ class Context:
     ) -> Call:
         """The call as it is made now, with a new key where none is given."""
         self.calls = next(self._numbers)
-        return Call(self._clock.now(), actor, new_key() if key is None else key, expected_revision, lease, replace)
+        return Call(self.clock.now(), actor, new_key() if key is None else key, expected_revision, lease, replace)
 
     def new_goal(
         self,
@@ -65,7 +61,7 @@ class Context:
         if token_budget is not None and budget is not None:
             raise InvalidInput("give token_budget or budget, not both")
         return NewGoal(
-            id=new_goal_id(self._clock.now()),
+            id=new_goal_id(self.clock.now()),
             scope=scope,
             text=text,
             budget=Budget(tokens=token_budget) if budget is None else budget,

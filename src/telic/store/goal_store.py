@@ -24,7 +24,3 @@ class GoalStore(GoalCalls, MoveCalls, LedgerCalls, LeaseCalls, VerdictCalls, Fee
 
     def __exit__(self, *_: object) -> None:
         self.close()
-
-    def close(self) -> None:
-        """The database is let go; calls already made are finished first. Idempotent."""
-        self._driver.close()

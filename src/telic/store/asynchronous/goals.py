@@ -45,7 +45,7 @@ class GoalCalls(StoreBase):
         """
         new = self._context.new_goal(text, scope, token_budget, budget, criteria, max_chars, billing)
         call = self._context.call(actor, key, replace=replace)
-        return await self._driver.run(lambda tx: goals.create(tx, call, new), Mode.SINGLE, call.key)
+        return await self.run("create", lambda tx: goals.create(tx, call, new), Mode.SINGLE, call.key)
 
     async def get(self, goal_id: str) -> Goal:
         """The goal with this id.
@@ -53,7 +53,7 @@ class GoalCalls(StoreBase):
         Raises:
             GoalNotFound: there is none.
         """
-        return goals.found(await self._driver.point("goals.get", {"id": check_id(goal_id)}), goal_id)
+        return goals.found(await self.read_one("get", "goals.get", {"id": check_id(goal_id)}), goal_id)
 
     async def find(self, prefix: str) -> Goal:
         """The one goal whose id begins, or else ends, with these 8 or more characters, as a person types them.
@@ -62,11 +62,11 @@ class GoalCalls(StoreBase):
             GoalNotFound, AmbiguousId: there is none, or there are several.
             InvalidText: the text is too short, or no part of an id.
         """
-        return await self._driver.run(lambda tx: goals.find(tx, prefix), Mode.READ, None)
+        return await self.run("find", lambda tx: goals.find(tx, prefix), Mode.READ)
 
     async def active(self, scope: str = DEFAULT_SCOPE) -> Goal | None:
         """The scope's active goal, or None."""
-        row = await self._driver.point("goals.active", {"scope": check_name("scope", scope)})
+        row = await self.read_one("active", "goals.active", {"scope": check_name("scope", scope)})
         return None if row is None else goal_from_row(row)
 
     async def list(
@@ -86,10 +86,10 @@ class GoalCalls(StoreBase):
         Raises:
             InvalidCursor, InvalidText, InvalidNumber: an argument is unusable.
         """
-        return await self._driver.run(
+        return await self.run(
+            "list",
             lambda tx: goals.list_goals(tx, scope=scope, status=status, text=text, cursor=cursor, limit=limit),
             Mode.READ,
-            None,
         )
 
     async def edit(
@@ -109,7 +109,8 @@ class GoalCalls(StoreBase):
             GoalNotFound, StaleUpdate, NotAllowed, KeyConflict, InvalidInput: nothing changed.
         """
         call = self._context.call(actor, key, expected_revision)
-        return await self._driver.run(
+        return await self.run(
+            "edit",
             lambda tx: definition.edit(tx, call, goal_id, text=text, criteria=criteria, max_chars=max_chars),
             Mode.ATOMIC,
             call.key,
@@ -130,10 +131,10 @@ class GoalCalls(StoreBase):
             GoalNotFound, StaleUpdate, NotAllowed, KeyConflict, InvalidInput: nothing changed.
         """
         call = self._context.call(actor, key, expected_revision)
-        return await self._driver.run(
-            lambda tx: definition.set_budget(tx, call, goal_id, budget=budget), Mode.ATOMIC, call.key
+        return await self.run(
+            "set_budget", lambda tx: definition.set_budget(tx, call, goal_id, budget=budget), Mode.ATOMIC, call.key
         )
 
     async def secret(self) -> bytes:
         """The store's own 32 random bytes, made with it: what the boundaries of prompts are derived from."""
-        return await self._driver.run(goals.secret, Mode.READ, None)
+        return await self.run("secret", goals.secret, Mode.READ)

@@ -55,10 +55,10 @@ class LedgerCalls(StoreBase):
         call = self._context.call(actor, key, lease=lease)
         try:
             once = partial(ledger.record_turn, call=call, goal_id=goal_id, new=turn)
-            recorded = await self._driver.run(once, Mode.SINGLE, call.key)
+            recorded = await self.run("record_turn", once, Mode.SINGLE, call.key)
         except ledger.HoldEstimated:
             instead = partial(estimates.record_turn, call=call, goal_id=goal_id, new=turn)
-            recorded = await self._driver.run(instead, Mode.ATOMIC, call.key)
+            recorded = await self.run("record_turn", instead, Mode.ATOMIC, call.key)
         if not recorded.has_overdue_holds:
             return recorded.result
         return replace(recorded.result, goal=await self._count_expired(goal_id, call) or recorded.goal)
@@ -67,12 +67,12 @@ class LedgerCalls(StoreBase):
         """The goal's expired holds are in the ledger; None where the store failed, and they go on reserving."""
         count = partial(estimates.count_expired, at=call.at, goal_id=goal_id)
         with suppress(StoreError):
-            return await self._driver.run(count, Mode.ATOMIC, None)
+            return await self.run("count_expired", count, Mode.ATOMIC)
         return None
 
     async def turns(self, goal_id: str, *, after: int = 0, limit: int = 1000) -> Sequence[Turn]:
         """The goal's turns numbered above `after`, in order, at most `limit` (1 to 1,000). Raises as `get`."""
-        return await self._driver.run(lambda tx: ledger.turns(tx, goal_id, after=after, limit=limit), Mode.READ, None)
+        return await self.run("turns", lambda tx: ledger.turns(tx, goal_id, after=after, limit=limit), Mode.READ)
 
     async def hold(
         self,
@@ -107,7 +107,7 @@ class LedgerCalls(StoreBase):
         call = self._context.call(actor, key, lease=lease)
         asked = holds.NewHold(reserved=reserved, ttl_seconds=ttl_seconds, frees_on_expiry=frees_on_expiry)
         try:
-            placed = await self._driver.run(lambda tx: holds.place(tx, call, goal_id, asked), Mode.SINGLE, call.key)
+            placed = await self.run("hold", lambda tx: holds.place(tx, call, goal_id, asked), Mode.SINGLE, call.key)
         except BudgetExceeded as refusal:
             if refusal.held:
                 await self._count_expired(goal_id, call)
@@ -129,10 +129,12 @@ class LedgerCalls(StoreBase):
         """
         call = self._context.call(actor, key, lease=lease)
         try:
-            return await self._driver.run(lambda tx: holds.release(tx, call, goal_id, hold=hold), Mode.SINGLE, call.key)
+            return await self.run(
+                "release", lambda tx: holds.release(tx, call, goal_id, hold=hold), Mode.SINGLE, call.key
+            )
         except ledger.HoldEstimated:
             instead = partial(estimates.release, call=call, goal_id=goal_id, hold=hold)
-            return await self._driver.run(instead, Mode.ATOMIC, call.key)
+            return await self.run("release", instead, Mode.ATOMIC, call.key)
 
     async def holds(self, goal_id: str, *, after: str = "", limit: int = 1000) -> Sequence[Hold]:
         """The goal's holds with a key above `after`, in the order of their keys, at most `limit`. Raises as `get`.
@@ -140,4 +142,4 @@ class LedgerCalls(StoreBase):
         An `expired` one is uncertain: nobody said what its model call consumed, if anything. Of an `estimated` one
         the ledger has an estimate, by `turn_key`.
         """
-        return await self._driver.run(lambda tx: holds.holds(tx, goal_id, after=after, limit=limit), Mode.READ, None)
+        return await self.run("holds", lambda tx: holds.holds(tx, goal_id, after=after, limit=limit), Mode.READ)

@@ -41,7 +41,8 @@ class MoveCalls(StoreBase):
         """
         call = self._context.call(actor, key, expected_revision, lease)
         wait = transitions.Wait(wake_at, wake_signal)
-        return await self._driver.run(
+        return await self.run(
+            "transition",
             lambda tx: transitions.transition(tx, call, goal_id, to=to, reason=reason, note=note, wait=wait),
             Mode.SINGLE,
             call.key,
@@ -97,12 +98,14 @@ class MoveCalls(StoreBase):
         """
         call = self._context.call(actor, key, expected_revision, replace=replace)
         if budget is None:
-            return await self._driver.run(
+            return await self.run(
+                "resume",
                 lambda tx: transitions.transition(tx, call, goal_id, to=GoalStatus.ACTIVE, reason=None, note=note),
                 Mode.SINGLE,
                 call.key,
             )
-        return await self._driver.run(
+        return await self.run(
+            "resume",
             lambda tx: definition.resume_with_budget(tx, call, goal_id, budget=budget, note=note),
             Mode.ATOMIC,
             call.key,
@@ -124,8 +127,8 @@ class MoveCalls(StoreBase):
         `accepted` by a user or operator, and others may not complete it. Raises as `transition`.
         """
         call = self._context.call(actor, key, expected_revision, lease)
-        return await self._driver.run(
-            lambda tx: transitions.complete(tx, call, goal_id, note=note), Mode.ATOMIC, call.key
+        return await self.run(
+            "complete", lambda tx: transitions.complete(tx, call, goal_id, note=note), Mode.ATOMIC, call.key
         )
 
     async def clear(
@@ -169,7 +172,7 @@ class MoveCalls(StoreBase):
             GoalNotFound, StaleUpdate, NotAllowed, KeyConflict: nothing changed.
         """
         call = self._context.call(actor, key, expected_revision)
-        return await self._driver.run(lambda tx: waits.wake(tx, call, goal_id), Mode.ATOMIC, call.key)
+        return await self.run("wake", lambda tx: waits.wake(tx, call, goal_id), Mode.ATOMIC, call.key)
 
     async def signal(self, name: str, *, actor: Actor = Actor.USER, key: str | None = None) -> list[Goal]:
         """Every goal that waits for the signal of this name was woken, as by `wake`; here they are.
@@ -180,4 +183,4 @@ class MoveCalls(StoreBase):
             NotAllowed, InvalidInput: nothing changed.
         """
         call = self._context.call(actor, key)
-        return await self._driver.run(lambda tx: waits.signal(tx, call, name), Mode.ATOMIC, call.key)
+        return await self.run("signal", lambda tx: waits.signal(tx, call, name), Mode.ATOMIC, call.key)

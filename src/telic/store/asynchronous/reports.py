@@ -33,6 +33,6 @@ class ReportCalls(StoreBase):
         """
         reporter = Reporter(UsageFilter(by=by, scope=scope, goal_id=goal_id, since=since, until=until, limit=limit))
         while reporter.is_unfinished:
-            reporter.took(await self._driver.run(reporter.next_step, Mode.READ, None))
+            reporter.took(await self.run("usage", reporter.next_step, Mode.READ))
             await let_others_run()
         return reporter.report()

@@ -44,15 +44,15 @@ class FeedCalls(StoreBase):
         """
         if goal_id is not None:
             number = feed.event_number(after, scope)
-            return self._driver.run(lambda tx: ledger.events(tx, goal_id, after=number, limit=limit), Mode.READ, None)
+            return self.run("events", lambda tx: ledger.events(tx, goal_id, after=number, limit=limit), Mode.READ)
         cursor = feed.cursor_text(after)
-        return self._driver.run(
-            lambda tx: feed.feed(tx, after=cursor, scope=scope, goal_id=None, limit=limit), Mode.READ, None
+        return self.run(
+            "events", lambda tx: feed.feed(tx, after=cursor, scope=scope, goal_id=None, limit=limit), Mode.READ
         )
 
     def cursor(self) -> str:
         """The feed's present end: the cursor after which only events come that are not yet committed."""
-        return self._driver.run(feed.present, Mode.READ, None)
+        return self.run("cursor", feed.present, Mode.READ)
 
     def watch(
         self,
@@ -70,14 +70,14 @@ class FeedCalls(StoreBase):
         Raises:
             InvalidCursor: the cursor was made by another database's feed, or by none.
         """
-        changes = self._driver.changes()
+        changes = self.changes()
         follower = Follower(scope, goal_id, after, idle_seconds)
         try:
             while not follower.has_ended:
                 token = None
                 try:
                     token = changes.token()
-                    page = self._driver.run(follower.next_page, Mode.READ, None)
+                    page = self.run("watch", follower.next_page, Mode.READ)
                 except PASSING as error:
                     follower.missed(error)
                 else:

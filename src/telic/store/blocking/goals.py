@@ -47,7 +47,7 @@ class GoalCalls(StoreBase):
         """
         new = self._context.new_goal(text, scope, token_budget, budget, criteria, max_chars, billing)
         call = self._context.call(actor, key, replace=replace)
-        return self._driver.run(lambda tx: goals.create(tx, call, new), Mode.SINGLE, call.key)
+        return self.run("create", lambda tx: goals.create(tx, call, new), Mode.SINGLE, call.key)
 
     def get(self, goal_id: str) -> Goal:
         """The goal with this id.
@@ -55,7 +55,7 @@ class GoalCalls(StoreBase):
         Raises:
             GoalNotFound: there is none.
         """
-        return goals.found(self._driver.point("goals.get", {"id": check_id(goal_id)}), goal_id)
+        return goals.found(self.read_one("get", "goals.get", {"id": check_id(goal_id)}), goal_id)
 
     def find(self, prefix: str) -> Goal:
         """The one goal whose id begins, or else ends, with these 8 or more characters, as a person types them.
@@ -64,11 +64,11 @@ class GoalCalls(StoreBase):
             GoalNotFound, AmbiguousId: there is none, or there are several.
             InvalidText: the text is too short, or no part of an id.
         """
-        return self._driver.run(lambda tx: goals.find(tx, prefix), Mode.READ, None)
+        return self.run("find", lambda tx: goals.find(tx, prefix), Mode.READ)
 
     def active(self, scope: str = DEFAULT_SCOPE) -> Goal | None:
         """The scope's active goal, or None."""
-        row = self._driver.point("goals.active", {"scope": check_name("scope", scope)})
+        row = self.read_one("active", "goals.active", {"scope": check_name("scope", scope)})
         return None if row is None else goal_from_row(row)
 
     def list(
@@ -88,10 +88,10 @@ class GoalCalls(StoreBase):
         Raises:
             InvalidCursor, InvalidText, InvalidNumber: an argument is unusable.
         """
-        return self._driver.run(
+        return self.run(
+            "list",
             lambda tx: goals.list_goals(tx, scope=scope, status=status, text=text, cursor=cursor, limit=limit),
             Mode.READ,
-            None,
         )
 
     def edit(
@@ -111,7 +111,8 @@ class GoalCalls(StoreBase):
             GoalNotFound, StaleUpdate, NotAllowed, KeyConflict, InvalidInput: nothing changed.
         """
         call = self._context.call(actor, key, expected_revision)
-        return self._driver.run(
+        return self.run(
+            "edit",
             lambda tx: definition.edit(tx, call, goal_id, text=text, criteria=criteria, max_chars=max_chars),
             Mode.ATOMIC,
             call.key,
@@ -132,10 +133,10 @@ class GoalCalls(StoreBase):
             GoalNotFound, StaleUpdate, NotAllowed, KeyConflict, InvalidInput: nothing changed.
         """
         call = self._context.call(actor, key, expected_revision)
-        return self._driver.run(
-            lambda tx: definition.set_budget(tx, call, goal_id, budget=budget), Mode.ATOMIC, call.key
+        return self.run(
+            "set_budget", lambda tx: definition.set_budget(tx, call, goal_id, budget=budget), Mode.ATOMIC, call.key
         )
 
     def secret(self) -> bytes:
         """The store's own 32 random bytes, made with it: what the boundaries of prompts are derived from."""
-        return self._driver.run(goals.secret, Mode.READ, None)
+        return self.run("secret", goals.secret, Mode.READ)

@@ -37,10 +37,10 @@ class LeaseCalls(StoreBase):
             GoalNotActive: the goal is paused or finished, or the scope has none.
             GoalNotFound, InvalidInput: nothing changed.
         """
-        return self._driver.run(
+        return self.run(
+            "claim",
             lambda tx: leases.claim(tx, goal_id=goal_id, scope=scope, holder=holder, ttl_seconds=ttl_seconds),
             Mode.SINGLE,
-            None,
         )
 
     def claim_due(
@@ -61,12 +61,12 @@ class LeaseCalls(StoreBase):
             InvalidInput: an argument is unusable.
         """
         call = self._context.call(Actor.SYSTEM, None)
-        return self._driver.run(
+        return self.run(
+            "claim_due",
             lambda tx: waits.claim_what_is_due(
                 tx, call, scope=scope, holder=holder, ttl_seconds=ttl_seconds, limit=limit
             ),
             Mode.ATOMIC,
-            None,
         )
 
     def renew(self, lease: Lease, *, ttl_seconds: float = DEFAULT_TTL_SECONDS) -> Lease:
@@ -76,7 +76,7 @@ class LeaseCalls(StoreBase):
             LeaseLost: it expired, was released, or another worker has the goal; stop working on it.
             InvalidInput: an argument is unusable.
         """
-        return self._driver.run(lambda tx: leases.renew(tx, lease, ttl_seconds=ttl_seconds), Mode.SINGLE, None)
+        return self.run("renew", lambda tx: leases.renew(tx, lease, ttl_seconds=ttl_seconds), Mode.SINGLE)
 
     def release_lease(self, lease: Lease, *, pause_seconds: float = 0) -> Goal:
         """The lease is over: another worker may claim the goal at once. Repeating it changes nothing.
@@ -88,15 +88,15 @@ class LeaseCalls(StoreBase):
             InvalidNumber: the pause is out of its range.
             LeaseLost: it expired, or another worker was granted the goal since.
         """
-        return self._driver.run(lambda tx: leases.release(tx, lease, pause_seconds=pause_seconds), Mode.SINGLE, None)
+        return self.run("release_lease", lambda tx: leases.release(tx, lease, pause_seconds=pause_seconds), Mode.SINGLE)
 
     def lease(self, goal_id: str) -> LeaseState:
         """Who may drive the goal now. Raises as `get`."""
-        return self._driver.run(lambda tx: leases.lease(tx, goal_id), Mode.READ, None)
+        return self.run("lease", lambda tx: leases.lease(tx, goal_id), Mode.READ)
 
     def now(self) -> Instant:
         """The present instant by the database's clock, which decides when a wait is over.
 
         That is the server's clock on PostgreSQL, and the machine's on SQLite.
         """
-        return self._driver.run(waits.now, Mode.READ, None)
+        return self.run("now", waits.now, Mode.READ)

@@ -50,22 +50,22 @@ class LookingCalls(StoreBase):
             cursor=cursor,
             limit=limit,
         )
-        return self._driver.run(lambda tx: listing.browse(tx, wanted), Mode.READ, None)
+        return self.run("browse", lambda tx: listing.browse(tx, wanted), Mode.READ)
 
     def count(self, *, scope: str | None = None) -> GoalCounts:
         """How many goals there are by status, in one scope or in all, each up to 10,000."""
-        return self._driver.run(lambda tx: listing.count(tx, scope), Mode.READ, None)
+        return self.run("count", lambda tx: listing.count(tx, scope), Mode.READ)
 
     def glance(self, goal_id: str) -> GoalGlance:
         """The goal with who drives it and its open holds: what tells whether its overview changed. Raises as `get`."""
-        return self._driver.run(lambda tx: overview.glance(tx, check_id(goal_id)), Mode.READ, None)
+        return self.run("glance", lambda tx: overview.glance(tx, check_id(goal_id)), Mode.READ)
 
     def overview(self, goal_id: str) -> GoalOverview:
         """The goal with its latest events, verdicts, holds and the course of its usage, as of one moment.
 
         Raises as `get`.
         """
-        return self._driver.run(lambda tx: overview.overview(tx, goal_id), Mode.READ, None)
+        return self.run("overview", lambda tx: overview.overview(tx, goal_id), Mode.READ)
 
     def backup(self, path: str | Path, *, overwrite: bool = False, verify: bool = True) -> Path:
         """The path of the file, which holds the whole store as it was at some moment since, also while others write.

@@ -35,6 +35,6 @@ class ReportCalls(StoreBase):
         """
         reporter = Reporter(UsageFilter(by=by, scope=scope, goal_id=goal_id, since=since, until=until, limit=limit))
         while reporter.is_unfinished:
-            reporter.took(self._driver.run(reporter.next_step, Mode.READ, None))
+            reporter.took(self.run("usage", reporter.next_step, Mode.READ))
             let_others_run()
         return reporter.report()

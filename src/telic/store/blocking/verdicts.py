@@ -39,7 +39,7 @@ class VerdictCalls(StoreBase):
         """
         revision = verification.revision if expected_revision is None else expected_revision
         call = self._context.call(actor, key, revision, lease)
-        return self._driver.run(lambda tx: verdicts.verify(tx, call, goal_id, verification), Mode.ATOMIC, call.key)
+        return self.run("verify", lambda tx: verdicts.verify(tx, call, goal_id, verification), Mode.ATOMIC, call.key)
 
     def approve(
         self,
@@ -64,15 +64,15 @@ class VerdictCalls(StoreBase):
         """
         call = self._context.call(actor, key, expected_revision)
         given = verdicts.Answer(criterion, is_approved, decided_by, note)
-        return self._driver.run(lambda tx: verdicts.answer(tx, call, goal_id, given), Mode.ATOMIC, call.key)
+        return self.run("approve", lambda tx: verdicts.answer(tx, call, goal_id, given), Mode.ATOMIC, call.key)
 
     def verification(self, goal_id: str) -> Verification | None:
         """The last verdicts at the goal's present revision; None where it was not checked since it changed.
 
         Raises as `get`.
         """
-        return self._driver.run(lambda tx: verdicts.verification(tx, goal_id), Mode.READ, None)
+        return self.run("verification", lambda tx: verdicts.verification(tx, goal_id), Mode.READ)
 
     def approvals(self, goal_id: str) -> Sequence[Approval]:
         """The answers of people that still count, one for each criterion that was answered. Raises as `get`."""
-        return self._driver.run(lambda tx: verdicts.approvals(tx, goal_id), Mode.READ, None)
+        return self.run("approvals", lambda tx: verdicts.approvals(tx, goal_id), Mode.READ)
