@@ -1,6 +1,5 @@
 """The goal itself, as an immutable value."""
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final
@@ -124,17 +123,3 @@ class Goal:
     def is_finished(self) -> bool:
         """Whether the goal is completed or cleared, and so never changes again."""
         return self.ended_at is not None
-
-
-@dataclass(frozen=True, slots=True)
-class GoalPage:
-    """One page of a listing, newest first; `next_cursor` is None on the last page."""
-
-    goals: tuple[Goal, ...]
-    next_cursor: str | None
-
-    def __iter__(self) -> Iterator[Goal]:
-        return iter(self.goals)
-
-    def __len__(self) -> int:
-        return len(self.goals)

@@ -8,17 +8,15 @@ from telic.domain.authority import Action
 from telic.domain.budget import BillingPolicy, Budget, budget_columns
 from telic.domain.chain import event_hash, to_data
 from telic.domain.criteria import Criterion, check_criteria, criteria_to_json
-from telic.domain.errors import AmbiguousId, GoalNotFound, InvalidCursor, InvalidInput, NotAllowed, StoreCorrupt
+from telic.domain.errors import AmbiguousId, GoalNotFound, InvalidInput, NotAllowed, StoreCorrupt
 from telic.domain.events import EventKind
-from telic.domain.goal import Actor, Goal, GoalPage, GoalStatus, Reason
+from telic.domain.goal import Actor, Goal, Reason
 from telic.domain.ids import GoalId, check_id_prefix
-from telic.domain.lifecycle import check_status
-from telic.domain.limits import MAX_TEXT_CHARS, check_goal_text, check_name, check_page_size, check_text
+from telic.domain.limits import check_goal_text, check_name
 from telic.storage.operations.call import Call, require_free_scope, was_done
 from telic.storage.records import goal_from_row
 from telic.storage.transaction import Parameters, Raced, Row, Transaction
 
-_BEFORE_ALL: Final = 2**63 - 1
 _NAMED: Final = 4
 """So many goals are named where one was meant."""
 
@@ -167,46 +165,6 @@ async def find(tx: Transaction, prefix: str) -> Goal:
     if len(rows) > 1:
         raise AmbiguousId(typed, tuple(goal_from_row(row).id for row in rows))
     return goal_from_row(rows[0])
-
-
-async def list_goals(
-    tx: Transaction,
-    *,
-    scope: str | None,
-    status: GoalStatus | None,
-    text: str | None,
-    cursor: str | None,
-    limit: int,
-) -> GoalPage:
-    """One page of the goals that match, newest first."""
-    statement = "goals.list"
-    parameters: dict[str, int | str | None] = {
-        "before": _position(cursor),
-        "limit": check_page_size(limit) + 1,
-        "text": None if text is None else folded(check_text("text", text, MAX_TEXT_CHARS)),
-    }
-    if scope is not None:
-        statement += "_in_scope"
-        parameters["scope"] = check_name("scope", scope)
-    if status is not None:
-        statement += "_with_status"
-        parameters["status"] = check_status(status).value
-    rows = await tx.all(statement, parameters)
-    return _page(rows, limit)
-
-
-def _page(rows: list[Row], limit: int) -> GoalPage:
-    shown = rows[:limit]
-    next_cursor = str(shown[-1][0]) if len(rows) > limit else None
-    return GoalPage(tuple(goal_from_row(row[1:]) for row in shown), next_cursor)
-
-
-def _position(cursor: str | None) -> int:
-    if cursor is None:
-        return _BEFORE_ALL
-    if not (isinstance(cursor, str) and cursor.isascii() and cursor.isdigit() and len(cursor) < 19):
-        raise InvalidCursor("the cursor was not made by a listing of goals")
-    return int(cursor)
 
 
 def folded(text: str) -> str:

@@ -7,7 +7,7 @@ from telic.domain.errors import InvalidCursor, InvalidInput
 from telic.domain.goal import GoalStatus, Reason
 from telic.domain.lifecycle import check_status
 from telic.domain.limits import MAX_TEXT_CHARS, check_name, check_page_size, check_text
-from telic.domain.listing import MAX_COUNTED, GoalCounts, GoalListing, GoalOrder
+from telic.domain.views import MAX_COUNTED, GoalCounts, GoalOrder, GoalPage
 from telic.storage.operations.goals import folded
 from telic.storage.records import lease_state_from_row
 from telic.storage.transaction import Row, Transaction, Value
@@ -15,12 +15,15 @@ from telic.storage.transaction import Row, Transaction, Value
 LOOKED_AT: Final = 20_000
 """How many goals one page looks at where no index finds what is asked for: some tens of milliseconds."""
 
+_NO_END: Final = 2**63 - 2
+"""Above every number: what an index finds needs no end to the search, and no statement to ask for it."""
+
 EVENTS_LOOKED_AT: Final = 5_000
 """As many events take as long: each one's goal is somewhere else."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Wanted:
+class GoalFilter:
     """What a page is to show."""
 
     scope: str | None = None
@@ -73,14 +76,14 @@ class Wanted:
             raise InvalidCursor("the cursor was not made by this listing of goals")
         return int(digits)
 
-    def page(self, rows: list[Row], span: "_Span") -> GoalListing:
+    def page(self, rows: list[Row], span: "_Span") -> GoalPage:
         """The page of what was found in the span."""
         shown = rows[: self.limit]
         is_full = len(rows) > self.limit
         position = shown[-1][0] if is_full else span.end
         cursor = None if position is None else f"{self.order.value}-{position}"
         entries = tuple(lease_state_from_row(row[1:]) for row in shown)
-        return GoalListing(entries, cursor, is_cut_short=not is_full and cursor is not None)
+        return GoalPage(entries, cursor, is_cut_short=not is_full and cursor is not None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,37 +95,37 @@ class _Span:
     end: int | None
 
 
-async def browse(tx: Transaction, wanted: Wanted) -> GoalListing:
+async def list_goals(tx: Transaction, wanted: GoalFilter) -> GoalPage:
     """One page of the goals that match, with who drives them.
 
     Raises:
         InvalidCursor, InvalidText, InvalidNumber, InvalidInput: an argument is unusable.
     """
     parameters, indexed, position = wanted.parameters(), wanted.indexed(), wanted.position()
-    span = _span(wanted, position, await _last(tx, wanted.order))
+    span = _span(wanted, position, await _last(tx, wanted.order) if wanted.is_searched_for else _NO_END)
     between: dict[str, Value] = {"above": span.above, "below": span.below}
     if wanted.order is GoalOrder.CHANGED:
-        rows = await tx.all("goals.browse_changed", parameters | indexed | between)
+        rows = await tx.all("goals.list_changed", parameters | indexed | between)
     else:
         given = {name: value for name, value in indexed.items() if value is not None}
         rows = await tx.all(_statement(wanted), parameters | given | between)
     return wanted.page(rows, span)
 
 
-def _statement(wanted: Wanted) -> str:
-    statement = "goals.browse" + ("_oldest" if wanted.order is GoalOrder.OLDEST else "")
+def _statement(wanted: GoalFilter) -> str:
+    statement = "goals.list" + ("_oldest" if wanted.order is GoalOrder.OLDEST else "")
     statement += "" if wanted.scope is None else "_in_scope"
     return statement + ("" if wanted.status is None else "_with_status")
 
 
 async def _last(tx: Transaction, order: GoalOrder) -> int:
-    """The highest number there is, of a goal or of an event."""
-    row = await tx.maybe("goals.browsing_ends", {})
+    """Return the highest number there is, of a goal or of an event."""
+    row = await tx.maybe("goals.newest_numbers", {})
     assert row is not None
     return int(row[1] if order is GoalOrder.CHANGED else row[0])
 
 
-def _span(wanted: Wanted, position: int | None, last: int) -> _Span:
+def _span(wanted: GoalFilter, position: int | None, last: int) -> _Span:
     if wanted.order is GoalOrder.OLDEST:
         above = 0 if position is None else position
         below = above + LOOKED_AT + 1 if wanted.is_searched_for else last + 1

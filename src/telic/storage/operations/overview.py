@@ -5,7 +5,7 @@ from typing import Final
 from telic.domain.events import Event
 from telic.domain.ids import check_id
 from telic.domain.limits import MAX_COUNTER
-from telic.domain.overview import GoalGlance, GoalOverview, UsagePoint
+from telic.domain.views import GoalGlance, GoalOverview, UsagePoint
 from telic.storage.operations.leases import lease
 from telic.storage.operations.verdicts import approvals, verification
 from telic.storage.records import event_from_row, hold_from_row, record_from_row

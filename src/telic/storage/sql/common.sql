@@ -220,10 +220,6 @@ AND (CAST(:until_mark AS TEXT) IS NULL OR EXISTS (SELECT 1 FROM events
 ORDER BY sequence DESC LIMIT :limit
 
 -- fragment: listed
-SELECT sequence, {goal_columns} FROM goals
-WHERE sequence < :before AND (CAST(:text AS TEXT) IS NULL OR {text_matches})
-
--- fragment: browsed
 SELECT sequence, {lease_columns}, lease_expires_at - telic_now() FROM goals
 WHERE sequence > :above AND sequence < :below AND {wanted}
 
@@ -281,40 +277,28 @@ SELECT {goal_columns} FROM goals WHERE id LIKE :pattern ORDER BY id LIMIT :limit
 -- statement: goals.list
 {listed} {page}
 
--- statement: goals.list_in_scope
-{listed} AND scope = :scope {page}
-
 -- statement: goals.list_with_status
 {listed} AND status = :status {page}
+
+-- statement: goals.list_in_scope
+{listed} AND scope = :scope {page}
 
 -- statement: goals.list_in_scope_with_status
 {listed} AND scope = :scope AND status = :status {page}
 
--- statement: goals.browse
-{browsed} {page}
+-- statement: goals.list_oldest
+{listed} {oldest_first}
 
--- statement: goals.browse_with_status
-{browsed} AND status = :status {page}
+-- statement: goals.list_oldest_with_status
+{listed} AND status = :status {oldest_first}
 
--- statement: goals.browse_in_scope
-{browsed} AND scope = :scope {page}
+-- statement: goals.list_oldest_in_scope
+{listed} AND scope = :scope {oldest_first}
 
--- statement: goals.browse_in_scope_with_status
-{browsed} AND scope = :scope AND status = :status {page}
+-- statement: goals.list_oldest_in_scope_with_status
+{listed} AND scope = :scope AND status = :status {oldest_first}
 
--- statement: goals.browse_oldest
-{browsed} {oldest_first}
-
--- statement: goals.browse_oldest_with_status
-{browsed} AND status = :status {oldest_first}
-
--- statement: goals.browse_oldest_in_scope
-{browsed} AND scope = :scope {oldest_first}
-
--- statement: goals.browse_oldest_in_scope_with_status
-{browsed} AND scope = :scope AND status = :status {oldest_first}
-
--- statement: goals.browse_changed
+-- statement: goals.list_changed
 -- A goal's last event, and no other, has the number that the goal counts.
 SELECT changed, {lease_columns}, lease_expires_at - telic_now()
 FROM (
@@ -325,7 +309,7 @@ WHERE {wanted} AND (CAST(:scope AS TEXT) IS NULL OR scope = CAST(:scope AS TEXT)
 AND (CAST(:status AS TEXT) IS NULL OR status = CAST(:status AS TEXT))
 ORDER BY changed DESC LIMIT :limit
 
--- statement: goals.browsing_ends
+-- statement: goals.newest_numbers
 SELECT COALESCE((SELECT MAX(sequence) FROM goals), 0), COALESCE((SELECT MAX(sequence) FROM events), 0)
 
 -- statement: goals.count_with_status

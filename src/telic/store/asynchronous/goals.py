@@ -1,13 +1,15 @@
 """Creating, finding and defining goals."""
 
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
 
 from telic.domain.budget import BillingPolicy, Budget
 from telic.domain.criteria import Criterion
-from telic.domain.goal import DEFAULT_SCOPE, Actor, Goal, GoalPage, GoalStatus
+from telic.domain.goal import DEFAULT_SCOPE, Actor, Goal, GoalStatus, Reason
 from telic.domain.ids import check_id
-from telic.domain.limits import DEFAULT_MAX_CHARS, check_name
-from telic.storage.operations import definition, goals
+from telic.domain.limits import DEFAULT_MAX_CHARS, MAX_PAGE, check_name
+from telic.domain.views import GoalOrder, GoalPage
+from telic.storage.operations import definition, goals, listing
+from telic.storage.operations.listing import GoalFilter
 from telic.storage.records import goal_from_row
 from telic.storage.transaction import Mode
 from telic.store.asynchronous.base import StoreBase
@@ -74,23 +76,71 @@ class GoalCalls(StoreBase):
         *,
         scope: str | None = None,
         status: GoalStatus | None = None,
+        reason: Reason | None = None,
         text: str | None = None,
+        holder: str | None = None,
+        order: GoalOrder = GoalOrder.NEWEST,
         cursor: str | None = None,
         limit: int = 50,
     ) -> GoalPage:
-        """One page of at most `limit` (1 to 1,000) goals that match all filters, newest first.
+        """Return one page of at most `limit` (1 to 1,000) goals that match all filters, with who drives each.
 
-        `text` is found anywhere in a goal's text; ASCII letters match in either case. `cursor` is the page
-        before's `next_cursor`.
+        `text` is found anywhere in a goal's text; ASCII letters match in either case. `holder` drives the goal now.
+        `cursor` is the `next_cursor` of the page before. What no index finds (a text, a reason, a holder, the order
+        `changed`) is looked for in 20,000 goals (of order `changed`: 5,000 events) at a time: a page that found fewer
+        than `limit` in them is cut short, and its `next_cursor` looks further. `iterate` reads all pages.
 
         Raises:
-            InvalidCursor, InvalidText, InvalidNumber: an argument is unusable.
+            InvalidCursor: another listing made the cursor.
+            InvalidText, InvalidNumber, InvalidInput: an argument is unusable.
         """
-        return await self.run(
-            "list",
-            lambda tx: goals.list_goals(tx, scope=scope, status=status, text=text, cursor=cursor, limit=limit),
-            Mode.READ,
+        wanted = GoalFilter(
+            scope=scope,
+            status=status,
+            reason=reason,
+            text=text,
+            holder=holder,
+            order=order,
+            cursor=cursor,
+            limit=limit,
         )
+        return await self.run("list", lambda tx: listing.list_goals(tx, wanted), Mode.READ)
+
+    async def iterate(
+        self,
+        *,
+        scope: str | None = None,
+        status: GoalStatus | None = None,
+        reason: Reason | None = None,
+        text: str | None = None,
+        holder: str | None = None,
+        order: GoalOrder = GoalOrder.NEWEST,
+    ) -> AsyncIterator[Goal]:
+        """Iterate over all goals that match, page after page; each page is as of its own moment.
+
+        Goals that are created meanwhile come last with order `oldest`, and otherwise not at all. With order
+        `changed`, a goal that changes meanwhile may be left out.
+
+        Raises:
+            InvalidText, InvalidNumber, InvalidInput: an argument is unusable.
+        """
+        cursor = None
+        while True:
+            page = await self.list(
+                scope=scope,
+                status=status,
+                reason=reason,
+                text=text,
+                holder=holder,
+                order=order,
+                cursor=cursor,
+                limit=MAX_PAGE,
+            )
+            for goal in page:
+                yield goal
+            cursor = page.next_cursor
+            if cursor is None:
+                return
 
     async def edit(
         self,

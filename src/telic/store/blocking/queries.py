@@ -5,12 +5,9 @@
 from functools import partial
 from pathlib import Path
 
-from telic.domain.goal import GoalStatus, Reason
 from telic.domain.ids import check_id
-from telic.domain.listing import GoalCounts, GoalListing, GoalOrder
-from telic.domain.overview import GoalGlance, GoalOverview
+from telic.domain.views import GoalCounts, GoalGlance, GoalOverview
 from telic.storage.operations import listing, overview
-from telic.storage.operations.listing import Wanted
 from telic.storage.transaction import Mode
 from telic.store.backup import back_up
 from telic.store.blocking.base import StoreBase, aside
@@ -18,39 +15,6 @@ from telic.store.blocking.base import StoreBase, aside
 
 class LookingCalls(StoreBase):
     """Looking over many goals, and at one with all that is kept of it."""
-
-    def browse(
-        self,
-        *,
-        scope: str | None = None,
-        status: GoalStatus | None = None,
-        reason: Reason | None = None,
-        text: str | None = None,
-        holder: str | None = None,
-        order: GoalOrder = GoalOrder.NEWEST,
-        cursor: str | None = None,
-        limit: int = 50,
-    ) -> GoalListing:
-        """One page of at most `limit` (1 to 1,000) goals that match all filters, with who drives each.
-
-        `text` is found anywhere in a goal's text; ASCII letters match in either case. `holder` drives the goal now.
-        What no index finds is looked for in 20,000 goals (of order `changed`: 5,000 events) at a time: a page that
-        found fewer than `limit` in them is cut short, and its `next_cursor` looks further.
-
-        Raises:
-            InvalidCursor, InvalidText, InvalidNumber, InvalidInput: an argument is unusable.
-        """
-        wanted = Wanted(
-            scope=scope,
-            status=status,
-            reason=reason,
-            text=text,
-            holder=holder,
-            order=order,
-            cursor=cursor,
-            limit=limit,
-        )
-        return self.run("browse", lambda tx: listing.browse(tx, wanted), Mode.READ)
 
     def count(self, *, scope: str | None = None) -> GoalCounts:
         """How many goals there are by status, in one scope or in all, each up to 10,000."""
