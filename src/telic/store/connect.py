@@ -54,8 +54,8 @@ def connect(
     return GoalStore(driver, context, _call_observer(location, options, context))
 
 
-class _Connecting:
-    """Awaited, or entered with `async with`, gives an open store."""
+class _OpeningStore:
+    """SyncToAsyncStore, or entered with `async with`, gives an open store."""
 
     def __init__(self, opening: Coroutine[Any, Any, "AsyncGoalStore"]) -> None:
         self._opening = opening
@@ -84,7 +84,7 @@ def connect_async(
     model_may_create: bool = False,
     clock: Clock | None = None,
     observer: Observer | None = None,
-) -> _Connecting:
+) -> _OpeningStore:
     """An open async store, awaited or entered with `async with`; otherwise as `connect`."""
     options = OpenOptions(
         timeout_seconds=timeout_seconds,
@@ -102,7 +102,7 @@ def connect_async(
         driver = await open_async_driver(location, options)
         return AsyncGoalStore(driver, context, _call_observer(location, options, context))
 
-    return _Connecting(opening())
+    return _OpeningStore(opening())
 
 
 def name_of(location: str | Path) -> str:

@@ -1,21 +1,24 @@
 # Generated from src/telic/store/asynchronous/feed.py: change that, then run `make generate`.
 
-"""Reading the history: one goal's, or every goal's as it is written."""
+"""Reading the history as it is written, and the sums of the ledger."""
 
 from collections.abc import Iterator, Sequence
 from typing import overload
 
+from telic.domain.clock import Instant
 from telic.domain.errors import PASSING, StoreClosed
 from telic.domain.events import Event
 from telic.domain.feed import EventPage, FeedEvent
+from telic.domain.report import UsageFilter, UsageGrouping, UsageReport
 from telic.storage.operations import feed, ledger
 from telic.storage.transaction import Mode
-from telic.store.blocking.base import StoreBase
-from telic.store.feed_follower import Follower
+from telic.store.blocking.base import StoreBase, let_others_run
+from telic.store.feed_follower import FeedFollower
+from telic.store.usage_report import Reporter
 
 
-class FeedCalls(StoreBase):
-    """Reading the history: one goal's, or every goal's as it is written."""
+class FeedMethods(StoreBase):
+    """Reading the history as it is written, and the sums of the ledger."""
 
     @overload
     def events(self, goal_id: str, *, after: int = 0, limit: int = 1000) -> Sequence[Event]: ...
@@ -71,20 +74,47 @@ class FeedCalls(StoreBase):
             InvalidCursor: the cursor was made by another database's feed, or by none.
         """
         changes = self.changes()
-        follower = Follower(scope, goal_id, after, idle_seconds)
+        follower = FeedFollower(scope, goal_id, after, idle_seconds)
         try:
             while not follower.has_ended:
                 token = None
                 try:
                     token = changes.token()
                     page = self.run("watch", follower.next_page, Mode.READ)
-                except PASSING as error:
-                    follower.missed(error)
+                except PASSING:
+                    follower.postpone()
                 else:
-                    yield from follower.took(page)
+                    yield from follower.accept(page)
                 if follower.wait_seconds:
                     changes.wait(token, follower.wait_seconds)
         except StoreClosed:
             return
         finally:
             changes.close()
+
+    def usage(
+        self,
+        *,
+        by: UsageGrouping = UsageGrouping.GOAL,
+        scope: str | None = None,
+        goal_id: str | None = None,
+        since: Instant | None = None,
+        until: Instant | None = None,
+        limit: int = 1000,
+    ) -> UsageReport:
+        """What was consumed, of one goal or one scope or all, by goal, scope, kind, model or day in UTC.
+
+        Of turns recorded at or after `since` and before `until`, in microseconds since the epoch. The `limit`
+        (1 to 100,000) groups with the most tokens are named, of days the latest; the total has all. Sums are
+        exact, however large. The ledger is read in small parts, which hold up nobody: turns recorded meanwhile may
+        be in the report or not. A whole ledger by goal or scope costs as many reads as there are goals; any other
+        report as many as there are turns.
+
+        Raises:
+            GoalNotFound, InvalidInput: an argument is unusable.
+        """
+        reporter = Reporter(UsageFilter(by=by, scope=scope, goal_id=goal_id, since=since, until=until, limit=limit))
+        while reporter.is_unfinished:
+            reporter.took(self.run("usage", reporter.next_step, Mode.READ))
+            let_others_run()
+        return reporter.report()

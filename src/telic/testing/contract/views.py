@@ -92,11 +92,8 @@ async def test_iterating_gives_every_goal_once(store: Any, monkeypatch: pytest.M
 
 
 async def _iterated(store: Any, **filters: Any) -> list[str]:
-    """The texts of the goals that the store's iterator gives, of whichever colour it is."""
-    goals = store.iterate(**filters)
-    if hasattr(goals, "__aiter__"):
-        return [goal.text async for goal in goals]
-    return [goal.text for goal in await goals]
+    """Return the texts of the goals that the store's iterator gives."""
+    return [goal.text async for goal in store.iterate(**filters)]
 
 
 async def test_a_long_search_is_cut_short_and_can_go_on(store: Any, monkeypatch: pytest.MonkeyPatch) -> None:
