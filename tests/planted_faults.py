@@ -264,13 +264,13 @@ FAULTS = (
     Fault(
         "a child keeps its parent's journal open",
         (f"{ACCOUNTING}/base.py",),
-        "        self._book.outbox.leave_to_parent()\n",
+        "        self._state.outbox.leave_to_parent()\n",
         "",
         "tests/accounting/test_outages.py -k outlives",
     ),
     Fault(
         "a journal is taken over while its owner lives",
-        (f"{ACCOUNTING}/journal_directory.py",),
+        (f"{ACCOUNTING}/journal.py",),
         "        except OSError:\n            return False\n",
         "        except OSError:\n            pass\n",
         "tests/accounting/test_journal.py -k living",
@@ -299,8 +299,8 @@ FAULTS = (
     Fault(
         "a turn's key changes with each attempt",
         (f"{ACCOUNTING}/flusher.py",),
-        "hold=hold, key=line.key",
-        "hold=hold, key=line.key + str(time.monotonic())",
+        "hold=hold, key=turn.key",
+        "hold=hold, key=turn.key + str(time.monotonic())",
         "tests/accounting/test_turns.py -k once",
     ),
     Fault(
@@ -746,7 +746,7 @@ FAULTS = (
     ),
     Fault(
         "a turn that was recorded before is counted again",
-        (f"{OBSERVE}/recording.py",),
+        (f"{OBSERVE}/store_calls.py",),
         "if turn.at < _called_at(parameters):",
         "if False:",
         "tests/telemetry/test_metrics.py -k 'counted_once and sqlite'",

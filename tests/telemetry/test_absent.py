@@ -86,7 +86,7 @@ print(sorted(n.removeprefix(observing) for n in sys.modules if n.startswith(obse
     assert result.returncode == 0, result.stderr
     foreign, own = result.stdout.splitlines()[-2:]
     assert foreign == "[]"
-    assert own == "['facts', 'observer']"
+    assert own == "['observer']"
 
 
 async def test_an_observer_is_found_once_when_the_store_is_opened(

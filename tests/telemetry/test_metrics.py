@@ -13,7 +13,7 @@ import pytest
 
 import telic
 from telic import Budget, GoalStatus, ModelUsage, UsageKind
-from telic.observability.status_counts import Census
+from telic.observability.status_counts import StatusCounter
 from telic.services.transfer.history import export_lines, import_histories, read_lines
 from telic.storage.connect import open_driver
 from telic.storage.options import OpenOptions
@@ -277,18 +277,18 @@ def test_counting_costs_what_has_changed(location: str) -> None:
 
     with telic.connect(location, durability=telic.Durability.NORMAL) as store:
         goals = [store.create("x", scope=f"s{number}") for number in range(600)]
-        census = Census(opening)
-        assert census.counts()[GoalStatus.ACTIVE] == 600
+        counter = StatusCounter(opening)
+        assert counter.counts()[GoalStatus.ACTIVE] == 600
         (driver,) = drivers
         driver.rows = driver.runs = 0
-        assert census.counts()[GoalStatus.ACTIVE] == 600
+        assert counter.counts()[GoalStatus.ACTIVE] == 600
         # A page without events has the feed's end alone; it is looked for once more to know that it is the last.
         assert driver.runs == 1
         assert driver.rows <= 2
         driver.rows = driver.runs = 0
         for goal in goals[:3]:
             store.pause(goal.id)
-        assert census.counts() == {
+        assert counter.counts() == {
             GoalStatus.ACTIVE: 597,
             GoalStatus.PAUSED: 3,
             GoalStatus.COMPLETED: 0,
@@ -296,22 +296,22 @@ def test_counting_costs_what_has_changed(location: str) -> None:
         }
         assert driver.runs == 1
         assert driver.rows <= 3 * 2 + 2
-    census.close()
-    assert census.counts() == {}
+    counter.close()
+    assert counter.counts() == {}
 
 
 def test_much_change_is_counted_anew(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """More events than are worth reading: the numbers are right all the same."""
     monkeypatch.setattr("telic.observability.status_counts._MOST_PAGES", 1)
     with telic.connect(tmp_path / "goals.db", durability=telic.Durability.NORMAL) as store:
-        census = Census(lambda: open_driver(tmp_path / "goals.db", OpenOptions(create=False)))
-        assert census.counts()[GoalStatus.ACTIVE] == 0
+        counter = StatusCounter(lambda: open_driver(tmp_path / "goals.db", OpenOptions(create=False)))
+        assert counter.counts()[GoalStatus.ACTIVE] == 0
         for number in range(1_100):
             store.create("x", scope=f"s{number % 10}")
         for _ in range(2):
-            assert census.counts()[GoalStatus.ACTIVE] == 10
-            assert census.counts()[GoalStatus.PAUSED] == 1_090
-    census.close()
+            assert counter.counts()[GoalStatus.ACTIVE] == 10
+            assert counter.counts()[GoalStatus.PAUSED] == 1_090
+    counter.close()
 
 
 def test_imported_goals_are_counted(tmp_path: Path, telescope: Telescope) -> None:

@@ -43,6 +43,8 @@ EVENT_OF: Final = {
     GoalStatus.CLEARED: EventKind.CLEARED,
 }
 
+STATUS_OF: Final = {EventKind.CREATED: GoalStatus.ACTIVE} | {kind: status for status, kind in EVENT_OF.items()}
+"""The kinds of events that set a goal's status, and which."""
 
 REMARKS: Final = frozenset({EventKind.CHECKED, EventKind.APPROVED, EventKind.REJECTED})
 """Events that change neither definition nor status, and so do not raise the goal's revision."""

@@ -118,9 +118,9 @@ def _call_observer(location: str | Path, options: OpenOptions, context: Context)
     """Return what observes the store's calls; None where nobody asked for it, so that nothing of it is imported."""
     if context.observer is UNOBSERVED:
         return None
-    from telic.observability.status_counts import Census
+    from telic.observability.status_counts import StatusCounter
     from telic.observability.store_calls import CallObserver
 
     own = replace(options, create=False, pool_size=1)
-    census = Census(lambda: open_driver(location, own)) if is_shared(location) else None
-    return CallObserver(context.observer, system_of(location), context.clock.now, census)
+    counter = StatusCounter(lambda: open_driver(location, own)) if is_shared(location) else None
+    return CallObserver(context.observer, system_of(location), context.clock.now, counter)

@@ -4,7 +4,6 @@ One executor serves both stores. It reads the goal that is meant, then writes wi
 somebody else changed in between is reported and not overwritten.
 """
 
-
 from telic.domain.clock import Clock, Instant, SystemClock
 from telic.domain.goal import DEFAULT_SCOPE, Actor
 from telic.domain.limits import DEFAULT_MAX_CHARS

@@ -7,6 +7,7 @@ from typing import Final
 from telic.domain.events import EventKind
 from telic.domain.feed import Cursor, FeedEvent, Position
 from telic.domain.goal import GoalStatus
+from telic.domain.lifecycle import STATUS_OF
 from telic.domain.limits import MAX_PAGE
 from telic.storage.operations.feed import feed
 from telic.storage.transaction import Transaction
@@ -14,18 +15,9 @@ from telic.storage.transaction import Transaction
 _SOURCES: Final = {EventKind.RESUMED: GoalStatus.PAUSED, EventKind.COMPLETED: GoalStatus.ACTIVE}
 """What a goal was before; one that is paused anew or cleared may have been active or paused."""
 
-STATUS_OF: Final = {
-    EventKind.CREATED: GoalStatus.ACTIVE,
-    EventKind.RESUMED: GoalStatus.ACTIVE,
-    EventKind.PAUSED: GoalStatus.PAUSED,
-    EventKind.COMPLETED: GoalStatus.COMPLETED,
-    EventKind.CLEARED: GoalStatus.CLEARED,
-}
-"""The kinds of events that set a goal's status, and which."""
-
 
 @dataclass(frozen=True, slots=True)
-class Moves:
+class StatusMoves:
     """From which status goals went to which, in order; a new goal comes from None. The cursor continues it."""
 
     moves: tuple[tuple[GoalStatus | None, GoalStatus], ...]
@@ -37,7 +29,7 @@ async def count(tx: Transaction) -> tuple[Counter[GoalStatus], str]:
     """How many goals have each status, and the feed's cursor at that very moment."""
     counts: Counter[GoalStatus] = Counter()
     cursor = ""
-    for status, goals, upper_bound, store_id, mark in await tx.all("feed.census", {"until": ""}):
+    for status, goals, upper_bound, store_id, mark in await tx.all("feed.status_counts", {"until": ""}):
         if status is None:
             cursor = str(Cursor(store_id, Position(upper_bound, mark)))
         else:
@@ -45,7 +37,7 @@ async def count(tx: Transaction) -> tuple[Counter[GoalStatus], str]:
     return counts, cursor
 
 
-async def moves(tx: Transaction, *, after: str) -> Moves:
+async def moves(tx: Transaction, *, after: str) -> StatusMoves:
     """What events after the cursor, up to 1,000, have done to the counts.
 
     Raises:
@@ -59,7 +51,7 @@ async def moves(tx: Transaction, *, after: str) -> Moves:
         if target is not None:
             found.append((await _source(tx, each, known), target))
             known[each.event.goal_id] = target
-    return Moves(tuple(found), page.cursor, len(page.events) < MAX_PAGE)
+    return StatusMoves(tuple(found), page.cursor, len(page.events) < MAX_PAGE)
 
 
 async def _source(tx: Transaction, each: FeedEvent, known: dict[str, GoalStatus]) -> GoalStatus | None:

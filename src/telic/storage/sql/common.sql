@@ -365,7 +365,7 @@ SELECT {event_columns} FROM events WHERE goal_id = :id AND number < :before ORDE
 SELECT kind FROM events WHERE goal_id = :id AND number < :number
 AND (kind = 'created' OR kind = 'resumed' OR kind = 'paused') ORDER BY number DESC LIMIT 1
 
--- statement: feed.census
+-- statement: feed.status_counts
 -- Of one moment, as one statement is; the last row says up to where the feed was at that moment.
 WITH bounds AS ({feed_bounds})
 SELECT status, COUNT(*), NULL, NULL, NULL FROM goals GROUP BY status
