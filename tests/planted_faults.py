@@ -593,7 +593,7 @@ FAULTS = (
     Fault(
         "a person's change leaves the loop's counts",
         ("src/telic/storage/operations/loop.py",),
-        "state = state.begun_anew()",
+        "state = state.without_failures()",
         "pass",
         f"{LOOP}/test_rows.py -k 'anew and sqlite'",
     ),
@@ -753,8 +753,8 @@ FAULTS = (
     ),
     Fault(
         "a goal that is paused anew is counted as if it had been active",
-        ("src/telic/storage/operations/status_counts.py",),
-        'row = await tx.maybe("events.kind_before", {"id": event.goal_id, "number": event.number})',
+        ("src/telic/storage/operations/feed.py",),
+        'row = await tx.one_or_none("events.kind_before", {"id": event.goal_id, "number": event.number})',
         'row = ("created",)',
         "tests/telemetry/test_metrics.py -k 'whoever_changes and sqlite'",
     ),

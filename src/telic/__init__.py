@@ -52,14 +52,12 @@ from telic.domain.errors import (
     WorkspaceMissing,
     WouldReplace,
 )
-from telic.domain.events import Event, EventKind, Turn, TurnResult
-from telic.domain.feed import EventPage, FeedEvent
+from telic.domain.events import Event, EventKind, EventPage, FeedEvent, Turn, TurnResult
 from telic.domain.goal import DEFAULT_SCOPE, Actor, Goal, GoalStatus, Reason
 from telic.domain.hold import Hold, HoldState, Reservation
 from telic.domain.lease import Lease, LeaseState
 from telic.domain.report import Reserved, UsageGroup, UsageGrouping, UsageReport, UsageSum
-from telic.domain.snapshot import GoalSnapshot
-from telic.domain.views import GoalCounts, GoalGlance, GoalOrder, GoalOverview, GoalPage, UsagePoint
+from telic.domain.views import GoalCounts, GoalGlance, GoalOrder, GoalOverview, GoalPage, GoalSnapshot, UsagePoint
 from telic.storage.options import Durability
 from telic.store.connect import connect, connect_async
 from telic.store.goal_store import GoalStore

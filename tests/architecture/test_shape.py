@@ -13,7 +13,7 @@ import pytest
 import telic
 from telic.domain import errors
 from telic.storage.drivers.postgres_statements import Statement
-from telic.storage.drivers.sqlite_transaction import POINTS
+from telic.storage.drivers.sqlite_transaction import ROW_READS
 from telic.storage.statements import load_statements, parameter_names
 
 SOURCE = Path(telic.__file__).parent
@@ -94,7 +94,7 @@ def test_statements_and_their_callers_agree() -> None:
     """Each named statement is used, each name used is a statement, and both databases take the same parameters."""
     sqlite, postgres = load_statements("sqlite"), load_statements("postgres")
     # SQLite's driver alone remembers where it found a row.
-    of_sqlite = {f"{name}.{part}" for name in POINTS for part in ("at_place", "place_of")}
+    of_sqlite = {f"{name}.{part}" for name in ROW_READS for part in ("at_rowid", "rowid_of")}
     assert sqlite.keys() - of_sqlite == postgres.keys()
     assert of_sqlite <= sqlite.keys()
     for name in postgres:

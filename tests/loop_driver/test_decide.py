@@ -366,10 +366,10 @@ def test_a_loop_without_progress_comes_to_its_end(
 @given(state=states)
 @settings(max_examples=200)
 def test_a_state_survives_its_row(state: LoopState) -> None:
-    """Every field of it, also those that `begun_anew` keeps."""
+    """Every field of it, also those that `without_failures` keeps."""
     full = replace(state, note="☃ \u202e", session="s", passed_hashes=("0" * 64,), work="w", tool_output="t", turns=7)
     assert loop_state_from_text(full.as_text()) == full
-    anew = full.begun_anew()
+    anew = full.without_failures()
     kept = {"turns", "session", "verifications", "unverified_turns", "seen_events", "passed_hashes"}
     kept |= {"workspace_hashes", "tool_effects", "work", "tool_output"}
     for field in fields(LoopState):

@@ -7,7 +7,7 @@ import pytest
 
 import telic
 from telic import GoalStatus, InvalidCursor
-from telic.domain.feed import Cursor, Position, parse_cursor
+from telic.domain.events import Cursor, Position, parse_cursor
 from tests.sharing.support import OpenTransaction, all_events, open_transaction
 from tests.support.raw import execute
 

@@ -17,7 +17,7 @@ import telic
 from telic import EventKind, FeedEvent
 from telic.storage.drivers.postgres_changes import AsyncPostgresChanges
 from telic.storage.drivers.postgres_server import PostgresServer as Settings
-from telic.storage.drivers.sqlite_async_changes import AsyncSqliteChanges
+from telic.storage.drivers.sqlite_async import AsyncSqliteChanges
 from telic.storage.drivers.sqlite_changes import SqliteChanges
 from telic.storage.options import OpenOptions
 from tests.crash.support import COLOURS, Crew, fork, hold_the_write_lock, wait_for

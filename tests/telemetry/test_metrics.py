@@ -262,9 +262,9 @@ class _CountingTransaction:
         self._driver.rows += len(rows)
         return rows
 
-    async def maybe(self, statement: str, parameters: Any) -> Any:
+    async def one_or_none(self, statement: str, parameters: Any) -> Any:
         self._driver.rows += 1
-        return await self._tx.maybe(statement, parameters)
+        return await self._tx.one_or_none(statement, parameters)
 
 
 def test_counting_costs_what_has_changed(location: str) -> None:

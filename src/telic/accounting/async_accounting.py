@@ -25,7 +25,7 @@ from telic.domain.errors import StoreClosed, StoreError
 from telic.domain.events import TurnResult
 from telic.domain.goal import DEFAULT_SCOPE, Goal
 from telic.domain.limits import check_name
-from telic.domain.snapshot import GoalSnapshot
+from telic.domain.views import GoalSnapshot
 from telic.storage.drivers.fork import watch_forks
 from telic.store.async_store import AsyncGoalStore
 

@@ -24,9 +24,9 @@ from telic.domain.errors import StoreClosed, StoreError
 from telic.domain.events import TurnResult
 from telic.domain.goal import DEFAULT_SCOPE, Goal
 from telic.domain.limits import check_name
-from telic.domain.snapshot import GoalSnapshot
-from telic.storage.coroutines import complete
+from telic.domain.views import GoalSnapshot
 from telic.storage.drivers.fork import watch_forks
+from telic.storage.transaction import complete
 from telic.store.goal_store import GoalStore
 
 _LOG: Final = logging.getLogger("telic.accounting")

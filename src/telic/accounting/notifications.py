@@ -8,7 +8,7 @@ from typing import Any, Final
 from telic.accounting.state import AccountingState, StorePort
 from telic.domain.budget import LIMITS
 from telic.domain.goal import GoalStatus, Reason
-from telic.domain.snapshot import GoalSnapshot
+from telic.domain.views import GoalSnapshot
 
 THRESHOLDS: Final = (0.5, 0.8, 0.95)
 _EXHAUSTED: Final = 1.0

@@ -12,7 +12,7 @@ from telic.domain.budget import ModelUsage, TurnUsage, UsageKind
 from telic.domain.errors import StoreError
 from telic.domain.events import TurnResult
 from telic.domain.goal import Goal, GoalStatus
-from telic.domain.snapshot import GoalSnapshot, snapshot_of
+from telic.domain.views import GoalSnapshot, snapshot_of
 
 
 class StorePort(Protocol):

@@ -15,7 +15,6 @@ from telic.domain.verification import Verification
 from telic.storage.operations import holds, loop
 from telic.storage.operations.ledger import NewTurn
 from telic.storage.operations.loop import KeyedTurn, TurnHold
-from telic.storage.operations.transitions import Wait
 from telic.storage.transaction import Mode
 
 if TYPE_CHECKING:
@@ -75,9 +74,8 @@ class LoopRecords:
     ) -> Goal:
         """The goal is paused and the state stored: both, or neither. Raises as `AsyncGoalStore.pause`."""
         call = self._store.new_call(Actor.SYSTEM, None, expected_revision, lease)
-        wait = Wait() if wake is None else Wait(wake.at, wake.signal)
         operation = partial(
-            loop.pause, call=call, goal_id=self._goal_id, reason=reason, note=note, wait=wait, state=state
+            loop.pause, call=call, goal_id=self._goal_id, reason=reason, note=note, wake=wake, state=state
         )
         return await self._store.run("pause", operation, Mode.ATOMIC, call.key)
 

@@ -7,7 +7,7 @@ from functools import partial
 from typing import Final
 
 from telic.domain.goal import GoalStatus
-from telic.storage.operations import status_counts
+from telic.storage.operations import feed
 from telic.storage.transaction import Driver, Mode
 
 _MOST_PAGES: Final = 10
@@ -40,7 +40,7 @@ class StatusCounter:
             if self._driver is None:
                 self._driver = self._opening()
             if self._cursor is None or not self._has_caught_up(self._driver, self._cursor):
-                self._counts, self._cursor = self._driver.run(status_counts.count, Mode.READ, None)
+                self._counts, self._cursor = self._driver.run(feed.status_counts, Mode.READ, None)
             return {status: self._counts[status] for status in GoalStatus}
 
     @property
@@ -50,7 +50,7 @@ class StatusCounter:
 
     def _has_caught_up(self, driver: Driver, cursor: str) -> bool:
         for _ in range(_MOST_PAGES):
-            page = driver.run(partial(status_counts.moves, after=cursor), Mode.READ, None)
+            page = driver.run(partial(feed.status_moves, after=cursor), Mode.READ, None)
             for source, target in page.moves:
                 self._counts[target] += 1
                 if source is not None:

@@ -6,8 +6,7 @@ from typing import Any, Final, Generic, TypeVar
 from telic.domain.budget import TURN_COUNTERS, turns_of
 from telic.domain.clock import Instant
 from telic.domain.errors import GoalNotFound
-from telic.domain.events import EventKind, Turn
-from telic.domain.feed import EventPage
+from telic.domain.events import EventKind, EventPage, Turn
 from telic.domain.goal import Goal, Reason
 from telic.domain.lifecycle import EVENT_OF, STATUS_OF
 from telic.observability.observer import EventsReceived, Fact, HoldMoved, Observer, StatusSet, StoreCall, TurnCounted
@@ -142,12 +141,12 @@ class _RecordingTransaction:
         self._recording = recording
         self.all = tx.all
 
-    async def maybe(self, statement: str, parameters: Parameters) -> Row | None:
-        """See `Transaction.maybe`."""
+    async def one_or_none(self, statement: str, parameters: Parameters) -> Row | None:
+        """See `Transaction.one_or_none`."""
         goal_id = parameters.get("id")
         if self._recording.goal_id is None and isinstance(goal_id, str) and statement != _CREATION:
             self._recording.goal_id = goal_id
-        row = await self._tx.maybe(statement, parameters)
+        row = await self._tx.one_or_none(statement, parameters)
         if row is not None and statement in _READERS:
             self._recording.writes.append((statement, parameters, row))
         return row

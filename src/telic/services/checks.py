@@ -9,8 +9,8 @@ from telic.domain.events import EventKind
 from telic.domain.goal import Goal
 from telic.domain.limits import MAX_PAGE
 from telic.domain.verdict import Approval, Outcome, Verdict
-from telic.domain.verdict_reading import verification_from_dict
-from telic.storage.coroutines import complete
+from telic.domain.verification import verification_from_dict
+from telic.storage.transaction import complete
 from telic.store.goal_store import GoalStore
 from telic.store.sync_to_async import as_async_store
 

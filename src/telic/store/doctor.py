@@ -67,7 +67,9 @@ def _examine_histories(store: GoalStore) -> list[Finding]:
         for goal_id in goal_ids(store):
             count += 1
             wrong += _problems(store, goal_id)
-        wrong += [f"{line} has no goal" for line in store.run("strays", transfer.strays, Mode.READ)]
+        wrong += [
+            f"{line} has no goal" for line in store.run("lines_without_goal", transfer.lines_without_goal, Mode.READ)
+        ]
     except StoreError as error:
         return [Finding("history", Level.PROBLEM, str(error), _advice(error))]
     found = [Finding("history", Level.PROBLEM, message, _ADVICE) for message in wrong[:_MOST_SHOWN]]

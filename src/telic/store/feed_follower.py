@@ -4,7 +4,7 @@ import time
 from collections.abc import Sequence
 from typing import Final
 
-from telic.domain.feed import EventPage, FeedEvent
+from telic.domain.events import EventPage, FeedEvent
 from telic.domain.limits import MAX_PAGE
 from telic.storage.operations import feed
 from telic.storage.transaction import Transaction

@@ -4,7 +4,7 @@ from collections.abc import AsyncIterator, Callable
 from typing import TYPE_CHECKING, Any, cast
 
 from telic.domain.goal import Goal
-from telic.storage.coroutines import complete as complete
+from telic.storage.transaction import complete as complete
 from telic.store.goal_store import GoalStore
 
 if TYPE_CHECKING:

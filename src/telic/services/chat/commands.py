@@ -9,7 +9,7 @@ from telic.domain.goal import DEFAULT_SCOPE, Actor
 from telic.domain.limits import DEFAULT_MAX_CHARS
 from telic.services.chat.executor import Executor, Request
 from telic.services.chat.replies import Reply
-from telic.storage.coroutines import complete
+from telic.storage.transaction import complete
 from telic.store.async_store import AsyncGoalStore
 from telic.store.goal_store import GoalStore
 from telic.store.sync_to_async import as_async_store

@@ -16,15 +16,14 @@ from pathlib import Path
 from typing import Any, Final, TypeVar
 
 from telic.domain.errors import OutcomeUnknown, StoreBusy, StoreClosed
-from telic.storage.coroutines import complete
 from telic.storage.drivers.fork import watch_forks
-from telic.storage.drivers.sqlite_async_changes import AsyncSqliteChanges
 from telic.storage.drivers.sqlite_backup import copy_database
+from telic.storage.drivers.sqlite_changes import POLL_SECONDS, VersionWatch
 from telic.storage.drivers.sqlite_database import SqliteDatabase
 from telic.storage.drivers.sqlite_errors import MOST_ATTEMPTS, SQLITE_FAILURES, overtaken, translate, translated
 from telic.storage.drivers.sqlite_transaction import SqliteTransaction
 from telic.storage.options import OpenOptions
-from telic.storage.transaction import Mode, Operation, Parameters, Raced, Row
+from telic.storage.transaction import Mode, Operation, Parameters, Raced, Row, complete
 
 T = TypeVar("T")
 
@@ -47,6 +46,38 @@ class _Call:
             self.future.set_result(self.result)
         else:
             self.future.set_exception(self.error)
+
+
+class AsyncSqliteChanges(VersionWatch):
+    """See `AsyncChanges`."""
+
+    async def wait(self, token: Hashable, seconds: float) -> None:
+        """See `Changes.wait`."""
+        for pause, told in self.pauses(token, seconds):
+            if told is None:
+                await asyncio.sleep(pause)
+            else:
+                await _readable(told.descriptor, pause)
+        # A look at a file whose readers are locked out may outlast the time: whoever could end that has a turn.
+        await asyncio.sleep(0)
+
+
+async def _readable(descriptor: int, seconds: float) -> None:
+    """The descriptor can be read, or the seconds are over."""
+    loop = asyncio.get_running_loop()
+    is_readable = asyncio.Event()
+    try:
+        loop.add_reader(descriptor, is_readable.set)
+    except NotImplementedError:
+        await asyncio.sleep(min(seconds, POLL_SECONDS))
+        return
+    try:
+        async with asyncio.timeout(seconds):
+            await is_readable.wait()
+    except TimeoutError:
+        return
+    finally:
+        loop.remove_reader(descriptor)
 
 
 class AsyncSqliteDriver:
@@ -78,12 +109,12 @@ class AsyncSqliteDriver:
         self._submit(_Call(operation, key, deadline, future))
         return await future
 
-    async def point(self, statement: str, parameters: Parameters) -> Row | None:
+    async def read_one(self, statement: str, parameters: Parameters) -> Row | None:
         if self.database.is_memory:
-            return await self.run(lambda tx: tx.maybe(statement, parameters), Mode.READ, None)
+            return await self.run(lambda tx: tx.one_or_none(statement, parameters), Mode.READ, None)
         self._require_open()
         with self._read_lock:
-            return (self.database.read_transaction or self.database.reading()).point(statement, parameters)
+            return (self.database.read_transaction or self.database.reading()).read_one(statement, parameters)
 
     def changes(self) -> AsyncSqliteChanges:
         """See `AsyncDriver.changes`."""
@@ -135,6 +166,8 @@ class AsyncSqliteDriver:
             _fail(batch, error)
             return []
         try:
+            # Group commit: a sync to disk costs more than everything else, and one sync serves the whole batch.
+            # No caller is answered before it, so what was acknowledged survives a power cut.
             for call in batch:
                 self._run_in_savepoint(call, transaction)
             self.database.commit(None)
@@ -154,6 +187,7 @@ class AsyncSqliteDriver:
         call.error = overtaken(call.error)
 
     def _attempt(self, call: _Call, transaction: SqliteTransaction) -> None:
+        # A call that fails is rolled back alone; the others of its batch are committed all the same.
         transaction.execute("SAVEPOINT call")
         try:
             call.result, call.error = complete(call.operation(transaction)), None

@@ -72,7 +72,7 @@ async def create(tx: Transaction, call: Call, new: NewGoal) -> Goal:
     may_replace = _authorize_creation(call, new)
     new = new.checked()
     data = new.data()
-    row = await tx.maybe("goals.create", _creation(call, new, to_data(data), may_replace))
+    row = await tx.one_or_none("goals.create", _creation(call, new, to_data(data), may_replace))
     return goal_from_row(row) if row is not None else await _why_not_created(tx, call, new, data)
 
 
@@ -120,7 +120,7 @@ def superseded_data(successor: str) -> str:
 
 
 async def _why_not_created(tx: Transaction, call: Call, new: NewGoal, data: dict[str, object]) -> Goal:
-    row = await tx.maybe("goals.created_with", {"scope": new.scope, "key": call.key})
+    row = await tx.one_or_none("goals.created_with", {"scope": new.scope, "key": call.key})
     if row is not None:
         goal = goal_from_row(row)
         await was_done(tx, call, goal.id, EventKind.CREATED, data)
@@ -137,7 +137,7 @@ async def get(tx: Transaction, goal_id: str) -> Goal:
     Raises:
         GoalNotFound: there is none.
     """
-    return found(await tx.maybe("goals.get", {"id": goal_id}), goal_id)
+    return found(await tx.one_or_none("goals.get", {"id": goal_id}), goal_id)
 
 
 def found(row: Row | None, goal_id: str) -> Goal:
@@ -178,7 +178,7 @@ async def secret(tx: Transaction) -> bytes:
     Raises:
         StoreCorrupt: they are gone.
     """
-    row = await tx.maybe("identity.get", {})
+    row = await tx.one_or_none("identity.get", {})
     if row is None:
         raise StoreCorrupt("the table store_identity is empty")
     return bytes.fromhex(row[1])

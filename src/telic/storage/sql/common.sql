@@ -545,7 +545,7 @@ VALUES (:goal_id, :number, :key, :at, :tokens, :input_tokens, :cached_input_toke
     :reasoning_tokens, :active_microseconds, :cost_microunits, :hash, :kind, :model, :is_estimate, :takes_back)
 RETURNING number
 
--- statement: records.strays
+-- statement: records.lines_without_goal
 -- Events and turns whose goal is gone: foreign keys forbid them, a damaged or edited database may have them.
 SELECT 'event', goal_id, number FROM events WHERE NOT EXISTS (SELECT 1 FROM goals WHERE id = goal_id)
 UNION ALL

@@ -49,9 +49,9 @@ class StoreBase:
             StoreError: the store failed.
         """
         if self._call_observer is None:
-            return await self._driver.point(statement, parameters)
+            return await self._driver.read_one(statement, parameters)
         with self._call_observer.reading(name, parameters) as call:
-            return call.gave(await self._driver.point(statement, parameters))
+            return call.gave(await self._driver.read_one(statement, parameters))
 
     def new_call(
         self, actor: Actor, key: str | None = None, expected_revision: int | None = None, lease: Lease | None = None

@@ -5,8 +5,7 @@ from typing import overload
 
 from telic.domain.clock import Instant
 from telic.domain.errors import PASSING, StoreClosed
-from telic.domain.events import Event
-from telic.domain.feed import EventPage, FeedEvent
+from telic.domain.events import Event, EventPage, FeedEvent
 from telic.domain.report import UsageFilter, UsageGrouping, UsageReport
 from telic.storage.operations import feed, ledger
 from telic.storage.transaction import Mode

@@ -10,8 +10,8 @@ from telic.domain.goal import DEFAULT_SCOPE, Actor, Goal, GoalStatus, Reason
 from telic.domain.ids import check_id
 from telic.domain.limits import DEFAULT_MAX_CHARS, MAX_PAGE, check_name
 from telic.domain.views import GoalCounts, GoalGlance, GoalOrder, GoalOverview, GoalPage
-from telic.storage.operations import definition, goals, listing, overview
-from telic.storage.operations.listing import GoalFilter
+from telic.storage.operations import definition, goals, views
+from telic.storage.operations.views import GoalFilter
 from telic.storage.records import goal_from_row
 from telic.storage.transaction import Mode
 from telic.store.asynchronous.base import StoreBase, aside
@@ -107,7 +107,7 @@ class GoalMethods(StoreBase):
             cursor=cursor,
             limit=limit,
         )
-        return await self.run("list", lambda tx: listing.list_goals(tx, wanted), Mode.READ)
+        return await self.run("list", lambda tx: views.list_goals(tx, wanted), Mode.READ)
 
     async def iterate(
         self,
@@ -194,18 +194,18 @@ class GoalMethods(StoreBase):
 
     async def count(self, *, scope: str | None = None) -> GoalCounts:
         """How many goals there are by status, in one scope or in all, each up to 10,000."""
-        return await self.run("count", lambda tx: listing.count(tx, scope), Mode.READ)
+        return await self.run("count", lambda tx: views.count(tx, scope), Mode.READ)
 
     async def glance(self, goal_id: str) -> GoalGlance:
         """The goal with who drives it and its open holds: what tells whether its overview changed. Raises as `get`."""
-        return await self.run("glance", lambda tx: overview.glance(tx, check_id(goal_id)), Mode.READ)
+        return await self.run("glance", lambda tx: views.glance(tx, check_id(goal_id)), Mode.READ)
 
     async def overview(self, goal_id: str) -> GoalOverview:
         """The goal with its latest events, verdicts, holds and the course of its usage, as of one moment.
 
         Raises as `get`.
         """
-        return await self.run("overview", lambda tx: overview.overview(tx, goal_id), Mode.READ)
+        return await self.run("overview", lambda tx: views.overview(tx, goal_id), Mode.READ)
 
     async def backup(self, path: str | Path, *, overwrite: bool = False, verify: bool = True) -> Path:
         """The path of the file, which holds the whole store as it was at some moment since, also while others write.

@@ -51,9 +51,9 @@ class StoreBase:
             StoreError: the store failed.
         """
         if self._call_observer is None:
-            return self._driver.point(statement, parameters)
+            return self._driver.read_one(statement, parameters)
         with self._call_observer.reading(name, parameters) as call:
-            return call.gave(self._driver.point(statement, parameters))
+            return call.gave(self._driver.read_one(statement, parameters))
 
     def new_call(
         self, actor: Actor, key: str | None = None, expected_revision: int | None = None, lease: Lease | None = None

@@ -12,8 +12,8 @@ from telic.domain.goal import DEFAULT_SCOPE, Actor, Goal, GoalStatus, Reason
 from telic.domain.ids import check_id
 from telic.domain.limits import DEFAULT_MAX_CHARS, MAX_PAGE, check_name
 from telic.domain.views import GoalCounts, GoalGlance, GoalOrder, GoalOverview, GoalPage
-from telic.storage.operations import definition, goals, listing, overview
-from telic.storage.operations.listing import GoalFilter
+from telic.storage.operations import definition, goals, views
+from telic.storage.operations.views import GoalFilter
 from telic.storage.records import goal_from_row
 from telic.storage.transaction import Mode
 from telic.store.backup import back_up
@@ -109,7 +109,7 @@ class GoalMethods(StoreBase):
             cursor=cursor,
             limit=limit,
         )
-        return self.run("list", lambda tx: listing.list_goals(tx, wanted), Mode.READ)
+        return self.run("list", lambda tx: views.list_goals(tx, wanted), Mode.READ)
 
     def iterate(
         self,
@@ -195,18 +195,18 @@ class GoalMethods(StoreBase):
 
     def count(self, *, scope: str | None = None) -> GoalCounts:
         """How many goals there are by status, in one scope or in all, each up to 10,000."""
-        return self.run("count", lambda tx: listing.count(tx, scope), Mode.READ)
+        return self.run("count", lambda tx: views.count(tx, scope), Mode.READ)
 
     def glance(self, goal_id: str) -> GoalGlance:
         """The goal with who drives it and its open holds: what tells whether its overview changed. Raises as `get`."""
-        return self.run("glance", lambda tx: overview.glance(tx, check_id(goal_id)), Mode.READ)
+        return self.run("glance", lambda tx: views.glance(tx, check_id(goal_id)), Mode.READ)
 
     def overview(self, goal_id: str) -> GoalOverview:
         """The goal with its latest events, verdicts, holds and the course of its usage, as of one moment.
 
         Raises as `get`.
         """
-        return self.run("overview", lambda tx: overview.overview(tx, goal_id), Mode.READ)
+        return self.run("overview", lambda tx: views.overview(tx, goal_id), Mode.READ)
 
     def backup(self, path: str | Path, *, overwrite: bool = False, verify: bool = True) -> Path:
         """The path of the file, which holds the whole store as it was at some moment since, also while others write.

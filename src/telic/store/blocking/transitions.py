@@ -5,6 +5,7 @@
 from collections.abc import Sequence
 
 from telic.domain.budget import Budget
+from telic.domain.claim import Wake
 from telic.domain.clock import Instant
 from telic.domain.goal import Actor, Goal, GoalStatus, Reason
 from telic.domain.lease import Lease
@@ -46,10 +47,10 @@ class TransitionMethods(StoreBase):
             LeaseLost: the lease expired, was released, or is another worker's.
         """
         call = self._context.call(actor, key, expected_revision, lease)
-        wait = transitions.Wait(wake_at, wake_signal)
+        wake = Wake.of(wake_at, wake_signal)
         return self.run(
             "transition",
-            lambda tx: transitions.transition(tx, call, goal_id, to=to, reason=reason, note=note, wait=wait),
+            lambda tx: transitions.transition(tx, call, goal_id, to=to, reason=reason, note=note, wake=wake),
             Mode.SINGLE,
             call.key,
         )

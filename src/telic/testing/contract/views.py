@@ -17,7 +17,7 @@ from telic import (
     InvalidNumber,
     Reason,
 )
-from telic.storage.operations import listing, overview
+from telic.storage.operations import views
 
 
 async def _seen(store: Any, **filters: Any) -> list[str]:
@@ -81,7 +81,7 @@ async def test_listing_tells_who_drives(store: Any) -> None:
 
 async def test_iterating_gives_every_goal_once(store: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     """Page after page, in the order that is asked for, with all filters of a listing."""
-    monkeypatch.setattr(listing, "LOOKED_AT", 4)
+    monkeypatch.setattr(views, "LOOKED_AT", 4)
     texts = [f"goal {number}" for number in range(9)]
     for text in texts:
         await store.create(text, scope="odd" if int(text[-1]) % 2 else "even")
@@ -98,8 +98,8 @@ async def _iterated(store: Any, **filters: Any) -> list[str]:
 
 async def test_a_long_search_is_cut_short_and_can_go_on(store: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     """A page looks at a bounded number of goals; the cursor goes on where it ended, and nothing is missed."""
-    monkeypatch.setattr(listing, "LOOKED_AT", 4)
-    monkeypatch.setattr(listing, "EVENTS_LOOKED_AT", 4)
+    monkeypatch.setattr(views, "LOOKED_AT", 4)
+    monkeypatch.setattr(views, "EVENTS_LOOKED_AT", 4)
     await store.create("the needle", scope="needle")
     for number in range(10):
         await store.create(f"hay {number}", scope=str(number))
@@ -135,7 +135,7 @@ async def test_goals_are_counted_by_status(store: Any, monkeypatch: pytest.Monke
     inside = await store.count(scope="a")
     assert (inside.active, inside.paused, inside.completed, inside.cleared) == (1, 1, 0, 0)
     assert (await store.count(scope="nobody's")).active == 0
-    monkeypatch.setattr(listing, "MAX_COUNTED", 2)
+    monkeypatch.setattr(views, "MAX_COUNTED", 2)
     assert (await store.count()).paused == 2
 
 
@@ -159,12 +159,12 @@ async def test_an_overview_has_all_of_a_goal(store: Any) -> None:
 
 async def test_a_long_ledger_is_added_up_in_parts(store: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     """There are only so many points, and of a very long ledger the newest lines are read."""
-    monkeypatch.setattr(overview, "POINTS_SHOWN", 3)
+    monkeypatch.setattr(views, "POINTS_SHOWN", 3)
     goal = await store.create("goal")
     for number in range(7):
         await store.record_turn(goal.id, tokens=number)
     assert [(point.lines, point.tokens) for point in (await store.overview(goal.id)).usage] == [(3, 3), (3, 12), (1, 6)]
-    monkeypatch.setattr(overview, "LINES_READ", 2)
+    monkeypatch.setattr(views, "LINES_READ", 2)
     assert [point.tokens for point in (await store.overview(goal.id)).usage] == [5, 6]
 
 

@@ -1,15 +1,19 @@
-"""Looking over many goals: pages whose cost does not grow with the store, whatever they are searched for."""
+"""Views for readers: pages of many goals at a bounded cost, their counts, and one goal with all that is kept of it."""
 
 from dataclasses import dataclass
 from typing import Final
 
 from telic.domain.errors import InvalidCursor, InvalidInput
+from telic.domain.events import Event
 from telic.domain.goal import GoalStatus, Reason
+from telic.domain.ids import check_id
 from telic.domain.lifecycle import check_status
-from telic.domain.limits import MAX_TEXT_CHARS, check_name, check_page_size, check_text
-from telic.domain.views import MAX_COUNTED, GoalCounts, GoalOrder, GoalPage
+from telic.domain.limits import MAX_COUNTER, MAX_TEXT_CHARS, check_name, check_page_size, check_text
+from telic.domain.views import MAX_COUNTED, GoalCounts, GoalGlance, GoalOrder, GoalOverview, GoalPage, UsagePoint
 from telic.storage.operations.goals import folded
-from telic.storage.records import lease_state_from_row
+from telic.storage.operations.leases import lease
+from telic.storage.operations.verdicts import approvals, verification
+from telic.storage.records import event_from_row, hold_from_row, lease_state_from_row, record_from_row
 from telic.storage.transaction import Row, Transaction, Value
 
 LOOKED_AT: Final = 20_000
@@ -120,7 +124,7 @@ def _statement(wanted: GoalFilter) -> str:
 
 async def _last(tx: Transaction, order: GoalOrder) -> int:
     """Return the highest number there is, of a goal or of an event."""
-    row = await tx.maybe("goals.newest_numbers", {})
+    row = await tx.one_or_none("goals.newest_numbers", {})
     assert row is not None
     return int(row[1] if order is GoalOrder.CHANGED else row[0])
 
@@ -141,12 +145,57 @@ async def count(tx: Transaction, scope: str | None) -> GoalCounts:
     if scope is None:
         counted = [await _count(tx, status) for status in GoalStatus]
         return GoalCounts(*counted)
-    row = await tx.maybe("goals.count_in_scope", {"scope": check_name("scope", scope), "limit": MAX_COUNTED})
+    row = await tx.one_or_none("goals.count_in_scope", {"scope": check_name("scope", scope), "limit": MAX_COUNTED})
     assert row is not None
     return GoalCounts(*(int(number or 0) for number in row))
 
 
 async def _count(tx: Transaction, status: GoalStatus) -> int:
-    row = await tx.maybe("goals.count_with_status", {"status": status.value, "limit": MAX_COUNTED})
+    row = await tx.one_or_none("goals.count_with_status", {"status": status.value, "limit": MAX_COUNTED})
     assert row is not None
     return int(row[0])
+
+
+EVENTS_SHOWN: Final = 100
+HOLDS_SHOWN: Final = 50
+POINTS_SHOWN: Final = 120
+LINES_READ: Final = 20_000
+"""Of a longer ledger the newest lines are added up, so that looking at a goal stays cheap."""
+
+
+async def glance(tx: Transaction, goal_id: str) -> GoalGlance:
+    """The goal, who drives it, and its open holds.
+
+    Raises:
+        GoalNotFound: there is none with this id.
+    """
+    state = await lease(tx, goal_id)
+    rows = await tx.all("holds.unsettled", {"id": state.goal.id, "limit": HOLDS_SHOWN})
+    return GoalGlance(state, tuple(hold_from_row(row) for row in rows))
+
+
+async def overview(tx: Transaction, goal_id: str) -> GoalOverview:
+    """The goal with its history's end, its verdicts, and the course of its usage. Raises as `glance`."""
+    seen = await glance(tx, check_id(goal_id))
+    return GoalOverview(
+        glance=seen,
+        verification=await verification(tx, goal_id),
+        approvals=tuple(await approvals(tx, goal_id)),
+        events=await _latest_events(tx, goal_id),
+        usage=await _usage(tx, goal_id),
+    )
+
+
+async def _latest_events(tx: Transaction, goal_id: str) -> tuple[Event, ...]:
+    rows = await tx.all("events.before", {"id": goal_id, "before": MAX_COUNTER, "limit": EVENTS_SHOWN})
+    return tuple(event_from_row(row) for row in rows)
+
+
+async def _usage(tx: Transaction, goal_id: str) -> tuple[UsagePoint, ...]:
+    row = await tx.one_or_none("records.get", {"id": goal_id})
+    assert row is not None
+    lines = record_from_row(row).ledger_count
+    after = max(0, lines - LINES_READ)
+    together = max(1, -(-(lines - after) // POINTS_SHOWN))
+    rows = await tx.all("turns.course", {"id": goal_id, "after": after, "lines": together})
+    return tuple(UsagePoint(*point[1:]) for point in rows)
