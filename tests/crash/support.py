@@ -195,7 +195,7 @@ def stay_in_a_transaction(store: telic.GoalStore, entered: Path, seconds: float)
     async def stay(transaction: Any) -> None:
         stand_still()
 
-    store._driver.run(stay, Mode.ATOMIC, None)
+    store.run("stay", stay, Mode.ATOMIC)
 
 
 def wait_for(path: Path, timeout_seconds: float = 240) -> None:

@@ -4,13 +4,17 @@
 
 import time
 from collections.abc import Callable
+from contextlib import suppress
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
 from telic.domain.clock import Clock
+from telic.domain.errors import StoreError
 from telic.domain.goal import Actor
 from telic.domain.lease import Lease
 from telic.observability.observer import Observer
+from telic.storage.operations import estimates
 from telic.storage.operations.call import Call
 from telic.storage.transaction import Changes, Driver, Mode, Operation, Parameters, Row
 from telic.store.context import Context
@@ -84,6 +88,14 @@ class StoreBase:
     def files(self) -> tuple[Path, ...]:
         """The whole paths of the files that the store has, or may have; none where it is on a server or in memory."""
         return self._context.files
+
+    def _count_expired_of_ended(self, goal_id: str | None) -> None:
+        """Record the expired holds of goals that have ended, or of this one if it has, unless the store fails."""
+        with suppress(StoreError):
+            is_needed = partial(estimates.has_ended_overdue, goal_id=goal_id)
+            if self.run("has_ended_overdue", is_needed, Mode.READ):
+                count = partial(estimates.count_expired_of_ended, at=self.clock.now(), goal_id=goal_id)
+                self.run("count_expired_of_ended", count, Mode.ATOMIC)
 
     def close(self) -> None:
         """The database is released; calls that were already made are finished first. Closing twice does nothing."""

@@ -147,8 +147,9 @@ class LedgerMethods(StoreBase):
         """The goal's holds with a key above `after`, in the order of their keys, at most `limit`. Raises as `get`.
 
         An `expired` one is uncertain: nobody said what its model call consumed, if anything. Of an `estimated` one
-        the ledger has an estimate, by `turn_key`.
+        the ledger has an estimate, by `turn_key`; those of a goal that has ended become one as soon as they expire.
         """
+        self._count_expired_of_ended(goal_id)
         return self.run("holds", lambda tx: holds.holds(tx, goal_id, after=after, limit=limit), Mode.READ)
 
     def claim(
