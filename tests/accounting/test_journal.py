@@ -20,7 +20,7 @@ from tests.support.needs import mounted
 
 def _line(number: int, goal_id: str, **options: Any) -> bytes:
     usage = telic.TurnUsage(tokens=number)
-    return TurnRecord(f"left-{number}", goal_id, "default", telic.Instant(1), usage, **options).encoded()
+    return TurnRecord(f"left-{number}", goal_id, "default", telic.types.Instant(1), usage, **options).encoded()
 
 
 def _header(stored: int = 0) -> bytes:
@@ -281,7 +281,7 @@ async def test_a_turn_without_a_goal_is_never_billed_to_a_later_one(tmp_path: Pa
     """A turn accepted while nobody knew of a goal is not held against one that was created afterwards."""
     async with opened(str(tmp_path / "g.db"), colour) as store:
         goal = await store.create("later")
-        before, after = telic.Instant(goal.created_at - 1), telic.Instant(goal.created_at)
+        before, after = telic.types.Instant(goal.created_at - 1), telic.types.Instant(goal.created_at)
         lines = [
             TurnRecord(f"at-{at}", None, "default", at, telic.TurnUsage(tokens=1)).encoded() for at in (before, after)
         ]
@@ -307,8 +307,8 @@ def test_every_line_can_be_read_back() -> None:
         for usage in (telic.TurnUsage(tokens=2**53 - 1), telic.ModelUsage(input_tokens=5, cached_input_tokens=2)):
             for kind in telic.UsageKind:
                 for line in (
-                    TurnRecord(name, "goal", "default", telic.Instant(2), usage, kind, name, name),
-                    TurnRecord(name, None, name, telic.Instant(2), usage, kind),
+                    TurnRecord(name, "goal", "default", telic.types.Instant(2), usage, kind, name, name),
+                    TurnRecord(name, None, name, telic.types.Instant(2), usage, kind),
                 ):
                     assert decoded(line.encoded()) == line
 

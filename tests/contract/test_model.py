@@ -121,7 +121,7 @@ class StoreMachine(RuleBasedStateMachine):
     def record_turn(self, goal_id: str, usage: TurnUsage, key: str) -> None:
         goal = self.known[goal_id]
         known = goal.turns.get(key)
-        refusal = telic.TurnConflict if known is not None and known != usage else None
+        refusal = telic.errors.TurnConflict if known is not None and known != usage else None
         if self.call(self.store.record_turn(goal_id, usage=usage, key=key), refusal) and known is None:
             goal.turns[key] = usage
             if goal.status is GoalStatus.ACTIVE and goal.is_exhausted():

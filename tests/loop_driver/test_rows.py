@@ -120,7 +120,7 @@ async def test_a_turn_of_unknown_usage_is_recorded_with_its_reserve(world: World
     goal = await world.store.create("silent", token_budget=100)
     records = LoopRecords(world.store, goal.id)
     lease = await world.store.claim(goal.id, holder="worker")
-    turn = KeyedTurn(NewTurn(telic.TurnUsage()), "loop/turn-1", telic.Reservation(tokens=400, turns=0))
+    turn = KeyedTurn(NewTurn(telic.TurnUsage()), "loop/turn-1", telic.types.Reservation(tokens=400, turns=0))
     for _ in range(2):
         await records.finish_turn(lease, turn, FULL)
     (hold,) = await world.store.holds(goal.id)
@@ -168,7 +168,7 @@ async def test_a_state_that_cannot_be_understood_names_its_goal(world: World, lo
     for text in MALFORMED:
         quoted = text.replace("'", "''")
         execute(location, f"UPDATE loop_states SET state = '{quoted}' WHERE goal_id = '{goal.id}'")
-        with pytest.raises(telic.StoreCorrupt, match=goal.id):
+        with pytest.raises(telic.errors.StoreCorrupt, match=goal.id):
             await world.state(goal.id)
 
 

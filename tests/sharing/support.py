@@ -38,7 +38,7 @@ def granted(store: telic.GoalStore, goal_id: str, holder: str, ttl_seconds: floa
     def attempt() -> telic.Lease | None:
         try:
             return store.claim(goal_id, holder=holder, ttl_seconds=ttl_seconds)
-        except telic.LeaseHeld:
+        except telic.errors.LeaseHeld:
             return None
 
     return eventually(attempt, "the lease never ended")

@@ -149,7 +149,7 @@ store = telic.connect("goals.db", observer=Logging())
 store.close()
 try:
     store.active()
-except telic.StoreClosed:
+except telic.errors.StoreClosed:
     pass
 """
     result = run(script, tmp_path)

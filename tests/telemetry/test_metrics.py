@@ -35,7 +35,7 @@ async def test_turns_and_tokens_are_counted_once(store: Any, telescope: Telescop
     await store.record_turn(goal.id, usage=USED, model="m", key="2")
     await store.record_turn(goal.id, usage=USED, model="j", kind=UsageKind.JUDGE, key="3")
     await store.record_turn(goal.id, tokens=7, key="4")
-    with pytest.raises(telic.TurnConflict):
+    with pytest.raises(telic.errors.TurnConflict):
         await store.record_turn(goal.id, tokens=8, key="4")
     assert telescope.values("telic.turns") == {("m", "work"): 2, ("j", "judge"): 0, ("work",): 1}
     tokens = {key: value for key, value in telescope.values("telic.tokens").items() if value}
@@ -59,7 +59,7 @@ async def test_holds_and_lost_leases_are_counted(store: Any, telescope: Telescop
     await store.record_turn(goal.id, tokens=1, hold="a", key="t")
     await store.release(goal.id, "b")
     await store.release(goal.id, "b")
-    with pytest.raises(telic.HoldLost):
+    with pytest.raises(telic.errors.HoldLost):
         await store.release(goal.id, "a")
     assert telescope.values("telic.holds") == {
         ("open",): 2,
@@ -220,7 +220,7 @@ def _steps(store: telic.GoalStore) -> set[str]:
 def _move(store: telic.GoalStore, chance: random.Random, clock: FakeClock) -> None:
     clock.advance(1)
     goal = chance.choice([goal for goal in store.list(limit=1000).goals if not goal.is_finished])
-    wake = {"wake_at": telic.Instant(clock.now() + chance.randrange(1, 4) * 1_000_000)}
+    wake = {"wake_at": telic.types.Instant(clock.now() + chance.randrange(1, 4) * 1_000_000)}
     moves = [
         lambda: store.create("new", scope=goal.scope),
         lambda: store.pause(goal.id, **wake),

@@ -11,7 +11,7 @@ from telic.storage.statements import load_statements, parameter_names
 
 READS_EVERYTHING = {
     "records.lines_without_goal": "doctor looks at every row",
-    "feed.census": "the gauge of goals counts them once, and then follows the feed",
+    "feed.status_counts": "the gauge of goals counts them once, and then follows the feed",
     "identity.get": "the table has one row",
     "goals.find_by_end": "only what a person has typed comes here, and only where no id begins like it",
     "reports.ledger": "it groups what it has read, of a part of bounded length",

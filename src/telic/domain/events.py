@@ -3,11 +3,12 @@
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any, overload
 
 from telic.domain.budget import TurnUsage, UsageKind
-from telic.domain.clock import Instant
+from telic.domain.clock import Instant, to_datetime
 from telic.domain.errors import InvalidCursor
 
 if TYPE_CHECKING:
@@ -48,6 +49,11 @@ class Event:
     data: Mapping[str, Any]
     hash: str
 
+    @property
+    def time(self) -> datetime:
+        """When it was recorded, in UTC."""
+        return to_datetime(self.at)
+
 
 @dataclass(frozen=True, slots=True)
 class Turn:
@@ -68,6 +74,11 @@ class Turn:
     model: str | None = None
     is_estimate: bool = False
     takes_back: int | None = None
+
+    @property
+    def time(self) -> datetime:
+        """When it was recorded, in UTC."""
+        return to_datetime(self.at)
 
 
 @dataclass(frozen=True, slots=True)

@@ -49,7 +49,7 @@ def connect(
         pool_size=pool_size,
         notification_url=notification_url,
     )
-    context = Context(clock, model_may_create, observer, files_of(location))
+    context = Context(clock, model_may_create, observer, files_of(location), named(location))
     driver = open_driver(location, options)
     return GoalStore(driver, context, _call_observer(location, options, context))
 
@@ -98,7 +98,7 @@ def connect_async(
         # Programs that block need neither it nor asyncio, which takes as long to load as all the rest.
         from telic.store.async_store import AsyncGoalStore
 
-        context = Context(clock, model_may_create, observer, files_of(location))
+        context = Context(clock, model_may_create, observer, files_of(location), named(location))
         driver = await open_async_driver(location, options)
         return AsyncGoalStore(driver, context, _call_observer(location, options, context))
 

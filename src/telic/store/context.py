@@ -11,6 +11,7 @@ from telic.domain.errors import InvalidInput
 from telic.domain.goal import Actor
 from telic.domain.ids import new_goal_id, new_key
 from telic.domain.lease import Lease
+from telic.domain.limits import check_choice
 from telic.observability.observer import UNOBSERVED, Observer
 from telic.storage.operations.call import Call
 from telic.storage.operations.goals import NewGoal
@@ -25,8 +26,11 @@ class Context:
         model_may_create: bool,
         observer: Observer | None = None,
         files: tuple[Path, ...] = (),
+        name: str = "",
     ) -> None:
         self.files = files
+        self.name = name
+        """The location as others may read it: without a password."""
         self.clock = clock or SystemClock()
         self._model_may_create = model_may_create
         self.observer = UNOBSERVED if observer is None else observer
@@ -36,7 +40,7 @@ class Context:
 
     def call(
         self,
-        actor: Actor,
+        actor: Actor | str,
         key: str | None,
         expected_revision: int | None = None,
         lease: Lease | None = None,
@@ -45,6 +49,7 @@ class Context:
     ) -> Call:
         """The call as it is made now, with a new key where none is given."""
         self.calls = next(self._numbers)
+        actor = check_choice(Actor, "the actor", actor)
         return Call(self.clock.now(), actor, new_key() if key is None else key, expected_revision, lease, replace)
 
     def new_goal(
@@ -55,7 +60,7 @@ class Context:
         budget: Budget | None,
         criteria: Sequence[Criterion],
         max_chars: int,
-        billing: BillingPolicy,
+        billing: BillingPolicy | str,
     ) -> NewGoal:
         """The goal to be created, with a new id."""
         if token_budget is not None and budget is not None:
@@ -68,7 +73,7 @@ class Context:
             criteria=criteria,
             max_chars=max_chars,
             model_may_create=self._model_may_create,
-            billing=billing,
+            billing=check_choice(BillingPolicy, "billing", billing),
         )
 
     def turn_usage(self, tokens: int | None, usage: TurnUsage | ModelUsage | None) -> TurnUsage | ModelUsage:

@@ -44,8 +44,6 @@ class NewGoal:
         check_name("scope", self.scope)
         if not isinstance(self.budget, Budget):
             raise InvalidInput("the budget must be a Budget")
-        if not isinstance(self.billing, BillingPolicy):
-            raise InvalidInput("billing must be a BillingPolicy")
         check_criteria(self.criteria)
         return self
 

@@ -44,8 +44,6 @@ class NewTurn:
         is_taken_back = isinstance(self.usage, UsageTakenBack)
         if not isinstance(self.usage, TurnUsage | ModelUsage) or is_taken_back is (self.takes_back is None):
             raise InvalidInput("the usage must be a TurnUsage or a ModelUsage")
-        if not isinstance(self.kind, UsageKind):
-            raise InvalidInput(f"the kind of usage must be one of {', '.join(UsageKind)}")
         if not isinstance(self.is_estimate, bool):
             raise InvalidInput("is_estimate must be True or False")
         for name, value in (("model", self.model), ("hold", self.hold)):

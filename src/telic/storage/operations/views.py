@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Final
 
-from telic.domain.errors import InvalidCursor, InvalidInput
+from telic.domain.errors import InvalidCursor
 from telic.domain.events import Event
 from telic.domain.goal import GoalStatus, Reason
 from telic.domain.ids import check_id
@@ -45,10 +45,6 @@ class GoalFilter:
         Raises:
             InvalidText, InvalidNumber, InvalidInput: a filter is unusable.
         """
-        if not isinstance(self.order, GoalOrder):
-            raise InvalidInput(f"the order must be one of {', '.join(GoalOrder)}")
-        if self.reason is not None and not isinstance(self.reason, Reason):
-            raise InvalidInput(f"the reason must be one of {', '.join(Reason)}")
         return {
             "limit": check_page_size(self.limit) + 1,
             "text": None if self.text is None else folded(check_text("text", self.text, MAX_TEXT_CHARS)),

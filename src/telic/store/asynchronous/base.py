@@ -31,6 +31,9 @@ class StoreBase:
         self._context = context
         self._call_observer = call_observer
 
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__} {self._context.name or 'of a driver'}>"
+
     async def run(self, name: str, operation: Operation[T], mode: Mode, key: str | None = None) -> T:
         """Run the operation in a transaction of its own, and return its result: all that it wrote is committed.
 
@@ -58,9 +61,13 @@ class StoreBase:
             return call.gave(await self._driver.read_one(statement, parameters))
 
     def new_call(
-        self, actor: Actor, key: str | None = None, expected_revision: int | None = None, lease: Lease | None = None
+        self,
+        actor: Actor | str,
+        key: str | None = None,
+        expected_revision: int | None = None,
+        lease: Lease | None = None,
     ) -> Call:
-        """Return what a writing operation knows of its call, with the time and, where none is given, a new key."""
+        """Return what a writing operation knows of its call: the time, the actor, a key (new if none is given)."""
         return self._context.call(actor, key, expected_revision, lease)
 
     def changes(self) -> AsyncChanges:

@@ -6,6 +6,7 @@ from typing import overload
 from telic.domain.clock import Instant
 from telic.domain.errors import PASSING, StoreClosed
 from telic.domain.events import Event, EventPage, FeedEvent
+from telic.domain.limits import check_choice
 from telic.domain.report import UsageFilter, UsageGrouping, UsageReport
 from telic.storage.operations import feed, ledger
 from telic.storage.transaction import Mode
@@ -93,7 +94,7 @@ class FeedMethods(StoreBase):
     async def usage(
         self,
         *,
-        by: UsageGrouping = UsageGrouping.GOAL,
+        by: UsageGrouping | str = UsageGrouping.GOAL,
         scope: str | None = None,
         goal_id: str | None = None,
         since: Instant | None = None,
@@ -112,6 +113,7 @@ class FeedMethods(StoreBase):
         Raises:
             GoalNotFound, InvalidInput: an argument is unusable.
         """
+        by = check_choice(UsageGrouping, "what a report is by", by)
         reporter = Reporter(UsageFilter(by=by, scope=scope, goal_id=goal_id, since=since, until=until, limit=limit))
         await self._count_expired_of_ended(goal_id)
         while reporter.is_unfinished:

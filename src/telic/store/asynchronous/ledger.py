@@ -12,6 +12,7 @@ from telic.domain.events import Turn, TurnResult
 from telic.domain.goal import Actor, Goal
 from telic.domain.hold import Hold, Reservation
 from telic.domain.lease import Lease, LeaseState
+from telic.domain.limits import check_choice
 from telic.storage.operations import estimates, holds, leases, ledger, waits
 from telic.storage.operations.call import Call
 from telic.storage.transaction import Mode
@@ -33,12 +34,12 @@ class LedgerMethods(StoreBase):
         *,
         tokens: int | None = None,
         usage: TurnUsage | ModelUsage | None = None,
-        kind: UsageKind = UsageKind.WORK,
+        kind: UsageKind | str = UsageKind.WORK,
         model: str | None = None,
         hold: str | None = None,
         is_estimate: bool = False,
         lease: Lease | None = None,
-        actor: Actor = Actor.HOST,
+        actor: Actor | str = Actor.HOST,
         key: str | None = None,
     ) -> TurnResult:
         """The turn is counted exactly once, whatever the goal's status; a reached budget pauses the goal.
@@ -58,6 +59,7 @@ class LedgerMethods(StoreBase):
             LeaseLost: the lease expired, was released, or is another worker's.
             GoalNotFound, InvalidNumber, InvalidInput, NotAllowed: nothing changed.
         """
+        kind = check_choice(UsageKind, "the kind of usage", kind)
         turn = ledger.NewTurn(self._context.turn_usage(tokens, usage), kind, model, hold, is_estimate)
         call = self._context.call(actor, key, lease=lease)
         try:
@@ -92,7 +94,7 @@ class LedgerMethods(StoreBase):
         ttl_seconds: float = 600.0,
         frees_on_expiry: bool = False,
         lease: Lease | None = None,
-        actor: Actor = Actor.HOST,
+        actor: Actor | str = Actor.HOST,
         key: str | None = None,
     ) -> Hold:
         """The amounts are reserved until a turn settles the hold or it is released.
@@ -124,7 +126,13 @@ class LedgerMethods(StoreBase):
         return placed.hold
 
     async def release(
-        self, goal_id: str, hold: str, *, lease: Lease | None = None, actor: Actor = Actor.HOST, key: str | None = None
+        self,
+        goal_id: str,
+        hold: str,
+        *,
+        lease: Lease | None = None,
+        actor: Actor | str = Actor.HOST,
+        key: str | None = None,
     ) -> Hold:
         """The hold of this key is released: what it reserved is free again. Repeating it changes nothing.
 

@@ -7,6 +7,7 @@ from telic.domain.claim import Wake
 from telic.domain.clock import Instant
 from telic.domain.goal import Actor, Goal, GoalStatus, Reason
 from telic.domain.lease import Lease
+from telic.domain.lifecycle import check_status
 from telic.domain.verdict import Approval
 from telic.domain.verification import Verification
 from telic.storage.operations import definition, transitions, verdicts, waits
@@ -20,7 +21,7 @@ class TransitionMethods(StoreBase):
     async def transition(
         self,
         goal_id: str,
-        to: GoalStatus,
+        to: GoalStatus | str,
         *,
         expected_revision: int | None = None,
         reason: Reason | str | None = None,
@@ -28,7 +29,7 @@ class TransitionMethods(StoreBase):
         wake_at: Instant | None = None,
         wake_signal: str | None = None,
         lease: Lease | None = None,
-        actor: Actor = Actor.USER,
+        actor: Actor | str = Actor.USER,
         key: str | None = None,
     ) -> Goal:
         """The goal has the status `to`, by one move of the state machine.
@@ -45,10 +46,10 @@ class TransitionMethods(StoreBase):
             LeaseLost: the lease expired, was released, or is another worker's.
         """
         call = self._context.call(actor, key, expected_revision, lease)
-        wake = Wake.of(wake_at, wake_signal)
+        target, wake = check_status(to), Wake.of(wake_at, wake_signal)
         return await self.run(
             "transition",
-            lambda tx: transitions.transition(tx, call, goal_id, to=to, reason=reason, note=note, wake=wake),
+            lambda tx: transitions.transition(tx, call, goal_id, to=target, reason=reason, note=note, wake=wake),
             Mode.SINGLE,
             call.key,
         )
@@ -63,7 +64,7 @@ class TransitionMethods(StoreBase):
         wake_at: Instant | None = None,
         wake_signal: str | None = None,
         lease: Lease | None = None,
-        actor: Actor = Actor.USER,
+        actor: Actor | str = Actor.USER,
         key: str | None = None,
     ) -> Goal:
         """The active goal is paused for this reason: `waiting` where it is to wake, else `user`. See `transition`."""
@@ -89,7 +90,7 @@ class TransitionMethods(StoreBase):
         expected_revision: int | None = None,
         note: str | None = None,
         replace: bool | str = True,
-        actor: Actor = Actor.USER,
+        actor: Actor | str = Actor.USER,
         key: str | None = None,
     ) -> Goal:
         """The paused goal is active; the scope's former active goal is paused as superseded, atomically.
@@ -123,7 +124,7 @@ class TransitionMethods(StoreBase):
         expected_revision: int | None = None,
         note: str | None = None,
         lease: Lease | None = None,
-        actor: Actor = Actor.USER,
+        actor: Actor | str = Actor.USER,
         key: str | None = None,
     ) -> Goal:
         """The goal is completed; a paused one is resumed and completed in one step.
@@ -144,7 +145,7 @@ class TransitionMethods(StoreBase):
         reason: Reason | str = Reason.DISMISSED,
         note: str | None = None,
         lease: Lease | None = None,
-        actor: Actor = Actor.USER,
+        actor: Actor | str = Actor.USER,
         key: str | None = None,
     ) -> Goal:
         """The unfinished goal is cleared, for good. Raises as `transition`."""
@@ -165,7 +166,7 @@ class TransitionMethods(StoreBase):
         *,
         expected_revision: int | None = None,
         replace: bool | str = False,
-        actor: Actor = Actor.USER,
+        actor: Actor | str = Actor.USER,
         key: str | None = None,
     ) -> Goal:
         """The waiting goal is active, without waiting any longer.
@@ -182,7 +183,7 @@ class TransitionMethods(StoreBase):
         call = self._context.call(actor, key, expected_revision, replace=replace)
         return await self.run("wake", lambda tx: waits.wake(tx, call, goal_id), Mode.ATOMIC, call.key)
 
-    async def signal(self, name: str, *, actor: Actor = Actor.USER, key: str | None = None) -> list[Goal]:
+    async def signal(self, name: str, *, actor: Actor | str = Actor.USER, key: str | None = None) -> list[Goal]:
         """Every goal that waits for the signal of this name was woken; here they are.
 
         Where another goal is active in the scope, or the budget is used up, one is kept asleep instead, with that
@@ -202,7 +203,7 @@ class TransitionMethods(StoreBase):
         *,
         expected_revision: int | None = None,
         lease: Lease | None = None,
-        actor: Actor = Actor.VERIFIER,
+        actor: Actor | str = Actor.VERIFIER,
         key: str | None = None,
     ) -> Goal:
         """The verdicts are in the goal's history; where all criteria passed, it is completed as verified, atomically.
@@ -231,7 +232,7 @@ class TransitionMethods(StoreBase):
         decided_by: str,
         note: str = "",
         expected_revision: int | None = None,
-        actor: Actor = Actor.USER,
+        actor: Actor | str = Actor.USER,
         key: str | None = None,
     ) -> Goal:
         """The answer to the approval criterion at this place (from 0) is in the history, until the goal is edited.

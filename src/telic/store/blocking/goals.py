@@ -10,7 +10,8 @@ from telic.domain.budget import BillingPolicy, Budget
 from telic.domain.criteria import Criterion
 from telic.domain.goal import DEFAULT_SCOPE, Actor, Goal, GoalStatus, Reason
 from telic.domain.ids import check_id
-from telic.domain.limits import DEFAULT_MAX_CHARS, MAX_PAGE, check_name
+from telic.domain.lifecycle import check_status
+from telic.domain.limits import DEFAULT_MAX_CHARS, MAX_PAGE, check_choice, check_name
 from telic.domain.views import GoalCounts, GoalGlance, GoalOrder, GoalOverview, GoalPage
 from telic.storage.operations import definition, goals, views
 from telic.storage.operations.views import GoalFilter
@@ -31,10 +32,10 @@ class GoalMethods(StoreBase):
         token_budget: int | None = None,
         budget: Budget | None = None,
         criteria: Sequence[Criterion] = (),
-        billing: BillingPolicy = BillingPolicy.INPUT_AND_OUTPUT,
+        billing: BillingPolicy | str = BillingPolicy.INPUT_AND_OUTPUT,
         max_chars: int = DEFAULT_MAX_CHARS,
         replace: bool | str = True,
-        actor: Actor = Actor.USER,
+        actor: Actor | str = Actor.USER,
         key: str | None = None,
     ) -> Goal:
         """The scope's active goal is this new one; the former one is paused as superseded, atomically.
@@ -80,11 +81,11 @@ class GoalMethods(StoreBase):
         self,
         *,
         scope: str | None = None,
-        status: GoalStatus | None = None,
-        reason: Reason | None = None,
+        status: GoalStatus | str | None = None,
+        reason: Reason | str | None = None,
         text: str | None = None,
         holder: str | None = None,
-        order: GoalOrder = GoalOrder.NEWEST,
+        order: GoalOrder | str = GoalOrder.NEWEST,
         cursor: str | None = None,
         limit: int = 50,
     ) -> GoalPage:
@@ -101,11 +102,11 @@ class GoalMethods(StoreBase):
         """
         wanted = GoalFilter(
             scope=scope,
-            status=status,
-            reason=reason,
+            status=None if status is None else check_status(status),
+            reason=None if reason is None else check_choice(Reason, "the reason", reason),
             text=text,
             holder=holder,
-            order=order,
+            order=check_choice(GoalOrder, "the order", order),
             cursor=cursor,
             limit=limit,
         )
@@ -115,11 +116,11 @@ class GoalMethods(StoreBase):
         self,
         *,
         scope: str | None = None,
-        status: GoalStatus | None = None,
-        reason: Reason | None = None,
+        status: GoalStatus | str | None = None,
+        reason: Reason | str | None = None,
         text: str | None = None,
         holder: str | None = None,
-        order: GoalOrder = GoalOrder.NEWEST,
+        order: GoalOrder | str = GoalOrder.NEWEST,
     ) -> Iterator[Goal]:
         """Iterate over all goals that match, page after page; each page is as of its own moment.
 
@@ -154,7 +155,7 @@ class GoalMethods(StoreBase):
         criteria: Sequence[Criterion] | None = None,
         max_chars: int = DEFAULT_MAX_CHARS,
         expected_revision: int | None = None,
-        actor: Actor = Actor.USER,
+        actor: Actor | str = Actor.USER,
         key: str | None = None,
     ) -> Goal:
         """The unfinished goal has this text and these criteria; what is None stays. Usage is kept.
@@ -176,7 +177,7 @@ class GoalMethods(StoreBase):
         budget: Budget,
         *,
         expected_revision: int | None = None,
-        actor: Actor = Actor.USER,
+        actor: Actor | str = Actor.USER,
         key: str | None = None,
     ) -> Goal:
         """The unfinished goal has exactly this budget; an active one that has used it up is paused.

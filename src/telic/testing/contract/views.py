@@ -4,19 +4,8 @@ from typing import Any
 
 import pytest
 
-from telic import (
-    Actor,
-    Budget,
-    Criterion,
-    EventKind,
-    GoalNotFound,
-    GoalOrder,
-    GoalStatus,
-    InvalidCursor,
-    InvalidInput,
-    InvalidNumber,
-    Reason,
-)
+from telic import Actor, Budget, Criterion, EventKind, GoalNotFound, GoalOrder, GoalStatus, InvalidInput, Reason
+from telic.errors import InvalidCursor, InvalidNumber
 from telic.storage.operations import views
 
 
