@@ -12,7 +12,7 @@ import pytest
 
 import telic
 from telic.domain import errors
-from telic.storage.drivers.postgres_statements import Statement
+from telic.storage.drivers.postgres_statements import PostgresStatement
 from telic.storage.drivers.sqlite_transaction import ROW_READS
 from telic.storage.statements import load_statements, parameter_names
 
@@ -123,7 +123,7 @@ def test_statements_and_their_callers_agree() -> None:
 def test_parameters_are_numbered_in_the_order_of_their_values() -> None:
     """`$2` is the second name, also where a name comes twice."""
     text = "SELECT :b, :a, :b"
-    statement = Statement.of(text)
+    statement = PostgresStatement.of(text)
     assert statement.sql == b"SELECT $1, $2, $1"
     assert statement.values({"a": 1, "b": 2}) == [2, 1]
 

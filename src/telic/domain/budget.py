@@ -2,19 +2,13 @@
 
 from dataclasses import dataclass, fields, replace
 from datetime import timedelta
-from decimal import Context, Decimal, Inexact, InvalidOperation
+from decimal import Decimal
 from enum import StrEnum
 from typing import Final
 
 from telic.domain.errors import BudgetExceeded, InvalidNumber
 from telic.domain.limits import MAX_COUNTER, check_counter
-
-MICROS: Final = 1_000_000
-"""So many microunits of money are one unit, and so many microseconds one second."""
-
-_MOST_DIGITS_OF_MONEY: Final = 11
-_EXACT: Final = Context(prec=40, traps=[Inexact, InvalidOperation])
-"""Arithmetic that refuses to round."""
+from telic.domain.money import microunits_of, money_of
 
 LIMITS: Final = ("tokens", "turns", "active_microseconds", "cost_microunits")
 """The budgets, in the order in which an exceeded one is reported."""
@@ -31,7 +25,7 @@ class _InUnits:
     @property
     def cost(self) -> Decimal:
         """The money, in units of the currency that the host bills in."""
-        return Decimal(self.cost_microunits) / MICROS
+        return money_of(self.cost_microunits)
 
     @property
     def time(self) -> timedelta:
@@ -72,7 +66,7 @@ class Budget:
             tokens,
             turns,
             active_microseconds if time is None else _microseconds_of(time),
-            cost_microunits if cost is None else _microunits_of(cost),
+            cost_microunits if cost is None else microunits_of(cost),
         )
         for name, limit in zip(LIMITS, limits, strict=True):
             if limit is not None:
@@ -84,7 +78,7 @@ class Budget:
     @property
     def cost(self) -> Decimal | None:
         """The limit on money, in units of the currency that the host bills in."""
-        return None if self.cost_microunits is None else Decimal(self.cost_microunits) / MICROS
+        return None if self.cost_microunits is None else money_of(self.cost_microunits)
 
     @property
     def time(self) -> timedelta | None:
@@ -100,22 +94,6 @@ def _microseconds_of(time: object) -> int:
     if not isinstance(time, timedelta):
         raise InvalidNumber(f"a time must be a timedelta, not {type(time).__name__}")
     return time // timedelta(microseconds=1)
-
-
-def _microunits_of(cost: object) -> int:
-    if isinstance(cost, bool) or not isinstance(cost, Decimal | str | int):
-        raise InvalidNumber(f"a cost must be a text, a Decimal or an integer, not {type(cost).__name__}")
-    try:
-        money = Decimal(cost)
-    except (ArithmeticError, ValueError):
-        money = Decimal("NaN")
-    # Whole numbers with a huge exponent would take seconds and gigabytes to write out.
-    if not money.is_finite() or money.adjusted() >= _MOST_DIGITS_OF_MONEY:
-        raise InvalidNumber(f"{cost!a:.50} is no amount of money: write 5 or 0.25")
-    try:
-        return int(_EXACT.to_integral_exact(_EXACT.multiply(money, MICROS)))
-    except ArithmeticError:
-        raise InvalidNumber(f"{cost!a:.50} has more than six decimals") from None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -29,7 +29,7 @@ _NAME: Final = "telic"
 _LOG: Final = logging.getLogger("telic.observe")
 
 
-class _Open(NamedTuple):
+class _OpenSpan(NamedTuple):
     """A span that is the current one, and what makes the former one current again."""
 
     span: Span
@@ -74,7 +74,7 @@ class OpenTelemetry(Logging):
             case _:
                 return
         span = self._tracer.start_span(name, kind=kind, attributes=attributes)
-        work.memory = _Open(span, context.attach(trace.set_span_in_context(span)))
+        work.memory = _OpenSpan(span, context.attach(trace.set_span_in_context(span)))
 
     def end(self, work: Work) -> None:
         """See `Observer.end`."""
@@ -82,7 +82,7 @@ class OpenTelemetry(Logging):
             super().end(work)
             self._measure(work)
         finally:
-            if isinstance(work.memory, _Open):
+            if isinstance(work.memory, _OpenSpan):
                 self._close(work.memory, work)
 
     def on_fact(self, fact: Fact) -> None:
@@ -106,7 +106,7 @@ class OpenTelemetry(Logging):
         elif isinstance(work, VerificationRun):
             self._instruments.checked(work)
 
-    def _close(self, open_: _Open, work: Work) -> None:
+    def _close(self, open_: _OpenSpan, work: Work) -> None:
         try:
             if open_.span.is_recording():
                 _describe(open_.span, work)

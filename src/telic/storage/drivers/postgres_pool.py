@@ -20,7 +20,7 @@ from psycopg.pq import PipelineStatus, TransactionStatus
 from telic.domain.errors import StoreBusy, StoreClosed, StoreUnavailable
 from telic.storage.drivers.postgres_hosts import connect_async, connect_blocking
 from telic.storage.drivers.postgres_server import PostgresServer
-from telic.storage.drivers.postgres_statements import Session
+from telic.storage.drivers.postgres_statements import StatementSession
 from telic.storage.transaction import Row
 
 C = TypeVar("C", bound=psycopg.BaseConnection[Any])
@@ -40,9 +40,9 @@ class BoundedWaitConnection(psycopg.Connection[Row]):
     wait_seconds: float | None = None
 
     @cached_property
-    def session(self) -> Session:
+    def session(self) -> StatementSession:
         """What this connection has prepared."""
-        return Session(self.pgconn)
+        return StatementSession(self.pgconn)
 
     def wait(self, gen: PQGen[_R], interval: float = 0.1, timeout: float | None = None) -> _R:
         return super().wait(gen, interval, self.wait_seconds if timeout is None else timeout)
@@ -54,9 +54,9 @@ class AsyncBoundedWaitConnection(psycopg.AsyncConnection[Row]):
     wait_seconds: float | None = None
 
     @cached_property
-    def session(self) -> Session:
+    def session(self) -> StatementSession:
         """See `BoundedWaitConnection.session`."""
-        return Session(self.pgconn)
+        return StatementSession(self.pgconn)
 
     async def wait(self, gen: PQGen[_R], interval: float = 0.1, timeout: float | None = None) -> _R:
         return await super().wait(gen, interval, self.wait_seconds if timeout is None else timeout)

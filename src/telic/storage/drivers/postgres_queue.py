@@ -19,7 +19,7 @@ from telic.domain.errors import StoreBusy, StoreError
 from telic.storage.drivers.postgres_errors import LockHeld
 from telic.storage.drivers.postgres_pool import AsyncBoundedWaitConnection, AsyncConnectionPool
 from telic.storage.drivers.postgres_server import PostgresServer, is_lost
-from telic.storage.drivers.postgres_statements import Statement
+from telic.storage.drivers.postgres_statements import PostgresStatement
 from telic.storage.transaction import Mode, Parameters, Row, Value
 
 _LARGEST_BATCH: Final = 32
@@ -29,18 +29,18 @@ ids, so that no two batches wait for each other."""
 
 
 @dataclass(slots=True, eq=False)
-class Request:
+class QueuedStatement:
     """One statement that a caller waits for."""
 
     name: str
-    statement: Statement
+    statement: PostgresStatement
     parameters: Parameters
     mode: Mode
     key: str | None
     future: asyncio.Future[list[Row]]
     deadline: float
 
-    def __lt__(self, other: "Request") -> bool:
+    def __lt__(self, other: "QueuedStatement") -> bool:
         return self.goal < other.goal
 
     @property
@@ -72,8 +72,8 @@ class StatementQueue:
         self._pool = pool
         self._max_senders = senders
         self._senders = 0
-        self._waiting: deque[Request] = deque()
-        self._parked: dict[str, deque[Request]] = {}
+        self._waiting: deque[QueuedStatement] = deque()
+        self._parked: dict[str, deque[QueuedStatement]] = {}
         self._contended: set[str] = set()
         self._tasks: set[asyncio.Task[None]] = set()
         self._is_idle = asyncio.Event()
@@ -83,7 +83,9 @@ class StatementQueue:
         """The rows that the statement gave, committed."""
         future: asyncio.Future[list[Row]] = asyncio.get_running_loop().create_future()
         deadline = time.monotonic() + self._server.options.timeout_seconds
-        self._waiting.append(Request(name, self._server.statements[name], parameters, mode, key, future, deadline))
+        self._waiting.append(
+            QueuedStatement(name, self._server.statements[name], parameters, mode, key, future, deadline)
+        )
         if self._senders < self._max_senders:
             await self._send_at_once()
         return await future
@@ -138,11 +140,11 @@ class StatementQueue:
         else:
             self._waiting.extendleft(reversed(parked))
 
-    def _next_batch(self) -> tuple[list[Request], set[str]]:
+    def _next_batch(self) -> tuple[list[QueuedStatement], set[str]]:
         """Requests to share a transaction, and the goals they write to; writes to a goal under way are parked."""
         # Each free sender gets an equal part, rounded up: one batch with everything would leave the others idle.
         share = -(-len(self._waiting) // self._max_senders)
-        batch: list[Request] = []
+        batch: list[QueuedStatement] = []
         goals: set[str] = set()
         now = time.monotonic()
         while self._waiting and len(batch) < _LARGEST_BATCH:
@@ -163,7 +165,7 @@ class StatementQueue:
                 break
         return batch, goals
 
-    async def _send(self, batch: list[Request]) -> None:
+    async def _send(self, batch: list[QueuedStatement]) -> None:
         try:
             connection = await self._pool.take()
             try:
@@ -177,7 +179,7 @@ class StatementQueue:
             if not isinstance(error, Exception):
                 raise
 
-    async def _pipeline(self, connection: AsyncBoundedWaitConnection, batch: list[Request]) -> bool:
+    async def _pipeline(self, connection: AsyncBoundedWaitConnection, batch: list[QueuedStatement]) -> bool:
         """Whether the batch was committed; otherwise nothing of it was, unless the connection was lost."""
         # One implicit transaction: the server commits at the pipeline's end, or rolls all back at the first error.
         statements = [(request.statement, request.values) for request in batch]
@@ -192,7 +194,7 @@ class StatementQueue:
             _deliver(request, rows)
         return True
 
-    async def _send_each(self, connection: AsyncBoundedWaitConnection, batch: list[Request]) -> None:
+    async def _send_each(self, connection: AsyncBoundedWaitConnection, batch: list[QueuedStatement]) -> None:
         """Runs each request as a transaction of its own; a goal found locked is not waited for a second time."""
         held: dict[str, StoreError] = {}
         for request in batch:
@@ -206,7 +208,7 @@ class StatementQueue:
             elif request.writes:
                 self._contended.discard(request.goal)
 
-    async def _execute(self, connection: AsyncBoundedWaitConnection, request: Request) -> StoreError | None:
+    async def _execute(self, connection: AsyncBoundedWaitConnection, request: QueuedStatement) -> StoreError | None:
         """Answers the request, or gives the error to refuse it with."""
         statement = (request.statement, request.values)
         try:
@@ -216,19 +218,21 @@ class StatementQueue:
             return self._meaning(connection, request, error)
         return None
 
-    def _meaning(self, connection: AsyncBoundedWaitConnection, request: Request, error: psycopg.Error) -> StoreError:
+    def _meaning(
+        self, connection: AsyncBoundedWaitConnection, request: QueuedStatement, error: psycopg.Error
+    ) -> StoreError:
         lost = is_lost(connection)
         meaning = self._server.meaning(error, is_lost=lost, may_have_written=request.writes, key=request.key)
         meaning.__cause__ = error
         return meaning
 
 
-def _deliver(request: Request, rows: list[Row]) -> None:
+def _deliver(request: QueuedStatement, rows: list[Row]) -> None:
     if not request.future.done():
         request.future.set_result(rows)
 
 
-def _refuse(request: Request, error: BaseException) -> None:
+def _refuse(request: QueuedStatement, error: BaseException) -> None:
     if request.future.done():
         return
     if isinstance(error, Exception):

@@ -81,7 +81,7 @@ def _require_about(goal: Goal, verification: Verification) -> None:
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
+class ApprovalAnswer:
     """A human's answer to the criterion at this place."""
 
     index: int
@@ -90,7 +90,7 @@ class Answer:
     note: str
 
 
-async def answer(tx: Transaction, call: Call, goal_id: str, given: Answer) -> Goal:
+async def answer(tx: Transaction, call: Call, goal_id: str, given: ApprovalAnswer) -> Goal:
     """The answer to the goal's approval criterion is in its history; a goal that waited for it is awake.
 
     Raises:
@@ -113,7 +113,7 @@ async def answer(tx: Transaction, call: Call, goal_id: str, given: Answer) -> Go
     return await wake_by_signal(tx, call, goal, signal) if goal.wake_signal == signal else goal
 
 
-def _approval(goal: Goal, given: Answer) -> Approval:
+def _approval(goal: Goal, given: ApprovalAnswer) -> Approval:
     asked = {
         index: criterion for index, criterion in enumerate(goal.criteria) if criterion.kind is CriterionKind.APPROVAL
     }

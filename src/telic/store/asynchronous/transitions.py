@@ -245,7 +245,7 @@ class TransitionMethods(StoreBase):
             GoalNotFound, StaleUpdate, KeyConflict: nothing changed.
         """
         call = self._context.call(actor, key, expected_revision)
-        given = verdicts.Answer(criterion, is_approved, decided_by, note)
+        given = verdicts.ApprovalAnswer(criterion, is_approved, decided_by, note)
         return await self.run("approve", lambda tx: verdicts.answer(tx, call, goal_id, given), Mode.ATOMIC, call.key)
 
     async def verification(self, goal_id: str) -> Verification | None:
