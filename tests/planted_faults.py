@@ -544,14 +544,14 @@ FAULTS = (
     Fault(
         "an empty page need not be the last",
         ("src/telic/storage/operations/feed.py",),
-        "if start is None or not start.until or page:",
+        "if start is None or not start.until.snapshot or page:",
         "if True:",
         "tests/sharing/test_watch.py tests/sharing/test_feed_order.py -k 'full_pages or half_read'",
     ),
     Fault(
         "a file set back takes cursors from its future",
         (f"{SQL}/sqlite.sql",),
-        "CASE WHEN CAST(:before AS INTEGER) <= CAST(upper_bound AS INTEGER) THEN id END",
+        "CASE WHEN CAST(:before AS INTEGER) <= CAST(upper_bound AS INTEGER) AND {was_here} THEN id END",
         "id",
         "tests/sharing/test_feed_processes.py -k set_back",
     ),
@@ -649,8 +649,8 @@ FAULTS = (
     Fault(
         "checks of a spent goal have no end",
         ("src/telic/domain/decision.py",),
-        " and state.unchecked_verifications < policy.max_unchecked_verifications",
-        "",
+        "may_repeat = state.unchecked_verifications < policy.max_unchecked_verifications",
+        "may_repeat = True",
         f"{LOOP}/test_decide.py -k bounded",
     ),
     Fault(
