@@ -10,7 +10,7 @@ from typing import Any, Final
 from starlette.types import Receive, Scope, Send
 
 from telic.domain.errors import GoalError
-from telic.domain.feed import FeedEvent
+from telic.domain.events import FeedEvent
 from telic.domain.jsonable import feed_event_to_json
 from telic.interfaces.api.answers import HEADERS
 from telic.interfaces.api.operation import Streams

@@ -4,7 +4,7 @@ import os
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property, wraps
-from typing import TYPE_CHECKING, Any, Final, cast
+from typing import Any, Final
 
 import click
 
@@ -18,11 +18,8 @@ from telic.observability.observer import Observer
 from telic.services.scoped_goals import ScopedGoals
 from telic.store.connect import connect
 from telic.store.goal_store import GoalStore
-from telic.store.sync_to_async import Awaited, complete
+from telic.store.sync_to_async import as_async_store, complete
 from telic.wording.words import first_words
-
-if TYPE_CHECKING:
-    from telic.store.async_store import AsyncGoalStore
 
 Function = Callable[..., int | None]
 _NAMED: Final = 5
@@ -71,11 +68,11 @@ class Session:
 
     @property
     def _scoped(self) -> ScopedGoals:
-        return ScopedGoals(cast("AsyncGoalStore", Awaited(self.store)), self.scope)
+        return ScopedGoals(as_async_store(self.store), self.scope)
 
     def show_changed(self, goal: Goal, hint: str, *, replaces: bool = False) -> None:
         """The goal as it now is, the goal that was paused for it, and what can come next, were shown."""
-        goals = ScopedGoals(cast("AsyncGoalStore", Awaited(self.store)), goal.scope)
+        goals = ScopedGoals(as_async_store(self.store), goal.scope)
         paused = complete(goals.superseded_by(goal, None)) if replaces else None
         show_goal(self.terminal, goal, paused)
         self.terminal.hint(hint)

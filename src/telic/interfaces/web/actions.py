@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Awaitable, Callable
+from dataclasses import replace
 from typing import Final
 
 from starlette.datastructures import FormData
@@ -76,7 +77,7 @@ class Asked:
         Raises:
             InvalidNumber: a field has no amount of its kind.
         """
-        return Budget(**{name: _limit(name, self.text(name)) for name in LIMITS})
+        return replace(Budget(), **{name: _limit(name, self.text(name)) for name in LIMITS})
 
 
 def _limit(name: str, text: str) -> int | None:

@@ -9,7 +9,7 @@ from starlette.responses import RedirectResponse, Response
 from telic.domain.budget import larger_budget
 from telic.domain.events import Event
 from telic.domain.goal import Goal
-from telic.domain.overview import GoalGlance, GoalOverview
+from telic.domain.views import GoalGlance, GoalOverview
 from telic.interfaces.web.app_state import Desk, desk_of
 from telic.interfaces.web.pages import Pages
 from telic.interfaces.web.plot import draw_plot

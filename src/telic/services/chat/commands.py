@@ -4,17 +4,15 @@ One executor serves both stores. It reads the goal that is meant, then writes wi
 somebody else changed in between is reported and not overwritten.
 """
 
-from typing import cast
-
 from telic.domain.clock import Clock, Instant, SystemClock
 from telic.domain.goal import DEFAULT_SCOPE, Actor
 from telic.domain.limits import DEFAULT_MAX_CHARS
 from telic.services.chat.executor import Executor, Request
 from telic.services.chat.replies import Reply
-from telic.storage.coroutines import complete
+from telic.storage.transaction import complete
 from telic.store.async_store import AsyncGoalStore
 from telic.store.goal_store import GoalStore
-from telic.store.sync_to_async import Awaited
+from telic.store.sync_to_async import as_async_store
 
 
 def execute(
@@ -36,7 +34,7 @@ def execute(
     goal that is active by then: a program that has answered a message does not execute it again.) `clock` tells ages.
     """
     request = Request(line, scope, actor, expected_revision, max_chars, key, _now(clock))
-    return complete(Executor(cast("AsyncGoalStore", Awaited(store)), request).answer())
+    return complete(Executor(as_async_store(store), request).answer())
 
 
 async def execute_async(
