@@ -7,7 +7,7 @@ from typing import Final
 from telic.domain.errors import InvalidInput, NotAllowed
 from telic.domain.events import ACTED_BY
 from telic.domain.goal import Actor, Reason
-from telic.domain.limits import check_text
+from telic.domain.limits import check_choice, check_text
 
 MAX_ACTOR_NAME_CHARS: Final = 100
 
@@ -90,8 +90,7 @@ def authorize(actor: Actor, action: Action, *, is_guarded: bool) -> None:
         NotAllowed: it may not, or may only with the expected revision.
         InvalidInput: there is no such actor.
     """
-    if not isinstance(actor, Actor):
-        raise InvalidInput(f"the actor must be one of {', '.join(Actor)}")
+    check_choice(Actor, "the actor", actor)
     refusal = why_not(actor, action)
     if refusal is None and actor in GUARDED and not is_guarded:
         refusal = f"the {actor} may {action} only at the revision that it has seen (expected_revision)"

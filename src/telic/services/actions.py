@@ -5,7 +5,7 @@ import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Any, Final, cast
+from typing import Any, Final
 
 from telic.domain.authority import NamedActor
 from telic.domain.budget import BillingPolicy, Budget
@@ -18,9 +18,10 @@ from telic.domain.lease import Lease
 from telic.domain.limits import DEFAULT_MAX_CHARS
 from telic.services.checks import Check
 from telic.services.scoped_goals import ScopedGoals
+from telic.storage.transaction import complete
 from telic.store.async_store import AsyncGoalStore
 from telic.store.goal_store import GoalStore
-from telic.store.sync_to_async import Awaited, complete
+from telic.store.sync_to_async import as_async_store
 
 _ATTEMPTS: Final = 3
 _PAUSE_SECONDS: Final = 0.5
@@ -129,7 +130,7 @@ def execute_blocking(store: GoalStore, request: ActionRequest) -> ActionResult:
     Raises:
         GoalError: as `execute`.
     """
-    return complete(execute(cast("AsyncGoalStore", Awaited(store)), request, sleep_blocking))
+    return complete(execute(as_async_store(store), request, sleep_blocking))
 
 
 async def sleep_blocking(seconds: float, sleep: Callable[[float], None] = time.sleep) -> None:

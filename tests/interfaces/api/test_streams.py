@@ -193,7 +193,7 @@ async def test_a_failure_within_the_stream_is_told() -> None:
     """A status was told already: the problem comes as an event, without what must not be known."""
 
     async def failing() -> Any:
-        raise telic.StoreCorrupt("row 7")
+        raise telic.errors.StoreCorrupt("row 7")
         yield
 
     streams = OpenStreams()

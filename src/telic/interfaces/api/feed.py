@@ -9,7 +9,7 @@ from starlette.responses import Response
 from starlette.types import ASGIApp
 
 from telic.domain.errors import GoalError
-from telic.domain.feed import FeedEvent
+from telic.domain.events import FeedEvent
 from telic.domain.jsonable import event_to_json, feed_event_to_json
 from telic.domain.limits import MAX_PAGE
 from telic.http.event_stream import EventStreamResponse, write_beginning, write_event

@@ -12,7 +12,7 @@ import click
 from telic.domain.amounts import parse_budget
 from telic.domain.budget import Budget
 from telic.domain.errors import InvalidInput
-from telic.domain.errors.extras import needs_extra
+from telic.domain.errors.base import needs_extra
 from telic.domain.goal import DEFAULT_SCOPE
 from telic.interfaces.cli.observing import observer_of
 from telic.interfaces.cli.store_place import default_store

@@ -4,7 +4,7 @@ import os
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property, wraps
-from typing import TYPE_CHECKING, Any, Final, cast
+from typing import Any, Final
 
 import click
 
@@ -21,11 +21,8 @@ from telic.services.actions import ActionRequest, GoalAction, execute_blocking
 from telic.services.scoped_goals import ScopedGoals
 from telic.store.connect import connect
 from telic.store.goal_store import GoalStore
-from telic.store.sync_to_async import Awaited, complete
+from telic.store.sync_to_async import as_async_store, complete
 from telic.wording.words import first_words
-
-if TYPE_CHECKING:
-    from telic.store.async_store import AsyncGoalStore
 
 Function = Callable[..., int | None]
 _NAMED: Final = 5
@@ -75,7 +72,7 @@ class Session:
 
     @property
     def _scoped(self) -> ScopedGoals:
-        return ScopedGoals(cast("AsyncGoalStore", Awaited(self.store)), self.scope)
+        return ScopedGoals(as_async_store(self.store), self.scope)
 
     @property
     def named_actor(self) -> NamedActor:

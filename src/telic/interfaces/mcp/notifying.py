@@ -11,8 +11,7 @@ from mcp.server.subscriptions import InMemorySubscriptionBus, ResourcesListChang
 
 from telic.domain.budget import Usage
 from telic.domain.errors import PASSING, GoalError, GoalNotFound
-from telic.domain.events import EventKind
-from telic.domain.feed import FeedEvent
+from telic.domain.events import EventKind, FeedEvent
 from telic.interfaces.mcp.resources import parse_uri, uris_of
 from telic.store.async_store import AsyncGoalStore
 

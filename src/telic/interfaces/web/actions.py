@@ -1,6 +1,7 @@
 """Forms by which an operator acts on a goal. Each says which revision it was drawn for, and acts once."""
 
 import re
+from dataclasses import replace
 from typing import Final
 
 from starlette.datastructures import FormData
@@ -93,7 +94,7 @@ class ActionForm:
         Raises:
             InvalidNumber: a field has no amount of its kind.
         """
-        return Budget(**{name: _limit(name, self.text(name)) for name in LIMITS})
+        return replace(Budget(), **{name: _limit(name, self.text(name)) for name in LIMITS})
 
 
 def _limit(name: str, text: str) -> int | None:

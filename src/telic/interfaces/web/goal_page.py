@@ -8,7 +8,7 @@ from starlette.responses import RedirectResponse, Response
 
 from telic.domain.budget import larger_budget
 from telic.domain.goal import Goal
-from telic.domain.overview import GoalGlance, GoalOverview
+from telic.domain.views import GoalGlance, GoalOverview
 from telic.interfaces.web.pages import AppState, Pages, state_of
 from telic.interfaces.web.plot import draw_plot
 from telic.services.actions import fitting_actions

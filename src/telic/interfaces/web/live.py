@@ -14,7 +14,7 @@ from typing import Final, Protocol
 
 from telic.domain.errors import GoalError
 from telic.store.async_store import AsyncGoalStore
-from telic.store.change_watcher import Observer
+from telic.store.change_watcher import ChangeWatcher
 
 INTERVAL_SECONDS: Final = 0.5
 REST: Final = 3.0
@@ -117,17 +117,17 @@ class Broadcaster:
 
     async def run(self) -> None:
         """Pages are kept as the store is, until this is cancelled."""
-        observer = Observer(self._store)
+        watcher = ChangeWatcher(self._store)
         try:
             while True:
                 await self._has_pages.wait()
-                observer.note()
+                watcher.mark()
                 started = time.perf_counter()
                 await self._look()
                 await asyncio.sleep(max(INTERVAL_SECONDS, REST * (time.perf_counter() - started)))
-                await self._rest(observer)
+                await self._rest(watcher)
         finally:
-            observer.close()
+            watcher.close()
 
     async def _look(self) -> None:
         for channel in list(self._channels.values()):
@@ -135,9 +135,9 @@ class Broadcaster:
             # Reads of SQLite never wait, and so would keep requests from being answered.
             await asyncio.sleep(0)
 
-    async def _rest(self, observer: Observer) -> None:
+    async def _rest(self, watcher: ChangeWatcher) -> None:
         try:
-            await observer.wait(LOOK_ANYWAY_SECONDS)
+            await watcher.wait(LOOK_ANYWAY_SECONDS)
         except GoalError as error:
             _LOG.warning("the store cannot be watched: %s", error.code)
             await asyncio.sleep(INTERVAL_SECONDS)

@@ -7,7 +7,7 @@ somebody else changed in between is reported and not overwritten.
 import asyncio
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, replace
-from typing import Any, Final, cast
+from typing import Any, Final
 
 from telic.domain.authority import GUARDED, Action, NamedActor, authorize
 from telic.domain.budget import Budget
@@ -30,9 +30,10 @@ from telic.services.chat.replies import (
 )
 from telic.services.outcomes import FailureKind, failure_kind, outcome_of
 from telic.services.scoped_goals import ScopedGoals
+from telic.storage.transaction import complete
 from telic.store.async_store import AsyncGoalStore
 from telic.store.goal_store import GoalStore
-from telic.store.sync_to_async import Awaited, complete
+from telic.store.sync_to_async import as_async_store
 
 _LISTED: Final = 20
 _LAST_EVENTS: Final = 20
@@ -252,7 +253,7 @@ def execute(
     goal that is active by then: a program that has answered a message does not execute it again.) `clock` tells ages.
     """
     request = CommandRequest(line, scope, actor, expected_revision, max_chars, key, _now(clock), sleep_blocking)
-    return complete(CommandExecutor(cast("AsyncGoalStore", Awaited(store)), request).answer())
+    return complete(CommandExecutor(as_async_store(store), request).answer())
 
 
 async def execute_async(

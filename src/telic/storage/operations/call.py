@@ -75,7 +75,7 @@ async def was_done(tx: Transaction, call: Call, goal_id: str, kind: EventKind, d
     Raises:
         KeyConflict: its key belongs to another call on the goal.
     """
-    row = await tx.maybe("events.with_key", {"id": goal_id, "key": call.key})
+    row = await tx.one_or_none("events.with_key", {"id": goal_id, "key": call.key})
     if row is None:
         return False
     require_same(event_from_row(row), call, kind, data)
@@ -94,10 +94,10 @@ def require_same(event: Event, call: Call, kind: EventKind, data: dict[str, obje
 
 async def require_free_scope(tx: Transaction, call: Call, scope: str) -> None:
     """Raise WouldReplace if another goal is active in the scope which the call may not pause."""
-    row = None if call.replaced is None else await tx.maybe("goals.active", {"scope": scope})
+    row = None if call.replaced is None else await tx.one_or_none("goals.active", {"scope": scope})
     active = None if row is None else goal_from_row(row)
     if active is not None and active.id != call.replaced:
-        row = await tx.maybe("leases.get", {"id": active.id})
+        row = await tx.one_or_none("leases.get", {"id": active.id})
         raise WouldReplace(active, None if row is None else lease_state_from_row(row).holder)
 
 
@@ -109,7 +109,7 @@ async def require_lease(tx: Transaction, call: Call, goal: Goal) -> None:
     """
     if call.lease is None:
         return
-    row = await tx.maybe("leases.get", {"id": goal.id})
+    row = await tx.one_or_none("leases.get", {"id": goal.id})
     state = None if row is None else lease_state_from_row(row)
     if state is None or (state.holder, state.token) != (call.lease.holder, call.lease.token):
         raise lease_lost(goal.id)

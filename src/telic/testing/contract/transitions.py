@@ -14,13 +14,13 @@ from telic import (
     GoalStatus,
     InvalidInput,
     InvalidTransition,
-    NamedActor,
     NotAllowed,
     Reason,
     StaleUpdate,
 )
 from telic.domain.history import replay
 from telic.domain.lifecycle import TRANSITIONS
+from telic.types import NamedActor
 
 
 async def goal_that_is(store: Any, status: GoalStatus) -> Goal:
