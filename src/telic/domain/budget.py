@@ -275,7 +275,7 @@ def larger_budget(usage: Usage, budget: Budget) -> Budget:
 
 
 def require_budget_left(usage: Usage, budget: Budget) -> None:
-    """Nothing happens while every limit has room.
+    """Raise BudgetExceeded if a limit is reached.
 
     Raises:
         BudgetExceeded: a limit is reached.
