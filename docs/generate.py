@@ -119,7 +119,8 @@ def error_reference() -> str:
         [
             "# Errors",
             "",
-            "All are in `telic.errors`. Each says what happened, whether anything was written, and whether to try again.",
+            "All are in `telic.errors`.",
+            "Each says what happened, whether anything was written, and whether a retry is safe.",
             "",
             *sections,
         ]
