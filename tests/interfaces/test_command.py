@@ -48,7 +48,8 @@ def test_the_documented_shape_of_a_goal(shell: Shell) -> None:
     """Programs rely on exactly these names."""
     goal = shell.json("create", "x")
     assert list(goal) == [
-        "id", "scope", "text", "status", "reason", "note", "revision", "criteria", "budget", "usage", "billing",
+        "id", "scope", "text", "status", "reason", "note", "revision", "criteria", "budget", "usage", "estimated_lines",
+        "billing",
         "wake_at", "wake_signal", "created_at", "updated_at", "ended_at",
     ]  # fmt: skip
     assert list(goal["usage"]) == [
