@@ -732,9 +732,9 @@ FAULTS = (
     ),
     Fault(
         "any token opens the server",
-        ("src/telic/interfaces/mcp/guard.py",),
-        "if self._has_token(headers):",
-        'if headers.get("authorization"):',
+        ("src/telic/http/guard.py",),
+        "if self._site.is_known(request):",
+        'if request.headers.get("authorization"):',
         "tests/interfaces/mcp/test_http.py -k only_the_token",
     ),
     Fault(

@@ -1,5 +1,6 @@
 """Every value that the stores take and give: goals, budgets, usage, events, leases, reports."""
 
+from telic.domain.authority import NamedActor
 from telic.domain.budget import BillingPolicy, Budget, ModelUsage, TurnUsage, Usage, UsageKind
 from telic.domain.clock import Clock, Instant, SystemClock, from_datetime, to_datetime
 from telic.domain.criteria import Criterion, CriterionKind
@@ -38,6 +39,7 @@ __all__ = [
     "Lease",
     "LeaseState",
     "ModelUsage",
+    "NamedActor",
     "Reason",
     "Reservation",
     "Reserved",

@@ -5,7 +5,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
-from typing import TYPE_CHECKING, Any, overload
+from typing import TYPE_CHECKING, Any, Final, overload
 
 from telic.domain.budget import TurnUsage, UsageKind
 from telic.domain.clock import Instant, to_datetime
@@ -13,6 +13,9 @@ from telic.domain.errors import InvalidCursor
 
 if TYPE_CHECKING:
     from telic.domain.goal import Actor, Goal
+
+ACTED_BY: Final = "acted_by"
+"""What of an event's data names who acted, and by which door, beside the kind of actor."""
 
 
 class EventKind(StrEnum):
@@ -53,6 +56,17 @@ class Event:
     def time(self) -> datetime:
         """When it was recorded, in UTC."""
         return to_datetime(self.at)
+
+    @property
+    def acted_by(self) -> Mapping[str, str]:
+        """Return the `name` of who acted and the `door` by which they did, as far as they are known."""
+        acted_by: Mapping[str, str] = self.data.get(ACTED_BY, {})
+        return acted_by
+
+    @property
+    def changed(self) -> Mapping[str, Any]:
+        """Return the data without who acted."""
+        return {name: value for name, value in self.data.items() if name != ACTED_BY}
 
 
 @dataclass(frozen=True, slots=True)

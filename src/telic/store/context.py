@@ -4,6 +4,7 @@ import itertools
 from collections.abc import Sequence
 from pathlib import Path
 
+from telic.domain.authority import NamedActor
 from telic.domain.budget import BillingPolicy, Budget, ModelUsage, TurnUsage
 from telic.domain.clock import Clock, SystemClock
 from telic.domain.criteria import Criterion
@@ -40,7 +41,7 @@ class Context:
 
     def call(
         self,
-        actor: Actor | str,
+        actor: Actor | NamedActor | str,
         key: str | None,
         expected_revision: int | None = None,
         lease: Lease | None = None,
@@ -49,8 +50,9 @@ class Context:
     ) -> Call:
         """The call as it is made now, with a new key where none is given."""
         self.calls = next(self._numbers)
-        actor = check_choice(Actor, "the actor", actor)
-        return Call(self.clock.now(), actor, new_key() if key is None else key, expected_revision, lease, replace)
+        named = actor if isinstance(actor, NamedActor) else NamedActor(check_choice(Actor, "the actor", actor))
+        key = new_key() if key is None else key
+        return Call(self.clock.now(), named.actor, key, expected_revision, lease, replace, named.as_data())
 
     def new_goal(
         self,

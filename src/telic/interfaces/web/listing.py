@@ -14,8 +14,7 @@ from telic.domain.goal import GoalStatus, Reason
 from telic.domain.lease import LeaseState
 from telic.domain.lifecycle import REASONS
 from telic.domain.views import MAX_COUNTED, GoalCounts, GoalOrder, GoalPage
-from telic.interfaces.web.app_state import Desk, desk_of
-from telic.interfaces.web.pages import Pages
+from telic.interfaces.web.pages import AppState, Pages, state_of
 from telic.store.async_store import AsyncGoalStore
 
 PAGE_SIZE: Final = 50
@@ -137,18 +136,18 @@ class ListView:
         return f'<tbody id="goals" role="rowgroup">{rows}</tbody>'
 
 
-def view_of(desk: Desk, query: ListQuery) -> ListView:
+def view_of(state: AppState, query: ListQuery) -> ListView:
     """A new view of the list."""
-    return ListView(desk.store, desk.pages, query)
+    return ListView(state.store, state.pages, query)
 
 
 async def show_list(request: Request) -> Response:
     """The page."""
-    desk = desk_of(request)
-    query = parse_query(request.query_params, desk.settings.scope)
-    view = view_of(desk, query)
+    state = state_of(request)
+    query = parse_query(request.query_params, state.settings.scope)
+    view = view_of(state, query)
     await view.look()
-    return desk.pages.respond(
+    return state.pages.respond(
         request,
         "list.html",
         query=query,

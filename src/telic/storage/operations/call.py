@@ -1,8 +1,10 @@
 """What every mutating operation is told about the call it serves."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 from telic.domain.authority import Action, authorize
+from telic.domain.chain import to_data
 from telic.domain.clock import Instant
 from telic.domain.errors import InvalidInput, KeyConflict, LeaseLost, StaleUpdate, WouldReplace
 from telic.domain.events import Event, EventKind
@@ -23,6 +25,12 @@ class Call:
     expected_revision: int | None = None
     lease: Lease | None = None
     replace: bool | str = True
+    signature: Mapping[str, object] = field(default_factory=dict[str, object])
+    """Who acted and by which door, where that is known: part of the data of every event of the call."""
+
+    def data(self, changed: Mapping[str, object]) -> str:
+        """Return the data of the call's event, as it is stored: what changed, and who acted."""
+        return to_data({**changed, **self.signature})
 
     @property
     def replaced(self) -> str | None:
@@ -80,7 +88,7 @@ def require_same(event: Event, call: Call, kind: EventKind, data: dict[str, obje
     Raises:
         KeyConflict: it is another call's.
     """
-    if event.kind is not kind or event.actor is not call.actor or event.data != data:
+    if event.kind is not kind or event.actor is not call.actor or event.changed != data:
         raise KeyConflict(call.key)
 
 

@@ -70,7 +70,7 @@ async def create(tx: Transaction, call: Call, new: NewGoal) -> Goal:
     may_replace = _authorize_creation(call, new)
     new = new.checked()
     data = new.data()
-    row = await tx.one_or_none("goals.create", _creation(call, new, to_data(data), may_replace))
+    row = await tx.one_or_none("goals.create", _creation(call, new, call.data(data), may_replace))
     return goal_from_row(row) if row is not None else await _why_not_created(tx, call, new, data)
 
 

@@ -4,7 +4,6 @@ from dataclasses import dataclass
 
 from telic.domain.authority import Action, completion_reasons, why_not
 from telic.domain.budget import budget_columns, require_budget_left
-from telic.domain.chain import to_data
 from telic.domain.claim import Wake
 from telic.domain.criteria import criteria_to_json
 from telic.domain.errors import InvalidInput, NotAllowed
@@ -110,12 +109,12 @@ def _parameters(call: Call, goal_id: str, move: Move) -> Parameters:
         "actor": call.actor.value,
         "key": call.key,
         "note": move.note,
-        "data": to_data(move.data(has_criteria=False)),
+        "data": call.data(move.data(has_criteria=False)),
     }
     if move.to is GoalStatus.ACTIVE:
         return common | {"superseded_data": superseded_data(goal_id), "replaced": call.replaced}
     source, other_source = sources(move.to)
-    with_criteria = None if move.is_refused_with_criteria else to_data(move.data(has_criteria=True))
+    with_criteria = None if move.is_refused_with_criteria else call.data(move.data(has_criteria=True))
     return (
         common
         | call.lease_columns
@@ -211,7 +210,7 @@ async def rewrite(
         "actor": call.actor.value,
         "key": call.key if with_key else None,
         "kind": kind.value,
-        "data": to_data(data),
+        "data": call.data(data),
         "ends": int(changed["status"] in TERMINAL),
     }
     row = await tx.one_or_none("goals.redefine", stored)

@@ -5,7 +5,6 @@ from dataclasses import dataclass
 from typing import Any, TypeVar
 
 from telic.domain.authority import Action
-from telic.domain.chain import to_data
 from telic.domain.claim import approval_signal
 from telic.domain.criteria import CriterionKind
 from telic.domain.errors import InvalidInput, NotAllowed, StoreCorrupt
@@ -34,7 +33,7 @@ async def remark(tx: Transaction, call: Call, goal: Goal, kind: EventKind, data:
         "actor": call.actor.value,
         "key": call.key,
         "kind": kind.value,
-        "data": to_data(data),
+        "data": call.data(data),
     }
     row = await tx.one_or_none("goals.remark", stored)
     assert row is not None
@@ -166,7 +165,7 @@ async def approvals(tx: Transaction, goal_id: str) -> list[Approval]:
 
 def _read(event: Event, reader: Callable[[Any], T]) -> T:
     try:
-        return reader(event.data)
+        return reader(event.changed)
     except InvalidInput as error:
         raise StoreCorrupt(f"event {event.number} of goal {event.goal_id} cannot be understood: {error}") from error
 

@@ -4,6 +4,7 @@ from collections.abc import AsyncIterator, Sequence
 from functools import partial
 from pathlib import Path
 
+from telic.domain.authority import NamedActor
 from telic.domain.budget import BillingPolicy, Budget
 from telic.domain.criteria import Criterion
 from telic.domain.goal import DEFAULT_SCOPE, Actor, Goal, GoalStatus, Reason
@@ -33,7 +34,7 @@ class GoalMethods(StoreBase):
         billing: BillingPolicy | str = BillingPolicy.INPUT_AND_OUTPUT,
         max_chars: int = DEFAULT_MAX_CHARS,
         replace: bool | str = True,
-        actor: Actor | str = Actor.USER,
+        actor: Actor | NamedActor | str = Actor.USER,
         key: str | None = None,
     ) -> Goal:
         """The scope's active goal is this new one; the former one is paused as superseded, atomically.
@@ -154,7 +155,7 @@ class GoalMethods(StoreBase):
         criteria: Sequence[Criterion] | None = None,
         max_chars: int = DEFAULT_MAX_CHARS,
         expected_revision: int | None = None,
-        actor: Actor | str = Actor.USER,
+        actor: Actor | NamedActor | str = Actor.USER,
         key: str | None = None,
     ) -> Goal:
         """The unfinished goal has this text and these criteria; what is None stays. Usage is kept.
@@ -176,7 +177,7 @@ class GoalMethods(StoreBase):
         budget: Budget,
         *,
         expected_revision: int | None = None,
-        actor: Actor | str = Actor.USER,
+        actor: Actor | NamedActor | str = Actor.USER,
         key: str | None = None,
     ) -> Goal:
         """The unfinished goal has exactly this budget; an active one that has used it up is paused.

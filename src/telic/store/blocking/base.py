@@ -9,6 +9,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
+from telic.domain.authority import NamedActor
 from telic.domain.clock import Clock
 from telic.domain.errors import StoreError
 from telic.domain.goal import Actor
@@ -64,7 +65,7 @@ class StoreBase:
 
     def new_call(
         self,
-        actor: Actor | str,
+        actor: Actor | NamedActor | str,
         key: str | None = None,
         expected_revision: int | None = None,
         lease: Lease | None = None,

@@ -4,6 +4,7 @@
 
 from collections.abc import Sequence
 
+from telic.domain.authority import NamedActor
 from telic.domain.budget import Budget
 from telic.domain.claim import Wake
 from telic.domain.clock import Instant
@@ -31,7 +32,7 @@ class TransitionMethods(StoreBase):
         wake_at: Instant | None = None,
         wake_signal: str | None = None,
         lease: Lease | None = None,
-        actor: Actor | str = Actor.USER,
+        actor: Actor | NamedActor | str = Actor.USER,
         key: str | None = None,
     ) -> Goal:
         """The goal has the status `to`, by one move of the state machine.
@@ -66,7 +67,7 @@ class TransitionMethods(StoreBase):
         wake_at: Instant | None = None,
         wake_signal: str | None = None,
         lease: Lease | None = None,
-        actor: Actor | str = Actor.USER,
+        actor: Actor | NamedActor | str = Actor.USER,
         key: str | None = None,
     ) -> Goal:
         """The active goal is paused for this reason: `waiting` where it is to wake, else `user`.
@@ -100,7 +101,7 @@ class TransitionMethods(StoreBase):
         expected_revision: int | None = None,
         note: str | None = None,
         replace: bool | str = True,
-        actor: Actor | str = Actor.USER,
+        actor: Actor | NamedActor | str = Actor.USER,
         key: str | None = None,
     ) -> Goal:
         """The paused goal is active; the scope's former active goal is paused as superseded, atomically.
@@ -136,7 +137,7 @@ class TransitionMethods(StoreBase):
         expected_revision: int | None = None,
         note: str | None = None,
         lease: Lease | None = None,
-        actor: Actor | str = Actor.USER,
+        actor: Actor | NamedActor | str = Actor.USER,
         key: str | None = None,
     ) -> Goal:
         """The goal is completed; a paused one is resumed and completed in one step.
@@ -162,7 +163,7 @@ class TransitionMethods(StoreBase):
         reason: Reason | str = Reason.DISMISSED,
         note: str | None = None,
         lease: Lease | None = None,
-        actor: Actor | str = Actor.USER,
+        actor: Actor | NamedActor | str = Actor.USER,
         key: str | None = None,
     ) -> Goal:
         """The unfinished goal is cleared, for good.
@@ -189,7 +190,7 @@ class TransitionMethods(StoreBase):
         *,
         expected_revision: int | None = None,
         replace: bool | str = False,
-        actor: Actor | str = Actor.USER,
+        actor: Actor | NamedActor | str = Actor.USER,
         key: str | None = None,
     ) -> Goal:
         """The waiting goal is active, without waiting any longer.
@@ -206,7 +207,7 @@ class TransitionMethods(StoreBase):
         call = self._context.call(actor, key, expected_revision, replace=replace)
         return self.run("wake", lambda tx: waits.wake(tx, call, goal_id), Mode.ATOMIC, call.key)
 
-    def signal(self, name: str, *, actor: Actor | str = Actor.USER, key: str | None = None) -> list[Goal]:
+    def signal(self, name: str, *, actor: Actor | NamedActor | str = Actor.USER, key: str | None = None) -> list[Goal]:
         """Every goal that waits for the signal of this name was woken; here they are.
 
         Where another goal is active in the scope, or the budget is used up, one is kept asleep instead, with that
@@ -253,7 +254,7 @@ class TransitionMethods(StoreBase):
         decided_by: str,
         note: str = "",
         expected_revision: int | None = None,
-        actor: Actor | str = Actor.USER,
+        actor: Actor | NamedActor | str = Actor.USER,
         key: str | None = None,
     ) -> Goal:
         """The answer to the approval criterion at this place (from 0) is in the history, until the goal is edited.
