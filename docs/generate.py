@@ -119,6 +119,7 @@ def error_reference() -> str:
         [
             "# Errors",
             "",
+            "All are in `telic.errors`.",
             "Each says what happened, whether anything was written, and whether a retry is safe.",
             "",
             *sections,

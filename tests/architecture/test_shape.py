@@ -140,6 +140,13 @@ def test_importing_telic_loads_apsw_alone() -> None:
     assert result.stdout.strip() == "[]"
 
 
+def test_importing_telic_loads_no_decimals() -> None:
+    """They take a tenth of the whole import, for programs of which most never ask what something cost."""
+    script = "import sys, telic; telic.Budget(tokens=1); print('decimal' in sys.modules)"
+    result = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+    assert result.stdout.strip() == "False"
+
+
 @pytest.mark.parametrize("path", [path for path in MODULES if path.name != "__main__.py"], ids=lambda path: path.stem)
 def test_every_module_says_what_it_is_for(path: Path) -> None:
     """A newcomer reads one sentence at the top of each file."""

@@ -49,7 +49,8 @@ def test_the_documented_shape_of_a_goal(shell: Shell) -> None:
     goal = shell.json("create", "x")
     assert list(goal) == [
         "id", "scope", "text", "status", "reason", "note", "revision", "criteria", "budget", "usage", "estimated_lines",
-        "billing", "wake_at", "wake_signal", "created_at", "updated_at", "ended_at",
+        "billing",
+        "wake_at", "wake_signal", "created_at", "updated_at", "ended_at",
     ]  # fmt: skip
     assert list(goal["usage"]) == [
         "turns", "tokens", "input_tokens", "cached_input_tokens", "output_tokens", "reasoning_tokens",

@@ -111,6 +111,7 @@ class Flusher:
             if not isinstance(error, Exception):
                 raise
             return await self._failed(entry, turn, error)
+        # Only now: if the process dies before, the turn is written again under the same key, which changes nothing.
         self._outbox.drop()
         self._state.settle(entry, turn, None if result is None else result.goal, token)
         self._resume_normal_pace()
@@ -173,6 +174,7 @@ class Flusher:
         await self._port.offload(self._outbox.sync)
 
     def _wait_longer(self) -> None:
+        # Doubled and scattered, so that many processes do not come back to a mended store in the same moment.
         self._pause_seconds = min(_LONGEST_PAUSE_SECONDS, max(_SHORTEST_PAUSE_SECONDS, self._pause_seconds * 2))
         self._next_attempt = time.monotonic() + self._pause_seconds * random.uniform(0.5, 1.0)
 

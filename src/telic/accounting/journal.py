@@ -73,6 +73,7 @@ class JournalDirectory:
     @staticmethod
     def _is_locked(handle: int) -> bool:
         try:
+            # The kernel frees it when the owner dies, however it dies: so a lock tells the living from the dead.
             fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError:
             return False
@@ -184,6 +185,7 @@ class Journal:
         """
         written = os.write(self._handle, data)
         if written != len(data):
+            # A full disk takes a part. What follows it would be unreadable, so the part is cut off again.
             os.ftruncate(self._handle, self._end)
             raise OSError("the disk is full")
         self._end += written

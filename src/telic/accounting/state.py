@@ -151,6 +151,8 @@ class AccountingState:
         At the last chance it is taken where it shows more than other counters.
         """
         with self._lock:
+            # A turn that was written between the two may be in the reading or not, and is no longer pending: it would
+            # be counted twice or not at all. So such a reading is not used (ADR 17).
             is_clear = writes == self._writes and not self._is_writing
             if is_clear or (is_last_chance and not self._is_same(goal)):
                 self._keep(goal, token)

@@ -84,7 +84,7 @@ def why_not(actor: Actor, action: Action) -> str | None:
 
 
 def authorize(actor: Actor, action: Action, *, is_guarded: bool) -> None:
-    """Nothing happens where the actor may do this.
+    """Raise NotAllowed if the actor may not do this.
 
     Raises:
         NotAllowed: it may not, or may only with the expected revision.

@@ -2,13 +2,14 @@
 
 from dataclasses import dataclass, fields, replace
 from datetime import timedelta
-from decimal import Decimal
 from enum import StrEnum
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from telic.domain.errors import BudgetExceeded, InvalidNumber
 from telic.domain.limits import MAX_COUNTER, check_counter
-from telic.domain.money import microunits_of, money_of
+
+if TYPE_CHECKING:
+    from decimal import Decimal
 
 LIMITS: Final = ("tokens", "turns", "active_microseconds", "cost_microunits")
 """The budgets, in the order in which an exceeded one is reported."""
@@ -23,9 +24,9 @@ class _InUnits:
     cost_microunits: int
 
     @property
-    def cost(self) -> Decimal:
+    def cost(self) -> "Decimal":
         """The money, in units of the currency that the host bills in."""
-        return money_of(self.cost_microunits)
+        return _money_of(self.cost_microunits)
 
     @property
     def time(self) -> timedelta:
@@ -57,7 +58,7 @@ class Budget:
         turns: int | None = None,
         active_microseconds: int | None = None,
         cost_microunits: int | None = None,
-        cost: Decimal | str | int | None = None,
+        cost: "Decimal | str | int | None" = None,
         time: timedelta | None = None,
     ) -> None:
         if (cost is not None and cost_microunits is not None) or (time is not None and active_microseconds is not None):
@@ -66,7 +67,7 @@ class Budget:
             tokens,
             turns,
             active_microseconds if time is None else _microseconds_of(time),
-            cost_microunits if cost is None else microunits_of(cost),
+            cost_microunits if cost is None else _microunits_of(cost),
         )
         for name, limit in zip(LIMITS, limits, strict=True):
             if limit is not None:
@@ -76,9 +77,9 @@ class Budget:
             object.__setattr__(self, name, limit)
 
     @property
-    def cost(self) -> Decimal | None:
+    def cost(self) -> "Decimal | None":
         """The limit on money, in units of the currency that the host bills in."""
-        return None if self.cost_microunits is None else money_of(self.cost_microunits)
+        return None if self.cost_microunits is None else _money_of(self.cost_microunits)
 
     @property
     def time(self) -> timedelta | None:
@@ -88,6 +89,19 @@ class Budget:
     def as_dict(self) -> dict[str, int | None]:
         """The four limits by name."""
         return {name: getattr(self, name) for name in LIMITS}
+
+
+def _money_of(microunits: int) -> "Decimal":
+    # Imported here, as in the next function: most programs never ask, and decimals take a tenth of what Telic does.
+    from telic.domain.money import money_of
+
+    return money_of(microunits)
+
+
+def _microunits_of(cost: object) -> int:
+    from telic.domain.money import microunits_of
+
+    return microunits_of(cost)
 
 
 def _microseconds_of(time: object) -> int:
@@ -275,7 +289,7 @@ def larger_budget(usage: Usage, budget: Budget) -> Budget:
 
 
 def require_budget_left(usage: Usage, budget: Budget) -> None:
-    """Nothing happens while every limit has room.
+    """Raise BudgetExceeded if a limit is reached.
 
     Raises:
         BudgetExceeded: a limit is reached.

@@ -58,7 +58,7 @@ def sources(to: GoalStatus) -> tuple[GoalStatus, GoalStatus]:
 
 
 def check_transition(goal: Goal, to: GoalStatus) -> None:
-    """Nothing happens for a move that exists.
+    """Raise InvalidTransition if there is no such move.
 
     A paused goal that would wake by itself may be paused once more: stopping it must not wait for its waking.
 

@@ -246,7 +246,7 @@ def _check_kind(name: str, value: object, kind: type[StrEnum]) -> None:
 
 
 def check_sha256(value: object) -> None:
-    """Nothing happens for a SHA-256 in hexadecimal.
+    """Raise InvalidInput if the value is no SHA-256 in hexadecimal.
 
     Raises:
         InvalidInput: it is none.

@@ -174,8 +174,8 @@ def _redefined(parameters: Parameters, row: Row) -> Iterator[Fact]:
 
 def _recorded(parameters: Parameters, row: Row) -> Iterator[Fact]:
     goal, turn = goal_from_row(row[:-_TURN_WIDTH]), turn_from_row(row[-_TURN_WIDTH:-1])
+    # A repeated call gets the stored turn, which is older than the call (ADR 18).
     if turn.at < _called_at(parameters):
-        # The same call was made before.
         return
     yield TurnCounted(goal, turn, has_settled=parameters["hold"] is not None)
     if goal.reason is Reason.BUDGET and _has_exhausted(goal, turn):

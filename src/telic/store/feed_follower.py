@@ -27,6 +27,7 @@ class FeedFollower:
     async def next_page(self, tx: Transaction) -> EventPage:
         """The events that came since; none at first where the watcher begins now."""
         if self._cursor is None:
+            # The watch begins now: what is there already is not shown, and nothing after this moment is missed.
             return EventPage((), await feed.present(tx))
         return await feed.feed(tx, after=self._cursor, scope=self._scope, goal_id=self._goal_id, limit=MAX_PAGE)
 

@@ -4,7 +4,6 @@ from typing import TYPE_CHECKING
 
 from telic.domain.clock import to_datetime
 from telic.domain.errors.base import GoalError
-from telic.domain.money import show_money
 
 if TYPE_CHECKING:
     from telic.domain.clock import Instant
@@ -117,7 +116,12 @@ class BudgetExceeded(GoalError):
 
 
 def _show(limit: str, amount: int) -> str:
-    return show_money(amount) if limit == "cost_microunits" else str(amount)
+    if limit != "cost_microunits":
+        return str(amount)
+    # Imported here, since it takes decimals, of which most programs need none.
+    from telic.domain.money import show_money
+
+    return show_money(amount)
 
 
 class PriceUnknown(GoalError):

@@ -45,7 +45,7 @@ class Call:
         return {"lease_holder": self.lease.holder, "lease_token": self.lease.token}
 
     def authorize(self, action: Action) -> None:
-        """Nothing happens where the call's actor may do this, and the call itself is well-formed.
+        """Raise if the call's actor may not do this, or the call itself is malformed.
 
         Raises:
             NotAllowed: the actor may not.
@@ -60,7 +60,7 @@ class Call:
         authorize(self.actor, action, is_guarded=self.expected_revision is not None)
 
     def require_fresh(self, goal: Goal) -> None:
-        """Nothing happens while the goal is at the revision that the caller has seen.
+        """Raise StaleUpdate if the goal is no longer at the revision that the caller has seen.
 
         Raises:
             StaleUpdate: it has moved on.
@@ -83,7 +83,7 @@ async def was_done(tx: Transaction, call: Call, goal_id: str, kind: EventKind, d
 
 
 def require_same(event: Event, call: Call, kind: EventKind, data: dict[str, object]) -> None:
-    """Nothing happens where the event is what the call would write.
+    """Raise KeyConflict if the event is not what the call would write.
 
     Raises:
         KeyConflict: it is another call's.
@@ -102,7 +102,7 @@ async def require_free_scope(tx: Transaction, call: Call, scope: str) -> None:
 
 
 async def require_lease(tx: Transaction, call: Call, goal: Goal) -> None:
-    """Nothing happens while the call's lease on the goal is kept, or where the call has none.
+    """Raise LeaseLost if the call has a lease on the goal, and that is kept no longer.
 
     Raises:
         LeaseLost: it expired, was released, or another worker has the goal.

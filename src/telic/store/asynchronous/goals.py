@@ -199,13 +199,18 @@ class GoalMethods(StoreBase):
         return await self.run("count", lambda tx: views.count(tx, scope), Mode.READ)
 
     async def glance(self, goal_id: str) -> GoalGlance:
-        """The goal with who drives it and its open holds: what tells whether its overview changed. Raises as `get`."""
+        """Return the goal with who drives it and its open holds: if these are the same, so is its overview.
+
+        Raises:
+            GoalNotFound: there is no goal with this id.
+        """
         return await self.run("glance", lambda tx: views.glance(tx, check_id(goal_id)), Mode.READ)
 
     async def overview(self, goal_id: str) -> GoalOverview:
         """The goal with its latest events, verdicts, holds and the course of its usage, as of one moment.
 
-        Raises as `get`.
+        Raises:
+            GoalNotFound: there is no goal with this id.
         """
         return await self.run("overview", lambda tx: views.overview(tx, goal_id), Mode.READ)
 

@@ -66,6 +66,7 @@ class LedgerMethods(StoreBase):
             once = partial(ledger.record_turn, call=call, goal_id=goal_id, new=turn)
             recorded = await self.run("record_turn", once, Mode.SINGLE, call.key)
         except ledger.HoldEstimated:
+            # Rare, and more than one statement: only then is the transaction paid for (ADR 21).
             instead = partial(estimates.record_turn, call=call, goal_id=goal_id, new=turn)
             recorded = await self.run("record_turn", instead, Mode.ATOMIC, call.key)
         if not recorded.has_overdue_holds:
@@ -80,7 +81,11 @@ class LedgerMethods(StoreBase):
         return None
 
     async def turns(self, goal_id: str, *, after: int = 0, limit: int = 1000) -> Sequence[Turn]:
-        """The goal's turns numbered above `after`, in order, at most `limit` (1 to 1,000). Raises as `get`."""
+        """Return the goal's turns numbered above `after`, in order, at most `limit` (1 to 1,000).
+
+        Raises:
+            GoalNotFound, InvalidNumber: there is no such goal, or a number is out of its range.
+        """
         return await self.run("turns", lambda tx: ledger.turns(tx, goal_id, after=after, limit=limit), Mode.READ)
 
     async def hold(
@@ -152,10 +157,13 @@ class LedgerMethods(StoreBase):
             return await self.run("release", instead, Mode.ATOMIC, call.key)
 
     async def holds(self, goal_id: str, *, after: str = "", limit: int = 1000) -> Sequence[Hold]:
-        """The goal's holds with a key above `after`, in the order of their keys, at most `limit`. Raises as `get`.
+        """Return the goal's holds with a key above `after`, in the order of their keys, at most `limit` (1 to 1,000).
 
         An `expired` one is uncertain: nobody said what its model call consumed, if anything. Of an `estimated` one
         the ledger has an estimate, by `turn_key`; those of a goal that has ended become one as soon as they expire.
+
+        Raises:
+            GoalNotFound, InvalidNumber: there is no such goal, or the limit is out of its range.
         """
         await self._count_expired_of_ended(goal_id)
         return await self.run("holds", lambda tx: holds.holds(tx, goal_id, after=after, limit=limit), Mode.READ)
@@ -234,7 +242,11 @@ class LedgerMethods(StoreBase):
         )
 
     async def lease(self, goal_id: str) -> LeaseState:
-        """Who may drive the goal now. Raises as `get`."""
+        """Return who may drive the goal now.
+
+        Raises:
+            GoalNotFound: there is no goal with this id.
+        """
         return await self.run("lease", lambda tx: leases.lease(tx, goal_id), Mode.READ)
 
     async def now(self) -> Instant:

@@ -70,7 +70,15 @@ class TransitionMethods(StoreBase):
         actor: Actor | NamedActor | str = Actor.USER,
         key: str | None = None,
     ) -> Goal:
-        """The active goal is paused for this reason: `waiting` where it is to wake, else `user`. See `transition`."""
+        """The active goal is paused for this reason: `waiting` where it is to wake, else `user`.
+
+        For `wake_at` and `wake_signal` see `transition`.
+
+        Raises:
+            GoalNotFound, InvalidTransition, NotAllowed, KeyConflict, InvalidInput: nothing changed.
+            StaleUpdate: the goal is no longer at `expected_revision`; the error carries it.
+            LeaseLost: the lease expired, was released, or is another worker's.
+        """
         waits = wake_at is not None or wake_signal is not None
         return self.transition(
             goal_id,
@@ -103,7 +111,9 @@ class TransitionMethods(StoreBase):
 
         Raises:
             WouldReplace: another goal is active, which `replace` does not let be paused.
-            GoalError: as `transition`.
+            BudgetExceeded: the budget is used up, also the given one.
+            GoalNotFound, InvalidTransition, NotAllowed, KeyConflict, InvalidInput: nothing changed.
+            StaleUpdate: the goal is no longer at `expected_revision`; the error carries it.
         """
         call = self._context.call(actor, key, expected_revision, replace=replace)
         if budget is None:
@@ -133,7 +143,12 @@ class TransitionMethods(StoreBase):
         """The goal is completed; a paused one is resumed and completed in one step.
 
         Its reason is `asserted` without criteria; with criteria it is `verified` by the verifier and
-        `accepted` by a user or operator, and others may not complete it. Raises as `transition`.
+        `accepted` by a user or operator, and others may not complete it.
+
+        Raises:
+            GoalNotFound, InvalidTransition, NotAllowed, KeyConflict, InvalidInput: nothing changed.
+            StaleUpdate: the goal is no longer at `expected_revision`; the error carries it.
+            LeaseLost: the lease expired, was released, or is another worker's.
         """
         call = self._context.call(actor, key, expected_revision, lease)
         return self.run(
@@ -151,7 +166,13 @@ class TransitionMethods(StoreBase):
         actor: Actor | NamedActor | str = Actor.USER,
         key: str | None = None,
     ) -> Goal:
-        """The unfinished goal is cleared, for good. Raises as `transition`."""
+        """The unfinished goal is cleared, for good.
+
+        Raises:
+            GoalNotFound, InvalidTransition, NotAllowed, KeyConflict, InvalidInput: nothing changed.
+            StaleUpdate: the goal is no longer at `expected_revision`; the error carries it.
+            LeaseLost: the lease expired, was released, or is another worker's.
+        """
         return self.transition(
             goal_id,
             GoalStatus.CLEARED,
@@ -252,10 +273,15 @@ class TransitionMethods(StoreBase):
     def verification(self, goal_id: str) -> Verification | None:
         """The last verdicts at the goal's present revision; None where it was not checked since it changed.
 
-        Raises as `get`.
+        Raises:
+            GoalNotFound: there is no goal with this id.
         """
         return self.run("verification", lambda tx: verdicts.verification(tx, goal_id), Mode.READ)
 
     def approvals(self, goal_id: str) -> Sequence[Approval]:
-        """The answers of people that still count, one for each criterion that was answered. Raises as `get`."""
+        """Return the answers of people that still count, one for each criterion that was answered.
+
+        Raises:
+            GoalNotFound: there is no goal with this id.
+        """
         return self.run("approvals", lambda tx: verdicts.approvals(tx, goal_id), Mode.READ)
