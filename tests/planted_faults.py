@@ -607,8 +607,8 @@ FAULTS = (
     Fault(
         "judges are billed twice",
         ("src/telic/storage/operations/loop.py",),
-        "for line in judged:",
-        "for line in [*judged, *(replace(line, key=line.key + '/2') for line in judged)]:",
+        "for line in lines:",
+        "for line in [*lines, *(replace(line, key=line.key + '/2') for line in lines)]:",
         f"{LOOP}/test_judging.py -k 'billed_once and sqlite'",
     ),
     Fault(

@@ -119,9 +119,9 @@ class DyingRecords(LoopRecords):
             "record", turn.key, lambda: super(DyingRecords, self).finish_turn(lease, turn, state)
         )
 
-    async def finish_verification(self, lease: Any, verification: Any, judged: Any, state: Any, key: str) -> Any:
+    async def settle(self, lease: Any, key: str, state: Any, found: Any) -> Any:
         def write() -> Awaitable[Any]:
-            return super(DyingRecords, self).finish_verification(lease, verification, judged, state, key)
+            return super(DyingRecords, self).settle(lease, key, state, found)
 
         return await self._between("verdicts' record", key.partition("/revision")[0], write)
 

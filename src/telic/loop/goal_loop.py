@@ -18,12 +18,12 @@ from telic.loop.agents.protocol import Agent
 from telic.loop.heartbeat import Heartbeat, Stopped
 from telic.loop.loop_events import Happening, Listener, ignore
 from telic.loop.loop_records import LoopRecords
-from telic.loop.outages import outlasting
 from telic.loop.run_context import Drive
 from telic.loop.settings import LoopSettings
 from telic.loop.turn_executor import TurnTaker
 from telic.loop.verification.verifier import Verifier
 from telic.loop.verification_step import Checker
+from telic.services.retry import retry
 from telic.store.async_store import AsyncGoalStore
 
 _MICRO: Final = 1_000_000
@@ -75,7 +75,7 @@ class GoalLoop:
             if goal.status is not GoalStatus.ACTIVE:
                 return goal
             try:
-                lease = await outlasting(partial(self._claim, goal.id))
+                lease = await retry(partial(self._claim, goal.id))
             except LeaseHeld as held:
                 raise LeaseLost(f"another worker has taken over: {held}") from held
 
@@ -118,7 +118,7 @@ class GoalLoop:
         """The goal as it stands when its next step is due, or when it was stopped, or another worker has it."""
         while True:
             self._poked.clear()
-            state = await outlasting(partial(self.store.lease, goal.id))
+            state = await retry(partial(self.store.lease, goal.id))
             seconds = state.due_in_microseconds / _MICRO
             if state.goal.status is not GoalStatus.ACTIVE or not seconds:
                 return state.goal

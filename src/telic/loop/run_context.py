@@ -1,6 +1,5 @@
 """One claim of one goal: what every step of the loop works with."""
 
-import asyncio
 import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, replace
@@ -10,16 +9,16 @@ from typing import Final, TypeVar
 from telic.domain.claim import Claim, Wake
 from telic.domain.clock import Clock, Instant
 from telic.domain.decision import LoopPolicy
-from telic.domain.errors import PASSING, GoalNotActive, LeaseHeld, LeaseLost
+from telic.domain.errors import GoalNotActive, LeaseHeld, LeaseLost
 from telic.domain.goal import Goal, Reason
 from telic.domain.lease import Lease
 from telic.domain.loop_state import LoopState
 from telic.loop.heartbeat import Heartbeat
 from telic.loop.loop_events import Happening, Listener, Progress
 from telic.loop.loop_records import LoopRecords
-from telic.loop.outages import outlasting
 from telic.loop.settings import LoopSettings
 from telic.observability.observer import Observer
+from telic.services.retry import retry
 from telic.store.async_store import AsyncGoalStore
 
 T = TypeVar("T")
@@ -48,12 +47,8 @@ class Drive:
         Raises:
             LeaseLost: the store stayed away for too long.
         """
-        while True:
-            try:
-                return await call()
-            except PASSING:
-                await asyncio.sleep(_RETRY_SECONDS)
-                await self.heart.beat()
+        # A beat after each pause notices when the lease is lost; it needs short pauses.
+        return await retry(call, longest_pause_seconds=_RETRY_SECONDS, after_pause=self.heart.beat)
 
     async def insistently(self, call: Callable[[Lease | None], Awaitable[T]], state: LoopState) -> T:
         """As `patiently`, for what must not be lost: also for longer than the lease lasts, which is then claimed anew.
@@ -69,7 +64,7 @@ class Drive:
             try:
                 return await self.patiently(partial(call, lease))
             except LeaseLost:
-                lease = await outlasting(partial(self._regain, state))
+                lease = await retry(partial(self._regain, state))
 
     async def _regain(self, state: LoopState) -> Lease | None:
         goal, now = await self.records.load()

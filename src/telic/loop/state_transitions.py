@@ -1,7 +1,6 @@
 """Where a loop stands after a turn or a verification: pure functions of what came of them."""
 
 import random
-from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from telic.domain.budget import ModelUsage, TurnUsage, UsageKind
@@ -235,16 +234,6 @@ def _is_away(verdict: Verdict) -> bool:
     """Whether a network or a provider that is away was all that kept the judge from answering."""
     last = verdict.attempts[-1] if verdict.attempts else None
     return last is not None and last.result is AttemptResult.OUTAGE and tells_of_outage(last.detail)
-
-
-def judged_lines(key: str, verdicts: Sequence[Verdict]) -> list[KeyedTurn]:
-    """The ledger's lines for what the judges consumed; their keys begin with this one."""
-    return [
-        KeyedTurn(NewTurn(attempt.usage, UsageKind.JUDGE, attempt.model or None), f"{key}/{verdict.index}/{number}")
-        for verdict in verdicts
-        for number, attempt in enumerate(verdict.attempts)
-        if attempt.usage is not None
-    ]
 
 
 def check_key(state: LoopState, revision: int) -> str:

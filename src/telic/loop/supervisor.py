@@ -12,8 +12,8 @@ from telic.domain.lease import Lease
 from telic.loop.change_listener import Bell
 from telic.loop.goal_loop import GoalLoop
 from telic.loop.loop_events import Happening, Progress
-from telic.loop.outages import outlasting
 from telic.loop.worker_identity import claim_for_loop
+from telic.services.retry import retry
 
 _MICRO: Final = 1_000_000
 
@@ -52,7 +52,7 @@ class _Stay:
     async def until_over(self, bell: Bell) -> Goal:
         waited_for: Goal | None = None
         while True:
-            goal = await outlasting(lambda: self._loop.store.get(self._goal_id))
+            goal = await retry(lambda: self._loop.store.get(self._goal_id))
             lease: Lease | None = None
             if goal.status is GoalStatus.ACTIVE:
                 lease = await self._claim()
@@ -75,7 +75,7 @@ class _Stay:
     async def _claim(self) -> Lease | None:
         settings = self._loop.settings
         try:
-            return await outlasting(
+            return await retry(
                 lambda: claim_for_loop(
                     self._loop.store, self._goal_id, holder=settings.holder, ttl_seconds=settings.lease_seconds
                 )
@@ -99,12 +99,12 @@ class _Stay:
         longest = self._loop.settings.heartbeat_seconds
         seconds = longest
         if goal.wake_at is not None:
-            seconds = (goal.wake_at - await outlasting(self._loop.store.now)) / _MICRO
+            seconds = (goal.wake_at - await retry(self._loop.store.now)) / _MICRO
         if seconds > 0:
             await bell.rest(min(seconds, longest))
             return None
         settings = self._loop.settings
-        granted = await outlasting(
+        granted = await retry(
             lambda: self._loop.store.claim_due(
                 holder=settings.holder, scope=goal.scope, ttl_seconds=settings.lease_seconds
             )

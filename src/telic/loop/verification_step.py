@@ -1,7 +1,6 @@
 """Checking a goal's criteria within the loop: under the heartbeat, billed, and recorded with where the loop stands."""
 
 from dataclasses import replace
-from functools import partial
 
 from telic.domain.clock import SteadyClock
 from telic.domain.errors import StaleUpdate
@@ -12,10 +11,11 @@ from telic.domain.verification import Verification
 from telic.loop.heartbeat import Stopped
 from telic.loop.loop_events import Happening
 from telic.loop.run_context import Drive
-from telic.loop.state_transitions import after_verification, check_key, judged_lines
+from telic.loop.state_transitions import after_verification, check_key
 from telic.loop.verification.evidence import Work
 from telic.loop.verification.verifier import Verifier
 from telic.observability.observer import Check
+from telic.services.settlement import judged_lines
 
 
 class Checker:
@@ -67,15 +67,13 @@ class Checker:
         self._drive.tell(Happening.CHECKED, goal, state, f"{title} ({why})" if why else title)
 
     async def _record(self, goal: Goal, state: LoopState, found: Verification, after: LoopState) -> Goal:
-        drive = self._drive
-        judged = judged_lines(check_key(state, goal.revision), found.verdicts)
         key = check_key(state, goal.revision)
-        return await drive.insistently(
-            lambda lease: drive.records.finish_verification(lease, found, judged, after, key), state
-        )
+        return await self._drive.insistently(lambda lease: self._drive.records.settle(lease, key, after, found), state)
 
     async def _bill(self, goal: Goal, state: LoopState, heard: list[Verdict]) -> None:
         """The verdicts are void, what their judges consumed is not."""
-        after = replace(state, verifications=state.verifications + 1)
-        for line in judged_lines(check_key(state, goal.revision), heard):
-            await self._drive.insistently(partial(self._drive.records.finish_turn, turn=line, state=after), state)
+        key, after = check_key(state, goal.revision), replace(state, verifications=state.verifications + 1)
+        if judged_lines(key, heard):
+            await self._drive.insistently(
+                lambda lease: self._drive.records.bill_void_check(lease, key, after, heard), state
+            )

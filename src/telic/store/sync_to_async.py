@@ -1,6 +1,5 @@
 """How a service written once, as coroutines over an async store, also runs on a blocking one."""
 
-from collections.abc import Callable
 from typing import Any
 
 from telic.storage.coroutines import complete as complete
@@ -13,8 +12,10 @@ class Awaited:
     def __init__(self, store: GoalStore) -> None:
         self._store = store
 
-    def __getattr__(self, name: str) -> Callable[..., Any]:
+    def __getattr__(self, name: str) -> Any:
         method = getattr(self._store, name)
+        if not callable(method):
+            return method
 
         async def call(*arguments: Any, **named: Any) -> Any:
             return method(*arguments, **named)

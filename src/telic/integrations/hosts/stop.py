@@ -6,7 +6,7 @@ from typing import Final
 
 from telic.domain.claim import Claim
 from telic.domain.decision import Decision, LoopPolicy, Step, decide
-from telic.domain.errors import StoreBusy, StoreUnavailable
+from telic.domain.errors import PASSING
 from telic.domain.goal import Actor, Goal, Reason
 from telic.domain.lease import Lease
 from telic.domain.limits import MAX_NOTE_CHARS
@@ -156,7 +156,7 @@ class Stopping:
             found, after = checking.check(goal, lease, state, notice)
         except Unchecked as error:
             return Outlook(message=f"Telic: {error.why}")
-        except (StoreBusy, StoreUnavailable):
+        except PASSING:
             return Outlook(message=f"Telic: the store was away, so the verdicts on goal {goal.id} are lost.")
         if after.is_finished:
             return Outlook(message=f"Telic: goal {goal.id} is verified: all {len(goal.criteria)} criteria passed.")
