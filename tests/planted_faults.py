@@ -397,8 +397,8 @@ FAULTS = (
     Fault(
         "what a dead worker left waits its turn",
         (f"{SQL}/common.sql",),
-        "SELECT due_id FROM left_behind UNION ALL SELECT due_id FROM waiting",
-        "SELECT due_id FROM waiting UNION ALL SELECT due_id FROM left_behind",
+        "SELECT due_id FROM offer_of_goal UNION ALL SELECT due_id FROM waiting",
+        "SELECT due_id FROM waiting UNION ALL SELECT due_id FROM offer_of_goal",
         "tests/contract/test_contract.py -k 'dead_worker_left'",
     ),
     Fault(

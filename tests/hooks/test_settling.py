@@ -12,9 +12,9 @@ from telic.domain.goal import Goal
 from telic.domain.loop_state import LoopState
 from telic.domain.verification import Verification
 from telic.integrations.hosts import checking
-from telic.integrations.hosts.checking import Checking
+from telic.integrations.hosts.checking import StopCheck
 from telic.integrations.hosts.judge_choice import JudgeChoice
-from telic.integrations.hosts.payload import Moment, Notice
+from telic.integrations.hosts.payload import HookEvent, HookPayload
 from telic.services.settlement import GoalCheck
 from telic.store.goal_store import GoalStore
 from tests.hooks.conftest import HostProgram
@@ -76,8 +76,8 @@ def test_a_settlement_whose_answer_was_lost_is_repeated_and_counts_once(
 
     settle = checking.settle
     monkeypatch.setattr(checking, "settle", lose_the_first_answer)
-    check = Checking(program.store, 60.0, JudgeChoice(command=judge), lambda: None)
-    notice = Notice(moment=Moment.STOP, event="Stop", session="s", folder=program.folder)
+    check = StopCheck(program.store, 60.0, JudgeChoice(command=judge), lambda: None)
+    notice = HookPayload(event=HookEvent.STOP, event_name="Stop", session="s", folder=program.folder)
     state = LoopState(work="done")
     found, after = check.check(goal, lease, state, notice)
     assert len(calls) == 2

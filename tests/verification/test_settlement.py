@@ -13,9 +13,9 @@ from telic.domain.claim import Claim
 from telic.domain.clock import SystemClock
 from telic.domain.decision import LoopPolicy
 from telic.domain.loop_state import LoopState
-from telic.integrations.hosts.checking import Checking
+from telic.integrations.hosts.checking import StopCheck
 from telic.integrations.hosts.judge_choice import JudgeChoice
-from telic.integrations.hosts.payload import Moment, Notice
+from telic.integrations.hosts.payload import HookEvent, HookPayload
 from telic.integrations.reports import report_complete
 from telic.integrations.session import GoalSession
 from telic.integrations.settings import SessionSettings
@@ -65,8 +65,8 @@ async def report_in_adapter(store: telic.AsyncGoalStore, goal: telic.Goal, folde
 async def stop_in_hook(_store: telic.AsyncGoalStore, goal: telic.Goal, folder: Path, location: str) -> None:
     def check() -> None:
         with telic.connect(location) as store:
-            notice = Notice(moment=Moment.STOP, event="Stop", session="s", folder=folder)
-            Checking(store, 60.0, JudgeChoice(), lambda: None).check(goal, None, LoopState(work=WORK), notice)
+            notice = HookPayload(event=HookEvent.STOP, event_name="Stop", session="s", folder=folder)
+            StopCheck(store, 60.0, JudgeChoice(), lambda: None).check(goal, None, LoopState(work=WORK), notice)
 
     await asyncio.to_thread(check)
 

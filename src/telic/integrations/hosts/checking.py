@@ -12,7 +12,7 @@ from telic.domain.loop_state import LoopState
 from telic.domain.verdict import Verdict
 from telic.domain.verification import Verification
 from telic.integrations.hosts.judge_choice import JudgeChoice
-from telic.integrations.hosts.payload import Notice
+from telic.integrations.hosts.payload import HookPayload
 from telic.services.settlement import GoalCheck, bill_void_check, settle
 from telic.store.goal_store import GoalStore
 
@@ -20,7 +20,7 @@ _PATIENCE_SECONDS: Final = 5.0
 _PAUSE_SECONDS: Final = 0.5
 
 
-class Unchecked(Exception):
+class CheckFailed(Exception):
     """The criteria could not be checked, and `why` is what the user should know."""
 
     def __init__(self, why: str) -> None:
@@ -29,7 +29,7 @@ class Unchecked(Exception):
 
 
 @dataclass(slots=True)
-class Checking:
+class StopCheck:
     """Checks goals, each time for `seconds` at most; `before` is called first."""
 
     store: GoalStore
@@ -37,36 +37,38 @@ class Checking:
     judge: JudgeChoice
     before: Callable[[], None]
 
-    def check(self, goal: Goal, lease: Lease | None, state: LoopState, notice: Notice) -> tuple[Verification, Goal]:
+    def check(
+        self, goal: Goal, lease: Lease | None, state: LoopState, payload: HookPayload
+    ) -> tuple[Verification, Goal]:
         """The verdicts are recorded, the judges billed, and here are both the verdicts and the goal after them.
 
         Raises:
-            Unchecked: there is no verdict; judges that had answered are billed.
+            CheckFailed: there is no verdict; judges that had answered are billed.
         """
         # Most stops check nothing, and should not pay for importing it.
         import asyncio
 
         self.before()
-        return asyncio.run(self._check(goal, lease, state, notice))
+        return asyncio.run(self._check(goal, lease, state, payload))
 
     async def _check(
-        self, goal: Goal, lease: Lease | None, state: LoopState, notice: Notice
+        self, goal: Goal, lease: Lease | None, state: LoopState, payload: HookPayload
     ) -> tuple[Verification, Goal]:
         check, heard = GoalCheck(goal_id=goal.id, key=f"hook/check-{new_key()}", lease=lease), list[Verdict]()
         try:
-            found = await self._verify(goal, state, notice, heard)
+            found = await self._verify(goal, state, payload, heard)
             return found, await _patiently(lambda: settle(self.store, check, found))
         except (TimeoutError, InvalidInput, StaleUpdate) as error:
             await _patiently(lambda: bill_void_check(self.store, check, heard))
-            raise Unchecked(self._why(goal, error)) from error
+            raise CheckFailed(self._why(goal, error)) from error
 
-    async def _verify(self, goal: Goal, state: LoopState, notice: Notice, heard: list[Verdict]) -> Verification:
+    async def _verify(self, goal: Goal, state: LoopState, payload: HookPayload, heard: list[Verdict]) -> Verification:
         from asyncio import wait_for
 
         from telic.loop.verification.evidence import Work
         from telic.loop.verification.verifier import Verifier
 
-        verifier = Verifier(workspace=notice.folder, judge=self.judge.judge(notice.folder))
+        verifier = Verifier(workspace=payload.folder, judge=self.judge.judge(payload.folder))
         approvals, work = self.store.approvals(goal.id), Work(text=state.work)
         return await wait_for(verifier.verify(goal, work, approvals=approvals, on_verdict=heard.append), self.seconds)
 

@@ -10,7 +10,7 @@ from telic.domain.budget import ModelUsage, TurnUsage
 from telic.domain.clock import Instant
 from telic.domain.errors import InvalidInput
 from telic.domain.limits import MAX_COUNTER
-from telic.integrations.hosts.usage import Place, Response
+from telic.integrations.hosts.transcripts import Place, Response
 from telic.integrations.usage import model_usage
 from telic.loop.agents.claims import read_time
 from telic.loop.agents.json_reader import Fields, within_total

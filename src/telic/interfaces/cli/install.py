@@ -13,9 +13,8 @@ import click
 from telic.domain.errors import InvalidInput
 from telic.integrations.hosts.files import Change, apply
 from telic.integrations.hosts.handler import check_answer_seconds
-from telic.integrations.hosts.installing import Plan, plan_install, plan_removal
+from telic.integrations.hosts.install import Plan, for_settings, plan_install, plan_removal
 from telic.integrations.hosts.judge_choice import JudgeChoice
-from telic.integrations.hosts.location import for_settings
 from telic.interfaces.cli.store_place import default_store
 from telic.interfaces.cli.terminal import Terminal
 

@@ -1,7 +1,8 @@
-"""The log of hooks: the only place where what went wrong is told, since hosts show or obey whatever a hook prints."""
+"""What keeps a host's session unharmed by its hook: a log in place of output, and an end to a call that takes long."""
 
 import os
-from collections.abc import Mapping
+import threading
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -39,3 +40,41 @@ class Log:
 def log_of(environment: Mapping[str, str], host: str) -> Log:
     """The user's log, whose lines name the host."""
     return Log(state_folder(environment) / "hooks.log", host)
+
+
+_ENOUGH: Final = 0
+
+
+class HookWatchdog:
+    """Ends the process, with no answer, when it takes too long: the host then goes on as if there were no hook.
+
+    `before_end` is called then.
+    """
+
+    def __init__(self, log: Log) -> None:
+        self.before_end: Callable[[], None] = _nothing
+        self._log = log
+        self._timer: threading.Timer | None = None
+
+    def allow(self, seconds: float) -> None:
+        """The process may take so long from now on."""
+        self.stop()
+        self._timer = threading.Timer(seconds, self._end, [seconds])
+        self._timer.daemon = True
+        self._timer.start()
+
+    def stop(self) -> None:
+        """The process is not ended any more."""
+        if self._timer is not None:
+            self._timer.cancel()
+
+    def _end(self, seconds: float) -> None:
+        try:
+            self._log.write(f"no answer within {seconds:.1f} seconds")
+            self.before_end()
+        finally:
+            os._exit(_ENOUGH)
+
+
+def _nothing() -> None:
+    pass
