@@ -8,6 +8,7 @@ from typing import Final
 
 from telic.domain.budget import Budget, Usage, larger_budget
 from telic.domain.errors import InvalidNumber
+from telic.domain.money import show_money
 
 _AMOUNT: Final = re.compile(r"(\$)?([0-9][0-9_,]*(?:\.[0-9]+)?)\s*([a-zA-Z]*)")
 _MULTIPLES: Final = {"": 1, "k": 1_000, "K": 1_000, "M": 1_000_000, "G": 1_000_000_000, "B": 1_000_000_000}
@@ -52,6 +53,8 @@ def parse_limit(text: str) -> tuple[str, int]:
     number = Decimal(digits.replace(",", "").replace("_", ""))
     if dollar and unit in _MULTIPLES:
         return "cost_microunits", _whole(text, number * _MULTIPLES[unit] * _MICRO)
+    if unit.lower() == "usd":
+        return "cost_microunits", _whole(text, number * _MICRO)
     if not dollar and unit in _MULTIPLES:
         return "tokens", _whole(text, number * _MULTIPLES[unit])
     if not dollar and unit in _SECONDS:
@@ -120,7 +123,7 @@ def write_larger_limits(usage: Usage, budget: Budget) -> tuple[str, ...]:
 def show_amount(name: str, amount: int) -> str:
     """The amount as a person reads it."""
     if name == "cost_microunits":
-        return f"${Decimal(amount) / _MICRO:,.2f}"
+        return show_money(amount)
     if name == "active_microseconds":
         return show_duration(amount // _MICRO)
     return f"{amount:,}"

@@ -4,12 +4,12 @@ from typing import Final
 
 from telic.domain.budget import LIMITS
 from telic.domain.goal import Goal
+from telic.domain.money import money_digits
 
 BUDGET_STEPS: Final = 20
 """In how many steps a limit runs down in the block."""
 
 _MILLION: Final = 1_000_000
-_CENT: Final = 10_000
 
 
 def left_at_least(goal: Goal) -> dict[str, int]:
@@ -54,5 +54,5 @@ def _show(name: str, amount: int) -> str:
     if name == "active_microseconds":
         return f"{amount // _MILLION:,}"
     if name == "cost_microunits":
-        return f"{amount // _MILLION:,}.{amount % _MILLION // _CENT:02}"
+        return money_digits(amount)
     return f"{amount:,}"

@@ -47,8 +47,8 @@ def show_details(terminal: Terminal, details: Details) -> None:
         return
     facts = [("driver", _driver(details.lease))]
     if details.sum.held.holds and details.goal.is_finished:
-        # Nothing is reserved for it any more; what the turn used nobody has said.
-        facts.append(("uncertain", _reserved(details.sum.held, "never settled")))
+        # Nothing is reserved for it any more; what the turn used nobody has said yet.
+        facts.append(("uncertain", f"{_reserved(details.sum.held, 'open')}, an estimate once expired"))
     elif details.sum.held.holds:
         facts.append(("held", _reserved(details.sum.held, "open")))
     if details.sum.uncertain.holds:

@@ -10,6 +10,7 @@ from telic.domain.errors import HoldLost
 from telic.domain.events import Turn
 from telic.domain.goal import Actor, Goal
 from telic.domain.hold import Hold, HoldState
+from telic.domain.ids import check_id
 from telic.domain.limits import MAX_COUNTER, MAX_PAGE
 from telic.storage.operations import holds, ledger
 from telic.storage.operations.call import Call, require_lease
@@ -43,6 +44,18 @@ async def count_expired_of(tx: Transaction, at: Instant, goal: Goal) -> Goal:
 async def count_expired_anywhere(tx: Transaction, at: Instant) -> None:
     """As `count_expired`, of the goals whose holds expired longest ago; some, so that nobody waits for long."""
     for row in await tx.all("holds.goals_with_overdue", {"limit": _GOALS_AT_ONCE}):
+        await count_expired_of(tx, at, goal_from_row(row))
+
+
+async def has_ended_overdue(tx: Transaction, *, goal_id: str | None) -> bool:
+    """Return whether a goal that has ended, or this one if it has, has expired holds that should be counted."""
+    named = None if goal_id is None else check_id(goal_id)
+    return await tx.maybe("holds.has_ended_overdue", {"id": named}) is not None
+
+
+async def count_expired_of_ended(tx: Transaction, *, at: Instant, goal_id: str | None) -> None:
+    """As `count_expired`, of goals that have ended: nobody records or holds anything there that would count them."""
+    for row in await tx.all("holds.ended_goals_with_overdue", {"id": goal_id, "limit": _GOALS_AT_ONCE}):
         await count_expired_of(tx, at, goal_from_row(row))
 
 

@@ -173,6 +173,11 @@ CASE WHEN CAST(:is_estimate AS BIGINT) = 1 THEN 'estimated' ELSE 'settled' END
 -- Expired, and not yet a line of the ledger.
 state = 'open' AND frees_on_expiry = 0 AND expires_at <= (SELECT telic_now())
 
+-- fragment: ended_overdue
+-- What expired holds of goals that have ended reserved, for nobody any more: of one goal, or of any.
+FROM holds WHERE {is_overdue} AND (CAST(:id AS TEXT) IS NULL OR goal_id = CAST(:id AS TEXT))
+AND EXISTS (SELECT 1 FROM goals WHERE goals.id = goal_id AND ended_at IS NOT NULL)
+
 -- fragment: has_overdue
 EXISTS (SELECT 1 FROM holds WHERE goal_id = :id AND {is_overdue})
 
@@ -422,6 +427,13 @@ SELECT {hold_columns} FROM holds WHERE goal_id = :id AND {is_overdue} ORDER BY e
 WITH due AS MATERIALIZED (
     SELECT goal_id AS due_id FROM holds WHERE {is_overdue} ORDER BY expires_at LIMIT :limit
 )
+SELECT {goal_columns} FROM goals WHERE {is_due} {skip_locked}
+
+-- statement: holds.has_ended_overdue
+SELECT 1 {ended_overdue} LIMIT 1
+
+-- statement: holds.ended_goals_with_overdue
+WITH due AS MATERIALIZED (SELECT goal_id AS due_id {ended_overdue} ORDER BY expires_at LIMIT :limit)
 SELECT {goal_columns} FROM goals WHERE {is_due} {skip_locked}
 
 -- statement: holds.settle_again

@@ -103,6 +103,33 @@ async def test_whoever_touches_the_budget_next_counts_an_expired_hold_once(store
     await require_replay(store, goal.id)
 
 
+@pytest.mark.parametrize("look", ["holds", "usage of the goal", "usage of all"])
+@pytest.mark.parametrize("end", ["complete", "clear"])
+async def test_an_expired_hold_of_a_goal_that_has_ended_is_counted(store: Any, end: str, look: str) -> None:
+    """Nobody holds or records there any more: whoever looks at its holds or adds up its usage finds the estimate."""
+    goal = await expired(store)
+    await (store.complete if end == "complete" else store.clear)(goal.id)
+    if look != "holds":
+        report = await store.usage(goal_id=goal.id) if "goal" in look else await store.usage(by=UsageGrouping.DAY)
+        assert (report.total.usage.tokens, report.total.estimated.lines, report.total.uncertain.holds) == (600, 1, 0)
+    (hold,) = await store.holds(goal.id)
+    assert (hold.state, hold.reserves) == (HoldState.ESTIMATED, False)
+    after = await store.get(goal.id)
+    assert (after.is_finished, after.tokens_used, after.cost_microunits_used) == (True, 600, 7)
+    await require_replay(store, goal.id)
+
+
+async def test_a_hold_that_is_open_when_its_goal_ends_can_be_settled_still(store: Any) -> None:
+    """The turn in which the goal was completed is under way: it settles its hold by one line."""
+    goal = await store.create("calls a model", token_budget=1_000)
+    await store.hold(goal.id, tokens=600, key="h")
+    await store.complete(goal.id)
+    assert (await store.usage(goal_id=goal.id)).total.held.tokens == 600
+    await store.record_turn(goal.id, tokens=10, hold="h")
+    (line,) = await store.turns(goal.id)
+    assert (line.usage.tokens, line.is_estimate) == (10, False)
+
+
 async def test_an_estimate_that_reaches_the_budget_pauses_the_goal(store: Any) -> None:
     """As any turn does, in its own transaction."""
     goal = await expired(store, budget=Budget(tokens=600))
