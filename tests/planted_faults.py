@@ -228,7 +228,7 @@ FAULTS = (
     ),
     Fault(
         "a judge that contradicts itself is believed",
-        ("src/telic/loop/verification/judge_answer.py",),
+        ("src/telic/loop/verification/judge.py",),
         "if verdict is JudgeVerdict.YES and problems:",
         "if False:",
         "tests/unit/test_judge_answer.py",
@@ -417,7 +417,7 @@ FAULTS = (
     ),
     Fault(
         "an agent's keeper knows no deadline",
-        ("src/telic/loop/agents/parent_watchdog.py",),
+        ("src/telic/loop/agents/deadline.py",),
         "deadline = float(sys.argv[3])",
         "deadline = 1e18",
         "tests/loop/test_keeper.py -k 'deadline_whatever'",

@@ -20,7 +20,7 @@ from telic.loop.agents.opencode import OpencodeDatabase, OpencodeParser
 from telic.loop.agents.prices import RunningCost
 from telic.loop.agents.protocol import Claim
 from telic.loop.agents.qwen import QwenParser
-from telic.loop.agents.usage_delta import CumulativeSession, read_session
+from telic.loop.agents.usage_records import CumulativeSession, read_session
 
 SAMPLES = Path(__file__).parent / "samples"
 NOW = Instant(1_790_000_000_000_000)

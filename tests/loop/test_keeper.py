@@ -10,8 +10,7 @@ from pathlib import Path
 import pytest
 
 import telic
-from telic.loop.agents.deadline import Deadline, present_deadline
-from telic.loop.agents.parent_watchdog import kept
+from telic.loop.agents.deadline import Deadline, kept, present_deadline
 from telic.loop.agents.process import run_process
 from telic.loop.agents.process_group import group_lives
 from telic.loop.heartbeat import Heartbeat

@@ -12,8 +12,7 @@ from telic.domain.events import EventKind
 from telic.domain.verdict import AttemptResult, CheckError
 from telic.loop.loop_events import Happening
 from telic.loop.verification.evidence import Evidence
-from telic.loop.verification.judge import Reply
-from telic.loop.verification.judge_answer import JudgeAnswer, JudgeVerdict
+from telic.loop.verification.judge import JudgeAnswer, JudgeVerdict, Reply
 from telic.loop.verification.verifier import Verifier
 from tests.loop_driver.world import (
     CLAIM,

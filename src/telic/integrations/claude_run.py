@@ -11,7 +11,6 @@ from telic.domain.budget import ModelUsage
 from telic.domain.errors import BudgetExceeded, GoalNotActive
 from telic.domain.errors.extras import needs_extra
 from telic.domain.goal import Goal
-from telic.integrations.calls import ModelCall
 from telic.integrations.claude_usage import (
     EndedResponse,
     ResponseEvents,
@@ -21,10 +20,10 @@ from telic.integrations.claude_usage import (
     sum_of_models,
     told_usage,
 )
+from telic.integrations.model_calls import ModelCall, model_name
 from telic.integrations.session import GoalSession
-from telic.integrations.usage import model_name
 from telic.loop.agents.json_reader import sum_usage
-from telic.loop.agents.usage_delta import used_since
+from telic.loop.agents.usage_records import used_since
 from telic.pricing import cost_microunits
 
 with needs_extra("claude-agent", "telic.integrations.claude_agent"):

@@ -13,7 +13,7 @@ from telic.domain.budget import ModelUsage
 from telic.domain.errors import InvalidNumber
 from telic.integrations.hosts.claude_code import ClaudeCodeUsage
 from telic.integrations.hosts.transcripts import Response
-from telic.integrations.usage import model_usage
+from telic.integrations.model_calls import model_usage
 from telic.loop.agents.claude_usage import usage_of_models, whole_usage
 from telic.loop.agents.json_reader import Fields, cost_of, fields_of, read_values
 

@@ -9,9 +9,8 @@ from uuid import UUID
 
 from telic.domain.budget import ModelUsage, UsageKind
 from telic.domain.errors.extras import needs_extra
-from telic.integrations.calls import ModelCall
+from telic.integrations.model_calls import ModelCall, model_usage
 from telic.integrations.session import GoalSession
-from telic.integrations.usage import model_usage
 
 with needs_extra("langchain", "telic.integrations.langchain"):
     from langchain_core.callbacks import BaseCallbackHandler

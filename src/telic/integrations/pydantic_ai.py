@@ -10,12 +10,11 @@ from typing import Any, Final
 from telic.domain.errors import GoalNotActive
 from telic.domain.errors.extras import needs_extra
 from telic.domain.goal import DEFAULT_SCOPE
-from telic.integrations.calls import ModelCall
-from telic.integrations.outcome import CONTINUE, RunOutcome, outcome_of
+from telic.integrations.model_calls import ModelCall, turn_key
+from telic.integrations.run_endings import CONTINUE, RunOutcome, outcome_of
 from telic.integrations.session import GoalSession
 from telic.integrations.settings import SessionSettings
 from telic.integrations.tools import GoalTool, GoalTools
-from telic.integrations.usage import turn_key
 from telic.store.async_store import AsyncGoalStore
 from telic.store.goal_store import GoalStore
 

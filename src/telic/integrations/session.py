@@ -16,13 +16,17 @@ from telic.domain.goal import DEFAULT_SCOPE, Goal, GoalStatus
 from telic.domain.hold import Reservation
 from telic.domain.ids import new_key
 from telic.domain.limits import check_name
-from telic.integrations.calls import ModelCall, estimate
-from telic.integrations.failures import was_free
-from telic.integrations.guard import SPENT, guarded
-from telic.integrations.money import cost_of, cost_to_hold, is_price_needed, require_price, stop_unpriced
-from telic.integrations.room import hold_room
+from telic.integrations.model_calls import ModelCall, estimate, model_name, turn_key
+from telic.integrations.reservations import (
+    cost_of,
+    cost_to_hold,
+    hold_room,
+    is_price_needed,
+    require_price,
+    stop_unpriced,
+)
+from telic.integrations.run_endings import SPENT, guarded, was_free
 from telic.integrations.settings import SessionSettings
-from telic.integrations.usage import model_name, turn_key
 from telic.prompt import continuation, render, wind_down
 from telic.services.retry import retry
 from telic.store.async_store import AsyncGoalStore

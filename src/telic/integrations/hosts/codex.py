@@ -25,7 +25,7 @@ from telic.integrations.hosts.transcripts import TURN_BEGINS, Response, instant_
 from telic.loop.agents.codex import token_usage
 from telic.loop.agents.codex_rollouts import CopiedHistory, belongs_to, rollout_usage
 from telic.loop.agents.json_reader import Fields, count_of, fields_of, list_of, read_values, text_of
-from telic.loop.agents.usage_delta import used_since
+from telic.loop.agents.usage_records import used_since
 
 _EVENTS: Final = {
     "SessionStart": HookEvent.SESSION_START,

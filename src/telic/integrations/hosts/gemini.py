@@ -18,7 +18,7 @@ from typing import Final
 from telic.domain.budget import ModelUsage, TurnUsage, UsageKind
 from telic.integrations.hosts.payload import HookEvent, HookPayload, Host, read_common_payload
 from telic.integrations.hosts.transcripts import Response, instant_of
-from telic.integrations.usage import model_usage
+from telic.integrations.model_calls import model_usage
 from telic.loop.agents.json_reader import Fields, fields_of, read_values, text_of, within_total
 
 _EVENTS: Final = {

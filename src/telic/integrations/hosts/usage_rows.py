@@ -11,7 +11,7 @@ from telic.domain.clock import Instant
 from telic.domain.errors import InvalidInput
 from telic.domain.limits import MAX_COUNTER
 from telic.integrations.hosts.transcripts import Place, Response
-from telic.integrations.usage import model_usage
+from telic.integrations.model_calls import model_usage
 from telic.loop.agents.claims import read_time
 from telic.loop.agents.json_reader import Fields, within_total
 from telic.storage.drivers.sqlite_reader import Selection, read_selected

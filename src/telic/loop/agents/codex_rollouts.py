@@ -23,8 +23,17 @@ from telic.domain.clock import Instant
 from telic.domain.errors import InvalidNumber
 from telic.loop.agents.codex import token_usage
 from telic.loop.agents.json_reader import Fields, Parsed, count_of, fields_of, read_values, text_of
-from telic.loop.agents.records import GrowingFile, GrowingFiles, Response, Responses, folder_of, home, with_recorded
-from telic.loop.agents.usage_delta import CumulativeSession, read_session
+from telic.loop.agents.usage_records import (
+    CumulativeSession,
+    GrowingFile,
+    GrowingFiles,
+    Response,
+    Responses,
+    folder_of,
+    home,
+    read_session,
+    with_recorded,
+)
 
 _WORDS = (b'"token_usage_record"', b'"turn_context"')
 

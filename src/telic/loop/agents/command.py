@@ -25,12 +25,11 @@ from telic.domain.errors import (
 from telic.loop.agents.formats import PLAIN, OutputFormat
 from telic.loop.agents.json_reader import Parsed
 from telic.loop.agents.last_words import last_words
-from telic.loop.agents.limits import quota_of
+from telic.loop.agents.limits import is_lost_conversation, quota_of
 from telic.loop.agents.listening import Listening
 from telic.loop.agents.network import ends_with_outage, tells_of_outage
 from telic.loop.agents.process import DEFAULT_GRACE_SECONDS, ProcessResult, run_process
 from telic.loop.agents.protocol import MAX_REPORT_TEXT_CHARS, MAX_SESSION_CHARS, TurnReport, TurnRequest, kept_tail
-from telic.loop.agents.refusals import is_lost_conversation
 
 _PROMPT: Final = "{prompt}"
 _SESSION: Final = "{session}"

@@ -15,8 +15,7 @@ from telic.domain.errors import InvalidNumber, StoreError
 from telic.loop.agents.claims import read_claim
 from telic.loop.agents.json_reader import Fields, Parsed, TextTail, count_of, fields_of, read_values, text_of
 from telic.loop.agents.limits import quota_of
-from telic.loop.agents.records import Response, Responses, folder_of, home, with_recorded
-from telic.loop.agents.usage_delta import read_session
+from telic.loop.agents.usage_records import Response, Responses, folder_of, home, read_session, with_recorded
 from telic.storage.drivers.sqlite_reader import Selection, read_selected
 
 _COLUMNS: Final = (

@@ -14,8 +14,7 @@ from telic.domain.errors import InvalidNumber
 from telic.loop.agents.claims import read_claim
 from telic.loop.agents.json_reader import Fields, Parsed, TextTail, count_of, fields_of, read_values, text_of
 from telic.loop.agents.limits import quota_of
-from telic.loop.agents.records import GrowingFiles, Response, Responses, home, with_recorded
-from telic.loop.agents.usage_delta import read_session
+from telic.loop.agents.usage_records import GrowingFiles, Response, Responses, home, read_session, with_recorded
 
 _ID_CHARS = 8
 

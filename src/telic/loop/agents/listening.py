@@ -11,7 +11,7 @@ from telic.loop.agents.json_reader import OutputParser, Parsed
 from telic.loop.agents.output import LineSplitter
 from telic.loop.agents.prices import RunningCost
 from telic.loop.agents.protocol import TurnRequest
-from telic.loop.agents.records import UsageRecords
+from telic.loop.agents.usage_records import UsageRecords
 
 
 class Listening:

@@ -25,8 +25,15 @@ from telic.loop.agents.json_reader import (
     text_of,
 )
 from telic.loop.agents.limits import quota_of
-from telic.loop.agents.records import Response, Responses, folder_of, home, with_recorded
-from telic.loop.agents.usage_delta import read_session, used_since
+from telic.loop.agents.usage_records import (
+    Response,
+    Responses,
+    folder_of,
+    home,
+    read_session,
+    used_since,
+    with_recorded,
+)
 from telic.storage.drivers.sqlite_reader import Selection, read_selected
 
 _COUNTS: Final = ("tokens_input", "tokens_output", "tokens_reasoning", "tokens_cache_read", "tokens_cache_write")

@@ -5,7 +5,7 @@ from dataclasses import replace
 from telic.domain.budget import ModelUsage
 from telic.domain.goal import Goal
 from telic.loop.agents.json_reader import Parsed
-from telic.loop.agents.usage_delta import used_since
+from telic.loop.agents.usage_records import used_since
 from telic.pricing import cost_microunits, has_price_table
 
 

@@ -18,9 +18,8 @@ from typing import IO, Final
 
 from telic.domain.clock import Instant, SystemClock
 from telic.domain.errors import InvalidInput, LeaseLost
-from telic.loop.agents.deadline import present_deadline
+from telic.loop.agents.deadline import kept, present_deadline
 from telic.loop.agents.output import HEAD_BYTES, TAIL_BYTES, BoundedOutput
-from telic.loop.agents.parent_watchdog import kept
 from telic.loop.agents.process_group import group_lives, signal_group
 
 OnChunk = Callable[[bytes], None]

@@ -14,8 +14,7 @@ from telic.domain.verdict import AttemptResult, CheckError
 from telic.loop.agents.process import ProcessResult
 from telic.loop.verification.commands import CannotRun, folder_of, run, why_no_answer
 from telic.loop.verification.evidence import Evidence
-from telic.loop.verification.judge import Reply
-from telic.loop.verification.judge_answer import MAX_ANSWER_CHARS, BadAnswer, read_answer, read_object
+from telic.loop.verification.judge import MAX_ANSWER_CHARS, BadAnswer, Reply, read_answer, read_object
 
 _RATE_LIMITED: Final = "rate_limited"
 _ERRORS_CHARS: Final = 500

@@ -10,8 +10,7 @@ from telic.domain.errors.extras import needs_extra
 from telic.domain.limits import MAX_COUNTER
 from telic.domain.verdict import AttemptResult
 from telic.loop.verification.evidence import JUDGE_INSTRUCTIONS, Evidence
-from telic.loop.verification.judge import Reply
-from telic.loop.verification.judge_answer import BadAnswer, answer_schema, read_answer, read_object
+from telic.loop.verification.judge import BadAnswer, Reply, answer_schema, read_answer, read_object
 from telic.pricing import cost_microunits
 
 with needs_extra("judge", "a model as judge"):
