@@ -13,7 +13,7 @@ import pytest
 import telic
 from telic.integrations.hosts.billing import SessionBilling
 from telic.integrations.hosts.hosts import HOSTS
-from telic.integrations.hosts.session_state import recall
+from telic.integrations.hosts.session_state import load_memory
 from tests.hooks.conftest import HostProgram, going_on, on_hosts
 from tests.hooks.transcripts import (
     assistant,
@@ -313,7 +313,7 @@ def test_a_step_of_reading_begins_only_while_there_is_time(program: HostProgram)
     assert notice is not None
     turns = []
     while not turns or turns[-1] < 6:
-        memory = recall(program.state, host.name, program.session)
+        memory = load_memory(program.state, host.name, program.session)
         SessionBilling(program.store, host, program.scope, memory, time.monotonic(), print, {}).settle(notice)
         memory.save()
         turns.append(used(program, goal).turns)

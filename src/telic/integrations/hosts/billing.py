@@ -24,7 +24,7 @@ from telic.domain.limits import MAX_NAME_CHARS, MAX_PAGE
 from telic.integrations.hosts.payload import HookEvent, HookPayload, Host
 from telic.integrations.hosts.session_state import SessionMemory, TranscriptBookmark
 from telic.integrations.hosts.transcripts import (
-    Place,
+    FilePlace,
     Response,
     TranscriptReader,
     is_known,
@@ -105,7 +105,7 @@ class SessionBilling:
         table = self.host.usage_table(self.environment)
         known = self.memory.bookmarks.get(str(table.path))
         try:
-            rows = table.rows(payload.session, Place() if known is None else known.place)
+            rows = table.rows(payload.session, FilePlace() if known is None else known.place)
             for number, (place, response) in enumerate(rows, 1):
                 if response is not None and (since is None or response.may_be_since(since)):
                     self._bill(goal, response)

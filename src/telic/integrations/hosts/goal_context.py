@@ -8,9 +8,9 @@ from typing import Final
 from telic.domain.goal import Goal
 from telic.integrations.hosts.files import write_whole
 from telic.integrations.hosts.payload import HookEvent, HookPayload, Host
-from telic.integrations.hosts.safeguards import Log
+from telic.integrations.hosts.safeguards import HookLog
 from telic.integrations.hosts.session_state import SessionMemory, private_folder
-from telic.integrations.hosts.stop import Turn
+from telic.integrations.hosts.stop import NextTurn
 from telic.integrations.hosts.transcripts import home
 from telic.loop.agents.claims import claim_instructions
 from telic.loop.agents.json_reader import Fields
@@ -43,7 +43,7 @@ class GoalContext:
             memory.told, memory.is_unanswered = name, True
         return answer
 
-    def going_on(self, turn: Turn) -> str:
+    def going_on(self, turn: NextTurn) -> str:
         """Return what begins another turn: all, or in a conversation that knows the goal a few lines."""
         goal, memory, name = turn.goal, self.memory, _name(turn.goal)
         is_known = memory.told == name
@@ -72,7 +72,7 @@ _MAX_BYTES: Final = 65_536
 """What goose reads of it. A block that was cut would not end."""
 
 
-def write_context(state: Path, name: str | None, text: str, log: Log) -> None:
+def write_context(state: Path, name: str | None, text: str, log: HookLog) -> None:
     """The file holds the text, or nothing; one that is not in Telic's own folder `context` is left alone."""
     if not name or "\0" in name:
         return

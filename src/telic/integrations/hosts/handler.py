@@ -18,10 +18,10 @@ from telic.integrations.hosts.goal_context import GoalContext, write_context
 from telic.integrations.hosts.hosts import HOSTS, SESSION_SCOPE, scope_of, short_name
 from telic.integrations.hosts.judge_choice import JudgeChoice
 from telic.integrations.hosts.payload import HookEvent, HookPayload, Host, to_line, with_message
-from telic.integrations.hosts.safeguards import HookWatchdog, Log, log_of
+from telic.integrations.hosts.safeguards import HookLog, HookWatchdog, log_of
 from telic.integrations.hosts.session_goal import find_former_goal, takes_up, wake_due_goals
-from telic.integrations.hosts.session_state import SessionMemory, recall, state_folder
-from telic.integrations.hosts.stop import StopDecision, StopPolicy, claim_line, lost_claim, standing
+from telic.integrations.hosts.session_state import SessionMemory, load_memory, state_folder
+from telic.integrations.hosts.stop import StopDecision, StopPolicy, claim_line, lost_claim, status_line
 from telic.loop.agents.claims import read_claim
 from telic.loop.agents.json_reader import Fields, read_values
 from telic.loop.agents.turn_above import is_inside_turn
@@ -122,14 +122,14 @@ class _HookCall:
     host: Host
     options: HookOptions
     folder: Path
-    log: Log
+    log: HookLog
     watchdog: HookWatchdog
 
     def answer(self, stdin: BinaryIO) -> Fields | None:
         payload = self._read(stdin)
         if payload is None:
             return None
-        memory = recall(self.folder, self.host.name, payload.session)
+        memory = load_memory(self.folder, self.host.name, payload.session)
         if payload.event is HookEvent.PROMPT or payload.goes_on is False:
             memory.continuations = 0
         memory.is_unanswered = memory.is_unanswered and payload.event is not HookEvent.STOP
@@ -195,7 +195,7 @@ class _HookCall:
         if memory.unpriced is None or payload.event not in _TELLING:
             return None
         goal, memory.unpriced = store.get(memory.unpriced), None
-        return self._tell_user(standing(goal)) if goal.status is GoalStatus.PAUSED else None
+        return self._tell_user(status_line(goal)) if goal.status is GoalStatus.PAUSED else None
 
     def _stopped(
         self, store: GoalStore, holder: str, memory: SessionMemory, worked_on: str | None, payload: HookPayload
@@ -207,7 +207,7 @@ class _HookCall:
         if goal.status is GoalStatus.PAUSED and goal.reason is Reason.BUDGET:
             # The turn that used it up may have reached the goal.
             return self._tell_user(self._stopping(store, holder, memory).decide_spent(goal, payload).message)
-        return self._tell_user(standing(goal))
+        return self._tell_user(status_line(goal))
 
     def _tell_user(self, message: str | None) -> Fields | None:
         return None if message is None else self.host.tell_user(message)

@@ -9,7 +9,7 @@ from typing import Final, TypeVar
 from urllib.parse import parse_qs, urlsplit
 
 from telic.domain.errors import InvalidInput
-from telic.integrations.hosts.files import Change, copies, read
+from telic.integrations.hosts.files import FileChange, copies, read
 from telic.integrations.hosts.settings import Hooks, ours, with_handlers, with_hooks, without_hooks
 from telic.storage.connect import sqlite_path
 
@@ -67,16 +67,16 @@ _HOOK_FILES: Final[Mapping[str, _HookFiles]] = MappingProxyType(
 
 
 @dataclass(frozen=True, slots=True)
-class Plan:
+class InstallPlan:
     """The changes to a host's files, and what its user should know."""
 
-    changes: tuple[Change, ...]
+    changes: tuple[FileChange, ...]
     note: str
 
 
 def plan_install(
     host: str, folder: Path, command: str, environment: Mapping[str, str] | None = None, *, least_seconds: int = 0
-) -> Plan:
+) -> InstallPlan:
     """What installs the command as the host's hooks, below the user's or a project's folder.
 
     With `environment`, the folder is the user's, and the host's own variable may name another. The host waits for each
@@ -92,15 +92,15 @@ def plan_install(
     hooks = {event: max(seconds, least_seconds) for event, seconds in place.hooks.items()}
     after = _edited(file, lambda: with_hooks(first.text or "" if first else "", host, command, hooks))
     # The copy of what was there before Telic is still the right one after a second installation.
-    changes = [Change(file, before, after, keeps_copy=first is None or not first.is_known)]
+    changes = [FileChange(file, before, after, keeps_copy=first is None or not first.is_known)]
     if place.manifest is not None:
         manifest = folder / place.manifest
         held = read(manifest)
-        changes.append(Change(manifest, held, _manifest() if held is None else held))
-    return Plan(tuple(change for change in changes if change.is_needed), place.note)
+        changes.append(FileChange(manifest, held, _manifest() if held is None else held))
+    return InstallPlan(tuple(change for change in changes if change.is_needed), place.note)
 
 
-def plan_removal(host: str, folder: Path, environment: Mapping[str, str] | None = None) -> Plan:
+def plan_removal(host: str, folder: Path, environment: Mapping[str, str] | None = None) -> InstallPlan:
     """What takes Telic's hooks out of the host's files again, and leaves them as they were before.
 
     Raises:
@@ -111,14 +111,15 @@ def plan_removal(host: str, folder: Path, environment: Mapping[str, str] | None 
     before = read(file)
     first = None if before is None else _edited(file, lambda: _before_telic(file, before, host))
     after = None if first is None else first.text
-    changes = [Change(file, before, after, first.copies if first else (), keeps_copy=not (first and first.is_known))]
+    is_known = first is not None and first.is_known
+    changes = [FileChange(file, before, after, first.copies if first else (), keeps_copy=not is_known)]
     if place.manifest is not None:
         manifest = folder / place.manifest
         held = read(manifest)
         is_plugin_empty = after is None or not after.strip() or not json.loads(after)
         changes = [replace(changes[0], after=None if is_plugin_empty else after)]
-        changes.append(Change(manifest, held, None if is_plugin_empty and held == _manifest() else held))
-    return Plan(tuple(change for change in changes if change.is_needed), "")
+        changes.append(FileChange(manifest, held, None if is_plugin_empty and held == _manifest() else held))
+    return InstallPlan(tuple(change for change in changes if change.is_needed), "")
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,7 +18,7 @@ _MODE: Final = 0o600
 
 
 @dataclass(frozen=True, slots=True)
-class Log:
+class HookLog:
     """A file that grows to 1 MiB; then it is the former one, and a new one begins."""
 
     file: Path
@@ -37,9 +37,9 @@ class Log:
                 lines.write(f"{now} {self.host} {visible(text[:_MAX_LINE_CHARS])}\n")
 
 
-def log_of(environment: Mapping[str, str], host: str) -> Log:
+def log_of(environment: Mapping[str, str], host: str) -> HookLog:
     """The user's log, whose lines name the host."""
-    return Log(state_folder(environment) / "hooks.log", host)
+    return HookLog(state_folder(environment) / "hooks.log", host)
 
 
 _ENOUGH: Final = 0
@@ -51,7 +51,7 @@ class HookWatchdog:
     `before_end` is called then.
     """
 
-    def __init__(self, log: Log) -> None:
+    def __init__(self, log: HookLog) -> None:
         self.before_end: Callable[[], None] = _nothing
         self._log = log
         self._timer: threading.Timer | None = None

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Final
 
 from telic.domain.errors import InvalidInput
-from telic.integrations.hosts.transcripts import Place, home
+from telic.integrations.hosts.transcripts import FilePlace, home
 from telic.loop.agents.json_reader import Fields, count_of, fields_of, read_values, text_of
 
 _MAX_BYTES: Final = 16 * 1024 * 1024
@@ -26,7 +26,7 @@ _MOST_OTHERS: Final = 50
 class TranscriptBookmark:
     """How far a transcript was read, and what its reader must know to go on."""
 
-    place: Place
+    place: FilePlace
     carry: Fields
 
 
@@ -103,7 +103,7 @@ def state_folder(environment: Mapping[str, str]) -> Path:
     return (Path(given) if given.startswith("/") else home() / ".local" / "state") / "telic"
 
 
-def recall(folder: Path, host: str, session: str) -> SessionMemory:
+def load_memory(folder: Path, host: str, session: str) -> SessionMemory:
     """What is remembered of the session; nothing, where the file is gone or cannot be understood."""
     # Two sessions' names must never meet in one file, whatever characters they are made of.
     file = folder / "hooks" / f"{host}-{sha256(session.encode(errors='surrogatepass')).hexdigest()[:32]}.json"
@@ -166,5 +166,5 @@ def _read(file: Path, data: Fields) -> SessionMemory:
 def _bookmark(data: Fields) -> TranscriptBookmark:
     place = fields_of(data, "place")
     return TranscriptBookmark(
-        Place(count_of(place, "offset") or 0, text_of(place, "check") or ""), fields_of(data, "carry")
+        FilePlace(count_of(place, "offset") or 0, text_of(place, "check") or ""), fields_of(data, "carry")
     )

@@ -29,7 +29,7 @@ _MARGIN_SECONDS: Final = 60
 
 
 @dataclass(frozen=True, slots=True)
-class Turn:
+class NextTurn:
     """Another turn that is to begin: what kind, and the verification that calls for it."""
 
     step: Step
@@ -42,7 +42,7 @@ class Turn:
 class StopDecision:
     """What the host is to do: go on with `turn`, or stop; and what the user should know."""
 
-    turn: Turn | None = None
+    turn: NextTurn | None = None
     message: str | None = None
 
 
@@ -102,7 +102,7 @@ class StopPolicy:
             decision = decide(goal, state, policy, self.store.now())
             match decision.step:
                 case Step.TURN | Step.WIND_DOWN | Step.AUDIT:
-                    return self._go_on(Turn(decision.step, goal, state, found), payload)
+                    return self._go_on(NextTurn(decision.step, goal, state, found), payload)
                 case Step.VERIFY:
                     checked = self._check(goal, lease, state, payload)
                     if isinstance(checked, StopDecision):
@@ -114,10 +114,10 @@ class StopPolicy:
                 case Step.PAUSE:
                     return self._pause(goal, lease, state, decision)
                 case _:
-                    return StopDecision(message=standing(goal))
+                    return StopDecision(message=status_line(goal))
         return StopDecision()
 
-    def _go_on(self, turn: Turn, payload: HookPayload) -> StopDecision:
+    def _go_on(self, turn: NextTurn, payload: HookPayload) -> StopDecision:
         goal, count = turn.goal, self.memory.continuations
         if payload.wakes_by_itself and turn.found is None:
             # What runs in the background begins the next turn; to ask meanwhile would only cost.
@@ -150,7 +150,7 @@ class StopPolicy:
             lease=lease,
             actor=Actor.MODEL if reason is Reason.BLOCKED else Actor.SYSTEM,
         )
-        return StopDecision(message=standing(paused))
+        return StopDecision(message=status_line(paused))
 
     def _check(
         self, goal: Goal, lease: Lease | None, state: LoopState, payload: HookPayload
@@ -182,7 +182,7 @@ _HOW_TO_GO_ON: Final[Mapping[Reason, str]] = MappingProxyType(
 )
 
 
-def standing(goal: Goal) -> str:
+def status_line(goal: Goal) -> str:
     """Return how the goal stands, why, and how it can be gone on with."""
     why = f": {goal.reason}" if goal.reason else ""
     note = f": {quote(first_words(goal.note, _NOTE_CHARS))}" if goal.note else ""

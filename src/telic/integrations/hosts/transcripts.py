@@ -79,7 +79,7 @@ class TranscriptReader(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
+class FilePlace:
     """A place in a file, and the hash of what stands before it, by which it is known again."""
 
     offset: int = 0
@@ -98,14 +98,14 @@ def open_transcript(path: Path) -> BinaryIO | None:
     return os.fdopen(descriptor, "rb")
 
 
-def place_at(file: BinaryIO, offset: int) -> Place:
+def place_at(file: BinaryIO, offset: int) -> FilePlace:
     """The place, with the hash that proves it."""
     start = max(0, offset - _CHECKED_BYTES)
     file.seek(start)
-    return Place(offset, sha256(file.read(offset - start)).hexdigest())
+    return FilePlace(offset, sha256(file.read(offset - start)).hexdigest())
 
 
-def is_known(file: BinaryIO, place: Place) -> bool:
+def is_known(file: BinaryIO, place: FilePlace) -> bool:
     """Whether the file still has this place: it was not truncated, and not written anew."""
     return place.offset > 0 and place_at(file, place.offset) == place
 
