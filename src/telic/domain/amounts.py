@@ -1,7 +1,7 @@
 """Amounts as people write them: `2M`, `500k`, `$5`, `90m`, `40turns`."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from decimal import Decimal
 from typing import Final
@@ -32,6 +32,8 @@ LIMIT_NAMES: Final = {
     "cost_microunits": "cost",
 }
 """What a limit is on, in words."""
+_TOLD_BY_MODELS: Final = ("tokens", "cost_microunits")
+"""What may be unknown; turns are counted and time is measured here."""
 
 
 class InvalidAmount(InvalidNumber):
@@ -127,6 +129,27 @@ def show_amount(name: str, amount: int) -> str:
     if name == "active_microseconds":
         return show_duration(amount // _MICRO)
     return f"{amount:,}"
+
+
+def show_used(
+    name: str,
+    used: int,
+    limit: int | None = None,
+    *,
+    estimated_lines: int,
+    noun: str = "",
+    show: Callable[[str, int], str] | None = None,
+) -> str:
+    """What was used, and of what limit, as a person reads it; of tokens and money also that some of it is estimated.
+
+    `1,000 of 5,000 tokens (some estimated)`. Where nothing is known to be used, and a line of the ledger is an
+    estimate, it is `unknown`.
+    """
+    show = show or show_amount
+    is_uncertain = estimated_lines > 0 and name in _TOLD_BY_MODELS
+    amount = "unknown" if is_uncertain and not used else show(name, used)
+    of = "" if limit is None else f" of {show(name, limit)}"
+    return f"{amount}{of}{noun and f' {noun}'}{' (some estimated)' if is_uncertain and used else ''}"
 
 
 def show_amounts(amounts: Mapping[str, int]) -> str:

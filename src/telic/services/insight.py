@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final
 
+from telic.domain.amounts import show_used
 from telic.domain.budget import LIMITS
 from telic.domain.clock import Clock, Instant, SystemClock
 from telic.domain.events import Event, Turn
@@ -24,11 +25,12 @@ _ALWAYS_SHOWN: Final = frozenset({"tokens", "turns"})
 
 @dataclass(frozen=True, slots=True)
 class BudgetUse:
-    """How much of one limit is used, in its unit; a limit of None is unlimited."""
+    """How much of one limit is used, in its unit; a limit of None is unlimited. `shown` is both as people read them."""
 
     name: str
     used: int
     limit: int | None
+    shown: str
 
     @property
     def fraction(self) -> float | None:
@@ -39,8 +41,12 @@ class BudgetUse:
 def budget_uses(goal: Goal) -> tuple[BudgetUse, ...]:
     """Tokens, turns, and whatever else is limited or was used."""
     used, limits = goal.usage.as_dict(), goal.budget.as_dict()
-    uses = (BudgetUse(name, used[name], limits[name]) for name in LIMITS)
+    uses = (_use(goal, name, used[name], limits[name]) for name in LIMITS)
     return tuple(use for use in uses if use.used or use.limit or use.name in _ALWAYS_SHOWN)
+
+
+def _use(goal: Goal, name: str, used: int, limit: int | None) -> BudgetUse:
+    return BudgetUse(name, used, limit, show_used(name, used, limit, estimated_lines=goal.estimated_lines))
 
 
 def tightest(goal: Goal) -> BudgetUse | None:

@@ -7,13 +7,13 @@ missing. That is one transaction, so a crash leaves all of it or nothing, and it
 from collections.abc import Awaitable, Sequence
 from dataclasses import dataclass
 from functools import partial
-from typing import overload
+from typing import Final, overload
 
-from telic.domain.budget import UsageKind
+from telic.domain.budget import TurnUsage, UsageKind
 from telic.domain.goal import Actor, Goal
 from telic.domain.lease import Lease
 from telic.domain.loop_state import LoopState
-from telic.domain.verdict import Verdict
+from telic.domain.verdict import AttemptResult, Verdict
 from telic.domain.verification import Verification
 from telic.storage.operations import loop
 from telic.storage.operations.ledger import NewTurn
@@ -21,6 +21,11 @@ from telic.storage.operations.loop import KeyedTurn
 from telic.storage.transaction import Mode
 from telic.store.async_store import AsyncGoalStore
 from telic.store.goal_store import GoalStore
+
+_ASKED: Final = frozenset(
+    {AttemptResult.ANSWERED, AttemptResult.UNDECIDED, AttemptResult.BAD_OUTPUT, AttemptResult.TIMED_OUT}
+)
+"""What comes of a judge only after its model was asked, or may have been."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -80,10 +85,18 @@ def bill_void_check(
 
 
 def judged_lines(key: str, verdicts: Sequence[Verdict]) -> list[KeyedTurn]:
-    """Return the ledger's lines for what the judges consumed; each line's key begins with this one."""
+    """Return the ledger's lines for what the judges consumed; each line's key begins with this one.
+
+    One that was asked and did not say what it used has an estimate, of nothing, since nothing was held for it.
+    """
     return [
-        KeyedTurn(NewTurn(attempt.usage, UsageKind.JUDGE, attempt.model or None), f"{key}/{verdict.index}/{number}")
+        KeyedTurn(
+            NewTurn(
+                attempt.usage or TurnUsage(), UsageKind.JUDGE, attempt.model or None, is_estimate=attempt.usage is None
+            ),
+            f"{key}/{verdict.index}/{number}",
+        )
         for verdict in verdicts
         for number, attempt in enumerate(verdict.attempts)
-        if attempt.usage is not None
+        if attempt.usage is not None or attempt.result in _ASKED
     ]

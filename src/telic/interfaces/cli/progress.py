@@ -7,7 +7,7 @@ import time
 from collections.abc import Generator, Mapping
 from typing import Any, Final, Protocol
 
-from telic.domain.amounts import show_amount, show_duration
+from telic.domain.amounts import show_duration, show_used
 from telic.domain.claim import approval_signal
 from telic.domain.clock import SystemClock
 from telic.domain.goal import Goal
@@ -108,7 +108,18 @@ class ProgramsView(View):
         data = {"event": event, "at": time_to_json(SystemClock().now()), "goal_id": goal and goal.id, **more}
         if goal is not None:
             known = goal_to_json(goal)
-            names = ("scope", "status", "reason", "note", "revision", "budget", "usage", "wake_at", "wake_signal")
+            names = (
+                "scope",
+                "status",
+                "reason",
+                "note",
+                "revision",
+                "budget",
+                "usage",
+                "estimated_lines",
+                "wake_at",
+                "wake_signal",
+            )
             data |= {name: known[name] for name in names}
         with _unless_nobody_looks():
             self._terminal.json(data)
@@ -177,7 +188,13 @@ def standing(goal: Goal) -> str:
     """What was used of what: `3 of 10 turns, 12,300 of 100,000 tokens`."""
     limits, used = goal.budget.as_dict(), goal.usage.as_dict()
     parts = [
-        f"{show_amount(name, used[name])}{_of(name, limits[name])} {'turn' if _is_one(name, used, limits) else noun}"
+        show_used(
+            name,
+            used[name],
+            limits[name],
+            estimated_lines=goal.estimated_lines,
+            noun="turn" if _is_one(name, used, limits) else noun,
+        )
         for name, noun in _SHOWN.items()
         if name in ("turns", "tokens") or used[name] or limits[name]
     ]
@@ -186,7 +203,3 @@ def standing(goal: Goal) -> str:
 
 def _is_one(name: str, used: Mapping[str, int], limits: Mapping[str, int | None]) -> bool:
     return name == "turns" and (used[name] if limits[name] is None else limits[name]) == 1
-
-
-def _of(name: str, limit: int | None) -> str:
-    return "" if limit is None else f" of {show_amount(name, limit)}"

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from telic.domain.amounts import show_amount
+from telic.domain.amounts import show_amount, show_used
 from telic.domain.criteria import Criterion
 from telic.domain.events import Event, Turn
 from telic.domain.goal import Goal
@@ -59,14 +59,10 @@ def _spending(goal: Goal) -> list[tuple[str, str]]:
     limits, usage = goal.budget.as_dict(), goal.usage.as_dict()
     names = {"turns": "turns", "tokens": "tokens", "active_microseconds": "time", "cost_microunits": "cost"}
     return [
-        (shown, show_amount(name, usage[name]) + _of(name, limits[name]))
+        (shown, show_used(name, usage[name], limits[name], estimated_lines=goal.estimated_lines))
         for name, shown in names.items()
         if usage[name] or limits[name] or name in ("turns", "tokens")
     ]
-
-
-def _of(name: str, limit: int | None) -> str:
-    return "" if limit is None else f" of {show_amount(name, limit)}"
 
 
 def show_goals(terminal: Terminal, goals: Sequence[Goal]) -> None:
@@ -77,7 +73,7 @@ def show_goals(terminal: Terminal, goals: Sequence[Goal]) -> None:
             goal.scope,
             str(goal.status),
             str(goal.reason or ""),
-            _shortly(goal),
+            show_used("tokens", goal.tokens_used, goal.token_budget, estimated_lines=goal.estimated_lines),
             str(goal.turns_used),
             first_words(goal.text),
         ]
@@ -85,10 +81,6 @@ def show_goals(terminal: Terminal, goals: Sequence[Goal]) -> None:
     ]
     columns = ["id", "scope", "status", "reason", "tokens", "turns", "text"]
     terminal.table(columns, rows, numbers=("tokens", "turns"))
-
-
-def _shortly(goal: Goal) -> str:
-    return show_amount("tokens", goal.tokens_used) + _of("tokens", goal.token_budget)
 
 
 def show_events(terminal: Terminal, events: Sequence[Event]) -> None:

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from dataclasses import asdict
 from typing import Final
 
-from telic.domain.amounts import LIMIT_NAMES, show_amount, show_amounts, show_duration
+from telic.domain.amounts import LIMIT_NAMES, show_amounts, show_duration
 from telic.domain.errors import BudgetExceeded, GoalError, StaleUpdate
 from telic.domain.goal import Goal, GoalStatus
 from telic.domain.lease import LeaseState
@@ -55,12 +55,10 @@ def percent(fraction: float) -> str:
 
 def show_budget_use(use: BudgetUse) -> str:
     """The use of one limit on a line of its own."""
-    name, used = f"{LIMIT_NAMES[use.name]:<12}", show_amount(use.name, use.used)
+    name = f"{LIMIT_NAMES[use.name]:<12}"
     if use.fraction is None:
-        return f"{name} {used}"
-    assert use.limit is not None
-    shown = f"{bar(use.fraction, 20)} {percent(use.fraction):>5}"
-    return f"{name} {shown}  {used} of {show_amount(use.name, use.limit)}"
+        return f"{name} {use.shown}"
+    return f"{name} {bar(use.fraction, 20)} {percent(use.fraction):>5}  {use.shown}"
 
 
 def waking(goal: Goal) -> str:

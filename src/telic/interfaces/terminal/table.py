@@ -10,7 +10,7 @@ from textual.binding import Binding, BindingType
 from textual.coordinate import Coordinate
 from textual.widgets import DataTable
 
-from telic.domain.amounts import show_amount
+from telic.domain.amounts import show_amount, show_used
 from telic.domain.goal import Goal
 from telic.domain.ids import short_ids
 from telic.interfaces.terminal.escape import cell
@@ -40,11 +40,15 @@ def _budget(row: GoalRow, _: Listing) -> str:
     return f"{bar(use.fraction, 6)} {percent(use.fraction):>4}"
 
 
+def _tokens(goal: Goal) -> str:
+    return show_used("tokens", goal.tokens_used, estimated_lines=goal.estimated_lines)
+
+
 COLUMNS: Final = (
     Column("id", 14, 150, lambda row, _: short_ids([row.goal.id])[0]),
     Column("status", 14, 0, lambda row, _: standing(row.goal)),
     Column("budget", 12, 0, _budget),
-    Column("tokens", 14, 120, lambda row, _: show_amount("tokens", row.goal.tokens_used), is_number=True),
+    Column("tokens", 14, 120, lambda row, _: _tokens(row.goal), is_number=True),
     Column("turns", 8, 110, lambda row, _: show_amount("turns", row.goal.turns_used), is_number=True),
     Column("age", 5, 50, lambda row, listing: show_age(listing.at - row.goal.created_at), is_number=True),
     Column("changed", 8, 110, lambda row, listing: show_age(listing.at - row.goal.updated_at), is_number=True),

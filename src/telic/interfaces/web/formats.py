@@ -3,8 +3,9 @@
 import re
 from typing import Final
 
-from telic.domain.amounts import show_amount, write_limit
+from telic.domain.amounts import show_amount, show_used, write_limit
 from telic.domain.clock import Instant, to_datetime
+from telic.domain.goal import Goal
 from telic.domain.jsonable import time_to_json
 from telic.prompt import escape
 from telic.wording.words import first_words
@@ -38,6 +39,16 @@ def compact(number: int) -> str:
 def amount(value: int, name: str) -> str:
     """The amount in its unit, short."""
     return compact(value) if name in ("tokens", "turns") else show_amount(name, value)
+
+
+def used(goal: Goal, name: str, *, noun: str = "", in_full: bool = False) -> str:
+    """What the goal used of a limit, if it has one, each in its unit, and whether some of it is estimated."""
+    used, limit, show = getattr(goal.usage, name), getattr(goal.budget, name), None if in_full else _short
+    return show_used(name, used, limit, estimated_lines=goal.estimated_lines, noun=noun, show=show)
+
+
+def _short(name: str, value: int) -> str:
+    return amount(value, name)
 
 
 def exact(value: int, name: str) -> str:
@@ -81,5 +92,18 @@ def duration(microseconds: int) -> str:
 
 FILTERS: Final = {
     function.__name__: function
-    for function in (visible, words, compact, amount, exact, written, limit_name, spoken, when, machine_time, duration)
+    for function in (
+        visible,
+        words,
+        compact,
+        amount,
+        used,
+        exact,
+        written,
+        limit_name,
+        spoken,
+        when,
+        machine_time,
+        duration,
+    )
 }

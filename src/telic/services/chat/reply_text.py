@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterator
 from typing import Final
 
-from telic.domain.amounts import LIMIT_NAMES, show_amount
+from telic.domain.amounts import LIMIT_NAMES, show_used
 from telic.domain.clock import Instant
 from telic.domain.events import Event
 from telic.domain.goal import Goal
@@ -76,19 +76,20 @@ def _facts(goal: Goal, at: Instant) -> Iterator[tuple[str, str]]:
     usage, limits = goal.usage.as_dict(), goal.budget.as_dict()
     for name, shown in LIMIT_NAMES.items():
         if usage[name] or limits[name] or name in ("tokens", "turns"):
-            yield shown, _spent(name, usage[name], limits[name])
+            yield shown, _spent(goal, name, usage[name], limits[name])
     for criterion in goal.criteria:
         yield "criterion", visible(first_words(describe_criterion(criterion), 300))
     yield "age", show_age(at - goal.created_at)
 
 
-def _spent(name: str, used: int, limit: int | None) -> str:
+def _spent(goal: Goal, name: str, used: int, limit: int | None) -> str:
+    shown = show_used(name, used, limit, estimated_lines=goal.estimated_lines)
     if limit is None:
-        return show_amount(name, used)
+        return shown
     percent = 100 * used // limit
     cells = min(_BAR_CELLS, _BAR_CELLS * used // limit)
     bar = "#" * cells + "." * (_BAR_CELLS - cells)
-    return f"[{bar}] {show_amount(name, used)} of {show_amount(name, limit)} ({percent}%)"
+    return f"[{bar}] {shown} ({percent}%)"
 
 
 def show_age(microseconds: int) -> str:

@@ -1,4 +1,4 @@
-"""Estimates in the ledger: what expired holds may have consumed, until somebody says what it was."""
+"""Estimates in the ledger: what lost holds may have consumed, until somebody says what it was."""
 
 from dataclasses import replace
 from hashlib import sha256
@@ -37,7 +37,9 @@ async def count_expired_of(tx: Transaction, at: Instant, goal: Goal) -> Goal:
     """As `count_expired`, of a goal that this transaction has locked."""
     while rows := await tx.all("holds.overdue", {"id": goal.id, "limit": MAX_PAGE}):
         for row in rows:
-            goal = await _count(tx, at, goal, hold_from_row(row))
+            hold = hold_from_row(row)
+            kind = UsageKind.WORK if hold.reserved.turns else UsageKind.SUB_AGENT
+            goal = await _count(tx, at, goal, hold, kind)
     return goal
 
 
@@ -59,9 +61,22 @@ async def count_expired_of_ended(tx: Transaction, *, at: Instant, goal_id: str |
         await count_expired_of(tx, at, goal_from_row(row))
 
 
-async def _count(tx: Transaction, at: Instant, goal: Goal, hold: Hold) -> Goal:
+async def count_lost(tx: Transaction, call: Call, goal_id: str, *, prefix: str, but: str) -> Goal:
+    """What expired is counted, and at once each open hold whose key begins so: its turn is taken again, as another.
+
+    `but` is the key of the hold under which it is taken. The lost ones count as no turns. Raises as `record_turn`.
+    """
+    goal = await lock(tx, goal_id)
+    await require_lease(tx, call, goal)
+    goal = await count_expired_of(tx, call.at, goal)
+    for hold in await holds.open_of(tx, goal_id):
+        if hold.key.startswith(prefix) and hold.key != but:
+            goal = await _count(tx, call.at, goal, hold, UsageKind.SUB_AGENT)
+    return goal
+
+
+async def _count(tx: Transaction, at: Instant, goal: Goal, hold: Hold, kind: UsageKind) -> Goal:
     call = Call(at, Actor.SYSTEM, _key("expired", hold.goal_id, hold.key))
-    kind = UsageKind.WORK if hold.reserved.turns else UsageKind.SUB_AGENT
     line = NewTurn(_what_fits(goal, hold), kind, hold=hold.key, is_estimate=True)
     try:
         return (await ledger.record_turn(tx, call, goal.id, line)).goal

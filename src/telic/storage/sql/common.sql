@@ -6,7 +6,7 @@ id, scope, text, criteria, status, reason, note, revision,
 token_budget, turn_budget, active_microseconds_budget, cost_microunits_budget,
 turns_used, tokens_used, input_tokens_used, cached_input_tokens_used, output_tokens_used,
 reasoning_tokens_used, active_microseconds_used, cost_microunits_used,
-created_at, changed_at, ended_at, billing, wake_at, wake_signal
+created_at, changed_at, ended_at, billing, wake_at, wake_signal, estimated_lines
 
 -- fragment: turn_columns
 goal_id, number, key, at, tokens, input_tokens, cached_input_tokens, output_tokens, reasoning_tokens,
@@ -126,6 +126,7 @@ CASE billing WHEN 'without_cached' THEN CAST(:tokens_without_cached AS BIGINT)
 
 -- fragment: counters_after_turn
 ledger_count = ledger_count + 1,
+estimated_lines = estimated_lines + CAST(:estimates AS BIGINT),
 turns_used = turns_used + CAST(:turns AS BIGINT),
 tokens_used = tokens_used + {billed},
 input_tokens_used = input_tokens_used + CAST(:input_tokens AS BIGINT),
@@ -554,12 +555,12 @@ SELECT sequence, id FROM goals WHERE sequence > :after ORDER BY sequence LIMIT :
 SELECT {goal_columns}, creation_key, event_count, event_hash, ledger_count, turn_hash FROM goals WHERE id = :id
 
 -- statement: records.insert_goal
-INSERT INTO goals ({created_columns}, wake_at, wake_signal, ledger_count) VALUES (:id, :scope, :text, :criteria, :status, :reason, :note, :revision,
+INSERT INTO goals ({created_columns}, wake_at, wake_signal, ledger_count, estimated_lines) VALUES (:id, :scope, :text, :criteria, :status, :reason, :note, :revision,
     :token_budget, :turn_budget, :active_microseconds_budget, :cost_microunits_budget,
     :turns_used, :tokens_used, :input_tokens_used, :cached_input_tokens_used, :output_tokens_used,
     :reasoning_tokens_used, :active_microseconds_used, :cost_microunits_used,
     :created_at, :updated_at, :ended_at, :creation_key, :event_count, :event_hash, :turn_hash, :billing,
-    :wake_at, :wake_signal, :ledger_count)
+    :wake_at, :wake_signal, :ledger_count, :estimated_lines)
 RETURNING id
 
 -- statement: records.insert_event

@@ -63,6 +63,20 @@ async def test_whether_it_is_an_estimate_is_yes_or_no(store: Any, flag: Any) -> 
     assert await store.get(goal.id) == goal
 
 
+async def test_a_goal_tells_how_many_lines_of_its_ledger_are_estimates(store: Any) -> None:
+    """However they came there; one that is taken back is none, and a reading of any kind tells the same."""
+    goal = await expired(store)
+    assert goal.estimated_lines == 0
+    guessed = await store.record_turn(goal.id, tokens=5, is_estimate=True)
+    await store.record_turn(goal.id, tokens=5)
+    assert (guessed.goal.estimated_lines, (await store.get(goal.id)).estimated_lines) == (2, 2)
+    late = await store.record_turn(goal.id, tokens=7, hold="h")
+    (listed,) = await store.list()
+    assert late.goal.estimated_lines == listed.estimated_lines == 1
+    assert (await store.active()).estimated_lines == 1
+    await require_replay(store, goal.id)
+
+
 async def test_an_expired_hold_goes_on_reserving_until_it_is_counted(store: Any) -> None:
     """At no moment is the money neither held nor counted; the refused call leaves it counted."""
     goal = await expired(store)
