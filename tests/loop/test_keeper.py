@@ -79,7 +79,7 @@ import asyncio, sys, telic
 from pathlib import Path
 from telic.loop.agents import CommandAgent
 from telic.loop.goal_loop import GoalLoop
-from telic.loop.settings import LoopSettings
+from telic.loop.run_context import LoopSettings
 
 async def main():
     async with telic.connect_async(sys.argv[1]) as store:

@@ -20,7 +20,7 @@ from telic.loop.agents.protocol import TurnReport, TurnRequest
 from telic.loop.goal_loop import GoalLoop
 from telic.loop.loop_events import Happening, Progress
 from telic.loop.loop_records import LoopRecords
-from telic.loop.settings import LoopSettings
+from telic.loop.run_context import LoopSettings
 from telic.loop.verification.judge_policy import JudgePolicy, Patience
 from telic.loop.verification.verifier import Verifier
 

@@ -22,8 +22,7 @@ from telic.integrations.settings import SessionSettings
 from telic.loop.heartbeat import Heartbeat
 from telic.loop.loop_events import ignore
 from telic.loop.loop_records import LoopRecords
-from telic.loop.run_context import Drive
-from telic.loop.settings import LoopSettings
+from telic.loop.run_context import Drive, LoopSettings
 from telic.loop.verification.verifier import Verifier
 from telic.loop.verification_step import Checker
 from tests.loop_driver.world import judge

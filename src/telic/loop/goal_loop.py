@@ -18,8 +18,7 @@ from telic.loop.agents.protocol import Agent
 from telic.loop.heartbeat import Heartbeat, Stopped
 from telic.loop.loop_events import Happening, Listener, ignore
 from telic.loop.loop_records import LoopRecords
-from telic.loop.run_context import Drive
-from telic.loop.settings import LoopSettings
+from telic.loop.run_context import Drive, LoopSettings
 from telic.loop.turn_executor import TurnTaker
 from telic.loop.verification.verifier import Verifier
 from telic.loop.verification_step import Checker

@@ -22,8 +22,8 @@ from telic.domain.verification import Verification
 from telic.loop.agents.network import tells_of_outage
 from telic.loop.agents.protocol import QuotaReached, TurnReport, kept_tail
 from telic.loop.loop_records import KeyedTurn, NewTurn
-from telic.loop.meter import timed
 from telic.loop.progress import Observation, progress_since
+from telic.loop.turn_budget import timed
 
 _MICRO = 1_000_000
 _NOT_STARTED = (AgentNotRunnable, AgentPromptTooLarge)

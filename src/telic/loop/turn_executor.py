@@ -29,10 +29,8 @@ from telic.domain.loop_state import LoopState
 from telic.loop.agents.network import is_outage
 from telic.loop.agents.protocol import Agent, TurnReport, TurnRequest
 from telic.loop.heartbeat import Stopped
-from telic.loop.held import held_by_others, reserving_holds
 from telic.loop.loop_events import Happening
 from telic.loop.loop_records import KeyedTurn, TurnHold
-from telic.loop.meter import BudgetReached, TurnMeter
 from telic.loop.prompts import turn_prompt
 from telic.loop.run_context import Drive
 from telic.loop.state_transitions import (
@@ -46,6 +44,7 @@ from telic.loop.state_transitions import (
     turn_line,
     usage_of,
 )
+from telic.loop.turn_budget import BudgetReached, TurnMeter, held_by_others, reserving_holds
 from telic.loop.workspace import DEFAULT_EXCLUDES, WorkspaceState, observe_workspace
 from telic.observability.observer import AgentTurn
 

@@ -1,20 +1,24 @@
-"""What a running turn has used so far: heard from its agent, compared with what the goal has left."""
+"""The budget while a turn runs: what the turn has used so far, compared with what is left, and who holds the rest."""
 
 import asyncio
+import shlex
 import time
-from collections.abc import Coroutine
+from collections.abc import Coroutine, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from typing import Any, Final, TypeVar
 
 from telic.domain.budget import ModelUsage, TurnUsage, UsageKind, exhausted_limit
+from telic.domain.clock import to_datetime
 from telic.domain.errors import AgentCostUnknown, InvalidNumber
 from telic.domain.goal import Goal
 from telic.domain.hold import Hold, Reservation
-from telic.loop.agents.prices import RunningCost
+from telic.domain.limits import MAX_PAGE
+from telic.loop.agents.output_follower import RunningCost
 from telic.loop.agents.protocol import TurnReport
 from telic.loop.heartbeat import look_at
 from telic.loop.run_context import Drive
+from telic.store.async_store import AsyncGoalStore
 
 T = TypeVar("T")
 
@@ -160,3 +164,25 @@ def timed(usage: ModelUsage | None, elapsed_microseconds: int) -> ModelUsage:
     """The usage with the time that the turn took, unless the agent told another; of unknown usage the time alone."""
     known = usage or ModelUsage()
     return replace(known, active_microseconds=known.active_microseconds or elapsed_microseconds)
+
+
+async def reserving_holds(store: AsyncGoalStore, goal_id: str) -> list[Hold]:
+    """Return the goal's holds that reserve budget now, in the order of their keys. Raises as the store."""
+    found, after = list[Hold](), ""
+    while True:
+        page = await store.holds(goal_id, after=after, limit=MAX_PAGE)
+        found += [hold for hold in page if hold.reserves]
+        if len(page) < MAX_PAGE:
+            return found
+        after = page[-1].key
+
+
+def held_by_others(goal: Goal, holds: Sequence[Hold]) -> str:
+    """Return who holds the rest of the budget, until when, and how it is freed."""
+    told = "the rest of the budget is held by others"
+    times = [hold.expires_at for hold in holds if hold.expires_at is not None]
+    if times:
+        counts = "" if all(hold.frees_on_expiry for hold in holds) else "; what is still held then counts as used"
+        told += f", until {to_datetime(max(times)):%Y-%m-%d %H:%M:%SZ}{counts}"
+    key = shlex.quote(holds[0].key) if len(holds) == 1 else "KEY"
+    return f"{told}. telic holds {goal.id} lists it, and telic release {goal.id} --hold {key} frees it"
