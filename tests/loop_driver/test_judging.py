@@ -10,7 +10,7 @@ from telic import Budget, Criterion, GoalStatus, Reason
 from telic.domain.budget import UsageKind
 from telic.domain.events import EventKind
 from telic.domain.verdict import AttemptResult, CheckError
-from telic.loop.loop_events import Happening
+from telic.loop.loop_events import LoopEventKind
 from telic.loop.verification.evidence import Evidence
 from telic.loop.verification.judge import JudgeAnswer, JudgeVerdict, Reply
 from telic.loop.verification.verifier import Verifier
@@ -108,7 +108,7 @@ async def test_a_judge_that_recovers_needs_no_new_turn(world: World) -> None:
     agent = ScriptedAgent([CLAIM])
     ended = await world.run(goal, agent, policy(backoff_seconds=1, max_backoff_seconds=1))
     assert (ended.reason, len(agent.requests)) == (Reason.VERIFIED, 1)
-    assert len(world.heard(Happening.SLEEPING)) >= 1
+    assert len(world.heard(LoopEventKind.SLEEPING)) >= 1
 
 
 async def test_a_judges_network_that_is_away_is_waited_for(world: World) -> None:

@@ -22,9 +22,9 @@ from telic.integrations.settings import SessionSettings
 from telic.loop.heartbeat import Heartbeat
 from telic.loop.loop_events import ignore
 from telic.loop.loop_records import LoopRecords
-from telic.loop.run_context import Drive, LoopSettings
+from telic.loop.run_context import LoopSettings, RunContext
 from telic.loop.verification.verifier import Verifier
-from telic.loop.verification_step import Checker
+from telic.loop.verification_step import VerificationStep
 from tests.loop_driver.world import judge
 
 WORK = "the work"
@@ -43,7 +43,7 @@ ENDS: dict[str, tuple[list[Criterion], int | None, tuple[GoalStatus, Reason | No
 
 async def check_in_loop(store: telic.AsyncGoalStore, goal: telic.Goal, folder: Path, _location: str) -> None:
     lease = await store.claim(goal.id, holder="worker")
-    context = Drive(
+    context = RunContext(
         store=store,
         records=LoopRecords(store, goal.id),
         heart=Heartbeat(store, lease, interval_seconds=1, ttl_seconds=60),
@@ -52,7 +52,9 @@ async def check_in_loop(store: telic.AsyncGoalStore, goal: telic.Goal, folder: P
         clock=SystemClock(),
         on_progress=ignore,
     )
-    await Checker(context, Verifier(workspace=folder)).check(goal, LoopState(claim=Claim.COMPLETE, turns=1, work=WORK))
+    await VerificationStep(context, Verifier(workspace=folder)).check(
+        goal, LoopState(claim=Claim.COMPLETE, turns=1, work=WORK)
+    )
 
 
 async def report_in_adapter(store: telic.AsyncGoalStore, goal: telic.Goal, folder: Path, _location: str) -> None:

@@ -16,7 +16,7 @@ from telic.domain.lease import Lease
 from telic.domain.limits import check_counter
 from telic.domain.loop_state import LoopState
 from telic.loop.heartbeat import Heartbeat
-from telic.loop.loop_events import Happening, Listener, Progress
+from telic.loop.loop_events import LoopEvent, LoopEventKind, LoopEventListener
 from telic.loop.loop_records import LoopRecords
 from telic.observability.observer import Observer
 from telic.services.retry import retry
@@ -57,7 +57,7 @@ _TOLERATED_SECONDS: Final = 60.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Drive:
+class RunContext:
     """The store, the goal's rows, the lease, and how patient to be."""
 
     store: AsyncGoalStore
@@ -66,7 +66,7 @@ class Drive:
     settings: LoopSettings
     policy: LoopPolicy
     clock: Clock
-    on_progress: Listener
+    on_progress: LoopEventListener
 
     async def patiently(self, call: Callable[[], Awaitable[T]]) -> T:
         """What the call gives, made again while the store is away, for as long as the lease lasts.
@@ -127,12 +127,12 @@ class Drive:
                 self.heart.lease, reason, after, note=note, wake=wake, expected_revision=goal.revision
             )
         )
-        self.tell(Happening.PAUSED, paused, state, note or reason)
+        self.report(LoopEventKind.PAUSED, paused, state, note or reason)
         return paused
 
-    def tell(self, happening: Happening, goal: Goal, state: LoopState, detail: str = "") -> None:
-        """Whoever listens hears of it."""
-        self.on_progress(Progress(happening, goal, state.turns, detail))
+    def report(self, kind: LoopEventKind, goal: Goal, state: LoopState, detail: str = "") -> None:
+        """Call the listener with the event."""
+        self.on_progress(LoopEvent(kind, goal, state.turns, detail))
 
     async def now(self) -> Instant:
         """The present instant by the database's clock: this machine's may be wrong, and others go on from here.

@@ -27,7 +27,7 @@ from telic.loop.agents.formats import PLAIN, OutputFormat
 from telic.loop.agents.json_reader import Parsed
 from telic.loop.agents.limits import is_lost_conversation, quota_of
 from telic.loop.agents.network import ends_with_outage, tells_of_outage
-from telic.loop.agents.output_follower import Listening
+from telic.loop.agents.output_follower import OutputFollower
 from telic.loop.agents.process import DEFAULT_GRACE_SECONDS, ProcessResult, run_process
 from telic.loop.agents.protocol import MAX_REPORT_TEXT_CHARS, MAX_SESSION_CHARS, TurnReport, TurnRequest, kept_tail
 
@@ -72,7 +72,7 @@ class CommandAgent:
         begun = self._new_session(request)
         environment = os.environ | dict(self.environment) | _turn_environment(request)
         records = self.output_format.records
-        listening = Listening(
+        listening = OutputFollower(
             request,
             self.output_format.parser(request.session or begun),
             None if records is None else records(environment, request.session),

@@ -15,7 +15,7 @@ from telic.loop.agents.usage_records import UsageRecords, used_since
 from telic.pricing import cost_microunits, has_price_table
 
 
-class Listening:
+class OutputFollower:
     """Reads one turn of a command, and reports its usage whenever more of it is known."""
 
     def __init__(
