@@ -397,8 +397,8 @@ FAULTS = (
     Fault(
         "what a dead worker left waits its turn",
         (f"{SQL}/common.sql",),
-        "SELECT due_id FROM offer_of_goal UNION ALL SELECT due_id FROM waiting",
-        "SELECT due_id FROM waiting UNION ALL SELECT due_id FROM offer_of_goal",
+        "SELECT due_id FROM left_behind UNION ALL SELECT due_id FROM waiting",
+        "SELECT due_id FROM waiting UNION ALL SELECT due_id FROM left_behind",
         "tests/contract/test_contract.py -k 'dead_worker_left'",
     ),
     Fault(
@@ -432,7 +432,7 @@ FAULTS = (
     Fault(
         "a finished turn is forgotten with its lease",
         ("src/telic/loop/run_context.py",),
-        "                lease = await outlasting(partial(self._regain, state))",
+        "                lease = await retry(partial(self._regain, state))",
         "                raise",
         "tests/loop_driver/test_paid_turns.py -k 'outlasts'",
     ),
