@@ -12,7 +12,7 @@ from telic.domain.events import EventKind
 from telic.domain.verdict import AttemptResult, CheckError
 from telic.loop.loop_events import LoopEventKind
 from telic.loop.verification.evidence import Evidence
-from telic.loop.verification.judge import JudgeAnswer, JudgeVerdict, Reply
+from telic.loop.verification.judge import JudgeAnswer, JudgeReply, JudgeVerdict
 from telic.loop.verification.verifier import Verifier
 from tests.loop_driver.world import (
     CLAIM,
@@ -153,13 +153,15 @@ class SlowJudge:
         self.questions = 0
         self.began, self.may_answer = asyncio.Event(), asyncio.Event()
 
-    async def ask(self, evidence: Evidence, timeout_seconds: float) -> Reply:
+    async def ask(self, evidence: Evidence, timeout_seconds: float) -> JudgeReply:
         self.questions += 1
         if self.questions == 2:
             self.began.set()
             await self.may_answer.wait()
         answer = JudgeAnswer(verdict=JudgeVerdict.YES, reasons=(), suggestions=())
-        return Reply(result=AttemptResult.ANSWERED, answer=answer, model="m", usage=telic.ModelUsage(output_tokens=11))
+        return JudgeReply(
+            result=AttemptResult.ANSWERED, answer=answer, model="m", usage=telic.ModelUsage(output_tokens=11)
+        )
 
 
 @pytest.mark.parametrize("change", ["edit", "pause", "clear", "edit too late"])

@@ -12,7 +12,7 @@ from typing import Any, Final
 from telic.domain.budget import ModelUsage
 from telic.domain.errors import InvalidNumber
 from telic.integrations.hosts.claude_code import ClaudeCodeUsage
-from telic.integrations.hosts.transcripts import Response
+from telic.integrations.hosts.transcripts import HostResponse
 from telic.integrations.model_calls import model_usage
 from telic.loop.agents.claude_usage import usage_of_models, whole_usage
 from telic.loop.agents.json_reader import Fields, cost_of, fields_of, read_values
@@ -138,7 +138,7 @@ class _Growing:
     offset: int = 0
     reader: ClaudeCodeUsage = field(default_factory=lambda: ClaudeCodeUsage(True))
 
-    def new(self) -> list[Response]:
+    def new(self) -> list[HostResponse]:
         """Return the responses that were completed since the last call. A line that is not ended is left for later."""
         with self.path.open("rb") as file:
             file.seek(self.offset)
@@ -166,9 +166,9 @@ class SessionFiles:
     def _paths(self) -> Iterator[Path]:
         return self._folder.rglob("*.jsonl")
 
-    def new_responses(self) -> list[tuple[str, Response]]:
+    def new_responses(self) -> list[tuple[str, HostResponse]]:
         """Return sub-agents' responses that were completed since the last call, each with its sub-agent's id."""
-        found: list[tuple[str, Response]] = []
+        found: list[tuple[str, HostResponse]] = []
         for path in sorted(self._paths()):
             file = self._files.setdefault(path, _Growing(path))
             found += [(path.stem.removeprefix("agent-"), response) for response in file.new()]

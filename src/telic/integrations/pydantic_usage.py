@@ -54,7 +54,7 @@ def request_bytes(messages: list[ModelMessage]) -> int:
 class _Attempt(WrapperModel):
     """One of the models of a fallback, which notes the responses that it gave."""
 
-    def __init__(self, wrapped: Model, noted: "Noted") -> None:
+    def __init__(self, wrapped: Model, noted: "NotedResponses") -> None:
         super().__init__(wrapped)
         self._noted = noted
 
@@ -70,7 +70,7 @@ class _Attempt(WrapperModel):
             yield stream
 
 
-class Noted:
+class NotedResponses:
     """What a request's model, or the models of a fallback, were seen to answer."""
 
     def __init__(self) -> None:
@@ -87,7 +87,7 @@ class Noted:
         return response if response.parts or response.usage.has_values() else None
 
 
-def noting(model: Model, noted: Noted) -> Model:
+def noting(model: Model, noted: NotedResponses) -> Model:
     """Return a copy of the model that notes what it answers: of a fallback every response, of another its stream."""
     seen = copy(model)
     if isinstance(seen, FallbackModel):

@@ -11,7 +11,7 @@ from telic.domain.verification import Verification
 from telic.integrations.session import GoalSession
 from telic.loop.agents.protocol import MAX_REPORT_TEXT_CHARS, kept_tail
 from telic.loop.prompts import feedback_of
-from telic.loop.verification.evidence import Work
+from telic.loop.verification.evidence import AgentWork
 from telic.loop.verification.verifier import Verifier
 from telic.services.settlement import GoalCheck, bill_void_check, settle
 
@@ -57,7 +57,7 @@ async def _assert_complete(session: GoalSession, goal: Goal, summary: str, key: 
 
 async def _verify(session: GoalSession, goal: Goal, verifier: Verifier, summary: str) -> str:
     approvals = await session.patiently(lambda: session.store.approvals(goal.id))
-    work = Work(text=kept_tail(summary, MAX_REPORT_TEXT_CHARS))
+    work = AgentWork(text=kept_tail(summary, MAX_REPORT_TEXT_CHARS))
     found = await verifier.verify(goal, work, approvals=approvals)
     return _answer(session, await _settle(session, goal, found), found)
 

@@ -12,7 +12,7 @@ from telic.loop.heartbeat import GoalStopped
 from telic.loop.loop_events import LoopEventKind
 from telic.loop.run_context import RunContext
 from telic.loop.state_transitions import after_verification, check_key
-from telic.loop.verification.evidence import Work
+from telic.loop.verification.evidence import AgentWork
 from telic.loop.verification.verifier import Verifier
 from telic.observability.observer import Check
 from telic.services.settlement import judged_lines
@@ -48,7 +48,7 @@ class VerificationStep:
             self._tell(goal, state, verdict)
 
         try:
-            work = Work(text=state.work, tool_output_tail=state.tool_output)
+            work = AgentWork(text=state.work, tool_output_tail=state.tool_output)
             verifying = self._verifier.verify(goal, work, approvals=approvals, on_verdict=hear)
             seen.found = found = await run.heart.guard(verifying, goal)
             after = after_verification(state, found, run.policy, clock.now())

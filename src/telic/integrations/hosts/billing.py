@@ -21,11 +21,11 @@ from telic.domain.errors import (
 from telic.domain.events import EventKind
 from telic.domain.goal import Actor, Goal, Reason
 from telic.domain.limits import MAX_NAME_CHARS, MAX_PAGE
-from telic.integrations.hosts.payload import HookEvent, HookPayload, Host
+from telic.integrations.hosts.payload import HookEvent, HookHost, HookPayload
 from telic.integrations.hosts.session_state import SessionMemory, TranscriptBookmark
 from telic.integrations.hosts.transcripts import (
     FilePlace,
-    Response,
+    HostResponse,
     TranscriptReader,
     is_known,
     open_transcript,
@@ -44,7 +44,7 @@ class SessionBilling:
     """The accounts of one call of a hook. Nothing is begun after `deadline`, by the monotonic clock in seconds."""
 
     store: GoalStore
-    host: Host
+    host: HookHost
     scope: str
     memory: SessionMemory
     deadline: float
@@ -162,7 +162,7 @@ class SessionBilling:
             if reading.since is None or response.may_be_since(reading.since):
                 self._bill(reading.goal, response)
 
-    def _bill(self, goal: Goal, response: Response) -> None:
+    def _bill(self, goal: Goal, response: HostResponse) -> None:
         if response.kind is UsageKind.WORK:
             self.memory.last_response = response.key.rpartition("/")[2]
         model = kept_tail(response.model or "", MAX_NAME_CHARS) or None
@@ -197,7 +197,7 @@ class _TranscriptReading:
     since: Instant | None
 
 
-def with_cost(response: Response) -> ModelUsage | TurnUsage | None:
+def with_cost(response: HostResponse) -> ModelUsage | TurnUsage | None:
     """Return the response's usage with its cost; None where its price, or what it used, is unknown."""
     # Loaded only here: a hook of a goal without a budget of money must load little.
     from telic.pricing import cost_microunits

@@ -65,11 +65,11 @@ class StopCheck:
     async def _verify(self, goal: Goal, state: LoopState, payload: HookPayload, heard: list[Verdict]) -> Verification:
         from asyncio import wait_for
 
-        from telic.loop.verification.evidence import Work
+        from telic.loop.verification.evidence import AgentWork
         from telic.loop.verification.verifier import Verifier
 
         verifier = Verifier(workspace=payload.folder, judge=self.judge.judge(payload.folder))
-        approvals, work = self.store.approvals(goal.id), Work(text=state.work)
+        approvals, work = self.store.approvals(goal.id), AgentWork(text=state.work)
         return await wait_for(verifier.verify(goal, work, approvals=approvals, on_verdict=heard.append), self.seconds)
 
     def _why(self, goal: Goal, error: Exception) -> str:

@@ -19,8 +19,8 @@ from typing import Final
 from telic.domain.budget import UsageKind
 from telic.domain.clock import Instant
 from telic.domain.errors import InvalidNumber
-from telic.integrations.hosts.payload import HookEvent, HookPayload, Host, read_common_payload
-from telic.integrations.hosts.transcripts import TURN_BEGINS, Response, instant_of, last_message_in
+from telic.integrations.hosts.payload import HookEvent, HookHost, HookPayload, read_common_payload
+from telic.integrations.hosts.transcripts import TURN_BEGINS, HostResponse, instant_of, last_message_in
 from telic.loop.agents.claude_usage import ResponseUsage, response_usage
 from telic.loop.agents.json_reader import Fields, fields_of, list_of, read_values, text_of
 
@@ -80,7 +80,7 @@ class ClaudeCodeUsage:
     def __init__(self, is_sub_agent: bool, _own_turn: str | None = None) -> None:
         self._is_sub_agent = is_sub_agent
         self._open: dict[str, _OpenResponse] = {}
-        self._closed: list[Response] = []
+        self._closed: list[HostResponse] = []
 
     def take(self, line: bytes, start: int, /) -> None:
         """See `TranscriptReader`."""
@@ -123,7 +123,7 @@ class ClaudeCodeUsage:
         known = self._open.pop(identity)
         key = f"claude-code/{identity}"
         self._closed.append(
-            Response(
+            HostResponse(
                 key=key,
                 usage=known.usage.own,
                 kind=known.kind,
@@ -135,7 +135,7 @@ class ClaudeCodeUsage:
         for number, side in enumerate(known.usage.beside, 1):
             model = side.model or known.model
             self._closed.append(
-                Response(key=f"{key}/beside-{number}", usage=side.usage, kind=side.kind, model=model, at=known.at)
+                HostResponse(key=f"{key}/beside-{number}", usage=side.usage, kind=side.kind, model=model, at=known.at)
             )
 
     def end_of_turn(self, last_message: str | None) -> None:
@@ -145,7 +145,7 @@ class ClaudeCodeUsage:
             if last_message is None or (said and not known.side and said == last_message.strip()):
                 self._close(identity)
 
-    def finished(self) -> list[Response]:
+    def finished(self) -> list[HostResponse]:
         """See `TranscriptReader`."""
         given, self._closed = self._closed, []
         return given
@@ -162,7 +162,7 @@ class ClaudeCodeUsage:
         """Nothing needs to be known."""
 
 
-CLAUDE_CODE: Final = Host(
+CLAUDE_CODE: Final = HookHost(
     name="claude-code",
     read=_read,
     block_cap=8,

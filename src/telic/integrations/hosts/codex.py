@@ -20,8 +20,8 @@ from typing import Final
 from telic.domain.budget import ModelUsage, UsageKind
 from telic.domain.clock import Instant
 from telic.domain.errors import InvalidNumber
-from telic.integrations.hosts.payload import HookEvent, HookPayload, Host, read_common_payload
-from telic.integrations.hosts.transcripts import TURN_BEGINS, Response, instant_of, last_message_in
+from telic.integrations.hosts.payload import HookEvent, HookHost, HookPayload, read_common_payload
+from telic.integrations.hosts.transcripts import TURN_BEGINS, HostResponse, instant_of, last_message_in
 from telic.loop.agents.codex import token_usage
 from telic.loop.agents.codex_rollouts import CopiedHistory, belongs_to, rollout_usage
 from telic.loop.agents.json_reader import Fields, count_of, fields_of, list_of, read_values, text_of
@@ -95,8 +95,8 @@ class CodexUsage:
         self._total: ModelUsage | None = None
         self._restarts = 0
         self._history = CopiedHistory(own_turn)
-        self._new: list[Response] = []
-        self._guessed: list[Response] = []
+        self._new: list[HostResponse] = []
+        self._guessed: list[HostResponse] = []
 
     def take(self, line: bytes, _start: int, /) -> None:
         """See `TranscriptReader`."""
@@ -177,14 +177,14 @@ class CodexUsage:
         told = self._guessed if self._history.is_guess else self._new
         told.append(self._response(name, usage, at))
 
-    def _response(self, name: str, usage: ModelUsage, at: Instant | None) -> Response:
-        return Response(key=f"codex/{self._thread}/{name}", usage=usage, kind=self._kind, model=self._model, at=at)
+    def _response(self, name: str, usage: ModelUsage, at: Instant | None) -> HostResponse:
+        return HostResponse(key=f"codex/{self._thread}/{name}", usage=usage, kind=self._kind, model=self._model, at=at)
 
     def end_of_turn(self, last_message: str | None) -> None:
         """Every report is complete, and no turn of the thread's own comes any more that would say otherwise."""
         self._new, self._guessed = self._new + self._guessed, []
 
-    def finished(self) -> list[Response]:
+    def finished(self) -> list[HostResponse]:
         """See `TranscriptReader`."""
         given, self._new = self._new, []
         return given
@@ -215,4 +215,4 @@ class CodexUsage:
         self._total = ModelUsage(**{name: count_of(total, name) or 0 for name in _COUNTS}) if total else None
 
 
-CODEX: Final = Host(name="codex", read=_read, usage_reader=CodexUsage, tells_compaction=True)
+CODEX: Final = HookHost(name="codex", read=_read, usage_reader=CodexUsage, tells_compaction=True)

@@ -15,8 +15,8 @@ from pathlib import Path
 from typing import Final
 
 from telic.domain.budget import UsageKind
-from telic.integrations.hosts.payload import HookEvent, HookPayload, Host, read_common_payload
-from telic.integrations.hosts.transcripts import Response, home, last_message_in
+from telic.integrations.hosts.payload import HookEvent, HookHost, HookPayload, read_common_payload
+from telic.integrations.hosts.transcripts import HostResponse, home, last_message_in
 from telic.integrations.hosts.usage_rows import UsageTable, time_of_row, usage_of_row
 from telic.loop.agents.json_reader import Fields, fields_of, text_of
 
@@ -65,10 +65,10 @@ def copilot_table(environment: Mapping[str, str]) -> UsageTable:
     )
 
 
-def _response(row: Fields, session: str) -> Response | None:
+def _response(row: Fields, session: str) -> HostResponse | None:
     at, precision = time_of_row(row.get("created_at"))
     is_side = bool(row.get("agent_id") or row.get("parent_tool_call_id"))
-    return Response(
+    return HostResponse(
         key=f"copilot/{session}/{row.get('id')}/{row.get('created_at')}",
         usage=usage_of_row(row),
         kind=UsageKind.SUB_AGENT if is_side else UsageKind.WORK,
@@ -78,7 +78,7 @@ def _response(row: Fields, session: str) -> Response | None:
     )
 
 
-COPILOT: Final = Host(
+COPILOT: Final = HookHost(
     name="copilot",
     read=_read,
     contexts=frozenset({HookEvent.SESSION_START}),

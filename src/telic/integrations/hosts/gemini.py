@@ -16,8 +16,8 @@ from pathlib import Path
 from typing import Final
 
 from telic.domain.budget import ModelUsage, TurnUsage, UsageKind
-from telic.integrations.hosts.payload import HookEvent, HookPayload, Host, read_common_payload
-from telic.integrations.hosts.transcripts import Response, instant_of
+from telic.integrations.hosts.payload import HookEvent, HookHost, HookPayload, read_common_payload
+from telic.integrations.hosts.transcripts import HostResponse, instant_of
 from telic.integrations.model_calls import model_usage
 from telic.loop.agents.json_reader import Fields, fields_of, read_values, text_of, within_total
 
@@ -59,7 +59,7 @@ class GeminiUsage:
     def __init__(self, is_sub_agent: bool, _own_turn: str | None = None) -> None:
         self._kind = UsageKind.SUB_AGENT if is_sub_agent else UsageKind.WORK
         self._last: str | None = None
-        self._new: list[Response] = []
+        self._new: list[HostResponse] = []
 
     def take(self, line: bytes, _start: int, /) -> None:
         """See `TranscriptReader`."""
@@ -70,7 +70,7 @@ class GeminiUsage:
             if fields.get("type") == "gemini" and identity and tokens and identity != self._last:
                 self._last = identity
                 self._new.append(
-                    Response(
+                    HostResponse(
                         key=f"gemini/{identity}",
                         usage=_usage(tokens),
                         kind=self._kind,
@@ -82,7 +82,7 @@ class GeminiUsage:
     def end_of_turn(self, last_message: str | None) -> None:
         """Every message with tokens is complete."""
 
-    def finished(self) -> list[Response]:
+    def finished(self) -> list[HostResponse]:
         """See `TranscriptReader`."""
         given, self._new = self._new, []
         return given
@@ -114,4 +114,4 @@ def _usage(tokens: Fields) -> ModelUsage | TurnUsage:
     return TurnUsage() if told is None else within_total(told, tokens.get("total"))
 
 
-GEMINI: Final = Host(name="gemini", read=_read, decision="deny", usage_reader=GeminiUsage, hides_reasons=True)
+GEMINI: Final = HookHost(name="gemini", read=_read, decision="deny", usage_reader=GeminiUsage, hides_reasons=True)

@@ -7,7 +7,7 @@ from typing import Final
 
 from telic.domain.goal import Goal
 from telic.integrations.hosts.files import write_whole
-from telic.integrations.hosts.payload import HookEvent, HookPayload, Host
+from telic.integrations.hosts.payload import HookEvent, HookHost, HookPayload
 from telic.integrations.hosts.safeguards import HookLog
 from telic.integrations.hosts.session_state import SessionMemory, private_folder
 from telic.integrations.hosts.stop import NextTurn
@@ -24,7 +24,7 @@ _COMPACTIONS: Final = frozenset({"PreCompact", "PreCompress"})
 class GoalContext:
     """Tells the goal to one session's model; `secret` gives the store's."""
 
-    host: Host
+    host: HookHost
     memory: SessionMemory
     secret: Callable[[], bytes]
 

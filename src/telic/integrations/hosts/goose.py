@@ -15,8 +15,8 @@ from pathlib import Path
 from typing import Final
 
 from telic.domain.budget import UsageKind
-from telic.integrations.hosts.payload import HookEvent, HookPayload, Host, folder_of
-from telic.integrations.hosts.transcripts import Response, home
+from telic.integrations.hosts.payload import HookEvent, HookHost, HookPayload, folder_of
+from telic.integrations.hosts.transcripts import HostResponse, home
 from telic.integrations.hosts.usage_rows import UsageTable, time_of_row, usage_of_row
 from telic.loop.agents.json_reader import Fields, text_of
 
@@ -74,10 +74,10 @@ def _data_folder(environment: Mapping[str, str]) -> Path:
     return (Path(data) if data.startswith("/") else home() / ".local" / "share") / "goose"
 
 
-def _response(row: Fields, session: str) -> Response | None:
+def _response(row: Fields, session: str) -> HostResponse | None:
     at, precision = time_of_row(row.get("created_timestamp"))
     owner = text_of(row, "session_id")
-    return Response(
+    return HostResponse(
         key=f"goose/{owner}/{row.get('id')}/{row.get('created_timestamp')}",
         usage=usage_of_row(row),
         kind=_kind(row, owner == session),
@@ -94,7 +94,7 @@ def _kind(row: Fields, is_own: bool) -> UsageKind:
     return UsageKind.TOOL if row.get("is_compaction") else UsageKind.WORK
 
 
-GOOSE: Final = Host(
+GOOSE: Final = HookHost(
     name="goose",
     read=_read,
     contexts=frozenset(),

@@ -17,7 +17,7 @@ from telic.integrations.hosts.billing import SessionBilling
 from telic.integrations.hosts.goal_context import GoalContext, write_context
 from telic.integrations.hosts.hosts import HOSTS, SESSION_SCOPE, scope_of, short_name
 from telic.integrations.hosts.judge_choice import JudgeChoice
-from telic.integrations.hosts.payload import HookEvent, HookPayload, Host, to_line, with_message
+from telic.integrations.hosts.payload import HookEvent, HookHost, HookPayload, to_line, with_message
 from telic.integrations.hosts.safeguards import HookLog, HookWatchdog, log_of
 from telic.integrations.hosts.session_goal import find_former_goal, takes_up, wake_due_goals
 from telic.integrations.hosts.session_state import SessionMemory, load_memory, state_folder
@@ -119,7 +119,7 @@ def _write(answer: Fields | None) -> None:
 class _HookCall:
     """One call while it is answered."""
 
-    host: Host
+    host: HookHost
     options: HookOptions
     folder: Path
     log: HookLog

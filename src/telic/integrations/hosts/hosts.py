@@ -13,9 +13,9 @@ from telic.integrations.hosts.codex import CODEX
 from telic.integrations.hosts.copilot import COPILOT
 from telic.integrations.hosts.gemini import GEMINI
 from telic.integrations.hosts.goose import GOOSE
-from telic.integrations.hosts.payload import HookPayload, Host
+from telic.integrations.hosts.payload import HookHost, HookPayload
 
-HOSTS: Final[Mapping[str, Host]] = MappingProxyType(
+HOSTS: Final[Mapping[str, HookHost]] = MappingProxyType(
     {host.name: host for host in (CLAUDE_CODE, CODEX, GOOSE, GEMINI, COPILOT)}
 )
 

@@ -54,7 +54,7 @@ class HookPayload:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Host:
+class HookHost:
     """A program whose hooks are answered: how its payload is read, and which answers it takes.
 
     It takes text for the model at the events of `contexts`, inside `hookSpecificOutput` or, if not `nests_context`,

@@ -22,7 +22,7 @@ _MILLISECOND: Final = 1_000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Response:
+class HostResponse:
     """What one response of a model consumed; a `TurnUsage` of nothing where the host does not know it.
 
     `at` is None where the host does not say when. It is a time cut off to whole units of `precision_microseconds`.
@@ -61,7 +61,7 @@ class TranscriptReader(Protocol):
         """The model has said this and stopped; with None, whatever it was saying is over."""
         ...
 
-    def finished(self) -> list[Response]:
+    def finished(self) -> list[HostResponse]:
         """The responses that are complete and were not given before."""
         ...
 

@@ -10,7 +10,7 @@ from telic.domain.budget import ModelUsage, TurnUsage
 from telic.domain.clock import Instant
 from telic.domain.errors import InvalidInput
 from telic.domain.limits import MAX_COUNTER
-from telic.integrations.hosts.transcripts import FilePlace, Response
+from telic.integrations.hosts.transcripts import FilePlace, HostResponse
 from telic.integrations.model_calls import model_usage
 from telic.loop.agents.claims import read_time
 from telic.loop.agents.json_reader import Fields, within_total
@@ -33,10 +33,10 @@ class UsageTable:
     path: Path
     table: str
     columns: tuple[str, ...]
-    response: Callable[[Fields, str], Response | None]
+    response: Callable[[Fields, str], HostResponse | None]
     sessions: str | None = None
 
-    def rows(self, session: str, place: FilePlace) -> Iterator[tuple[FilePlace, Response | None]]:
+    def rows(self, session: str, place: FilePlace) -> Iterator[tuple[FilePlace, HostResponse | None]]:
         """The rows after the place, in order, each with its own place, which the next call goes on from.
 
         Raises:

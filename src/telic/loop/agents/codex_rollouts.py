@@ -27,8 +27,8 @@ from telic.loop.agents.usage_records import (
     CumulativeSession,
     GrowingFile,
     GrowingFiles,
-    Response,
-    Responses,
+    RecordedResponse,
+    RecordedResponses,
     folder_of,
     home,
     read_session,
@@ -48,7 +48,7 @@ class CodexRollouts:
         self._sizes: dict[Path, int] = {}
         self._family: list[Path] = []
         self._files = GrowingFiles()
-        self._responses = Responses()
+        self._responses = RecordedResponses()
         self._model: str | None = None
         self._thread_total: ModelUsage | None = None
 
@@ -108,7 +108,7 @@ class CodexRollouts:
         if told.thread == self._thread:
             self._thread_total = told.thread_total or self._thread_total
         if told.usage is not None and told.response is not None:
-            self._responses.take(Response(told.response, told.usage))
+            self._responses.take(RecordedResponse(told.response, told.usage))
 
 
 @dataclass(frozen=True, slots=True)

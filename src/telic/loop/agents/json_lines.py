@@ -25,7 +25,7 @@ from telic.domain.budget import MODEL_COUNTERS, ModelUsage
 from telic.domain.claim import Claim, Wake
 from telic.domain.clock import Instant
 from telic.domain.errors import InvalidInput
-from telic.loop.agents.claims import Statement, read_claim, read_time, wake_after
+from telic.loop.agents.claims import AgentStatement, read_claim, read_time, wake_after
 from telic.loop.agents.json_reader import Fields, Parsed, TextTail, count_of, read_values, sum_usage, text_of
 from telic.loop.agents.protocol import QuotaReached, TurnReport
 
@@ -109,7 +109,7 @@ class JsonLinesParser:
 
     def parsed(self, now: Instant) -> Parsed:
         """What the lines say."""
-        statement, broken = Statement(), self._broken or (None if self._understood else self._unclear)
+        statement, broken = AgentStatement(), self._broken or (None if self._understood else self._unclear)
         try:
             statement = _statement(self._claim, now)
         except InvalidInput as error:
@@ -130,14 +130,14 @@ class JsonLinesParser:
         )
 
 
-def _statement(fields: Fields | None, now: Instant) -> Statement:
+def _statement(fields: Fields | None, now: Instant) -> AgentStatement:
     if fields is None:
-        return Statement()
+        return AgentStatement()
     name = text_of(fields, "claim")
     if name not in tuple(Claim):
         raise InvalidInput(f"{name!a} is no claim")
     claim = Claim(name)
-    return Statement(
+    return AgentStatement(
         claim=claim, note=text_of(fields, "note"), wake=_wake(fields, now) if claim is Claim.WAITING else None
     )
 

@@ -26,8 +26,8 @@ from telic.loop.agents.json_reader import (
 )
 from telic.loop.agents.limits import quota_of
 from telic.loop.agents.usage_records import (
-    Response,
-    Responses,
+    RecordedResponse,
+    RecordedResponses,
     folder_of,
     home,
     read_session,
@@ -47,7 +47,7 @@ class OpencodeParser:
         self._session = session
         self._text = ""
         self._tool_output = TextTail()
-        self._steps = Responses()
+        self._steps = RecordedResponses()
         self._finished = False
         self._failure: str | None = None
         self._broken: str | None = None
@@ -69,7 +69,7 @@ class OpencodeParser:
                 self._tool_output.add(text_of(fields_of(part, "state"), "output") or "")
             case "step_finish":
                 self._finished = part.get("reason") != "tool-calls"
-                self._steps.take(Response(str(part.get("id")), _step_usage(part)))
+                self._steps.take(RecordedResponse(str(part.get("id")), _step_usage(part)))
             case "error":
                 error = fields_of(fields, "error")
                 said = text_of(fields_of(error, "data"), "message") or text_of(error, "message")

@@ -77,14 +77,14 @@ class UsageRecords(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
-class Response:
+class RecordedResponse:
     """One response of a model, by its identity."""
 
     identity: str
     usage: ModelUsage
 
 
-class Responses:
+class RecordedResponses:
     """The responses that a turn has added to those that were there when it began, each once."""
 
     def __init__(self) -> None:
@@ -96,7 +96,7 @@ class Responses:
         self._before |= set(self._new)
         self._new.clear()
 
-    def take(self, response: Response) -> None:
+    def take(self, response: RecordedResponse) -> None:
         """The response is known; of one that comes again, the larger output counts."""
         if response.identity in self._before:
             return

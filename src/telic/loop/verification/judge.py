@@ -115,7 +115,7 @@ _OVERTIME_SECONDS: Final = 1.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Reply:
+class JudgeReply:
     """What came of asking a judge once: an answer, or how it failed. `usage` is None where unknown."""
 
     result: AttemptResult
@@ -126,7 +126,7 @@ class Reply:
     retry_after_seconds: float | None = None
 
     @classmethod
-    def of(cls, answer: JudgeAnswer, *, model: str | None = None, usage: ModelUsage | None = None) -> "Reply":
+    def of(cls, answer: JudgeAnswer, *, model: str | None = None, usage: ModelUsage | None = None) -> "JudgeReply":
         """The reply that this answer is: an answer, or the statement that there can be none."""
         decided = answer.verdict is not JudgeVerdict.CANNOT_JUDGE
         result = AttemptResult.ANSWERED if decided else AttemptResult.UNDECIDED
@@ -139,7 +139,7 @@ class Judge(Protocol):
     When its task is cancelled it stops everything that it started, then lets `CancelledError` pass.
     """
 
-    async def ask(self, evidence: Evidence, timeout_seconds: float) -> Reply:
+    async def ask(self, evidence: Evidence, timeout_seconds: float) -> JudgeReply:
         """The judge was asked once, and has replied within the time."""
         ...
 
@@ -170,13 +170,13 @@ async def judge_criterion(
         await sleep(step.after_seconds)
 
 
-async def _ask(judge: Judge, evidence: Evidence, timeout_seconds: float) -> tuple[Reply, JudgeAttempt]:
+async def _ask(judge: Judge, evidence: Evidence, timeout_seconds: float) -> tuple[JudgeReply, JudgeAttempt]:
     started = time.monotonic()
     try:
         async with asyncio.timeout(timeout_seconds + _OVERTIME_SECONDS):
             reply = await judge.ask(evidence, timeout_seconds)
     except TimeoutError:
-        reply = Reply(result=AttemptResult.TIMED_OUT, detail=f"no answer within {timeout_seconds:g} seconds")
+        reply = JudgeReply(result=AttemptResult.TIMED_OUT, detail=f"no answer within {timeout_seconds:g} seconds")
     return reply, JudgeAttempt(
         result=reply.result,
         duration_microseconds=int((time.monotonic() - started) * _MICROSECONDS),
