@@ -5,13 +5,13 @@ from collections.abc import Iterator
 
 import pytest
 
-from telic import Instant
 from telic.domain.errors import InvalidInput, InvalidNumber
 from telic.loop.agents.claims import AgentStatement, claim_instructions, read_claim
 from telic.loop.agents.command import last_words
 from telic.loop.agents.limits import is_lost_conversation, quota_of
 from telic.loop.agents.protocol import Claim, QuotaReached, TurnReport, Wake
 from telic.loop.agents.reset_times import reset_time
+from telic.types import Instant
 
 NOW = Instant(1_790_000_000_000_000)  # 2026-09-21T14:13:20Z
 MINUTE = 60_000_000

@@ -8,7 +8,7 @@ from typing import Any, Final
 from uuid import UUID
 
 from telic.domain.budget import ModelUsage, UsageKind
-from telic.domain.errors.extras import needs_extra
+from telic.domain.errors.base import needs_extra
 from telic.integrations.model_calls import ModelCall, model_usage
 from telic.integrations.session import GoalSession
 

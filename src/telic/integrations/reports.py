@@ -1,7 +1,5 @@
 """A model's reports on its goal: that it is complete, checked where it can be and never taken as proof; or blocked."""
 
-from collections.abc import Awaitable
-
 from telic.domain.claim import Claim
 from telic.domain.errors import StaleUpdate
 from telic.domain.goal import Actor, Goal, GoalStatus, Reason
@@ -66,20 +64,15 @@ async def _settle(session: GoalSession, goal: Goal, found: Verification) -> Goal
     """The check is settled, and the session has seen its goal after it. Raises as `settle`."""
     check, store = GoalCheck(goal_id=goal.id, key=new_key()), session.store
     try:
-        settled = await session.patiently(lambda: _present(settle(store, check, found)))
+        settled = await session.patiently(lambda: settle(store, check, found))
     except BaseException:
         # The keys of the lines are those of the settlement: should it have been made, nothing is billed twice.
-        billed = await session.patiently(lambda: _present(bill_void_check(store, check, found.verdicts)))
+        billed = await session.patiently(lambda: bill_void_check(store, check, found.verdicts))
         session.note_spent(billed)
         raise
     session.note_spent(settled)
     session.seen = settled
     return settled
-
-
-async def _present(goal: Goal | Awaitable[Goal]) -> Goal:
-    """Return the goal, which the face of a blocking store gives at once."""
-    return goal if isinstance(goal, Goal) else await goal
 
 
 def _answer(session: GoalSession, goal: Goal, found: Verification) -> str:

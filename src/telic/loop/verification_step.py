@@ -14,7 +14,7 @@ from telic.loop.run_context import RunContext
 from telic.loop.state_transitions import after_verification, check_key
 from telic.loop.verification.evidence import AgentWork
 from telic.loop.verification.verifier import Verifier
-from telic.observability.observer import Check
+from telic.observability.observer import VerificationRun
 from telic.services.settlement import judged_lines
 
 
@@ -37,7 +37,7 @@ class VerificationStep:
         with self._run.observer.check(goal) as seen:
             await self._check(goal, state, seen)
 
-    async def _check(self, goal: Goal, state: LoopState, seen: Check) -> None:
+    async def _check(self, goal: Goal, state: LoopState, seen: VerificationRun) -> None:
         run, heard = self._run, list[Verdict]()
         run.report(LoopEventKind.CHECKING, goal, state)
         approvals = await run.patiently(lambda: run.store.approvals(goal.id))

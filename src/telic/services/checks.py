@@ -2,17 +2,17 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final, cast
+from typing import TYPE_CHECKING, Any, Final
 
 from telic.domain.criteria import Criterion, CriterionKind
 from telic.domain.events import EventKind
 from telic.domain.goal import Goal
 from telic.domain.limits import MAX_PAGE
 from telic.domain.verdict import Approval, Outcome, Verdict
-from telic.domain.verdict_reading import verification_from_dict
-from telic.storage.coroutines import complete
+from telic.domain.verification import verification_from_dict
+from telic.storage.transaction import complete
 from telic.store.goal_store import GoalStore
-from telic.store.sync_to_async import Awaited
+from telic.store.sync_to_async import as_async_store
 
 if TYPE_CHECKING:
     from telic.store.async_store import AsyncGoalStore
@@ -75,7 +75,7 @@ class Check:
 
 def look_at_checks(store: GoalStore, goal: Goal) -> list[Check]:
     """Each of the goal's criteria, with its last verdict and answer."""
-    return complete(look_at_checks_async(cast("AsyncGoalStore", Awaited(store)), goal))
+    return complete(look_at_checks_async(as_async_store(store), goal))
 
 
 async def look_at_checks_async(store: "AsyncGoalStore", goal: Goal) -> list[Check]:

@@ -13,8 +13,8 @@ from telic.domain.events import Event, Turn
 from telic.domain.goal import Goal, GoalStatus
 from telic.domain.lease import LeaseState
 from telic.domain.limits import MAX_PAGE
-from telic.domain.listing import GoalOrder
 from telic.domain.report import Reserved
+from telic.domain.views import GoalOrder
 from telic.services.checks import Check, look_at_checks_async
 from telic.store.async_store import AsyncGoalStore
 
@@ -98,10 +98,10 @@ async def look_at_goals(
 
     A search that looked at enough goals without filling its page ends there; its `next_cursor` looks further.
 
-    Raises as `AsyncGoalStore.browse`.
+    Raises as `AsyncGoalStore.list`.
     """
     stored = _STORED_ORDERS.get(order, GoalOrder.NEWEST)
-    page = await store.browse(scope=scope, status=status, text=text, order=stored, cursor=cursor, limit=limit)
+    page = await store.list(scope=scope, status=status, text=text, order=stored, cursor=cursor, limit=limit)
     rows = [GoalRow(entry.goal, entry.holder) for entry in page.entries]
     if order in _SORTED_BY:
         rows.sort(key=_SORTED_BY[order])

@@ -57,12 +57,12 @@ def settle(store: GoalStore | AsyncGoalStore, check: GoalCheck, found: Verificat
         NotAllowed: the goal is finished.
         GoalNotFound, InvalidInput, KeyConflict, TurnConflict: nothing changed.
     """
-    call = store._context.call(Actor.VERIFIER, check.key, found.revision, check.lease)
+    call = store.new_call(Actor.VERIFIER, check.key, found.revision, check.lease)
     judged = judged_lines(check.key, found.verdicts)
     operation = partial(
         loop.settle, call=call, goal_id=check.goal_id, verification=found, judged=judged, state=check.state
     )
-    return store._driver.run(operation, Mode.ATOMIC, check.key)
+    return store.run("settle", operation, Mode.ATOMIC, check.key)
 
 
 @overload
@@ -78,10 +78,10 @@ def bill_void_check(
         LeaseLost: another worker has the goal.
         GoalNotFound, TurnConflict: nothing changed.
     """
-    call = store._context.call(Actor.SYSTEM, check.key, lease=check.lease)
+    call = store.new_call(Actor.SYSTEM, check.key, lease=check.lease)
     judged = judged_lines(check.key, verdicts)
     operation = partial(loop.bill_judges, call=call, goal_id=check.goal_id, judged=judged, state=check.state)
-    return store._driver.run(operation, Mode.ATOMIC, check.key)
+    return store.run("bill_judges", operation, Mode.ATOMIC, check.key)
 
 
 def judged_lines(key: str, verdicts: Sequence[Verdict]) -> list[KeyedTurn]:

@@ -8,8 +8,7 @@ from telic.domain.events import EventKind
 from telic.domain.goal import Actor, GoalStatus, Reason
 from telic.domain.hold import HoldState
 from telic.domain.report import UsageGrouping
-from telic.interfaces.api.parameters import BUDGET, CRITERION
-from telic.interfaces.api.schema import Schema
+from telic.interfaces.api.schema import BUDGET, CRITERION, Schema
 
 _TEXT: Final[Schema] = {"type": "string"}
 _INTEGER: Final[Schema] = {"type": "integer"}
@@ -19,17 +18,17 @@ _OBJECT: Final[Schema] = {"type": "object"}
 
 
 def open_object(properties: Mapping[str, Schema]) -> Schema:
-    """An object that has all of these fields, and perhaps others in a later release."""
+    """Return an object that has all of these fields, and perhaps others in a later release."""
     return {"type": "object", "properties": dict(properties), "required": list(properties)}
 
 
 def list_of(item: Schema) -> Schema:
-    """A list of these."""
+    """Return a list of these."""
     return {"type": "array", "items": item}
 
 
 def shape(name: str) -> Schema:
-    """The shape of this name, by reference."""
+    """Return the shape of this name, by reference."""
     return {"$ref": f"#/components/schemas/{name}"}
 
 
@@ -149,5 +148,5 @@ SHAPES: Final[Mapping[str, Schema]] = {
 
 
 def components() -> dict[str, Any]:
-    """The shapes, as the document has them."""
+    """Return the shapes, as the document has them."""
     return {"schemas": dict(SHAPES)}

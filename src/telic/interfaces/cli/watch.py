@@ -5,7 +5,7 @@ from types import FrameType
 
 import click
 
-from telic.domain.feed import FeedEvent
+from telic.domain.events import FeedEvent
 from telic.domain.ids import short_ids
 from telic.domain.jsonable import feed_event_to_json
 from telic.interfaces.cli import options

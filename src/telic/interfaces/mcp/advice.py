@@ -1,15 +1,17 @@
-"""What a model, or an operator's, is told to do next: by where the goal stands and what it may do about that."""
+"""Next steps for a model: by where the goal stands, and by what the server's role may do about it."""
 
 import json
+from typing import Final
 
 from telic.domain.amounts import write_larger_limits
 from telic.domain.goal import Goal, GoalStatus
 from telic.interfaces.mcp.results import plainly
 from telic.interfaces.mcp.settings import Role, ServerSettings
+from telic.services.actions import PURPOSES, GoalAction, fitting_actions
 
 
 def next_steps(goal: Goal | None, settings: ServerSettings) -> tuple[str, ...]:
-    """The steps that fit."""
+    """Return the steps that fit the goal as it stands, and the role."""
     if settings.role is Role.OBSERVER:
         return ()
     if goal is None:
@@ -39,20 +41,23 @@ def _for_agents(goal: Goal) -> tuple[str, ...]:
             return ("nothing is left to do for it; end your turn",)
 
 
+_TOOLS: Final = {
+    GoalAction.PAUSE: "pause_goal",
+    GoalAction.RESUME: "resume_goal",
+    GoalAction.SET_BUDGET: "set_budget",
+    GoalAction.CLEAR: "clear_goal",
+}
+_OFFERED: Final = 2
+
+
 def _for_operators(goal: Goal) -> tuple[str, ...]:
-    name = plainly(goal.id)
-    match goal.status:
-        case GoalStatus.ACTIVE:
-            return (f"pause_goal with goal_id {name} stops work on it", f"set_budget with goal_id {name} limits it")
-        case GoalStatus.PAUSED:
-            return (
-                f"resume_goal with goal_id {name}{_enough(goal)} goes on",
-                f"clear_goal with goal_id {name} gives it up for good",
-            )
-        case _:
-            return ("create_goal sets the next one", "list_goals shows the others")
+    if goal.is_finished:
+        return ("create_goal sets the next one", "list_goals shows the others")
+    fitting = [action for action in fitting_actions(goal) if action in _TOOLS]
+    return tuple(_use(action, goal) for action in fitting[:_OFFERED])
 
 
-def _enough(goal: Goal) -> str:
-    limits = write_larger_limits(goal.usage, goal.budget)
-    return f" and budget {json.dumps(limits)}" if limits else ""
+def _use(action: GoalAction, goal: Goal) -> str:
+    limits = write_larger_limits(goal.usage, goal.budget) if action is GoalAction.RESUME else ()
+    budget = f" and budget {json.dumps(limits)}" if limits else ""
+    return f"{_TOOLS[action]} with goal_id {plainly(goal.id)}{budget} {PURPOSES[action]}"

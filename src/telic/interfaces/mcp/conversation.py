@@ -1,4 +1,4 @@
-"""What one call works with: the store as its scope sees it, and what its client was shown before."""
+"""One client's view of the store: the goals of its scope, and the goal that it was shown last."""
 
 from dataclasses import dataclass, field, replace
 from typing import Final
@@ -20,7 +20,7 @@ _UNSEEN: Final = 0
 
 
 @dataclass(slots=True)
-class Conversation:
+class McpConversation:
     """One client's dealings with the goals of its scope."""
 
     store: AsyncGoalStore
@@ -32,7 +32,7 @@ class Conversation:
         self.goals = ScopedGoals(self.store, self.settings.scope)
 
     async def meant(self, goal_id: str | None) -> Goal | None:
-        """The goal that is named; else the active one, the one shown last, or the one changed last.
+        """Return the goal that is named; else the active one, the one shown last, or the one changed last.
 
         Raises:
             GoalNotFound, AmbiguousId, InvalidText: the scope has none of this name, or several.
@@ -44,13 +44,13 @@ class Conversation:
         return await self.goals.meant()
 
     async def reported(self, goal_id: str | None) -> Goal | None:
-        """The goal that a report is about: the one that is named, or that was shown last; else as `meant`."""
+        """Return the goal that a report is about: the one that is named, or that was shown last; else as `meant`."""
         if goal_id is None and self.seen is not None:
             return await self.store.get(self.seen.id)
         return await self.meant(goal_id)
 
     def session(self, goal: Goal | None, revision: int | None) -> GoalSession:
-        """What a report is made through: it is about the goal at this revision, or at the one that was shown."""
+        """Return a session for a report about the goal at this revision, or at the one that was shown."""
         settings, workspace = self.settings, self.settings.workspace
         session = GoalSession(
             self.store,
@@ -83,11 +83,11 @@ class Conversation:
 
 
 def told(goal: Goal, verification: Verification | None) -> str:
-    """What goes on with the goal: what failed when it was last checked, else that it continues."""
+    """Return the prompt to go on: what failed when the goal was last checked, else that it continues."""
     return (verification and feedback_of(goal, verification)) or continuation(goal)
 
 
 def about(goal: Goal) -> str:
-    """The goal in one line."""
+    """Return the goal in one line."""
     reason = f" ({goal.reason})" if goal.reason else ""
     return f"{goal.status}{reason}, revision {goal.revision}: {quote(goal.text)}"

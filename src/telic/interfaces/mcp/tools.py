@@ -1,4 +1,4 @@
-"""The tools, as a model is told of them, and which role has which."""
+"""The tools with their descriptions and parameters, and the roles that have them."""
 
 from dataclasses import dataclass
 from typing import Any, Final

@@ -12,7 +12,7 @@ from textual.widgets import Sparkline, Static
 from telic.domain.clock import Clock
 from telic.domain.events import Event
 from telic.domain.goal import Goal
-from telic.interfaces.terminal.action_screen import ActingScreen, Host
+from telic.interfaces.terminal.action_screen import ActingScreen, ScreenHost
 from telic.interfaces.terminal.escape import literal, literal_lines
 from telic.interfaces.terminal.formatting import (
     COLOURS,
@@ -53,7 +53,7 @@ class GoalScreen(ActingScreen):
         Binding("k", "scroll('up')", show=False),
     ]
 
-    def __init__(self, host: Host, goal: Goal, clock: Clock) -> None:
+    def __init__(self, host: ScreenHost, goal: Goal, clock: Clock) -> None:
         super().__init__(host)
         self._goal = goal
         self._reader = DetailsReader(goal.id, clock)

@@ -11,7 +11,7 @@ from textual.widgets import Static
 
 from telic.domain.clock import Clock
 from telic.domain.goal import Goal, GoalStatus
-from telic.interfaces.terminal.action_screen import ActingScreen, Host
+from telic.interfaces.terminal.action_screen import ActingScreen, ScreenHost
 from telic.interfaces.terminal.dialogs import Question
 from telic.interfaces.terminal.escape import literal
 from telic.interfaces.terminal.goal_screen import GoalScreen
@@ -50,7 +50,7 @@ class GoalsScreen(ActingScreen):
         Binding("escape", "unfilter", "all", show=False),
     ]
 
-    def __init__(self, host: Host, scope: str | None, clock: Clock, page_rows: int = PAGE_ROWS) -> None:
+    def __init__(self, host: ScreenHost, scope: str | None, clock: Clock, page_rows: int = PAGE_ROWS) -> None:
         super().__init__(host)
         self._pinned_scope = scope
         self._clock = clock
