@@ -228,7 +228,7 @@ FAULTS = (
     ),
     Fault(
         "a judge that contradicts itself is believed",
-        ("src/telic/loop/verification/judge_answer.py",),
+        ("src/telic/loop/verification/judge.py",),
         "if verdict is JudgeVerdict.YES and problems:",
         "if False:",
         "tests/unit/test_judge_answer.py",
@@ -417,7 +417,7 @@ FAULTS = (
     ),
     Fault(
         "an agent's keeper knows no deadline",
-        ("src/telic/loop/agents/parent_watchdog.py",),
+        ("src/telic/loop/agents/deadline.py",),
         "deadline = float(sys.argv[3])",
         "deadline = 1e18",
         "tests/loop/test_keeper.py -k 'deadline_whatever'",
@@ -432,7 +432,7 @@ FAULTS = (
     Fault(
         "a finished turn is forgotten with its lease",
         ("src/telic/loop/run_context.py",),
-        "                lease = await outlasting(partial(self._regain, state))",
+        "                lease = await retry(partial(self._regain, state))",
         "                raise",
         "tests/loop_driver/test_paid_turns.py -k 'outlasts'",
     ),
@@ -607,8 +607,8 @@ FAULTS = (
     Fault(
         "judges are billed twice",
         ("src/telic/storage/operations/loop.py",),
-        "for line in judged:",
-        "for line in [*judged, *(replace(line, key=line.key + '/2') for line in judged)]:",
+        "for line in lines:",
+        "for line in [*lines, *(replace(line, key=line.key + '/2') for line in lines)]:",
         f"{LOOP}/test_judging.py -k 'billed_once and sqlite'",
     ),
     Fault(

@@ -56,7 +56,7 @@ if TYPE_CHECKING:
     from telic.accounting.blocking import GoalAccounting
     from telic.domain.decision import LoopPolicy
     from telic.loop.goal_loop import GoalLoop
-    from telic.loop.settings import LoopSettings
+    from telic.loop.run_context import LoopSettings
     from telic.loop.verification.verifier import Verifier
     from telic.store.async_store import AsyncGoalStore
 
@@ -123,7 +123,7 @@ def __getattr__(name: str) -> object:
         "GoalAccounting": "telic.accounting.blocking",
         "GoalLoop": "telic.loop.goal_loop",
         "LoopPolicy": "telic.domain.decision",
-        "LoopSettings": "telic.loop.settings",
+        "LoopSettings": "telic.loop.run_context",
         "Verifier": "telic.loop.verification.verifier",
     }
     if name == "observe":

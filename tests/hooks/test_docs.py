@@ -48,7 +48,7 @@ def test_the_settings_to_write_by_hand_work(program: HostProgram) -> None:
 def test_the_table_tells_the_truth_about_contexts() -> None:
     """Each host's line says yes where its answers say yes."""
     from telic.integrations.hosts.hosts import HOSTS
-    from telic.integrations.hosts.payload import Moment
+    from telic.integrations.hosts.payload import HookEvent
 
     table = PAGE.partition("\n## ")[0]
     rows = [
@@ -57,7 +57,7 @@ def test_the_table_tells_the_truth_about_contexts() -> None:
     assert len(rows) == 2 + len(HOSTS)
     for row, host in zip(rows[2:], HOSTS.values(), strict=True):
         told = [row[1], row[2]]
-        takes = [moment in host.contexts for moment in (Moment.SESSION_START, Moment.PROMPT)]
+        takes = [moment in host.contexts for moment in (HookEvent.SESSION_START, HookEvent.PROMPT)]
         assert told == ["yes" if each else "no" for each in takes], row[0]
         assert row[5].startswith("yes") == (host.usage_reader is not None or host.usage_table is not None)
 
@@ -75,6 +75,6 @@ def test_the_table_tells_the_truth_about_contexts() -> None:
     ],
 )
 def test_variables_on_the_page_are_real(variable: str) -> None:
-    source = Path(__file__).parents[2] / "src" / "telic" / "integrations" / "hooks"
+    source = Path(__file__).parents[2] / "src" / "telic" / "integrations" / "hosts"
     assert variable in PAGE
     assert any(variable in path.read_text() for path in source.glob("*.py"))

@@ -9,7 +9,7 @@ import pytest
 
 import telic
 from telic.domain.clock import Instant, SystemClock
-from telic.integrations.hosts.waking import wake_what_is_due
+from telic.integrations.hosts.session_goal import wake_due_goals
 from telic.loop.agents.turn_above import is_inside_turn
 from tests.hooks.conftest import HostProgram, on_hosts
 from tests.hooks.transcripts import assistant, write
@@ -149,9 +149,9 @@ def test_the_databases_clock_says_when_a_waiting_goal_is_due(
         due = Instant(store.now())
         store.pause(goal.id, wake_at=Instant(due + 600_000_000))
         monkeypatch.setattr(SystemClock, "now", lambda _: wrong)
-        wake_what_is_due(store, "s", "hook")
+        wake_due_goals(store, "s", "hook")
         assert store.get(goal.id).is_waiting
         store.wake(goal.id)
         store.pause(goal.id, wake_at=due)
-        wake_what_is_due(store, "s", "hook")
+        wake_due_goals(store, "s", "hook")
         assert store.get(goal.id).status is telic.GoalStatus.ACTIVE

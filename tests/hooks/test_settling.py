@@ -8,11 +8,14 @@ import pytest
 import telic
 from telic.domain.criteria import Criterion
 from telic.domain.errors import OutcomeUnknown
+from telic.domain.goal import Goal
 from telic.domain.loop_state import LoopState
+from telic.domain.verification import Verification
 from telic.integrations.hosts import checking
-from telic.integrations.hosts.checking import Checking
+from telic.integrations.hosts.checking import StopCheck
 from telic.integrations.hosts.judge_choice import JudgeChoice
-from telic.integrations.hosts.payload import Moment, Notice
+from telic.integrations.hosts.payload import HookEvent, HookPayload
+from telic.services.settlement import GoalCheck
 from telic.store.goal_store import GoalStore
 from tests.hooks.conftest import HostProgram
 
@@ -64,17 +67,17 @@ def test_a_settlement_whose_answer_was_lost_is_repeated_and_counts_once(
     lease = program.store.claim(goal.id, holder="hook")
     calls: list[str] = []
 
-    def lose_the_first_answer(store: GoalStore, goal_id: str, *arguments: object, key: str, **more: object) -> object:
-        after = settle(store, goal_id, *arguments, key=key, **more)
-        calls.append(key)
+    def lose_the_first_answer(store: GoalStore, check: GoalCheck, found: Verification) -> Goal:
+        after = settle(store, check, found)
+        calls.append(check.key)
         if len(calls) == 1:
-            raise OutcomeUnknown(key)
+            raise OutcomeUnknown(check.key)
         return after
 
     settle = checking.settle
     monkeypatch.setattr(checking, "settle", lose_the_first_answer)
-    check = Checking(program.store, 60.0, JudgeChoice(command=judge), lambda: None)
-    notice = Notice(moment=Moment.STOP, event="Stop", session="s", folder=program.folder)
+    check = StopCheck(program.store, 60.0, JudgeChoice(command=judge), lambda: None)
+    notice = HookPayload(event=HookEvent.STOP, event_name="Stop", session="s", folder=program.folder)
     state = LoopState(work="done")
     found, after = check.check(goal, lease, state, notice)
     assert len(calls) == 2

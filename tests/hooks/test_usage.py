@@ -11,9 +11,9 @@ from typing import Any
 import pytest
 
 import telic
-from telic.integrations.hosts.accounts import Accounts
+from telic.integrations.hosts.billing import SessionBilling
 from telic.integrations.hosts.hosts import HOSTS
-from telic.integrations.hosts.session_state import recall
+from telic.integrations.hosts.session_state import load_memory
 from tests.hooks.conftest import HostProgram, going_on, on_hosts
 from tests.hooks.transcripts import (
     assistant,
@@ -313,8 +313,8 @@ def test_a_step_of_reading_begins_only_while_there_is_time(program: HostProgram)
     assert notice is not None
     turns = []
     while not turns or turns[-1] < 6:
-        memory = recall(program.state, host.name, program.session)
-        Accounts(program.store, host, program.scope, memory, time.monotonic(), print, {}).settle(notice)
+        memory = load_memory(program.state, host.name, program.session)
+        SessionBilling(program.store, host, program.scope, memory, time.monotonic(), print, {}).settle(notice)
         memory.save()
         turns.append(used(program, goal).turns)
     assert turns == [2, 4, 6]

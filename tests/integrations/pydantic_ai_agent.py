@@ -10,8 +10,8 @@ from pydantic_ai.models.openai import OpenAIChatModel
 from pydantic_ai.providers.openai import OpenAIProvider
 
 import telic
-from telic.integrations.outcome import RunOutcome
 from telic.integrations.pydantic_ai import GoalCapability
+from telic.integrations.run_endings import RunOutcome
 from tests.integrations.place import SCOPE, Place
 from tests.support.wire_formats import MODEL
 

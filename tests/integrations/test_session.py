@@ -9,10 +9,10 @@ import pytest
 
 import telic
 from telic.domain.claim import Claim
+from telic.integrations.model_calls import model_name, model_usage, turn_key
 from telic.integrations.session import GoalSession
 from telic.integrations.settings import SessionSettings
 from telic.integrations.tools import GoalTools
-from telic.integrations.usage import model_name, model_usage, turn_key
 from telic.loop.verification.verifier import Verifier
 
 USED = telic.ModelUsage(input_tokens=100, output_tokens=50)

@@ -6,11 +6,10 @@ from collections.abc import Iterator
 import pytest
 
 from telic.domain.errors import InvalidInput, InvalidNumber
-from telic.loop.agents.claims import Statement, claim_instructions, read_claim
-from telic.loop.agents.last_words import last_words
-from telic.loop.agents.limits import quota_of
+from telic.loop.agents.claims import AgentStatement, claim_instructions, read_claim
+from telic.loop.agents.command import last_words
+from telic.loop.agents.limits import is_lost_conversation, quota_of
 from telic.loop.agents.protocol import Claim, QuotaReached, TurnReport, Wake
-from telic.loop.agents.refusals import is_lost_conversation
 from telic.loop.agents.reset_times import reset_time
 from telic.types import Instant
 
@@ -21,35 +20,35 @@ MINUTE = 60_000_000
 @pytest.mark.parametrize(
     ("line", "meant"),
     [
-        ("TELIC: complete", Statement(claim=Claim.COMPLETE)),
-        ("**TELIC: complete**", Statement(claim=Claim.COMPLETE)),
-        ("`telic: Complete.`", Statement(claim=Claim.COMPLETE)),
-        ("\x1b[1;32mTELIC: complete\x1b[0m", Statement(claim=Claim.COMPLETE)),
-        ("```text\nTELIC: complete\n```", Statement(claim=Claim.COMPLETE)),
-        ("~~~\nTELIC: blocked: no key\n~~~", Statement(claim=Claim.BLOCKED, note="no key")),
-        ("> TELIC: complete", Statement(claim=Claim.COMPLETE)),
-        ("TELIC: blocked: no key for staging", Statement(claim=Claim.BLOCKED, note="no key for staging")),
-        ("TELIC: blocked", Statement(claim=Claim.BLOCKED)),
-        ("TELIC: wait 10m", Statement(claim=Claim.WAITING, wake=Wake(at=Instant(NOW + 10 * MINUTE)))),
-        ("TELIC: wait 2 h", Statement(claim=Claim.WAITING, wake=Wake(at=Instant(NOW + 120 * MINUTE)))),
-        ("TELIC: wait for ci-finished", Statement(claim=Claim.WAITING, wake=Wake(signal="ci-finished"))),
+        ("TELIC: complete", AgentStatement(claim=Claim.COMPLETE)),
+        ("**TELIC: complete**", AgentStatement(claim=Claim.COMPLETE)),
+        ("`telic: Complete.`", AgentStatement(claim=Claim.COMPLETE)),
+        ("\x1b[1;32mTELIC: complete\x1b[0m", AgentStatement(claim=Claim.COMPLETE)),
+        ("```text\nTELIC: complete\n```", AgentStatement(claim=Claim.COMPLETE)),
+        ("~~~\nTELIC: blocked: no key\n~~~", AgentStatement(claim=Claim.BLOCKED, note="no key")),
+        ("> TELIC: complete", AgentStatement(claim=Claim.COMPLETE)),
+        ("TELIC: blocked: no key for staging", AgentStatement(claim=Claim.BLOCKED, note="no key for staging")),
+        ("TELIC: blocked", AgentStatement(claim=Claim.BLOCKED)),
+        ("TELIC: wait 10m", AgentStatement(claim=Claim.WAITING, wake=Wake(at=Instant(NOW + 10 * MINUTE)))),
+        ("TELIC: wait 2 h", AgentStatement(claim=Claim.WAITING, wake=Wake(at=Instant(NOW + 120 * MINUTE)))),
+        ("TELIC: wait for ci-finished", AgentStatement(claim=Claim.WAITING, wake=Wake(signal="ci-finished"))),
         (
             "TELIC: wait until 2026-09-21T16:13:20+02:00",
-            Statement(claim=Claim.WAITING, wake=Wake(at=Instant(NOW))),
+            AgentStatement(claim=Claim.WAITING, wake=Wake(at=Instant(NOW))),
         ),
-        ("TELIC: wait banana", Statement()),
-        ("TELIC: wait", Statement()),
-        ("TELIC: wait for", Statement()),
-        ("TELIC: wait 999999d", Statement()),
-        ("TELIC: wait until 2026-13-01T00:00:00Z", Statement()),
-        ("TELIC: wait until 0001-01-01T00:00:00Z", Statement()),
-        ("TELIC: complete, except for the tests", Statement()),
-        ("TELIC: completed", Statement()),
-        ("I would say TELIC: complete", Statement()),
-        ("", Statement()),
+        ("TELIC: wait banana", AgentStatement()),
+        ("TELIC: wait", AgentStatement()),
+        ("TELIC: wait for", AgentStatement()),
+        ("TELIC: wait 999999d", AgentStatement()),
+        ("TELIC: wait until 2026-13-01T00:00:00Z", AgentStatement()),
+        ("TELIC: wait until 0001-01-01T00:00:00Z", AgentStatement()),
+        ("TELIC: complete, except for the tests", AgentStatement()),
+        ("TELIC: completed", AgentStatement()),
+        ("I would say TELIC: complete", AgentStatement()),
+        ("", AgentStatement()),
     ],
 )
-def test_the_last_line_claims(line: str, meant: Statement) -> None:
+def test_the_last_line_claims(line: str, meant: AgentStatement) -> None:
     assert read_claim(f"Did it.\n\n{line}\n \n", NOW) == meant
 
 
@@ -59,8 +58,8 @@ def test_only_the_last_line_claims() -> None:
 
 def test_an_echo_of_the_instructions_claims_nothing() -> None:
     """An agent that repeats its prompt has not reached its goal."""
-    assert read_claim(claim_instructions(), NOW) == Statement()
-    assert read_claim(f"goal\n{claim_instructions()}\n", NOW) == Statement()
+    assert read_claim(claim_instructions(), NOW) == AgentStatement()
+    assert read_claim(f"goal\n{claim_instructions()}\n", NOW) == AgentStatement()
 
 
 @pytest.fixture

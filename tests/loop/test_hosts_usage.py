@@ -17,10 +17,10 @@ from telic.loop.agents.copilot import CopilotParser, CopilotStore
 from telic.loop.agents.gemini import GeminiParser, GeminiRecordings
 from telic.loop.agents.json_reader import OutputParser, Parsed
 from telic.loop.agents.opencode import OpencodeDatabase, OpencodeParser
-from telic.loop.agents.prices import RunningCost
+from telic.loop.agents.output_follower import RunningCost
 from telic.loop.agents.protocol import Claim
 from telic.loop.agents.qwen import QwenParser
-from telic.loop.agents.usage_delta import CumulativeSession, read_session
+from telic.loop.agents.usage_records import CumulativeSession, read_session
 from telic.types import Instant
 
 SAMPLES = Path(__file__).parent / "samples"

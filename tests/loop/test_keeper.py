@@ -10,8 +10,7 @@ from pathlib import Path
 import pytest
 
 import telic
-from telic.loop.agents.deadline import Deadline, present_deadline
-from telic.loop.agents.parent_watchdog import kept
+from telic.loop.agents.deadline import Deadline, kept, present_deadline
 from telic.loop.agents.process import run_process
 from telic.loop.agents.process_group import group_lives
 from telic.loop.heartbeat import Heartbeat
@@ -80,7 +79,7 @@ import asyncio, sys, telic
 from pathlib import Path
 from telic.loop.agents import CommandAgent
 from telic.loop.goal_loop import GoalLoop
-from telic.loop.settings import LoopSettings
+from telic.loop.run_context import LoopSettings
 
 async def main():
     async with telic.connect_async(sys.argv[1]) as store:

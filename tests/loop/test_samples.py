@@ -15,7 +15,7 @@ from telic.loop.agents.json_reader import OutputParser, Parsed
 from telic.loop.agents.opencode import OpencodeParser
 from telic.loop.agents.protocol import Claim, QuotaReached
 from telic.loop.agents.qwen import QwenParser
-from telic.loop.agents.usage_delta import CumulativeSession, read_session, used_since
+from telic.loop.agents.usage_records import CumulativeSession, read_session, used_since
 from telic.types import Instant
 
 SAMPLES = Path(__file__).parent / "samples"

@@ -18,17 +18,17 @@ from telic.domain.decision import LoopPolicy
 from telic.domain.errors import AgentExited
 from telic.loop.agents.protocol import TurnReport, TurnRequest
 from telic.loop.goal_loop import GoalLoop
-from telic.loop.loop_events import Happening, Progress
+from telic.loop.loop_events import LoopEvent, LoopEventKind
 from telic.loop.loop_records import LoopRecords
-from telic.loop.settings import LoopSettings
+from telic.loop.run_context import LoopSettings
 from telic.loop.verification.verifier import Verifier
 from tests.loop_driver.world import USED
 
 HEARD = {
-    "before the turn": Happening.TURN_BEGAN,
-    "during verification": Happening.CHECKED,
-    "in backoff": Happening.SLEEPING,
-    "while paused": Happening.PAUSED,
+    "before the turn": LoopEventKind.TURN_BEGAN,
+    "during verification": LoopEventKind.CHECKED,
+    "in backoff": LoopEventKind.SLEEPING,
+    "while paused": LoopEventKind.PAUSED,
 }
 STEPS = (
     *HEARD,
@@ -119,9 +119,9 @@ class DyingRecords(LoopRecords):
             "record", turn.key, lambda: super(DyingRecords, self).finish_turn(lease, turn, state)
         )
 
-    async def finish_verification(self, lease: Any, verification: Any, judged: Any, state: Any, key: str) -> Any:
+    async def settle(self, lease: Any, key: str, state: Any, found: Any) -> Any:
         def write() -> Awaitable[Any]:
-            return super(DyingRecords, self).finish_verification(lease, verification, judged, state, key)
+            return super(DyingRecords, self).settle(lease, key, state, found)
 
         return await self._between("verdicts' record", key.partition("/revision")[0], write)
 
@@ -159,9 +159,9 @@ def _inject() -> None:
 
 
 def _loop(scene: Scene, store: telic.AsyncGoalStore, lease_seconds: float = 20.0) -> GoalLoop:
-    def hear(progress: Progress) -> None:
+    def hear(progress: LoopEvent) -> None:
         for step, happening in HEARD.items():
-            if progress.happening is happening:
+            if progress.kind is happening:
                 scene.reached(step, f"{progress.turn_number}/{progress.goal.revision}/{progress.detail[:20]}")
 
     return GoalLoop(

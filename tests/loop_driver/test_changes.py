@@ -9,7 +9,7 @@ import telic
 from telic import Budget, GoalStatus, Reason
 from telic.domain.errors import AgentExited
 from telic.loop.agents.protocol import TurnRequest
-from telic.loop.loop_events import Happening
+from telic.loop.loop_events import LoopEventKind
 from tests.loop_driver.world import (
     CLAIM,
     DONE_IS_THERE,
@@ -136,7 +136,7 @@ async def test_a_change_ends_a_backoff(world: World) -> None:
     agent = ScriptedAgent([AgentExited("no"), CLAIM])
     slow = policy(backoff_seconds=3_000, max_backoff_seconds=3_000)
     running = asyncio.create_task(world.run(goal, agent, slow))
-    await eventually(lambda: bool(world.heard(Happening.SLEEPING)))
+    await eventually(lambda: bool(world.heard(LoopEventKind.SLEEPING)))
     await world.store.edit(goal.id, text="now")
     assert (await asyncio.wait_for(running, 240)).reason is Reason.ASSERTED
 

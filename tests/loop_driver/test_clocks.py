@@ -10,7 +10,7 @@ from telic import GoalStatus, Reason
 from telic.domain.clock import SystemClock
 from telic.domain.errors import AgentExited
 from telic.loop.goal_loop import GoalLoop
-from telic.loop.loop_events import Happening
+from telic.loop.loop_events import LoopEventKind
 from telic.loop.loop_records import LoopRecords
 from telic.store.doctor import examine
 from telic.testing import FakeClock
@@ -32,8 +32,8 @@ async def test_a_worker_whose_clock_is_wrong_delays_nobody(location: str, world:
     async with telic.connect_async(location, clock=wrong_clock(hours)) as store:
         wrong = World(store, world.workspace, wrong_clock(hours))
         loop = wrong.loop(ScriptedAgent([FAILS]), policy(backoff_seconds=60, max_backoff_seconds=60), lease_seconds=2)
-        assert (await loop.drive_until_rest(await store.claim(goal.id, holder="wrong"))).status is GoalStatus.ACTIVE
-        told = wrong.heard(Happening.CLAIMED)[0].detail
+        assert (await loop.run_until_rest(await store.claim(goal.id, holder="wrong"))).status is GoalStatus.ACTIVE
+        told = wrong.heard(LoopEventKind.CLAIMED)[0].detail
         assert ("ahead of" if hours > 0 else "behind") in told
     left = (await world.state(goal.id)).next_at - await world.store.now()
     assert 0 < left <= 75 * 1_000_000
@@ -46,21 +46,21 @@ async def test_a_moment_of_a_clock_that_was_set_back_is_not_waited_for(world: Wo
     state = replace(await world.state(goal.id), failures=1, next_at=await world.store.now() + HOUR)
     await LoopRecords(world.store, goal.id).save(lease, state)
     assert (await world.run(goal, ScriptedAgent([CLAIM]))).reason is Reason.ASSERTED
-    assert world.heard(Happening.SLEEPING) == []
+    assert world.heard(LoopEventKind.SLEEPING) == []
 
 
 async def test_a_long_rest_keeps_no_lease(world: World) -> None:
     """The goal is nobody's until its next step is due, and due at once for whoever changes it."""
     goal = await world.store.create("rest")
     loop = world.loop(ScriptedAgent([FAILS]), policy(backoff_seconds=300, max_backoff_seconds=600), lease_seconds=10)
-    left = await loop.drive_until_rest(await world.store.claim(goal.id, holder="worker"))
+    left = await loop.run_until_rest(await world.store.claim(goal.id, holder="worker"))
     state = await world.store.lease(goal.id)
     assert (left.status, state.holder) == (GoalStatus.ACTIVE, None)
     assert 10 * 1_000_000 < state.due_in_microseconds <= 375 * 1_000_000
     assert await world.store.claim_due(holder="other", scope="default") == []
     await world.store.edit(goal.id, text="hurry")
     (lease,) = await world.store.claim_due(holder="other", scope="default")
-    assert (await world.loop(ScriptedAgent([CLAIM])).drive(lease)).reason is Reason.ASSERTED
+    assert (await world.loop(ScriptedAgent([CLAIM])).run_leased(lease)).reason is Reason.ASSERTED
 
 
 async def test_a_resting_loop_goes_on_when_it_is_due_or_poked(world: World) -> None:
@@ -69,7 +69,7 @@ async def test_a_resting_loop_goes_on_when_it_is_due_or_poked(world: World) -> N
     agent = ScriptedAgent([FAILS, CLAIM])
     loop = world.loop(agent, policy(backoff_seconds=300, max_backoff_seconds=300), lease_seconds=2, heartbeat_seconds=1)
     running = asyncio.create_task(loop.run(goal.id))
-    await eventually(lambda: bool(world.heard(Happening.SLEEPING)))
+    await eventually(lambda: bool(world.heard(LoopEventKind.SLEEPING)))
     await world.store.edit(goal.id, text="hurry")
     loop.poke()
     assert (await running).reason is Reason.ASSERTED
@@ -83,7 +83,7 @@ async def test_another_worker_may_take_a_goal_that_rests(world: World) -> None:
         ScriptedAgent([FAILS]), policy(backoff_seconds=300, max_backoff_seconds=300), lease_seconds=2
     )
     running = asyncio.create_task(resting.run(goal.id))
-    await eventually(lambda: bool(world.heard(Happening.SLEEPING)))
+    await eventually(lambda: bool(world.heard(LoopEventKind.SLEEPING)))
 
     async def rests() -> bool:
         return (await world.store.lease(goal.id)).due_in_microseconds > 0

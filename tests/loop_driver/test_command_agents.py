@@ -14,7 +14,7 @@ from telic.domain.errors import AgentExited
 from telic.domain.loop_state import LoopState
 from telic.loop.agents.command import CommandAgent
 from telic.loop.agents.formats import JSON_LINES
-from telic.loop.loop_events import Happening
+from telic.loop.loop_events import LoopEventKind
 from telic.loop.loop_records import LoopRecords
 from telic.loop.state_transitions import after_failure
 from tests.loop_driver.world import DONE_IS_THERE, World, eventually, policy
@@ -101,7 +101,7 @@ async def test_one_failure_does_not_lose_the_count_of_others(world: World, locat
         running = asyncio.create_task(
             world.run(goal, agent, policy(max_failures=3, backoff_seconds=3_000, max_backoff_seconds=3_000))
         )
-        await eventually(lambda: len(world.heard(Happening.SLEEPING)) == failures)  # noqa: B023
+        await eventually(lambda: len(world.heard(LoopEventKind.SLEEPING)) == failures)  # noqa: B023
         running.cancel()
         await asyncio.gather(running, return_exceptions=True)
         async with telic.connect_async(location) as other:

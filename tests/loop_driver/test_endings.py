@@ -12,7 +12,7 @@ from telic.domain.claim import Claim
 from telic.domain.errors import AgentExited, AgentNotRunnable
 from telic.domain.goal import Actor
 from telic.loop.agents.protocol import TurnRequest
-from telic.loop.loop_events import Happening
+from telic.loop.loop_events import LoopEventKind
 from tests.loop_driver.world import CLAIM, DONE_IS_THERE, ScriptedAgent, Waiter, World, makes, policy, report
 
 
@@ -28,7 +28,7 @@ async def test_a_goal_ends_verified(world: World) -> None:
     )
     assert await world.turn_keys(goal.id) == ["loop/turn-1", "loop/turn-2"]
     assert len(await world.verdicts(goal.id)) == 1
-    assert len(world.heard(Happening.COMPLETED)) == 1
+    assert len(world.heard(LoopEventKind.COMPLETED)) == 1
 
 
 async def test_a_goal_without_criteria_ends_asserted(world: World) -> None:
@@ -128,7 +128,7 @@ async def test_an_agent_that_raises_anything_fails_its_turn(world: World) -> Non
     goal = await world.store.create("raise")
     ended = await world.run(goal, ScriptedAgent([ZeroDivisionError("by zero"), CLAIM]))
     assert ended.reason is Reason.ASSERTED
-    (failed,) = world.heard(Happening.TURN_FAILED)
+    (failed,) = world.heard(LoopEventKind.TURN_FAILED)
     assert "ZeroDivisionError: by zero" in failed.detail
 
 
@@ -147,7 +147,7 @@ async def test_a_backoff_grows_with_each_failure(world: World) -> None:
     began = asyncio.get_running_loop().time()
     assert (await world.run(goal, ScriptedAgent([AgentExited("no")]), limits)).reason is Reason.FAILED
     assert asyncio.get_running_loop().time() - began >= 0.5 + 1 + 2
-    assert len(world.heard(Happening.SLEEPING)) >= 3
+    assert len(world.heard(LoopEventKind.SLEEPING)) >= 3
 
 
 async def test_blocked_is_asked_back_once(world: World) -> None:

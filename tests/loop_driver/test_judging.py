@@ -10,10 +10,9 @@ from telic import Budget, Criterion, GoalStatus, Reason
 from telic.domain.budget import UsageKind
 from telic.domain.events import EventKind
 from telic.domain.verdict import AttemptResult, CheckError
-from telic.loop.loop_events import Happening
+from telic.loop.loop_events import LoopEventKind
 from telic.loop.verification.evidence import Evidence
-from telic.loop.verification.judge import Reply
-from telic.loop.verification.judge_answer import JudgeAnswer, JudgeVerdict
+from telic.loop.verification.judge import JudgeAnswer, JudgeReply, JudgeVerdict
 from telic.loop.verification.verifier import Verifier
 from tests.loop_driver.world import (
     CLAIM,
@@ -109,7 +108,7 @@ async def test_a_judge_that_recovers_needs_no_new_turn(world: World) -> None:
     agent = ScriptedAgent([CLAIM])
     ended = await world.run(goal, agent, policy(backoff_seconds=1, max_backoff_seconds=1))
     assert (ended.reason, len(agent.requests)) == (Reason.VERIFIED, 1)
-    assert len(world.heard(Happening.SLEEPING)) >= 1
+    assert len(world.heard(LoopEventKind.SLEEPING)) >= 1
 
 
 async def test_a_judges_network_that_is_away_is_waited_for(world: World) -> None:
@@ -154,13 +153,15 @@ class SlowJudge:
         self.questions = 0
         self.began, self.may_answer = asyncio.Event(), asyncio.Event()
 
-    async def ask(self, evidence: Evidence, timeout_seconds: float) -> Reply:
+    async def ask(self, evidence: Evidence, timeout_seconds: float) -> JudgeReply:
         self.questions += 1
         if self.questions == 2:
             self.began.set()
             await self.may_answer.wait()
         answer = JudgeAnswer(verdict=JudgeVerdict.YES, reasons=(), suggestions=())
-        return Reply(result=AttemptResult.ANSWERED, answer=answer, model="m", usage=telic.ModelUsage(output_tokens=11))
+        return JudgeReply(
+            result=AttemptResult.ANSWERED, answer=answer, model="m", usage=telic.ModelUsage(output_tokens=11)
+        )
 
 
 @pytest.mark.parametrize("change", ["edit", "pause", "clear", "edit too late"])

@@ -13,7 +13,7 @@ from telic.domain.clock import Instant, to_datetime
 from telic.domain.errors import AgentExited, LeaseLost
 from telic.domain.goal import Actor
 from telic.loop.agents.protocol import QuotaReached
-from telic.loop.loop_events import Happening
+from telic.loop.loop_events import LoopEventKind
 from telic.loop.supervisor import run_until_over
 from tests.loop_driver.conftest import PassTime
 from tests.loop_driver.world import CLAIM, DONE_IS_THERE, ScriptedAgent, World, makes, policy, report
@@ -25,7 +25,7 @@ async def woken(world: World, goal: telic.Goal, agent: Any, limits: Any) -> teli
     """What becomes of the goal, which is due now."""
     (lease,) = await world.store.claim_due(holder="worker", scope="default", ttl_seconds=20)
     assert lease.goal.id == goal.id
-    ended = await world.loop(agent, limits).drive(lease)
+    ended = await world.loop(agent, limits).run_leased(lease)
     await world.check(goal.id)
     return ended
 
@@ -301,7 +301,7 @@ async def test_a_lease_that_was_lost_and_taken_again_is_said_in_one_line(world: 
     gc.collect()
     await asyncio.sleep(0)
     assert (ended.reason, unlooked) == (Reason.ASSERTED, [])
-    (notice,) = world.heard(Happening.NOTICE)
+    (notice,) = world.heard(LoopEventKind.NOTICE)
     assert notice.detail.startswith("the lease was lost, and is taken again: ")
 
 

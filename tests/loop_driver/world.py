@@ -18,9 +18,9 @@ from telic.domain.history import replay
 from telic.domain.loop_state import LoopState
 from telic.loop.agents.protocol import TurnReport, TurnRequest
 from telic.loop.goal_loop import GoalLoop
-from telic.loop.loop_events import Happening, Progress
+from telic.loop.loop_events import LoopEvent, LoopEventKind
 from telic.loop.loop_records import LoopRecords
-from telic.loop.settings import LoopSettings
+from telic.loop.run_context import LoopSettings
 from telic.loop.verification.judge_policy import JudgePolicy, Patience
 from telic.loop.verification.verifier import Verifier
 
@@ -101,7 +101,7 @@ class World:
     store: telic.AsyncGoalStore
     workspace: Path
     clock: Clock
-    told: list[Progress] = field(default_factory=list)
+    told: list[LoopEvent] = field(default_factory=list)
 
     def loop(self, agent: Any, policy: LoopPolicy = QUICK, **settings: Any) -> GoalLoop:
         parts = {"workspace": self.workspace, "holder": "worker", "heartbeat_seconds": 0.05, "lease_seconds": 20.0}
@@ -136,8 +136,8 @@ class World:
     async def verdicts(self, goal_id: str) -> list[telic.Event]:
         return [event for event in await self.store.events(goal_id) if event.kind is telic.EventKind.CHECKED]
 
-    def heard(self, happening: Happening) -> list[Progress]:
-        return [progress for progress in self.told if progress.happening is happening]
+    def heard(self, happening: LoopEventKind) -> list[LoopEvent]:
+        return [progress for progress in self.told if progress.kind is happening]
 
 
 async def until(condition: Callable[[], Awaitable[bool]], seconds: float = 60) -> None:

@@ -59,7 +59,7 @@ async def test_a_turn_and_its_verification(world: World, telescope: Telescope) -
             },
         )
     ]
-    (finishing,) = telescope.named("telic.finish_verification")
+    (finishing,) = telescope.named("telic.settle")
     assert parent_of(finishing) == id_of(check)
     assert changes_in(finishing) == [("completed", "2", "verified")]
     assert telescope.values("telic.verifications") == {("passed",): 1}

@@ -7,7 +7,7 @@ from typing import Any
 import telic
 from telic.domain.criteria import Criterion
 from telic.domain.verdict import Verdict
-from telic.loop.verification.evidence import Evidence, Work, gather
+from telic.loop.verification.evidence import AgentWork, Evidence, gather
 from telic.loop.verification.judge import Judge, judge_criterion
 from telic.loop.verification.judge_policy import JudgePolicy, Patience
 
@@ -20,8 +20,8 @@ QUICK = JudgePolicy(
 )
 
 
-def evidence_for(goal: telic.Goal, question: str = "Is the parser mended?", work: Work | None = None) -> Evidence:
-    return gather(goal, question, work or Work(text="I mended it.", tool_output_tail="12 passed"), ())
+def evidence_for(goal: telic.Goal, question: str = "Is the parser mended?", work: AgentWork | None = None) -> Evidence:
+    return gather(goal, question, work or AgentWork(text="I mended it.", tool_output_tail="12 passed"), ())
 
 
 async def put(

@@ -11,7 +11,7 @@ from telic.domain.criteria import Criterion
 from telic.domain.verdict import Approval, CheckError, Outcome, Verdict
 from telic.domain.verification import Verification
 from telic.loop.agents.protocol import TurnReport
-from telic.loop.verification.evidence import Work
+from telic.loop.verification.evidence import AgentWork
 from telic.loop.verification.judge_model import ModelJudge
 from telic.loop.verification.verifier import Verifier
 from telic.prompt import quote
@@ -43,7 +43,7 @@ def verifier(workspace: Path, model_server: ModelServer) -> Verifier:
 
 async def test_all_that_passes_is_verified(verifier: Verifier, goal_with: MakeGoal) -> None:
     goal = goal_with(APPROVAL, QUESTION, PASSING)
-    found = await verifier.verify(goal, Work(text="Done."), approvals=[approved()])
+    found = await verifier.verify(goal, AgentWork(text="Done."), approvals=[approved()])
     assert found.is_verified
     assert outcomes(found) == [(0, "passed"), (1, "passed"), (2, "passed")]
     assert (found.revision, found.verdicts[0].decided_by, found.verdicts[0].reasons) == (1, "ada", ("seen",))
@@ -63,7 +63,9 @@ async def test_judges_are_asked_when_all_commands_passed(
 async def test_a_judge_sees_the_checks_output(
     verifier: Verifier, goal_with: MakeGoal, model_server: ModelServer
 ) -> None:
-    await verifier.verify(goal_with(PASSING, QUESTION), Work.of(TurnReport(text="Trust me.", tool_output_tail="diff")))
+    await verifier.verify(
+        goal_with(PASSING, QUESTION), AgentWork.of(TurnReport(text="Trust me.", tool_output_tail="diff"))
+    )
     prompt = model_server.requests[0]["messages"][1]["content"]
     assert "Check 1, passed with exit code 0: " in prompt
     assert quote("12 passed\n") in prompt
@@ -107,7 +109,7 @@ async def test_an_undecided_judge_does_not_silence_the_others(
 async def test_the_evidence_is_bounded(verifier: Verifier, goal_with: MakeGoal, model_server: ModelServer) -> None:
     code = "print('x' * 100_000)"
     checks = [Criterion.command([sys.executable, "-c", code, "y" * 4_000, str(number)]) for number in range(10)]
-    work = Work(text="z" * 1_000_000, tool_output_tail="z" * 1_000_000)
+    work = AgentWork(text="z" * 1_000_000, tool_output_tail="z" * 1_000_000)
     await verifier.verify(goal_with(*checks, QUESTION), work)
     assert len(model_server.requests[0]["messages"][1]["content"]) < 40_000
 

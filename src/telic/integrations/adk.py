@@ -9,8 +9,8 @@ from telic.domain.budget import ModelUsage
 from telic.domain.errors import BudgetExceeded, GoalNotActive, InvalidInput, PriceUnknown
 from telic.domain.errors.base import needs_extra
 from telic.domain.goal import DEFAULT_SCOPE
-from telic.integrations.calls import ModelCall
-from telic.integrations.outcome import CONTINUE, RunOutcome, outcome_of
+from telic.integrations.model_calls import ModelCall
+from telic.integrations.run_endings import CONTINUE, RunOutcome, outcome_of
 from telic.integrations.session import GoalSession
 from telic.integrations.settings import SessionSettings
 from telic.integrations.tools import GoalTool, GoalTools

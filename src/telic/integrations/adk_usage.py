@@ -3,8 +3,8 @@
 from telic.domain.budget import ModelUsage, UsageKind
 from telic.domain.errors import BudgetExceeded, GoalNotActive, PriceUnknown
 from telic.domain.errors.base import needs_extra
+from telic.integrations.model_calls import model_usage
 from telic.integrations.session import GoalSession
-from telic.integrations.usage import model_usage
 
 with needs_extra("adk", "telic.integrations.adk"):
     from google.adk.apps.base_events_summarizer import BaseEventsSummarizer

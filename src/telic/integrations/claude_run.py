@@ -11,20 +11,19 @@ from telic.domain.budget import ModelUsage
 from telic.domain.errors import BudgetExceeded, GoalNotActive
 from telic.domain.errors.base import needs_extra
 from telic.domain.goal import Goal
-from telic.integrations.calls import ModelCall
-from telic.integrations.claude_files import SessionFiles
 from telic.integrations.claude_usage import (
     EndedResponse,
     ResponseEvents,
+    SessionFiles,
     difference,
     money,
-    response_usage,
     sum_of_models,
+    told_usage,
 )
+from telic.integrations.model_calls import ModelCall, model_name
 from telic.integrations.session import GoalSession
-from telic.integrations.usage import model_name
 from telic.loop.agents.json_reader import sum_usage
-from telic.loop.agents.usage_delta import used_since
+from telic.loop.agents.usage_records import used_since
 from telic.pricing import cost_microunits
 
 with needs_extra("claude-agent", "telic.integrations.claude_agent"):
@@ -196,7 +195,7 @@ class FollowedRun:
         self.result = result
         await self._response_ended(self._events.end())
         for name, message in list(self._whole.items()):
-            await self._bill(response_usage(message.usage or {}), message.model, name)
+            await self._bill(told_usage(message.usage or {}), message.model, name)
         is_lost = result.subtype == "success" and result.is_error and result.api_error_status is None
         was_sent = _NEVER_SENT.search(result.result or "") is None
         for _ in range(self._lost_attempts if was_sent else 0):

@@ -1,29 +1,33 @@
-"""What Claude Code says of usage: each response's in Anthropic's words, and a session's by model in its own."""
+"""What Claude Code says of usage: of each response in Anthropic's words, and of a session in its own words and files.
 
-from collections.abc import Mapping
-from dataclasses import dataclass, replace
+Its files tell what sub-agents used, and what the session had used before. The shapes themselves are read by
+`telic.loop.agents.claude_usage`, as for every other way in which Claude Code is run.
+"""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from pathlib import Path
 from typing import Any, Final
 
 from telic.domain.budget import ModelUsage
 from telic.domain.errors import InvalidNumber
-from telic.integrations.usage import model_usage
-from telic.loop.agents.json_reader import cost_of, sum_usage
+from telic.integrations.hosts.claude_code import ClaudeCodeUsage
+from telic.integrations.hosts.transcripts import HostResponse
+from telic.integrations.model_calls import model_usage
+from telic.loop.agents.claude_usage import usage_of_models, whole_usage
+from telic.loop.agents.json_reader import Fields, cost_of, fields_of, read_values
 
 _ROUNDING_MICROUNITS: Final = 100
 """What the prices of single responses may differ from the price of their sum."""
 
 
-def response_usage(told: dict[str, Any]) -> ModelUsage | None:
-    """Anthropic tells cached input beside the rest."""
-    parts = ("input_tokens", "cache_read_input_tokens", "cache_creation_input_tokens")
-    counts = [told.get(name) or 0 for name in parts]
-    is_known = "input_tokens" in told and all(type(count) is int for count in counts)
-    return model_usage(
-        input_tokens=sum(counts) if is_known else None,
-        cached_input_tokens=counts[1],
-        output_tokens=told.get("output_tokens"),
-        reasoning_tokens=(told.get("output_tokens_details") or {}).get("thinking_tokens"),
-    )
+def told_usage(told: dict[str, Any]) -> ModelUsage | None:
+    """Return what a response of Anthropic's API used with all its steps; None where it does not say."""
+    try:
+        used = whole_usage(told)
+    except InvalidNumber:
+        return None
+    return used if used is not None and used.input_tokens + used.output_tokens else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,7 +84,7 @@ class ResponseEvents:
             return None
         written = self._usage.get("cache_creation_input_tokens")
         return EndedResponse(
-            usage=response_usage(self._usage),
+            usage=told_usage(self._usage),
             model=message.get("model"),
             id=message.get("id"),
             is_whole=self._stop_reason is not None,
@@ -99,20 +103,12 @@ def money(dollars: object) -> int:
 
 
 def sum_of_models(told: Mapping[str, Any], *, cost_microunits: int = 0) -> ModelUsage:
-    """All models' together, where each is counted, at this cost."""
-    found = [
-        response_usage(
-            {
-                "input_tokens": each.get("inputTokens"),
-                "cache_read_input_tokens": each.get("cacheReadInputTokens"),
-                "cache_creation_input_tokens": each.get("cacheCreationInputTokens"),
-                "output_tokens": each.get("outputTokens"),
-                "output_tokens_details": {"thinking_tokens": each.get("thinkingTokens")},
-            }
-        )
-        for each in told.values()
-    ]
-    return replace(sum_usage([each for each in found if each is not None]), cost_microunits=cost_microunits)
+    """Return all models' usage together, at this cost; without their counts where one of them is none."""
+    try:
+        used = usage_of_models(told)
+    except InvalidNumber:
+        used = None
+    return replace(used or ModelUsage(), cost_microunits=cost_microunits)
 
 
 def difference(total: ModelUsage, part: ModelUsage) -> ModelUsage | None:
@@ -128,3 +124,66 @@ def difference(total: ModelUsage, part: ModelUsage) -> ModelUsage | None:
         reasoning_tokens=max(total.reasoning_tokens - part.reasoning_tokens, 0),
         cost_microunits=cost,
     )
+
+
+_TAIL_BYTES: Final = 1_048_576
+_TOTAL: Final = b'{"type":"cost-state"'
+
+
+@dataclass(slots=True)
+class _Growing:
+    """One file, and where to read on."""
+
+    path: Path
+    offset: int = 0
+    reader: ClaudeCodeUsage = field(default_factory=lambda: ClaudeCodeUsage(True))
+
+    def new(self) -> list[HostResponse]:
+        """Return the responses that were completed since the last call. A line that is not ended is left for later."""
+        with self.path.open("rb") as file:
+            file.seek(self.offset)
+            grown = file.read()
+        whole = grown[: grown.rfind(b"\n") + 1]
+        for line in whole.splitlines():
+            self.reader.take(line, self.offset)
+        self.offset += len(whole)
+        return self.reader.finished()
+
+
+class SessionFiles:
+    """A session's files, read on from where they ended when this was made.
+
+    `transcript` is the main conversation's file, as hooks are told of it. `used_before` is what former processes had
+    used, of this session or of the one that it was forked from: the command goes on counting from there. It is None
+    where no file tells.
+    """
+
+    def __init__(self, transcript: Path, forked_from: str | None = None) -> None:
+        self._folder = transcript.with_suffix("") / "subagents"
+        self._files = {path: _Growing(path, path.stat().st_size) for path in self._paths()}
+        self.used_before = _recorded_total(transcript.with_stem(forked_from) if forked_from else transcript)
+
+    def _paths(self) -> Iterator[Path]:
+        return self._folder.rglob("*.jsonl")
+
+    def new_responses(self) -> list[tuple[str, HostResponse]]:
+        """Return sub-agents' responses that were completed since the last call, each with its sub-agent's id."""
+        found: list[tuple[str, HostResponse]] = []
+        for path in sorted(self._paths()):
+            file = self._files.setdefault(path, _Growing(path))
+            found += [(path.stem.removeprefix("agent-"), response) for response in file.new()]
+        return found
+
+
+def _recorded_total(transcript: Path) -> ModelUsage | None:
+    if not transcript.is_file():
+        return None
+    with transcript.open("rb") as file:
+        file.seek(max(transcript.stat().st_size - _TAIL_BYTES, 0))
+        lines = file.read().splitlines()
+    last = next((line for line in reversed(lines) if line.startswith(_TOTAL)), b"")
+    return next((_total(fields) for fields in read_values(last)), ModelUsage())
+
+
+def _total(fields: Fields) -> ModelUsage:
+    return sum_of_models(fields_of(fields, "modelUsage"), cost_microunits=money(fields.get("totalCostUSD")))

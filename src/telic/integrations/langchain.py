@@ -11,8 +11,8 @@ from uuid import UUID
 from telic.domain.errors import GoalNotActive, InvalidInput
 from telic.domain.errors.base import needs_extra
 from telic.domain.goal import DEFAULT_SCOPE
-from telic.integrations.calls import ModelCall
-from telic.integrations.outcome import CONTINUE
+from telic.integrations.model_calls import ModelCall
+from telic.integrations.run_endings import CONTINUE
 from telic.integrations.session import GoalSession
 from telic.integrations.settings import SessionSettings
 from telic.integrations.tools import GoalTool, GoalTools

@@ -9,9 +9,8 @@ from uuid import UUID
 
 from telic.domain.budget import ModelUsage, UsageKind
 from telic.domain.errors.base import needs_extra
-from telic.integrations.calls import ModelCall
+from telic.integrations.model_calls import ModelCall, model_usage
 from telic.integrations.session import GoalSession
-from telic.integrations.usage import model_usage
 
 with needs_extra("langchain", "telic.integrations.langchain"):
     from langchain_core.callbacks import BaseCallbackHandler
@@ -55,7 +54,7 @@ OWN_CALL: Final[ContextVar[Seen | None]] = ContextVar("telic_langchain_own_call"
 
 
 @dataclass(frozen=True, slots=True)
-class _Run:
+class _ChainRun:
     """A run of a chain, graph or tool: what it is a part of."""
 
     parent: UUID | None
@@ -90,7 +89,7 @@ class SideCalls(BaseCallbackHandler):
     run_inline = True
 
     def __init__(self) -> None:
-        self._runs: dict[UUID, _Run] = {}
+        self._runs: dict[UUID, _ChainRun] = {}
         self._goals: dict[UUID, _Goal] = {}
         self._calls: dict[UUID, _SideCall] = {}
         self._seen: dict[UUID, Seen] = {}
@@ -107,11 +106,11 @@ class SideCalls(BaseCallbackHandler):
 
     def on_chain_start(self, *_given: Any, run_id: UUID, parent_run_id: UUID | None = None, **_more: Any) -> None:
         """The run is known by what it is a part of."""
-        self._runs[run_id] = _Run(parent_run_id, is_tool=False)
+        self._runs[run_id] = _ChainRun(parent_run_id, is_tool=False)
 
     def on_tool_start(self, *_given: Any, run_id: UUID, parent_run_id: UUID | None = None, **_more: Any) -> None:
         """As `on_chain_start`."""
-        self._runs[run_id] = _Run(parent_run_id, is_tool=True)
+        self._runs[run_id] = _ChainRun(parent_run_id, is_tool=True)
 
     def on_chain_end(self, *_given: Any, run_id: UUID, **_more: Any) -> None:
         """The run is forgotten."""
@@ -147,12 +146,12 @@ class SideCalls(BaseCallbackHandler):
         if seen is not None and isinstance(chunk, ChatGenerationChunk):
             seen.took(chunk.message)
 
-    def _above(self, run: UUID | None) -> Iterator[tuple[UUID, _Run]]:
+    def _above(self, run: UUID | None) -> Iterator[tuple[UUID, _ChainRun]]:
         while run is not None and (known := self._runs.get(run)) is not None:
             yield run, known
             run = known.parent
 
-    def _kind(self, above: list[_Run]) -> UsageKind:
+    def _kind(self, above: list[_ChainRun]) -> UsageKind:
         """Return `sub_agent` below an agent that a tool runs, else `tool`."""
         is_agents = any(run.is_tool for run in above[1:]) and not above[0].is_tool
         return UsageKind.SUB_AGENT if is_agents else UsageKind.TOOL

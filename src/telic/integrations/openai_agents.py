@@ -11,7 +11,7 @@ from telic.domain.errors import GoalNotActive
 from telic.domain.errors.base import needs_extra
 from telic.domain.goal import DEFAULT_SCOPE
 from telic.domain.ids import new_key
-from telic.integrations.outcome import CONTINUE, RunOutcome, outcome_of
+from telic.integrations.run_endings import CONTINUE, RunOutcome, outcome_of
 from telic.integrations.session import GoalSession
 from telic.integrations.settings import SessionSettings
 from telic.integrations.tools import GoalTool, GoalTools

@@ -10,12 +10,11 @@ from typing import Any, Final
 from telic.domain.errors import GoalNotActive
 from telic.domain.errors.base import needs_extra
 from telic.domain.goal import DEFAULT_SCOPE
-from telic.integrations.calls import ModelCall
-from telic.integrations.outcome import CONTINUE, RunOutcome, outcome_of
+from telic.integrations.model_calls import ModelCall, turn_key
+from telic.integrations.run_endings import CONTINUE, RunOutcome, outcome_of
 from telic.integrations.session import GoalSession
 from telic.integrations.settings import SessionSettings
 from telic.integrations.tools import GoalTool, GoalTools
-from telic.integrations.usage import turn_key
 from telic.store.async_store import AsyncGoalStore
 from telic.store.goal_store import GoalStore
 
@@ -32,7 +31,7 @@ with needs_extra("pydantic-ai", "telic.integrations.pydantic_ai"):
     from pydantic_core import SchemaValidator, core_schema
 
     from telic.integrations.pydantic_usage import (
-        Noted,
+        NotedResponses,
         is_whole,
         noting,
         request_bytes,
@@ -72,7 +71,7 @@ class GoalCapability(AbstractCapability[Any]):
         self.session = GoalSession(store, scope=scope, settings=settings)
         self._tools = GoalTools(self.session)
         self._call: ModelCall | None = None
-        self._noted = Noted()
+        self._noted = NotedResponses()
         self._continuations = 0
 
     def sub_agent(self) -> "GoalCapability":
@@ -112,7 +111,7 @@ class GoalCapability(AbstractCapability[Any]):
         """A copy for the run, which counts its own calls; the session is shared."""
         is_nested = any(_is_same(session, self.session) for session in _AT_TOOLS.get())
         view = self.sub_agent() if is_nested and not self.session.is_sub_agent else copy(self)
-        view._noted = Noted()
+        view._noted = NotedResponses()
         return view
 
     def get_ordering(self) -> CapabilityOrdering:
@@ -144,7 +143,7 @@ class GoalCapability(AbstractCapability[Any]):
         attempt = getattr(request_context, "attempt", None)
         key = turn_key(ctx.run_id, ctx.run_step, attempt) if ctx.run_id else None
         self._call = call = await self._begin(request_context, key)
-        self._noted = Noted()
+        self._noted = NotedResponses()
         model = noting(request_context.model, self._noted)
         if call.prompt is None:
             return replace(request_context, model=model)

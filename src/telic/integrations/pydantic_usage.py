@@ -11,7 +11,7 @@ from pydantic_ai.models.fallback import FallbackModel
 from pydantic_ai.models.wrapper import WrapperModel
 
 from telic.domain.budget import ModelUsage
-from telic.integrations.usage import model_usage
+from telic.integrations.model_calls import model_usage
 
 
 def response_usage(response: ModelResponse) -> ModelUsage | None:
@@ -54,7 +54,7 @@ def request_bytes(messages: list[ModelMessage]) -> int:
 class _Attempt(WrapperModel):
     """One of the models of a fallback, which notes the responses that it gave."""
 
-    def __init__(self, wrapped: Model, noted: "Noted") -> None:
+    def __init__(self, wrapped: Model, noted: "NotedResponses") -> None:
         super().__init__(wrapped)
         self._noted = noted
 
@@ -70,7 +70,7 @@ class _Attempt(WrapperModel):
             yield stream
 
 
-class Noted:
+class NotedResponses:
     """What a request's model, or the models of a fallback, were seen to answer."""
 
     def __init__(self) -> None:
@@ -87,7 +87,7 @@ class Noted:
         return response if response.parts or response.usage.has_values() else None
 
 
-def noting(model: Model, noted: Noted) -> Model:
+def noting(model: Model, noted: NotedResponses) -> Model:
     """Return a copy of the model that notes what it answers: of a fallback every response, of another its stream."""
     seen = copy(model)
     if isinstance(seen, FallbackModel):

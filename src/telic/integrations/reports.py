@@ -1,21 +1,17 @@
 """A model's reports on its goal: that it is complete, checked where it can be and never taken as proof; or blocked."""
 
-from functools import partial
-
-from telic.domain.claim import Claim, approval_signal
+from telic.domain.claim import Claim
 from telic.domain.errors import StaleUpdate
 from telic.domain.goal import Actor, Goal, GoalStatus, Reason
 from telic.domain.ids import new_key
 from telic.domain.verdict import Outcome
 from telic.domain.verification import Verification
 from telic.integrations.session import GoalSession
-from telic.integrations.usage import turn_key
 from telic.loop.agents.protocol import MAX_REPORT_TEXT_CHARS, kept_tail
-from telic.loop.loop_records import KeyedTurn
 from telic.loop.prompts import feedback_of
-from telic.loop.state_transitions import judged_lines
-from telic.loop.verification.evidence import Work
+from telic.loop.verification.evidence import AgentWork
 from telic.loop.verification.verifier import Verifier
+from telic.services.settlement import GoalCheck, bill_void_check, settle
 
 _CHECKED_BY_THE_HOST = (
     "Noted. The goal's criteria are checked by the host; your word passes none of them. End your turn."
@@ -58,59 +54,39 @@ async def _assert_complete(session: GoalSession, goal: Goal, summary: str, key: 
 
 
 async def _verify(session: GoalSession, goal: Goal, verifier: Verifier, summary: str) -> str:
-    key = new_key()
     approvals = await session.patiently(lambda: session.store.approvals(goal.id))
-    work = Work(text=kept_tail(summary, MAX_REPORT_TEXT_CHARS))
+    work = AgentWork(text=kept_tail(summary, MAX_REPORT_TEXT_CHARS))
     found = await verifier.verify(goal, work, approvals=approvals)
+    return _answer(session, await _settle(session, goal, found), found)
+
+
+async def _settle(session: GoalSession, goal: Goal, found: Verification) -> Goal:
+    """The check is settled, and the session has seen its goal after it. Raises as `settle`."""
+    check, store = GoalCheck(goal_id=goal.id, key=new_key()), session.store
     try:
-        session.seen = await session.patiently(lambda: session.store.verify(goal.id, found, key=key))
-    finally:
-        # What the judges consumed is billed even where their verdicts are void; after them, since a budget that is
-        # reached raises the revision.
-        await _bill_judges(session, goal, key, found)
-    return await _answer(session, session.seen, found)
+        settled = await session.patiently(lambda: settle(store, check, found))
+    except BaseException:
+        # The keys of the lines are those of the settlement: should it have been made, nothing is billed twice.
+        billed = await session.patiently(lambda: bill_void_check(store, check, found.verdicts))
+        session.note_spent(billed)
+        raise
+    session.note_spent(settled)
+    session.seen = settled
+    return settled
 
 
-async def _bill_judges(session: GoalSession, goal: Goal, key: str, found: Verification) -> None:
-    for line in judged_lines(turn_key(key, "judge"), found.verdicts):
-        await session.patiently(partial(_bill, session, goal, line))
-
-
-async def _bill(session: GoalSession, goal: Goal, line: KeyedTurn) -> None:
-    new = line.new
-    result = await session.store.record_turn(
-        goal.id, usage=new.usage, kind=new.kind, model=new.model, key=line.key, is_estimate=new.is_estimate
-    )
-    session.note_spent(result.goal)
-
-
-async def _answer(session: GoalSession, goal: Goal, found: Verification) -> str:
+def _answer(session: GoalSession, goal: Goal, found: Verification) -> str:
     if goal.is_finished:
         return "All criteria passed: the goal is completed. End your turn now."
     if found.is_verified:
         return f"All criteria passed, but the goal is {goal.status}. End your turn now."
     if found.outcome is Outcome.PENDING:
-        return await _wait_for_people(session, goal)
+        return "All that can be checked passed; a person has to approve the rest. End your turn now."
     told = feedback_of(goal, found)
     if told is None:
         session.claim = Claim.COMPLETE
         return f"The criteria could not be checked, through no fault of yours. {_CHECKED_BY_THE_HOST}"
     return told
-
-
-async def _wait_for_people(session: GoalSession, goal: Goal) -> str:
-    key = new_key()
-    if goal.status is GoalStatus.ACTIVE:
-        session.seen = await session.patiently(
-            lambda: session.store.pause(
-                goal.id,
-                wake_signal=approval_signal(goal.id),
-                expected_revision=goal.revision,
-                actor=Actor.HOST,
-                key=key,
-            )
-        )
-    return "All that can be checked passed; a person has to approve the rest. End your turn now."
 
 
 async def report_blocked(session: GoalSession, reason: str, *, key: str | None = None) -> str:

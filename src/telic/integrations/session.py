@@ -1,7 +1,6 @@
 """One conversation of a model about its scope's goal: what every framework's adapter does, written once."""
 
 import asyncio
-import time
 from collections.abc import Awaitable, Callable, Coroutine
 from contextlib import suppress
 from copy import copy
@@ -12,26 +11,31 @@ from typing import Any, Final, TypeVar, cast
 from telic.domain.budget import ModelUsage, UsageKind
 from telic.domain.claim import Claim
 from telic.domain.decision import is_nearly_spent
-from telic.domain.errors import PASSING, GoalNotActive, HoldLost, TurnConflict
+from telic.domain.errors import GoalNotActive, HoldLost, TurnConflict
 from telic.domain.goal import DEFAULT_SCOPE, Goal, GoalStatus
 from telic.domain.hold import Reservation
 from telic.domain.ids import new_key
 from telic.domain.limits import check_name
-from telic.integrations.calls import ModelCall, estimate
-from telic.integrations.failures import was_free
-from telic.integrations.guard import SPENT, guarded
-from telic.integrations.money import cost_of, cost_to_hold, is_price_needed, require_price, stop_unpriced
-from telic.integrations.room import hold_room
+from telic.integrations.model_calls import ModelCall, estimate, model_name, turn_key
+from telic.integrations.reservations import (
+    cost_of,
+    cost_to_hold,
+    hold_room,
+    is_price_needed,
+    require_price,
+    stop_unpriced,
+)
+from telic.integrations.run_endings import SPENT, guarded, was_free
 from telic.integrations.settings import SessionSettings
-from telic.integrations.usage import model_name, turn_key
 from telic.prompt import continuation, render, wind_down
+from telic.services.retry import retry
 from telic.store.async_store import AsyncGoalStore
 from telic.store.goal_store import GoalStore
 from telic.store.sync_to_async import as_async_store
 
 T = TypeVar("T")
 
-_RETRY_SECONDS: Final = 0.5
+_LONGEST_PAUSE_SECONDS: Final = 0.5
 
 
 class GoalSession:
@@ -289,11 +293,4 @@ class GoalSession:
             StoreBusy, StoreUnavailable, StoreFull, OutcomeUnknown: the store stayed away, or full, for longer than the
                 settings say.
         """
-        until = time.monotonic() + self.settings.patience_seconds
-        while True:
-            try:
-                return await call()
-            except PASSING:
-                if time.monotonic() >= until:
-                    raise
-                await asyncio.sleep(_RETRY_SECONDS)
+        return await retry(call, seconds=self.settings.patience_seconds, longest_pause_seconds=_LONGEST_PAUSE_SECONDS)

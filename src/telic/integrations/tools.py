@@ -1,52 +1,164 @@
-"""The tools by which a model acts on its goal: what they take, what they do, what they answer."""
+"""The tools by which a model acts on its goal: one table for the adapters and the MCP server.
+
+A tool's name, description, parameters, check and call stand here alone, so that a model reads and gets the same
+through whichever of them it works.
+"""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
+from enum import Enum
 from typing import Any, Final
 
 from telic.domain.errors import GoalError, InvalidInput, StaleUpdate, StoreError
+from telic.domain.limits import MAX_COUNTER
 from telic.integrations.reports import report_blocked, report_complete, set_goal
 from telic.integrations.session import GoalSession
 from telic.prompt import quote, render
 
+Arguments = Mapping[str, Any]
+"""A tool's checked arguments. Those that were left out are None; a table without a key has none."""
+
+
+class ParameterKind(Enum):
+    """Which values a parameter takes."""
+
+    TEXT = "a text"
+    COUNT = "a whole number from 0"
+    FLAG = "true or false"
+    TEXTS = "a list of texts"
+
+
+_MOST_TEXTS: Final = 50
+_SCHEMAS: Final[dict[ParameterKind, dict[str, Any]]] = {
+    ParameterKind.TEXT: {"type": "string"},
+    ParameterKind.COUNT: {"type": "integer", "minimum": 0, "maximum": MAX_COUNTER},
+    ParameterKind.FLAG: {"type": "boolean"},
+    ParameterKind.TEXTS: {"type": "array", "items": {"type": "string"}, "maxItems": _MOST_TEXTS},
+}
+
+
+@dataclass(frozen=True, slots=True)
+class ToolParameter:
+    """One argument of a tool: how clients are told of it, and by the same table how it is checked."""
+
+    name: str
+    kind: ParameterKind
+    description: str
+    is_required: bool = False
+    choices: tuple[str, ...] = ()
+
+    def schema(self) -> dict[str, Any]:
+        """Return the JSON schema of its values."""
+        choices: dict[str, Any] = {"enum": list(self.choices)} if self.choices else {}
+        return _SCHEMAS[self.kind] | choices | {"description": self.description}
+
+    def accepts(self, value: object) -> bool:
+        """Return whether the value is one of them; True is no number here."""
+        match self.kind:
+            case ParameterKind.TEXT:
+                return isinstance(value, str) and (not self.choices or value in self.choices)
+            case ParameterKind.COUNT:
+                return type(value) is int and 0 <= value <= MAX_COUNTER
+            case ParameterKind.FLAG:
+                return type(value) is bool
+            case ParameterKind.TEXTS:
+                return (
+                    isinstance(value, list) and len(value) <= _MOST_TEXTS and all(type(each) is str for each in value)
+                )
+
+
+def object_schema(parameters: Sequence[ToolParameter]) -> dict[str, Any]:
+    """Return the JSON schema of a tool's arguments: these, and nothing else."""
+    return {
+        "type": "object",
+        "properties": {each.name: each.schema() for each in parameters},
+        "required": [each.name for each in parameters if each.is_required],
+        "additionalProperties": False,
+    }
+
+
+def checked(tool: str, parameters: Sequence[ToolParameter], given: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the arguments that were given, and None for those that were left out.
+
+    Raises:
+        InvalidInput: one is missing, or not of its kind, or not known here.
+    """
+    known = {each.name: each for each in parameters}
+    if given.keys() - known.keys():
+        takes = ", ".join(known) or "nothing"
+        raise InvalidInput(f"{tool} takes {takes}, and nothing else; the host gives the scope")
+    for name, parameter in known.items():
+        if given.get(name) is None:
+            if parameter.is_required:
+                raise InvalidInput(f"{tool} needs {name}: {parameter.kind.value}")
+        elif not parameter.accepts(given[name]):
+            wanted = f"one of {', '.join(parameter.choices)}" if parameter.choices else parameter.kind.value
+            raise InvalidInput(f"{name} must be {wanted}")
+    return {name: given.get(name) for name in known}
+
 
 @dataclass(frozen=True, slots=True)
 class GoalTool:
-    """A tool as a model is told of it. Each parameter is a text that must be given; there are no others."""
+    """A tool as a model is told of it, and its call, which answers in words that the model reads."""
 
     name: str
     description: str
-    parameters: Mapping[str, str]
+    parameters: tuple[ToolParameter, ...]
+    use: Callable[[GoalSession, Arguments], Awaitable[str]]
 
     def schema(self) -> dict[str, Any]:
-        """The JSON schema of its arguments."""
-        return {
-            "type": "object",
-            "properties": {
-                name: {"type": "string", "description": description} for name, description in self.parameters.items()
-            },
-            "required": list(self.parameters),
-            "additionalProperties": False,
-        }
+        """Return the JSON schema of its arguments."""
+        return object_schema(self.parameters)
 
 
-_GET: Final = GoalTool("get_goal", "Shows the goal as it stands, with its criteria and what is left of its budget.", {})
-_COMPLETE: Final = GoalTool(
+def text_parameter(
+    name: str, description: str, *, is_required: bool = False, choices: tuple[str, ...] = ()
+) -> ToolParameter:
+    """Return a parameter that takes a text."""
+    return ToolParameter(name, ParameterKind.TEXT, description, is_required, choices)
+
+
+async def _show(session: GoalSession, _: Arguments) -> str:
+    """Return the active goal, or the one that the session saw last; the session has seen it as it stands now."""
+    active = await session.patiently(lambda: session.store.active(session.scope))
+    session.seen = active or await session.latest()
+    return await _shown(session)
+
+
+async def _shown(session: GoalSession) -> str:
+    if session.seen is None:
+        return "There is no goal."
+    return render(session.seen, secret=await session.patiently(session.store.secret))
+
+
+GET_GOAL: Final = GoalTool(
+    "get_goal",
+    "Shows the goal that you work on as it stands now: its text, its criteria, and what is left of its budget. Call it "
+    "whenever you may have lost sight of the goal.",
+    (),
+    _show,
+)
+REPORT_COMPLETE: Final = GoalTool(
     "report_complete",
-    "Reports that every part of the goal is reached. Its criteria are checked; they decide.",
-    {"summary": "What was done, and how you know."},
+    "Reports that every part of the goal is reached. Its criteria are checked; they decide, not your word. Call it "
+    "only when you have seen the evidence for each part.",
+    (text_parameter("summary", "What was done, and how you know.", is_required=True),),
+    lambda session, given: report_complete(session, given["summary"], key=given.get("key")),
 )
-_BLOCKED: Final = GoalTool(
+REPORT_BLOCKED: Final = GoalTool(
     "report_blocked",
-    "Reports that nothing you can do moves any part of the goal. It is paused until somebody removes the obstacle.",
-    {"reason": "What exactly stops you, and who can remove it."},
+    "Reports that nothing you can do moves any part of the goal. It is paused until somebody removes the obstacle. "
+    "Hard, slow or unclear work is not blocked.",
+    (text_parameter("reason", "What exactly stops you, and who can remove it.", is_required=True),),
+    lambda session, given: report_blocked(session, given["reason"], key=given.get("key")),
 )
-_CREATE: Final = GoalTool(
+CREATE_GOAL: Final = GoalTool(
     "create_goal",
-    "Sets the goal of this conversation, where it has none. Use it only when the user asks for it.",
-    {"text": "What is to be achieved, in the user's words."},
+    "Sets the goal, where there is no unfinished one. Use it only when the user asks for it.",
+    (text_parameter("text", "What is to be achieved, in the user's words.", is_required=True),),
+    lambda session, given: set_goal(session, given["text"], key=given.get("key")),
 )
 
 
@@ -55,8 +167,10 @@ class GoalTools:
 
     def __init__(self, session: GoalSession) -> None:
         self._session = session
-        creating = (_CREATE,) if session.settings.model_may_create else ()
-        self.offered = () if session.is_sub_agent else (_GET, _COMPLETE, _BLOCKED, *creating)
+        creating = (CREATE_GOAL,) if session.settings.model_may_create else ()
+        self.offered: tuple[GoalTool, ...] = (
+            () if session.is_sub_agent else (GET_GOAL, REPORT_COMPLETE, REPORT_BLOCKED, *creating)
+        )
 
     async def call(self, name: str, arguments: object) -> str:
         """The tool was used, or the answer says why not, and nothing changed. `arguments` are an object or its JSON.
@@ -66,53 +180,19 @@ class GoalTools:
         """
         self._session.tools_at_work += 1
         try:
-            given = self._checked(name, arguments)
-            return await self._use(name, given)
+            tool = next((tool for tool in self.offered if tool.name == name), None)
+            if tool is None:
+                raise InvalidInput("there is no such tool")
+            return await tool.use(self._session, checked(name, tool.parameters, _object(arguments)))
         except StoreError:
             raise
         except StaleUpdate as error:
             self._session.seen = error.goal
-            return f"Refused: the goal was changed meanwhile. It stands like this now.\n\n{await self._shown()}"
+            return f"Refused: the goal was changed meanwhile. It stands like this now.\n\n{await _shown(self._session)}"
         except GoalError as error:
             return f"Refused: {quote(str(error))}"
         finally:
             self._session.tools_at_work -= 1
-
-    def _checked(self, name: str, arguments: object) -> Mapping[str, str]:
-        tool = next((tool for tool in self.offered if tool.name == name), None)
-        if tool is None:
-            raise InvalidInput("there is no such tool")
-        given = _object(arguments)
-        if given.keys() != tool.parameters.keys() or not all(isinstance(value, str) for value in given.values()):
-            takes = " and ".join(tool.parameters) or "nothing"
-            raise InvalidInput(f"{name} takes {takes}, as text, and nothing else; the goal and its scope are given")
-        return given
-
-    async def _use(self, name: str, given: Mapping[str, str]) -> str:
-        match name:
-            case _GET.name:
-                return await self._get()
-            case _COMPLETE.name:
-                return await report_complete(self._session, given["summary"])
-            case _BLOCKED.name:
-                return await report_blocked(self._session, given["reason"])
-            case _:
-                return await set_goal(self._session, given["text"])
-
-    async def _get(self) -> str:
-        session = self._session
-        active = await session.patiently(lambda: session.store.active(session.scope))
-        if active is None and session.seen is not None:
-            goal_id = session.seen.id
-            active = await session.patiently(lambda: session.store.get(goal_id))
-        session.seen = active or session.seen
-        return await self._shown()
-
-    async def _shown(self) -> str:
-        session = self._session
-        if session.seen is None:
-            return "There is no goal."
-        return render(session.seen, secret=await session.patiently(session.store.secret))
 
 
 def _object(arguments: object) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""Being told of changes, as they are committed by whatever process."""
+"""Listening for changes of goals, whichever process commits them."""
 
 import asyncio
 from collections.abc import Callable
@@ -11,8 +11,8 @@ from telic.store.async_store import AsyncGoalStore
 _RETRY_SECONDS = 1.0
 
 
-class Bell:
-    """Rings with each event that `on_event` says True to, while entered. It outlasts the store's absence."""
+class ChangeListener:
+    """While entered, wakes its waiter with each event for which `on_event` is True. It outlasts the store's absence."""
 
     def __init__(
         self, store: AsyncGoalStore, on_event: Callable[[FeedEvent], bool], *, goal_id: str | None = None
@@ -20,10 +20,10 @@ class Bell:
         self._store = store
         self._on_event = on_event
         self._goal_id = goal_id
-        self._rung = asyncio.Event()
+        self._changed = asyncio.Event()
         self._listening: asyncio.Task[None] | None = None
 
-    async def __aenter__(self) -> "Bell":
+    async def __aenter__(self) -> "ChangeListener":
         self._listening = asyncio.create_task(self._listen())
         return self
 
@@ -34,16 +34,16 @@ class Bell:
         self._listening.cancel()
         await asyncio.wait({self._listening})
 
-    async def rung(self) -> None:
-        """The bell has rung since this was last awaited."""
-        await self._rung.wait()
-        self._rung.clear()
+    async def changed(self) -> None:
+        """Return once there was such an event since this was last awaited."""
+        await self._changed.wait()
+        self._changed.clear()
 
-    async def rest(self, seconds: float) -> None:
-        """The bell has rung, or the seconds have passed."""
+    async def wait(self, seconds: float) -> None:
+        """Return once there was such an event, or the seconds have passed."""
         try:
             async with asyncio.timeout(seconds):
-                await self.rung()
+                await self.changed()
         except TimeoutError:
             return
 
@@ -52,7 +52,7 @@ class Bell:
             try:
                 async for event in self._store.watch(goal_id=self._goal_id):
                     if self._on_event(event):
-                        self._rung.set()
+                        self._changed.set()
                 return
             except StoreClosed:
                 return

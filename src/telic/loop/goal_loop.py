@@ -15,15 +15,14 @@ from telic.domain.lease import Lease
 from telic.domain.limits import MAX_TTL_SECONDS
 from telic.domain.loop_state import LoopState
 from telic.loop.agents.protocol import Agent
-from telic.loop.heartbeat import Heartbeat, Stopped
-from telic.loop.loop_events import Happening, Listener, ignore
+from telic.loop.heartbeat import GoalStopped, Heartbeat
+from telic.loop.loop_events import LoopEventKind, LoopEventListener, ignore
 from telic.loop.loop_records import LoopRecords
-from telic.loop.outages import outlasting
-from telic.loop.run_context import Drive
-from telic.loop.settings import LoopSettings
-from telic.loop.turn_executor import TurnTaker
+from telic.loop.run_context import LoopSettings, RunContext
+from telic.loop.turn_executor import TurnExecutor
 from telic.loop.verification.verifier import Verifier
-from telic.loop.verification_step import Checker
+from telic.loop.verification_step import VerificationStep
+from telic.services.retry import retry
 from telic.store.async_store import AsyncGoalStore
 
 _MICRO: Final = 1_000_000
@@ -43,7 +42,7 @@ class GoalLoop:
     settings: LoopSettings
     policy: LoopPolicy = field(default_factory=LoopPolicy)
     verifier: Verifier | None = None
-    on_progress: Listener = ignore
+    on_progress: LoopEventListener = ignore
     clock: Clock = field(default_factory=SystemClock)
     _heart: Heartbeat | None = field(default=None, init=False)
     _poked: asyncio.Event = field(default_factory=asyncio.Event, init=False)
@@ -63,24 +62,24 @@ class GoalLoop:
             LeaseLost: another worker has taken over, since this one was away for too long, or rested.
             GoalNotFound, StoreError: as they say; what was recorded stays.
         """
-        return await self.drive(await self._claim(goal_id))
+        return await self.run_leased(await self._claim(goal_id))
 
-    async def drive(self, lease: Lease) -> Goal:
+    async def run_leased(self, lease: Lease) -> Goal:
         """As `run`, under a lease that was already granted; the lease is given back at the end."""
         while True:
-            goal = await self.drive_until_rest(lease)
+            goal = await self.run_until_rest(lease)
             if goal.status is not GoalStatus.ACTIVE:
                 return goal
             goal = await self._rest(goal)
             if goal.status is not GoalStatus.ACTIVE:
                 return goal
             try:
-                lease = await outlasting(partial(self._claim, goal.id))
+                lease = await retry(partial(self._claim, goal.id))
             except LeaseHeld as held:
                 raise LeaseLost(f"another worker has taken over: {held}") from held
 
-    async def drive_until_rest(self, lease: Lease) -> Goal:
-        """As `drive`, but an active goal is left as well, while its next step is not due for longer than a lease lasts.
+    async def run_until_rest(self, lease: Lease) -> Goal:
+        """As `run_leased`, but an active goal is left too while its next step is not due for longer than a lease lasts.
 
         Nobody has it then, and any worker is granted it when it is due.
         """
@@ -88,7 +87,7 @@ class GoalLoop:
         self._heart = heart = Heartbeat(
             self.store, lease, interval_seconds=settings.heartbeat_seconds, ttl_seconds=settings.lease_seconds
         )
-        drive = Drive(
+        run = RunContext(
             store=self.store,
             records=LoopRecords(self.store, lease.goal.id),
             heart=heart,
@@ -101,7 +100,7 @@ class GoalLoop:
         try:
             # The lease may have been granted a while ago: from here on it is known until when it lasts.
             await heart.beat()
-            steps = _Steps(drive, self.agent, self.verifier, await drive.patiently(self.store.secret))
+            steps = _LoopSteps(run, self.agent, self.verifier, await run.patiently(self.store.secret))
             goal, pause_seconds = await steps.until_rest()
             return goal
         finally:
@@ -118,7 +117,7 @@ class GoalLoop:
         """The goal as it stands when its next step is due, or when it was stopped, or another worker has it."""
         while True:
             self._poked.clear()
-            state = await outlasting(partial(self.store.lease, goal.id))
+            state = await retry(partial(self.store.lease, goal.id))
             seconds = state.due_in_microseconds / _MICRO
             if state.goal.status is not GoalStatus.ACTIVE or not seconds:
                 return state.goal
@@ -127,41 +126,41 @@ class GoalLoop:
                     await self._poked.wait()
 
 
-class _Steps:
+class _LoopSteps:
     """Looks at the goal, decides, and carries out, until there is nothing left to do."""
 
-    def __init__(self, drive: Drive, agent: Agent, verifier: Verifier | None, secret: bytes) -> None:
-        self._drive = drive
-        self._turns = TurnTaker(drive, agent, secret)
-        self._checker = Checker(drive, verifier or Verifier(workspace=drive.settings.workspace))
+    def __init__(self, run: RunContext, agent: Agent, verifier: Verifier | None, secret: bytes) -> None:
+        self._run = run
+        self._turns = TurnExecutor(run, agent, secret)
+        self._checker = VerificationStep(run, verifier or Verifier(workspace=run.settings.workspace))
 
     async def until_rest(self) -> tuple[Goal, float]:
         """The goal as it was left, and for how many seconds its next step is not due."""
         goal, state = await self._look()
-        self._drive.tell(Happening.CLAIMED, goal, state, await self._drive.clock_error())
+        self._run.report(LoopEventKind.CLAIMED, goal, state, await self._run.clock_error())
         while True:
             goal, state = await self._look()
             # Only a moment that was written down is compared with the present.
-            at = await self._drive.now() if state.next_at else Instant(0)
-            decision = decide(goal, state, self._drive.policy, at, makes_claims=self._turns.makes_claims)
+            at = await self._run.now() if state.next_at else Instant(0)
+            decision = decide(goal, state, self._run.policy, at, makes_claims=self._turns.makes_claims)
             if decision.step is Step.STOP:
-                self._drive.tell(Happening.STOPPED, goal, state, goal.reason or goal.status)
+                self._run.report(LoopEventKind.STOPPED, goal, state, goal.reason or goal.status)
                 return goal, 0
             if decision.step is Step.SLEEP:
                 seconds = ((decision.until or at) - at) / _MICRO
-                self._drive.tell(Happening.SLEEPING, goal, state, f"{seconds:.0f} s")
+                self._run.report(LoopEventKind.SLEEPING, goal, state, f"{seconds:.0f} s")
                 # A goal that is verified after its end can be claimed by nobody: its lease is kept.
-                if seconds > self._drive.settings.lease_seconds and goal.status is GoalStatus.ACTIVE:
+                if seconds > self._run.settings.lease_seconds and goal.status is GoalStatus.ACTIVE:
                     return goal, min(seconds, MAX_TTL_SECONDS)
-                with suppress(Stopped):
-                    await self._drive.heart.rest(seconds, goal)
+                with suppress(GoalStopped):
+                    await self._run.heart.rest(seconds, goal)
                 continue
             # After a change by somebody else the next look decides anew.
-            with suppress(Stopped, StaleUpdate):
+            with suppress(GoalStopped, StaleUpdate):
                 await self._carry_out(decision, goal, state)
 
     async def _look(self) -> tuple[Goal, LoopState]:
-        return await self._drive.patiently(self._drive.records.load)
+        return await self._run.patiently(self._run.records.load)
 
     async def _carry_out(self, decision: Decision, goal: Goal, state: LoopState) -> None:
         match decision.step:
@@ -174,17 +173,17 @@ class _Steps:
             case _:
                 wake = state.wake if decision.reason is Reason.WAITING else None
                 until = None if decision.until is None else Wake(at=Instant(decision.until))
-                await self._drive.pause(goal, state, decision.reason or Reason.FAILED, decision.note, until or wake)
+                await self._run.pause(goal, state, decision.reason or Reason.FAILED, decision.note, until or wake)
 
     async def _complete(self, decision: Decision, goal: Goal, state: LoopState) -> None:
-        completed = await self._drive.patiently(
-            lambda: self._drive.store.complete(
+        completed = await self._run.patiently(
+            lambda: self._run.store.complete(
                 goal.id,
                 expected_revision=goal.revision,
                 note=decision.note,
-                lease=self._drive.heart.lease,
+                lease=self._run.heart.lease,
                 actor=Actor.MODEL,
                 key=f"loop/complete-{goal.revision}",
             )
         )
-        self._drive.tell(Happening.COMPLETED, completed, state, str(completed.reason))
+        self._run.report(LoopEventKind.COMPLETED, completed, state, str(completed.reason))

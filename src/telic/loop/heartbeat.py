@@ -23,7 +23,7 @@ _MARGIN_PART: Final = 0.1
 """What is left of it when the keepers of this worker's processes kill them, should the worker itself do nothing."""
 
 
-class Stopped(Exception):
+class GoalStopped(Exception):
     """Somebody stopped or changed the goal while work on it went on; the work was cancelled."""
 
     code: Final = "stopped"
@@ -65,7 +65,7 @@ class Heartbeat:
         Then the work was cancelled, and has ended. Another budget alone lets the work go on.
 
         Raises:
-            Stopped: the goal was paused, also if it was resumed at once, or finished, or edited.
+            GoalStopped: the goal was paused, also if it was resumed at once, or finished, or edited.
             LeaseLost: another worker may have the goal, or the store was away for longer than the lease lasts.
         """
         context = contextvars.copy_context()
@@ -77,7 +77,7 @@ class Heartbeat:
                 if not task.done():
                     await self.beat()
                     if not task.done() and _is_overtaken(goal, self.lease.goal):
-                        raise Stopped(self.lease.goal)
+                        raise GoalStopped(self.lease.goal)
                     goal = self.lease.goal
         finally:
             task.cancel()

@@ -7,7 +7,7 @@ from enum import StrEnum
 from telic.domain.goal import Goal
 
 
-class Happening(StrEnum):
+class LoopEventKind(StrEnum):
     """What has just happened, or begins."""
 
     CLAIMED = "claimed"
@@ -25,20 +25,20 @@ class Happening(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Progress:
+class LoopEvent:
     """One thing that happened, the goal as it stood then, and in a few words what is particular about it.
 
     `detail` may hold what an agent or a check said: escape it before it is shown.
     """
 
-    happening: Happening
+    kind: LoopEventKind
     goal: Goal
     turn_number: int
     detail: str = ""
 
 
-Listener = Callable[[Progress], None]
+LoopEventListener = Callable[[LoopEvent], None]
 
 
-def ignore(_: Progress) -> None:
+def ignore(_: LoopEvent) -> None:
     """Nobody listens."""

@@ -11,7 +11,9 @@ from telic.domain.goal import Actor, Goal, Reason
 from telic.domain.hold import Hold
 from telic.domain.lease import Lease
 from telic.domain.loop_state import LoopState
+from telic.domain.verdict import Verdict
 from telic.domain.verification import Verification
+from telic.services.settlement import GoalCheck, bill_void_check, settle
 from telic.storage.operations import holds, loop
 from telic.storage.operations.ledger import NewTurn
 from telic.storage.operations.loop import KeyedTurn, TurnHold
@@ -84,20 +86,14 @@ class LoopRecords:
         )
         return await self._store.run("pause", operation, Mode.ATOMIC, call.key)
 
-    async def finish_verification(
-        self, lease: Lease | None, verification: Verification, judged: Sequence[KeyedTurn], state: LoopState, key: str
-    ) -> Goal:
-        """The verdicts are recorded, the judges billed, the state stored: all, or nothing.
+    async def settle(self, lease: Lease | None, key: str, state: LoopState, found: Verification) -> Goal:
+        """The verdicts are recorded, the judges billed, the state stored: all, or nothing. Raises as `settle`."""
+        check = GoalCheck(goal_id=self._goal_id, key=key, lease=lease, state=state)
+        return await settle(self._store, check, found)
 
-        A goal that lacks nothing but a person's answer is paused until it comes. Raises as `AsyncGoalStore.verify`.
-        """
-        call = self._store.new_call(Actor.VERIFIER, key, verification.revision, lease)
-        operation = partial(
-            loop.finish_verification,
-            call=call,
-            goal_id=self._goal_id,
-            verification=verification,
-            judged=judged,
-            state=state,
-        )
-        return await self._store.run("finish_verification", operation, Mode.ATOMIC, key)
+    async def bill_void_check(
+        self, lease: Lease | None, key: str, state: LoopState, verdicts: Sequence[Verdict]
+    ) -> Goal:
+        """The judges are billed and the state stored: both, or neither. Raises as `bill_void_check`."""
+        check = GoalCheck(goal_id=self._goal_id, key=key, lease=lease, state=state)
+        return await bill_void_check(self._store, check, verdicts)

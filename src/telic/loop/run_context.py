@@ -1,26 +1,54 @@
-"""One claim of one goal: what every step of the loop works with."""
+"""One claim of one goal: how a loop keeps its goal, and what every step of it works with."""
 
-import asyncio
 import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, replace
 from functools import partial
+from pathlib import Path
 from typing import Final, TypeVar
 
 from telic.domain.claim import Claim, Wake
 from telic.domain.clock import Clock, Instant
 from telic.domain.decision import LoopPolicy
-from telic.domain.errors import PASSING, GoalNotActive, LeaseHeld, LeaseLost
+from telic.domain.errors import GoalNotActive, InvalidNumber, LeaseHeld, LeaseLost
 from telic.domain.goal import Goal, Reason
 from telic.domain.lease import Lease
+from telic.domain.limits import check_counter
 from telic.domain.loop_state import LoopState
 from telic.loop.heartbeat import Heartbeat
-from telic.loop.loop_events import Happening, Listener, Progress
+from telic.loop.loop_events import LoopEvent, LoopEventKind, LoopEventListener
 from telic.loop.loop_records import LoopRecords
-from telic.loop.outages import outlasting
-from telic.loop.settings import LoopSettings
 from telic.observability.observer import Observer
+from telic.services.retry import retry
 from telic.store.async_store import AsyncGoalStore
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LoopSettings:
+    """Where a loop works, and how it keeps its goal.
+
+    The lease lasts `lease_seconds` and is renewed every `heartbeat_seconds`; a stop by anybody reaches a running
+    turn within one heartbeat. A goal with a budget of tokens has `held_tokens` of it reserved for each turn, and one
+    with a budget of money a tenth of that: so much counts where nobody tells what the turn used.
+
+    Raises:
+        InvalidNumber: the lease would expire between two heartbeats, or a time is out of its range.
+    """
+
+    workspace: Path
+    holder: str
+    turn_timeout_seconds: float = 1800.0
+    heartbeat_seconds: float = 2.0
+    lease_seconds: float = 30.0
+    held_tokens: int = 50_000
+
+    def __post_init__(self) -> None:
+        if not 0 < self.turn_timeout_seconds <= 86_400:
+            raise InvalidNumber("turn_timeout_seconds must be above 0 and at most 86,400")
+        check_counter("held_tokens", self.held_tokens)
+        if not 0 < self.heartbeat_seconds * 2 <= self.lease_seconds <= 86_400:
+            raise InvalidNumber("lease_seconds must be at least twice heartbeat_seconds")
+
 
 T = TypeVar("T")
 
@@ -29,7 +57,7 @@ _TOLERATED_SECONDS: Final = 60.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Drive:
+class RunContext:
     """The store, the goal's rows, the lease, and how patient to be."""
 
     store: AsyncGoalStore
@@ -38,7 +66,7 @@ class Drive:
     settings: LoopSettings
     policy: LoopPolicy
     clock: Clock
-    on_progress: Listener
+    on_progress: LoopEventListener
 
     async def patiently(self, call: Callable[[], Awaitable[T]]) -> T:
         """What the call gives, made again while the store is away, for as long as the lease lasts.
@@ -48,12 +76,8 @@ class Drive:
         Raises:
             LeaseLost: the store stayed away for too long.
         """
-        while True:
-            try:
-                return await call()
-            except PASSING:
-                await asyncio.sleep(_RETRY_SECONDS)
-                await self.heart.beat()
+        # A beat after each pause notices when the lease is lost; it needs short pauses.
+        return await retry(call, longest_pause_seconds=_RETRY_SECONDS, after_pause=self.heart.beat)
 
     async def insistently(self, call: Callable[[Lease | None], Awaitable[T]], state: LoopState) -> T:
         """As `patiently`, for what must not be lost: also for longer than the lease lasts, which is then claimed anew.
@@ -69,7 +93,7 @@ class Drive:
             try:
                 return await self.patiently(partial(call, lease))
             except LeaseLost:
-                lease = await outlasting(partial(self._regain, state))
+                lease = await retry(partial(self._regain, state))
 
     async def _regain(self, state: LoopState) -> Lease | None:
         goal, now = await self.records.load()
@@ -103,12 +127,12 @@ class Drive:
                 self.heart.lease, reason, after, note=note, wake=wake, expected_revision=goal.revision
             )
         )
-        self.tell(Happening.PAUSED, paused, state, note or reason)
+        self.report(LoopEventKind.PAUSED, paused, state, note or reason)
         return paused
 
-    def tell(self, happening: Happening, goal: Goal, state: LoopState, detail: str = "") -> None:
-        """Whoever listens hears of it."""
-        self.on_progress(Progress(happening, goal, state.turns, detail))
+    def report(self, kind: LoopEventKind, goal: Goal, state: LoopState, detail: str = "") -> None:
+        """Call the listener with the event."""
+        self.on_progress(LoopEvent(kind, goal, state.turns, detail))
 
     async def now(self) -> Instant:
         """The present instant by the database's clock: this machine's may be wrong, and others go on from here.

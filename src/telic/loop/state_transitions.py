@@ -1,7 +1,6 @@
 """Where a loop stands after a turn or a verification: pure functions of what came of them."""
 
 import random
-from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from telic.domain.budget import ModelUsage, TurnUsage, UsageKind
@@ -23,15 +22,13 @@ from telic.domain.verification import Verification
 from telic.loop.agents.network import tells_of_outage
 from telic.loop.agents.protocol import QuotaReached, TurnReport, kept_tail
 from telic.loop.loop_records import KeyedTurn, NewTurn
-from telic.loop.meter import timed
 from telic.loop.progress import Observation, progress_since
+from telic.loop.turn_budget import timed
 
 _MICRO = 1_000_000
 _NOT_STARTED = (AgentNotRunnable, AgentPromptTooLarge)
 _HOPELESS = (*_NOT_STARTED, AgentCostUnknown)
 """What no repetition mends."""
-_ASKED = frozenset({AttemptResult.ANSWERED, AttemptResult.UNDECIDED, AttemptResult.BAD_OUTPUT, AttemptResult.TIMED_OUT})
-"""What comes of a judge only after its model was asked, or may have been."""
 
 
 def turn_key(state: LoopState) -> str:
@@ -235,24 +232,6 @@ def _is_away(verdict: Verdict) -> bool:
     """Whether a network or a provider that is away was all that kept the judge from answering."""
     last = verdict.attempts[-1] if verdict.attempts else None
     return last is not None and last.result is AttemptResult.OUTAGE and tells_of_outage(last.detail)
-
-
-def judged_lines(key: str, verdicts: Sequence[Verdict]) -> list[KeyedTurn]:
-    """The ledger's lines for what the judges consumed; their keys begin with this one.
-
-    One that was asked and did not say what it used has an estimate, of nothing, since nothing was held for it.
-    """
-    return [
-        KeyedTurn(
-            NewTurn(
-                attempt.usage or TurnUsage(), UsageKind.JUDGE, attempt.model or None, is_estimate=attempt.usage is None
-            ),
-            f"{key}/{verdict.index}/{number}",
-        )
-        for verdict in verdicts
-        for number, attempt in enumerate(verdict.attempts)
-        if attempt.usage is not None or attempt.result in _ASKED
-    ]
 
 
 def check_key(state: LoopState, revision: int) -> str:

@@ -1,4 +1,4 @@
-"""Staying with one goal until it is over: also through its waits, and through the store's absence."""
+"""Supervises one goal until it is over: also through its waits, and through the store's absence."""
 
 from contextlib import suppress
 from typing import Final
@@ -9,11 +9,11 @@ from telic.domain.errors import GoalError, GoalNotActive, LeaseHeld, LeaseLost
 from telic.domain.events import FeedEvent
 from telic.domain.goal import Goal, GoalStatus
 from telic.domain.lease import Lease
-from telic.loop.change_listener import Bell
+from telic.loop.change_listener import ChangeListener
 from telic.loop.goal_loop import GoalLoop
-from telic.loop.loop_events import Happening, Progress
-from telic.loop.outages import outlasting
+from telic.loop.loop_events import LoopEvent, LoopEventKind
 from telic.loop.worker_identity import claim_for_loop
+from telic.services.retry import retry
 
 _MICRO: Final = 1_000_000
 
@@ -30,13 +30,13 @@ async def run_until_over(loop: GoalLoop, goal_id: str) -> Goal:
         LeaseLost: another worker took the goal over while this one was away.
         GoalNotFound, StoreError: as they say; what was recorded stays.
     """
-    stay = _Stay(loop, goal_id)
-    async with Bell(loop.store, stay.poke, goal_id=goal_id) as bell:
-        return await stay.until_over(bell)
+    supervisor = _Supervisor(loop, goal_id)
+    async with ChangeListener(loop.store, supervisor.poke, goal_id=goal_id) as listener:
+        return await supervisor.until_over(listener)
 
 
-class _Stay:
-    """One goal, and the loop that stays with it."""
+class _Supervisor:
+    """Runs one goal's loop again and again, and waits in between."""
 
     def __init__(self, loop: GoalLoop, goal_id: str) -> None:
         self._loop = loop
@@ -49,10 +49,10 @@ class _Stay:
         self._loop.poke()
         return True
 
-    async def until_over(self, bell: Bell) -> Goal:
+    async def until_over(self, listener: ChangeListener) -> Goal:
         waited_for: Goal | None = None
         while True:
-            goal = await outlasting(lambda: self._loop.store.get(self._goal_id))
+            goal = await retry(lambda: self._loop.store.get(self._goal_id))
             lease: Lease | None = None
             if goal.status is GoalStatus.ACTIVE:
                 lease = await self._claim()
@@ -60,22 +60,24 @@ class _Stay:
                 return goal
             else:
                 if waited_for is None or waited_for.revision != goal.revision:
-                    self._tell(Happening.SLEEPING, goal, wait_of(goal))
+                    self._tell(LoopEventKind.SLEEPING, goal, wait_of(goal))
                 waited_for = goal
-                lease = await self._sleep(bell, goal)
+                lease = await self._sleep(listener, goal)
             if lease is not None:
                 if waited_for is not None:
-                    self._tell(Happening.WOKEN, lease.goal)
+                    self._tell(LoopEventKind.WOKEN, lease.goal)
                 waited_for = None
                 if self._lost:
-                    self._tell(Happening.NOTICE, lease.goal, f"the lease was lost, and is taken again: {self._lost}")
+                    self._tell(
+                        LoopEventKind.NOTICE, lease.goal, f"the lease was lost, and is taken again: {self._lost}"
+                    )
                     self._lost = ""
-                await self._drive(lease)
+                await self._run_leased(lease)
 
     async def _claim(self) -> Lease | None:
         settings = self._loop.settings
         try:
-            return await outlasting(
+            return await retry(
                 lambda: claim_for_loop(
                     self._loop.store, self._goal_id, holder=settings.holder, ttl_seconds=settings.lease_seconds
                 )
@@ -87,24 +89,24 @@ class _Stay:
                 raise LeaseLost(f"another worker has taken over: {held}") from held
             raise
 
-    async def _drive(self, lease: Lease) -> None:
+    async def _run_leased(self, lease: Lease) -> None:
         try:
-            await self._loop.drive(lease)
+            await self._loop.run_leased(lease)
         except LeaseLost as lost:
             # The store may only have been away for longer than the lease lasts: the next claim tells.
             self._was_away, self._lost = True, str(lost)
 
-    async def _sleep(self, bell: Bell, goal: Goal) -> Lease | None:
+    async def _sleep(self, listener: ChangeListener, goal: Goal) -> Lease | None:
         """A change, a heartbeat or the goal's time has come; the goal's lease where it has woken by its time."""
         longest = self._loop.settings.heartbeat_seconds
         seconds = longest
         if goal.wake_at is not None:
-            seconds = (goal.wake_at - await outlasting(self._loop.store.now)) / _MICRO
+            seconds = (goal.wake_at - await retry(self._loop.store.now)) / _MICRO
         if seconds > 0:
-            await bell.rest(min(seconds, longest))
+            await listener.wait(min(seconds, longest))
             return None
         settings = self._loop.settings
-        granted = await outlasting(
+        granted = await retry(
             lambda: self._loop.store.claim_due(
                 holder=settings.holder, scope=goal.scope, ttl_seconds=settings.lease_seconds
             )
@@ -117,8 +119,8 @@ class _Stay:
                 await self._loop.store.release_lease(lease)
         return None
 
-    def _tell(self, happening: Happening, goal: Goal, detail: str = "") -> None:
-        self._loop.on_progress(Progress(happening, goal, goal.turns_used, detail))
+    def _tell(self, happening: LoopEventKind, goal: Goal, detail: str = "") -> None:
+        self._loop.on_progress(LoopEvent(happening, goal, goal.turns_used, detail))
 
 
 def wait_of(goal: Goal) -> str:

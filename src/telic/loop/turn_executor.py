@@ -28,13 +28,11 @@ from telic.domain.limits import MAX_TTL_SECONDS
 from telic.domain.loop_state import LoopState
 from telic.loop.agents.network import is_outage
 from telic.loop.agents.protocol import Agent, TurnReport, TurnRequest
-from telic.loop.heartbeat import Stopped
-from telic.loop.held import held_by_others, reserving_holds
-from telic.loop.loop_events import Happening
+from telic.loop.heartbeat import GoalStopped
+from telic.loop.loop_events import LoopEventKind
 from telic.loop.loop_records import KeyedTurn, TurnHold
-from telic.loop.meter import BudgetReached, TurnMeter
 from telic.loop.prompts import turn_prompt
-from telic.loop.run_context import Drive
+from telic.loop.run_context import RunContext
 from telic.loop.state_transitions import (
     Used,
     after_cut_off,
@@ -46,6 +44,7 @@ from telic.loop.state_transitions import (
     turn_line,
     usage_of,
 )
+from telic.loop.turn_budget import BudgetReached, TurnMeter, held_by_others, reserving_holds
 from telic.loop.workspace import DEFAULT_EXCLUDES, WorkspaceState, observe_workspace
 from telic.observability.observer import AgentTurn
 
@@ -66,11 +65,11 @@ class _Turn:
     meter: TurnMeter
 
 
-class TurnTaker:
+class TurnExecutor:
     """Takes turns with one agent. `makes_claims` is False after a turn of one that has not claimed anything yet."""
 
-    def __init__(self, drive: Drive, agent: Agent, secret: bytes) -> None:
-        self._drive = drive
+    def __init__(self, run: RunContext, agent: Agent, secret: bytes) -> None:
+        self._run = run
         self._agent = agent
         self._secret = secret
         self.makes_claims = True
@@ -83,30 +82,30 @@ class TurnTaker:
         recorded as an estimate.
 
         Raises:
-            Stopped: somebody stopped or edited the goal; the turn was cancelled.
+            GoalStopped: somebody stopped or edited the goal; the turn was cancelled.
             LeaseLost: another worker may have the goal; nothing was recorded.
         """
-        with self._drive.observer.turn(goal, state.turns + 1, step) as seen:
+        with self._run.observer.turn(goal, state.turns + 1, step) as seen:
             await self._take(step, goal, state, seen)
 
     async def _take(self, step: Step, goal: Goal, state: LoopState, seen: AgentTurn) -> None:
         hold = await self._hold(goal, state)
         if hold is None:
             return
-        turn = _Turn(step, goal, state, hold, SteadyClock(await self._drive.now()), TurnMeter(self._drive, hold))
+        turn = _Turn(step, goal, state, hold, SteadyClock(await self._run.now()), TurnMeter(self._run, hold))
         request = await self._request(turn)
-        self._drive.tell(Happening.TURN_BEGAN, goal, state, step)
+        self._run.report(LoopEventKind.TURN_BEGAN, goal, state, step)
         seen.outcome = "cut_off"
         try:
-            report = await self._drive.heart.guard(turn.meter.watch(self._report(turn, request)), goal)
+            report = await self._run.heart.guard(turn.meter.watch(self._report(turn, request)), goal)
         except BudgetReached as reached:
             seen.ended("cut_off", turn.meter.usage, turn.meter.model)
             session = turn.meter.session
             result, after = await self._finish(
                 turn, self._line_of_cut_off(turn), lambda _: after_cut_off(state, session)
             )
-            self._drive.tell(Happening.TURN_ENDED, result.goal, after, f"cut off: {reached}")
-        except (Stopped, asyncio.CancelledError):
+            self._run.report(LoopEventKind.TURN_ENDED, result.goal, after, f"cut off: {reached}")
+        except (GoalStopped, asyncio.CancelledError):
             seen.ended("cut_off", turn.meter.usage, turn.meter.model)
             await self._record_interrupted(turn)
             raise
@@ -124,33 +123,33 @@ class TurnTaker:
 
     async def _hold(self, goal: Goal, state: LoopState) -> Hold | None:
         """The turn's hold, or None where none was granted, and the goal is not active any more."""
-        settings, lease = self._drive.settings, self._drive.heart.lease
+        settings, lease = self._run.settings, self._run.heart.lease
         key = f"{turn_key(state)}/lease-{lease.token}/revision-{goal.revision}"
         ttl_seconds = min(settings.turn_timeout_seconds + _MARGIN_SECONDS, MAX_TTL_SECONDS)
         most_money = max((goal.budget.cost_microunits or 0) // _PARTS_OF_MONEY, 1)
         asked = TurnHold(turn_key(state), key, settings.held_tokens, most_money, ttl_seconds)
         try:
-            return await self._drive.patiently(lambda: self._drive.records.begin_turn(lease, asked))
+            return await self._run.patiently(lambda: self._run.records.begin_turn(lease, asked))
         except BudgetExceeded:
-            holds = await self._drive.patiently(lambda: reserving_holds(self._drive.store, goal.id))
-            await self._drive.pause(goal, state, Reason.BUDGET, held_by_others(goal, holds))
+            holds = await self._run.patiently(lambda: reserving_holds(self._run.store, goal.id))
+            await self._run.pause(goal, state, Reason.BUDGET, held_by_others(goal, holds))
             return None
         except GoalNotActive:
             return None
 
     async def _request(self, turn: _Turn) -> TurnRequest:
         goal, state = turn.goal, turn.state
-        verification = await self._drive.patiently(lambda: self._drive.store.verification(goal.id))
+        verification = await self._run.patiently(lambda: self._run.store.verification(goal.id))
         return TurnRequest(
             goal=goal,
             prompt=turn_prompt(goal, state, turn.step, verification, secret=self._secret),
             turn_number=state.turns + 1,
             turn_key=turn_key(state),
-            workspace=self._drive.settings.workspace,
-            timeout_seconds=self._drive.settings.turn_timeout_seconds,
+            workspace=self._run.settings.workspace,
+            timeout_seconds=self._run.settings.turn_timeout_seconds,
             session=state.session,
             report_usage=turn.meter.report,
-            report_notice=lambda notice: self._drive.tell(Happening.NOTICE, goal, state, notice),
+            report_notice=lambda notice: self._run.report(LoopEventKind.NOTICE, goal, state, notice),
             clock=turn.clock,
         )
 
@@ -163,50 +162,50 @@ class TurnTaker:
             return
 
         def after(at: Instant) -> LoopState:
-            return after_report(turn.state, turn.goal, turn.step, report, seen, self._drive.policy, at)
+            return after_report(turn.state, turn.goal, turn.step, report, seen, self._run.policy, at)
 
         result, state = await self._write(turn, used, after)
-        self._drive.tell(Happening.TURN_ENDED, result.goal, state, report.note or report.claim)
+        self._run.report(LoopEventKind.TURN_ENDED, result.goal, state, report.note or report.claim)
 
     async def _observed(self) -> WorkspaceState:
         """Return the workspace as it is, without the store that may lie in it: every turn changes that."""
-        workspace = self._drive.settings.workspace
+        workspace = self._run.settings.workspace
         whole = await asyncio.to_thread(workspace.resolve)
-        own = [str(file.relative_to(whole)) for file in self._drive.store.files if file.is_relative_to(whole)]
+        own = [str(file.relative_to(whole)) for file in self._run.store.files if file.is_relative_to(whole)]
         return await observe_workspace(workspace, excludes=(*DEFAULT_EXCLUDES, *map(glob.escape, own)))
 
     async def _without_workspace(self, turn: _Turn, used: Used, session: str | None, error: WorkspaceMissing) -> None:
         """The turn counts, and the goal waits for a person: nothing can be done or checked without its folder."""
         failed = AgentFailure(str(error), usage=used.usage, session=session)
-        after = partial(after_failure, turn.state, failed, self._drive.policy)
+        after = partial(after_failure, turn.state, failed, self._run.policy)
         result, state = await self._write(turn, used, after)
         if result.goal.status is GoalStatus.ACTIVE:
-            await self._drive.pause(result.goal, state, Reason.FAILED, str(error))
+            await self._run.pause(result.goal, state, Reason.FAILED, str(error))
 
     async def _record_failure(self, turn: _Turn, error: AgentFailure) -> None:
         known, heard = usage_of(error), turn.meter.usage
         is_whole = known is not None and not error.usage_is_estimate
         model = turn.meter.model
         used = Used(known, model) if is_whole else broken_off(known or heard, model, turn.hold)
-        after = partial(after_failure, turn.state, error, self._drive.policy)
+        after = partial(after_failure, turn.state, error, self._run.policy)
         if error.is_outage and is_nothing(used.usage):
             await self._undo(turn, error, after)
             return
         result, state = await self._write(turn, used, after)
-        self._drive.tell(Happening.TURN_FAILED, result.goal, state, str(error))
+        self._run.report(LoopEventKind.TURN_FAILED, result.goal, state, str(error))
 
     async def _undo(self, turn: _Turn, error: AgentFailure, after: Callable[[Instant], LoopState]) -> None:
         """The turn never took place, as its agent reached nobody: it uses nothing up, and is tried again later."""
 
         async def undo(lease: Lease | None) -> LoopState:
             state = after(turn.clock.now())
-            await self._drive.records.save(lease, state)
+            await self._run.records.save(lease, state)
             with suppress(HoldLost):
-                await self._drive.store.release(turn.goal.id, turn.hold.key, lease=lease)
+                await self._run.store.release(turn.goal.id, turn.hold.key, lease=lease)
             return state
 
-        state = await self._drive.insistently(undo, turn.state)
-        self._drive.tell(Happening.TURN_FAILED, turn.goal, state, str(error))
+        state = await self._run.insistently(undo, turn.state)
+        self._run.report(LoopEventKind.TURN_FAILED, turn.goal, state, str(error))
 
     def _line_of_cut_off(self, turn: _Turn) -> KeyedTurn:
         """What the turn told, as an estimate; of one that told nothing, what was held for it."""
@@ -218,7 +217,7 @@ class TurnTaker:
         line, state = self._line_of_cut_off(turn), after_cut_off(turn.state, turn.meter.session)
         with suppress(GoalError, TimeoutError):
             async with asyncio.timeout(_LAST_WRITE_SECONDS):
-                await self._drive.records.finish_turn(self._drive.heart.lease, line, state)
+                await self._run.records.finish_turn(self._run.heart.lease, line, state)
 
     async def _write(
         self, turn: _Turn, used: Used, after: Callable[[Instant], LoopState]
@@ -233,9 +232,9 @@ class TurnTaker:
 
         async def write(lease: Lease | None) -> tuple[TurnResult, LoopState]:
             state = after(turn.clock.now())
-            return await self._drive.records.finish_turn(lease, line, state), state
+            return await self._run.records.finish_turn(lease, line, state), state
 
-        return await self._drive.insistently(write, turn.state)
+        return await self._run.insistently(write, turn.state)
 
 
 async def _report_of(agent: Agent, request: TurnRequest) -> TurnReport:

@@ -13,7 +13,7 @@ from telic.domain.goal import Actor, Goal, Reason
 from telic.domain.lease import Lease
 from telic.domain.limits import MAX_NOTE_CHARS
 from telic.loop.agents.protocol import kept_tail
-from telic.loop.change_listener import Bell
+from telic.loop.change_listener import ChangeListener
 from telic.loop.goal_loop import GoalLoop
 from telic.store.async_store import AsyncGoalStore
 
@@ -72,8 +72,8 @@ class Worker:
         """
         stopped: asyncio.Task[Any] = asyncio.ensure_future(self._stopping.wait())
         try:
-            async with Bell(self.store, self._hears) as bell:
-                await self._work(bell, stopped)
+            async with ChangeListener(self.store, self._hears) as listener:
+                await self._work(listener, stopped)
         finally:
             stopped.cancel()
             for task in self._driving:
@@ -87,18 +87,18 @@ class Worker:
             loop.poke()
         return event.event.kind in _CLAIMABLE
 
-    async def _work(self, bell: Bell, stopped: "asyncio.Task[Any]") -> None:
+    async def _work(self, listener: ChangeListener, stopped: "asyncio.Task[Any]") -> None:
         pause = _SHORTEST_PAUSE_SECONDS
         while not stopped.done():
             free = self.concurrency - len(self._driving)
             leases = await self._claim(free) if free else []
             for lease in leases:
-                self._driving.add(asyncio.create_task(self._drive(lease)))
+                self._driving.add(asyncio.create_task(self._run_leased(lease)))
             pause = _SHORTEST_PAUSE_SECONDS if leases else min(pause * 2, self.longest_pause_seconds)
-            await self._rest(bell, stopped, pause * random.uniform(0.75, 1))
+            await self._rest(listener, stopped, pause * random.uniform(0.75, 1))
 
-    async def _rest(self, bell: Bell, stopped: "asyncio.Task[Any]", seconds: float) -> None:
-        rung: asyncio.Task[Any] = asyncio.ensure_future(bell.rung())
+    async def _rest(self, listener: ChangeListener, stopped: "asyncio.Task[Any]", seconds: float) -> None:
+        rung: asyncio.Task[Any] = asyncio.ensure_future(listener.changed())
         try:
             await asyncio.wait({rung, stopped, *self._driving}, timeout=seconds, return_when=asyncio.FIRST_COMPLETED)
         finally:
@@ -114,11 +114,11 @@ class Worker:
             self.on_trouble(None, error)
             return []
 
-    async def _drive(self, lease: Lease) -> None:
+    async def _run_leased(self, lease: Lease) -> None:
         goal = lease.goal
         try:
             loop = self._loops[goal.id] = self.make_loop(goal)
-            await loop.drive_until_rest(lease)
+            await loop.run_until_rest(lease)
         except (LeaseLost, StoreError) as error:
             self.on_trouble(goal, error)
         except Exception as error:

@@ -20,7 +20,7 @@ from typing import Final
 
 from telic.domain.errors import InvalidNumber, WorkspaceMissing
 from telic.loop.agents.process import run_process
-from telic.loop.commits import hash_of_commits
+from telic.loop.progress import hash_of_commits
 
 DEFAULT_EXCLUDES: Final = (
     ".git",

@@ -4,6 +4,7 @@ from collections.abc import AsyncIterator, Callable
 from typing import TYPE_CHECKING, Any, cast
 
 from telic.domain.goal import Goal
+from telic.storage.operations.call import Call
 from telic.storage.transaction import complete as complete
 from telic.store.goal_store import GoalStore
 
@@ -24,6 +25,10 @@ class SyncToAsyncStore:
             return method(*arguments, **named)
 
         return call
+
+    def new_call(self, *arguments: Any, **named: Any) -> Call:
+        """See `AsyncGoalStore.new_call`, which is no coroutine either."""
+        return self._store.new_call(*arguments, **named)
 
     async def iterate(self, **filters: Any) -> AsyncIterator[Goal]:
         """See `AsyncGoalStore.iterate`."""

@@ -1,11 +1,10 @@
 """Checking a goal's criteria at a stop: in bounded time, settled as the loop settles it, and paid for in any case."""
 
-import time
 from collections.abc import Callable
-from dataclasses import dataclass, field
-from typing import Final, TypeVar
+from dataclasses import dataclass
+from typing import Final
 
-from telic.domain.errors import InvalidInput, OutcomeUnknown, StaleUpdate, StoreBusy, StoreUnavailable
+from telic.domain.errors import InvalidInput, StaleUpdate
 from telic.domain.goal import Goal
 from telic.domain.ids import new_key
 from telic.domain.lease import Lease
@@ -13,18 +12,15 @@ from telic.domain.loop_state import LoopState
 from telic.domain.verdict import Verdict
 from telic.domain.verification import Verification
 from telic.integrations.hosts.judge_choice import JudgeChoice
-from telic.integrations.hosts.payload import Notice
-from telic.services.settlement import settle
+from telic.integrations.hosts.payload import HookPayload
+from telic.services.settlement import GoalCheck, bill_void_check, settle
 from telic.store.goal_store import GoalStore
 
-T = TypeVar("T")
-
-_PASSING: Final = (StoreBusy, StoreUnavailable, OutcomeUnknown)
 _PATIENCE_SECONDS: Final = 5.0
-_PAUSE_SECONDS: Final = 0.2
+_PAUSE_SECONDS: Final = 0.5
 
 
-class Unchecked(Exception):
+class CheckFailed(Exception):
     """The criteria could not be checked, and `why` is what the user should know."""
 
     def __init__(self, why: str) -> None:
@@ -33,74 +29,63 @@ class Unchecked(Exception):
 
 
 @dataclass(slots=True)
-class Checking:
+class StopCheck:
     """Checks goals, each time for `seconds` at most; `before` is called first."""
 
     store: GoalStore
     seconds: float
     judge: JudgeChoice
     before: Callable[[], None]
-    _heard: list[Verdict] = field(default_factory=list[Verdict])
 
-    def check(self, goal: Goal, lease: Lease | None, state: LoopState, notice: Notice) -> tuple[Verification, Goal]:
+    def check(
+        self, goal: Goal, lease: Lease | None, state: LoopState, payload: HookPayload
+    ) -> tuple[Verification, Goal]:
         """The verdicts are recorded, the judges billed, and here are both the verdicts and the goal after them.
 
         Raises:
-            Unchecked: there is no verdict; judges that had answered are billed.
+            CheckFailed: there is no verdict; judges that had answered are billed.
         """
         # Most stops check nothing, and should not pay for importing it.
         import asyncio
 
-        from telic.loop.state_transitions import judged_lines
-
         self.before()
-        self._heard, key = [], f"hook/check-{new_key()}"
-        try:
-            found = asyncio.run(self._verify(goal, state, notice))
-            judged = judged_lines(f"{key}/judge", found.verdicts)
-            after = _patiently(lambda: settle(self.store, goal.id, found, judged, key=key, lease=lease))
-        except TimeoutError:
-            self._bill(goal, key)
-            took = f"the checks took longer than {self.seconds:.0f} seconds"
-            raise Unchecked(f"{took}, so goal {goal.id} stays active and unverified.") from None
-        except InvalidInput as error:
-            self._bill(goal, key)
-            raise Unchecked(f"goal {goal.id} cannot be judged, and stays active: {error}") from error
-        except StaleUpdate as error:
-            self._bill(goal, key)
-            raise Unchecked(f"goal {goal.id} was changed while it was checked: the verdicts are void.") from error
-        return found, after
+        return asyncio.run(self._check(goal, lease, state, payload))
 
-    async def _verify(self, goal: Goal, state: LoopState, notice: Notice) -> Verification:
+    async def _check(
+        self, goal: Goal, lease: Lease | None, state: LoopState, payload: HookPayload
+    ) -> tuple[Verification, Goal]:
+        check, heard = GoalCheck(goal_id=goal.id, key=f"hook/check-{new_key()}", lease=lease), list[Verdict]()
+        try:
+            found = await self._verify(goal, state, payload, heard)
+            return found, await _patiently(lambda: settle(self.store, check, found))
+        except (TimeoutError, InvalidInput, StaleUpdate) as error:
+            await _patiently(lambda: bill_void_check(self.store, check, heard))
+            raise CheckFailed(self._why(goal, error)) from error
+
+    async def _verify(self, goal: Goal, state: LoopState, payload: HookPayload, heard: list[Verdict]) -> Verification:
         from asyncio import wait_for
 
-        from telic.loop.verification.evidence import Work
+        from telic.loop.verification.evidence import AgentWork
         from telic.loop.verification.verifier import Verifier
 
-        verifier = Verifier(workspace=notice.folder, judge=self.judge.judge(notice.folder))
-        approvals, work = self.store.approvals(goal.id), Work(text=state.work)
-        return await wait_for(
-            verifier.verify(goal, work, approvals=approvals, on_verdict=self._heard.append), self.seconds
-        )
+        verifier = Verifier(workspace=payload.folder, judge=self.judge.judge(payload.folder))
+        approvals, work = self.store.approvals(goal.id), AgentWork(text=state.work)
+        return await wait_for(verifier.verify(goal, work, approvals=approvals, on_verdict=heard.append), self.seconds)
 
-    def _bill(self, goal: Goal, key: str) -> None:
-        """What the judges consumed is billed though their verdicts are void; under keys, so that it is once."""
-        from telic.loop.state_transitions import judged_lines
-
-        for line in judged_lines(f"{key}/judge", self._heard):
-            new = line.new
-            self.store.record_turn(
-                goal.id, usage=new.usage, kind=new.kind, model=new.model, key=line.key, is_estimate=new.is_estimate
-            )
+    def _why(self, goal: Goal, error: Exception) -> str:
+        if isinstance(error, TimeoutError):
+            took = f"the checks took longer than {self.seconds:.0f} seconds"
+            return f"{took}, so goal {goal.id} stays active and unverified."
+        if isinstance(error, StaleUpdate):
+            return f"goal {goal.id} was changed while it was checked: the verdicts are void."
+        return f"goal {goal.id} cannot be judged, and stays active: {error}"
 
 
-def _patiently(call: Callable[[], T]) -> T:
-    """Return what the call gives, made again for some seconds while the store is away; it must be repeatable."""
-    until = time.monotonic() + _PATIENCE_SECONDS
-    while True:
-        try:
-            return call()
-        except _PASSING:
-            if time.monotonic() >= until:
-                raise
-            time.sleep(_PAUSE_SECONDS)
+async def _patiently(write: Callable[[], Goal]) -> Goal:
+    """Return what is written, again for some seconds while the store is away; it must be repeatable."""
+    from telic.services.retry import retry
+
+    async def call() -> Goal:
+        return write()
+
+    return await retry(call, seconds=_PATIENCE_SECONDS, longest_pause_seconds=_PAUSE_SECONDS)

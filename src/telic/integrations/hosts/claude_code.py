@@ -4,88 +4,165 @@ Its moments are SessionStart, UserPromptSubmit, Stop, SubagentStop, PreCompact a
 
 Compaction forgets what hooks have said, and calls SessionStart again with the source `compact`. Claude Code ends a
 turn that its Stop hooks have kept going eight times in a row.
+
+Its usage stands in the transcript of Claude Code: JSON lines, several for each response.
+
+Each content block of a response is a line of its own, with the response's id and a usage that grows up to the last;
+`stop_reason` is on the last. Lines of sub-agents are marked `isSidechain`. A forked or resumed session repeats lines
+with their ids, and so their keys. What Claude Code says itself has the model `<synthetic>` and consumed nothing.
 """
 
 from collections.abc import Mapping
-from dataclasses import replace
-from pathlib import Path
+from dataclasses import dataclass, replace
 from typing import Final
 
-from telic.integrations.hosts.claude_code_usage import ClaudeCodeUsage
-from telic.integrations.hosts.last_words import last_words, said_in_claude_code
-from telic.integrations.hosts.payload import Host, Moment, Notice, bool_of, folder_of, path_of
-from telic.loop.agents.claims import claim_instructions
-from telic.loop.agents.json_reader import Fields, list_of, text_of
-from telic.prompt import SHORT_START
+from telic.domain.budget import UsageKind
+from telic.domain.clock import Instant
+from telic.domain.errors import InvalidNumber
+from telic.integrations.hosts.payload import HookEvent, HookHost, HookPayload, read_common_payload
+from telic.integrations.hosts.transcripts import TURN_BEGINS, HostResponse, instant_of, last_message_in
+from telic.loop.agents.claude_usage import ResponseUsage, response_usage
+from telic.loop.agents.json_reader import Fields, fields_of, list_of, read_values, text_of
 
-_MOMENTS: Final = {
-    "SessionStart": Moment.SESSION_START,
-    "UserPromptSubmit": Moment.PROMPT,
-    "Stop": Moment.STOP,
-    "SubagentStop": Moment.SUB_AGENT_STOP,
-    "PreCompact": Moment.BOOKKEEPING,
-    "SessionEnd": Moment.BOOKKEEPING,
+_EVENTS: Final = {
+    "SessionStart": HookEvent.SESSION_START,
+    "UserPromptSubmit": HookEvent.PROMPT,
+    "Stop": HookEvent.STOP,
+    "SubagentStop": HookEvent.SUB_AGENT_STOP,
+    "PreCompact": HookEvent.BOOKKEEPING,
+    "SessionEnd": HookEvent.BOOKKEEPING,
 }
 
 
-_CONTINUATIONS: Final = (claim_instructions(), SHORT_START)
-"""What texts begin with that keep a turn going."""
-
-
-def read_like_claude_code(
-    payload: Fields, environment: Mapping[str, str], moments: Mapping[str, Moment], *folder_variables: str
-) -> Notice | None:
-    """What a payload of Claude Code's form tells; other hosts use it too."""
-    event, session = text_of(payload, "hook_event_name") or "", text_of(payload, "session_id")
-    moment = moments.get(event)
-    if moment is None or not session:
+def _said(fields: Fields) -> str | None:
+    """Return the text of a line of Claude Code's; a prompt, which is no tool's result, began the turn."""
+    if fields.get("isSidechain") is True:
         return None
-    # A sub-agent's own prompt or stop, as Codex and Copilot report them, is not the session's: the goal is not its.
-    if moment is not Moment.SUB_AGENT_STOP and text_of(payload, "agent_id"):
-        return None
-    # What keeps a turn going comes back as a prompt in Gemini CLI and Copilot: not the user's, and it tells the goal.
-    if moment is Moment.PROMPT and (text_of(payload, "prompt") or "").startswith(_CONTINUATIONS):
-        moment = Moment.BOOKKEEPING
-    transcript, named = path_of(payload, "transcript_path"), path_of(payload, "agent_transcript_path")
-    return Notice(
-        moment=moment,
-        event=event,
-        session=session,
-        folder=folder_of(payload, environment, *folder_variables),
-        transcript=transcript,
-        sub_transcripts=_sub_transcripts(transcript, named),
-        ended_sub_transcript=named if moment is Moment.SUB_AGENT_STOP else None,
-        goes_on=bool_of(payload, "stop_hook_active"),
-        last_message=text_of(payload, "last_assistant_message") or "",
-        turn=text_of(payload, "turn_id"),
-        prompt=text_of(payload, "prompt") or "",
-        source=text_of(payload, "source") or "",
-        is_session_over=event == "SessionEnd",
-    )
+    message = fields_of(fields, "message")
+    blocks = list_of(message, "content")
+    match fields.get("type"):
+        case "assistant":
+            return "\n".join(filter(None, (text_of(block, "text") for block in blocks))) or None
+        case "user":
+            is_result = any(block.get("type") == "tool_result" for block in blocks)
+            return None if is_result or fields.get("isMeta") is True else TURN_BEGINS
+        case _:
+            return None
 
 
-def _sub_transcripts(transcript: Path | None, named: Path | None) -> tuple[Path, ...]:
-    """The files beside a session's own, however deep a workflow has put them, and the one that the payload names."""
-    folder = None if transcript is None else transcript.with_suffix("") / "subagents"
-    try:
-        beside = [] if folder is None else sorted(folder.rglob("*.jsonl"))
-    except OSError:
-        beside = []
-    return (*(path for path in beside if path != named), *(() if named is None else (named,)))
-
-
-def _read(payload: Fields, environment: Mapping[str, str]) -> Notice | None:
-    notice = read_like_claude_code(payload, environment, _MOMENTS, "CLAUDE_PROJECT_DIR")
-    if notice is None or notice.moment is not Moment.STOP:
-        return notice
-    if "last_assistant_message" not in payload:
-        notice = replace(notice, last_message=last_words(notice.transcript, said_in_claude_code))
-    wakes = bool(list_of(payload, "background_tasks") or list_of(payload, "session_crons"))
+def _read(fields: Fields, environment: Mapping[str, str]) -> HookPayload | None:
+    payload = read_common_payload(fields, environment, _EVENTS, "CLAUDE_PROJECT_DIR")
+    if payload is None or payload.event is not HookEvent.STOP:
+        return payload
+    if "last_assistant_message" not in fields:
+        payload = replace(payload, last_message=last_message_in(payload.transcript, _said))
+    wakes = bool(list_of(fields, "background_tasks") or list_of(fields, "session_crons"))
     # The releases that tell of background tasks take feedback from a hook; to older ones a refusal is the only way.
-    return replace(notice, wakes_by_itself=wakes, takes_feedback="background_tasks" in payload)
+    return replace(payload, wakes_by_itself=wakes, takes_feedback="background_tasks" in fields)
 
 
-CLAUDE_CODE: Final = Host(
+@dataclass(slots=True)
+class _OpenResponse:
+    """A response of which more may come."""
+
+    start: int
+    side: str
+    usage: ResponseUsage
+    kind: UsageKind
+    model: str | None
+    at: Instant | None
+    text: str = ""
+
+
+class ClaudeCodeUsage:
+    """Collects a response's lines until it is complete."""
+
+    def __init__(self, is_sub_agent: bool, _own_turn: str | None = None) -> None:
+        self._is_sub_agent = is_sub_agent
+        self._open: dict[str, _OpenResponse] = {}
+        self._closed: list[HostResponse] = []
+
+    def take(self, line: bytes, start: int, /) -> None:
+        """See `TranscriptReader`."""
+        if b'"usage"' not in line or b'"assistant"' not in line:
+            return
+        for fields in read_values(line):
+            message = fields_of(fields, "message")
+            identity = text_of(message, "id") or text_of(fields, "requestId")
+            if fields.get("type") == "assistant" and identity and text_of(message, "model") != "<synthetic>":
+                self._assistant(identity, fields, message, start)
+
+    def _assistant(self, identity: str, fields: Fields, message: Fields, start: int) -> None:
+        try:
+            usage = response_usage(fields_of(message, "usage"))
+        except InvalidNumber:
+            return
+        if usage is None:
+            return
+        is_side = self._is_sub_agent or fields.get("isSidechain") is True
+        side = (text_of(fields, "agentId") or "sub-agent") if is_side else ""
+        for earlier in [each for each, known in self._open.items() if known.side == side and each != identity]:
+            self._close(earlier)
+        known = self._open.setdefault(
+            identity,
+            _OpenResponse(
+                start,
+                side,
+                usage,
+                UsageKind.SUB_AGENT if is_side else UsageKind.WORK,
+                text_of(message, "model"),
+                instant_of(fields),
+            ),
+        )
+        known.usage = max(known.usage, usage, key=lambda each: each.whole.output_tokens)
+        known.text = "\n".join(text_of(block, "text") or "" for block in list_of(message, "content")) or known.text
+        if text_of(message, "stop_reason"):
+            self._close(identity)
+
+    def _close(self, identity: str) -> None:
+        known = self._open.pop(identity)
+        key = f"claude-code/{identity}"
+        self._closed.append(
+            HostResponse(
+                key=key,
+                usage=known.usage.own,
+                kind=known.kind,
+                model=known.model,
+                at=known.at,
+                cache_write_tokens=known.usage.cache_write_tokens,
+            )
+        )
+        for number, side in enumerate(known.usage.beside, 1):
+            model = side.model or known.model
+            self._closed.append(
+                HostResponse(key=f"{key}/beside-{number}", usage=side.usage, kind=side.kind, model=model, at=known.at)
+            )
+
+    def end_of_turn(self, last_message: str | None) -> None:
+        """See `TranscriptReader`."""
+        for identity, known in list(self._open.items()):
+            said = known.text.strip()
+            if last_message is None or (said and not known.side and said == last_message.strip()):
+                self._close(identity)
+
+    def finished(self) -> list[HostResponse]:
+        """See `TranscriptReader`."""
+        given, self._closed = self._closed, []
+        return given
+
+    def safe_offset(self, end: int) -> int:
+        """See `TranscriptReader`."""
+        return min([known.start for known in self._open.values()], default=end)
+
+    def carry(self) -> Fields:
+        """Nothing."""
+        return {}
+
+    def resume(self, carry: Fields) -> None:
+        """Nothing needs to be known."""
+
+
+CLAUDE_CODE: Final = HookHost(
     name="claude-code",
     read=_read,
     block_cap=8,

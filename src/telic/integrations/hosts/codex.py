@@ -2,27 +2,38 @@
 
 Its answers have Claude Code's form, and a field that Codex does not know makes it drop the whole answer. It has no
 limit of its own on how often a Stop hook keeps a turn going.
+
+Its usage stands in the rollout file of a thread: JSON lines that tell what each response consumed, and what the thread
+did so far.
+
+Newer releases write a `token_usage_record` for each response, with its own id and thread: it is exact, also in files
+that begin with another thread's history. All write `token_count`, the thread's growing sum; the same sum may come
+again, and after the context overflowed it begins anew from 0. A forked thread, and a sub-agent that is given its
+parent's history, begin with the parent's lines written anew: they consumed nothing here.
 """
 
 from collections.abc import Mapping
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Final
 
-from telic.integrations.hosts.claude_code import read_like_claude_code
-from telic.integrations.hosts.codex_usage import CodexUsage
-from telic.integrations.hosts.last_words import last_words, said_in_codex
-from telic.integrations.hosts.payload import Host, Moment, Notice
-from telic.loop.agents.codex_rollouts import belongs_to
-from telic.loop.agents.json_reader import Fields, text_of
+from telic.domain.budget import ModelUsage, UsageKind
+from telic.domain.clock import Instant
+from telic.domain.errors import InvalidNumber
+from telic.integrations.hosts.payload import HookEvent, HookHost, HookPayload, read_common_payload
+from telic.integrations.hosts.transcripts import TURN_BEGINS, HostResponse, instant_of, last_message_in
+from telic.loop.agents.codex import token_usage
+from telic.loop.agents.codex_rollouts import CopiedHistory, belongs_to, rollout_usage
+from telic.loop.agents.json_reader import Fields, count_of, fields_of, list_of, read_values, text_of
+from telic.loop.agents.usage_records import used_since
 
-_MOMENTS: Final = {
-    "SessionStart": Moment.SESSION_START,
-    "UserPromptSubmit": Moment.PROMPT,
-    "Stop": Moment.STOP,
-    "SubagentStop": Moment.SUB_AGENT_STOP,
-    "PreCompact": Moment.BOOKKEEPING,
-    "SessionEnd": Moment.BOOKKEEPING,
+_EVENTS: Final = {
+    "SessionStart": HookEvent.SESSION_START,
+    "UserPromptSubmit": HookEvent.PROMPT,
+    "Stop": HookEvent.STOP,
+    "SubagentStop": HookEvent.SUB_AGENT_STOP,
+    "PreCompact": HookEvent.BOOKKEEPING,
+    "SessionEnd": HookEvent.BOOKKEEPING,
 }
 
 
@@ -33,22 +44,32 @@ _DAYS_ABOVE: Final = 3
 _MOST_LATER_FILES: Final = 200
 
 
-def _read(payload: Fields, environment: Mapping[str, str]) -> Notice | None:
-    notice = read_like_claude_code(payload, environment, _MOMENTS)
-    if notice is None:
+def _said(fields: Fields) -> str | None:
+    """Return the text of a line of Codex's."""
+    payload = fields_of(fields, "payload")
+    if payload.get("type") == "task_started":
+        return TURN_BEGINS
+    if payload.get("type") != "message" or payload.get("role") != "assistant":
         return None
-    notice = replace(notice, sub_transcripts=_with_later_threads(notice))
-    if notice.moment is not Moment.STOP or text_of(payload, "last_assistant_message") is not None:
-        return notice
-    return replace(notice, last_message=last_words(notice.transcript, said_in_codex))
+    return "\n".join(filter(None, (text_of(block, "text") for block in list_of(payload, "content")))) or None
 
 
-def _with_later_threads(notice: Notice) -> tuple[Path, ...]:
+def _read(fields: Fields, environment: Mapping[str, str]) -> HookPayload | None:
+    payload = read_common_payload(fields, environment, _EVENTS)
+    if payload is None:
+        return None
+    payload = replace(payload, sub_transcripts=_with_later_threads(payload))
+    if payload.event is not HookEvent.STOP or text_of(fields, "last_assistant_message") is not None:
+        return payload
+    return replace(payload, last_message=last_message_in(payload.transcript, _said))
+
+
+def _with_later_threads(payload: HookPayload) -> tuple[Path, ...]:
     """The files of the session's sub-agents: one that was killed has no hook of its own that would name it.
 
     They are among the newest files, and newer than the session's.
     """
-    named, own = notice.sub_transcripts, notice.transcript
+    named, own = payload.sub_transcripts, payload.transcript
     if own is None or not own.name.startswith("rollout-") or len(own.parents) <= _DAYS_ABOVE:
         return named
     try:
@@ -56,8 +77,142 @@ def _with_later_threads(notice: Notice) -> tuple[Path, ...]:
         later = [path for day in days for path in sorted(day.glob("rollout-*.jsonl")) if path > own]
     except OSError:
         return named
-    found = [path for path in later[-_MOST_LATER_FILES:] if path not in named and belongs_to(path, notice.session)]
+    found = [path for path in later[-_MOST_LATER_FILES:] if path not in named and belongs_to(path, payload.session)]
     return (*found, *named)
 
 
-CODEX: Final = Host(name="codex", read=_read, usage_reader=CodexUsage, tells_compaction=True)
+_COUNTS: Final = ("input_tokens", "cached_input_tokens", "output_tokens", "reasoning_tokens")
+_WORDS: Final = (b"token_count", b"token_usage_record", b"session_meta", b"turn_context", b"task_started")
+
+
+class CodexUsage:
+    """Tells each response's usage: as it is recorded, or else its share of the growing sum."""
+
+    def __init__(self, is_sub_agent: bool, own_turn: str | None = None) -> None:
+        self._kind = UsageKind.SUB_AGENT if is_sub_agent else UsageKind.WORK
+        self._thread: str | None = None
+        self._model: str | None = None
+        self._total: ModelUsage | None = None
+        self._restarts = 0
+        self._history = CopiedHistory(own_turn)
+        self._new: list[HostResponse] = []
+        self._guessed: list[HostResponse] = []
+
+    def take(self, line: bytes, _start: int, /) -> None:
+        """See `TranscriptReader`."""
+        if not self._history.is_under_way and not any(word in line for word in _WORDS):
+            return
+        for fields in read_values(line):
+            at = instant_of(fields)
+            self._history.pass_line(at)
+            try:
+                self._take(text_of(fields, "type"), fields_of(fields, "payload"), at)
+            except InvalidNumber:
+                continue
+
+    def _take(self, kind: str | None, payload: Fields, at: Instant | None) -> None:
+        match kind:
+            case "session_meta":
+                self._begin(payload, at)
+            case "turn_context":
+                self._begin_turn(payload)
+                self._model = text_of(payload, "model") or self._model
+            case "token_usage_record":
+                self._record(payload, at)
+            case "event_msg" if payload.get("type") == "task_started":
+                self._begin_turn(payload)
+            case "event_msg" if payload.get("type") == "token_count":
+                self._count(fields_of(payload, "info"), at)
+            case _:
+                pass
+
+    def _begin(self, meta: Fields, at: Instant | None) -> None:
+        # The first one is the thread's own; those of its ancestors are copied after it.
+        if self._thread is None:
+            self._thread = text_of(meta, "id") or text_of(meta, "session_id")
+            self._history.begin_thread(meta, self._thread, at)
+
+    def _begin_turn(self, fields: Fields) -> None:
+        self._history.begin_turn(text_of(fields, "turn_id"))
+        if not self._history.is_guess:
+            self._guessed = []
+
+    def _record(self, record: Fields, at: Instant | None) -> None:
+        """The sum that comes after it with `token_count` is known by then."""
+        told = rollout_usage(record)
+        self._total = told.thread_total or self._total
+        if told.response and told.usage is not None and told.thread == self._thread:
+            self._new.append(self._response(told.response, told.usage, at))
+
+    def _count(self, info: Fields, at: Instant | None) -> None:
+        told, last = fields_of(info, "total_token_usage"), fields_of(info, "last_token_usage")
+        total = token_usage(told)
+        if total is None:
+            self._restart(told)
+            return
+        if total == self._total:
+            return
+        share = self._share(total, last)
+        self._total = total
+        if share is None or self._thread is None or self._history.is_under_way:
+            return
+        counts = "-".join(str(getattr(total, name)) for name in _COUNTS)
+        self._tell(f"{counts}~{self._restarts}" if self._restarts else counts, share, at)
+
+    def _restart(self, told: Fields) -> None:
+        """The sum is 0 again: what comes is counted from there."""
+        if told and self._total not in (None, ModelUsage()):
+            self._total = ModelUsage()
+            self._restarts += 1
+
+    def _share(self, total: ModelUsage, last: Fields) -> ModelUsage | None:
+        """The response's share of the sum. The first sum of a copy is its parent's but for what it says was last."""
+        if self._total is not None:
+            return used_since(self._total, total)
+        if last:
+            return token_usage(last)
+        return None if self._history.is_copy else total
+
+    def _tell(self, name: str, usage: ModelUsage, at: Instant | None) -> None:
+        told = self._guessed if self._history.is_guess else self._new
+        told.append(self._response(name, usage, at))
+
+    def _response(self, name: str, usage: ModelUsage, at: Instant | None) -> HostResponse:
+        return HostResponse(key=f"codex/{self._thread}/{name}", usage=usage, kind=self._kind, model=self._model, at=at)
+
+    def end_of_turn(self, last_message: str | None) -> None:
+        """Every report is complete, and no turn of the thread's own comes any more that would say otherwise."""
+        self._new, self._guessed = self._new + self._guessed, []
+
+    def finished(self) -> list[HostResponse]:
+        """See `TranscriptReader`."""
+        given, self._new = self._new, []
+        return given
+
+    def safe_offset(self, end: int) -> int:
+        """What was only guessed is read again, from the file's beginning."""
+        return 0 if self._guessed else end
+
+    def carry(self) -> Fields:
+        """See `TranscriptReader`."""
+        if self._guessed:
+            return {}
+        return {
+            "thread": self._thread,
+            "model": self._model,
+            "restarts": self._restarts,
+            "history": self._history.carry(),
+            "total": None if self._total is None else asdict(self._total),
+        }
+
+    def resume(self, carry: Fields) -> None:
+        """See `TranscriptReader`."""
+        total = fields_of(carry, "total")
+        self._thread = text_of(carry, "thread")
+        self._model = text_of(carry, "model")
+        self._restarts = count_of(carry, "restarts") or 0
+        self._history.resume(fields_of(carry, "history"))
+        self._total = ModelUsage(**{name: count_of(total, name) or 0 for name in _COUNTS}) if total else None
+
+
+CODEX: Final = HookHost(name="codex", read=_read, usage_reader=CodexUsage, tells_compaction=True)

@@ -17,7 +17,7 @@ _COPY: Final = ".before-telic-"
 
 
 @dataclass(frozen=True, slots=True)
-class Change:
+class FileChange:
     """What a file holds, and what it is to hold; None where there is no file.
 
     `outdated` are copies that are of no more use, since the file holds the same again; `keeps_copy` where the former
@@ -52,7 +52,7 @@ def read(path: Path) -> str | None:
         raise InvalidInput(f"{path} cannot be read: {getattr(error, 'strerror', None) or error}") from error
 
 
-def apply(change: Change) -> Path | None:
+def apply(change: FileChange) -> Path | None:
     """The file holds what it should, and here is the copy of what it held before.
 
     It keeps its mode; where it is a link, what the link leads to is changed. A file that is to be gone, which Telic

@@ -1,6 +1,13 @@
 """Gemini CLI, after its hooks reference: SessionStart, BeforeAgent, AfterAgent, PreCompress, SessionEnd.
 
 Sub-agents' recordings stand in a folder beside the session's own, which has the session's id for its name.
+
+Its usage stands in the session's recording: JSON lines, in which each message has an id, and the model's its `tokens`.
+
+A message is written again, under its id, whenever something is added to it: its tokens come with one of these lines
+and stay. Thoughts are counted beside the output, what the model's own tools read beside the input, unless `total` says
+that they are inside. A sub-agent's recording has the same form. Older versions' recordings are one JSON document each,
+and tell nothing here.
 """
 
 from collections.abc import Mapping
@@ -8,30 +15,31 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Final
 
-from telic.integrations.hosts.claude_code import read_like_claude_code
-from telic.integrations.hosts.gemini_usage import GeminiUsage
-from telic.integrations.hosts.payload import Host, Moment, Notice
-from telic.loop.agents.json_reader import Fields, text_of
+from telic.domain.budget import ModelUsage, TurnUsage, UsageKind
+from telic.integrations.hosts.payload import HookEvent, HookHost, HookPayload, read_common_payload
+from telic.integrations.hosts.transcripts import HostResponse, instant_of
+from telic.integrations.model_calls import model_usage
+from telic.loop.agents.json_reader import Fields, fields_of, read_values, text_of, within_total
 
-_MOMENTS: Final = {
-    "SessionStart": Moment.SESSION_START,
-    "BeforeAgent": Moment.PROMPT,
-    "AfterAgent": Moment.STOP,
-    "PreCompress": Moment.BOOKKEEPING,
-    "SessionEnd": Moment.BOOKKEEPING,
+_EVENTS: Final = {
+    "SessionStart": HookEvent.SESSION_START,
+    "BeforeAgent": HookEvent.PROMPT,
+    "AfterAgent": HookEvent.STOP,
+    "PreCompress": HookEvent.BOOKKEEPING,
+    "SessionEnd": HookEvent.BOOKKEEPING,
 }
 
 
-def _read(payload: Fields, environment: Mapping[str, str]) -> Notice | None:
-    notice = read_like_claude_code(payload, environment, _MOMENTS, "GEMINI_PROJECT_DIR")
-    if notice is None:
+def _read(fields: Fields, environment: Mapping[str, str]) -> HookPayload | None:
+    payload = read_common_payload(fields, environment, _EVENTS, "GEMINI_PROJECT_DIR")
+    if payload is None:
         return None
     return replace(
-        notice,
+        payload,
         # After a turn that used a tool it is false although a hook had kept the turn going.
-        goes_on=notice.goes_on or None,
-        last_message=text_of(payload, "prompt_response") or "",
-        sub_transcripts=_sub_transcripts(notice.transcript, notice.session),
+        goes_on=payload.goes_on or None,
+        last_message=text_of(fields, "prompt_response") or "",
+        sub_transcripts=_sub_transcripts(payload.transcript, payload.session),
     )
 
 
@@ -45,4 +53,65 @@ def _sub_transcripts(transcript: Path | None, session: str) -> tuple[Path, ...]:
         return ()
 
 
-GEMINI: Final = Host(name="gemini", read=_read, decision="deny", usage_reader=GeminiUsage, hides_reasons=True)
+class GeminiUsage:
+    """Tells each message's tokens when they are there."""
+
+    def __init__(self, is_sub_agent: bool, _own_turn: str | None = None) -> None:
+        self._kind = UsageKind.SUB_AGENT if is_sub_agent else UsageKind.WORK
+        self._last: str | None = None
+        self._new: list[HostResponse] = []
+
+    def take(self, line: bytes, _start: int, /) -> None:
+        """See `TranscriptReader`."""
+        if b'"tokens"' not in line or b'"gemini"' not in line:
+            return
+        for fields in read_values(line):
+            identity, tokens = text_of(fields, "id"), fields_of(fields, "tokens")
+            if fields.get("type") == "gemini" and identity and tokens and identity != self._last:
+                self._last = identity
+                self._new.append(
+                    HostResponse(
+                        key=f"gemini/{identity}",
+                        usage=_usage(tokens),
+                        kind=self._kind,
+                        model=text_of(fields, "model"),
+                        at=instant_of(fields),
+                    )
+                )
+
+    def end_of_turn(self, last_message: str | None) -> None:
+        """Every message with tokens is complete."""
+
+    def finished(self) -> list[HostResponse]:
+        """See `TranscriptReader`."""
+        given, self._new = self._new, []
+        return given
+
+    def safe_offset(self, end: int) -> int:
+        """A message that has no tokens yet is written again with them."""
+        return end
+
+    def carry(self) -> Fields:
+        """See `TranscriptReader`."""
+        return {"last": self._last}
+
+    def resume(self, carry: Fields) -> None:
+        """See `TranscriptReader`."""
+        self._last = text_of(carry, "last")
+
+
+def _usage(tokens: Fields) -> ModelUsage | TurnUsage:
+    def sum_of(*names: str) -> int | None:
+        counts = [tokens.get(name) or 0 for name in names]
+        return sum(counts) if all(type(count) is int for count in counts) else None
+
+    told = model_usage(
+        input_tokens=sum_of("input", "tool"),
+        cached_input_tokens=tokens.get("cached"),
+        output_tokens=sum_of("output", "thoughts"),
+        reasoning_tokens=tokens.get("thoughts"),
+    )
+    return TurnUsage() if told is None else within_total(told, tokens.get("total"))
+
+
+GEMINI: Final = HookHost(name="gemini", read=_read, decision="deny", usage_reader=GeminiUsage, hides_reasons=True)

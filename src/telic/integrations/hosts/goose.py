@@ -3,39 +3,98 @@
 So the goal reaches the model with the first Stop; or before, by the file that goose shows to its model with every
 request, which its user names. goose reads a decision from whatever a hook prints at Stop, and ends a turn that was
 kept going eight times in a row.
+
+From schema 15 on, the table `usage_ledger` of its sessions database has a row for each call of a provider.
+
+Input includes what was read from the provider's cache. A sub-agent's session names its parent. A row is written once
+and never changed, also where the conversation is compacted; compaction's own calls have rows too.
 """
 
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Final
 
-from telic.integrations.hosts.goose_usage import goose_table
-from telic.integrations.hosts.payload import Host, Moment, Notice, folder_of
+from telic.domain.budget import UsageKind
+from telic.integrations.hosts.payload import HookEvent, HookHost, HookPayload, folder_of
+from telic.integrations.hosts.transcripts import HostResponse, home
+from telic.integrations.hosts.usage_rows import UsageTable, time_of_row, usage_of_row
 from telic.loop.agents.json_reader import Fields, text_of
 
-_MOMENTS: Final = {
-    "SessionStart": Moment.SESSION_START,
-    "UserPromptSubmit": Moment.PROMPT,
-    "Stop": Moment.STOP,
-    "SessionEnd": Moment.BOOKKEEPING,
+_EVENTS: Final = {
+    "SessionStart": HookEvent.SESSION_START,
+    "UserPromptSubmit": HookEvent.PROMPT,
+    "Stop": HookEvent.STOP,
+    "SessionEnd": HookEvent.BOOKKEEPING,
 }
 
 
-def _read(payload: Fields, environment: Mapping[str, str]) -> Notice | None:
-    event, session = text_of(payload, "event") or "", text_of(payload, "session_id")
-    moment = _MOMENTS.get(event)
-    if moment is None or not session:
+def _read(fields: Fields, environment: Mapping[str, str]) -> HookPayload | None:
+    name, session = text_of(fields, "event") or "", text_of(fields, "session_id")
+    event = _EVENTS.get(name)
+    if event is None or not session:
         return None
-    return Notice(
-        moment=moment,
+    return HookPayload(
         event=event,
+        event_name=name,
         session=session,
-        folder=folder_of(payload, environment),
-        last_message=text_of(payload, "last_assistant_message") or "",
-        is_session_over=event == "SessionEnd",
+        folder=folder_of(fields, environment),
+        last_message=text_of(fields, "last_assistant_message") or "",
+        is_session_over=name == "SessionEnd",
     )
 
 
-GOOSE: Final = Host(
+_COLUMNS: Final = (
+    "id",
+    "session_id",
+    "created_timestamp",
+    "model",
+    "input_tokens",
+    "output_tokens",
+    "total_tokens",
+    "cache_read_tokens",
+    "is_compaction",
+)
+
+
+def goose_table(environment: Mapping[str, str]) -> UsageTable:
+    """Where goose keeps its sessions: below `GOOSE_PATH_ROOT`, or XDG's data folder."""
+    return UsageTable(
+        path=_data_folder(environment) / "sessions" / "sessions.db",
+        table="usage_ledger",
+        columns=_COLUMNS,
+        response=_response,
+        sessions="sessions",
+    )
+
+
+def _data_folder(environment: Mapping[str, str]) -> Path:
+    root, data = environment.get("GOOSE_PATH_ROOT", ""), environment.get("XDG_DATA_HOME", "")
+    if root.startswith("/"):
+        return Path(root) / "data"
+    return (Path(data) if data.startswith("/") else home() / ".local" / "share") / "goose"
+
+
+def _response(row: Fields, session: str) -> HostResponse | None:
+    at, precision = time_of_row(row.get("created_timestamp"))
+    owner = text_of(row, "session_id")
+    return HostResponse(
+        key=f"goose/{owner}/{row.get('id')}/{row.get('created_timestamp')}",
+        usage=usage_of_row(row),
+        kind=_kind(row, owner == session),
+        model=text_of(row, "model"),
+        at=at,
+        precision_microseconds=precision,
+    )
+
+
+def _kind(row: Fields, is_own: bool) -> UsageKind:
+    """To write a summary is no turn of the model's work."""
+    if not is_own:
+        return UsageKind.SUB_AGENT
+    return UsageKind.TOOL if row.get("is_compaction") else UsageKind.WORK
+
+
+GOOSE: Final = HookHost(
     name="goose",
     read=_read,
     contexts=frozenset(),

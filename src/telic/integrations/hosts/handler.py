@@ -13,20 +13,15 @@ from telic.domain.claim import Claim
 from telic.domain.clock import SystemClock
 from telic.domain.errors import InvalidInput, LeaseHeld, StoreError
 from telic.domain.goal import Goal, GoalStatus, Reason
-from telic.integrations.hosts.accounts import Accounts
-from telic.integrations.hosts.context_file import write_context
-from telic.integrations.hosts.former_session import look_for_goal, takes_up
-from telic.integrations.hosts.hosts import HOSTS
+from telic.integrations.hosts.billing import SessionBilling
+from telic.integrations.hosts.goal_context import GoalContext, write_context
+from telic.integrations.hosts.hosts import HOSTS, SESSION_SCOPE, scope_of, short_name
 from telic.integrations.hosts.judge_choice import JudgeChoice
-from telic.integrations.hosts.log import Log, log_of
-from telic.integrations.hosts.messages import claim_in_words, lost_claim, standing
-from telic.integrations.hosts.payload import Host, Moment, Notice, to_line, with_message
-from telic.integrations.hosts.scopes import SESSION_SCOPE, scope_of, short_name
-from telic.integrations.hosts.session_state import Memory, recall, state_folder
-from telic.integrations.hosts.stop import Outlook, Stopping
-from telic.integrations.hosts.telling import Telling
-from telic.integrations.hosts.waking import wake_what_is_due
-from telic.integrations.hosts.watchdog import Watchdog
+from telic.integrations.hosts.payload import HookEvent, HookHost, HookPayload, to_line, with_message
+from telic.integrations.hosts.safeguards import HookLog, HookWatchdog, log_of
+from telic.integrations.hosts.session_goal import find_former_goal, takes_up, wake_due_goals
+from telic.integrations.hosts.session_state import SessionMemory, load_memory, state_folder
+from telic.integrations.hosts.stop import StopDecision, StopPolicy, claim_line, lost_claim, status_line
 from telic.loop.agents.claims import read_claim
 from telic.loop.agents.json_reader import Fields, read_values
 from telic.loop.agents.turn_above import is_inside_turn
@@ -80,12 +75,12 @@ def run_hook(host_name: str, options: HookOptions) -> None:
     check_answer_seconds(options.answer_seconds)
     folder = state_folder(os.environ)
     log = log_of(os.environ, host_name)
-    watchdog = Watchdog(log)
+    watchdog = HookWatchdog(log)
     watchdog.allow(options.answer_seconds)
     try:
         # Inside a loop's turn the loop counts and decides; an answer of ours would do both once more.
         if not is_inside_turn(os.environ):
-            answer = _Call(host, options, folder, log, watchdog).answer(_standard_input())
+            answer = _HookCall(host, options, folder, log, watchdog).answer(_standard_input())
             watchdog.stop()
             _write(answer)
     except Exception as error:  # A host's session outlives every mistake of ours.
@@ -121,45 +116,45 @@ def _write(answer: Fields | None) -> None:
 
 
 @dataclass(frozen=True, slots=True)
-class _Call:
+class _HookCall:
     """One call while it is answered."""
 
-    host: Host
+    host: HookHost
     options: HookOptions
     folder: Path
-    log: Log
-    watchdog: Watchdog
+    log: HookLog
+    watchdog: HookWatchdog
 
     def answer(self, stdin: BinaryIO) -> Fields | None:
-        notice = self._read(stdin)
-        if notice is None:
+        payload = self._read(stdin)
+        if payload is None:
             return None
-        memory = recall(self.folder, self.host.name, notice.session)
-        if notice.moment is Moment.PROMPT or notice.goes_on is False:
+        memory = load_memory(self.folder, self.host.name, payload.session)
+        if payload.event is HookEvent.PROMPT or payload.goes_on is False:
             memory.continuations = 0
-        memory.is_unanswered = memory.is_unanswered and notice.moment is not Moment.STOP
+        memory.is_unanswered = memory.is_unanswered and payload.event is not HookEvent.STOP
         lost, memory.lost_claim = memory.lost_claim, None
-        self.watchdog.before_end = lambda: self._keep_claim(memory, notice, lost)
+        self.watchdog.before_end = lambda: self._keep_claim(memory, payload, lost)
         try:
             patience = _STORE_SHARE * self.options.answer_seconds
             with connect(self.options.store, create=False, timeout_seconds=patience) as store:
-                answer = self._in_store(store, memory, notice)
+                answer = self._in_store(store, memory, payload)
         except StoreError:
-            self._keep_claim(memory, notice, lost)
+            self._keep_claim(memory, payload, lost)
             raise
-        told = lost is not None and self.host.shows_messages and notice.moment in _TELLING
+        told = lost is not None and self.host.shows_messages and payload.event in _TELLING
         memory.lost_claim = None if told else lost
         memory.save()
         return with_message(answer, lost_claim(lost)) if told and lost else answer
 
-    def _keep_claim(self, memory: Memory, notice: Notice, lost: str | None) -> None:
+    def _keep_claim(self, memory: SessionMemory, payload: HookPayload, lost: str | None) -> None:
         """What the model claims now comes to nothing: the user hears of it when the store is there again."""
-        claim = read_claim(notice.last_message, SystemClock().now()).claim if notice.moment is Moment.STOP else None
-        memory.lost_claim = lost if claim in (None, Claim.WORKING) else claim_in_words(claim)
+        claim = read_claim(payload.last_message, SystemClock().now()).claim if payload.event is HookEvent.STOP else None
+        memory.lost_claim = lost if claim in (None, Claim.WORKING) else claim_line(claim)
         if memory.lost_claim is not None:
             memory.save()
 
-    def _read(self, stdin: BinaryIO) -> Notice | None:
+    def _read(self, stdin: BinaryIO) -> HookPayload | None:
         text = stdin.read(MAX_PAYLOAD_BYTES + 1)
         values = read_values(text) if len(text) <= MAX_PAYLOAD_BYTES else []
         if len(values) != 1:
@@ -167,64 +162,66 @@ class _Call:
             return None
         return self.host.read(values[0], os.environ)
 
-    def _in_store(self, store: GoalStore, memory: Memory, notice: Notice) -> Fields | None:
-        holder = short_name(f"hook/{self.host.name}/", notice.session)
+    def _in_store(self, store: GoalStore, memory: SessionMemory, payload: HookPayload) -> Fields | None:
+        holder = short_name(f"hook/{self.host.name}/", payload.session)
         is_of_session = self.options.scope == SESSION_SCOPE
-        took_up = is_of_session and takes_up(memory, notice)
-        scope = memory.adopted if is_of_session and memory.adopted else self._scope(notice)
-        wake_what_is_due(store, scope, holder)
+        took_up = is_of_session and takes_up(memory, payload)
+        scope = memory.adopted if is_of_session and memory.adopted else self._scope(payload)
+        wake_due_goals(store, scope, holder)
         worked_on = memory.goal_id
         deadline = time.monotonic() + _READING_SHARE * self.options.answer_seconds
-        accounts = Accounts(store, self.host, scope, memory, deadline, self.log.write, os.environ)
-        goal = accounts.settle(notice)
-        memory.note_session(notice.folder, scope if goal is not None else None, notice.is_session_over)
-        telling = Telling(self.host, memory, store.secret)
+        accounts = SessionBilling(store, self.host, scope, memory, deadline, self.log.write, os.environ)
+        goal = accounts.settle(payload)
+        memory.note_session(payload.folder, scope if goal is not None else None, payload.is_session_over)
+        telling = GoalContext(self.host, memory, store.secret)
         if self.host.context_variable is not None:
             write_context(self.folder, os.environ.get(self.host.context_variable), telling.whole(goal), self.log)
         if goal is None:
-            former = look_for_goal(store, self.folder, self.host.name, memory, notice) if is_of_session else None
-            stopped = self._unpriced(store, memory, notice) or self._stopped(store, holder, memory, worked_on, notice)
+            former = find_former_goal(store, self.folder, self.host.name, memory, payload) if is_of_session else None
+            stopped = self._unpriced(store, memory, payload) or self._stopped(store, holder, memory, worked_on, payload)
             return stopped or self._tell_user(former)
-        if notice.moment in (Moment.SESSION_START, Moment.PROMPT):
-            return telling.at_start(notice, goal, anew=took_up)
-        if notice.moment is Moment.STOP:
-            return self._said(telling, notice, self._stop(store, holder, memory, notice, goal))
-        telling.forget_if_compacted(notice)
+        if payload.event in (HookEvent.SESSION_START, HookEvent.PROMPT):
+            return telling.at_start(payload, goal, anew=took_up)
+        if payload.event is HookEvent.STOP:
+            return self._said(telling, payload, self._stop(store, holder, memory, payload, goal))
+        telling.forget_if_compacted(payload)
         return None
 
-    def _scope(self, notice: Notice) -> str:
-        return scope_of(self.host.name, notice, self.options.scope)
+    def _scope(self, payload: HookPayload) -> str:
+        return scope_of(self.host.name, payload, self.options.scope)
 
-    def _unpriced(self, store: GoalStore, memory: Memory, notice: Notice) -> Fields | None:
+    def _unpriced(self, store: GoalStore, memory: SessionMemory, payload: HookPayload) -> Fields | None:
         """The user hears, once, that the goal is paused since its budget of money cannot be measured."""
-        if memory.unpriced is None or notice.moment not in _TELLING:
+        if memory.unpriced is None or payload.event not in _TELLING:
             return None
         goal, memory.unpriced = store.get(memory.unpriced), None
-        return self._tell_user(standing(goal)) if goal.status is GoalStatus.PAUSED else None
+        return self._tell_user(status_line(goal)) if goal.status is GoalStatus.PAUSED else None
 
     def _stopped(
-        self, store: GoalStore, holder: str, memory: Memory, worked_on: str | None, notice: Notice
+        self, store: GoalStore, holder: str, memory: SessionMemory, worked_on: str | None, payload: HookPayload
     ) -> Fields | None:
         """The user hears that the goal which the turn worked on is not active any more, once."""
-        if worked_on is None or notice.moment is not Moment.STOP:
+        if worked_on is None or payload.event is not HookEvent.STOP:
             return None
         goal = store.get(worked_on)
         if goal.status is GoalStatus.PAUSED and goal.reason is Reason.BUDGET:
             # The turn that used it up may have reached the goal.
-            return self._tell_user(self._stopping(store, holder, memory).decide_spent(goal, notice).message)
-        return self._tell_user(standing(goal))
+            return self._tell_user(self._stopping(store, holder, memory).decide_spent(goal, payload).message)
+        return self._tell_user(status_line(goal))
 
     def _tell_user(self, message: str | None) -> Fields | None:
         return None if message is None else self.host.tell_user(message)
 
-    def _stop(self, store: GoalStore, holder: str, memory: Memory, notice: Notice, goal: Goal) -> Outlook:
+    def _stop(
+        self, store: GoalStore, holder: str, memory: SessionMemory, payload: HookPayload, goal: Goal
+    ) -> StopDecision:
         try:
-            return self._stopping(store, holder, memory).decide(goal, notice)
+            return self._stopping(store, holder, memory).decide(goal, payload)
         except LeaseHeld:
-            return Outlook()
+            return StopDecision()
 
-    def _stopping(self, store: GoalStore, holder: str, memory: Memory) -> Stopping:
-        return Stopping(
+    def _stopping(self, store: GoalStore, holder: str, memory: SessionMemory) -> StopPolicy:
+        return StopPolicy(
             store=store,
             memory=memory,
             holder=holder,
@@ -242,11 +239,11 @@ class _Call:
         own = self.options.most_continuations
         return own if cap is None or cap <= 0 else min(own, cap - 1)
 
-    def _said(self, telling: Telling, notice: Notice, outlook: Outlook) -> Fields | None:
+    def _said(self, telling: GoalContext, payload: HookPayload, outlook: StopDecision) -> Fields | None:
         if outlook.turn is not None:
-            return self.host.keep_going(notice, telling.going_on(outlook.turn), outlook.message or "")
+            return self.host.keep_going(payload, telling.going_on(outlook.turn), outlook.message or "")
         return self._tell_user(outlook.message)
 
 
-_TELLING: Final = frozenset({Moment.SESSION_START, Moment.PROMPT, Moment.STOP})
+_TELLING: Final = frozenset({HookEvent.SESSION_START, HookEvent.PROMPT, HookEvent.STOP})
 """When hosts show a message to their users."""

@@ -13,7 +13,7 @@ _DECODER: Final = json.JSONDecoder()
 
 
 @dataclass(frozen=True, slots=True)
-class Part:
+class JsonPart:
     """A member of an object, or an item of a list: its place in the text, from its key on, and its value's."""
 
     key: str | None
@@ -39,9 +39,9 @@ def root(text: str) -> int:
     return _skip(text, 0)
 
 
-def parts(text: str, start: int) -> list[Part]:
+def parts(text: str, start: int) -> list[JsonPart]:
     """What the object or list that begins there holds, in order. The text must be JSON."""
-    found: list[Part] = []
+    found: list[JsonPart] = []
     place = _skip(text, start + 1)
     while text[place] not in "}]":
         key, value_start = None, place
@@ -49,14 +49,14 @@ def parts(text: str, start: int) -> list[Part]:
             key, after = _DECODER.raw_decode(text, place)
             value_start = _skip(text, _skip(text, after) + 1)
         end = _DECODER.raw_decode(text, value_start)[1]
-        found.append(Part(key, place, value_start, end))
+        found.append(JsonPart(key, place, value_start, end))
         place = _skip(text, end)
         if text[place] == ",":
             place = _skip(text, place + 1)
     return found
 
 
-def member(text: str, start: int, key: str) -> Part | None:
+def member(text: str, start: int, key: str) -> JsonPart | None:
     """The object's member of this key; the last, as every reader takes it, where there are several."""
     found = [part for part in parts(text, start) if part.key == key]
     return found[-1] if found else None

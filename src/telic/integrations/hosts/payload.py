@@ -5,14 +5,16 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
-from telic.integrations.hosts.usage import UsageReader
+from telic.integrations.hosts.transcripts import TranscriptReader
 from telic.integrations.hosts.usage_rows import UsageTable
+from telic.loop.agents.claims import claim_instructions
 from telic.loop.agents.json_reader import Fields, text_of
+from telic.prompt import SHORT_START
 
 
-class Moment(StrEnum):
+class HookEvent(StrEnum):
     """When a hook is called."""
 
     SESSION_START = "session_start"
@@ -24,18 +26,18 @@ class Moment(StrEnum):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Notice:
+class HookPayload:
     """One call of a hook.
 
-    `event` is the host's own name for the moment. `goes_on` tells whether the present turn was already kept going by
-    a hook; None where the host does not say. `last_message` is what the model said last, `sub_transcripts` are the
+    `event_name` is the host's own name for the event. `goes_on` tells whether a hook already kept the present turn
+    going; None where the host does not say. `last_message` is what the model said last, `sub_transcripts` are the
     transcripts of its sub-agents, `ended_sub_transcript` that of the one whose end this is. `turn` is the present
     turn's id, `prompt` what the user typed, `source` why the session starts. The session `wakes_by_itself` where
     something runs in the background, and `takes_feedback` where its release goes on with what is no refusal.
     """
 
-    moment: Moment
-    event: str
+    event: HookEvent
+    event_name: str
     session: str
     folder: Path
     transcript: Path | None = None
@@ -52,10 +54,10 @@ class Notice:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Host:
+class HookHost:
     """A program whose hooks are answered: how its payload is read, and which answers it takes.
 
-    It takes text for the model at the moments of `contexts`, inside `hookSpecificOutput` or, if not `nests_context`,
+    It takes text for the model at the events of `contexts`, inside `hookSpecificOutput` or, if not `nests_context`,
     flat. `decision` is its word for going on. `block_cap` is how many times in a row it lets a hook keep a turn
     going, `cap_variable` the environment variable that sets it; None where there is no such limit. `usage_reader`
     makes a reader of its transcripts, for a sub-agent's or the session's own, and told the present turn's id;
@@ -65,31 +67,31 @@ class Host:
     """
 
     name: str
-    read: Callable[[Fields, Mapping[str, str]], Notice | None]
-    contexts: frozenset[Moment] = frozenset({Moment.SESSION_START, Moment.PROMPT})
+    read: Callable[[Fields, Mapping[str, str]], HookPayload | None]
+    contexts: frozenset[HookEvent] = frozenset({HookEvent.SESSION_START, HookEvent.PROMPT})
     nests_context: bool = True
     decision: str = "block"
     shows_messages: bool = True
     block_cap: int | None = None
     cap_variable: str | None = None
-    usage_reader: Callable[[bool, str | None], UsageReader] | None = None
+    usage_reader: Callable[[bool, str | None], TranscriptReader] | None = None
     usage_table: Callable[[Mapping[str, str]], UsageTable] | None = None
     context_variable: str | None = None
     tells_compaction: bool = False
     hides_reasons: bool = False
 
-    def context(self, notice: Notice, text: str) -> Fields | None:
-        """The answer that gives the model this text, or None where the host takes none at this moment."""
-        if notice.moment not in self.contexts:
+    def context(self, payload: HookPayload, text: str) -> Fields | None:
+        """The answer that gives the model this text, or None where the host takes none at this event."""
+        if payload.event not in self.contexts:
             return None
         if not self.nests_context:
             return {"additionalContext": text}
-        return {"hookSpecificOutput": {"hookEventName": notice.event, "additionalContext": text}}
+        return {"hookSpecificOutput": {"hookEventName": payload.event_name, "additionalContext": text}}
 
-    def keep_going(self, notice: Notice, text: str, message: str) -> Fields:
+    def keep_going(self, payload: HookPayload, text: str, message: str) -> Fields:
         """The answer that begins another turn with this text; the user reads the message, where there is a way."""
-        if notice.takes_feedback:
-            told = {"hookEventName": notice.event, "additionalContext": text}
+        if payload.takes_feedback:
+            told = {"hookEventName": payload.event_name, "additionalContext": text}
             return {"systemMessage": message, "hookSpecificOutput": told}
         refusal = {"decision": self.decision, "reason": text}
         return refusal | ({"systemMessage": message} if self.hides_reasons else {})
@@ -120,6 +122,52 @@ def folder_of(fields: Fields, environment: Mapping[str, str], *names: str) -> Pa
         return Path.cwd()
     except FileNotFoundError:
         return Path("/")
+
+
+_CONTINUATIONS: Final = (claim_instructions(), SHORT_START)
+"""What texts begin with that keep a turn going."""
+
+
+def read_common_payload(
+    fields: Fields, environment: Mapping[str, str], events: Mapping[str, HookEvent], *folder_variables: str
+) -> HookPayload | None:
+    """What a payload of Claude Code's form tells; other hosts use it too."""
+    name, session = text_of(fields, "hook_event_name") or "", text_of(fields, "session_id")
+    event = events.get(name)
+    if event is None or not session:
+        return None
+    # A sub-agent's own prompt or stop, as Codex and Copilot report them, is not the session's: the goal is not its.
+    if event is not HookEvent.SUB_AGENT_STOP and text_of(fields, "agent_id"):
+        return None
+    # What keeps a turn going comes back as a prompt in Gemini CLI and Copilot: not the user's, and it tells the goal.
+    if event is HookEvent.PROMPT and (text_of(fields, "prompt") or "").startswith(_CONTINUATIONS):
+        event = HookEvent.BOOKKEEPING
+    transcript, named = path_of(fields, "transcript_path"), path_of(fields, "agent_transcript_path")
+    return HookPayload(
+        event=event,
+        event_name=name,
+        session=session,
+        folder=folder_of(fields, environment, *folder_variables),
+        transcript=transcript,
+        sub_transcripts=_sub_transcripts(transcript, named),
+        ended_sub_transcript=named if event is HookEvent.SUB_AGENT_STOP else None,
+        goes_on=bool_of(fields, "stop_hook_active"),
+        last_message=text_of(fields, "last_assistant_message") or "",
+        turn=text_of(fields, "turn_id"),
+        prompt=text_of(fields, "prompt") or "",
+        source=text_of(fields, "source") or "",
+        is_session_over=name == "SessionEnd",
+    )
+
+
+def _sub_transcripts(transcript: Path | None, named: Path | None) -> tuple[Path, ...]:
+    """The files beside a session's own, however deep a workflow has put them, and the one that the payload names."""
+    folder = None if transcript is None else transcript.with_suffix("") / "subagents"
+    try:
+        beside = [] if folder is None else sorted(folder.rglob("*.jsonl"))
+    except OSError:
+        beside = []
+    return (*(path for path in beside if path != named), *(() if named is None else (named,)))
 
 
 def with_message(answer: Fields | None, message: str) -> Fields:

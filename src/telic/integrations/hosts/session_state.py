@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Final
 
 from telic.domain.errors import InvalidInput
-from telic.integrations.hosts.usage import Place, home
+from telic.integrations.hosts.transcripts import FilePlace, home
 from telic.loop.agents.json_reader import Fields, count_of, fields_of, read_values, text_of
 
 _MAX_BYTES: Final = 16 * 1024 * 1024
@@ -23,15 +23,15 @@ _MOST_OTHERS: Final = 50
 
 
 @dataclass(frozen=True, slots=True)
-class Bookmark:
+class TranscriptBookmark:
     """How far a transcript was read, and what its reader must know to go on."""
 
-    place: Place
+    place: FilePlace
     carry: Fields
 
 
 @dataclass(slots=True)
-class Memory:
+class SessionMemory:
     """One session's. `goal_id` is the goal that the present turn works on.
 
     `continuations` counts how often in a row the turn was kept going; at `wound_down_at`, a revision, the model was
@@ -59,7 +59,7 @@ class Memory:
     offered: str | None = None
     adopted: str | None = None
     is_over: bool = False
-    bookmarks: dict[str, Bookmark] = field(default_factory=dict[str, Bookmark])
+    bookmarks: dict[str, TranscriptBookmark] = field(default_factory=dict[str, TranscriptBookmark])
 
     def note_session(self, folder: Path, scope: str | None, is_over: bool) -> None:
         """The memory tells where its session works, on whose goal if there is one, and whether it goes on."""
@@ -103,7 +103,7 @@ def state_folder(environment: Mapping[str, str]) -> Path:
     return (Path(given) if given.startswith("/") else home() / ".local" / "state") / "telic"
 
 
-def recall(folder: Path, host: str, session: str) -> Memory:
+def load_memory(folder: Path, host: str, session: str) -> SessionMemory:
     """What is remembered of the session; nothing, where the file is gone or cannot be understood."""
     # Two sessions' names must never meet in one file, whatever characters they are made of.
     file = folder / "hooks" / f"{host}-{sha256(session.encode(errors='surrogatepass')).hexdigest()[:32]}.json"
@@ -112,7 +112,7 @@ def recall(folder: Path, host: str, session: str) -> Memory:
     return memory
 
 
-def others(folder: Path, host: str, own: Memory) -> Iterator[Memory]:
+def others(folder: Path, host: str, own: SessionMemory) -> Iterator[SessionMemory]:
     """What is remembered of the host's other sessions, the last used first; at most fifty."""
     try:
         files = [each for each in (folder / "hooks").glob(f"{host}-*.json") if each != own.file]
@@ -122,17 +122,17 @@ def others(folder: Path, host: str, own: Memory) -> Iterator[Memory]:
     yield from map(_load, files[:_MOST_OTHERS])
 
 
-def _load(file: Path) -> Memory:
+def _load(file: Path) -> SessionMemory:
     try:
         if file.stat().st_size > _MAX_BYTES:
-            return Memory(file)
+            return SessionMemory(file)
         values = read_values(file.read_bytes())
     except OSError:
-        return Memory(file)
+        return SessionMemory(file)
     try:
-        return _read(file, values[0]) if values else Memory(file)
+        return _read(file, values[0]) if values else SessionMemory(file)
     except InvalidInput:
-        return Memory(file)
+        return SessionMemory(file)
 
 
 _TEXTS: Final = (
@@ -151,9 +151,9 @@ _COUNTS: Final = ("continuations", "wound_down_at")
 _TRUTHS: Final = ("is_unanswered", "has_looked", "is_over")
 
 
-def _read(file: Path, data: Fields) -> Memory:
+def _read(file: Path, data: Fields) -> SessionMemory:
     marks = fields_of(data, "bookmarks")
-    memory = Memory(file, bookmarks={path: _bookmark(fields_of(marks, path)) for path in marks})
+    memory = SessionMemory(file, bookmarks={path: _bookmark(fields_of(marks, path)) for path in marks})
     for name in _TEXTS:
         setattr(memory, name, text_of(data, name))
     for name in _COUNTS:
@@ -163,6 +163,8 @@ def _read(file: Path, data: Fields) -> Memory:
     return memory
 
 
-def _bookmark(data: Fields) -> Bookmark:
+def _bookmark(data: Fields) -> TranscriptBookmark:
     place = fields_of(data, "place")
-    return Bookmark(Place(count_of(place, "offset") or 0, text_of(place, "check") or ""), fields_of(data, "carry"))
+    return TranscriptBookmark(
+        FilePlace(count_of(place, "offset") or 0, text_of(place, "check") or ""), fields_of(data, "carry")
+    )

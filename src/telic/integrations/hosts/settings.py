@@ -125,7 +125,7 @@ def is_ours(handler: object, host: str) -> bool:
 
 
 @dataclass(frozen=True, slots=True)
-class _Step:
+class _JsonStep:
     """A part on the way to a handler: what holds it, and which one it is."""
 
     holder: int
@@ -145,31 +145,31 @@ def _without_one(text: str, host: str) -> str | None:
     return None
 
 
-def _first_of_ours(text: str, host: str) -> list[_Step] | None:
+def _first_of_ours(text: str, host: str) -> list[_JsonStep] | None:
     """The way to the first handler of ours, from the handler's list up to the settings."""
     for number, part in enumerate(parts(text, root(text))):
         if part.key != "hooks":
             continue
         found = _in_events(text, part.value_start, host)
         if found is not None:
-            return [*found, _Step(root(text), number)]
+            return [*found, _JsonStep(root(text), number)]
     return None
 
 
-def _in_events(text: str, hooks: int, host: str) -> list[_Step] | None:
+def _in_events(text: str, hooks: int, host: str) -> list[_JsonStep] | None:
     for event_number, event in enumerate(parts(text, hooks)):
         for group_number, group in enumerate(parts(text, event.value_start)):
             found = _in_group(text, group.value_start, host)
             if found is not None:
-                return [found, _Step(event.value_start, group_number), _Step(hooks, event_number)]
+                return [found, _JsonStep(event.value_start, group_number), _JsonStep(hooks, event_number)]
     return None
 
 
-def _in_group(text: str, group: int, host: str) -> _Step | None:
+def _in_group(text: str, group: int, host: str) -> _JsonStep | None:
     handlers = member(text, group, "hooks") if text[group] == "{" else None
     if handlers is None or text[handlers.value_start] != "[":
         return None
     for number, handler in enumerate(parts(text, handlers.value_start)):
         if is_ours(parse(text[handler.value_start : handler.end]), host):
-            return _Step(handlers.value_start, number)
+            return _JsonStep(handlers.value_start, number)
     return None

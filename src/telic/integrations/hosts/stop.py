@@ -1,33 +1,35 @@
 """What follows when a model stops: its claim is dealt with, and the turn goes on while its goal is not reached."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
+from types import MappingProxyType
 from typing import Final
 
 from telic.domain.claim import Claim
 from telic.domain.decision import Decision, LoopPolicy, Step, decide
-from telic.domain.errors import StoreBusy, StoreUnavailable
-from telic.domain.goal import Actor, Goal, Reason
+from telic.domain.errors import PASSING
+from telic.domain.goal import Actor, Goal, GoalStatus, Reason
 from telic.domain.lease import Lease
 from telic.domain.limits import MAX_NOTE_CHARS
 from telic.domain.loop_state import MAX_SESSION_CHARS, MAX_WORK_CHARS, LoopState
 from telic.domain.verdict import Outcome
 from telic.domain.verification import Verification
-from telic.integrations.hosts.checking import Checking, Unchecked
+from telic.integrations.hosts.checking import CheckFailed, StopCheck
 from telic.integrations.hosts.judge_choice import JudgeChoice
-from telic.integrations.hosts.messages import standing, what_is_missing
-from telic.integrations.hosts.payload import Notice
-from telic.integrations.hosts.session_state import Memory
+from telic.integrations.hosts.payload import HookPayload
+from telic.integrations.hosts.session_state import SessionMemory
 from telic.loop.agents.claims import read_claim
 from telic.loop.agents.protocol import kept_tail
+from telic.prompt import quote
 from telic.store.goal_store import GoalStore
+from telic.wording.words import first_words
 
 _MOST_STEPS: Final = 4
 _MARGIN_SECONDS: Final = 60
 
 
 @dataclass(frozen=True, slots=True)
-class Turn:
+class NextTurn:
     """Another turn that is to begin: what kind, and the verification that calls for it."""
 
     step: Step
@@ -37,15 +39,15 @@ class Turn:
 
 
 @dataclass(frozen=True, slots=True)
-class Outlook:
+class StopDecision:
     """What the host is to do: go on with `turn`, or stop; and what the user should know."""
 
-    turn: Turn | None = None
+    turn: NextTurn | None = None
     message: str | None = None
 
 
 @dataclass(slots=True)
-class Stopping:
+class StopPolicy:
     """Decides at one stop of a session, by the rules of the autonomous loop.
 
     `most_continuations` in a row are begun. Checks that take longer than `check_seconds` say nothing.
@@ -53,14 +55,14 @@ class Stopping:
     """
 
     store: GoalStore
-    memory: Memory
+    memory: SessionMemory
     holder: str
     most_continuations: int
     check_seconds: float
     judge: JudgeChoice
     before_checks: Callable[[], None]
 
-    def decide(self, goal: Goal, notice: Notice) -> Outlook:
+    def decide(self, goal: Goal, payload: HookPayload) -> StopDecision:
         """The claim was dealt with, in the store as well, and this follows.
 
         Raises:
@@ -70,40 +72,40 @@ class Stopping:
         ttl_seconds = self.check_seconds + _MARGIN_SECONDS
         lease = self.store.claim(goal.id, holder=self.holder, ttl_seconds=ttl_seconds)
         try:
-            return self._follow(lease.goal, lease, notice)
+            return self._follow(lease.goal, lease, payload)
         finally:
             self.store.release_lease(lease)
 
-    def decide_spent(self, goal: Goal, notice: Notice) -> Outlook:
+    def decide_spent(self, goal: Goal, payload: HookPayload) -> StopDecision:
         """As `decide`, for a goal that its budget has paused: what was done before may still be enough."""
-        return self._follow(goal, None, notice)
+        return self._follow(goal, None, payload)
 
-    def _state(self, notice: Notice) -> LoopState:
+    def _state(self, payload: HookPayload) -> LoopState:
         """The claim of the model's last line. One stop is one turn of its session, not verified yet."""
-        said = read_claim(notice.last_message, self.store.now())
+        said = read_claim(payload.last_message, self.store.now())
         return LoopState(
             claim=said.claim,
             note=None if said.note is None else kept_tail(said.note, MAX_NOTE_CHARS),
             wake_at=None if said.wake is None else said.wake.at,
             wake_signal=None if said.wake is None else said.wake.signal,
-            session=kept_tail(notice.session, MAX_SESSION_CHARS),
+            session=kept_tail(payload.session, MAX_SESSION_CHARS),
             turns=1,
             unverified_turns=1,
             blocked_claims=int(said.claim is Claim.BLOCKED),
             wound_down_at=self.memory.wound_down_at,
-            work=kept_tail(notice.last_message, MAX_WORK_CHARS),
+            work=kept_tail(payload.last_message, MAX_WORK_CHARS),
         )
 
-    def _follow(self, goal: Goal, lease: Lease | None, notice: Notice) -> Outlook:
-        found, state, policy = None, self._state(notice), LoopPolicy(blocked_audits=0)
+    def _follow(self, goal: Goal, lease: Lease | None, payload: HookPayload) -> StopDecision:
+        found, state, policy = None, self._state(payload), LoopPolicy(blocked_audits=0)
         for _ in range(_MOST_STEPS):
             decision = decide(goal, state, policy, self.store.now())
             match decision.step:
                 case Step.TURN | Step.WIND_DOWN | Step.AUDIT:
-                    return self._go_on(Turn(decision.step, goal, state, found), notice)
+                    return self._go_on(NextTurn(decision.step, goal, state, found), payload)
                 case Step.VERIFY:
-                    checked = self._check(goal, lease, state, notice)
-                    if isinstance(checked, Outlook):
+                    checked = self._check(goal, lease, state, payload)
+                    if isinstance(checked, StopDecision):
                         return checked
                     goal, found = self.store.get(goal.id), checked
                     state = replace(state, claim=Claim.WORKING, unverified_turns=0)
@@ -112,30 +114,30 @@ class Stopping:
                 case Step.PAUSE:
                     return self._pause(goal, lease, state, decision)
                 case _:
-                    return Outlook(message=standing(goal))
-        return Outlook()
+                    return StopDecision(message=status_line(goal))
+        return StopDecision()
 
-    def _go_on(self, turn: Turn, notice: Notice) -> Outlook:
+    def _go_on(self, turn: NextTurn, payload: HookPayload) -> StopDecision:
         goal, count = turn.goal, self.memory.continuations
-        if notice.wakes_by_itself and turn.found is None:
+        if payload.wakes_by_itself and turn.found is None:
             # What runs in the background begins the next turn; to ask meanwhile would only cost.
-            return Outlook()
-        if notice.goes_on is True and not count:
-            return Outlook(message=f"Telic: something else keeps this session going; goal {goal.id} stays active.")
+            return StopDecision()
+        if payload.goes_on is True and not count:
+            return StopDecision(message=f"Telic: something else keeps this session going; goal {goal.id} stays active.")
         if count >= self.most_continuations:
             stopped = f"Telic: stopped after going on {count} times; goal {goal.id} stays active."
-            return Outlook(message=f"{stopped} A prompt of yours goes on with it.")
+            return StopDecision(message=f"{stopped} A prompt of yours goes on with it.")
         self.memory.continuations += 1
         if turn.step is Step.WIND_DOWN:
             self.memory.wound_down_at = goal.revision
-        missing = what_is_missing(goal, turn.step, turn.found)
-        return Outlook(turn, f"Telic: {missing}; going on, {count + 1} of {self.most_continuations}.")
+        missing = why_it_goes_on(goal, turn.step, turn.found)
+        return StopDecision(turn, f"Telic: {missing}; going on, {count + 1} of {self.most_continuations}.")
 
-    def _complete(self, goal: Goal, lease: Lease | None, state: LoopState) -> Outlook:
+    def _complete(self, goal: Goal, lease: Lease | None, state: LoopState) -> StopDecision:
         self.store.complete(goal.id, expected_revision=goal.revision, note=state.note, lease=lease, actor=Actor.MODEL)
-        return Outlook(message=f"Telic: goal {goal.id} is completed, as the model said; it has no criteria.")
+        return StopDecision(message=f"Telic: goal {goal.id} is completed, as the model said; it has no criteria.")
 
-    def _pause(self, goal: Goal, lease: Lease | None, state: LoopState, decision: Decision) -> Outlook:
+    def _pause(self, goal: Goal, lease: Lease | None, state: LoopState, decision: Decision) -> StopDecision:
         reason = decision.reason or Reason.FAILED
         wake = state.wake if reason is Reason.WAITING else None
         paused = self.store.pause(
@@ -148,20 +150,67 @@ class Stopping:
             lease=lease,
             actor=Actor.MODEL if reason is Reason.BLOCKED else Actor.SYSTEM,
         )
-        return Outlook(message=standing(paused))
+        return StopDecision(message=status_line(paused))
 
-    def _check(self, goal: Goal, lease: Lease | None, state: LoopState, notice: Notice) -> Outlook | Verification:
-        checking = Checking(self.store, self.check_seconds, self.judge, self.before_checks)
+    def _check(
+        self, goal: Goal, lease: Lease | None, state: LoopState, payload: HookPayload
+    ) -> StopDecision | Verification:
+        checking = StopCheck(self.store, self.check_seconds, self.judge, self.before_checks)
         try:
-            found, after = checking.check(goal, lease, state, notice)
-        except Unchecked as error:
-            return Outlook(message=f"Telic: {error.why}")
-        except (StoreBusy, StoreUnavailable):
-            return Outlook(message=f"Telic: the store was away, so the verdicts on goal {goal.id} are lost.")
+            found, after = checking.check(goal, lease, state, payload)
+        except CheckFailed as error:
+            return StopDecision(message=f"Telic: {error.why}")
+        except PASSING:
+            return StopDecision(message=f"Telic: the store was away, so the verdicts on goal {goal.id} are lost.")
         if after.is_finished:
-            return Outlook(message=f"Telic: goal {goal.id} is verified: all {len(goal.criteria)} criteria passed.")
+            return StopDecision(message=f"Telic: goal {goal.id} is verified: all {len(goal.criteria)} criteria passed.")
         if found.outcome is Outcome.PENDING and after.reason is Reason.WAITING:
-            return Outlook(message=f"Telic: goal {goal.id} waits for a person's approval: telic approve {goal.id}")
+            return StopDecision(message=f"Telic: goal {goal.id} waits for a person's approval: telic approve {goal.id}")
         if not found.feedback:
-            return Outlook(message=f"Telic: the criteria of goal {goal.id} could not be checked; it stays active.")
+            return StopDecision(message=f"Telic: the criteria of goal {goal.id} could not be checked; it stays active.")
         return found
+
+
+_NOTE_CHARS: Final = 300
+_TITLE_CHARS: Final = 80
+_HOW_TO_GO_ON: Final[Mapping[Reason, str]] = MappingProxyType(
+    {
+        Reason.BUDGET: "telic resume {id} --budget AMOUNT goes on with a larger one.",
+        Reason.WAITING: "It goes on here when its time has come; telic wake {id} goes on at once.",
+        Reason.SUPERSEDED: "Another goal has its place; telic resume {id} gives it back.",
+    }
+)
+
+
+def status_line(goal: Goal) -> str:
+    """Return how the goal stands, why, and how it can be gone on with."""
+    why = f": {goal.reason}" if goal.reason else ""
+    note = f": {quote(first_words(goal.note, _NOTE_CHARS))}" if goal.note else ""
+    said = f"Telic: goal {goal.id} is {goal.status}{why}{note}."
+    if goal.status is not GoalStatus.PAUSED:
+        return said
+    how = _HOW_TO_GO_ON.get(goal.reason or Reason.USER, "telic resume {id} goes on with it.")
+    return f"{said} {how.format(id=goal.id)}"
+
+
+def why_it_goes_on(goal: Goal, step: Step, found: Verification | None) -> str:
+    """Return why the turn goes on, in a few words."""
+    if step is Step.WIND_DOWN:
+        return "the budget is nearly used up"
+    if found is None or not found.feedback:
+        return f"goal {goal.id} is not reached yet"
+    first, more = found.feedback[0], len(found.feedback) - 1
+    title = quote(first_words(goal.criteria[first.index].title, _TITLE_CHARS))
+    why = f" ({quote(first_words(first.detail, _TITLE_CHARS))})" if first.detail else ""
+    return f"criterion {first.index + 1} failed: {title}{why}" + (f", and {more} more" if more else "")
+
+
+def lost_claim(claim: str) -> str:
+    """Return what the user hears of a claim that came to nothing, since the store could not be reached."""
+    said = f"the model's last claim, {claim}, came to nothing, since the store could not be reached"
+    return f"Telic: {said}; ask the model to say again where the goal stands."
+
+
+def claim_line(claim: Claim) -> str:
+    """Return the claim as its line says it."""
+    return f"TELIC: {'wait' if claim is Claim.WAITING else claim.value}"

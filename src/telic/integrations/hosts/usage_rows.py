@@ -10,8 +10,8 @@ from telic.domain.budget import ModelUsage, TurnUsage
 from telic.domain.clock import Instant
 from telic.domain.errors import InvalidInput
 from telic.domain.limits import MAX_COUNTER
-from telic.integrations.hosts.usage import Place, Response
-from telic.integrations.usage import model_usage
+from telic.integrations.hosts.transcripts import FilePlace, HostResponse
+from telic.integrations.model_calls import model_usage
 from telic.loop.agents.claims import read_time
 from telic.loop.agents.json_reader import Fields, within_total
 from telic.storage.drivers.sqlite_reader import Selection, read_selected
@@ -33,10 +33,10 @@ class UsageTable:
     path: Path
     table: str
     columns: tuple[str, ...]
-    response: Callable[[Fields, str], Response | None]
+    response: Callable[[Fields, str], HostResponse | None]
     sessions: str | None = None
 
-    def rows(self, session: str, place: Place) -> Iterator[tuple[Place, Response | None]]:
+    def rows(self, session: str, place: FilePlace) -> Iterator[tuple[FilePlace, HostResponse | None]]:
         """The rows after the place, in order, each with its own place, which the next call goes on from.
 
         Raises:
@@ -60,7 +60,7 @@ class UsageTable:
             family += newest
         return tuple(family)
 
-    def _page(self, sessions: tuple[str, ...], place: Place) -> list[Fields]:
+    def _page(self, sessions: tuple[str, ...], place: FilePlace) -> list[Fields]:
         identity, owner = self.columns[:2]
         rows = self._read(self.table, self.columns, owner, sessions, identity, place.offset)
         if not place.offset:
@@ -85,11 +85,13 @@ class UsageTable:
         return [*read_selected(self.path, selection, patience_seconds=_PATIENCE_SECONDS)]
 
 
-def _place(row: Fields, columns: tuple[str, ...]) -> Place:
+def _place(row: Fields, columns: tuple[str, ...]) -> FilePlace:
     """The row's number, and the hash of what it says, by which it is known again."""
     number = row.get(columns[0])
     said = repr([row.get(name) for name in columns])
-    return Place(number if type(number) is int and 0 < number <= MAX_COUNTER else 0, sha256(said.encode()).hexdigest())
+    return FilePlace(
+        number if type(number) is int and 0 < number <= MAX_COUNTER else 0, sha256(said.encode()).hexdigest()
+    )
 
 
 def usage_of_row(row: Fields) -> ModelUsage | TurnUsage:

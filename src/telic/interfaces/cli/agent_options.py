@@ -29,7 +29,7 @@ from telic.loop.agents import (
     CommandAgent,
     known_agent,
 )
-from telic.loop.settings import LoopSettings
+from telic.loop.run_context import LoopSettings
 from telic.loop.verification.judge import Judge
 from telic.loop.worker_identity import own_name
 from telic.pricing import has_price_table

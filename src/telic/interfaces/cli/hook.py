@@ -16,7 +16,7 @@ from telic.integrations.hosts.handler import (
     run_hook,
 )
 from telic.integrations.hosts.judge_choice import JudgeChoice
-from telic.integrations.hosts.log import log_of
+from telic.integrations.hosts.safeguards import log_of
 from telic.interfaces.cli.store_place import default_store
 
 _FAILED = 1

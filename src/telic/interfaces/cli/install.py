@@ -11,11 +11,10 @@ from pathlib import Path
 import click
 
 from telic.domain.errors import InvalidInput
-from telic.integrations.hosts.files import Change, apply
+from telic.integrations.hosts.files import FileChange, apply
 from telic.integrations.hosts.handler import check_answer_seconds
-from telic.integrations.hosts.installing import Plan, plan_install, plan_removal
+from telic.integrations.hosts.install import InstallPlan, for_settings, plan_install, plan_removal
 from telic.integrations.hosts.judge_choice import JudgeChoice
-from telic.integrations.hosts.location import for_settings
 from telic.interfaces.cli.store_place import default_store
 from telic.interfaces.cli.terminal import Terminal
 
@@ -105,7 +104,7 @@ def _own_program() -> list[str]:
     return [found] if found else [sys.executable, "-m", "telic.interfaces.cli"]
 
 
-def _carry_out(terminal: Terminal, plan: Plan, yes: bool) -> None:
+def _carry_out(terminal: Terminal, plan: InstallPlan, yes: bool) -> None:
     if not plan.changes:
         _report(terminal, plan, [])
         return
@@ -115,17 +114,17 @@ def _carry_out(terminal: Terminal, plan: Plan, yes: bool) -> None:
     if not yes and (terminal.as_json or not sys.stdin.isatty()):
         raise InvalidInput("nothing is changed: give --yes to change it without being asked")
     if not yes:
-        click.confirm("Change it?", abort=True)
+        click.confirm("FileChange it?", abort=True)
     _report(terminal, plan, [apply(change) for change in plan.changes])
 
 
-def _show(terminal: Terminal, change: Change) -> None:
+def _show(terminal: Terminal, change: FileChange) -> None:
     before, after = (change.before or "").splitlines(), (change.after or "").splitlines()
     for line in difflib.unified_diff(before, after, str(change.path), str(change.path), lineterm=""):
         terminal.line(line)
 
 
-def _report(terminal: Terminal, plan: Plan, backups: list[Path | None]) -> None:
+def _report(terminal: Terminal, plan: InstallPlan, backups: list[Path | None]) -> None:
     kept = [str(backup) for backup in backups if backup is not None]
     if terminal.as_json:
         terminal.json({"changed": [str(change.path) for change in plan.changes], "backups": kept})

@@ -13,7 +13,7 @@ from telic.domain.clock import SystemClock
 from telic.domain.goal import Goal
 from telic.domain.jsonable import goal_to_json, time_to_json
 from telic.interfaces.cli.terminal import StatusLine, Terminal
-from telic.loop.loop_events import Happening, Progress
+from telic.loop.loop_events import LoopEvent, LoopEventKind
 
 _WORDS: Final = {"wind_down": " to wind down", "audit": " to look at the obstacle"}
 _SHOWN: Final = {
@@ -27,7 +27,7 @@ _SHOWN: Final = {
 class View(Protocol):
     """Shows what happens."""
 
-    def tell(self, progress: Progress) -> None:
+    def tell(self, progress: LoopEvent) -> None:
         """It was shown, or nobody looks any more."""
         ...
 
@@ -50,9 +50,9 @@ class PersonsView(View):
         self._verdict = ""
         self._status: StatusLine | None = terminal.status_line()
 
-    def tell(self, progress: Progress) -> None:
+    def tell(self, progress: LoopEvent) -> None:
         """It is a line of text, unless another says it already; the line below all is up to date."""
-        if progress.happening is Happening.CHECKED:
+        if progress.kind is LoopEventKind.CHECKED:
             self._verdict = progress.detail
         line = sentence(progress)
         if line is not None:
@@ -76,7 +76,7 @@ class PersonsView(View):
         if self._status is not None:
             self._status.close()
 
-    def _standing(self, progress: Progress) -> str:
+    def _standing(self, progress: LoopEvent) -> str:
         elapsed = show_duration(int(time.monotonic() - self._began))
         parts = [f"{_doing(progress)}", standing(progress.goal), elapsed]
         return " · ".join(filter(None, [*parts, self._verdict and f"last verdict {self._verdict}"]))
@@ -88,10 +88,10 @@ class ProgramsView(View):
     def __init__(self, terminal: Terminal) -> None:
         self._terminal = terminal
 
-    def tell(self, progress: Progress) -> None:
+    def tell(self, progress: LoopEvent) -> None:
         """It is one object, named after what happened."""
-        turn = progress.turn_number + (progress.happening in (Happening.TURN_BEGAN, Happening.NOTICE))
-        self._write(progress.happening.value, progress.goal, turn=turn, detail=progress.detail)
+        turn = progress.turn_number + (progress.kind in (LoopEventKind.TURN_BEGAN, LoopEventKind.NOTICE))
+        self._write(progress.kind.value, progress.goal, turn=turn, detail=progress.detail)
 
     def say(self, sentence: str, goal: Goal | None = None) -> None:
         """It is one object named `said`."""
@@ -137,43 +137,43 @@ def _unless_nobody_looks() -> Generator[None]:
             sys.stderr.write(f"telic: standard output cannot be written, and work goes on: {error.strerror}\n")
 
 
-def sentence(progress: Progress) -> str | None:
+def sentence(progress: LoopEvent) -> str | None:
     """What happened, in words; None where another line says it already."""
     goal, detail, number = progress.goal, progress.detail, progress.turn_number
-    match progress.happening:
-        case Happening.TURN_BEGAN:
+    match progress.kind:
+        case LoopEventKind.TURN_BEGAN:
             return f"turn {number + 1} begins{_WORDS.get(detail, '')}"
-        case Happening.TURN_ENDED:
+        case LoopEventKind.TURN_ENDED:
             return f"turn {number} ended ({detail}): {standing(goal)}"
-        case Happening.TURN_FAILED:
+        case LoopEventKind.TURN_FAILED:
             return f"turn {number} failed: {detail}"
-        case Happening.NOTICE:
+        case LoopEventKind.NOTICE:
             return f"  {detail}"
-        case Happening.CHECKING:
+        case LoopEventKind.CHECKING:
             return f"checking {len(goal.criteria)} criteri{'on' if len(goal.criteria) == 1 else 'a'}"
-        case Happening.CHECKED:
+        case LoopEventKind.CHECKED:
             return f"  {detail}"
-        case Happening.SLEEPING:
+        case LoopEventKind.SLEEPING:
             if goal.wake_signal == approval_signal(goal.id):
                 return f"waits for a person: telic approve {goal.id}, or telic reject, answers"
             return f"waits {detail}" if goal.is_waiting else f"next turn in {detail}"
-        case Happening.WOKEN:
+        case LoopEventKind.WOKEN:
             return "awake again"
-        case Happening.PAUSED | Happening.COMPLETED:
+        case LoopEventKind.PAUSED | LoopEventKind.COMPLETED:
             return _standing_in_words(goal)
-        case Happening.CLAIMED if progress.detail:
+        case LoopEventKind.CLAIMED if progress.detail:
             return f"beware: {progress.detail}"
-        case Happening.CLAIMED | Happening.STOPPED:
+        case LoopEventKind.CLAIMED | LoopEventKind.STOPPED:
             return None
 
 
-def _doing(progress: Progress) -> str:
-    match progress.happening:
-        case Happening.TURN_BEGAN | Happening.NOTICE:
+def _doing(progress: LoopEvent) -> str:
+    match progress.kind:
+        case LoopEventKind.TURN_BEGAN | LoopEventKind.NOTICE:
             return f"turn {progress.turn_number + 1}"
-        case Happening.CHECKING | Happening.CHECKED:
+        case LoopEventKind.CHECKING | LoopEventKind.CHECKED:
             return "checking"
-        case Happening.SLEEPING:
+        case LoopEventKind.SLEEPING:
             return "waiting"
         case _:
             return str(progress.goal.status)

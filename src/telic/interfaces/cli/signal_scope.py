@@ -66,7 +66,7 @@ class Driven:
             return goal
         settings = self.loop.settings
         lease = await claim_for_loop(self.store, goal.id, holder=settings.holder, ttl_seconds=settings.lease_seconds)
-        return await self.loop.drive(lease)
+        return await self.loop.run_leased(lease)
 
     async def _pause(self, running: "asyncio.Future[Goal]") -> None:
         try:

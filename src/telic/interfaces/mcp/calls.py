@@ -2,6 +2,7 @@
 
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, Final
 
 from telic.domain.amounts import parse_budget
@@ -12,19 +13,16 @@ from telic.domain.errors import GoalError, InvalidInput, StaleUpdate, WouldRepla
 from telic.domain.goal import Actor, Goal, GoalStatus
 from telic.domain.ids import new_key
 from telic.domain.limits import MAX_COUNTER
-from telic.integrations.reports import report_blocked, report_complete, set_goal
+from telic.integrations.tools import CREATE_GOAL, REPORT_BLOCKED, REPORT_COMPLETE, Arguments, GoalTool, checked
 from telic.interfaces.mcp.advice import next_steps
 from telic.interfaces.mcp.conversation import McpConversation, about
-from telic.interfaces.mcp.parameters import checked
 from telic.interfaces.mcp.results import ToolAnswer, plainly, refusal
 from telic.interfaces.mcp.settings import Role
-from telic.interfaces.mcp.tools import Tool
+from telic.interfaces.mcp.tools import ServerTool
 from telic.prompt import quote
 from telic.services.actions import ActionRequest, ActionResult, GoalAction, execute
 from telic.services.chat.replies import changes_between
 from telic.services.checks import Check, look_at_checks_async
-
-Arguments = Mapping[str, Any]
 
 _LISTED: Final = 20
 _OPERATOR: Final = NamedActor(Actor.OPERATOR, door="mcp")
@@ -37,7 +35,7 @@ class ToolCalls:
     """The calls of one client."""
 
     conversation: McpConversation
-    tools: Mapping[str, Tool]
+    tools: Mapping[str, ServerTool]
 
     async def call(self, name: str, given: Arguments) -> ToolAnswer:
         """The tool was used, or the answer says why not; then nothing changed."""
@@ -58,8 +56,8 @@ class ToolCalls:
             "get_goal": self._get,
             "list_goals": self._list,
             "report_progress": self._report_progress,
-            "report_complete": self._report_complete,
-            "report_blocked": self._report_blocked,
+            REPORT_COMPLETE.name: partial(self._report, REPORT_COMPLETE),
+            REPORT_BLOCKED.name: partial(self._report, REPORT_BLOCKED),
             "create_goal": self._create,
             "pause_goal": self._pause,
             "resume_goal": self._resume,
@@ -121,16 +119,9 @@ class ToolCalls:
         text = f"Turn {result.turn.number} is counted. The goal is {about(goal)}"
         return self._done("recorded", text, goal, before)
 
-    async def _report_complete(self, given: Arguments) -> ToolAnswer:
+    async def _report(self, tool: GoalTool, given: Arguments) -> ToolAnswer:
         goal = await self.conversation.reported(given["goal_id"])
-        session = self.conversation.session(goal, given["revision"])
-        text = await report_complete(session, given["summary"], key=given["key"])
-        return await self._reported(text, goal)
-
-    async def _report_blocked(self, given: Arguments) -> ToolAnswer:
-        goal = await self.conversation.reported(given["goal_id"])
-        session = self.conversation.session(goal, given["revision"])
-        text = await report_blocked(session, given["reason"], key=given["key"])
+        text = await tool.use(self.conversation.session(goal, given["revision"]), given)
         return await self._reported(text, goal)
 
     async def _reported(self, text: str, before: Goal | None) -> ToolAnswer:
@@ -145,7 +136,7 @@ class ToolCalls:
         if self.conversation.settings.role is Role.OPERATOR:
             return await self._create_as_operator(given)
         session = self.conversation.session(None, None)
-        text = await set_goal(session, given["text"], key=given["key"])
+        text = await CREATE_GOAL.use(session, given)
         return self._done("created", text, session.seen)
 
     async def _create_as_operator(self, given: Arguments) -> ToolAnswer:

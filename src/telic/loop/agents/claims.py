@@ -31,7 +31,7 @@ can remove the obstacle. Wait when something outside will change by itself. If y
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Statement:
+class AgentStatement:
     """A claim with what belongs to it."""
 
     claim: Claim = Claim.WORKING
@@ -44,7 +44,7 @@ def claim_instructions() -> str:
     return _INSTRUCTIONS
 
 
-def read_claim(text: str, now: Instant, note: str | None = None) -> Statement:
+def read_claim(text: str, now: Instant, note: str | None = None) -> AgentStatement:
     """What the text's last line claims; a line that is no marker, or cannot be understood, claims nothing.
 
     Colours, a fence around the line and a mark of quotation before it are no part of it.
@@ -53,14 +53,14 @@ def read_claim(text: str, now: Instant, note: str | None = None) -> Statement:
     last_line = _last_line(text).strip(_DECORATION)
     match = _MARKER.fullmatch(last_line)
     if match is None:
-        return Statement(note=note)
+        return AgentStatement(note=note)
     word, rest = match[1].lower(), match[2].strip(_DECORATION)
     if word == "complete":
-        return Statement(claim=Claim.COMPLETE) if rest in ("", ".") else Statement(note=note)
+        return AgentStatement(claim=Claim.COMPLETE) if rest in ("", ".") else AgentStatement(note=note)
     if word == "blocked":
-        return Statement(claim=Claim.BLOCKED, note=rest or None)
+        return AgentStatement(claim=Claim.BLOCKED, note=rest or None)
     wake = _read_wake(rest, now)
-    return Statement(note=note) if wake is None else Statement(claim=Claim.WAITING, wake=wake)
+    return AgentStatement(note=note) if wake is None else AgentStatement(claim=Claim.WAITING, wake=wake)
 
 
 def _last_line(text: str) -> str:

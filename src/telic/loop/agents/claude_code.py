@@ -29,11 +29,10 @@ from telic.loop.agents.json_reader import (
     sum_usage,
     text_of,
 )
-from telic.loop.agents.limits import plausible_reset
+from telic.loop.agents.limits import is_limit, plausible_reset
 from telic.loop.agents.protocol import QuotaReached
-from telic.loop.agents.refusals import is_limit
 from telic.loop.agents.reset_times import instant_of_seconds, reset_time
-from telic.loop.agents.usage_delta import CumulativeSession, read_session
+from telic.loop.agents.usage_records import CumulativeSession, read_session
 
 _BOUNDARIES: Final = frozenset({"error_max_turns", "error_max_budget_usd"})
 _LIMIT_BANNER: Final = re.compile(r"Claude(?: AI)? usage limit reached\|\d+", re.IGNORECASE)

@@ -11,7 +11,7 @@ from typing import Final
 
 from telic.domain.budget import MODEL_COUNTERS, ModelUsage, UsageKind
 from telic.loop.agents.json_reader import Fields, cost_of, count_of, fields_of, list_of, sum_usage, text_of
-from telic.loop.agents.usage_delta import used_since
+from telic.loop.agents.usage_records import used_since
 
 _OWN: Final = "message"
 _COMPACTION: Final = "compaction"

@@ -23,7 +23,7 @@ from telic.loop.agents.json_reader import (
     within_total,
 )
 from telic.loop.agents.limits import quota_of
-from telic.loop.agents.usage_delta import CumulativeSession, read_session, used_since
+from telic.loop.agents.usage_records import CumulativeSession, read_session, used_since
 
 _TOOL_ITEMS: Final = frozenset({"command_execution", "file_change", "mcp_tool_call", "collab_tool_call", "web_search"})
 

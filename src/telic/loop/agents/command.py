@@ -2,6 +2,7 @@
 
 import errno
 import os
+import re
 import uuid
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
@@ -24,13 +25,11 @@ from telic.domain.errors import (
 )
 from telic.loop.agents.formats import PLAIN, OutputFormat
 from telic.loop.agents.json_reader import Parsed
-from telic.loop.agents.last_words import last_words
-from telic.loop.agents.limits import quota_of
-from telic.loop.agents.listening import Listening
+from telic.loop.agents.limits import is_lost_conversation, quota_of
 from telic.loop.agents.network import ends_with_outage, tells_of_outage
+from telic.loop.agents.output_follower import OutputFollower
 from telic.loop.agents.process import DEFAULT_GRACE_SECONDS, ProcessResult, run_process
 from telic.loop.agents.protocol import MAX_REPORT_TEXT_CHARS, MAX_SESSION_CHARS, TurnReport, TurnRequest, kept_tail
-from telic.loop.agents.refusals import is_lost_conversation
 
 _PROMPT: Final = "{prompt}"
 _SESSION: Final = "{session}"
@@ -73,7 +72,7 @@ class CommandAgent:
         begun = self._new_session(request)
         environment = os.environ | dict(self.environment) | _turn_environment(request)
         records = self.output_format.records
-        listening = Listening(
+        listening = OutputFollower(
             request,
             self.output_format.parser(request.session or begun),
             None if records is None else records(environment, request.session),
@@ -261,3 +260,19 @@ def _report(parsed: Parsed, result: ProcessResult) -> TurnReport:
         )
     except InvalidInput as error:
         _fail(AgentOutputBroken, f"the agent's output is broken: {error}", result, parsed)
+
+
+_SHOWN_CHARS: Final = 500
+_BACKTRACE: Final = re.compile(r"^\s*stack backtrace:", re.IGNORECASE | re.MULTILINE)
+_ERROR: Final = re.compile(r"^(?:\S* )?(?:fatal |internal )?error\b[^\n]*:", re.IGNORECASE | re.MULTILINE)
+
+
+def last_words(output_tail: str) -> str:
+    """The last error and what follows it, without the list of calls that led there; else the last line."""
+    backtraces = [match.start() for match in _BACKTRACE.finditer(output_tail)]
+    text = output_tail[: backtraces[-1]].rstrip() if backtraces else output_tail.rstrip()
+    errors = [match.start() for match in _ERROR.finditer(text)]
+    last_line = text.rpartition("\n")[2]
+    if errors and len(text) - errors[-1] <= _SHOWN_CHARS:
+        return "\n".join(line for line in text[errors[-1] :].splitlines() if line.strip())
+    return last_line[-_SHOWN_CHARS:]

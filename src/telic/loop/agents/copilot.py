@@ -15,8 +15,14 @@ from telic.domain.errors import InvalidNumber, StoreError
 from telic.loop.agents.claims import read_claim
 from telic.loop.agents.json_reader import Fields, Parsed, TextTail, count_of, fields_of, read_values, text_of
 from telic.loop.agents.limits import quota_of
-from telic.loop.agents.records import Response, Responses, folder_of, home, with_recorded
-from telic.loop.agents.usage_delta import read_session
+from telic.loop.agents.usage_records import (
+    RecordedResponse,
+    RecordedResponses,
+    folder_of,
+    home,
+    read_session,
+    with_recorded,
+)
 from telic.storage.drivers.sqlite_reader import Selection, read_selected
 
 _COLUMNS: Final = (
@@ -92,7 +98,7 @@ class CopilotStore:
         folder = folder_of(environment, "COPILOT_HOME", home(environment) / ".copilot")
         self._path: Path = folder / "session-store.db"
         self._session = _session(session)
-        self._responses = Responses()
+        self._responses = RecordedResponses()
         self._model: str | None = None
         self._last = 0
 
@@ -145,4 +151,4 @@ class CopilotStore:
             output_tokens=output,
             reasoning_tokens=min(reasoning, output),
         )
-        self._responses.take(Response(f"{number} {row.get('created_at')}", usage))
+        self._responses.take(RecordedResponse(f"{number} {row.get('created_at')}", usage))

@@ -9,13 +9,11 @@ from telic.loop.agents.codex import CodexParser
 from telic.loop.agents.codex_rollouts import CodexRollouts
 from telic.loop.agents.copilot import CopilotParser, CopilotStore
 from telic.loop.agents.gemini import GeminiParser, GeminiRecordings
-from telic.loop.agents.json_lines import JsonLinesParser
+from telic.loop.agents.json_lines import JsonLinesParser, PlainParser
 from telic.loop.agents.json_reader import OutputParser
 from telic.loop.agents.opencode import OpencodeDatabase, OpencodeParser
-from telic.loop.agents.plain import PlainParser
 from telic.loop.agents.qwen import QwenParser
-from telic.loop.agents.records import UsageRecords
-from telic.loop.agents.usage_delta import read_session
+from telic.loop.agents.usage_records import UsageRecords, read_session
 
 
 def _same(session: str) -> str:

@@ -14,8 +14,14 @@ from telic.domain.errors import InvalidNumber
 from telic.loop.agents.claims import read_claim
 from telic.loop.agents.json_reader import Fields, Parsed, TextTail, count_of, fields_of, read_values, text_of
 from telic.loop.agents.limits import quota_of
-from telic.loop.agents.records import GrowingFiles, Response, Responses, home, with_recorded
-from telic.loop.agents.usage_delta import read_session
+from telic.loop.agents.usage_records import (
+    GrowingFiles,
+    RecordedResponse,
+    RecordedResponses,
+    home,
+    read_session,
+    with_recorded,
+)
 
 _ID_CHARS = 8
 
@@ -118,7 +124,7 @@ class GeminiRecordings:
         self._folder = home(environment) / ".gemini" / "tmp"
         self._session = _session(session)
         self._files = GrowingFiles()
-        self._responses = Responses()
+        self._responses = RecordedResponses()
         self._model: str | None = None
 
     def begin(self) -> None:
@@ -150,7 +156,7 @@ class GeminiRecordings:
             return
         self._model = text_of(fields, "model") or self._model
         try:
-            self._responses.take(Response(identity, recorded_tokens(tokens)))
+            self._responses.take(RecordedResponse(identity, recorded_tokens(tokens)))
         except InvalidNumber:
             return
 

@@ -25,7 +25,7 @@ from telic.domain.budget import MODEL_COUNTERS, ModelUsage
 from telic.domain.claim import Claim, Wake
 from telic.domain.clock import Instant
 from telic.domain.errors import InvalidInput
-from telic.loop.agents.claims import Statement, read_time, wake_after
+from telic.loop.agents.claims import AgentStatement, read_claim, read_time, wake_after
 from telic.loop.agents.json_reader import Fields, Parsed, TextTail, count_of, read_values, sum_usage, text_of
 from telic.loop.agents.protocol import QuotaReached, TurnReport
 
@@ -109,7 +109,7 @@ class JsonLinesParser:
 
     def parsed(self, now: Instant) -> Parsed:
         """What the lines say."""
-        statement, broken = Statement(), self._broken or (None if self._understood else self._unclear)
+        statement, broken = AgentStatement(), self._broken or (None if self._understood else self._unclear)
         try:
             statement = _statement(self._claim, now)
         except InvalidInput as error:
@@ -130,14 +130,14 @@ class JsonLinesParser:
         )
 
 
-def _statement(fields: Fields | None, now: Instant) -> Statement:
+def _statement(fields: Fields | None, now: Instant) -> AgentStatement:
     if fields is None:
-        return Statement()
+        return AgentStatement()
     name = text_of(fields, "claim")
     if name not in tuple(Claim):
         raise InvalidInput(f"{name!a} is no claim")
     claim = Claim(name)
-    return Statement(
+    return AgentStatement(
         claim=claim, note=text_of(fields, "note"), wake=_wake(fields, now) if claim is Claim.WAITING else None
     )
 
@@ -151,3 +151,53 @@ def _wake(fields: Fields, now: Instant) -> Wake:
             raise InvalidInput("wake_after_seconds is more than a year")
         return Wake(at=wake.at, signal=signal)
     return Wake(at=None if at is None else read_time(at), signal=signal)
+
+
+_RECOGNISED: Final = "the agent prints JSON lines, which are read as such; --format json-lines says so from the start"
+
+
+class PlainParser:
+    """Text, and a claim on its last line; lines of Telic's own protocol, and nothing else, are read as that."""
+
+    def __init__(self) -> None:
+        self._text = TextTail()
+        self._lines: JsonLinesParser | None = JsonLinesParser()
+        self._tells = False
+
+    def take(self, line: bytes) -> None:
+        """The line is the text's last; bytes that are no UTF-8 become U+FFFD."""
+        self._text.add(line.decode(errors="replace"))
+        if self._lines is None or not line.strip():
+            return
+        kind = is_telling(line)
+        if kind is None:
+            self._lines = None
+            return
+        self._tells = self._tells or kind
+        self._lines.take(line)
+
+    def _recognised(self) -> JsonLinesParser | None:
+        return self._lines if self._tells else None
+
+    def so_far(self) -> Parsed:
+        """See `OutputParser`."""
+        lines = self._recognised()
+        if lines is None:
+            return Parsed()
+        known = lines.so_far()
+        return Parsed(
+            usage=known.usage,
+            model=known.model,
+            session=known.session,
+            notice=_RECOGNISED,
+            without_cost=known.without_cost,
+        )
+
+    def parsed(self, now: Instant) -> Parsed:
+        """The text and what it claims."""
+        lines = self._recognised()
+        if lines is not None:
+            return lines.parsed(now)
+        text = str(self._text)
+        statement = read_claim(text, now)
+        return Parsed(text=text, statement=statement, makes_claims=statement.claim is not Claim.WORKING)

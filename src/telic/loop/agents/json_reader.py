@@ -10,7 +10,7 @@ from telic.domain.budget import MODEL_COUNTERS, ModelUsage
 from telic.domain.clock import Instant
 from telic.domain.errors import InvalidNumber
 from telic.domain.limits import check_counter
-from telic.loop.agents.claims import Statement
+from telic.loop.agents.claims import AgentStatement
 from telic.loop.agents.protocol import MAX_REPORT_TEXT_CHARS, QuotaReached
 
 Fields = Mapping[str, Any]
@@ -32,7 +32,7 @@ class Parsed:
     text: str = ""
     usage: ModelUsage | None = None
     model: str | None = None
-    statement: Statement = field(default_factory=Statement)
+    statement: AgentStatement = field(default_factory=AgentStatement)
     session: str | None = None
     tool_effects: int | None = None
     tool_output_tail: str = ""

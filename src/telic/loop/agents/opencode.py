@@ -25,8 +25,15 @@ from telic.loop.agents.json_reader import (
     text_of,
 )
 from telic.loop.agents.limits import quota_of
-from telic.loop.agents.records import Response, Responses, folder_of, home, with_recorded
-from telic.loop.agents.usage_delta import read_session, used_since
+from telic.loop.agents.usage_records import (
+    RecordedResponse,
+    RecordedResponses,
+    folder_of,
+    home,
+    read_session,
+    used_since,
+    with_recorded,
+)
 from telic.storage.drivers.sqlite_reader import Selection, read_selected
 
 _COUNTS: Final = ("tokens_input", "tokens_output", "tokens_reasoning", "tokens_cache_read", "tokens_cache_write")
@@ -40,7 +47,7 @@ class OpencodeParser:
         self._session = session
         self._text = ""
         self._tool_output = TextTail()
-        self._steps = Responses()
+        self._steps = RecordedResponses()
         self._finished = False
         self._failure: str | None = None
         self._broken: str | None = None
@@ -62,7 +69,7 @@ class OpencodeParser:
                 self._tool_output.add(text_of(fields_of(part, "state"), "output") or "")
             case "step_finish":
                 self._finished = part.get("reason") != "tool-calls"
-                self._steps.take(Response(str(part.get("id")), _step_usage(part)))
+                self._steps.take(RecordedResponse(str(part.get("id")), _step_usage(part)))
             case "error":
                 error = fields_of(fields, "error")
                 said = text_of(fields_of(error, "data"), "message") or text_of(error, "message")

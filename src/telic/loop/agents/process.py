@@ -18,9 +18,8 @@ from typing import IO, Final
 
 from telic.domain.clock import Instant, SystemClock
 from telic.domain.errors import InvalidInput, LeaseLost
-from telic.loop.agents.deadline import present_deadline
+from telic.loop.agents.deadline import kept, present_deadline
 from telic.loop.agents.output import HEAD_BYTES, TAIL_BYTES, BoundedOutput
-from telic.loop.agents.parent_watchdog import kept
 from telic.loop.agents.process_group import group_lives, signal_group
 
 OnChunk = Callable[[bytes], None]
@@ -90,7 +89,7 @@ async def run_process(
     output, errors = BoundedOutput(head_bytes, tail_bytes), BoundedOutput(0, tail_bytes)
     started_at, started = SystemClock().now(), time.monotonic()
     process = _start(argv, cwd, environment, stdin is not None, merge_errors)
-    run = _Run(process, stdin or b"", _both(output.take, on_chunk), errors.take)
+    run = _ProcessRun(process, stdin or b"", _both(output.take, on_chunk), errors.take)
     keeping = ExitStack()
     try:
         keeping.enter_context(kept(process.pid, grace_seconds, deadline))
@@ -157,7 +156,7 @@ async def _insist(ending: "asyncio.Task[None]") -> None:
     ending.result()
 
 
-class _Run:
+class _ProcessRun:
     """A started command, its pipes served by the event loop."""
 
     def __init__(self, process: subprocess.Popen[bytes], stdin: bytes, on_output: OnChunk, on_errors: OnChunk) -> None:

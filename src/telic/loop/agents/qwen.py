@@ -21,7 +21,7 @@ from telic.loop.agents.json_reader import (
     text_of,
 )
 from telic.loop.agents.limits import quota_of
-from telic.loop.agents.usage_delta import CumulativeSession, read_session
+from telic.loop.agents.usage_records import CumulativeSession, read_session
 
 
 class QwenParser:

@@ -11,7 +11,7 @@ from telic.domain.criteria import Criterion
 from telic.domain.verdict import MAX_OUTPUT_TAIL_CHARS, CheckError, Outcome, Verdict
 from telic.loop.agents.process import ProcessResult, run_process
 from telic.loop.agents.protocol import kept_tail
-from telic.loop.verification.judge_answer import kept_statement
+from telic.loop.verification.judge import kept_statement
 
 DEFAULT_TIMEOUT_SECONDS: Final = 600
 SHELL: Final = "/bin/sh"

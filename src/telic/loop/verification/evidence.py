@@ -27,14 +27,14 @@ and as suggestions what the agent should do next."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Work:
+class AgentWork:
     """What an agent did, as far as anyone could see: its last words, and its tools' results."""
 
     text: str = ""
     tool_output_tail: str = ""
 
     @classmethod
-    def of(cls, report: TurnReport) -> "Work":
+    def of(cls, report: TurnReport) -> "AgentWork":
         """The work that a turn's report tells of."""
         return cls(text=report.text, tool_output_tail=report.tool_output_tail)
 
@@ -92,7 +92,7 @@ class Evidence:
         return "\n".join(lines)
 
 
-def gather(goal: Goal, question: str, work: Work, checks: Sequence[Verdict]) -> Evidence:
+def gather(goal: Goal, question: str, work: AgentWork, checks: Sequence[Verdict]) -> Evidence:
     """The evidence for one question, each text cut to its end."""
     share = CHECKS_CHARS // max(len(checks), 1)
     return Evidence(

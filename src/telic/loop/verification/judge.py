@@ -1,19 +1,112 @@
-"""Judges: who is asked, in one attempt after another within their policy, whether a criterion is met."""
+"""Judges: who is asked, in one attempt after another within their policy, whether a criterion is met.
+
+Their answers are read strictly: an answer that is no JSON, or contradicts itself, is no answer.
+"""
 
 import asyncio
+import json
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Final, Protocol
+from enum import StrEnum
+from typing import Any, Final, Protocol
 
 from telic.domain.budget import ModelUsage
 from telic.domain.criteria import Criterion
 from telic.domain.limits import MAX_COUNTER, MAX_NAME_CHARS
-from telic.domain.verdict import AttemptResult, JudgeAttempt, Outcome, Verdict
+from telic.domain.verdict import MAX_STATEMENT_CHARS, MAX_STATEMENTS, AttemptResult, JudgeAttempt, Outcome, Verdict
 from telic.loop.agents.protocol import kept_tail
 from telic.loop.verification.evidence import Evidence
-from telic.loop.verification.judge_answer import JudgeAnswer, JudgeVerdict, kept_statement
 from telic.loop.verification.judge_policy import GiveUp, JudgePolicy, next_step
+
+MAX_ANSWER_CHARS: Final = 100_000
+_LISTS: Final = ("reasons", "blocking_problems", "suggestions")
+
+
+class JudgeVerdict(StrEnum):
+    """What a judge says of a condition: it is met, it is not, or the evidence does not decide."""
+
+    YES = "pass"
+    NO = "fail"
+    CANNOT_JUDGE = "cannot_judge"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class JudgeAnswer:
+    """A judge's verdict with its reasons; blocking problems, of a verdict that is not `pass`, come first."""
+
+    verdict: JudgeVerdict
+    reasons: tuple[str, ...]
+    suggestions: tuple[str, ...]
+
+
+class BadAnswer(Exception):
+    """The judge answered what is no answer; the message says why."""
+
+
+def answer_schema() -> dict[str, Any]:
+    """The JSON schema of an answer, in the subset that providers enforce strictly."""
+    texts = {"type": "array", "items": {"type": "string"}}
+    return {
+        "type": "object",
+        "properties": {"verdict": {"type": "string", "enum": list(JudgeVerdict)}} | dict.fromkeys(_LISTS, texts),
+        "required": ["verdict", *_LISTS],
+        "additionalProperties": False,
+    }
+
+
+def read_object(text: str) -> dict[str, Any]:
+    """The one JSON object that the text is.
+
+    Raises:
+        BadAnswer: it is none, is longer than 100,000 characters, or names a part twice.
+    """
+    if len(text) > MAX_ANSWER_CHARS:
+        raise BadAnswer(f"the answer has more than {MAX_ANSWER_CHARS} characters")
+    try:
+        data = json.loads(text, object_pairs_hook=_without_repeats)
+    except (ValueError, RecursionError) as error:
+        raise BadAnswer(f"the answer is no JSON: {error!s:.200}") from error
+    if not isinstance(data, dict):
+        raise BadAnswer("the answer is no JSON object")
+    return data
+
+
+def read_answer(data: Mapping[str, Any]) -> JudgeAnswer:
+    """The answer in a JSON object; `reasons`, `blocking_problems` and `suggestions` may be left out.
+
+    Raises:
+        BadAnswer: it is none, or contradicts itself: a pass with blocking problems, anything else without reasons.
+    """
+    unknown = set(data) - {"verdict", *_LISTS}
+    if unknown or data.get("verdict") not in list(JudgeVerdict):
+        raise BadAnswer(f"the answer has a verdict ({', '.join(JudgeVerdict)}) and {', '.join(_LISTS)}, nothing else")
+    verdict = JudgeVerdict(data["verdict"])
+    reasons, problems, suggestions = (_statements(name, data.get(name, [])) for name in _LISTS)
+    if verdict is JudgeVerdict.YES and problems:
+        raise BadAnswer("the answer contradicts itself: it passes, and lists blocking problems")
+    if verdict is not JudgeVerdict.YES and not problems + reasons:
+        raise BadAnswer(f"the answer contradicts itself: {verdict}, without any reason")
+    return JudgeAnswer(verdict=verdict, reasons=(problems + reasons)[:MAX_STATEMENTS], suggestions=suggestions)
+
+
+def kept_statement(text: str) -> str:
+    """The beginning of a statement, with only characters that a store keeps."""
+    return kept_tail(text[:MAX_STATEMENT_CHARS], MAX_STATEMENT_CHARS)
+
+
+def _statements(name: str, value: object) -> tuple[str, ...]:
+    if not isinstance(value, list) or not all(isinstance(text, str) for text in value):
+        raise BadAnswer(f"{name} is a list of texts")
+    return tuple(kept_statement(text) for text in value if text.strip())[:MAX_STATEMENTS]
+
+
+def _without_repeats(pairs: Sequence[tuple[str, Any]]) -> dict[str, Any]:
+    names = [name for name, _ in pairs]
+    if len(set(names)) != len(names):
+        raise ValueError("a part is named twice")
+    return dict(pairs)
+
 
 Sleep = Callable[[float], Awaitable[None]]
 
@@ -22,7 +115,7 @@ _OVERTIME_SECONDS: Final = 1.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Reply:
+class JudgeReply:
     """What came of asking a judge once: an answer, or how it failed. `usage` is None where unknown."""
 
     result: AttemptResult
@@ -33,7 +126,7 @@ class Reply:
     retry_after_seconds: float | None = None
 
     @classmethod
-    def of(cls, answer: JudgeAnswer, *, model: str | None = None, usage: ModelUsage | None = None) -> "Reply":
+    def of(cls, answer: JudgeAnswer, *, model: str | None = None, usage: ModelUsage | None = None) -> "JudgeReply":
         """The reply that this answer is: an answer, or the statement that there can be none."""
         decided = answer.verdict is not JudgeVerdict.CANNOT_JUDGE
         result = AttemptResult.ANSWERED if decided else AttemptResult.UNDECIDED
@@ -46,7 +139,7 @@ class Judge(Protocol):
     When its task is cancelled it stops everything that it started, then lets `CancelledError` pass.
     """
 
-    async def ask(self, evidence: Evidence, timeout_seconds: float) -> Reply:
+    async def ask(self, evidence: Evidence, timeout_seconds: float) -> JudgeReply:
         """The judge was asked once, and has replied within the time."""
         ...
 
@@ -77,13 +170,13 @@ async def judge_criterion(
         await sleep(step.after_seconds)
 
 
-async def _ask(judge: Judge, evidence: Evidence, timeout_seconds: float) -> tuple[Reply, JudgeAttempt]:
+async def _ask(judge: Judge, evidence: Evidence, timeout_seconds: float) -> tuple[JudgeReply, JudgeAttempt]:
     started = time.monotonic()
     try:
         async with asyncio.timeout(timeout_seconds + _OVERTIME_SECONDS):
             reply = await judge.ask(evidence, timeout_seconds)
     except TimeoutError:
-        reply = Reply(result=AttemptResult.TIMED_OUT, detail=f"no answer within {timeout_seconds:g} seconds")
+        reply = JudgeReply(result=AttemptResult.TIMED_OUT, detail=f"no answer within {timeout_seconds:g} seconds")
     return reply, JudgeAttempt(
         result=reply.result,
         duration_microseconds=int((time.monotonic() - started) * _MICROSECONDS),

@@ -14,8 +14,7 @@ from telic.domain.verdict import AttemptResult, CheckError
 from telic.loop.agents.process import ProcessResult
 from telic.loop.verification.commands import CannotRun, folder_of, run, why_no_answer
 from telic.loop.verification.evidence import Evidence
-from telic.loop.verification.judge import Reply
-from telic.loop.verification.judge_answer import MAX_ANSWER_CHARS, BadAnswer, read_answer, read_object
+from telic.loop.verification.judge import MAX_ANSWER_CHARS, BadAnswer, JudgeReply, read_answer, read_object
 
 _RATE_LIMITED: Final = "rate_limited"
 _ERRORS_CHARS: Final = 500
@@ -33,7 +32,7 @@ class CommandJudge:
     workspace: Path
     environment: Mapping[str, str] | None = None
 
-    async def ask(self, evidence: Evidence, timeout_seconds: float) -> Reply:
+    async def ask(self, evidence: Evidence, timeout_seconds: float) -> JudgeReply:
         """The command has ended, and nothing that it started is left."""
         try:
             folder = await asyncio.to_thread(folder_of, self.criterion, self.workspace)
@@ -46,25 +45,25 @@ class CommandJudge:
                 tail_bytes=MAX_ANSWER_CHARS,
             )
         except CannotRun as failure:
-            return Reply(result=AttemptResult.REFUSED, detail=str(failure))
+            return JudgeReply(result=AttemptResult.REFUSED, detail=str(failure))
         return self._reply(result)
 
-    def _reply(self, result: ProcessResult) -> Reply:
+    def _reply(self, result: ProcessResult) -> JudgeReply:
         error, detail = why_no_answer(self.criterion, result)
         if error is CheckError.TIMED_OUT:
-            return Reply(result=AttemptResult.TIMED_OUT, detail=detail)
+            return JudgeReply(result=AttemptResult.TIMED_OUT, detail=detail)
         if error in (CheckError.NOT_FOUND, CheckError.NOT_EXECUTABLE):
-            return Reply(result=AttemptResult.REFUSED, detail=detail)
+            return JudgeReply(result=AttemptResult.REFUSED, detail=detail)
         if error is not None or result.exit_code:
             said = result.errors_tail.decode(errors="replace")[-_ERRORS_CHARS:]
-            return Reply(result=AttemptResult.OUTAGE, detail=f"{detail}; {said}".rstrip("; \n"))
+            return JudgeReply(result=AttemptResult.OUTAGE, detail=f"{detail}; {said}".rstrip("; \n"))
         try:
             return _read(result)
         except BadAnswer as failure:
-            return Reply(result=AttemptResult.BAD_OUTPUT, detail=str(failure))
+            return JudgeReply(result=AttemptResult.BAD_OUTPUT, detail=str(failure))
 
 
-def _read(result: ProcessResult) -> Reply:
+def _read(result: ProcessResult) -> JudgeReply:
     if result.output_bytes > MAX_ANSWER_CHARS:
         raise BadAnswer(f"the answer has more than {MAX_ANSWER_CHARS} bytes")
     data = read_object(result.output_tail.decode(errors="replace"))
@@ -73,8 +72,8 @@ def _read(result: ProcessResult) -> Reply:
         raise BadAnswer("the model is a name")
     if data.get("verdict") == _RATE_LIMITED:
         seconds = _retry_after(data)
-        return Reply(result=AttemptResult.RATE_LIMITED, model=model, usage=usage, retry_after_seconds=seconds)
-    return Reply.of(read_answer(data), model=model, usage=usage)
+        return JudgeReply(result=AttemptResult.RATE_LIMITED, model=model, usage=usage, retry_after_seconds=seconds)
+    return JudgeReply.of(read_answer(data), model=model, usage=usage)
 
 
 def _retry_after(data: Mapping[str, Any]) -> float | None:

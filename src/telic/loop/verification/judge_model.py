@@ -10,8 +10,7 @@ from telic.domain.errors.base import needs_extra
 from telic.domain.limits import MAX_COUNTER
 from telic.domain.verdict import AttemptResult
 from telic.loop.verification.evidence import JUDGE_INSTRUCTIONS, Evidence
-from telic.loop.verification.judge import Reply
-from telic.loop.verification.judge_answer import BadAnswer, answer_schema, read_answer, read_object
+from telic.loop.verification.judge import BadAnswer, JudgeReply, answer_schema, read_answer, read_object
 from telic.pricing import cost_microunits
 
 with needs_extra("judge", "a model as judge"):
@@ -51,7 +50,7 @@ class ModelJudge:
             raise InvalidInput(f"the judge's model cannot be used: {error!s:.500}") from error
         self._max_answer_tokens = max_answer_tokens
 
-    async def ask(self, evidence: Evidence, timeout_seconds: float) -> Reply:
+    async def ask(self, evidence: Evidence, timeout_seconds: float) -> JudgeReply:
         """The model was asked once: the reply says what it answered, or which of its failures came instead."""
         started = time.monotonic()
         try:
@@ -87,8 +86,8 @@ class ModelJudge:
             )
 
 
-def _failure(error: Exception, model: str) -> Reply:
-    return Reply(
+def _failure(error: Exception, model: str) -> JudgeReply:
+    return JudgeReply(
         result=_result(error),
         detail=f"{type(error).__name__}: {error}",
         model=model,
@@ -109,12 +108,12 @@ def _result(error: Exception) -> AttemptResult:
     return AttemptResult.OUTAGE if is_outage else AttemptResult.BAD_OUTPUT
 
 
-def _reply(response: ModelResponse, elapsed_microseconds: int) -> Reply:
+def _reply(response: ModelResponse, elapsed_microseconds: int) -> JudgeReply:
     model, usage = response.model_name, _usage_of(response, elapsed_microseconds)
     try:
-        return Reply.of(read_answer(read_object(_answer_text(response))), model=model, usage=usage)
+        return JudgeReply.of(read_answer(read_object(_answer_text(response))), model=model, usage=usage)
     except BadAnswer as failure:
-        return Reply(result=AttemptResult.BAD_OUTPUT, detail=str(failure), model=model, usage=usage)
+        return JudgeReply(result=AttemptResult.BAD_OUTPUT, detail=str(failure), model=model, usage=usage)
 
 
 def _answer_text(response: ModelResponse) -> str:

@@ -9,7 +9,7 @@ from telic.domain.goal import Goal
 from telic.domain.verdict import JUDGE_ERRORS, Approval, CheckError, Outcome, Verdict
 from telic.domain.verification import Verification
 from telic.loop.verification.commands import check_command
-from telic.loop.verification.evidence import Work, gather
+from telic.loop.verification.evidence import AgentWork, gather
 from telic.loop.verification.judge import Judge, judge_criterion
 from telic.loop.verification.judge_command import CommandJudge
 from telic.loop.verification.judge_policy import JudgePolicy
@@ -30,7 +30,7 @@ class Verifier:
     async def verify(
         self,
         goal: Goal,
-        work: Work | None = None,
+        work: AgentWork | None = None,
         *,
         approvals: Sequence[Approval] = (),
         on_verdict: Callable[[Verdict], None] | None = None,
@@ -42,7 +42,7 @@ class Verifier:
         Whoever hands in `approvals` vouches that they still count. `on_verdict` is called with each verdict at
         once. Cancelled, it leaves no process behind, and no verdict.
         """
-        round_ = _Round(self, goal, work or Work(), {each.criterion_hash: each for each in approvals}, on_verdict)
+        round_ = _Round(self, goal, work or AgentWork(), {each.criterion_hash: each for each in approvals}, on_verdict)
         await round_.run_commands()
         if round_.all_passed:
             await round_.ask_judges()
@@ -57,7 +57,7 @@ class _Round:
 
     verifier: Verifier
     goal: Goal
-    work: Work
+    work: AgentWork
     approvals: Mapping[str, Approval]
     on_verdict: Callable[[Verdict], None] | None
     verdicts: list[Verdict] = field(default_factory=list[Verdict])

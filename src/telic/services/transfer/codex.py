@@ -12,9 +12,9 @@ from telic.domain.goal import Actor, Reason
 from telic.domain.limits import check_name
 from telic.services.transfer.foreign_goal import (
     BUDGET_STOP,
+    ForeignGoal,
     ForeignRow,
     Imported,
-    OutsideGoal,
     Stop,
     budget_as_kept,
     clock_sentences,
@@ -88,7 +88,7 @@ def _deferrals(rows: Iterable[Mapping[str, Any]], path: Path) -> list[str]:
     return [_DEFERRED.format(thread=thread) for thread in sorted(row.text("thread_id") for row in named)]
 
 
-def _goal(row: ForeignRow) -> OutsideGoal:
+def _goal(row: ForeignRow) -> ForeignGoal:
     thread = row.text("thread_id")
     codex_id = _codex_id(row)
     name = f"Codex goal {codex_id!a}"
@@ -98,7 +98,7 @@ def _goal(row: ForeignRow) -> OutsideGoal:
     stop = _stop(row)
     is_over = stop is None and is_spent(budget, turns)
     created_at, changed_at = _instant(row, "created_at"), _instant(row, "updated_at")
-    return OutsideGoal(
+    return ForeignGoal(
         # A forked thread's goal has the id of the goal that it was copied from.
         identity=f"codex:{thread}:{codex_id}",
         key=f"codex:{codex_id}",

@@ -77,7 +77,7 @@ BUDGET_STOP: Final = Stop(EventKind.PAUSED, Reason.BUDGET, Actor.SYSTEM)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class OutsideGoal:
+class ForeignGoal:
     """A goal of another system in Telic's words.
 
     `identity` is what tells it from every other goal of every source; `key` begins the keys of its history.
@@ -123,7 +123,7 @@ def unknown_columns(rows: Sequence[ForeignRow], table: str, known: frozenset[str
     return (f"The table {table} has columns that are not known here and were left behind: {', '.join(unknown)}.",)
 
 
-def imported(goals: Iterable[OutsideGoal], sentences: Iterable[str]) -> Imported:
+def imported(goals: Iterable[ForeignGoal], sentences: Iterable[str]) -> Imported:
     """The goals' histories, and every sentence once."""
     goals = tuple(goals)
     histories = [write_history(goal) for goal in goals]
@@ -132,7 +132,7 @@ def imported(goals: Iterable[OutsideGoal], sentences: Iterable[str]) -> Imported
     return Imported(tuple(histories), tuple(dict.fromkeys(said)))
 
 
-def write_history(goal: OutsideGoal) -> GoalHistory:
+def write_history(goal: ForeignGoal) -> GoalHistory:
     """The history that makes the goal: its creation, its turns, and how it stopped."""
     history = HistoryBuilder(new_goal_id(goal.created_at, sha256(goal.identity.encode()).digest()))
     created = {

@@ -13,9 +13,9 @@ from telic.domain.goal import Actor, Reason
 from telic.domain.limits import MAX_COUNTER, check_name
 from telic.services.transfer.foreign_goal import (
     BUDGET_STOP,
+    ForeignGoal,
     ForeignRow,
     Imported,
-    OutsideGoal,
     Stop,
     budget_as_kept,
     clock_sentences,
@@ -74,7 +74,7 @@ def read_zeph(path: Path, *, scope: str = "zeph") -> Imported:
     return imported([_goal(row, scope) for row in rows], slot + unknown_columns(rows, _TABLE, _COLUMNS))
 
 
-def _goal(row: ForeignRow, scope: str) -> OutsideGoal:
+def _goal(row: ForeignRow, scope: str) -> ForeignGoal:
     zeph_id = row.text("id")
     name = f"Zeph goal {zeph_id!a}"
     turns = _turns(row)
@@ -82,7 +82,7 @@ def _goal(row: ForeignRow, scope: str) -> OutsideGoal:
     kept_budget, about_budget = budget_as_kept(budget, name)
     stop = _stop(row, spent=is_spent(budget, turns))
     created_at, changed_at = _instant(row, "created_at"), _instant(row, "updated_at")
-    return OutsideGoal(
+    return ForeignGoal(
         identity=f"zeph:{zeph_id}",
         key=f"zeph:{zeph_id}",
         scope=scope,

@@ -172,38 +172,53 @@ async def pause(
     return goal
 
 
-async def finish_verification(
+async def settle(
     tx: Transaction,
     call: Call,
     goal_id: str,
     verification: Verification,
     judged: Sequence[KeyedTurn],
-    state: LoopState,
+    state: LoopState | None = None,
 ) -> Goal:
-    """The verdicts are in the history, the judges' usage is billed, and the loop stands where it does after them.
+    """The verdicts are in the history, the judges' usage is billed, and a loop stands at `state`: all, or nothing.
 
-    A goal that lacks nothing but a person's answer waits for it, unless it came meanwhile. Raises as `record_turn`
-    and `verdicts.verify`.
-    """
-    await save(tx, replace(call, actor=Actor.SYSTEM, expected_revision=None), goal_id, state)
-    return await settle(tx, call, goal_id, verification, judged)
+    A goal that lacks nothing but a person's answer waits for it, unless it came meanwhile.
 
-
-async def settle(
-    tx: Transaction, call: Call, goal_id: str, verification: Verification, judged: Sequence[KeyedTurn]
-) -> Goal:
-    """The verdicts are in the history, and the judges' usage is billed.
-
-    A goal that lacks nothing but a person's answer waits for it, unless it came meanwhile. Raises as `record_turn`
-    and `verdicts.verify`.
+    Raises:
+        StaleUpdate: the goal is no longer at the revision that was checked.
+        LeaseLost: another worker has the goal.
+        NotAllowed: the goal is finished.
+        GoalNotFound, InvalidInput, KeyConflict, TurnConflict: nothing changed.
     """
     by_system = replace(call, actor=Actor.SYSTEM, expected_revision=None)
+    if state is not None:
+        await save(tx, by_system, goal_id, state)
     # The verdicts before the bill: one that reaches the budget pauses the goal, which is another revision.
     goal = await verdicts.verify(tx, call, goal_id, verification)
-    for line in judged:
-        goal = (await record_turn(tx, replace(by_system, key=line.key), goal_id, line.new)).goal
+    goal = await _record_all(tx, by_system, goal_id, judged) or goal
     if verification.outcome is Outcome.PENDING and goal.status is GoalStatus.ACTIVE:
         return await _wait_for_answers(tx, replace(by_system, key=f"{call.key}/wait"), goal, verification)
+    return goal
+
+
+async def bill_judges(
+    tx: Transaction, call: Call, goal_id: str, judged: Sequence[KeyedTurn], state: LoopState | None = None
+) -> Goal:
+    """The usage of judges whose verdicts are void is billed, and a loop stands at `state`: both, or neither.
+
+    Raises:
+        LeaseLost: another worker has the goal.
+        GoalNotFound, TurnConflict: nothing changed.
+    """
+    if state is not None:
+        await save(tx, call, goal_id, state)
+    return await _record_all(tx, call, goal_id, judged) or await get(tx, goal_id)
+
+
+async def _record_all(tx: Transaction, call: Call, goal_id: str, lines: Sequence[KeyedTurn]) -> Goal | None:
+    goal: Goal | None = None
+    for line in lines:
+        goal = (await record_turn(tx, replace(call, key=line.key), goal_id, line.new)).goal
     return goal
 
 

@@ -3,11 +3,11 @@
 import time
 from collections.abc import Callable, Mapping
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import BinaryIO, Final
 
-from telic.domain.budget import UsageKind
+from telic.domain.budget import ModelUsage, TurnUsage, UsageKind
 from telic.domain.clock import Instant
 from telic.domain.errors import (
     GoalNotActive,
@@ -21,13 +21,12 @@ from telic.domain.errors import (
 from telic.domain.events import EventKind
 from telic.domain.goal import Actor, Goal, Reason
 from telic.domain.limits import MAX_NAME_CHARS, MAX_PAGE
-from telic.integrations.hosts.money import unknown_price, with_cost
-from telic.integrations.hosts.payload import Host, Moment, Notice
-from telic.integrations.hosts.session_state import Bookmark, Memory
-from telic.integrations.hosts.usage import (
-    Place,
-    Response,
-    UsageReader,
+from telic.integrations.hosts.payload import HookEvent, HookHost, HookPayload
+from telic.integrations.hosts.session_state import SessionMemory, TranscriptBookmark
+from telic.integrations.hosts.transcripts import (
+    FilePlace,
+    HostResponse,
+    TranscriptReader,
     is_known,
     open_transcript,
     place_at,
@@ -41,18 +40,18 @@ _BATCH_ROWS: Final = 100
 
 
 @dataclass(slots=True)
-class Accounts:
+class SessionBilling:
     """The accounts of one call of a hook. Nothing is begun after `deadline`, by the monotonic clock in seconds."""
 
     store: GoalStore
-    host: Host
+    host: HookHost
     scope: str
-    memory: Memory
+    memory: SessionMemory
     deadline: float
     log: Callable[[str], None]
     environment: Mapping[str, str]
 
-    def settle(self, notice: Notice) -> Goal | None:
+    def settle(self, payload: HookPayload) -> Goal | None:
         """What the session consumed is billed, and here is the scope's active goal.
 
         It is billed to the goal that the turn under way works on, also where that was stopped meanwhile; otherwise
@@ -62,8 +61,8 @@ class Accounts:
         worked_on = self._worked_on(active)
         if worked_on is not None:
             since = None if worked_on.id == self.memory.goal_id else self._active_since(worked_on)
-            self._read_transcripts(notice, worked_on, since)
-            self._read_rows(notice, worked_on, since)
+            self._read_transcripts(payload, worked_on, since)
+            self._read_rows(payload, worked_on, since)
             active = self.store.active(self.scope)
         self.memory.goal_id = None if active is None else active.id
         return active
@@ -87,30 +86,30 @@ class Accounts:
                 return since
             after = page[-1].number
 
-    def _read_transcripts(self, notice: Notice, goal: Goal, since: Instant | None) -> None:
-        if self.host.usage_reader is None or notice.transcript is None:
+    def _read_transcripts(self, payload: HookPayload, goal: Goal, since: Instant | None) -> None:
+        if self.host.usage_reader is None or payload.transcript is None:
             return
         # The session's own comes first: what others repeat of it is then known.
-        for path in (notice.transcript, *notice.sub_transcripts):
-            if path != notice.transcript and time.monotonic() >= self.deadline:
+        for path in (payload.transcript, *payload.sub_transcripts):
+            if path != payload.transcript and time.monotonic() >= self.deadline:
                 return
             file = open_transcript(path)
             if file is not None:
-                reader = self.host.usage_reader(path != notice.transcript, notice.turn)
+                reader = self.host.usage_reader(path != payload.transcript, payload.turn)
                 with file:
-                    self._read(path, file, _Reading(notice, reader, goal, since))
+                    self._read(path, file, _TranscriptReading(payload, reader, goal, since))
 
-    def _read_rows(self, notice: Notice, goal: Goal, since: Instant | None) -> None:
+    def _read_rows(self, payload: HookPayload, goal: Goal, since: Instant | None) -> None:
         if self.host.usage_table is None:
             return
         table = self.host.usage_table(self.environment)
         known = self.memory.bookmarks.get(str(table.path))
         try:
-            rows = table.rows(notice.session, Place() if known is None else known.place)
+            rows = table.rows(payload.session, FilePlace() if known is None else known.place)
             for number, (place, response) in enumerate(rows, 1):
                 if response is not None and (since is None or response.may_be_since(since)):
                     self._bill(goal, response)
-                self.memory.bookmarks[str(table.path)] = Bookmark(place, {})
+                self.memory.bookmarks[str(table.path)] = TranscriptBookmark(place, {})
                 if number % _BATCH_ROWS == 0:
                     self.memory.save()
                     if time.monotonic() >= self.deadline:
@@ -120,7 +119,7 @@ class Accounts:
         except StoreError as error:
             self.log(f"usage is read at the next call: {error}")
 
-    def _read(self, path: Path, file: BinaryIO, reading: "_Reading") -> None:
+    def _read(self, path: Path, file: BinaryIO, reading: "_TranscriptReading") -> None:
         known = self.memory.bookmarks.get(str(path))
         start = 0
         if known is not None and is_known(file, known.place):
@@ -143,27 +142,27 @@ class Accounts:
         if end != start or known is None:
             self._mark(path, file, reading, end)
 
-    def _end_turn(self, path: Path, reading: "_Reading") -> None:
+    def _end_turn(self, path: Path, reading: "_TranscriptReading") -> None:
         """Tell the reader that the transcript's turn is over; lines not written yet are read by the next call."""
-        notice = reading.notice
-        if path == notice.transcript:
-            if notice.is_session_over:
+        payload = reading.payload
+        if path == payload.transcript:
+            if payload.is_session_over:
                 reading.reader.end_of_turn(None)
-            elif notice.moment is Moment.STOP:
-                reading.reader.end_of_turn(notice.last_message)
-        elif notice.is_session_over or path == notice.ended_sub_transcript:
+            elif payload.event is HookEvent.STOP:
+                reading.reader.end_of_turn(payload.last_message)
+        elif payload.is_session_over or path == payload.ended_sub_transcript:
             reading.reader.end_of_turn(None)
 
-    def _mark(self, path: Path, file: BinaryIO, reading: "_Reading", end: int) -> None:
+    def _mark(self, path: Path, file: BinaryIO, reading: "_TranscriptReading", end: int) -> None:
         place = place_at(file, reading.reader.safe_offset(end))
-        self.memory.bookmarks[str(path)] = Bookmark(place, reading.reader.carry())
+        self.memory.bookmarks[str(path)] = TranscriptBookmark(place, reading.reader.carry())
 
-    def _record(self, reading: "_Reading") -> None:
+    def _record(self, reading: "_TranscriptReading") -> None:
         for response in reading.reader.finished():
             if reading.since is None or response.may_be_since(reading.since):
                 self._bill(reading.goal, response)
 
-    def _bill(self, goal: Goal, response: Response) -> None:
+    def _bill(self, goal: Goal, response: HostResponse) -> None:
         if response.kind is UsageKind.WORK:
             self.memory.last_response = response.key.rpartition("/")[2]
         model = kept_tail(response.model or "", MAX_NAME_CHARS) or None
@@ -189,10 +188,36 @@ class Accounts:
 
 
 @dataclass(frozen=True, slots=True)
-class _Reading:
+class _TranscriptReading:
     """One transcript as it is read for one goal."""
 
-    notice: Notice
-    reader: UsageReader
+    payload: HookPayload
+    reader: TranscriptReader
     goal: Goal
     since: Instant | None
+
+
+def with_cost(response: HostResponse) -> ModelUsage | TurnUsage | None:
+    """Return the response's usage with its cost; None where its price, or what it used, is unknown."""
+    # Loaded only here: a hook of a goal without a budget of money must load little.
+    from telic.pricing import cost_microunits
+
+    usage = response.usage
+    if usage.cost_microunits:
+        return usage
+    if isinstance(usage, TurnUsage):
+        return None
+    if not usage.input_tokens + usage.output_tokens:
+        return usage
+    cost = cost_microunits(response.model, usage, cache_write_tokens=response.cache_write_tokens)
+    return None if cost is None else replace(usage, cost_microunits=cost)
+
+
+def unknown_price(model: str | None) -> str:
+    """Return why the goal cannot go on, and how it could."""
+    from telic.pricing import has_price_table
+
+    whose = "its model" if model is None else f"the model {model!a}"
+    how = "" if has_price_table() else "install the table of prices (pip install 'telic[pricing]'), or "
+    why = f"the budget of money cannot be measured, since the price of {whose} is unknown"
+    return f"{why}: {how}take it away (telic budget)"

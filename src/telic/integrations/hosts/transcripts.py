@@ -2,7 +2,7 @@
 
 import os
 import stat
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
@@ -12,7 +12,7 @@ from telic.domain.budget import ModelUsage, TurnUsage, UsageKind
 from telic.domain.clock import Instant
 from telic.domain.errors import InvalidInput
 from telic.loop.agents.claims import read_time
-from telic.loop.agents.json_reader import Fields, text_of
+from telic.loop.agents.json_reader import Fields, read_values, text_of
 
 MAX_LINE_BYTES: Final = 32 * 1024 * 1024
 """Longer lines are passed over."""
@@ -22,7 +22,7 @@ _MILLISECOND: Final = 1_000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Response:
+class HostResponse:
     """What one response of a model consumed; a `TurnUsage` of nothing where the host does not know it.
 
     `at` is None where the host does not say when. It is a time cut off to whole units of `precision_microseconds`.
@@ -50,7 +50,7 @@ def home() -> Path:
         return Path(os.devnull)
 
 
-class UsageReader(Protocol):
+class TranscriptReader(Protocol):
     """Follows the lines of one transcript."""
 
     def take(self, line: bytes, start: int, /) -> None:
@@ -61,7 +61,7 @@ class UsageReader(Protocol):
         """The model has said this and stopped; with None, whatever it was saying is over."""
         ...
 
-    def finished(self) -> list[Response]:
+    def finished(self) -> list[HostResponse]:
         """The responses that are complete and were not given before."""
         ...
 
@@ -79,7 +79,7 @@ class UsageReader(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
+class FilePlace:
     """A place in a file, and the hash of what stands before it, by which it is known again."""
 
     offset: int = 0
@@ -98,14 +98,14 @@ def open_transcript(path: Path) -> BinaryIO | None:
     return os.fdopen(descriptor, "rb")
 
 
-def place_at(file: BinaryIO, offset: int) -> Place:
+def place_at(file: BinaryIO, offset: int) -> FilePlace:
     """The place, with the hash that proves it."""
     start = max(0, offset - _CHECKED_BYTES)
     file.seek(start)
-    return Place(offset, sha256(file.read(offset - start)).hexdigest())
+    return FilePlace(offset, sha256(file.read(offset - start)).hexdigest())
 
 
-def is_known(file: BinaryIO, place: Place) -> bool:
+def is_known(file: BinaryIO, place: FilePlace) -> bool:
     """Whether the file still has this place: it was not truncated, and not written anew."""
     return place.offset > 0 and place_at(file, place.offset) == place
 
@@ -140,3 +140,25 @@ def instant_of(fields: Fields) -> Instant | None:
         return None if text is None else read_time(text)
     except InvalidInput:
         return None
+
+
+TURN_BEGINS: Final = ""
+"""What a line says with which a turn began: nothing before it is of this turn."""
+
+_TAIL_BYTES: Final = 4 * 1024 * 1024
+
+
+def last_message_in(transcript: Path | None, said: Callable[[Fields], str | None]) -> str:
+    """Return what the last line near the transcript's end says of which `said` tells something; else nothing."""
+    file = None if transcript is None else open_transcript(transcript)
+    if file is None:
+        return ""
+    with file:
+        file.seek(max(0, file.seek(0, os.SEEK_END) - _TAIL_BYTES))
+        lines = file.read().splitlines()
+    for line in reversed(lines):
+        for fields in read_values(line):
+            words = said(fields)
+            if words is not None:
+                return words
+    return ""

@@ -6,10 +6,12 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from types import MappingProxyType
 from typing import Final, TypeVar
+from urllib.parse import parse_qs, urlsplit
 
 from telic.domain.errors import InvalidInput
-from telic.integrations.hosts.files import Change, copies, read
+from telic.integrations.hosts.files import FileChange, copies, read
 from telic.integrations.hosts.settings import Hooks, ours, with_handlers, with_hooks, without_hooks
+from telic.storage.connect import sqlite_path
 
 T = TypeVar("T")
 
@@ -28,7 +30,7 @@ _BY_HAND: Final = "docs/howto/hosts.md shows what to write into its settings"
 
 
 @dataclass(frozen=True, slots=True)
-class _Place:
+class _HookFiles:
     """Where a host keeps its hooks, below the user's or the project's folder, and which Telic wants."""
 
     file: str
@@ -38,22 +40,22 @@ class _Place:
     manifest: str | None = None
 
 
-_PLACES: Final[Mapping[str, _Place]] = MappingProxyType(
+_HOOK_FILES: Final[Mapping[str, _HookFiles]] = MappingProxyType(
     {
-        "claude-code": _Place(
+        "claude-code": _HookFiles(
             ".claude/settings.json",
             _INJECTING | _COUNTING,
             "Claude Code reads it at the next start; /hooks shows it",
             home_variable="CLAUDE_CONFIG_DIR",
         ),
-        "codex": _Place(
+        "codex": _HookFiles(
             ".codex/hooks.json",
             _INJECTING | _COUNTING,
             "Codex runs no hook before you trust it: type /hooks there; codex exec never asks, and needs "
             "--dangerously-bypass-hook-trust until you have",
             home_variable="CODEX_HOME",
         ),
-        "goose": _Place(
+        "goose": _HookFiles(
             ".agents/plugins/telic/hooks/hooks.json",
             {"UserPromptSubmit": _QUICK_SECONDS, "Stop": CHECKING_SECONDS, "SessionEnd": _QUICK_SECONDS},
             "goose takes no context from hooks: the model hears of the goal when it first stops, or from the file that "
@@ -65,16 +67,16 @@ _PLACES: Final[Mapping[str, _Place]] = MappingProxyType(
 
 
 @dataclass(frozen=True, slots=True)
-class Plan:
+class InstallPlan:
     """The changes to a host's files, and what its user should know."""
 
-    changes: tuple[Change, ...]
+    changes: tuple[FileChange, ...]
     note: str
 
 
 def plan_install(
     host: str, folder: Path, command: str, environment: Mapping[str, str] | None = None, *, least_seconds: int = 0
-) -> Plan:
+) -> InstallPlan:
     """What installs the command as the host's hooks, below the user's or a project's folder.
 
     With `environment`, the folder is the user's, and the host's own variable may name another. The host waits for each
@@ -90,15 +92,15 @@ def plan_install(
     hooks = {event: max(seconds, least_seconds) for event, seconds in place.hooks.items()}
     after = _edited(file, lambda: with_hooks(first.text or "" if first else "", host, command, hooks))
     # The copy of what was there before Telic is still the right one after a second installation.
-    changes = [Change(file, before, after, keeps_copy=first is None or not first.is_known)]
+    changes = [FileChange(file, before, after, keeps_copy=first is None or not first.is_known)]
     if place.manifest is not None:
         manifest = folder / place.manifest
         held = read(manifest)
-        changes.append(Change(manifest, held, _manifest() if held is None else held))
-    return Plan(tuple(change for change in changes if change.is_needed), place.note)
+        changes.append(FileChange(manifest, held, _manifest() if held is None else held))
+    return InstallPlan(tuple(change for change in changes if change.is_needed), place.note)
 
 
-def plan_removal(host: str, folder: Path, environment: Mapping[str, str] | None = None) -> Plan:
+def plan_removal(host: str, folder: Path, environment: Mapping[str, str] | None = None) -> InstallPlan:
     """What takes Telic's hooks out of the host's files again, and leaves them as they were before.
 
     Raises:
@@ -109,18 +111,19 @@ def plan_removal(host: str, folder: Path, environment: Mapping[str, str] | None 
     before = read(file)
     first = None if before is None else _edited(file, lambda: _before_telic(file, before, host))
     after = None if first is None else first.text
-    changes = [Change(file, before, after, first.copies if first else (), keeps_copy=not (first and first.is_known))]
+    is_known = first is not None and first.is_known
+    changes = [FileChange(file, before, after, first.copies if first else (), keeps_copy=not is_known)]
     if place.manifest is not None:
         manifest = folder / place.manifest
         held = read(manifest)
         is_plugin_empty = after is None or not after.strip() or not json.loads(after)
         changes = [replace(changes[0], after=None if is_plugin_empty else after)]
-        changes.append(Change(manifest, held, None if is_plugin_empty and held == _manifest() else held))
-    return Plan(tuple(change for change in changes if change.is_needed), "")
+        changes.append(FileChange(manifest, held, None if is_plugin_empty and held == _manifest() else held))
+    return InstallPlan(tuple(change for change in changes if change.is_needed), "")
 
 
 @dataclass(frozen=True, slots=True)
-class _First:
+class _BeforeTelic:
     """What a file held before Telic, None where it was not there; `is_known` where it is that to the character.
 
     `copies` are those that hold the same.
@@ -131,18 +134,18 @@ class _First:
     copies: tuple[Path, ...] = ()
 
 
-def _before_telic(file: Path, text: str, host: str) -> _First:
+def _before_telic(file: Path, text: str, host: str) -> _BeforeTelic:
     """Return what the file held before: a copy of it, if it is that copy with Telic's hooks and nothing else."""
     handlers = ours(text, host)
     if not handlers:
-        return _First(text, is_known=False)
+        return _BeforeTelic(text, is_known=False)
     known = [(copy, held) for copy in copies(file) if (held := _held(copy, host)) is not None]
     for _, held in known:
         if with_handlers(held, handlers) == text:
-            return _First(held, True, tuple(copy for copy, other in known if other == held))
+            return _BeforeTelic(held, True, tuple(copy for copy, other in known if other == held))
     if with_handlers("", handlers) == text:
-        return _First(None, is_known=True)
-    return _First(without_hooks(text, host), is_known=False)
+        return _BeforeTelic(None, is_known=True)
+    return _BeforeTelic(without_hooks(text, host), is_known=False)
 
 
 def _held(copy: Path, host: str) -> str | None:
@@ -154,14 +157,14 @@ def _held(copy: Path, host: str) -> str | None:
         return None
 
 
-def _place(host: str) -> _Place:
-    place = _PLACES.get(host)
+def _place(host: str) -> _HookFiles:
+    place = _HOOK_FILES.get(host)
     if place is None:
-        raise InvalidInput(f"Telic writes the settings of {', '.join(_PLACES)}; for {host!a}, {_BY_HAND}")
+        raise InvalidInput(f"Telic writes the settings of {', '.join(_HOOK_FILES)}; for {host!a}, {_BY_HAND}")
     return place
 
 
-def _file(place: _Place, folder: Path, environment: Mapping[str, str] | None) -> Path:
+def _file(place: _HookFiles, folder: Path, environment: Mapping[str, str] | None) -> Path:
     named = (environment or {}).get(place.home_variable or "")
     return Path(named).expanduser() / Path(place.file).name if named else folder / place.file
 
@@ -175,3 +178,28 @@ def _edited(file: Path, edit: Callable[[], T]) -> T:
 
 def _manifest() -> str:
     return json.dumps(_GOOSE_PLUGIN, indent=2) + "\n"
+
+
+_POSTGRESQL = ("postgresql", "postgres")
+
+
+def for_settings(location: str) -> str:
+    """Return the store's absolute path, or its URL.
+
+    Raises:
+        InvalidInput: it is a URL with a password, or none that can be read.
+        StoreMisconfigured: nothing can be opened by it.
+    """
+    try:
+        parts = urlsplit(location)
+        if "://" not in location or parts.scheme not in _POSTGRESQL:
+            return str(Path(sqlite_path(location)).absolute())
+        has_password = bool(parts.password) or "password" in parse_qs(parts.query)
+    except ValueError:
+        raise InvalidInput("the store's URL cannot be read: postgresql://user@host/database") from None
+    if has_password:
+        raise InvalidInput(
+            "a URL with a password does not belong into settings: give --store the URL without the password, and put it"
+            " into ~/.pgpass (mode 600), where it is found; TELIC_STORE does not reach every host"
+        )
+    return location

@@ -1,10 +1,15 @@
-"""What hosts write of their conversations' usage into files of their own, beside what they print.
+"""What hosts tell of a conversation's usage beside what they print: sums over all its turns, and files of their own.
 
-What is told there while a turn runs, or of sub-agents, is told nowhere else. The files are in the agent's reach: what
-they tell can only add to what the host printed.
+Codex and Claude Code restore a resumed conversation's counters and report its sum. Billed as it is, each turn would
+pay for all turns before it. So the sum at the end of a turn travels in the session text, beside the command's own id,
+and `used_since` tells one turn's share.
+
+What is told while a turn runs, or of sub-agents, stands in the host's files alone. Those are in the agent's reach:
+what they tell can only add to what the host printed.
 """
 
 import os
+import re
 import stat
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
@@ -12,7 +17,48 @@ from pathlib import Path
 from typing import Final, Protocol
 
 from telic.domain.budget import MODEL_COUNTERS, ModelUsage
+from telic.domain.errors import InvalidNumber
 from telic.loop.agents.json_reader import Parsed, sum_usage
+
+_SESSION: Final = re.compile(r"([A-Za-z0-9][A-Za-z0-9._:-]{0,199})(?: used ([0-9]{1,16}(?:,[0-9]{1,16}){5}))?")
+
+
+@dataclass(frozen=True, slots=True)
+class CumulativeSession:
+    """A conversation's id, and what it had used; None where that is unknown, as for one that others began."""
+
+    id: str
+    used: ModelUsage | None = None
+
+    def __str__(self) -> str:
+        if self.used is None:
+            return self.id
+        return f"{self.id} used {','.join(str(getattr(self.used, name)) for name in MODEL_COUNTERS)}"
+
+
+def read_session(text: str | None) -> CumulativeSession | None:
+    """The session that the text names, or None: an id never begins like an option."""
+    match = None if text is None else _SESSION.fullmatch(text)
+    if match is None:
+        return None
+    if match[2] is None:
+        return CumulativeSession(match[1])
+    try:
+        return CumulativeSession(
+            match[1], ModelUsage(**dict(zip(MODEL_COUNTERS, map(int, match[2].split(",")), strict=True)))
+        )
+    except InvalidNumber:
+        return CumulativeSession(match[1])
+
+
+def used_since(before: ModelUsage, total: ModelUsage) -> ModelUsage:
+    """What was used after `before`. A count that fell began anew from 0: then the total is all of it."""
+    counts = {name: getattr(total, name) - getattr(before, name) for name in MODEL_COUNTERS}
+    try:
+        return ModelUsage(**counts)
+    except InvalidNumber:
+        return total
+
 
 _READ_BYTES: Final = 1 << 20
 _MAX_LINE_BYTES: Final = 4 << 20
@@ -31,14 +77,14 @@ class UsageRecords(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
-class Response:
+class RecordedResponse:
     """One response of a model, by its identity."""
 
     identity: str
     usage: ModelUsage
 
 
-class Responses:
+class RecordedResponses:
     """The responses that a turn has added to those that were there when it began, each once."""
 
     def __init__(self) -> None:
@@ -50,7 +96,7 @@ class Responses:
         self._before |= set(self._new)
         self._new.clear()
 
-    def take(self, response: Response) -> None:
+    def take(self, response: RecordedResponse) -> None:
         """The response is known; of one that comes again, the larger output counts."""
         if response.identity in self._before:
             return

@@ -1,9 +1,20 @@
-"""What a failed call of a model tells of its cost."""
+"""How calls and runs end: a call that failed for free or at a cost, work that was stopped, and what came of a run."""
 
+import asyncio
 import errno
-from collections.abc import Iterator
+from collections.abc import Coroutine, Iterator
+from contextlib import suppress
+from dataclasses import dataclass
 from socket import gaierror
-from typing import Final
+from typing import TYPE_CHECKING, Any, Final, Generic, TypeVar
+
+from telic.domain.claim import Claim
+from telic.domain.errors import GoalNotActive
+from telic.domain.goal import Goal, GoalStatus, Reason
+
+if TYPE_CHECKING:
+    from telic.integrations.session import GoalSession
+
 
 _NEVER_CONNECTED: Final = frozenset(
     {
@@ -95,3 +106,68 @@ def retry_delay_seconds(error: BaseException, attempt: int) -> float:
     if 0 <= asked <= _LONGEST_ASKED_SECONDS:
         return asked
     return min(_FIRST_DELAY_SECONDS * 2.0**attempt, _LONGEST_DELAY_SECONDS)
+
+
+T = TypeVar("T")
+
+_OWN_REASONS: Final = (Reason.ASSERTED, Reason.VERIFIED, Reason.BLOCKED, Reason.WAITING)
+"""Why a goal stops by its model's report."""
+
+SPENT: Final = (Reason.BUDGET, Reason.FAILED)
+"""Why a goal is paused by what its own calls consumed."""
+
+
+async def guarded(session: "GoalSession", work: Coroutine[Any, Any, T]) -> T:
+    """Return what the work gave; cancel it, and wait for its end, when somebody stops the goal.
+
+    Raises:
+        GoalNotActive: somebody paused, cleared or replaced the goal; the error has it.
+    """
+    task = asyncio.ensure_future(work)
+    try:
+        while not task.done():
+            await asyncio.wait({task}, timeout=session.settings.heartbeat_seconds)
+            goal = None if task.done() else await _stopped_by_somebody(session)
+            if goal is not None:
+                raise GoalNotActive(f"goal {goal.id} is {goal.status}: its run was cancelled", goal)
+    finally:
+        if not task.done():
+            task.cancel()
+            with suppress(asyncio.CancelledError, Exception):
+                await task
+        await session.settled()
+    return task.result()
+
+
+async def _stopped_by_somebody(session: "GoalSession") -> Goal | None:
+    seen = session.seen
+    if seen is None or seen.status is not GoalStatus.ACTIVE:
+        return None
+    goal = await session.patiently(lambda: session.store.get(seen.id))
+    is_spent = goal.reason in SPENT
+    # The model's own report may be in the store before whoever made it has heard so.
+    is_own = session.conversation.tools_at_work > 0 and goal.reason in _OWN_REASONS
+    is_still_shown = session.seen is seen
+    return None if goal.status is GoalStatus.ACTIVE or is_spent or is_own or not is_still_shown else goal
+
+
+CONTINUE: Final = "Continue."
+"""What is kept in the conversation where it goes on by itself; what it goes on with is told with each request."""
+
+
+@dataclass(frozen=True, slots=True)
+class RunOutcome(Generic[T]):
+    """The goal as it stands, and what the agent's last whole run gave, if there was one.
+
+    An active goal with the claim `complete` waits for the host to check its criteria. An active goal without a claim
+    was left since the agent needs the host, or after as many runs as the settings allow.
+    """
+
+    goal: Goal | None
+    result: T | None
+    claim: Claim
+
+
+async def outcome_of(session: "GoalSession", result: T | None) -> RunOutcome[T]:
+    """The outcome of the session's runs, of which the last whole one gave this result."""
+    return RunOutcome(await session.latest(), result, session.claim)

@@ -1,20 +1,24 @@
-"""What a running turn has used so far: heard from its agent, compared with what the goal has left."""
+"""The budget while a turn runs: what the turn has used so far, compared with what is left, and who holds the rest."""
 
 import asyncio
+import shlex
 import time
-from collections.abc import Coroutine
+from collections.abc import Coroutine, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from typing import Any, Final, TypeVar
 
 from telic.domain.budget import ModelUsage, TurnUsage, UsageKind, exhausted_limit
+from telic.domain.clock import to_datetime
 from telic.domain.errors import AgentCostUnknown, InvalidNumber
 from telic.domain.goal import Goal
 from telic.domain.hold import Hold, Reservation
-from telic.loop.agents.prices import RunningCost
+from telic.domain.limits import MAX_PAGE
+from telic.loop.agents.output_follower import RunningCost
 from telic.loop.agents.protocol import TurnReport
 from telic.loop.heartbeat import look_at
-from telic.loop.run_context import Drive
+from telic.loop.run_context import RunContext
+from telic.store.async_store import AsyncGoalStore
 
 T = TypeVar("T")
 
@@ -40,14 +44,14 @@ class TurnMeter:
     goal has a budget of money, usage without a cost is priced.
     """
 
-    def __init__(self, drive: Drive, hold: Hold) -> None:
-        self._drive = drive
+    def __init__(self, run: RunContext, hold: Hold) -> None:
+        self._run = run
         self._hold = hold
         self._held: Reservation | TurnUsage = hold.reserved
         self._loop = asyncio.get_running_loop()
         self._heard = asyncio.Event()
         self._began = time.monotonic_ns()
-        self._cost = RunningCost(drive.heart.lease.goal)
+        self._cost = RunningCost(run.heart.lease.goal)
         self.usage: ModelUsage | None = None
         self.model: str | None = None
         self.session: str | None = None
@@ -82,7 +86,7 @@ class TurnMeter:
         if report.usage is None or report.cost_is_known:
             return report
         usage = self._cost.added_to(report.usage, report.model or self.model)
-        if self._cost.unknown and not self._drive.policy.allow_unknown_usage:
+        if self._cost.unknown and not self._run.policy.allow_unknown_usage:
             raise AgentCostUnknown(self._cost.unknown, usage=usage, session=report.session, usage_is_estimate=True)
         return replace(report, usage=usage, usage_is_estimate=report.usage_is_estimate or bool(self._cost.unknown))
 
@@ -112,10 +116,10 @@ class TurnMeter:
     async def _until_spent(self) -> str:
         """The name of the limit that is reached, once one is."""
         while True:
-            goal = self._drive.heart.lease.goal
+            goal = self._run.heart.lease.goal
             if self._reached(goal) is not None:
                 # Somebody may have raised the budget since the last heartbeat.
-                goal = await self._drive.patiently(lambda: self._drive.store.get(self._drive.heart.lease.goal.id))
+                goal = await self._run.patiently(lambda: self._run.store.get(self._run.heart.lease.goal.id))
                 limit = self._reached(goal)
                 if limit is not None:
                     return limit
@@ -127,9 +131,7 @@ class TurnMeter:
         """What was heard is held, should it be more than that."""
         used = self._billed(goal)
         if used.tokens > self._held.tokens or used.cost_microunits > self._held.cost_microunits:
-            await self._drive.patiently(
-                lambda: self._drive.records.raise_hold(self._drive.heart.lease, self._hold, used)
-            )
+            await self._run.patiently(lambda: self._run.records.raise_hold(self._run.heart.lease, self._hold, used))
             self._held = used
 
     async def _rest(self, seconds: float) -> None:
@@ -160,3 +162,25 @@ def timed(usage: ModelUsage | None, elapsed_microseconds: int) -> ModelUsage:
     """The usage with the time that the turn took, unless the agent told another; of unknown usage the time alone."""
     known = usage or ModelUsage()
     return replace(known, active_microseconds=known.active_microseconds or elapsed_microseconds)
+
+
+async def reserving_holds(store: AsyncGoalStore, goal_id: str) -> list[Hold]:
+    """Return the goal's holds that reserve budget now, in the order of their keys. Raises as the store."""
+    found, after = list[Hold](), ""
+    while True:
+        page = await store.holds(goal_id, after=after, limit=MAX_PAGE)
+        found += [hold for hold in page if hold.reserves]
+        if len(page) < MAX_PAGE:
+            return found
+        after = page[-1].key
+
+
+def held_by_others(goal: Goal, holds: Sequence[Hold]) -> str:
+    """Return who holds the rest of the budget, until when, and how it is freed."""
+    told = "the rest of the budget is held by others"
+    times = [hold.expires_at for hold in holds if hold.expires_at is not None]
+    if times:
+        counts = "" if all(hold.frees_on_expiry for hold in holds) else "; what is still held then counts as used"
+        told += f", until {to_datetime(max(times)):%Y-%m-%d %H:%M:%SZ}{counts}"
+    key = shlex.quote(holds[0].key) if len(holds) == 1 else "KEY"
+    return f"{told}. telic holds {goal.id} lists it, and telic release {goal.id} --hold {key} frees it"

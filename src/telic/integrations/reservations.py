@@ -1,0 +1,149 @@
+"""What is held of a goal's budget for one call: tokens, a turn and money, shared with the calls that go on."""
+
+import asyncio
+import time
+from contextlib import suppress
+from dataclasses import replace
+from functools import partial
+from typing import TYPE_CHECKING, Final
+
+from telic.domain.budget import ModelUsage
+from telic.domain.clock import Instant
+from telic.domain.errors import BudgetExceeded, GoalNotActive, InvalidTransition, PriceUnknown
+from telic.domain.goal import Actor, Goal, GoalStatus, Reason
+from telic.domain.hold import HoldState, Reservation
+from telic.domain.ids import new_key
+from telic.domain.limits import MAX_PAGE
+from telic.integrations.model_calls import ModelCall
+from telic.integrations.settings import SessionSettings
+from telic.pricing import cost_microunits, has_price_table, is_priced
+
+if TYPE_CHECKING:
+    from telic.integrations.session import GoalSession
+
+
+_LOOK_SECONDS: Final = 0.2
+_DIVISIBLE: Final = frozenset({"tokens", "cost_microunits"})
+"""What a call may also hold less of than it asked for."""
+
+
+async def hold_room(session: "GoalSession", goal: Goal, key: str, wanted: Reservation) -> Reservation:
+    """As much of `wanted` is held as nobody else holds, for as long as a call may take; here is how much.
+
+    Where others hold all that is left, they are waited for.
+
+    Raises:
+        BudgetExceeded: the budget is used up, or others held all that is left for longer than the settings wait.
+        GoalNotActive: the goal was stopped meanwhile.
+    """
+    if not any(wanted.as_dict().values()):
+        return wanted
+    until = time.monotonic() + session.settings.room_wait_seconds
+    while True:
+        try:
+            return await _hold_what_is_left(session, goal, key, wanted)
+        except BudgetExceeded as refusal:
+            if not refusal.held:
+                raise
+            if time.monotonic() >= until:
+                raise await _tell_until_when(session, goal, refusal) from refusal
+        await asyncio.sleep(_LOOK_SECONDS)
+
+
+async def _hold_what_is_left(session: "GoalSession", goal: Goal, key: str, wanted: Reservation) -> Reservation:
+    asked, ttl = wanted, session.settings.call_timeout_seconds
+    while True:
+        place = partial(
+            session.store.hold,
+            goal.id,
+            tokens=asked.tokens,
+            turns=asked.turns,
+            cost_microunits=asked.cost_microunits,
+            ttl_seconds=ttl,
+            key=key,
+        )
+        try:
+            await session.patiently(place)
+        except BudgetExceeded as refusal:
+            left = refusal.budget - refusal.used - refusal.held
+            if refusal.limit not in _DIVISIBLE or not 0 < left < refusal.asked:
+                raise
+            asked = replace(asked, **{refusal.limit: left})
+        else:
+            return asked
+
+
+async def _tell_until_when(session: "GoalSession", goal: Goal, refusal: BudgetExceeded) -> BudgetExceeded:
+    open_until: list[Instant] = []
+    after: str | None = ""
+    while after is not None:
+        page = await session.patiently(partial(session.store.holds, goal.id, after=after, limit=MAX_PAGE))
+        open_until += [hold.expires_at for hold in page if hold.state is HoldState.OPEN and hold.expires_at is not None]
+        after = page[-1].key if len(page) == MAX_PAGE else None
+    return BudgetExceeded(
+        refusal.limit,
+        refusal.used,
+        refusal.budget,
+        refusal.held,
+        refusal.asked,
+        held_until=min(open_until, default=None),
+        goal_id=goal.id,
+    )
+
+
+def is_price_needed(settings: SessionSettings, goal: Goal) -> bool:
+    """Return whether a call for the goal may not be made, or go on, without a known price."""
+    return goal.budget.cost_microunits is not None and not settings.allow_unknown_price
+
+
+def require_price(settings: SessionSettings, goal: Goal, call: ModelCall) -> None:
+    """Raise PriceUnknown if the goal has a budget of money and the call's cost could not be told afterwards.
+
+    A model whose name only its response tells is looked at then.
+    """
+    if not is_price_needed(settings, goal):
+        return
+    is_known = (
+        settings.prices is not None or has_price_table()
+        if call.model is None
+        else is_priced(call.model, call.provider, prices=settings.prices)
+    )
+    if not is_known:
+        raise PriceUnknown(call.model, has_table=has_price_table())
+
+
+def cost_to_hold(settings: SessionSettings, goal: Goal, call: ModelCall) -> int:
+    """Return how much money is held for the call: the price of `held_tokens` of input, at most what is left."""
+    limit = goal.budget.cost_microunits
+    if limit is None:
+        return 0
+    price = cost_microunits(
+        call.model, ModelUsage(input_tokens=settings.held_tokens), call.provider, prices=settings.prices
+    )
+    return min(price, max(limit - goal.usage.cost_microunits, 1)) if price else 0
+
+
+def cost_of(
+    settings: SessionSettings, call: ModelCall, model: str | None, spent: ModelUsage, cache_write_tokens: int
+) -> int | None:
+    """Return what the response cost: as its usage tells, else by its model's price; None where that is unknown.
+
+    A call of which nothing is known may have cost what was held for it.
+    """
+    if spent.cost_microunits:
+        return spent.cost_microunits
+    if not spent.input_tokens + spent.output_tokens:
+        return call.held.cost_microunits or None
+    return cost_microunits(model, spent, call.provider, cache_write_tokens=cache_write_tokens, prices=settings.prices)
+
+
+async def stop_unpriced(session: "GoalSession", goal: Goal, model: str | None) -> Goal:
+    """Return the goal, paused: what its budget of money has left is not known any more."""
+    if goal.status is not GoalStatus.ACTIVE:
+        return goal
+    note, key = str(PriceUnknown(model, has_table=has_price_table())), new_key()
+    with suppress(GoalNotActive, InvalidTransition):
+        return await session.patiently(
+            lambda: session.store.pause(goal.id, reason=Reason.FAILED, note=note, actor=Actor.SYSTEM, key=key)
+        )
+    return await session.patiently(lambda: session.store.get(goal.id))
