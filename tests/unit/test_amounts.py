@@ -5,8 +5,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from telic import Budget, InvalidNumber
-from telic.domain.amounts import parse_budget, parse_limit, show_amount, write_limit
 from telic.domain.budget import LIMITS
+from telic.wording.amounts import parse_budget, parse_limit, show_amount, write_limit
 
 
 @pytest.mark.parametrize(

@@ -3,9 +3,9 @@
 from collections.abc import Mapping
 from typing import Any, Final
 
-from telic.domain.amounts import show_amounts
 from telic.domain.clock import Instant
 from telic.domain.events import Event, EventKind
+from telic.wording.amounts import show_amounts
 from telic.wording.words import show_time
 
 _FOR_PROGRAMS: Final = frozenset({"criterion_hash"})

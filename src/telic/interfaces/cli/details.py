@@ -4,7 +4,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from telic.domain.amounts import LIMIT_NAMES, show_amount, show_amounts, show_duration
 from telic.domain.budget import Usage
 from telic.domain.goal import Goal
 from telic.domain.hold import Hold, Reservation
@@ -17,6 +16,7 @@ from telic.interfaces.cli.render import show_facts
 from telic.interfaces.cli.terminal import Terminal
 from telic.services.checks import Check, look_at_checks
 from telic.store.goal_store import GoalStore
+from telic.wording.amounts import LIMIT_NAMES, show_amount, show_amounts, show_duration
 from telic.wording.words import first_words, show_time
 
 

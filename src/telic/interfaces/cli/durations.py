@@ -4,8 +4,8 @@ from typing import Any, Final
 
 import click
 
-from telic.domain.amounts import parse_amount
 from telic.domain.errors import InvalidNumber
+from telic.wording.amounts import parse_amount
 
 _MICRO: Final = 1_000_000
 

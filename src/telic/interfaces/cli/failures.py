@@ -6,10 +6,10 @@ from typing import Final
 
 import click
 
-from telic.domain.amounts import InvalidAmount, write_limit
 from telic.domain.errors import BudgetExceeded, GoalError, NotAllowed, OutcomeUnknown, StaleUpdate, WouldReplace
 from telic.interfaces.cli.options import QUOTED_MONEY
 from telic.services.outcomes import HELP, outcome_of
+from telic.wording.amounts import InvalidAmount, write_limit
 from telic.wording.words import first_words
 
 _OF_COMMANDS: Final[dict[tuple[str, str], str]] = {

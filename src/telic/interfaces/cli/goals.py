@@ -4,7 +4,6 @@ from contextlib import suppress
 
 import click
 
-from telic.domain.amounts import parse_budget
 from telic.domain.budget import BillingPolicy, Budget
 from telic.domain.criteria import typed_criteria
 from telic.domain.errors import GoalNotFound, InvalidInput
@@ -17,6 +16,7 @@ from telic.interfaces.cli.options import QUOTED_MONEY
 from telic.interfaces.cli.render import show_goal, show_goals
 from telic.interfaces.cli.session import Session, command
 from telic.services.outcomes import ExitCode
+from telic.wording.amounts import parse_budget
 
 _checks = click.option("--check", "checks", multiple=True, help="A command that must exit with 0; no shell runs it.")
 _judges = click.option("--judge", "judges", multiple=True, help="A question that a judging model must answer with yes.")

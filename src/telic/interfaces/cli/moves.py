@@ -2,7 +2,6 @@
 
 import click
 
-from telic.domain.amounts import parse_budget
 from telic.domain.clock import Instant
 from telic.domain.errors import InvalidInput
 from telic.domain.goal import GoalStatus, Reason
@@ -13,6 +12,7 @@ from telic.interfaces.cli.options import Option, lease_of
 from telic.interfaces.cli.render import show_goals
 from telic.interfaces.cli.session import Session, command
 from telic.interfaces.cli.times import later_than, parse_moment
+from telic.wording.amounts import parse_budget
 
 
 def _reason(status: GoalStatus, default: str) -> Option:

@@ -7,11 +7,11 @@ from typing import Any, Final
 
 import click
 
-from telic.domain.amounts import parse_amount
 from telic.domain.errors import InvalidInput
 from telic.domain.goal import Goal
 from telic.domain.lease import Lease
 from telic.domain.limits import DEFAULT_MAX_CHARS
+from telic.wording.amounts import parse_amount
 
 Option = Callable[[Any], Any]
 

@@ -7,13 +7,13 @@ import time
 from collections.abc import Generator, Mapping
 from typing import Any, Final, Protocol
 
-from telic.domain.amounts import show_amount, show_duration
 from telic.domain.claim import approval_signal
 from telic.domain.clock import SystemClock
 from telic.domain.goal import Goal
 from telic.domain.jsonable import goal_to_json, time_to_json
 from telic.interfaces.cli.terminal import StatusLine, Terminal
 from telic.loop.loop_events import Happening, Progress
+from telic.wording.amounts import show_amount, show_duration
 
 _WORDS: Final = {"wind_down": " to wind down", "audit": " to look at the obstacle"}
 _SHOWN: Final = {

@@ -2,13 +2,13 @@
 
 from collections.abc import Sequence
 
-from telic.domain.amounts import show_amount
 from telic.domain.criteria import Criterion
 from telic.domain.events import Event, Turn
 from telic.domain.goal import Goal
 from telic.domain.ids import short_ids
 from telic.domain.jsonable import event_to_json, goal_to_json, turn_to_json
 from telic.interfaces.cli.terminal import Terminal
+from telic.wording.amounts import show_amount
 from telic.wording.events import describe_event
 from telic.wording.words import first_words, show_time
 

@@ -4,7 +4,6 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final
 
-from telic.domain.amounts import parse_budget
 from telic.domain.budget import Budget
 from telic.domain.criteria import Criterion
 from telic.domain.errors import InvalidInput, NotAllowed
@@ -12,6 +11,7 @@ from telic.domain.goal import Actor, Goal, GoalStatus
 from telic.domain.ids import looks_like_id
 from telic.interfaces.cli.session import NothingActive
 from telic.store.goal_store import GoalStore
+from telic.wording.amounts import parse_budget
 from telic.wording.words import first_words
 
 _AGAIN: Final = "--again makes a new goal of it, which is checked before anything is spent"

@@ -4,9 +4,9 @@ import re
 from datetime import UTC, datetime
 from typing import Final
 
-from telic.domain.amounts import parse_amount
 from telic.domain.clock import Instant, SystemClock, from_datetime
 from telic.domain.errors import InvalidInput, InvalidNumber
+from telic.wording.amounts import parse_amount
 
 _DATE: Final = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
 _HELP: Final = "write 2026-12-31 (in UTC) or 2026-12-31T18:00Z"

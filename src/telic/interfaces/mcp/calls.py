@@ -4,7 +4,6 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
-from telic.domain.amounts import parse_budget
 from telic.domain.budget import Budget, ModelUsage
 from telic.domain.criteria import typed_criteria
 from telic.domain.errors import GoalError, InvalidInput, StaleUpdate, WouldReplace
@@ -21,6 +20,7 @@ from telic.interfaces.mcp.tools import Tool
 from telic.prompt import quote
 from telic.services.chat.replies import changes_between
 from telic.services.checks import Check, look_at_checks_async
+from telic.wording.amounts import parse_budget
 
 Arguments = Mapping[str, Any]
 

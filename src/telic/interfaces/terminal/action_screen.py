@@ -10,7 +10,6 @@ from textual.content import Content
 from textual.screen import Screen
 from textual.widgets import Footer, Static
 
-from telic.domain.amounts import parse_budget, write_larger_limits, write_limit
 from telic.domain.budget import Budget, exhausted_limit
 from telic.domain.errors import GoalError, InvalidNumber, StoreError, StoreMoved, WouldReplace
 from telic.domain.goal import Goal
@@ -21,6 +20,7 @@ from telic.interfaces.terminal.formatting import refusal, standing
 from telic.services.actions import Intent, Operation, answerable, carry_out, why_unfit
 from telic.services.checks import Check
 from telic.services.insight import tightest
+from telic.wording.amounts import parse_budget, write_larger_limits, write_limit
 from telic.wording.words import first_words
 
 if TYPE_CHECKING:

@@ -4,13 +4,13 @@ from collections.abc import Iterator
 from dataclasses import asdict
 from typing import Final
 
-from telic.domain.amounts import LIMIT_NAMES, show_amount, show_amounts, show_duration
 from telic.domain.errors import BudgetExceeded, GoalError, StaleUpdate
 from telic.domain.goal import Goal, GoalStatus
 from telic.domain.lease import LeaseState
 from telic.domain.report import Reserved
 from telic.services.checks import Check
 from telic.services.insight import BudgetUse
+from telic.wording.amounts import LIMIT_NAMES, show_amount, show_amounts, show_duration
 from telic.wording.words import show_time
 
 SIGNS: Final = {

@@ -10,13 +10,13 @@ from textual.binding import Binding, BindingType
 from textual.coordinate import Coordinate
 from textual.widgets import DataTable
 
-from telic.domain.amounts import show_amount
 from telic.domain.goal import Goal
 from telic.domain.ids import short_ids
 from telic.interfaces.terminal.escape import cell
 from telic.interfaces.terminal.formatting import COLOURS, bar, percent, standing
 from telic.services.chat.reply_text import show_age
 from telic.services.insight import GoalRow, Listing, tightest
+from telic.wording.amounts import show_amount
 from telic.wording.words import first_words
 
 _LEAST_TEXT_WIDTH: Final = 8

@@ -9,7 +9,6 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
-from telic.domain.amounts import parse_amount
 from telic.domain.budget import LIMITS, Budget
 from telic.domain.errors import InvalidInput, InvalidNumber, StaleUpdate, WouldReplace
 from telic.domain.goal import Actor, Goal, Reason
@@ -17,6 +16,7 @@ from telic.interfaces.api.problems import STATUSES
 from telic.interfaces.web.app_state import Desk, desk_of
 from telic.interfaces.web.goal_page import KEY_PREFIX, find_goal, who
 from telic.store.async_store import AsyncGoalStore
+from telic.wording.amounts import parse_amount
 from telic.wording.events import event_parts
 
 _FORM: Final = re.compile(r"[0-9a-f]{64}")

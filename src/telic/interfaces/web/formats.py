@@ -3,10 +3,10 @@
 import re
 from typing import Final
 
-from telic.domain.amounts import show_amount, write_limit
 from telic.domain.clock import Instant, to_datetime
 from telic.domain.jsonable import time_to_json
 from telic.prompt import escape
+from telic.wording.amounts import show_amount, write_limit
 from telic.wording.words import first_words
 
 _MICRO: Final = 1_000_000

@@ -2,11 +2,11 @@
 
 from dataclasses import replace
 
-from telic.domain.amounts import parse_limit, write_larger_limits, write_limit
 from telic.domain.errors import BudgetExceeded, GoalError, InvalidCommand
 from telic.domain.goal import Goal, GoalStatus
 from telic.services.chat.grammar import GoalCommand, write
 from telic.services.chat.replies import Step
+from telic.wording.amounts import parse_limit, write_larger_limits, write_limit
 
 
 def steps_after_error(error: GoalError, command: GoalCommand | None, goal: Goal | None) -> tuple[Step, ...]:

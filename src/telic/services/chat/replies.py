@@ -4,13 +4,13 @@ import shlex
 from dataclasses import dataclass
 from enum import StrEnum
 
-from telic.domain.amounts import write_limit
 from telic.domain.budget import LIMITS
 from telic.domain.clock import Instant
 from telic.domain.criteria import Criterion
 from telic.domain.errors import GoalError
 from telic.domain.events import Event
 from telic.domain.goal import Goal
+from telic.wording.amounts import write_limit
 
 
 class ReplyKind(StrEnum):

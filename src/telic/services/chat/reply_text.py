@@ -3,7 +3,6 @@
 from collections.abc import Callable, Iterator
 from typing import Final
 
-from telic.domain.amounts import LIMIT_NAMES, show_amount
 from telic.domain.clock import Instant
 from telic.domain.events import Event
 from telic.domain.goal import Goal
@@ -11,6 +10,7 @@ from telic.domain.ids import short_ids
 from telic.prompt.escape import visible
 from telic.services.chat.grammar_words import USAGE
 from telic.services.chat.replies import Change, Problem, Reply, ReplyKind, Step, describe_criterion
+from telic.wording.amounts import LIMIT_NAMES, show_amount
 from telic.wording.events import describe_event
 from telic.wording.words import first_words
 

@@ -4,11 +4,11 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any, Final
 
-from telic.domain.amounts import show_amount, show_amounts
 from telic.domain.budget import LIMITS
 from telic.domain.goal import Goal
 from telic.prompt.escape import visible
 from telic.testing.surfaces.goals import ShownGoal
+from telic.wording.amounts import show_amount, show_amounts
 from telic.wording.words import first_words, show_time
 
 Reading = Mapping[str, Any] | str
