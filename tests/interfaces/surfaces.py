@@ -7,6 +7,8 @@ from collections.abc import Callable, Coroutine, Mapping, Sequence
 from html.parser import HTMLParser
 from typing import Any
 
+from textual.widgets import Static
+
 import telic
 from telic.domain.clock import SystemClock
 from telic.domain.goal import Goal
@@ -20,10 +22,12 @@ from telic.interfaces.terminal.goal_screen import GoalScreen
 from telic.interfaces.web import goal_page, listing
 from telic.interfaces.web.app import create_app
 from telic.interfaces.web.settings import DashboardSettings
+from telic.prompt.escape import visible
 from telic.services.chat.commands import execute
 from telic.services.chat.reply_text import render
 from telic.store.async_store import AsyncGoalStore
 from telic.testing.surfaces import Reading, Surface
+from telic.wording.words import first_words
 from tests.interfaces.api.serving import serving
 from tests.interfaces.shell import Shell
 from tests.interfaces.top.screen import running
@@ -68,7 +72,15 @@ def _events(shell: Shell, goal: Goal) -> str:
 
 def _shell_rows(place: str, goals: Sequence[Goal]) -> Readings:
     lines = Shell(place)("list", "--all-scopes", "--limit", "1000").stdout.splitlines()[1:]
-    return {goal.id: next(line for line in lines if goal.id.endswith(line.split("\t")[0])) for goal in goals}
+    return {goal.id: _row_of(goal, lines) for goal in goals}
+
+
+def _row_of(goal: Goal, lines: Sequence[str]) -> str:
+    return next(line for line in lines if _beginning(goal) in line)
+
+
+def _beginning(goal: Goal) -> str:
+    return visible(first_words(goal.text))[:40]
 
 
 def _shell_json(place: str, goals: Sequence[Goal]) -> Readings:
@@ -77,7 +89,7 @@ def _shell_json(place: str, goals: Sequence[Goal]) -> Readings:
 
 
 def _of_rows(rows: Sequence[Mapping[str, Any]]) -> Readings:
-    return {row["id"]: {**row, "driver": row.get("holder", "not told")} for row in rows}
+    return {row["id"]: {**row, "driver": row["holder"]} for row in rows}
 
 
 def _shell_json_rows(place: str, _: Sequence[Goal]) -> Readings:
@@ -191,16 +203,16 @@ async def _mcp_facts(store: AsyncGoalStore, goal: Goal) -> dict[str, Any]:
         "wake_at": data["wake_at"] and time_from_json(data["wake_at"]),
         "outcomes": [check["outcome"] for check in checks],
         "why": [line for check in checks for line in _mcp_why(check)],
-        "driver": answer.get("driver", "not told"),
-        "is_due_later": answer.get("due_in_microseconds", -1) > 0,
-        **{name: answer.get(name, "not told") for name in ("held", "uncertain", "estimated")},
+        "driver": _unquoted(answer["driver"]),
+        "is_due_later": answer["due_in_microseconds"] > 0,
+        **{name: answer[name] for name in ("held", "uncertain", "estimated")},
         "latest": list(found.groups()),
     }
 
 
 def _mcp_why(check: Mapping[str, Any]) -> list[str]:
     said = [re.sub(r"^(because|suggested): ", "", part) for part in (check["why"] or "").split("; ") if part]
-    return [*(check["output_tail"] or "").splitlines()[-1:], *(part.removeprefix("timed_out: ") for part in said)]
+    return [*(check["output_tail"] or "").splitlines()[-1:], *(part.removeprefix("timed out: ") for part in said)]
 
 
 def _mcp_rows(place: str, goals: Sequence[Goal]) -> Readings:
@@ -209,7 +221,7 @@ def _mcp_rows(place: str, goals: Sequence[Goal]) -> Readings:
         for goal in goals:
             answer = (await _calls(store, goal.scope).call("list_goals", {})).as_result().structured_content
             assert answer is not None
-            found |= {row["id"]: {**row, "driver": row.get("driver", "not told")} for row in _unquoted(answer["goals"])}
+            found |= {row["id"]: row for row in _unquoted(answer["goals"])}
         return found
 
     return _in_loop(place, read)
@@ -228,7 +240,7 @@ def _chat(place: str, goals: Sequence[Goal]) -> Readings:
 def _chat_rows(place: str, goals: Sequence[Goal]) -> Readings:
     with telic.connect(place, create=False) as store:
         lists = {goal.id: render(execute(store, "/goal list", scope=goal.scope)).splitlines() for goal in goals}
-    return {goal_id: next(row for row in rows if row[:8] in goal_id) for goal_id, rows in lists.items()}
+    return {goal.id: _row_of(goal, lists[goal.id]) for goal in goals}
 
 
 def _terminal(place: str, goals: Sequence[Goal]) -> Readings:
@@ -237,7 +249,10 @@ def _terminal(place: str, goals: Sequence[Goal]) -> Readings:
         async with running(place, size=(400, 120)) as top:
             for goal in goals:
                 await top.app.push_screen(GoalScreen(top.app, goal, SystemClock()))
-                found[goal.id] = await top.shows(goal.id, "live ·", "history, latest first")
+                await top.shows(goal.id, "live ·", "history, latest first")
+                # What the parts hold, however much of it the screen has drawn by now.
+                parts = [str(part.content) for part in top.app.screen.query(Static) if part.display]
+                found[goal.id] = "\n".join(parts)
                 top.app.pop_screen()
         return found
 
@@ -247,7 +262,8 @@ def _terminal(place: str, goals: Sequence[Goal]) -> Readings:
 def _terminal_rows(place: str, goals: Sequence[Goal]) -> Readings:
     async def read() -> Readings:
         async with running(place, size=(300, 120), page_rows=100) as top:
-            return {goal.id: next(row for row in top.rows if row[:8].strip() in goal.id) for goal in goals}
+            await top.until(lambda screen: all(_beginning(goal) in screen for goal in goals))
+            return {goal.id: _row_of(goal, top.rows) for goal in goals}
 
     return asyncio.run(read())
 

@@ -12,7 +12,7 @@ from telic.domain.errors import InvalidInput, OutcomeUnknown, StoreBusy
 from telic.domain.goal import Actor, Goal, GoalStatus
 from telic.domain.ids import new_key
 from telic.domain.limits import check_text
-from telic.services.checks import Check
+from telic.domain.overview import CriterionStanding
 from telic.store.async_store import AsyncGoalStore
 
 MAX_OPERATOR_CHARS: Final = 100
@@ -79,7 +79,7 @@ def check_operator(name: str) -> str:
     return name
 
 
-def why_unfit(operation: Operation, goal: Goal, checks: Sequence[Check]) -> str | None:
+def why_unfit(operation: Operation, goal: Goal, checks: Sequence[CriterionStanding]) -> str | None:
     """Why the operation does not fit where the goal stands, or None where it does."""
     if goal.is_finished:
         return f"the goal is {goal.status}"
@@ -92,7 +92,7 @@ def why_unfit(operation: Operation, goal: Goal, checks: Sequence[Check]) -> str 
     return None
 
 
-def answerable(checks: Sequence[Check]) -> list[Check]:
+def answerable(checks: Sequence[CriterionStanding]) -> list[CriterionStanding]:
     """The approvals that a person can give: those still pending, or all where none is."""
     asking = [check for check in checks if check.criterion.kind is CriterionKind.APPROVAL]
     return [check for check in asking if check.is_pending] or asking

@@ -7,25 +7,29 @@ from starlette.responses import Response
 from telic.domain.budget import BillingPolicy, Budget
 from telic.domain.criteria import criteria_from_data
 from telic.domain.goal import DEFAULT_SCOPE, Actor, GoalStatus
-from telic.domain.jsonable import goal_to_json
 from telic.domain.limits import DEFAULT_MAX_CHARS, MAX_TEXT_CHARS
 from telic.interfaces.api.answers import goal_answer, goal_tag, json_answer, unchanged_answer
 from telic.interfaces.api.operation import Call, Guard, Operation
 from telic.interfaces.api.parameters import BUDGET, CRITERIA, CURSOR, LIMIT, REPLACE, SCOPE
 from telic.interfaces.api.schema import Schema, integer, one_of, strict_object, text
 from telic.interfaces.api.shapes import list_of, open_object, shape
+from telic.services.insight import list_goals, listing_to_json, read_goal
 
 _GOAL_TEXT: Final = text(MAX_TEXT_CHARS, 1, description="What is to be reached.")
 _MAX_CHARS: Final = integer(1, MAX_TEXT_CHARS, description=f"The longest text; {DEFAULT_MAX_CHARS} by default.")
-_PAGE: Final[Schema] = open_object({"goals": list_of(shape("goal")), "next_cursor": {"type": ["string", "null"]}})
+_PAGE: Final[Schema] = open_object(
+    {
+        "goals": list_of({"allOf": [shape("goal"), open_object({"holder": {"type": ["string", "null"]}})]}),
+        "next_cursor": {"type": ["string", "null"]},
+    }
+)
 
 
 async def _list(call: Call) -> Response:
     wanted: dict[str, Any] = dict(call.query)
     if "status" in wanted:
         wanted["status"] = GoalStatus(wanted["status"])
-    page = await call.store.list(**wanted)
-    return json_answer({"goals": [goal_to_json(goal) for goal in page.goals], "next_cursor": page.next_cursor})
+    return json_answer(listing_to_json(await list_goals(call.store, **wanted)))
 
 
 async def _create(call: Call) -> Response:
@@ -47,6 +51,10 @@ async def _get(call: Call) -> Response:
     goal = await call.goal()
     is_known = "*" in call.known_tags or goal_tag(goal) in call.known_tags
     return unchanged_answer(goal) if is_known else goal_answer(goal)
+
+
+async def _details(call: Call) -> Response:
+    return json_answer((await read_goal(call.store, (await call.goal()).id)).as_dict())
 
 
 async def _edit(call: Call) -> Response:
@@ -116,6 +124,14 @@ OPERATIONS: Final[tuple[Operation, ...]] = (
         handle=_get,
         answer=shape("goal"),
         is_tagged=True,
+    ),
+    Operation(
+        name="get_details",
+        method="GET",
+        path="/goals/{goal_id}/details",
+        summary="The goal in full: who drives it, what is held, what is estimated, and how its criteria stand.",
+        handle=_details,
+        answer=shape("details"),
     ),
     Operation(
         name="edit_goal",

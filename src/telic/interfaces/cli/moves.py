@@ -8,10 +8,9 @@ from telic.domain.goal import GoalStatus, Reason
 from telic.domain.jsonable import goal_to_json
 from telic.domain.lifecycle import REASONS
 from telic.interfaces.cli import options
-from telic.interfaces.cli.options import Option, lease_of
+from telic.interfaces.cli.options import Option, later_than, lease_of, parse_moment
 from telic.interfaces.cli.render import show_goals
 from telic.interfaces.cli.session import Session, command
-from telic.interfaces.cli.times import later_than, parse_moment
 from telic.wording.amounts import parse_budget
 
 

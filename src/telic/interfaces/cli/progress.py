@@ -4,7 +4,7 @@ import contextlib
 import os
 import sys
 import time
-from collections.abc import Generator, Mapping
+from collections.abc import Generator
 from typing import Any, Final, Protocol
 
 from telic.domain.claim import approval_signal
@@ -13,15 +13,10 @@ from telic.domain.goal import Goal
 from telic.domain.jsonable import goal_to_json, time_to_json
 from telic.interfaces.cli.terminal import StatusLine, Terminal
 from telic.loop.loop_events import Happening, Progress
-from telic.wording.amounts import show_amount, show_duration
+from telic.wording.goals import spending_line, standing_of
+from telic.wording.words import show_duration
 
 _WORDS: Final = {"wind_down": " to wind down", "audit": " to look at the obstacle"}
-_SHOWN: Final = {
-    "turns": "turns",
-    "tokens": "tokens",
-    "active_microseconds": "of work",
-    "cost_microunits": "spent",
-}
 
 
 class View(Protocol):
@@ -77,8 +72,8 @@ class PersonsView(View):
             self._status.close()
 
     def _standing(self, progress: Progress) -> str:
-        elapsed = show_duration(int(time.monotonic() - self._began))
-        parts = [f"{_doing(progress)}", standing(progress.goal), elapsed]
+        elapsed = show_duration(int(time.monotonic() - self._began) * 1_000_000)
+        parts = [f"{_doing(progress)}", spending_line(progress.goal), elapsed]
         return " · ".join(filter(None, [*parts, self._verdict and f"last verdict {self._verdict}"]))
 
 
@@ -102,7 +97,7 @@ class ProgramsView(View):
 
     def ended(self, goal: Goal, exit_code: int) -> None:
         """The last line: the goal as it was left, and the exit code."""
-        self._write("ended", goal, turn=goal.turns_used, detail=_standing_in_words(goal), exit_code=exit_code)
+        self._write("ended", goal, turn=goal.turns_used, detail=standing_of(goal), exit_code=exit_code)
 
     def _write(self, event: str, goal: Goal | None, **more: Any) -> None:
         data = {"event": event, "at": time_to_json(SystemClock().now()), "goal_id": goal and goal.id, **more}
@@ -133,7 +128,7 @@ def sentence(progress: Progress) -> str | None:
         case Happening.TURN_BEGAN:
             return f"turn {number + 1} begins{_WORDS.get(detail, '')}"
         case Happening.TURN_ENDED:
-            return f"turn {number} ended ({detail}): {standing(goal)}"
+            return f"turn {number} ended ({detail}): {spending_line(goal)}"
         case Happening.TURN_FAILED:
             return f"turn {number} failed: {detail}"
         case Happening.NOTICE:
@@ -149,7 +144,7 @@ def sentence(progress: Progress) -> str | None:
         case Happening.WOKEN:
             return "awake again"
         case Happening.PAUSED | Happening.COMPLETED:
-            return _standing_in_words(goal)
+            return standing_of(goal)
         case Happening.CLAIMED if progress.detail:
             return f"beware: {progress.detail}"
         case Happening.CLAIMED | Happening.STOPPED:
@@ -166,27 +161,3 @@ def _doing(progress: Progress) -> str:
             return "waiting"
         case _:
             return str(progress.goal.status)
-
-
-def _standing_in_words(goal: Goal) -> str:
-    reason = f" ({goal.reason})" if goal.reason else ""
-    return f"{goal.status}{reason}" + (f": {goal.note}" if goal.note else "")
-
-
-def standing(goal: Goal) -> str:
-    """What was used of what: `3 of 10 turns, 12,300 of 100,000 tokens`."""
-    limits, used = goal.budget.as_dict(), goal.usage.as_dict()
-    parts = [
-        f"{show_amount(name, used[name])}{_of(name, limits[name])} {'turn' if _is_one(name, used, limits) else noun}"
-        for name, noun in _SHOWN.items()
-        if name in ("turns", "tokens") or used[name] or limits[name]
-    ]
-    return ", ".join(parts)
-
-
-def _is_one(name: str, used: Mapping[str, int], limits: Mapping[str, int | None]) -> bool:
-    return name == "turns" and (used[name] if limits[name] is None else limits[name]) == 1
-
-
-def _of(name: str, limit: int | None) -> str:
-    return "" if limit is None else f" of {show_amount(name, limit)}"

@@ -12,7 +12,7 @@ from telic.interfaces.cli.agent_options import AgentOptions, agent_options, exis
 from telic.interfaces.cli.exit_codes import EXIT_HELD, EXIT_LOST, ending
 from telic.interfaces.cli.failures import failure
 from telic.interfaces.cli.options import max_chars
-from telic.interfaces.cli.progress import PersonsView, ProgramsView, standing
+from telic.interfaces.cli.progress import PersonsView, ProgramsView
 from telic.interfaces.cli.run_target import Wish, choose
 from telic.interfaces.cli.session import Session, command
 from telic.interfaces.cli.signal_scope import Driven
@@ -20,6 +20,7 @@ from telic.loop.agents.protocol import Agent
 from telic.loop.goal_loop import GoalLoop
 from telic.loop.verification.judge import Judge
 from telic.loop.verification.verifier import Verifier
+from telic.wording.goals import spending_line, status_of
 
 
 @click.command()
@@ -128,8 +129,7 @@ class _Run:
         if isinstance(self._view, ProgramsView):
             self._view.ended(goal, code)
             return code
-        reason = f" ({goal.reason})" if goal.reason else ""
-        self._view.say(f"goal {goal.id} is {goal.status}{reason}: {standing(goal)}")
+        self._view.say(f"goal {goal.id} is {status_of(goal)}: {spending_line(goal)}")
         if hint is not None:
             self._session.terminal.hint(hint)
         return code

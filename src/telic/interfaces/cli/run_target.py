@@ -12,6 +12,7 @@ from telic.domain.ids import looks_like_id
 from telic.interfaces.cli.session import NothingActive
 from telic.store.goal_store import GoalStore
 from telic.wording.amounts import parse_budget
+from telic.wording.goals import status_of
 from telic.wording.words import first_words
 
 _AGAIN: Final = "--again makes a new goal of it, which is checked before anything is spent"
@@ -70,7 +71,7 @@ def choose(store: GoalStore, wish: Wish) -> tuple[Goal, str]:
         return _go_on(store, wish, open_one)
     done = next((goal for goal in same if goal.criteria == wish.criteria), None)
     if done is not None and done.status is GoalStatus.COMPLETED and not wish.again:
-        return done, f"goal {done.id} is {done.status} ({done.reason}) already: nothing was started. {_AGAIN}"
+        return done, f"goal {done.id} is {status_of(done)} already: nothing was started. {_AGAIN}"
     if unfinished and not wish.replace:
         raise _would_replace(unfinished[0])
     return _create(store, wish, text, unfinished)

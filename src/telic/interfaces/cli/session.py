@@ -19,7 +19,7 @@ from telic.services.scoped_goals import ScopedGoals
 from telic.store.connect import connect
 from telic.store.goal_store import GoalStore
 from telic.store.sync_to_async import Awaited, complete
-from telic.wording.words import first_words
+from telic.wording.words import first_words, spoken
 
 if TYPE_CHECKING:
     from telic.store.async_store import AsyncGoalStore
@@ -64,18 +64,19 @@ class Session:
         """
         if typed is not None:
             return self.store.find(typed)
-        found = complete(self._scoped.meant())
+        found = complete(ScopedGoals(self.async_store, self.scope).meant())
         if found is None:
             raise NoGoals(self.scope)
         return found
 
     @property
-    def _scoped(self) -> ScopedGoals:
-        return ScopedGoals(cast("AsyncGoalStore", Awaited(self.store)), self.scope)
+    def async_store(self) -> "AsyncGoalStore":
+        """The store for what is written once, for both kinds of stores: give its coroutines to `complete`."""
+        return cast("AsyncGoalStore", Awaited(self.store))
 
     def show_changed(self, goal: Goal, hint: str, *, replaces: bool = False) -> None:
         """The goal as it now is, the goal that was paused for it, and what can come next, were shown."""
-        goals = ScopedGoals(cast("AsyncGoalStore", Awaited(self.store)), goal.scope)
+        goals = ScopedGoals(self.async_store, goal.scope)
         paused = complete(goals.superseded_by(goal, None)) if replaces else None
         show_goal(self.terminal, goal, paused)
         self.terminal.hint(hint)
@@ -86,7 +87,7 @@ class Session:
             return self.store.find(typed)
         paused = self.store.list(scope=self.scope, status=GoalStatus.PAUSED, limit=_NAMED + 1).goals
         if len(paused) > 1:
-            named = [f"{goal.id} ({goal.reason}) “{first_words(goal.text, 30)}”" for goal in paused[:_NAMED]]
+            named = [f"{goal.id} ({spoken(goal.reason)}) “{first_words(goal.text, 30)}”" for goal in paused[:_NAMED]]
             more = ", and others" if len(paused) > _NAMED else ""
             raise InvalidInput(f"several goals are paused in scope {self.scope!r}: {', '.join(named)}{more}; name one")
         if not paused:

@@ -12,8 +12,8 @@ from telic.domain.ids import short_ids
 from telic.domain.jsonable import report_to_json
 from telic.domain.report import UsageGrouping, UsageReport, UsageSum
 from telic.interfaces.cli import options, plot
+from telic.interfaces.cli.options import parse_since
 from telic.interfaces.cli.session import Session, command
-from telic.interfaces.cli.times import parse_since
 from telic.wording.amounts import show_amount
 from telic.wording.words import first_words
 

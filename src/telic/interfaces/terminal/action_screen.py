@@ -14,12 +14,11 @@ from telic.domain.budget import Budget, exhausted_limit
 from telic.domain.errors import GoalError, InvalidNumber, StoreError, StoreMoved, WouldReplace
 from telic.domain.goal import Goal
 from telic.domain.ids import short_ids
+from telic.domain.overview import CriterionStanding, tightest
 from telic.interfaces.terminal.dialogs import Choice, Confirmation, Question
 from telic.interfaces.terminal.escape import literal
 from telic.interfaces.terminal.formatting import refusal, standing
 from telic.services.actions import Intent, Operation, answerable, carry_out, why_unfit
-from telic.services.checks import Check
-from telic.services.insight import tightest
 from telic.wording.amounts import parse_budget, write_larger_limits, write_limit
 from telic.wording.words import first_words
 
@@ -71,7 +70,7 @@ class ActingScreen(Screen[None]):
         return None
 
     @property
-    def shown_checks(self) -> Sequence[Check]:
+    def shown_checks(self) -> Sequence[CriterionStanding]:
         """Its criteria, where the screen shows them."""
         return ()
 
@@ -126,7 +125,9 @@ class ActingScreen(Screen[None]):
                 self._operate(operation, goal, operator, self.shown_checks), group="operate", exclusive=True
             )
 
-    async def _operate(self, operation: Operation, goal: Goal, operator: str, checks: Sequence[Check]) -> None:
+    async def _operate(
+        self, operation: Operation, goal: Goal, operator: str, checks: Sequence[CriterionStanding]
+    ) -> None:
         intent = await self._ask(operation, goal, operator, checks)
         if intent is None:
             return
@@ -155,7 +156,9 @@ class ActingScreen(Screen[None]):
             await self.host.live.ask(lambda store: carry_out(store, agreed))
         return True
 
-    async def _ask(self, operation: Operation, goal: Goal, operator: str, checks: Sequence[Check]) -> Intent | None:
+    async def _ask(
+        self, operation: Operation, goal: Goal, operator: str, checks: Sequence[CriterionStanding]
+    ) -> Intent | None:
         match operation:
             case Operation.CLEAR:
                 lines = [*_about("Clear", goal), "", "A cleared goal never becomes active again. Its history stays."]
@@ -192,7 +195,7 @@ class ActingScreen(Screen[None]):
         return Intent(operation=operation, goal=goal, operator=operator, budget=_budget_reader(goal)(typed))
 
     async def _ask_answer(
-        self, operation: Operation, goal: Goal, operator: str, asked: Sequence[Check]
+        self, operation: Operation, goal: Goal, operator: str, asked: Sequence[CriterionStanding]
     ) -> Intent | None:
         place: int | None = 0
         if len(asked) > 1:

@@ -11,12 +11,14 @@ from textual.widgets import Static
 
 from telic.domain.clock import Clock
 from telic.domain.goal import Goal, GoalStatus
+from telic.domain.listing import GoalListing
 from telic.interfaces.terminal.action_screen import ActingScreen, Host
 from telic.interfaces.terminal.dialogs import Question
 from telic.interfaces.terminal.escape import literal
 from telic.interfaces.terminal.goal_screen import GoalScreen
 from telic.interfaces.terminal.table import GoalTable
-from telic.services.insight import Listing, Order, look_at_goals
+from telic.services.insight import Order, list_goals
+from telic.wording.words import counted
 
 PAGE_ROWS: Final = 100
 _PAGES_REMEMBERED: Final = 10_000
@@ -58,7 +60,7 @@ class GoalsScreen(ActingScreen):
         self._view = View(scope)
         self._cursors: deque[str | None] = deque([None], maxlen=_PAGES_REMEMBERED)
         self._page = 1
-        self._listing: Listing | None = None
+        self._listing: GoalListing | None = None
         self._table = GoalTable()
         self._heading = Static(id="heading")
 
@@ -83,17 +85,17 @@ class GoalsScreen(ActingScreen):
         """Which page, in which order, and whether goals may be changed."""
         if self._listing is None:
             return "the store is asked"
-        goals = f"{len(self._listing.rows)} goals" if self._listing.rows else "no goals"
+        goals = counted(len(self._listing.entries), "goal") if self._listing.entries else "no goals"
         more = " · → more" if self._listing.next_cursor else ""
         who = f"as {self.host.operator}" if self.host.operator is not None else "read-only"
         order = f" by {self._view.order}" if self._view.order is not Order.NEWEST else ""
         return f"page {self._page}{order} · {goals}{more} · {who}"
 
     async def look(self) -> None:
-        """The page shows what the store has. Raises as `look_at_goals`."""
+        """The page shows what the store has. Raises as `list_goals`."""
         view, cursor = self._view, self._cursors[-1]
         listing = await self.host.live.ask(
-            lambda store: look_at_goals(
+            lambda store: list_goals(
                 store,
                 scope=view.scope,
                 status=view.status,
@@ -101,7 +103,6 @@ class GoalsScreen(ActingScreen):
                 order=view.order,
                 cursor=cursor,
                 limit=self._page_rows,
-                clock=self._clock,
             )
         )
         if (view, cursor) == (self._view, self._cursors[-1]):
@@ -110,7 +111,7 @@ class GoalsScreen(ActingScreen):
 
     def _show(self) -> None:
         if self._listing is not None:
-            self._table.show_rows(self._listing)
+            self._table.show_rows(self._listing.entries, self._clock.now())
         self._show_heading()
         self.show_line()
 

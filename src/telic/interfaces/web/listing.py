@@ -16,6 +16,7 @@ from telic.domain.lifecycle import REASONS
 from telic.domain.listing import MAX_COUNTED, GoalCounts, GoalListing, GoalOrder
 from telic.interfaces.web.app_state import Desk, desk_of
 from telic.interfaces.web.pages import Pages
+from telic.services.insight import list_goals
 from telic.store.async_store import AsyncGoalStore
 
 PAGE_SIZE: Final = 50
@@ -106,7 +107,8 @@ class ListView:
 
     async def _read(self) -> tuple[GoalListing, GoalCounts]:
         query = self._query
-        page = await self._store.browse(
+        page = await list_goals(
+            self._store,
             scope=query.scope,
             status=query.status,
             reason=query.reason,

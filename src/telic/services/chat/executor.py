@@ -13,6 +13,7 @@ from telic.services.chat.advice import steps_after_error, steps_for
 from telic.services.chat.grammar import GoalCommand, parse, write
 from telic.services.chat.grammar_words import Verb
 from telic.services.chat.replies import Problem, Reply, ReplyKind, Step, changes_between
+from telic.services.insight import list_goals, read_goal
 from telic.services.outcomes import outcome_of
 from telic.services.scoped_goals import ScopedGoals
 from telic.store.async_store import AsyncGoalStore
@@ -110,7 +111,8 @@ class Executor:
         goal = await self._meant(command)
         if goal is None:
             return await self._no_goal(command)
-        return self._reply(ReplyKind.STATUS, goal, steps=steps_for(goal))
+        details = await read_goal(self._store, goal.id)
+        return self._reply(ReplyKind.STATUS, details.goal, steps=steps_for(details.goal), details=details)
 
     async def _create(self, command: GoalCommand) -> Reply:
         request = self._request
@@ -213,10 +215,11 @@ class Executor:
         return self._changed(ReplyKind.BUDGET_SET, goal, after)
 
     async def _list(self, command: GoalCommand) -> Reply:
-        page = await self._store.list(scope=self._request.scope, cursor=command.cursor, limit=_LISTED)
-        more = page.next_cursor
+        page = await list_goals(self._store, scope=self._request.scope, cursor=command.cursor, limit=_LISTED)
+        more, goals = page.next_cursor, [each.goal for each in page.entries]
         steps = (Step(f"/goal list --cursor {more}", "for older ones"),) if more else ()
-        return self._reply(ReplyKind.LIST, *page.goals, steps=steps, next_cursor=more)
+        drivers = tuple(each.holder for each in page.entries)
+        return self._reply(ReplyKind.LIST, *goals, steps=steps, next_cursor=more, drivers=drivers)
 
     async def _history(self, command: GoalCommand) -> Reply:
         goal = await self._meant(command)

@@ -1,16 +1,16 @@
 """What `/goal` answers, as values: hosts show them as they like, `render` as plain text."""
 
-import shlex
 from dataclasses import dataclass
 from enum import StrEnum
 
 from telic.domain.budget import LIMITS
 from telic.domain.clock import Instant
-from telic.domain.criteria import Criterion
 from telic.domain.errors import GoalError
 from telic.domain.events import Event
 from telic.domain.goal import Goal
+from telic.services.insight import GoalDetails
 from telic.wording.amounts import write_limit
+from telic.wording.goals import criterion_in_words
 
 
 class ReplyKind(StrEnum):
@@ -77,7 +77,8 @@ class Reply:
 
     `goals` holds the goal that the answer is about, or the listed ones; each carries its revision. `superseded` is
     the goal that the command has paused because another took its place. `starts_work` is true only where the user
-    asked with `--auto` and the goal is active: nothing else starts work. `next_cursor` goes on with a listing.
+    asked with `--auto` and the goal is active: nothing else starts work. `next_cursor` goes on with a listing,
+    whose `drivers` are the workers of its goals. A status comes with the goal's `details`.
     """
 
     kind: ReplyKind
@@ -91,6 +92,8 @@ class Reply:
     problem: Problem | None = None
     starts_work: bool = False
     next_cursor: str | None = None
+    details: GoalDetails | None = None
+    drivers: tuple[str | None, ...] = ()
 
     @property
     def goal(self) -> Goal | None:
@@ -118,7 +121,7 @@ def _described(goal: Goal) -> dict[str, str | None]:
         "reason": goal.reason and goal.reason.value,
         "note": goal.note,
         "text": goal.text,
-        "criteria": "; ".join(map(describe_criterion, goal.criteria)) or None,
+        "criteria": "; ".join(map(criterion_in_words, goal.criteria)) or None,
         "budget": describe_budget(goal),
     }
 
@@ -127,8 +130,3 @@ def describe_budget(goal: Goal) -> str | None:
     """The goal's limits as they are typed; None without any."""
     limits = goal.budget.as_dict()
     return " ".join(write_limit(name, limit) for name in LIMITS if (limit := limits[name]) is not None) or None
-
-
-def describe_criterion(criterion: Criterion) -> str:
-    """The criterion in one line; a command as it is typed."""
-    return f"{criterion.kind}: {shlex.join(criterion.argv) or criterion.question}"

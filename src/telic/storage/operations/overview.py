@@ -7,7 +7,7 @@ from telic.domain.ids import check_id
 from telic.domain.limits import MAX_COUNTER
 from telic.domain.overview import GoalGlance, GoalOverview, UsagePoint
 from telic.storage.operations.leases import lease
-from telic.storage.operations.verdicts import approvals, verification
+from telic.storage.operations.verdicts import standing
 from telic.storage.records import event_from_row, hold_from_row, record_from_row
 from telic.storage.transaction import Transaction
 
@@ -30,12 +30,16 @@ async def glance(tx: Transaction, goal_id: str) -> GoalGlance:
 
 
 async def overview(tx: Transaction, goal_id: str) -> GoalOverview:
-    """The goal with its history's end, its verdicts, and the course of its usage. Raises as `glance`."""
+    """The goal with its history's end, how its criteria stand, and the course of its usage.
+
+    Raises:
+        GoalNotFound: there is none with this id.
+        StoreCorrupt: a verdict or an answer cannot be understood.
+    """
     seen = await glance(tx, check_id(goal_id))
     return GoalOverview(
         glance=seen,
-        verification=await verification(tx, goal_id),
-        approvals=tuple(await approvals(tx, goal_id)),
+        criteria=await standing(tx, seen.goal),
         events=await _latest_events(tx, goal_id),
         usage=await _usage(tx, goal_id),
     )
