@@ -628,16 +628,16 @@ FAULTS = (
     Fault(
         "a dead turn keeps its place in the budget",
         ("src/telic/storage/operations/loop.py",),
-        "await _take_over(tx, call, goal_id, asked)",
-        "pass",
-        f"{LOOP}/test_rows.py -k 'gives_its_place and sqlite'",
+        "return await count_lost(tx, call, goal_id,",
+        "return await get(tx, goal_id) if True else await count_lost(tx, call, goal_id,",
+        f"{LOOP}/test_rows.py -k 'taken_over and sqlite'",
     ),
     Fault(
         "unknown usage is nothing",
-        ("src/telic/loop/turn_executor.py",),
-        "        if usage is None:",
-        "        if False:",
-        f"{LOOP}/test_waiting.py -k 'silence and sqlite'",
+        ("src/telic/loop/state_transitions.py",),
+        "        tokens=hold.reserved.tokens,",
+        "        tokens=0,",
+        f"{LOOP}/test_waiting.py -k 'unknown_usage and sqlite'",
     ),
     Fault(
         "the wind-down is skipped",

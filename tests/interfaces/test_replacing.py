@@ -85,6 +85,38 @@ def test_an_operators_mcp_and_a_chat_ask_by_the_same_rule(place: str) -> None:
     assert asyncio.run(create(text="new", replace=True))[0] == "created"
 
 
+def test_waking_asks_by_the_same_rule(place: str, capsys: pytest.CaptureFixture[str]) -> None:
+    """The goal that waits goes on waiting until somebody says that the other may be paused."""
+    with telic.connect(place) as store:
+        store.resume(resting(place).id)
+        store.pause(resting(place).id, wake_signal="ci/7")
+        at_work = next(goal for goal in store.list() if goal.text == "at work")
+        store.resume(at_work.id)
+        store.claim(at_work.id, holder="host/7", ttl_seconds=600)
+    asleep = resting(place)
+    assert app.run(("wake", asleep.id)) == 6
+    said = capsys.readouterr().err
+    assert "host/7" in said
+    assert "--replace" in said
+    with serving(place) as client:
+        refused = client.post(f"/goals/{asleep.id}/wake")
+        assert (refused.status, refused.json["code"]) == (409, "would_replace")
+        assert (refused.json["goal"]["text"], refused.json["holder"]) == ("at work", "host/7")
+        assert resting(place) == asleep
+        assert client.post(f"/goals/{asleep.id}/wake", {"replace": True}).json["status"] == "active"
+    assert texts(place) == {"at work": "paused superseded", "at rest": "active"}
+
+
+def test_a_woken_goal_names_the_one_that_was_paused_for_it(place: str, capsys: pytest.CaptureFixture[str]) -> None:
+    with telic.connect(place) as store:
+        asleep = store.create("asleep", replace=True)
+        store.pause(asleep.id, wake_signal="ci/7")
+        store.create("in the way")
+    assert app.run(("wake", asleep.id, "--replace")) == 0
+    assert "“in the way”" in capsys.readouterr().out
+    assert app.run(("wake", "--signal", "ci/7", "--replace")) == 2
+
+
 async def test_a_screen_asks_for_the_goal_that_is_in_the_way(place: str) -> None:
     intent = Intent(operation=Operation.RESUME, goal=resting(place), operator="Ada")
     async with telic.connect_async(place) as store:

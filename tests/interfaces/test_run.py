@@ -19,13 +19,6 @@ from tests.interfaces.shell import TELIC
 from tests.support.model_server import answering, running_model_server
 
 
-@pytest.fixture
-def runs(tmp_path: Path) -> Runs:
-    workspace = tmp_path / "workspace"
-    workspace.mkdir()
-    return Runs(str(tmp_path / "goals.db"), workspace)
-
-
 def test_it_ends_verified(runs: Runs) -> None:
     """The criterion holds only after the second turn; it is checked before, and until the agent first claims."""
     told = runs.run("Take two steps", "--check", "test -f step-2", "--budget", "100k")
@@ -50,7 +43,7 @@ def test_the_shape_of_a_line(runs: Runs) -> None:
     told = runs.run("Take a step", AGENT_TURNS="1")
     names = [
         "event", "at", "goal_id", "turn", "detail", "scope", "status", "reason", "note", "revision", "budget",
-        "usage", "wake_at", "wake_signal",
+        "usage", "estimated_lines", "wake_at", "wake_signal",
     ]  # fmt: skip
     assert all(sorted(line) == sorted(names) for line in told[:-1])
     assert sorted(told[-1]) == sorted([*names, "exit_code"])

@@ -214,6 +214,7 @@ async def test_the_line_protocol(make_request: MakeRequest, script_agent: MakeAg
             cost_microunits=7,
             active_microseconds=9,
         ),
+        cost_is_known=True,
         model="m",
         session="conversation 7",
         tool_effects=1,

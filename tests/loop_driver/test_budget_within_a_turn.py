@@ -62,13 +62,13 @@ class Telling:
 async def test_what_a_running_turn_tells_is_held(world: World) -> None:
     """Should its worker be killed, the hold becomes an estimate of all that it told; one that ends settles it."""
     goal = await world.store.create("told", budget=Budget(tokens=100_000, cost_microunits=1_000))
-    first = ModelUsage(input_tokens=6_000, cost_microunits=30)
+    first = ModelUsage(input_tokens=6_000, cost_microunits=300)
     telling = Telling(first, replace(first, input_tokens=9_000))
     running = asyncio.create_task(world.run(goal, ScriptedAgent([telling]), held_tokens=5_000))
 
     async def is_held() -> bool:
         held = [hold.reserved for hold in await world.store.holds(goal.id)]
-        return [(each.tokens, each.turns, each.cost_microunits) for each in held] == [(9_000, 1, 30)]
+        return [(each.tokens, each.turns, each.cost_microunits) for each in held] == [(9_000, 1, 300)]
 
     await until(is_held)
     assert await world.store.turns(goal.id) == []
@@ -153,7 +153,7 @@ async def test_what_a_failed_turn_has_told_is_billed(world: World) -> None:
         raise AgentTurnFailed("no more")
 
     ended = await world.run(goal, ScriptedAgent([step]), policy(max_failures=1))
-    assert (ended.reason, ended.tokens_used) == (Reason.FAILED, 77)
+    assert (ended.reason, ended.tokens_used, ended.estimated_lines) == (Reason.FAILED, 77, 1)
 
 
 async def test_a_goal_that_holds_already_costs_nothing(world: World) -> None:
@@ -259,3 +259,46 @@ async def test_an_unknown_price_is_no_matter_where_it_is_allowed(world: World, l
     goal = await world.store.create("free", budget=Budget(turns=2, **limit))
     ended = await world.run(goal, _printing({"input_tokens": 1_000}, allow_unknown_cost=bool(limit)))
     assert (ended.reason, ended.turns_used) == (Reason.BUDGET, 2)
+
+
+MILLION = ModelUsage(input_tokens=1_000_000)
+
+
+async def test_a_python_agents_tokens_are_priced_by_their_model(world: World) -> None:
+    """Where it tells no cost: in its report, and while the turn runs, so that a budget of money cuts it off."""
+    goal = await world.store.create("priced", budget=Budget(cost_microunits=6_000_000))
+
+    async def endless(request: TurnRequest) -> Any:
+        request.report_usage(replace(MILLION, input_tokens=4_000_000), model="gpt-4o")
+        await asyncio.sleep(3600)
+
+    ended = await world.run(goal, ScriptedAgent([report(usage=MILLION, model="gpt-4o"), endless]))
+    assert (ended.reason, ended.turns_used, ended.usage.cost_microunits) == (Reason.BUDGET, 2, 12_500_000)
+
+
+@pytest.mark.parametrize("model", [None, "no-such-model"], ids=["no model", "no price"])
+async def test_a_python_agent_whose_price_nobody_knows_is_stopped(world: World, model: str | None) -> None:
+    """Unless it says that it cost nothing, or somebody allows what is unknown: that is marked as an estimate then."""
+    step = report(usage=MILLION, model=model)
+    budget = Budget(cost_microunits=6_000_000, turns=2)
+    goal = await world.store.create("unpriced", budget=budget)
+    ended = await world.run(goal, ScriptedAgent([step]))
+    assert (ended.reason, ended.turns_used, ended.tokens_used) == (Reason.FAILED, 1, 1_000_000)
+    assert (ended.estimated_lines, ended.usage.cost_microunits) == (1, 600_000), "what was held for the turn"
+    assert "price of" in (ended.note or "")
+    for scope, agent, allowed, estimates in (
+        ("free", replace(step, cost_is_known=True), False, 0),
+        ("allowed", step, True, 2),
+    ):
+        goal = await world.store.create("not stopped", scope=scope, budget=budget)
+        ended = await world.run(goal, ScriptedAgent([agent]), policy(allow_unknown_usage=allowed))
+        assert (ended.reason, ended.turns_used, ended.estimated_lines) == (Reason.BUDGET, 2, estimates)
+        assert ended.usage.cost_microunits == 0
+
+
+async def test_a_turn_that_broke_off_before_it_told_its_cost_counts_the_money_that_was_held(world: World) -> None:
+    """Its tokens are what it told; a tenth of the money was held, and may be spent."""
+    goal = await world.store.create("broke off", budget=Budget(tokens=200, cost_microunits=1_000))
+    ended = await world.run(goal, ScriptedAgent([Telling(ModelUsage(input_tokens=200))]))
+    assert (ended.reason, ended.tokens_used, ended.usage.cost_microunits) == (Reason.BUDGET, 200, 100)
+    assert ended.estimated_lines == 1

@@ -53,7 +53,10 @@ def require_exact(scene: Scene, kills: int) -> None:
     assert history.goal.reason is telic.Reason.VERIFIED
     assert work_keys == [f"loop/turn-{number}" for number in range(1, TURNS + 1)]
     assert history.goal.turns_used == TURNS
-    assert history.goal.tokens_used == 100 * TURNS + JUDGE_USED * len(judged)
+    lost = [turn for turn in history.turns if turn.kind is UsageKind.SUB_AGENT]
+    assert all(turn.is_estimate for turn in lost), "what dead workers held for turns that were taken over"
+    assert len(lost) == history.goal.estimated_lines <= kills
+    assert history.goal.tokens_used == 100 * TURNS + JUDGE_USED * len(judged) + sum(turn.usage.tokens for turn in lost)
     checks = [event for event in history.events if event.kind is telic.EventKind.CHECKED]
     assert len(checks) == 2
     assert len(judged) == sum(len(verdict["attempts"]) for event in checks for verdict in event.data["verdicts"]) == 1
@@ -103,8 +106,10 @@ def test_another_worker_takes_over_after_the_lease(location: str, tmp_path: Path
         assert crew.start(work, Scene(location, scene.folder, scene.goal_id, holder="second")).result() == "verified"
         states = {hold.key: hold.state.value for hold in store.holds(scene.goal_id)}
     require_exact(scene, 1)
-    # It lasts as long as a turn may, and becomes an estimate then.
-    assert states.pop(left.key) == "open", "nobody knows what the dead turn consumed"
+    with telic.connect(location) as store:
+        estimated = [turn.usage.tokens for turn in store.turns(scene.goal_id) if turn.is_estimate]
+    assert states.pop(left.key) == "estimated", "nobody knows what the dead turn consumed"
+    assert estimated == [TOLD.input_tokens]
     assert "open" not in states.values()
 
 

@@ -8,6 +8,7 @@ import pytest
 
 import telic
 from telic import Actor, Budget
+from telic.domain.budget import UsageKind
 from telic.domain.loop_state import LoopState
 from telic.loop.loop_records import KeyedTurn, LoopRecords, NewTurn, TurnHold
 from telic.testing.contract.expiry import SHORT_SECONDS, expire
@@ -35,7 +36,7 @@ async def test_nothing_is_written_without_the_lease(world: World) -> None:
     old = await world.store.claim(goal.id, holder="old", ttl_seconds=SHORT_SECONDS)
     await expire()
     turn = KeyedTurn(NewTurn(telic.TurnUsage(tokens=5)), "loop/turn-1")
-    hold = TurnHold("loop/turn-1", "loop/turn-1/lease-1", 50, 60)
+    hold = TurnHold("loop/turn-1", "loop/turn-1/lease-1", 50, 1, 60)
     for _ in range(2):
         for write in (
             records.save(old, FULL),
@@ -56,7 +57,7 @@ async def test_a_turns_hold_is_raised_to_what_it_used(world: World) -> None:
     goal = await world.store.create("told", token_budget=100)
     records = LoopRecords(world.store, goal.id)
     lease = await world.store.claim(goal.id, holder="worker")
-    hold = await records.begin_turn(lease, TurnHold("loop/turn-1", "loop/turn-1/lease-1", 50, 60))
+    hold = await records.begin_turn(lease, TurnHold("loop/turn-1", "loop/turn-1/lease-1", 50, 1, 60))
 
     async def raised(lease: telic.Lease, tokens: int, cost: int) -> tuple[int, int, int]:
         await records.raise_hold(lease, hold, telic.TurnUsage(tokens=tokens, cost_microunits=cost))
@@ -96,40 +97,42 @@ async def test_people_begin_the_counts_anew(world: World, actor: Actor) -> None:
                 await change()
 
 
-async def test_a_dead_turn_gives_its_place_back(world: World) -> None:
-    """Its hold keeps the tokens that it may have cost, not the turn that will be recorded once."""
+async def test_a_turn_that_is_taken_over_counts_once_and_what_its_dead_worker_held_at_once(world: World) -> None:
+    """What it may have cost is an estimate in the ledger, not the turn, which will be recorded once."""
     goal = await world.store.create("die", budget=Budget(turns=1, tokens=60))
     records = LoopRecords(world.store, goal.id)
     first = await world.store.claim(goal.id, holder="worker")
-    await records.begin_turn(first, TurnHold("loop/turn-1", "loop/turn-1/lease-1", 50, 60))
+    await records.begin_turn(first, TurnHold("loop/turn-1", "loop/turn-1/lease-1", 50, 1, 60))
     second = await world.store.claim(goal.id, holder="worker")
-    asked = TurnHold("loop/turn-1", "loop/turn-1/lease-2", 50, 60)
+    asked = TurnHold("loop/turn-1", "loop/turn-1/lease-2", 50, 1, 60)
     hold = await records.begin_turn(second, asked)
     assert (hold.reserved.turns, hold.reserved.tokens) == (1, 10)
     assert await records.begin_turn(second, asked) == hold
     states = {hold.key: (hold.state.value, hold.reserved.tokens) for hold in await world.store.holds(goal.id)}
-    assert states == {
-        "loop/turn-1/lease-1": ("released", 50),
-        "loop/turn-1/lease-1/lost": ("open", 50),
-        "loop/turn-1/lease-2": ("open", 10),
-    }
+    assert states == {"loop/turn-1/lease-1": ("estimated", 50), "loop/turn-1/lease-2": ("open", 10)}
+    (estimate,) = await world.store.turns(goal.id)
+    assert (estimate.usage.tokens, estimate.is_estimate, estimate.kind) == (50, True, UsageKind.SUB_AGENT)
+    found = await world.store.get(goal.id)
+    assert (found.turns_used, found.tokens_used, found.estimated_lines) == (0, 50, 1)
 
 
-async def test_a_turn_of_unknown_usage_is_recorded_with_its_reserve(world: World) -> None:
-    """In one transaction, and once, however often the call is repeated."""
-    goal = await world.store.create("silent", token_budget=100)
+async def test_a_dead_workers_estimate_may_reach_the_budget(world: World) -> None:
+    """It is in the ledger, and the goal paused, although no other turn may begin."""
+    goal = await world.store.create("die", budget=Budget(tokens=60, cost_microunits=100))
     records = LoopRecords(world.store, goal.id)
-    lease = await world.store.claim(goal.id, holder="worker")
-    turn = KeyedTurn(NewTurn(telic.TurnUsage()), "loop/turn-1", telic.Reservation(tokens=400, turns=0))
-    for _ in range(2):
-        await records.finish_turn(lease, turn, FULL)
-    (hold,) = await world.store.holds(goal.id)
-    assert (hold.key, hold.reserved.tokens) == ("loop/turn-1/unknown", 100)
-    assert await world.state(goal.id) == replace(FULL, seen_events=1)
+    first = await world.store.claim(goal.id, holder="worker")
+    hold = await records.begin_turn(first, TurnHold("loop/turn-1", "loop/turn-1/lease-1", 50, 10, 60))
+    assert (hold.reserved.tokens, hold.reserved.cost_microunits) == (50, 10)
+    await records.raise_hold(first, hold, telic.TurnUsage(tokens=50, cost_microunits=100))
+    second = await world.store.claim(goal.id, holder="worker")
+    with pytest.raises(telic.GoalNotActive):
+        await records.begin_turn(second, TurnHold("loop/turn-1", "loop/turn-1/lease-2", 50, 10, 60))
+    found = await world.store.get(goal.id)
+    assert (found.reason, found.usage.cost_microunits, found.estimated_lines) == (telic.Reason.BUDGET, 100, 1)
 
 
 GOOD = json.loads(FULL.as_text())
-ADDED = {"outages", "asked_pause"}
+ADDED = {"outages", "asked_pause", "tells_usage"}
 """What the rows of the first release do not have."""
 
 
@@ -149,6 +152,7 @@ MALFORMED = [
         for bad in (-1, 2**53, True, 1.0, "1", None)
     ),
     *(json.dumps(GOOD | {"claim": bad}) for bad in ("done", None, 1, "waiting")),
+    *(json.dumps(GOOD | {"tells_usage": bad}) for bad in (2, "true", [])),
     *(json.dumps(GOOD | {"note": bad}) for bad in (1, "x" * 4_001, "\ud800", "\0")),
     *(json.dumps(GOOD | {"work": bad}) for bad in (None, [], "x" * 12_001)),
     *(

@@ -208,27 +208,46 @@ async def test_a_wait_in_the_last_turn_buys_no_second_one(world: World) -> None:
 
 
 @pytest.mark.parametrize("step", [report(usage=None), AgentExited("silent", usage=None)], ids=["report", "failure"])
-async def test_silence_spends_no_budget(world: World, step: Any) -> None:
-    """Unknown usage is no 0: it stays reserved, so that the budget ends before it can be overspent."""
-    goal = await world.store.create("silent", token_budget=120)
+async def test_a_turn_of_unknown_usage_is_an_estimate_at_once(world: World, step: Any) -> None:
+    """Unknown is no 0: it counts as what was held for it, so that the budget ends before it can be overspent."""
+    goal = await world.store.create("silent", budget=Budget(tokens=120, cost_microunits=100))
     agent = ScriptedAgent([step])
-    ended = await world.run(goal, agent, policy(max_idle_turns=50, max_failures=50), held_tokens=50)
-    assert (ended.reason, ended.tokens_used) == (Reason.BUDGET, 0)
-    assert ended.note is not None
-    assert "unknown" in ended.note
-    holds = [hold for hold in await world.store.holds(goal.id) if hold.state.value == "open"]
-    assert sum(hold.reserved.tokens for hold in holds) == 120
-    assert len(agent.requests) == 3
+    patient = policy(max_idle_turns=50, max_failures=50, allow_unknown_usage=True)
+    ended = await world.run(goal, agent, patient, held_tokens=50)
+    assert (ended.reason, ended.tokens_used, ended.usage.cost_microunits) == (Reason.BUDGET, 120, 30)
+    assert (ended.turns_used, ended.estimated_lines, len(agent.requests)) == (3, 3, 3)
+    assert [(turn.usage.tokens, turn.is_estimate) for turn in await world.store.turns(goal.id)] == [
+        (50, True),
+        (50, True),
+        (20, True),
+    ]
+    assert [hold for hold in await world.store.holds(goal.id) if hold.reserves] == []
 
 
-async def test_silence_spends_no_money(world: World) -> None:
-    """What a turn cost that did not tell may be all that is left."""
-    goal = await world.store.create("silent", budget=Budget(cost_microunits=1_000_000))
+@pytest.mark.parametrize("budget", [Budget(tokens=1_000), Budget(cost_microunits=1_000_000)], ids=["tokens", "money"])
+async def test_a_budget_that_cannot_be_measured_ends_the_loop_after_one_turn(world: World, budget: Budget) -> None:
+    """With what can be done about it; whoever resumes it gets one turn more."""
+    goal = await world.store.create("silent", budget=budget)
     agent = ScriptedAgent([report(usage=None)])
-    ended = await world.run(goal, agent, policy(max_idle_turns=50))
-    assert (ended.reason, len(agent.requests)) == (Reason.BUDGET, 1)
-    (last,) = [hold for hold in await world.store.holds(goal.id) if hold.state.value == "open"]
-    assert (last.key, last.reserved.cost_microunits, last.reserved.turns) == ("loop/turn-1/unknown", 1_000_000, 0)
+    for turns in (1, 2):
+        ended = await world.run(goal, agent, policy(delay_seconds=3_000), held_tokens=50)
+        assert (ended.reason, ended.turns_used, len(agent.requests)) == (Reason.FAILED, turns, turns)
+        assert f"a budget of {'money' if budget.tokens is None else 'tokens'} cannot hold" in (ended.note or "")
+        assert "--allow-unknown-usage" in (ended.note or "")
+        await world.store.resume(goal.id)
+
+
+async def test_a_silent_agents_work_is_checked_before_its_budget_ends_the_loop(world: World) -> None:
+    goal = await world.store.create("silent", criteria=[DONE_IS_THERE], token_budget=1_000)
+    silent = report(usage=None, makes_claims=False)
+    assert (await world.run(goal, ScriptedAgent([makes("done", silent)]))).reason is Reason.VERIFIED
+
+
+async def test_an_agent_that_once_told_its_usage_may_be_silent_for_a_turn(world: World) -> None:
+    """That turn is an estimate."""
+    goal = await world.store.create("silent once", token_budget=1_000)
+    ended = await world.run(goal, ScriptedAgent([report(), report(usage=None), CLAIM]), held_tokens=50)
+    assert (ended.reason, ended.tokens_used, ended.estimated_lines) == (Reason.ASSERTED, 250, 1)
 
 
 async def test_silence_holds_nothing_where_nothing_is_limited(world: World) -> None:

@@ -95,3 +95,9 @@ def test_every_text_is_short(goal: telic.Goal) -> None:
     """Under 250 words each: they are paid for in every turn."""
     for text in (continuation(goal), wind_down(goal), blocked_audit(goal), feedback(goal, [FailedCriterion(1, "no")])):
         assert len(text.split()) < 250
+
+
+def test_a_budget_below_a_cent_is_told_exactly(goal: telic.Goal) -> None:
+    """It would look used up, or like none, in whole cents."""
+    cheap = replace(goal, cost_microunits_budget=1_500, cost_microunits_used=1_000)
+    assert "0.0005 of 0.0015 in money" in continuation(cheap)

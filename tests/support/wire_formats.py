@@ -30,7 +30,7 @@ class Reply:
 
     `before` is called when the request has come, and before it is answered. A stream is cut off after
     `cut_after` events, and never goes on then if the reply hangs; where it `ends_early`, the connection closes as if
-    it were whole. A failure says `message`, or is wholly `error`.
+    it were whole; with an `error` that is its last event. A failure says `message`, or is wholly `error`.
     """
 
     text: str | None = None

@@ -139,7 +139,9 @@ def running_wire_server() -> Iterator[WireServer]:
 
         def _cut(self, stream: bytes, reply: Reply) -> None:
             events = b"".join(event + b"\n\n" for event in stream.split(b"\n\n")[: reply.cut_after])
-            promised = events if reply.ends_early else stream
+            if reply.error is not None:
+                events += b"event: error\ndata: " + json.dumps(reply.error).encode() + b"\n\n"
+            promised = events if reply.ends_early or reply.error else stream
             self._begin(200, {"Content-Type": "text/event-stream", "Content-Length": str(len(promised))})
             self.wfile.write(events)
             self.wfile.flush()

@@ -6,6 +6,7 @@ from hypothesis import strategies as st
 
 from telic import Budget, InvalidNumber
 from telic.domain.budget import LIMITS
+from telic.domain.errors import BudgetExceeded
 from telic.wording.amounts import parse_budget, parse_limit, show_amount, write_limit
 
 
@@ -19,6 +20,8 @@ from telic.wording.amounts import parse_budget, parse_limit, show_amount, write_
         ("0.5M", ("tokens", 500_000)),
         ("1.25k", ("tokens", 1250)),
         ("$5", ("cost_microunits", 5_000_000)),
+        ("5usd", ("cost_microunits", 5_000_000)),
+        ("0.25 USD", ("cost_microunits", 250_000)),
         ("$0.000001", ("cost_microunits", 1)),
         ("$2k", ("cost_microunits", 2_000_000_000)),
         ("90m", ("active_microseconds", 5_400_000_000)),
@@ -56,7 +59,16 @@ def test_a_budget_keeps_what_is_not_named() -> None:
     ("name", "amount", "shown"),
     [
         ("tokens", 1_234_567, "1,234,567"),
+        ("cost_microunits", 0, "$0.00"),
+        ("cost_microunits", 1, "$0.000001"),
+        ("cost_microunits", 1_000, "$0.001"),
+        ("cost_microunits", 9_999, "$0.009999"),
+        ("cost_microunits", 15_000, "$0.015"),
+        ("cost_microunits", 241_749, "$0.2417"),
         ("cost_microunits", 5_250_000, "$5.25"),
+        ("cost_microunits", 1_005_000_000, "$1,005.00"),
+        ("cost_microunits", 2**53 - 1, "$9,007,199,254.741"),
+        ("cost_microunits", -1_500, "-$0.0015"),
         ("active_microseconds", 42_000_000, "42s"),
         ("active_microseconds", 5_400_000_000, "1h30m"),
         ("active_microseconds", 90_000_000, "1m30s"),
@@ -88,3 +100,10 @@ def test_a_written_limit_reads_back(name: str, amount: int) -> None:
 def test_a_limit_is_written_as_people_type_it(name: str, amount: int, written: str) -> None:
     """In the shortest unit that keeps it whole."""
     assert write_limit(name, amount) == written
+
+
+def test_a_refusal_tells_money_as_money() -> None:
+    """Not in millionths."""
+    assert "the budget of cost is used up: $0.001 of $0.001" in str(BudgetExceeded("cost_microunits", 1_000, 1_000))
+    told = str(BudgetExceeded("cost_microunits", 0, 5_000_000, 10_000, 4_995_000))
+    assert "the budget of cost has no room for $4.995: $0.00 used and $0.01 held of $5.00" in told

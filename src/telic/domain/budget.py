@@ -182,6 +182,11 @@ def turns_of(kind: UsageKind, usage: TurnUsage | ModelUsage) -> int:
     return -1 if isinstance(usage, UsageTakenBack) else 1
 
 
+def estimates_of(*, is_estimate: bool, takes_back: int | None) -> int:
+    """Return how many estimates a line of the ledger adds: one less where it takes one back."""
+    return 0 if not is_estimate else 1 if takes_back is None else -1
+
+
 TURN_COUNTERS: Final = tuple(field.name for field in fields(TurnUsage))
 MODEL_COUNTERS: Final = tuple(field.name for field in fields(ModelUsage))
 

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final
 
-from telic.domain.budget import LIMITS
+from telic.domain.budget import LIMITS, Budget
 from telic.domain.claim import Claim
 from telic.domain.criteria import CriterionKind
 from telic.domain.errors import InvalidNumber
@@ -14,6 +14,7 @@ from telic.domain.loop_state import LoopState
 
 _MICRO: Final = 1_000_000
 _FEWEST_TURNS: Final = 2
+_MEASURABLE: Final = "limit turns or time instead, or say --allow-unknown-usage"
 _WAITS: Final = ("quota_wait_seconds", "busy_wait_seconds")
 MAX_CHANCE: Final = 1.25
 """How much longer chance may make a pause after a failure, so that many loops do not try again at once."""
@@ -38,6 +39,9 @@ class LoopPolicy:
     failure or an outage twice as long each time, from `backoff_seconds` to `max_backoff_seconds`. When
     `wind_down_fraction` of a budget is used, or its last turn begins, the agent is asked to come to an end.
 
+    A goal with a budget of tokens or money is paused as failed once its agent has ended a turn and never told what it
+    uses, unless `allow_unknown_usage`: such a turn counts as what was held for it.
+
     Raises:
         InvalidNumber: a setting is out of its range.
     """
@@ -57,6 +61,7 @@ class LoopPolicy:
     busy_wait_seconds: float = 60.0
     verify_first: bool = True
     wind_down_fraction: float = 0.9
+    allow_unknown_usage: bool = False
 
     def __post_init__(self) -> None:
         for name in ("verify_every_turns", "blocked_audits", "max_quota_waits", "max_outages"):
@@ -191,7 +196,22 @@ def has_commands_alone(goal: Goal) -> bool:
     return bool(goal.criteria) and all(each.kind is CriterionKind.COMMAND for each in goal.criteria)
 
 
+def measured_limits(budget: Budget) -> str:
+    """The limits of which only an agent can tell what is used: `tokens and money`; empty where there is none."""
+    limits = {"tokens": budget.tokens, "money": budget.cost_microunits}
+    return " and ".join(name for name, limit in limits.items() if limit is not None)
+
+
+def unmeasured(limits: str, why: str) -> str:
+    """That a budget of these limits cannot be kept, why, and what can be done."""
+    return f"a budget of {limits} cannot hold: {why}; {_MEASURABLE}"
+
+
 def _when_stuck(goal: Goal, state: LoopState, policy: LoopPolicy) -> Decision | None:
+    limits = measured_limits(goal.budget)
+    is_silent = state.tells_usage is False and state.claim is not Claim.COMPLETE
+    if is_silent and limits and not policy.allow_unknown_usage:
+        return Decision(Step.PAUSE, Reason.FAILED, unmeasured(limits, "the agent does not tell what it uses"))
     if state.failures >= policy.max_failures:
         return Decision(Step.PAUSE, Reason.FAILED, state.note)
     if state.outages > policy.max_outages:

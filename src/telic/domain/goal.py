@@ -56,7 +56,9 @@ class Goal:
 
     `revision` rises by one with every change of definition or status, and is what a guarded write names.
     Recording turns does not raise it. Budgets of None are unlimited. `billing` says which of a model's tokens
-    count. A paused goal with `wake_at` or `wake_signal` becomes active by itself, at that time or on that signal.
+    count. `estimated_lines` of its ledger are estimates: where there is one, a model may have used more than the
+    counters tell, and a counter of 0 is unknown. A paused goal with `wake_at` or `wake_signal` becomes active by
+    itself, at that time or on that signal.
     """
 
     id: str
@@ -85,6 +87,7 @@ class Goal:
     billing: BillingPolicy = BillingPolicy.INPUT_AND_OUTPUT
     wake_at: Instant | None = None
     wake_signal: str | None = None
+    estimated_lines: int = 0
 
     @property
     def is_active(self) -> bool:

@@ -4,7 +4,16 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
-from telic.domain.budget import BillingPolicy, Budget, TurnUsage, Usage, UsageKind, UsageTakenBack, budget_columns
+from telic.domain.budget import (
+    BillingPolicy,
+    Budget,
+    TurnUsage,
+    Usage,
+    UsageKind,
+    UsageTakenBack,
+    budget_columns,
+    estimates_of,
+)
 from telic.domain.chain import event_hash, to_data, turn_hash
 from telic.domain.clock import Instant
 from telic.domain.criteria import criteria_from_data
@@ -51,7 +60,9 @@ def replay(goal_id: str, events: Iterable[Event], turns: Iterable[Turn]) -> Goal
     goal = _replay_events(goal_id, lines)
     usage = _replay_turns(goal_id, ledger)
     last = max([lines[-1].at, *(turn.at for turn in ledger[-1:])])
-    return GoalHistory(replace(goal, updated_at=last, **_counters(usage)), lines, ledger)
+    estimates = sum(estimates_of(is_estimate=turn.is_estimate, takes_back=turn.takes_back) for turn in ledger)
+    counted = replace(goal, updated_at=last, estimated_lines=estimates, **_counters(usage))
+    return GoalHistory(counted, lines, ledger)
 
 
 def _counters(usage: Usage) -> dict[str, Any]:

@@ -42,6 +42,7 @@ def goal_to_json(goal: Goal) -> dict[str, Any]:
         "criteria": [criterion.as_dict() for criterion in goal.criteria],
         "budget": goal.budget.as_dict(),
         "usage": goal.usage.as_dict(),
+        "estimated_lines": goal.estimated_lines,
         "billing": goal.billing.value,
         "wake_at": time_to_json(goal.wake_at),
         "wake_signal": goal.wake_signal,
@@ -163,7 +164,8 @@ def history_from_json(data: Any) -> GoalHistory:
         if isinstance(error, GoalError):
             raise
         raise StoreCorrupt(f"not a line of an export: {type(error).__name__}: {error!s:.200}") from error
-    if goal_to_json(history.goal) != data["goal"]:
+    # An export from before goals counted their estimates does not say how many it has.
+    if goal_to_json(history.goal) != {"estimated_lines": history.goal.estimated_lines} | data["goal"]:
         raise StoreCorrupt(f"goal {history.goal.id}: its history does not make the goal beside it")
     return history
 

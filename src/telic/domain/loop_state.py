@@ -25,6 +25,7 @@ class LoopState:
     may start, `quota_until` when the provider's limit ends, both by the database's clock; `asked_pause` is how long a
     judge's provider asked to be left alone, in microseconds. `wound_down_at` is the
     revision at which the agent was asked to come to an end. `seen_events` counts the events that were looked at.
+    `tells_usage` is whether some turn's report told what it had used; None as long as there was no report.
     `work` and `tool_output` are the ends of what the agent last said, and of what its tools printed, for a judge.
     """
 
@@ -34,6 +35,7 @@ class LoopState:
     wake_at: Instant | None = None
     wake_signal: str | None = None
     session: str | None = None
+    tells_usage: bool | None = None
     failures: int = 0
     outages: int = 0
     idle_turns: int = 0
@@ -65,6 +67,8 @@ class LoopState:
                 check_text(name, text, most)
         for known in (*self.passed_hashes, *self.workspace_hashes):
             check_sha256(known)
+        if self.tells_usage not in (None, True, False):
+            raise InvalidInput("tells_usage must be true, false or null")
         if not isinstance(self.claim, Claim):
             raise InvalidInput("the claim must be a Claim")
         wake = self.wake
@@ -85,6 +89,7 @@ class LoopState:
             note=None,
             wake_at=None,
             wake_signal=None,
+            tells_usage=self.tells_usage or None,
             failures=0,
             outages=0,
             idle_turns=0,
@@ -110,7 +115,7 @@ _TEXTS: Final = {
     "tool_output": (MAX_WORK_CHARS, False),
 }
 """How many characters each may have, and whether there may be none."""
-_ADDED_SINCE: Final = frozenset({"outages", "asked_pause"})
+_ADDED_SINCE: Final = frozenset({"outages", "asked_pause", "tells_usage"})
 """What the states of the first release do not have yet; it begins as in a new one."""
 _COUNTS: Final = tuple(field.name for field in fields(LoopState) if field.type is int)
 

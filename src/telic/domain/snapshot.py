@@ -11,8 +11,9 @@ from telic.domain.goal import Goal, GoalStatus, Reason
 class GoalSnapshot:
     """A goal as it stood at one moment, with the usage that its store will show once everything accepted is stored.
 
-    `usage` is what the store has and what was accepted since; `pending` counts the lines of the latter. A stale
-    snapshot is the last that could be had: the store did not answer when it was asked for.
+    `usage` is what the store has and what was accepted since; `pending` counts the lines of the latter. Where some
+    `estimated_lines` are in it, more may have been used. A stale snapshot is the last that could be had: the store did
+    not answer when it was asked for.
     """
 
     id: str
@@ -26,6 +27,7 @@ class GoalSnapshot:
     usage: Usage
     pending: int
     is_stale: bool
+    estimated_lines: int = 0
 
     @property
     def is_active(self) -> bool:
@@ -64,6 +66,7 @@ class GoalSnapshot:
             "revision": self.revision,
             "budget": self.budget.as_dict(),
             "usage": self.usage.as_dict(),
+            "estimated_lines": self.estimated_lines,
             "left": self.left,
             "fractions": self.fractions,
             "pending": self.pending,
@@ -85,4 +88,5 @@ def snapshot_of(goal: Goal, usage: Usage, pending: int, *, is_stale: bool) -> Go
         usage=usage,
         pending=pending,
         is_stale=is_stale,
+        estimated_lines=goal.estimated_lines,
     )

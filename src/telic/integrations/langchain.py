@@ -29,7 +29,7 @@ with needs_extra("langchain", "telic.integrations.langchain"):
     from langgraph.runtime import Runtime
     from langgraph.types import Command
 
-    from telic.integrations.langchain_calls import IS_OWN, SIDE_CALLS, answer, size_of
+    from telic.integrations.langchain_calls import OWN_CALL, SIDE_CALLS, Seen, answer, size_of
 
 T = TypeVar("T")
 Update = dict[str, Any]
@@ -117,18 +117,19 @@ class GoalMiddleware(AgentMiddleware[AgentState[Any], Any, Any]):
             GoalNotActive, BudgetExceeded, PriceUnknown: the model was not called, or its call was cancelled.
         """
         session, asked = self._asked(request)
+        seen = Seen()
 
         async def ask() -> ModelResponse[Any]:
-            IS_OWN.set(True)
+            OWN_CALL.set(seen)
             return await handler(_shown(asked, call))
 
         call = await session.begin(model=_model_name(asked), request_bytes=_size(asked))
         try:
             response = await session.guard(ask())
         except BaseException as error:
-            await session.unanswered(call, error)
+            await session.unanswered(call, error, seen_bytes=seen.bytes, told=seen.usage)
             raise
-        await answer(session, call, _message(response))
+        await answer(session, call, _message(response), seen)
         return response
 
     def wrap_model_call(
@@ -137,15 +138,16 @@ class GoalMiddleware(AgentMiddleware[AgentState[Any], Any, Any]):
         """As `awrap_model_call`, but that a running call is not cancelled."""
         session, asked = self._asked(request)
         call = self._wait(session.begin(model=_model_name(asked), request_bytes=_size(asked)))
-        token = IS_OWN.set(True)
+        seen = Seen()
+        token = OWN_CALL.set(seen)
         try:
             response = handler(_shown(asked, call))
         except BaseException as error:
-            self._wait(session.unanswered(call, error))
+            self._wait(session.unanswered(call, error, seen_bytes=seen.bytes, told=seen.usage))
             raise
         finally:
-            IS_OWN.reset(token)
-        self._wait(answer(session, call, _message(response)))
+            OWN_CALL.reset(token)
+        self._wait(answer(session, call, _message(response), seen))
         return response
 
     def _asked(self, request: ModelRequest[Any]) -> tuple[GoalSession, ModelRequest[Any]]:

@@ -16,11 +16,42 @@ from telic.integrations.usage import model_usage
 with needs_extra("langchain", "telic.integrations.langchain"):
     from langchain_core.callbacks import BaseCallbackHandler
     from langchain_core.messages import AIMessage, BaseMessage
-    from langchain_core.outputs import ChatGeneration, LLMResult
+    from langchain_core.messages.ai import UsageMetadata, add_usage
+    from langchain_core.outputs import ChatGeneration, ChatGenerationChunk, LLMResult
     from langchain_core.tracers.context import register_configure_hook
 
-IS_OWN: Final[ContextVar[bool]] = ContextVar("telic_langchain_is_own", default=False)
-"""Whether the model is called for the agent's own turn, which the middleware bills itself."""
+_REASONS: Final = frozenset({"finishreason", "stopreason", "donereason"})
+"""Under which of these names providers say why a response ended, in any spelling."""
+
+
+class Seen:
+    """What a streamed response has told so far."""
+
+    def __init__(self) -> None:
+        self.is_streamed = False
+        self.bytes = 0
+        self._used: UsageMetadata | None = None
+
+    @property
+    def usage(self) -> ModelUsage | None:
+        """What it said that it used; None where it did not yet."""
+        return None if self._used is None else _usage_of(self._used)
+
+    def took(self, message: BaseMessage) -> None:
+        """One more piece of it came."""
+        self.is_streamed = True
+        self.bytes += size_of([message]) if message.content or getattr(message, "tool_calls", None) else 0
+        used = getattr(message, "usage_metadata", None)
+        self._used = add_usage(self._used, used) if used else self._used
+
+    def is_whole(self, message: AIMessage) -> bool:
+        """Return whether the response came to its end: a stream that does not say why it ended broke off."""
+        told = {name.replace("_", "").lower() for name, value in message.response_metadata.items() if value}
+        return not self.is_streamed or bool(told & _REASONS)
+
+
+OWN_CALL: Final[ContextVar[Seen | None]] = ContextVar("telic_langchain_own_call", default=None)
+"""The call of the agent's own turn, which the middleware bills itself, and what was seen of its response."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +77,7 @@ class _SideCall:
     goal: _Goal
     call: ModelCall
     kind: UsageKind
+    seen: Seen
 
 
 class SideCalls(BaseCallbackHandler):
@@ -61,6 +93,7 @@ class SideCalls(BaseCallbackHandler):
         self._runs: dict[UUID, _Run] = {}
         self._goals: dict[UUID, _Goal] = {}
         self._calls: dict[UUID, _SideCall] = {}
+        self._seen: dict[UUID, Seen] = {}
 
     def belongs(self, node: UUID | None, session: GoalSession) -> None:
         """What runs below the graph that this node is a part of is billed to the session's goal."""
@@ -97,11 +130,22 @@ class SideCalls(BaseCallbackHandler):
         **_more: Any,
     ) -> None:
         """The call belongs to the goal of the nearest agent that it is below."""
-        above = [] if IS_OWN.get() else list(self._above(parent_run_id))
+        own = OWN_CALL.get()
+        if own is not None:
+            self._seen[run_id] = own
+            return
+        above = list(self._above(parent_run_id))
         goal = next((found for each, _run in above if (found := self._goals.get(each))), None)
         if goal is not None:
             call = goal.session.unannounced(request_bytes=size_of(messages[0]))
-            self._calls[run_id] = _SideCall(goal, call, self._kind([run for _each, run in above]))
+            seen = self._seen[run_id] = Seen()
+            self._calls[run_id] = _SideCall(goal, call, self._kind([run for _each, run in above]), seen)
+
+    def on_llm_new_token(self, token: Any, *, chunk: Any = None, run_id: UUID, **_more: Any) -> None:
+        """What the piece of a streamed response tells is kept, should the rest never come."""
+        seen = self._seen.get(run_id)
+        if seen is not None and isinstance(chunk, ChatGenerationChunk):
+            seen.took(chunk.message)
 
     def _above(self, run: UUID | None) -> Iterator[tuple[UUID, _Run]]:
         while run is not None and (known := self._runs.get(run)) is not None:
@@ -115,18 +159,23 @@ class SideCalls(BaseCallbackHandler):
 
     async def on_llm_end(self, response: LLMResult, *, run_id: UUID, **_more: Any) -> None:
         """The response is billed."""
+        self._seen.pop(run_id, None)
         side = self._calls.pop(run_id, None)
         if side is None:
             return
         generation = response.generations[0][0] if response.generations and response.generations[0] else None
         message = generation.message if isinstance(generation, ChatGeneration) else None
-        await self._account(side, answer(side.goal.session, side.call, message, side.kind))
+        await self._account(side, answer(side.goal.session, side.call, message, side.seen, side.kind))
 
     async def on_llm_error(self, error: BaseException, *, run_id: UUID, **_more: Any) -> None:
         """What the call may have cost is recorded."""
+        self._seen.pop(run_id, None)
         side = self._calls.pop(run_id, None)
         if side is not None:
-            await self._account(side, side.goal.session.unanswered(side.call, error, kind=side.kind))
+            lost = side.goal.session.unanswered(
+                side.call, error, seen_bytes=side.seen.bytes, told=side.seen.usage, kind=side.kind
+            )
+            await self._account(side, lost)
 
     async def _account(self, side: _SideCall, work: Coroutine[Any, Any, object]) -> None:
         """Wait for the work, or leave it to the store's own loop where that may be waiting for this very call."""
@@ -142,16 +191,17 @@ register_configure_hook(ContextVar("telic_langchain_side_calls", default=SIDE_CA
 
 
 async def answer(
-    session: GoalSession, call: ModelCall, message: BaseMessage | None, kind: UsageKind | None = None
+    session: GoalSession, call: ModelCall, message: BaseMessage | None, seen: Seen, kind: UsageKind | None = None
 ) -> None:
-    """The model's message is billed; one that does not say what it used as an estimate."""
+    """The model's message is billed; one that broke off, or does not say what it used, as an estimate."""
     if not isinstance(message, AIMessage):
-        await session.answered(call, None, kind=kind)
+        await session.answered(call, None, kind=kind, seen_bytes=seen.bytes, told=seen.usage)
         return
-    told = message.response_metadata
+    told, used = message.response_metadata, _usage(message)
     await session.answered(
         call,
-        _usage(message),
+        used if seen.is_whole(message) else None,
+        told=used,
         model=told.get("model_name") or told.get("model"),
         response_id=told.get("id") or message.id,
         kind=kind,
@@ -170,8 +220,10 @@ def size_of(messages: list[Any]) -> int:
 
 def _usage(message: AIMessage) -> ModelUsage | None:
     used = message.usage_metadata
-    if used is None:
-        return None
+    return None if used is None else _usage_of(used)
+
+
+def _usage_of(used: UsageMetadata) -> ModelUsage | None:
     return model_usage(
         input_tokens=used["input_tokens"],
         output_tokens=used["output_tokens"],

@@ -32,8 +32,9 @@ with needs_extra("pydantic-ai", "telic.integrations.pydantic_ai"):
     from pydantic_core import SchemaValidator, core_schema
 
     from telic.integrations.pydantic_usage import (
+        Noted,
         is_whole,
-        noting_responses,
+        noting,
         request_bytes,
         response_bytes,
         response_usage,
@@ -71,7 +72,7 @@ class GoalCapability(AbstractCapability[Any]):
         self.session = GoalSession(store, scope=scope, settings=settings)
         self._tools = GoalTools(self.session)
         self._call: ModelCall | None = None
-        self._responses: list[ModelResponse] = []
+        self._noted = Noted()
         self._continuations = 0
 
     def sub_agent(self) -> "GoalCapability":
@@ -111,7 +112,7 @@ class GoalCapability(AbstractCapability[Any]):
         """A copy for the run, which counts its own calls; the session is shared."""
         is_nested = any(_is_same(session, self.session) for session in _AT_TOOLS.get())
         view = self.sub_agent() if is_nested and not self.session.is_sub_agent else copy(self)
-        view._responses = []
+        view._noted = Noted()
         return view
 
     def get_ordering(self) -> CapabilityOrdering:
@@ -143,8 +144,8 @@ class GoalCapability(AbstractCapability[Any]):
         attempt = getattr(request_context, "attempt", None)
         key = turn_key(ctx.run_id, ctx.run_step, attempt) if ctx.run_id else None
         self._call = call = await self._begin(request_context, key)
-        self._responses = []
-        model = noting_responses(request_context.model, self._responses)
+        self._noted = Noted()
+        model = noting(request_context.model, self._noted)
         if call.prompt is None:
             return replace(request_context, model=model)
         shown = ModelRequest(parts=[UserPromptPart(call.prompt)])
@@ -184,8 +185,8 @@ class GoalCapability(AbstractCapability[Any]):
 
     async def _bill_untaken(self, call: ModelCall, taken: ModelResponse | None) -> None:
         """Bill what a fallback's models answered in vain."""
-        untaken = [each for each in self._responses if each is not taken and not _is_taken(each, taken)]
-        self._responses = []
+        untaken = [each for each in self._noted.responses if each is not taken and not _is_taken(each, taken)]
+        self._noted.responses.clear()
         for number, response in enumerate(untaken):
             await self._bill(replace(call, key=turn_key(call.key, f"untaken-{number}"), hold=None), response)
 
@@ -226,11 +227,14 @@ class GoalCapability(AbstractCapability[Any]):
         call, self._call = self._call, None
         if call is None:
             return
-        if self._responses:
+        came = self._noted.partial()
+        if self._noted.responses and came is None:
             await self._bill_untaken(call, None)
             await self.session.never_made(call)
-        else:
-            await self.session.unanswered(call, error)
+            return
+        await self._bill_untaken(call, None)
+        told, size = (None, 0) if came is None else (response_usage(came), response_bytes(came))
+        await self.session.unanswered(call, error, seen_bytes=size, told=told)
 
 
 class _GoalToolset(AbstractToolset[Any]):

@@ -1,11 +1,12 @@
 """What Pydantic AI says of responses and requests, as the ledger takes it."""
 
-from contextlib import suppress
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
 from copy import copy
 from typing import Any
 
 from pydantic_ai.messages import ModelMessage, ModelMessagesTypeAdapter, ModelResponse
-from pydantic_ai.models import Model, ModelRequestContext
+from pydantic_ai.models import Model, ModelRequestContext, StreamedResponse
 from pydantic_ai.models.fallback import FallbackModel
 from pydantic_ai.models.wrapper import WrapperModel
 
@@ -53,20 +54,52 @@ def request_bytes(messages: list[ModelMessage]) -> int:
 class _Attempt(WrapperModel):
     """One of the models of a fallback, which notes the responses that it gave."""
 
-    def __init__(self, wrapped: Model, responses: list[ModelResponse]) -> None:
+    def __init__(self, wrapped: Model, noted: "Noted") -> None:
         super().__init__(wrapped)
-        self._responses = responses
+        self._noted = noted
 
     async def request(self, *arguments: Any, **named: Any) -> ModelResponse:
         response = await super().request(*arguments, **named)
-        self._responses.append(response)
+        self._noted.responses.append(response)
         return response
 
+    @asynccontextmanager
+    async def request_stream(self, *arguments: Any, **named: Any) -> AsyncIterator[StreamedResponse]:
+        async with super().request_stream(*arguments, **named) as stream:
+            self._noted.stream = stream
+            yield stream
 
-def noting_responses(model: Model, responses: list[ModelResponse]) -> Model:
-    """Return the model; of a fallback a copy that adds every response to the list, also those that it does not take."""
-    if not isinstance(model, FallbackModel):
-        return model
-    noting = copy(model)
-    noting.models = [_Attempt(each, responses) for each in model.models]
-    return noting
+
+class Noted:
+    """What a request's model, or the models of a fallback, were seen to answer."""
+
+    def __init__(self) -> None:
+        self.responses: list[ModelResponse] = []
+        """Of a fallback's models, also those that it did not take; those of its streams are not among them."""
+        self.stream: StreamedResponse | None = None
+        """The last response that was streamed."""
+
+    def partial(self) -> ModelResponse | None:
+        """Return what came of a stream, whole or not; None where nothing did."""
+        if self.stream is None:
+            return None
+        response = self.stream.get()
+        return response if response.parts or response.usage.has_values() else None
+
+
+def noting(model: Model, noted: Noted) -> Model:
+    """Return a copy of the model that notes what it answers: of a fallback every response, of another its stream."""
+    seen = copy(model)
+    if isinstance(seen, FallbackModel):
+        seen.models = [_Attempt(each, noted) for each in seen.models]
+        return seen
+
+    @asynccontextmanager
+    async def request_stream(*arguments: Any, **named: Any) -> AsyncIterator[StreamedResponse]:
+        async with model.request_stream(*arguments, **named) as stream:
+            noted.stream = stream
+            yield stream
+
+    # Not a wrapper: the framework asks some models for what class they are.
+    object.__setattr__(seen, "request_stream", request_stream)
+    return seen

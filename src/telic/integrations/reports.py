@@ -77,8 +77,9 @@ async def _bill_judges(session: GoalSession, goal: Goal, key: str, found: Verifi
 
 
 async def _bill(session: GoalSession, goal: Goal, line: KeyedTurn) -> None:
+    new = line.new
     result = await session.store.record_turn(
-        goal.id, usage=line.new.usage, kind=line.new.kind, model=line.new.model, key=line.key
+        goal.id, usage=new.usage, kind=new.kind, model=new.model, key=line.key, is_estimate=new.is_estimate
     )
     session.note_spent(result.goal)
 

@@ -23,7 +23,7 @@ async def reserving_holds(store: AsyncGoalStore, goal_id: str) -> list[Hold]:
 
 def held_by_others(goal: Goal, holds: Sequence[Hold]) -> str:
     """Return who holds the rest of the budget, until when, and how it is freed."""
-    told = "the rest of the budget is held by others, or by turns whose usage is unknown"
+    told = "the rest of the budget is held by others"
     times = [hold.expires_at for hold in holds if hold.expires_at is not None]
     if times:
         counts = "" if all(hold.frees_on_expiry for hold in holds) else "; what is still held then counts as used"

@@ -46,8 +46,13 @@ class LoopRecords:
         await self._store._driver.run(operation, Mode.ATOMIC, call.key)
 
     async def begin_turn(self, lease: Lease, asked: TurnHold) -> Hold:
-        """Budget for the turn is held, as far as it is free up to what is asked. Raises as `AsyncGoalStore.hold`."""
+        """Budget for the turn is held, as far as it is free up to what is asked. Raises as `AsyncGoalStore.hold`.
+
+        What a former worker had held for the same turn is an estimate in the ledger, also where nothing is held then.
+        """
         call = self._store._context.call(Actor.SYSTEM, asked.key, lease=lease)
+        former = partial(loop.take_over, call=call, goal_id=self._goal_id, asked=asked)
+        await self._store._driver.run(former, Mode.ATOMIC, asked.key)
         operation = partial(loop.begin_turn, call=call, goal_id=self._goal_id, asked=asked)
         return await self._store._driver.run(operation, Mode.ATOMIC, asked.key)
 

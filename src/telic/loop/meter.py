@@ -8,9 +8,11 @@ from dataclasses import replace
 from typing import Any, Final, TypeVar
 
 from telic.domain.budget import ModelUsage, TurnUsage, UsageKind, exhausted_limit
-from telic.domain.errors import InvalidNumber
+from telic.domain.errors import AgentCostUnknown, InvalidNumber
 from telic.domain.goal import Goal
 from telic.domain.hold import Hold, Reservation
+from telic.loop.agents.prices import RunningCost
+from telic.loop.agents.protocol import TurnReport
 from telic.loop.heartbeat import look_at
 from telic.loop.run_context import Drive
 
@@ -34,7 +36,8 @@ class TurnMeter:
     """Hears what one turn has used, and ends the turn as soon as that reaches its goal's budget.
 
     What it has used beyond its hold is held as well: should this worker die, its hold is all that tells of the turn.
-    `usage`, `model` and `session` are what the agent told last; `usage` is None as long as it told nothing.
+    `usage`, `model` and `session` are what the agent told last; `usage` is None as long as it told nothing. Where the
+    goal has a budget of money, usage without a cost is priced.
     """
 
     def __init__(self, drive: Drive, hold: Hold) -> None:
@@ -44,6 +47,7 @@ class TurnMeter:
         self._loop = asyncio.get_running_loop()
         self._heard = asyncio.Event()
         self._began = time.monotonic_ns()
+        self._cost = RunningCost(drive.heart.lease.goal)
         self.usage: ModelUsage | None = None
         self.model: str | None = None
         self.session: str | None = None
@@ -53,14 +57,34 @@ class TurnMeter:
         """How long ago the turn began, on a clock that does not jump."""
         return (time.monotonic_ns() - self._began) // 1000
 
-    def report(self, usage: ModelUsage, *, model: str | None = None, session: str | None = None) -> None:
+    def report(
+        self,
+        usage: ModelUsage,
+        *,
+        model: str | None = None,
+        session: str | None = None,
+        cost_is_known: bool = False,
+    ) -> None:
         """See `ReportUsage`."""
-        self.usage = usage
         self.model = model or self.model
+        self.usage = usage if cost_is_known else self._cost.added_to(usage, self.model)
         self.session = session or self.session
         # An agent may work in a thread of its own, and may still report when the loop has ended.
         if not self._loop.is_closed():
             self._loop.call_soon_threadsafe(self._heard.set)
+
+    def priced(self, report: TurnReport) -> TurnReport:
+        """Return the turn's report with its cost.
+
+        Raises:
+            AgentCostUnknown: the goal has a budget of money, and nobody knows what the turn cost, nor allowed that.
+        """
+        if report.usage is None or report.cost_is_known:
+            return report
+        usage = self._cost.added_to(report.usage, report.model or self.model)
+        if self._cost.unknown and not self._drive.policy.allow_unknown_usage:
+            raise AgentCostUnknown(self._cost.unknown, usage=usage, session=report.session, usage_is_estimate=True)
+        return replace(report, usage=usage, usage_is_estimate=report.usage_is_estimate or bool(self._cost.unknown))
 
     async def watch(self, work: Coroutine[Any, Any, T]) -> T:
         """What the work gave, unless it was cancelled since the budget is reached.

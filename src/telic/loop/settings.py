@@ -12,7 +12,8 @@ class LoopSettings:
     """Where a loop works, and how it keeps its goal.
 
     The lease lasts `lease_seconds` and is renewed every `heartbeat_seconds`; a stop by anybody reaches a running
-    turn within one heartbeat. A goal with a budget of tokens has `held_tokens` of it reserved for each turn.
+    turn within one heartbeat. A goal with a budget of tokens has `held_tokens` of it reserved for each turn, and one
+    with a budget of money a tenth of that: so much counts where nobody tells what the turn used.
 
     Raises:
         InvalidNumber: the lease would expire between two heartbeats, or a time is out of its range.

@@ -15,7 +15,7 @@ from telic.domain.errors import (
     AgentPromptTooLarge,
 )
 from telic.domain.goal import Goal
-from telic.domain.hold import Hold, Reservation
+from telic.domain.hold import Hold
 from telic.domain.limits import MAX_COUNTER, MAX_NOTE_CHARS
 from telic.domain.loop_state import MAX_SESSION_CHARS, MAX_WORK_CHARS, MAX_WORKSPACES, LoopState
 from telic.domain.verdict import AttemptResult, Outcome, Verdict
@@ -30,6 +30,8 @@ _MICRO = 1_000_000
 _NOT_STARTED = (AgentNotRunnable, AgentPromptTooLarge)
 _HOPELESS = (*_NOT_STARTED, AgentCostUnknown)
 """What no repetition mends."""
+_ASKED = frozenset({AttemptResult.ANSWERED, AttemptResult.UNDECIDED, AttemptResult.BAD_OUTPUT, AttemptResult.TIMED_OUT})
+"""What comes of a judge only after its model was asked, or may have been."""
 
 
 def turn_key(state: LoopState) -> str:
@@ -47,20 +49,25 @@ class Used:
 
 
 def turn_line(state: LoopState, used: Used, hold: Hold, elapsed_microseconds: int) -> KeyedTurn:
-    """The ledger's line for a turn; of unknown usage it has the time only, and is marked as an estimate."""
-    usage = timed(used.usage, elapsed_microseconds)
+    """The ledger's line for a turn; of unknown usage it is an estimate, of what was held for the turn."""
+    usage = _held(hold, elapsed_microseconds) if used.usage is None else timed(used.usage, elapsed_microseconds)
     is_estimate = used.is_estimate or used.usage is None
     return KeyedTurn(NewTurn(usage, UsageKind.WORK, used.model or None, hold.key, is_estimate), turn_key(state))
 
 
-def held_line(state: LoopState, hold: Hold, elapsed_microseconds: int) -> KeyedTurn:
-    """The ledger's line for a turn that was ended before it told anything: what was held for it, as an estimate."""
-    bound = TurnUsage(
+def _held(hold: Hold, elapsed_microseconds: int) -> TurnUsage:
+    return TurnUsage(
         tokens=hold.reserved.tokens,
         cost_microunits=hold.reserved.cost_microunits,
         active_microseconds=elapsed_microseconds,
     )
-    return KeyedTurn(NewTurn(bound, UsageKind.WORK, None, hold.key, True), turn_key(state))
+
+
+def broken_off(usage: ModelUsage | None, model: str | None, hold: Hold) -> Used:
+    """What a turn used that did not come to its end: at least what it told, and what was held where it told no cost."""
+    if usage is None or is_nothing(usage):
+        return Used(usage, model)
+    return Used(replace(usage, cost_microunits=usage.cost_microunits or hold.reserved.cost_microunits), model, True)
 
 
 def after_cut_off(state: LoopState, session: str | None) -> LoopState:
@@ -93,6 +100,7 @@ def after_report(
         wake_at=None if report.wake is None else report.wake.at,
         wake_signal=None if report.wake is None else report.wake.signal,
         session=report.session,
+        tells_usage=state.tells_usage or report.usage is not None,
         failures=0,
         outages=0,
         asked_pause=0,
@@ -181,14 +189,6 @@ def is_nothing(usage: ModelUsage | None) -> bool:
     return usage is not None and replace(usage, active_microseconds=0) == ModelUsage()
 
 
-def uncertain(goal: Goal, held_tokens: int) -> Reservation | None:
-    """What to reserve for a turn of unknown usage: as for any turn, and all money that is left."""
-    tokens = 0 if goal.token_budget is None else held_tokens
-    limit = goal.budget.cost_microunits
-    money = 0 if limit is None else max(limit - goal.usage.cost_microunits, 0)
-    return Reservation(tokens=tokens, turns=0, cost_microunits=money) if tokens or money else None
-
-
 def _pause_until(policy: LoopPolicy, failures: int, at: int) -> int:
     """When the next turn may start; after failures chance lengthens the pause by up to a quarter."""
     pause = policy.pause_after(failures)
@@ -238,12 +238,20 @@ def _is_away(verdict: Verdict) -> bool:
 
 
 def judged_lines(key: str, verdicts: Sequence[Verdict]) -> list[KeyedTurn]:
-    """The ledger's lines for what the judges consumed; their keys begin with this one."""
+    """The ledger's lines for what the judges consumed; their keys begin with this one.
+
+    One that was asked and did not say what it used has an estimate, of nothing, since nothing was held for it.
+    """
     return [
-        KeyedTurn(NewTurn(attempt.usage, UsageKind.JUDGE, attempt.model or None), f"{key}/{verdict.index}/{number}")
+        KeyedTurn(
+            NewTurn(
+                attempt.usage or TurnUsage(), UsageKind.JUDGE, attempt.model or None, is_estimate=attempt.usage is None
+            ),
+            f"{key}/{verdict.index}/{number}",
+        )
         for verdict in verdicts
         for number, attempt in enumerate(verdict.attempts)
-        if attempt.usage is not None
+        if attempt.usage is not None or attempt.result in _ASKED
     ]
 
 

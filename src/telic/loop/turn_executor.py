@@ -4,7 +4,7 @@ import asyncio
 import glob
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import partial
 from typing import Final
 
@@ -40,17 +40,17 @@ from telic.loop.state_transitions import (
     after_cut_off,
     after_failure,
     after_report,
-    held_line,
+    broken_off,
     is_nothing,
     turn_key,
     turn_line,
-    uncertain,
     usage_of,
 )
 from telic.loop.workspace import DEFAULT_EXCLUDES, WorkspaceState, observe_workspace
 from telic.observability.observer import AgentTurn
 
 _MARGIN_SECONDS: Final = 60.0
+_PARTS_OF_MONEY: Final = 10
 _LAST_WRITE_SECONDS: Final = 5.0
 
 
@@ -98,7 +98,7 @@ class TurnTaker:
         self._drive.tell(Happening.TURN_BEGAN, goal, state, step)
         seen.outcome = "cut_off"
         try:
-            report = await self._drive.heart.guard(turn.meter.watch(_report_of(self._agent, request)), goal)
+            report = await self._drive.heart.guard(turn.meter.watch(self._report(turn, request)), goal)
         except BudgetReached as reached:
             seen.ended("cut_off", turn.meter.usage, turn.meter.model)
             session = turn.meter.session
@@ -119,12 +119,16 @@ class TurnTaker:
             self.makes_claims = self._has_claimed = self._has_claimed or report.makes_claims
             await self._record(turn, report)
 
+    async def _report(self, turn: _Turn, request: TurnRequest) -> TurnReport:
+        return turn.meter.priced(await _report_of(self._agent, request))
+
     async def _hold(self, goal: Goal, state: LoopState) -> Hold | None:
         """The turn's hold, or None where none was granted, and the goal is not active any more."""
         settings, lease = self._drive.settings, self._drive.heart.lease
         key = f"{turn_key(state)}/lease-{lease.token}/revision-{goal.revision}"
         ttl_seconds = min(settings.turn_timeout_seconds + _MARGIN_SECONDS, MAX_TTL_SECONDS)
-        asked = TurnHold(turn_key(state), key, settings.held_tokens, ttl_seconds)
+        most_money = max((goal.budget.cost_microunits or 0) // _PARTS_OF_MONEY, 1)
+        asked = TurnHold(turn_key(state), key, settings.held_tokens, most_money, ttl_seconds)
         try:
             return await self._drive.patiently(lambda: self._drive.records.begin_turn(lease, asked))
         except BudgetExceeded:
@@ -181,7 +185,9 @@ class TurnTaker:
 
     async def _record_failure(self, turn: _Turn, error: AgentFailure) -> None:
         known, heard = usage_of(error), turn.meter.usage
-        used = Used(heard if known is None else known, turn.meter.model, error.usage_is_estimate or known is None)
+        is_whole = known is not None and not error.usage_is_estimate
+        model = turn.meter.model
+        used = Used(known, model) if is_whole else broken_off(known or heard, model, turn.hold)
         after = partial(after_failure, turn.state, error, self._drive.policy)
         if error.is_outage and is_nothing(used.usage):
             await self._undo(turn, error, after)
@@ -204,10 +210,8 @@ class TurnTaker:
 
     def _line_of_cut_off(self, turn: _Turn) -> KeyedTurn:
         """What the turn told, as an estimate; of one that told nothing, what was held for it."""
-        elapsed = turn.meter.elapsed_microseconds
-        if turn.meter.usage is None:
-            return held_line(turn.state, turn.hold, elapsed)
-        return turn_line(turn.state, Used(turn.meter.usage, turn.meter.model, True), turn.hold, elapsed)
+        used = broken_off(turn.meter.usage, turn.meter.model, turn.hold)
+        return turn_line(turn.state, used, turn.hold, turn.meter.elapsed_microseconds)
 
     async def _record_interrupted(self, turn: _Turn) -> None:
         """What the cancelled turn used is recorded where the store can be reached; else its hold will tell of it."""
@@ -220,8 +224,6 @@ class TurnTaker:
         self, turn: _Turn, used: Used, after: Callable[[Instant], LoopState]
     ) -> tuple[TurnResult, LoopState]:
         line = turn_line(turn.state, used, turn.hold, turn.meter.elapsed_microseconds)
-        if used.usage is None:
-            line = replace(line, uncertain=uncertain(turn.goal, self._drive.settings.held_tokens))
         return await self._finish(turn, line, after)
 
     async def _finish(

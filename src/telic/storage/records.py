@@ -63,6 +63,7 @@ def goal_from_row(row: Row) -> Goal:
             goal.revision | goal.turns_used | goal.tokens_used | goal.input_tokens_used
             | goal.cached_input_tokens_used | goal.output_tokens_used | goal.reasoning_tokens_used
             | goal.active_microseconds_used | goal.cost_microunits_used | goal.created_at | goal.updated_at
+            | goal.estimated_lines
             | (1 if goal.token_budget is None else goal.token_budget)
             | (1 if goal.turn_budget is None else goal.turn_budget)
             | (1 if goal.active_microseconds_budget is None else goal.active_microseconds_budget)

@@ -1,7 +1,7 @@
 """Amounts as people write and read them: `2M`, `500k`, `$5`, `90m`, `40turns`; and what is left of a budget."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from decimal import Decimal
 from typing import Final
@@ -9,6 +9,7 @@ from typing import Final
 from telic.domain.budget import LIMITS, Budget, Usage, larger_budget
 from telic.domain.errors import InvalidNumber
 from telic.domain.goal import Goal
+from telic.domain.money import money_digits, show_money
 from telic.wording.words import counted, show_duration
 
 _AMOUNT: Final = re.compile(r"(\$)?([0-9][0-9_,]*(?:\.[0-9]+)?)\s*([a-zA-Z]*)")
@@ -17,7 +18,8 @@ _SECONDS: Final = {"s": 1, "m": 60, "min": 60, "h": 3600, "d": 86_400}
 _SIZES: Final = ((1_000_000_000, "G"), (1_000_000, "M"), (1_000, "k"))
 _TURNS: Final = frozenset({"turn", "turns"})
 _MICRO: Final = 1_000_000
-_CENT: Final = 10_000
+_TOLD_BY_MODELS: Final = ("tokens", "cost_microunits")
+"""What may be unknown; turns are counted and time is measured here."""
 BUDGET_STEPS: Final = 20
 """In how many steps a limit runs down in a prompt's block."""
 
@@ -61,6 +63,8 @@ def parse_limit(text: str) -> tuple[str, int]:
     number = Decimal(digits.replace(",", "").replace("_", ""))
     if dollar and unit in _MULTIPLES:
         return "cost_microunits", _whole(text, number * _MULTIPLES[unit] * _MICRO)
+    if unit.lower() == "usd":
+        return "cost_microunits", _whole(text, number * _MICRO)
     if not dollar and unit in _MULTIPLES:
         return "tokens", _whole(text, number * _MULTIPLES[unit])
     if not dollar and unit in _SECONDS:
@@ -138,8 +142,7 @@ def write_larger_limits(usage: Usage, budget: Budget) -> tuple[str, ...]:
 def show_amount(name: str, amount: int) -> str:
     """Return the amount as a person reads it; no amount that is more than nothing looks like nothing."""
     if name == "cost_microunits":
-        is_below_a_cent = 0 < amount < _CENT
-        return f"${Decimal(amount) / _MICRO:f}" if is_below_a_cent else f"${Decimal(amount) / _MICRO:,.2f}"
+        return show_money(amount)
     if name == "active_microseconds":
         return show_duration(amount)
     return f"{amount:,}"
@@ -164,9 +167,25 @@ def _with_noun(name: str, amount: int) -> str:
     return counted(amount, name[:-1]) if name in ("tokens", "turns") else show_amount(name, amount)
 
 
-def show_use(name: str, used: int, limit: int | None) -> str:
-    """Return what is used of what: `1,500 of 10,000`, or `1,500` where there is no limit."""
-    return show_amount(name, used) + ("" if limit is None else f" of {show_amount(name, limit)}")
+def show_used(
+    name: str,
+    used: int,
+    limit: int | None = None,
+    *,
+    estimated_lines: int,
+    noun: str = "",
+    show: Callable[[str, int], str] | None = None,
+) -> str:
+    """Return what was used, and of what limit; of tokens and money also that some of it is estimated.
+
+    `1,000 of 5,000 tokens (some estimated)`. Where nothing is known to be used, and a line of the ledger is an
+    estimate, it is `unknown`.
+    """
+    show = show or show_amount
+    is_uncertain = estimated_lines > 0 and name in _TOLD_BY_MODELS
+    amount = "unknown" if is_uncertain and not used else show(name, used)
+    of = "" if limit is None else f" of {show(name, limit)}"
+    return f"{amount}{of}{noun and f' {noun}'}{' (some estimated)' if is_uncertain and used else ''}"
 
 
 def show_percent(fraction: float) -> str:
@@ -207,5 +226,5 @@ def _limits(goal: Goal) -> list[tuple[str, int, int]]:
 def _figure(name: str, amount: int) -> str:
     """Return the amount in one unit, whatever its size, so that a model can compare."""
     if name == "cost_microunits":
-        return f"{amount // _MICRO:,}.{amount % _MICRO // _CENT:02}"
+        return money_digits(amount)
     return f"{amount // _MICRO if name == 'active_microseconds' else amount:,}"

@@ -1,7 +1,7 @@
 """How a goal stands, in words that every surface uses; words of others come as they are, for each surface to escape."""
 
 import shlex
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict
 from typing import Final
 
@@ -10,7 +10,7 @@ from telic.domain.goal import Goal
 from telic.domain.lease import LeaseState
 from telic.domain.overview import CriterionStanding, budget_uses
 from telic.domain.report import Reserved, UsageSum
-from telic.wording.amounts import LIMIT_NAMES, show_amounts, show_use
+from telic.wording.amounts import LIMIT_NAMES, show_amounts, show_used
 from telic.wording.words import counted, show_duration, show_time, spoken
 
 _LINE_NOUNS: Final = LIMIT_NAMES | {"active_microseconds": "of work", "cost_microunits": "spent"}
@@ -45,7 +45,13 @@ def driver_of(lease: LeaseState) -> str:
 
 def spending_of(goal: Goal) -> list[tuple[str, str]]:
     """Return what of each limit is used, by its name: `("tokens", "1,500 of 10,000")`."""
-    return [(LIMIT_NAMES[use.name], show_use(use.name, use.used, use.limit)) for use in budget_uses(goal)]
+    return [(LIMIT_NAMES[use.name], used_of(goal, use.name)) for use in budget_uses(goal)]
+
+
+def used_of(goal: Goal, name: str, *, noun: str = "", show: Callable[[str, int], str] | None = None) -> str:
+    """Return what the goal used of a limit, if it has one, and whether some of it is estimated."""
+    used, limit = getattr(goal.usage, name), getattr(goal.budget, name)
+    return show_used(name, used, limit, estimated_lines=goal.estimated_lines, noun=noun, show=show)
 
 
 def spending_line(goal: Goal) -> str:
@@ -56,7 +62,7 @@ def spending_line(goal: Goal) -> str:
         if name in uses:
             use = uses[name]
             is_one = name == "turns" and (use.used if use.limit is None else use.limit) == 1
-            parts.append(f"{show_use(name, use.used, use.limit)} {'turn' if is_one else noun}")
+            parts.append(used_of(goal, name, noun="turn" if is_one else noun))
     return ", ".join(parts)
 
 
@@ -65,7 +71,7 @@ def reserved_lines(goal: Goal, total: UsageSum) -> list[str]:
     # Nothing is reserved for a goal that is over; what the turn used nobody has said.
     is_open = not goal.is_finished
     lines = [
-        _reserved(total.held, "open hold" if is_open else "hold", "" if is_open else ", never settled"),
+        _reserved(total.held, "open hold", "" if is_open else ", an estimate once expired"),
         _reserved(total.uncertain, "expired hold", f"; {_NOBODY_SAID}"),
     ]
     if total.estimated.lines:

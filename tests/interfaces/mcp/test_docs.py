@@ -4,6 +4,7 @@ import json
 import re
 import shlex
 import tomllib
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,10 @@ from tests.interfaces.mcp.clients import HANDSHAKE, RawStdio, over_http
 PAGE = (Path(__file__).parents[3] / "docs" / "howto" / "mcp.md").read_text()
 
 
+PROJECT = "/home/ada/billing"
+"""The project's folder on the page."""
+
+
 def _settings() -> list[dict[str, Any]]:
     """Every host's settings of the server called telic, as the page has them."""
     as_json = [json.loads(block)["mcpServers"] for block in re.findall(r"```json\n(.*?)```", PAGE, re.DOTALL)]
@@ -28,14 +33,24 @@ def test_settings_for_standard_input_start_a_server(tmp_path: Path, monkeypatch:
     """The command line of `claude mcp add` is the same as that in its file."""
     commands = {(each["command"], *each["args"]) for each in _settings() if "command" in each}
     (line,) = re.findall(r"^\$ claude mcp add telic -- (.*)$", PAGE, re.MULTILINE)
-    assert tuple(shlex.split(line)) in commands
+    assert tuple(shlex.split(line.replace("$PWD", PROJECT))) in commands
     assert len(commands) == 2
-    monkeypatch.chdir(tmp_path)
-    for program, subcommand, *arguments in commands:
+    monkeypatch.chdir("/")
+    for program, subcommand, *named in commands:
         assert (program, subcommand) == ("telic", "mcp")
+        arguments = [each.replace(PROJECT, str(tmp_path)) for each in named]
         with RawStdio(str(tmp_path / "goals.db"), *arguments) as raw:
             raw.shake_hands()
             raw.end()
+
+
+def test_settings_name_whole_paths() -> None:
+    """A host starts its servers in any folder: a relative store would be another one in each."""
+    for each in _settings():
+        options = dict(pairwise(each.get("args", ["mcp"])))
+        paths = [options[name] for name in ("--store", "--workspace") if name in options]
+        assert all(Path(path).is_absolute() for path in paths), each
+        assert ("command" in each) == ("--store" in options)
 
 
 def test_settings_for_http_fit_the_server(tmp_path: Path) -> None:

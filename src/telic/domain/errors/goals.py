@@ -4,6 +4,7 @@ from typing import TYPE_CHECKING
 
 from telic.domain.clock import to_datetime
 from telic.domain.errors.base import GoalError
+from telic.domain.money import show_money
 
 if TYPE_CHECKING:
     from telic.domain.clock import Instant
@@ -93,9 +94,14 @@ class BudgetExceeded(GoalError):
         held_until: "Instant | None" = None,
         goal_id: str | None = None,
     ) -> None:
-        told = f"the budget of {limit} is used up: {used} of {budget}"
+        name = "cost" if limit == "cost_microunits" else limit
+        shown_used, shown_budget, shown_held, shown_asked = (_show(limit, each) for each in (used, budget, held, asked))
+        told = f"the budget of {name} is used up: {shown_used} of {shown_budget}"
         if asked:
-            told = f"the budget of {limit} has no room for {asked}: {used} used and {held} held of {budget}"
+            told = (
+                f"the budget of {name} has no room for {shown_asked}: "
+                f"{shown_used} used and {shown_held} held of {shown_budget}"
+            )
         if held_until is not None:
             told += (
                 f"; the first hold expires at {to_datetime(held_until):%Y-%m-%dT%H:%M:%SZ}. `telic holds {goal_id}` "
@@ -108,6 +114,10 @@ class BudgetExceeded(GoalError):
         self.held = held
         self.asked = asked
         self.held_until = held_until
+
+
+def _show(limit: str, amount: int) -> str:
+    return show_money(amount) if limit == "cost_microunits" else str(amount)
 
 
 class PriceUnknown(GoalError):

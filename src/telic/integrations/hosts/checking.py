@@ -89,7 +89,9 @@ class Checking:
 
         for line in judged_lines(f"{key}/judge", self._heard):
             new = line.new
-            self.store.record_turn(goal.id, usage=new.usage, kind=new.kind, model=new.model, key=line.key)
+            self.store.record_turn(
+                goal.id, usage=new.usage, kind=new.kind, model=new.model, key=line.key, is_estimate=new.is_estimate
+            )
 
 
 def _patiently(call: Callable[[], T]) -> T:

@@ -80,7 +80,8 @@ async def _clear(call: Call, goal: Goal) -> Goal:
 
 
 async def _wake(call: Call, goal: Goal) -> Goal:
-    return await call.store.wake(goal.id, actor=Actor.OPERATOR, **call.guard)
+    replace = call.body.get("replace", False)
+    return await call.store.wake(goal.id, replace=replace, actor=Actor.OPERATOR, **call.guard)
 
 
 async def _answer(call: Call, goal: Goal, *, is_approved: bool) -> Goal:
@@ -170,14 +171,20 @@ OPERATIONS: Final[tuple[Operation, ...]] = (
         _clear,
         {"reason": _reasons(GoalStatus.CLEARED), "note": NOTE, "lease": LEASE},
     ),
-    _move("wake", "The waiting goal is awake.", _wake, {}, guard=Guard.OPTIONAL),
+    _move(
+        "wake",
+        "The waiting goal is awake. Only `replace` pauses another for it.",
+        _wake,
+        {"replace": REPLACE},
+        guard=Guard.OPTIONAL,
+    ),
     _move("approve", "A person approved the criterion.", _approve, _ANSWER, required=("criterion",)),
     _move("reject", "A person rejected the criterion.", _reject, _ANSWER, required=("criterion",)),
     Operation(
         name="signal",
         method="POST",
         path="/signals",
-        summary="Every goal that waited for the signal is awake; here they are.",
+        summary="Every goal that waited for the signal is awake, or kept asleep where another is active.",
         handle=_signal,
         answer=list_of(shape("goal")),
         body=strict_object({"name": _SIGNAL}, ["name"]),

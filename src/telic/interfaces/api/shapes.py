@@ -62,6 +62,7 @@ SHAPES: Final[Mapping[str, Schema]] = {
             "criteria": list_of({**CRITERION, "additionalProperties": True}),
             "budget": {**BUDGET, "required": list(LIMITS), "additionalProperties": True},
             "usage": _counts(tuple(Usage().as_dict())),
+            "estimated_lines": _COUNT,
             "billing": _words(list(BillingPolicy)),
             "wake_at": _or_null(_TIME),
             "wake_signal": _or_null(_TEXT),

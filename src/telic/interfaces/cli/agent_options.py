@@ -3,7 +3,7 @@
 import shutil
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Final
 
@@ -11,7 +11,7 @@ import click
 
 from telic.domain.budget import Budget
 from telic.domain.criteria import Criterion, CriterionKind, command_words
-from telic.domain.decision import LoopPolicy
+from telic.domain.decision import LoopPolicy, unmeasured
 from telic.domain.errors import AgentNotRunnable, InvalidInput, InvalidNumber, WorkspaceMissing
 from telic.domain.goal import Goal
 from telic.domain.limits import MAX_TTL_SECONDS
@@ -32,6 +32,7 @@ from telic.loop.agents import (
 from telic.loop.settings import LoopSettings
 from telic.loop.verification.judge import Judge
 from telic.loop.worker_identity import own_name
+from telic.pricing import has_price_table
 from telic.store.async_store import AsyncGoalStore
 from telic.store.connect import connect_async
 
@@ -85,7 +86,7 @@ class AgentOptions:
         _require_command(words[0], workspace)
         known = known_agent(words) if self.format is None else None
         if known is not None:
-            return known
+            return replace(known, allow_unknown_cost=self.allow_unknown_usage)
         if self.prompt_argument and not any(_PROMPT in word for word in words):
             words.append(_PROMPT)
         return CommandAgent(
@@ -103,15 +104,19 @@ class AgentOptions:
         }
         names = " and ".join(name for name, is_unknown in unknown.items() if is_unknown)
         if names and not self.allow_unknown_usage:
-            raise InvalidInput(
-                f"a budget of {names} cannot hold: {agent.argv[0]!a} does not tell {_untold(unknown)}; "
-                "limit --turns or time instead, or say --allow-unknown-usage"
-            )
+            raise InvalidInput(unmeasured(names, f"{agent.argv[0]!a} does not tell {_untold(unknown)}"))
 
-    def usage_notice(self, agent: CommandAgent) -> str:
-        """What people are to know of usage before the first turn; nothing where it is known."""
-        told = agent.output_format
-        return "" if told.tells_usage else f"usage is unknown: {agent.argv[0]!a} does not tell it ({_WHO_TELLS})"
+    def usage_notice(self, agent: CommandAgent, budget: Budget) -> str:
+        """What people are to know of usage before the first turn; nothing where it is known as the turn runs."""
+        told, command = agent.output_format, agent.argv[0]
+        if not told.tells_usage:
+            return f"usage is unknown: {command!a} does not tell it ({_WHO_TELLS})"
+        if budget.cost_microunits is not None and told.tells_cost_at_end and not has_price_table():
+            return (
+                f"{command!a} tells what a turn cost at its end only, so the budget of money cannot end a turn that is "
+                f"under way: install the table of prices (pip install 'telic[pricing]'), or limit tokens as well"
+            )
+        return ""
 
     def require_sound(self) -> None:
         """Raise InvalidNumber if a number is out of its range, before anything is made or opened."""
@@ -128,13 +133,14 @@ class AgentOptions:
             delay_seconds=self.delay,
             max_idle_turns=self.max_idle,
             max_failures=self.max_failures,
+            allow_unknown_usage=self.allow_unknown_usage,
         )
 
     def settings(self, workspace: Path, goal: Goal) -> LoopSettings:
         """Where the loop works, and under which name.
 
-        A turn of which nobody says what it used, as one that was killed, keeps a part of the budget of tokens reserved
-        for a while: a tenth at most, so that a small budget outlasts it.
+        A turn of which nobody says what it used, as one that was killed, counts as a part of the budget of tokens: a
+        tenth at most, so that a small budget outlasts it.
         """
         tenth = _MOST_HELD_TOKENS if goal.token_budget is None else max(goal.token_budget // 10, 1)
         return LoopSettings(

@@ -7,7 +7,7 @@ import click
 from telic.domain.claim import approval_signal
 from telic.domain.criteria import CriterionKind
 from telic.domain.errors import InvalidInput
-from telic.domain.goal import Goal, GoalStatus
+from telic.domain.goal import Goal, GoalStatus, Reason
 from telic.domain.overview import CriterionStanding
 from telic.interfaces.cli import options
 from telic.interfaces.cli.session import Session, command
@@ -78,11 +78,15 @@ def _show_answered(session: Session, goal: Goal, asked: CriterionStanding, *, is
         return
     answer = checks[asked.number - 1]
     session.terminal.line(f"{answer.outcome}: {asked.criterion.question}")
-    session.terminal.hint(
-        f"goal {goal.id} is awake; its loop checks it again"
-        if is_woken
-        else f"goal {goal.id} is {goal.status}; its loop finds the answer when it is checked next"
-    )
+    session.terminal.hint(_what_follows(goal, is_woken=is_woken))
+
+
+def _what_follows(goal: Goal, *, is_woken: bool) -> str:
+    if is_woken:
+        return f"goal {goal.id} is awake; its loop checks it again"
+    if goal.reason is Reason.SUPERSEDED:
+        return f"another goal is active in its scope: telic resume {goal.id} --replace pauses that one and goes on"
+    return f"goal {goal.id} is {goal.status}; its loop finds the answer when it is checked next"
 
 
 _criterion = click.option("--criterion", "number", type=int, metavar="N", help="Which criterion, counted from 1.")

@@ -46,7 +46,9 @@ def _of_this(error: GoalError, name: str) -> str | None:
         case StaleUpdate():
             return f"look at it with telic show {error.goal.id}; --revision {error.goal.revision} names it as it is now"
         case BudgetExceeded() if error.asked:
-            return "telic budget ID 4M raises it; telic holds ID shows what is held"
+            enough = max(2 * error.budget, error.used + error.held + error.asked)
+            more = shlex.quote(write_limit(error.limit, enough))
+            return f"telic budget ID {more} raises it; telic holds ID shows what is held"
         case BudgetExceeded():
             more = shlex.quote(write_limit(error.limit, 2 * max(error.used, error.budget)))
             return f"raise it in the same call: telic resume ID --budget {more}"

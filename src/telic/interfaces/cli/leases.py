@@ -3,6 +3,7 @@
 import click
 
 from telic.domain.goal import Actor
+from telic.domain.hold import HoldState
 from telic.domain.jsonable import lease_to_json
 from telic.domain.lease import Lease
 from telic.interfaces.cli import options
@@ -71,10 +72,16 @@ def release(
 @command()
 def holds(session: Session, goal_id: str | None, after: str, limit: int) -> None:
     """Show a goal's holds: open, expired, settled and released."""
-    found = session.store.holds(session.goal(goal_id).id, after=after, limit=limit)
+    goal = session.goal(goal_id)
+    found = session.store.holds(goal.id, after=after, limit=limit)
     show_holds(session.terminal, found)
     if len(found) == limit:
         session.terminal.hint(f"more: add --after {found[-1].key}")
+    if goal.is_finished and any(hold.state is HoldState.OPEN for hold in found):
+        session.terminal.hint(
+            f"the goal is {goal.status}: what no turn settles is counted as an estimate when it expires, "
+            f"or telic release {goal.id} --hold KEY frees it where nothing was used"
+        )
 
 
 @click.command()

@@ -71,20 +71,25 @@ def _wake_at(session: Session, moment: str | None, later: str | None) -> Instant
 @click.command()
 @options.goal_id
 @click.option("--signal", metavar="NAME", help="Wake every goal that waits for this signal, in any scope.")
+@options.replace
 @options.revision
 @options.key
 @command()
-def wake(session: Session, goal_id: str | None, signal: str | None, revision: int | None, key: str | None) -> None:
-    """Wake a waiting goal now, or all that wait for a signal."""
+def wake(
+    session: Session, goal_id: str | None, signal: str | None, replaces: bool, revision: int | None, key: str | None
+) -> None:
+    """Wake a waiting goal now, or all that wait for a signal. Where another goal is active, say --replace."""
     if goal_id is not None and signal is not None:
         raise InvalidInput("give an ID or --signal NAME, not both")
     if signal is None:
-        goal = session.store.wake(session.goal(goal_id).id, expected_revision=revision, actor=session.actor, key=key)
+        goal_id = session.goal(goal_id).id
+        goal = session.store.wake(goal_id, expected_revision=revision, replace=replaces, actor=session.actor, key=key)
         done = goal.status is GoalStatus.ACTIVE
-        session.show_changed(
-            goal, f"telic claim {goal.id} --holder NAME drives it" if done else f"telic resume {goal.id} goes on"
-        )
+        hint = f"telic claim {goal.id} --holder NAME drives it" if done else f"telic resume {goal.id} goes on"
+        session.show_changed(goal, hint, replaces=replaces)
         return
+    if replaces:
+        raise InvalidInput("--replace is for one goal; a signal pauses none")
     if revision is not None:
         raise InvalidInput("--revision guards one goal; a signal wakes many")
     woken = session.store.signal(signal, actor=session.actor, key=key)

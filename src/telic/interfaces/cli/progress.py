@@ -16,6 +16,9 @@ from telic.loop.loop_events import Happening, Progress
 from telic.wording.goals import spending_line, standing_of
 from telic.wording.words import show_duration
 
+_TOLD_OF_GOALS: Final = frozenset(
+    {"scope", "status", "reason", "note", "revision", "budget", "usage", "estimated_lines", "wake_at", "wake_signal"}
+)
 _WORDS: Final = {"wind_down": " to wind down", "audit": " to look at the obstacle"}
 
 
@@ -103,8 +106,7 @@ class ProgramsView(View):
         data = {"event": event, "at": time_to_json(SystemClock().now()), "goal_id": goal and goal.id, **more}
         if goal is not None:
             known = goal_to_json(goal)
-            names = ("scope", "status", "reason", "note", "revision", "budget", "usage", "wake_at", "wake_signal")
-            data |= {name: known[name] for name in names}
+            data |= {name: value for name, value in known.items() if name in _TOLD_OF_GOALS}
         with _unless_nobody_looks():
             self._terminal.json(data)
             self._terminal.flush()

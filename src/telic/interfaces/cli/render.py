@@ -13,9 +13,9 @@ from telic.domain.jsonable import event_to_json, goal_to_json, hold_to_json, lea
 from telic.domain.lease import Lease
 from telic.interfaces.cli.terminal import Terminal
 from telic.services.insight import GoalDetails
-from telic.wording.amounts import show_amounts, show_use
+from telic.wording.amounts import show_amounts
 from telic.wording.events import EVENTS, HOLDS, TURNS, Table
-from telic.wording.goals import criterion_lines, driver_of, reserved_lines, spending_of, standing_of, wait_of
+from telic.wording.goals import criterion_lines, driver_of, reserved_lines, spending_of, standing_of, used_of, wait_of
 from telic.wording.words import first_words, show_time, spoken
 
 
@@ -83,7 +83,7 @@ def show_goals(terminal: Terminal, goals: Sequence[Goal], drivers: Sequence[str 
             goal.scope,
             str(goal.status),
             spoken(goal.reason or ""),
-            show_use("tokens", goal.tokens_used, goal.token_budget),
+            used_of(goal, "tokens"),
             str(goal.turns_used),
             driver or "",
             first_words(goal.text),

@@ -77,7 +77,7 @@ def run(
         accept_budget=lambda budget: agent_options.require_known_usage(agent, budget),
     )
     goal, done = choose(session.store, wish)
-    notice = "" if goal.is_finished else agent_options.usage_notice(agent)
+    notice = "" if goal.is_finished else agent_options.usage_notice(agent, goal.budget)
     done = f"{done}; {notice}" if notice else done
     return _Run(session, agent_options, agent, judge, folder, not no_wait).of(goal, done)
 

@@ -14,7 +14,7 @@ from telic.domain.report import UsageGrouping, UsageReport, UsageSum
 from telic.interfaces.cli import options, plot
 from telic.interfaces.cli.options import parse_since
 from telic.interfaces.cli.session import Session, command
-from telic.wording.amounts import show_amount
+from telic.wording.amounts import show_used
 from telic.wording.words import first_words
 
 _COLUMNS: Final[dict[str, tuple[str, Callable[[UsageSum], int]]]] = {
@@ -33,6 +33,8 @@ _COLUMNS: Final[dict[str, tuple[str, Callable[[UsageSum], int]]]] = {
 """Each column's unit and value. What is held and uncertain is known by goal only."""
 
 _ALWAYS: Final = frozenset({"turns", "tokens"})
+_KNOWN: Final = frozenset({"estimated", "held", "uncertain"})
+"""What is in the store itself, however little is known of what was used."""
 _NAMELESS: Final = "(not named)"
 
 
@@ -118,7 +120,11 @@ def _is_shown(session: Session, report: UsageReport, name: str) -> bool:
 
 
 def _cells(columns: Sequence[str], of: UsageSum) -> list[str]:
-    return [show_amount(_COLUMNS[name][0], _COLUMNS[name][1](of)) for name in columns]
+    return [
+        show_used(unit, value(of), estimated_lines=0 if name in _KNOWN else of.estimated.lines)
+        for name in columns
+        for unit, value in [_COLUMNS[name]]
+    ]
 
 
 def _text(session: Session, report: UsageReport, name: str | None) -> list[str]:

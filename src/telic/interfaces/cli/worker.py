@@ -8,6 +8,7 @@ from typing import Final
 
 import click
 
+from telic.domain.budget import Budget
 from telic.domain.errors import InvalidInput, WorkspaceMissing
 from telic.domain.goal import Actor, Goal
 from telic.interfaces.cli.agent_options import AgentOptions, agent_options, existing_folder, require_judge
@@ -73,7 +74,7 @@ def worker(
         raise click.UsageError("give --workspace or --workspace-root, one of them")
     places = Workspaces(*(None if each is None else existing_folder(each) for each in (workspace, workspace_root)))
     where = places.one or places.root or Path()
-    notice = agent_options.usage_notice(agent_options.command_agent(where))
+    notice = agent_options.usage_notice(agent_options.command_agent(where), Budget())
     agent_options.require_sound()
     return _Work(session, agent_options, places, agent_options.judge(), notice).until_stopped(concurrency)
 
@@ -126,6 +127,9 @@ class _Work:
         require_judge(goal.criteria, self.judge)
         agent = self.options.command_agent(folder)
         self.options.require_known_usage(agent, goal.budget)
+        notice = self.options.usage_notice(agent, goal.budget)
+        if notice and notice != self.notice:
+            self.view.say(notice, goal)
         return GoalLoop(
             store=store,
             agent=agent,

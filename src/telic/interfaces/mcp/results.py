@@ -32,6 +32,10 @@ _GOAL_SCHEMA: Final[dict[str, Any]] = {
         "criteria": {"type": "array", "items": {"type": "string"}},
         "budget": _AMOUNTS,
         "usage": _AMOUNTS,
+        "estimated_lines": {
+            "type": "integer",
+            "description": "How many lines of usage are estimates: where some are, more may be used than is told.",
+        },
         "left": _AMOUNTS,
         "wake_at": _TEXT_OR_NULL,
         "wake_signal": _TEXT_OR_NULL,
@@ -188,6 +192,7 @@ def goal_data(goal: Goal) -> dict[str, Any]:
         "criteria": [show_criterion(criterion) for criterion in goal.criteria],
         "budget": budget,
         "usage": usage,
+        "estimated_lines": goal.estimated_lines,
         "left": {name: max(0, limit - usage[name]) for name in LIMITS if (limit := budget[name]) is not None},
         "wake_at": time_to_json(goal.wake_at),
         "wake_signal": _quoted(goal.wake_signal),

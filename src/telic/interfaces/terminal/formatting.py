@@ -5,8 +5,8 @@ from typing import Final
 from telic.domain.errors import BudgetExceeded, GoalError, StaleUpdate
 from telic.domain.goal import Goal, GoalStatus
 from telic.domain.overview import BudgetUse
-from telic.wording.amounts import LIMIT_NAMES, show_percent, show_use
-from telic.wording.goals import status_of
+from telic.wording.amounts import LIMIT_NAMES, show_percent
+from telic.wording.goals import status_of, used_of
 from telic.wording.words import spoken
 
 SIGNS: Final = {
@@ -43,9 +43,9 @@ def bar(fraction: float, cells: int) -> str:
     return _FULL * full + _EMPTY * (cells - full)
 
 
-def show_budget_use(use: BudgetUse) -> str:
+def show_budget_use(goal: Goal, use: BudgetUse) -> str:
     """Return the use of one limit on a line of its own."""
-    name, shown = f"{LIMIT_NAMES[use.name]:<12}", show_use(use.name, use.used, use.limit)
+    name, shown = f"{LIMIT_NAMES[use.name]:<12}", used_of(goal, use.name)
     if use.fraction is None:
         return f"{name} {shown}"
     return f"{name} {bar(use.fraction, 20)} {show_percent(use.fraction):>5}  {shown}"

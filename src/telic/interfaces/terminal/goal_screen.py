@@ -102,7 +102,7 @@ class GoalScreen(ActingScreen):
         text = literal_lines(goal.text, most_lines=_MOST_TEXT_LINES, most_chars=_MOST_TEXT_CHARS)
         self._parts["facts"].update(self._facts(details))
         self._parts["text"].update(Content("\n".join(text)))
-        self._parts["budgets"].update(_lines(show_budget_use(use) for use in budget_uses(goal)))
+        self._parts["budgets"].update(_lines(show_budget_use(goal, use) for use in budget_uses(goal)))
         self._show_usage(details)
         checks = [line for each in details.criteria for line in criterion_lines(each)]
         self._show_part("checks", f"criteria: {criteria_in_sum(details.criteria)}", checks[:_MOST_EVIDENCE_LINES])

@@ -17,7 +17,7 @@ from telic.domain.lease import LeaseState
 from telic.domain.overview import tightest
 from telic.interfaces.terminal.escape import cell
 from telic.interfaces.terminal.formatting import COLOURS, bar, standing
-from telic.wording.amounts import show_amount, show_percent
+from telic.wording.amounts import show_amount, show_percent, show_used
 from telic.wording.words import first_words, show_age
 
 _LEAST_TEXT_WIDTH: Final = 8
@@ -41,11 +41,15 @@ def _budget(row: LeaseState, _: Instant) -> str:
     return f"{bar(use.fraction, 6)} {show_percent(use.fraction):>4}"
 
 
+def _tokens(goal: Goal) -> str:
+    return show_used("tokens", goal.tokens_used, estimated_lines=goal.estimated_lines)
+
+
 COLUMNS: Final = (
     Column("id", 14, 150, lambda row, _: short_ids([row.goal.id])[0]),
     Column("status", 14, 0, lambda row, _: standing(row.goal)),
     Column("budget", 12, 0, _budget),
-    Column("tokens", 14, 120, lambda row, _: show_amount("tokens", row.goal.tokens_used), is_number=True),
+    Column("tokens", 14, 120, lambda row, _: _tokens(row.goal), is_number=True),
     Column("turns", 8, 110, lambda row, _: show_amount("turns", row.goal.turns_used), is_number=True),
     Column("age", 5, 50, lambda row, now: show_age(now - row.goal.created_at), is_number=True),
     Column("changed", 8, 110, lambda row, now: show_age(now - row.goal.updated_at), is_number=True),

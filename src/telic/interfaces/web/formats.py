@@ -3,10 +3,11 @@
 import re
 from typing import Final
 
+from telic.domain.goal import Goal
 from telic.domain.jsonable import time_to_json
 from telic.prompt import escape
-from telic.wording.amounts import LIMIT_NAMES, show_amount, show_percent, show_short, show_use, write_limit
-from telic.wording.goals import status_of
+from telic.wording.amounts import LIMIT_NAMES, show_amount, show_percent, show_short, write_limit
+from telic.wording.goals import status_of, used_of
 from telic.wording.words import first_words, show_age, show_time, spoken
 
 _BREAKS: Final = re.compile("(\r?\n|\t)")
@@ -24,12 +25,17 @@ def words(text: str, max_chars: int = 160) -> str:
     return visible(first_words(text[: max_chars * 4], max_chars))
 
 
+def used(goal: Goal, name: str, *, noun: str = "", in_full: bool = False) -> str:
+    """Return what the goal used of a limit, if it has one, each in its unit, and whether some of it is estimated."""
+    return used_of(goal, name, noun=noun, show=show_amount if in_full else show_short)
+
+
 FILTERS: Final = {
     "visible": visible,
     "words": words,
     "amount": lambda value, name: show_short(name, value),
     "exact": lambda value, name: show_amount(name, value),
-    "use": lambda value, name, limit: show_use(name, value, limit),
+    "used": used,
     "written": lambda value, name: write_limit(name, value),
     "percent": show_percent,
     "limit_name": lambda name: LIMIT_NAMES[name],

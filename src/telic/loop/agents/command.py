@@ -85,14 +85,20 @@ class CommandAgent:
             result = await self._run(request, self._argv(request, begun), environment, listening.take_chunk)
         now = (self.clock or request.clock).now()
         parsed = self._with_errors(_with_time(await listening.parsed(now), result), result, now)
-        if listening.unknown_cost and not self.allow_unknown_cost:
-            _fail(AgentCostUnknown, listening.unknown_cost, result, replace(parsed, is_estimate=True))
+        if listening.unknown_cost or self._was_cut_short(result):
+            parsed = replace(parsed, is_estimate=True)
         if self.output_format.is_host or parsed.failure is not None:
             _check_conversation(result, parsed)
         if _is_silent(request, result, parsed, self.output_format):
             return _report(replace(parsed, makes_claims=False), result)
         _check(request, result, parsed, listening.dropped_lines)
+        if listening.unknown_cost and not self.allow_unknown_cost and parsed.quota is None:
+            _fail(AgentCostUnknown, listening.unknown_cost, result, parsed)
         return _report(parsed, result)
+
+    def _was_cut_short(self, result: ProcessResult) -> bool:
+        """Return whether it was killed, and may have used more than it told; a host's format knows by itself."""
+        return not self.output_format.is_host and (result.timed_out or (result.exit_code or 0) < 0)
 
     def _with_errors(self, parsed: Parsed, result: ProcessResult, now: Instant) -> Parsed:
         """The same with what a host said on its way out, where that is a limit and no result told of it."""
@@ -251,6 +257,7 @@ def _report(parsed: Parsed, result: ProcessResult) -> TurnReport:
             wake=parsed.statement.wake,
             usage_is_estimate=parsed.is_estimate and parsed.usage is not None,
             makes_claims=parsed.makes_claims,
+            cost_is_known=parsed.usage is not None,
         )
     except InvalidInput as error:
         _fail(AgentOutputBroken, f"the agent's output is broken: {error}", result, parsed)

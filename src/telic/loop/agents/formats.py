@@ -32,7 +32,8 @@ class OutputFormat:
     """How a command's output is read: a parser for each turn, and the id that continues a session.
 
     `records` gives what reads the host's own files, by the command's environment and the session. A format that
-    `tells_usage` says how many tokens each turn used, and one that `tells_cost` what it cost. A host's own format
+    `tells_usage` says how many tokens each turn used, and one that `tells_cost` what it cost, perhaps at its end only.
+    A host's own format
     tells of its limits and conversations in that host's words. One that `prints_before_it_asks` has asked its model for
     nothing as long as it has printed nothing.
     """
@@ -43,6 +44,7 @@ class OutputFormat:
     records: Callable[[Mapping[str, str], str | None], UsageRecords] | None = None
     tells_usage: bool = True
     tells_cost: bool = False
+    tells_cost_at_end: bool = False
     is_host: bool = True
     prints_before_it_asks: bool = True
 
@@ -53,7 +55,7 @@ PLAIN: Final = OutputFormat(
 JSON_LINES: Final = OutputFormat(
     "json_lines", lambda _: JsonLinesParser(), tells_cost=True, is_host=False, prints_before_it_asks=False
 )
-CLAUDE_CODE: Final = OutputFormat("claude_code", ClaudeCodeParser, _id_alone, tells_cost=True)
+CLAUDE_CODE: Final = OutputFormat("claude_code", ClaudeCodeParser, _id_alone, tells_cost=True, tells_cost_at_end=True)
 CODEX: Final = OutputFormat("codex", CodexParser, _id_alone, CodexRollouts)
 GEMINI: Final = OutputFormat("gemini", GeminiParser, _id_alone, GeminiRecordings)
 COPILOT: Final = OutputFormat("copilot", CopilotParser, _id_alone, CopilotStore)

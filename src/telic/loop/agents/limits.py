@@ -9,13 +9,16 @@ from telic.loop.agents.protocol import QuotaReached
 from telic.loop.agents.refusals import is_busy, is_limit
 from telic.loop.agents.reset_times import reset_time
 
-_MONTHLY: Final = re.compile(r"month", re.IGNORECASE)
-_SHORTER: Final = re.compile(
-    r"\b(?:hour|session|daily|weekly|opus|sonnet) (?:usage )?(?:limit|quota)|(?:five_hour|seven_day)", re.IGNORECASE
+_WINDOWS: Final = (
+    (re.compile(r"month", re.IGNORECASE), timedelta(days=32)),
+    (re.compile(r"\b(?:weekly|opus|sonnet) (?:usage )?(?:limit|quota)|seven_day", re.IGNORECASE), timedelta(days=8)),
+    (
+        re.compile(r"\b(?:daily|hour|session) (?:usage )?(?:limit|quota)|for \d+ hours?\b|five_hour", re.IGNORECASE),
+        timedelta(hours=25),
+    ),
 )
+"""How far ahead a limit's window can open, by what the provider calls it: of several the longest, of none a month's."""
 _LONGEST: Final = timedelta(days=32)
-_LONGEST_WEEK: Final = timedelta(days=8)
-"""How far ahead a limit's window can open: a month's, and a week's where the provider names that, or a shorter one."""
 
 
 def quota_of(said: str | None, now: Instant) -> QuotaReached | None:
@@ -30,6 +33,6 @@ def quota_of(said: str | None, now: Instant) -> QuotaReached | None:
 
 def plausible_reset(resets_at: Instant | None, said: str, now: Instant) -> Instant | None:
     """The time, or None where no window of the limit that the text names opens that late: then it was misread."""
-    is_shorter = _SHORTER.search(said) is not None and _MONTHLY.search(said) is None
-    longest = _LONGEST_WEEK if is_shorter else _LONGEST
+    named = [longest for pattern, longest in _WINDOWS if pattern.search(said)]
+    longest = max(named, default=_LONGEST)
     return None if resets_at is None or resets_at - now > longest // timedelta(microseconds=1) else resets_at

@@ -67,7 +67,7 @@ class Listening:
         if so_far.usage is not None and so_far.usage != self._reported:
             self._reported = so_far.usage
             usage = self._cost.added_to_lines(so_far) or so_far.usage
-            self._request.report_usage(usage, model=so_far.model, session=so_far.session)
+            self._request.report_usage(usage, model=so_far.model, session=so_far.session, cost_is_known=True)
 
     @asynccontextmanager
     async def following(self) -> AsyncGenerator[None]:
@@ -94,7 +94,7 @@ class Listening:
             self._take(line)
         if self._is_silent:
             # Its model was asked for nothing: that is known, and no estimate.
-            self._request.report_usage(ModelUsage())
+            self._request.report_usage(ModelUsage(), cost_is_known=True)
 
     async def _look_until(self, records: UsageRecords, ended: asyncio.Event) -> None:
         while not ended.is_set():

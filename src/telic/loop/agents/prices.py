@@ -26,12 +26,14 @@ class RunningCost:
     def added_to(self, usage: ModelUsage, model: str | None) -> ModelUsage:
         """Return the turn's usage so far with its cost; unchanged where the agent told it, or nobody limits money.
 
-        What a model costs that the table does not know stays out, and so does all of it without the table.
+        What a model costs that the table does not know stays out, and so does all of it without the table; `unknown`
+        says so as long as the agent does not tell it either.
         """
-        if not self._is_wanted or usage.cost_microunits or model is None:
+        if not self._is_wanted:
             return usage
-        self._add(usage, model)
-        return replace(usage, cost_microunits=self._cost)
+        is_known = bool(usage.cost_microunits) or self._add(usage, model)
+        self._unknown = "" if is_known else _unknown_price(model)
+        return usage if usage.cost_microunits else replace(usage, cost_microunits=self._cost)
 
     def added_to_lines(self, parsed: Parsed) -> ModelUsage | None:
         """As `added_to`, where the output's format tells which of its responses came without their cost."""
@@ -46,16 +48,18 @@ class RunningCost:
     def _add(self, usage: ModelUsage, model: str | None) -> bool:
         """Price what was used since the last time, and return whether its price is known."""
         added = used_since(self._priced, usage)
-        self._priced = usage
         cost = cost_microunits(model, added) if added.input_tokens or added.output_tokens else 0
-        self._cost += cost or 0
-        return cost is not None
+        if cost is None:
+            return False
+        self._priced = usage
+        self._cost += cost
+        return True
 
 
 def _unknown_price(model: str | None) -> str:
-    whose = "a response whose line names no model" if model is None else f"the model {model!a}"
+    whose = "a response that names no model" if model is None else f"the model {model!a}"
     table = "" if has_price_table() else "install the table of prices (pip install 'telic[pricing]'), "
     return (
         f"the goal has a budget of money, but the price of {whose} is unknown: {table}name a model that has a price, "
-        "or cost_microunits, in the usage line, take the budget of money away, or say --allow-unknown-usage"
+        "or cost_microunits, with the usage, take the budget of money away, or say --allow-unknown-usage"
     )

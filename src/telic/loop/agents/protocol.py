@@ -32,15 +32,24 @@ class QuotaReached:
 class ReportUsage(Protocol):
     """Hears, while a turn runs, what all of it has used so far; it may be called from any thread."""
 
-    def __call__(self, usage: ModelUsage, *, model: str | None = None, session: str | None = None) -> None:
+    def __call__(
+        self,
+        usage: ModelUsage,
+        *,
+        model: str | None = None,
+        session: str | None = None,
+        cost_is_known: bool = False,
+    ) -> None:
         """The turn's usage so far is at least this: the sum of its responses, not only the last of them.
 
-        The turn is cancelled when it has reached the goal's budget. `model` and `session` are as in a `TurnReport`.
+        The turn is cancelled when it has reached the goal's budget. The rest is as in a `TurnReport`.
         """
         ...
 
 
-def _nobody_hears(usage: ModelUsage, *, model: str | None = None, session: str | None = None) -> None:
+def _nobody_hears(
+    usage: ModelUsage, *, model: str | None = None, session: str | None = None, cost_is_known: bool = False
+) -> None:
     """The default of `TurnRequest.report_usage`, for requests made by hand."""
 
 
@@ -76,9 +85,10 @@ class TurnReport:
 
     `text`, `tool_output_tail`, `note` and `model` keep the end of what they are given, and only characters that a store
     keeps. `usage` and `tool_effects` (the tool calls that changed something) are None where unknown, which is not
-    0. `usage_is_estimate` tells that some of the usage is missing. `quota` is set when the provider refused to go on;
-    the turn is then no failure. `makes_claims` is False for an agent that cannot claim anything: its goal is then
-    checked after each turn.
+    0. `usage_is_estimate` tells that some of the usage is missing. With a budget of money, usage without a
+    cost is priced by its `model`, unless `cost_is_known`: then it cost nothing. `quota` is set when the provider
+    refused to go on; the turn is then no failure. `makes_claims` is False for an agent that cannot claim anything: its
+    goal is then checked after each turn.
 
     Raises:
         InvalidInput: a waiting agent does not say for what, or another one does; the session is unusable.
@@ -96,6 +106,7 @@ class TurnReport:
     quota: QuotaReached | None = None
     wake: Wake | None = None
     usage_is_estimate: bool = False
+    cost_is_known: bool = False
     makes_claims: bool = True
 
     def __post_init__(self) -> None:

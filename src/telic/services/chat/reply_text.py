@@ -10,9 +10,17 @@ from telic.domain.overview import BudgetUse, budget_uses
 from telic.prompt.escape import visible
 from telic.services.chat.grammar_words import USAGE
 from telic.services.chat.replies import Change, Problem, Reply, ReplyKind, Step
-from telic.wording.amounts import LIMIT_NAMES, show_percent, show_use
+from telic.wording.amounts import LIMIT_NAMES, show_percent
 from telic.wording.events import describe_event
-from telic.wording.goals import criterion_in_words, criterion_lines, driver_of, reserved_lines, status_of, wait_of
+from telic.wording.goals import (
+    criterion_in_words,
+    criterion_lines,
+    driver_of,
+    reserved_lines,
+    status_of,
+    used_of,
+    wait_of,
+)
 from telic.wording.words import first_words, show_age
 
 _BAR_CELLS: Final = 10
@@ -78,7 +86,7 @@ def _facts(reply: Reply) -> Iterator[tuple[str, str]]:
     if goal.is_waiting:
         yield "wakes", wait_of(goal)
     for use in budget_uses(goal):
-        yield LIMIT_NAMES[use.name], _use(use)
+        yield LIMIT_NAMES[use.name], _use(goal, use)
     if details is None:
         yield from (("criterion", first_words(criterion_in_words(each), 300)) for each in goal.criteria)
     else:
@@ -89,8 +97,8 @@ def _facts(reply: Reply) -> Iterator[tuple[str, str]]:
     yield "age", show_age(reply.at - goal.created_at)
 
 
-def _use(use: BudgetUse) -> str:
-    shown = show_use(use.name, use.used, use.limit)
+def _use(goal: Goal, use: BudgetUse) -> str:
+    shown = used_of(goal, use.name)
     if use.fraction is None:
         return shown
     cells = min(_BAR_CELLS, int(_BAR_CELLS * use.fraction))

@@ -1,4 +1,4 @@
-"""Estimates in the ledger: what expired holds may have consumed, until somebody says what it was."""
+"""Estimates in the ledger: what lost holds may have consumed, until somebody says what it was."""
 
 from dataclasses import replace
 from hashlib import sha256
@@ -10,6 +10,7 @@ from telic.domain.errors import HoldLost
 from telic.domain.events import Turn
 from telic.domain.goal import Actor, Goal
 from telic.domain.hold import Hold, HoldState
+from telic.domain.ids import check_id
 from telic.domain.limits import MAX_COUNTER, MAX_PAGE
 from telic.storage.operations import holds, ledger
 from telic.storage.operations.call import Call, require_lease
@@ -36,7 +37,9 @@ async def count_expired_of(tx: Transaction, at: Instant, goal: Goal) -> Goal:
     """As `count_expired`, of a goal that this transaction has locked."""
     while rows := await tx.all("holds.overdue", {"id": goal.id, "limit": MAX_PAGE}):
         for row in rows:
-            goal = await _count(tx, at, goal, hold_from_row(row))
+            hold = hold_from_row(row)
+            kind = UsageKind.WORK if hold.reserved.turns else UsageKind.SUB_AGENT
+            goal = await _count(tx, at, goal, hold, kind)
     return goal
 
 
@@ -46,9 +49,34 @@ async def count_expired_anywhere(tx: Transaction, at: Instant) -> None:
         await count_expired_of(tx, at, goal_from_row(row))
 
 
-async def _count(tx: Transaction, at: Instant, goal: Goal, hold: Hold) -> Goal:
+async def has_ended_overdue(tx: Transaction, *, goal_id: str | None) -> bool:
+    """Return whether a goal that has ended, or this one if it has, has expired holds that should be counted."""
+    named = None if goal_id is None else check_id(goal_id)
+    return await tx.maybe("holds.has_ended_overdue", {"id": named}) is not None
+
+
+async def count_expired_of_ended(tx: Transaction, *, at: Instant, goal_id: str | None) -> None:
+    """As `count_expired`, of goals that have ended: nobody records or holds anything there that would count them."""
+    for row in await tx.all("holds.ended_goals_with_overdue", {"id": goal_id, "limit": _GOALS_AT_ONCE}):
+        await count_expired_of(tx, at, goal_from_row(row))
+
+
+async def count_lost(tx: Transaction, call: Call, goal_id: str, *, prefix: str, but: str) -> Goal:
+    """What expired is counted, and at once each open hold whose key begins so: its turn is taken again, as another.
+
+    `but` is the key of the hold under which it is taken. The lost ones count as no turns. Raises as `record_turn`.
+    """
+    goal = await lock(tx, goal_id)
+    await require_lease(tx, call, goal)
+    goal = await count_expired_of(tx, call.at, goal)
+    for hold in await holds.open_of(tx, goal_id):
+        if hold.key.startswith(prefix) and hold.key != but:
+            goal = await _count(tx, call.at, goal, hold, UsageKind.SUB_AGENT)
+    return goal
+
+
+async def _count(tx: Transaction, at: Instant, goal: Goal, hold: Hold, kind: UsageKind) -> Goal:
     call = Call(at, Actor.SYSTEM, _key("expired", hold.goal_id, hold.key))
-    kind = UsageKind.WORK if hold.reserved.turns else UsageKind.SUB_AGENT
     line = NewTurn(_what_fits(goal, hold), kind, hold=hold.key, is_estimate=True)
     try:
         return (await ledger.record_turn(tx, call, goal.id, line)).goal

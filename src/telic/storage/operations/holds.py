@@ -119,6 +119,12 @@ async def raise_to(tx: Transaction, call: Call, goal_id: str, *, hold: str, used
     await tx.maybe("holds.raise", {"id": check_id(goal_id), "hold": hold, **amounts, **call.lease_columns})
 
 
+async def open_of(tx: Transaction, goal_id: str) -> list[Hold]:
+    """The goal's holds that reserve budget now or have expired since they were looked at, those that expire first."""
+    rows = await tx.all("holds.unsettled", {"id": check_id(goal_id), "limit": MAX_PAGE})
+    return [hold for hold in map(hold_from_row, rows) if hold.reserves]
+
+
 async def all_of(tx: Transaction, goal_id: str) -> list[Hold]:
     """All holds of the goal that were ever placed, in the order of their keys."""
     found: list[Hold] = []

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from telic.domain.authority import Action
-from telic.domain.budget import BillingPolicy, ModelUsage, TurnUsage, UsageKind, UsageTakenBack, turns_of
+from telic.domain.budget import BillingPolicy, ModelUsage, TurnUsage, UsageKind, UsageTakenBack, estimates_of, turns_of
 from telic.domain.chain import to_data, turn_label
 from telic.domain.errors import GoalError, HoldLost, InvalidInput, TurnConflict
 from telic.domain.events import Event, Turn, TurnResult
@@ -72,6 +72,7 @@ class NewTurn:
             "tokens_without_cached": without_cached,
             "tokens_of_output": of_output,
             "turns": turns_of(self.kind, self.usage),
+            "estimates": estimates_of(is_estimate=self.is_estimate, takes_back=self.takes_back),
             "kind": self.kind.value,
             "model": self.model,
             "hold": self.hold,

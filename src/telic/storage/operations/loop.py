@@ -3,20 +3,19 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from telic.domain.budget import LIMITS
 from telic.domain.claim import approval_signal
-from telic.domain.errors import BudgetExceeded, GoalNotActive, HoldLost, InvalidInput, StoreCorrupt
+from telic.domain.errors import BudgetExceeded, HoldLost, InvalidInput, StoreCorrupt
 from telic.domain.events import EventKind, TurnResult
 from telic.domain.goal import Actor, Goal, GoalStatus, Reason
 from telic.domain.hold import Hold, Reservation
 from telic.domain.ids import check_id
-from telic.domain.limits import MAX_NOTE_CHARS, MAX_PAGE, MAX_TTL_SECONDS
+from telic.domain.limits import MAX_NOTE_CHARS, MAX_PAGE
 from telic.domain.loop_state import LoopState, loop_state_from_text
 from telic.domain.verdict import Outcome
 from telic.domain.verification import Verification
 from telic.storage.operations import holds, verdicts
 from telic.storage.operations.call import Call, lease_lost
-from telic.storage.operations.estimates import count_expired, record_turn
+from telic.storage.operations.estimates import count_expired, count_lost, record_turn
 from telic.storage.operations.goals import get
 from telic.storage.operations.ledger import NewTurn, events
 from telic.storage.operations.transitions import Wait, transition
@@ -29,24 +28,23 @@ _PEOPLE = frozenset({Actor.USER, Actor.OPERATOR, Actor.HOST})
 
 @dataclass(frozen=True, slots=True)
 class KeyedTurn:
-    """A line for the ledger, and the key that makes recording it repeatable.
-
-    Of a turn that did not tell its usage, `uncertain` stays reserved for a day, as far as there is room: silence
-    overspends no budget.
-    """
+    """A line for the ledger, and the key that makes recording it repeatable."""
 
     new: NewTurn
     key: str
-    uncertain: Reservation | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class TurnHold:
-    """What a turn reserves before it begins: at most so many tokens, under the key of its ledger line and its own."""
+    """What a turn reserves before it begins, under the key of its ledger line and its own: of each budget at most this.
+
+    It is what the turn counts as where nobody tells what it used.
+    """
 
     turn_key: str
     key: str
     most_tokens: int
+    most_cost_microunits: int
     ttl_seconds: float
 
 
@@ -112,42 +110,36 @@ async def save(tx: Transaction, call: Call, goal_id: str, state: LoopState) -> N
         raise lease_lost(goal_id)
 
 
-async def begin_turn(tx: Transaction, call: Call, goal_id: str, asked: TurnHold) -> Hold:
-    """Budget for the turn is held: as many tokens as are free, up to those asked for.
+async def take_over(tx: Transaction, call: Call, goal_id: str, asked: TurnHold) -> Goal:
+    """What a former worker held for this very turn, and lost with its lease, is an estimate in the ledger.
 
-    A former worker that lost its lease during this very turn can record it no more: its hold gives the turn back,
-    and keeps the tokens, since nobody knows what it consumed. Raises as `holds.place`, where nothing is free.
+    Nobody knows what it consumed, and it can record the turn no more, which counts once, when it is taken again. Raises
+    as `record_turn`.
     """
+    return await count_lost(tx, call, goal_id, prefix=f"{asked.turn_key}/lease-", but=asked.key)
+
+
+async def begin_turn(tx: Transaction, call: Call, goal_id: str, asked: TurnHold) -> Hold:
+    """Budget for the turn is held: as much as is free, up to what is asked. Raises as `holds.place`."""
     known = await tx.maybe("holds.get", {"id": check_id(goal_id), "key": asked.key})
     if known is not None:
         return hold_from_row(known)
     keyed, goal = replace(call, key=asked.key), await get(tx, goal_id)
-    left = _tokens_left(goal)
-    # What a turn costs is not known before, but where nothing is free none may start.
-    wanted = Reservation(
-        tokens=min(asked.most_tokens, left), cost_microunits=int(goal.budget.cost_microunits is not None)
-    )
     try:
-        return await _hold(tx, keyed, goal_id, wanted, asked.ttl_seconds)
+        return await _hold(tx, keyed, goal_id, _fitting(goal, asked, ()), asked.ttl_seconds)
     except BudgetExceeded:
-        await count_expired(tx, at=call.at, goal_id=goal_id)
-        await _take_over(tx, call, goal_id, asked)
-        left = _tokens_left(await get(tx, goal_id))
-    free = left - sum(hold.reserved.tokens for hold in await _open(tx, goal_id))
-    fitting = replace(wanted, tokens=min(wanted.tokens, max(free, 1)))
-    return await _hold(tx, keyed, goal_id, fitting, asked.ttl_seconds)
+        fitting = _fitting(goal, asked, await holds.open_of(tx, goal_id))
+        return await _hold(tx, keyed, goal_id, fitting, asked.ttl_seconds)
 
 
-async def _take_over(tx: Transaction, call: Call, goal_id: str, asked: TurnHold) -> None:
-    for lost in await _open(tx, goal_id):
-        if lost.key.startswith(f"{asked.turn_key}/lease-") and lost.reserved.turns:
-            await holds.release(tx, call, goal_id, hold=lost.key)
-            kept = replace(lost.reserved, turns=0)
-            await _hold(tx, replace(call, key=f"{lost.key}/lost"), goal_id, kept, asked.ttl_seconds)
-
-
-async def _open(tx: Transaction, goal_id: str) -> list[Hold]:
-    return [hold for hold in await holds.all_of(tx, goal_id) if hold.reserves]
+def _fitting(goal: Goal, asked: TurnHold, others: Sequence[Hold]) -> Reservation:
+    """Return what is asked for, as far as it is free; at least 1: where nothing is free, no turn may start."""
+    amounts: dict[str, int] = {}
+    for name, most in (("tokens", asked.most_tokens), ("cost_microunits", asked.most_cost_microunits)):
+        limit = getattr(goal.budget, name)
+        taken = getattr(goal.usage, name) + sum(getattr(hold.reserved, name) for hold in others)
+        amounts[name] = 0 if limit is None else min(most, max(limit - taken, 1))
+    return Reservation(**amounts)
 
 
 async def _hold(tx: Transaction, call: Call, goal_id: str, reserved: Reservation, ttl_seconds: float) -> Hold:
@@ -155,11 +147,6 @@ async def _hold(tx: Transaction, call: Call, goal_id: str, reserved: Reservation
     if placed.has_overdue_holds:
         await count_expired(tx, at=call.at, goal_id=goal_id)
     return placed.hold
-
-
-def _tokens_left(goal: Goal) -> int:
-    """What is left of the budget of tokens; 0 where there is none, since nothing needs to be held then."""
-    return 0 if goal.token_budget is None else max(goal.token_budget - goal.tokens_used, 0)
 
 
 async def finish_turn(tx: Transaction, call: Call, goal_id: str, turn: KeyedTurn, state: LoopState) -> TurnResult:
@@ -171,27 +158,9 @@ async def finish_turn(tx: Transaction, call: Call, goal_id: str, turn: KeyedTurn
     await save(tx, call, goal_id, state)
     keyed = replace(call, key=turn.key)
     try:
-        result = (await record_turn(tx, keyed, goal_id, turn.new)).result
+        return (await record_turn(tx, keyed, goal_id, turn.new)).result
     except HoldLost:
-        result = (await record_turn(tx, keyed, goal_id, replace(turn.new, hold=None))).result
-    if turn.uncertain is not None:
-        await _keep_uncertain(tx, replace(call, key=f"{turn.key}/unknown"), result.goal, turn.uncertain)
-    return result
-
-
-async def _keep_uncertain(tx: Transaction, call: Call, goal: Goal, reserved: Reservation) -> None:
-    if await tx.maybe("holds.get", {"id": goal.id, "key": call.key}) is not None:
-        return
-    for _ in LIMITS:
-        try:
-            await _hold(tx, call, goal.id, reserved, MAX_TTL_SECONDS)
-        except BudgetExceeded as refusal:
-            free = refusal.budget - refusal.used - refusal.held
-            reserved = replace(reserved, **{refusal.limit: max(free, 0)})
-        except GoalNotActive:
-            return
-        else:
-            return
+        return (await record_turn(tx, keyed, goal_id, replace(turn.new, hold=None))).result
 
 
 async def pause(

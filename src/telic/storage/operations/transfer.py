@@ -132,6 +132,7 @@ async def _insert(tx: Transaction, history: GoalHistory) -> None:
         "wake_at": goal.wake_at,
         "wake_signal": goal.wake_signal,
         "ledger_count": len(history.turns),
+        "estimated_lines": goal.estimated_lines,
     }
     await tx.maybe("records.insert_goal", row)
     for event in history.events:

@@ -8,21 +8,22 @@ from telic.domain.events import EventKind
 from telic.domain.goal import Actor, Goal, GoalStatus, Reason
 from telic.domain.lease import Lease
 from telic.domain.limits import MAX_PAGE, check_name, check_page_size
-from telic.storage.operations.call import Call
+from telic.storage.operations.call import Call, require_free_scope
 from telic.storage.operations.estimates import count_expired_anywhere, count_expired_of
 from telic.storage.operations.leases import claim_due, claim_due_in_scope
 from telic.storage.operations.transitions import lock, rewrite
 from telic.storage.records import event_from_row, goal_from_row
-from telic.storage.transaction import Transaction, Value
+from telic.storage.transaction import Raced, Transaction, Value
 
 _AWAKE: dict[str, Value] = {"status": GoalStatus.ACTIVE.value, "reason": None, "note": None}
 
 
 async def wake(tx: Transaction, call: Call, goal_id: str) -> Goal:
-    """The waiting goal is active, or kept asleep where its scope's slot is taken or its budget used up.
+    """The waiting goal is active, or kept asleep where its budget is used up.
 
     Raises:
         GoalNotActive: it waits for nothing.
+        WouldReplace: another goal is active, which the call may not pause.
         GoalNotFound, StaleUpdate, NotAllowed, KeyConflict: nothing changed.
     """
     call.authorize(Action.WAKE)
@@ -32,7 +33,24 @@ async def wake(tx: Transaction, call: Call, goal_id: str) -> Goal:
     call.require_fresh(goal)
     if not goal.is_waiting:
         raise GoalNotActive(f"goal {goal.id} is {goal.status} and waits for nothing", goal)
+    goal = await count_expired_of(tx, call.at, goal)
+    if exhausted_limit(goal.usage, goal.budget) is None:
+        await _free_slot(tx, call, goal)
     return await _wake(tx, call, goal, {"woken_by": "call"}, with_key=True)
+
+
+async def _free_slot(tx: Transaction, call: Call, goal: Goal) -> None:
+    """The goal that is active in the scope, if any, is paused for this one. Raise WouldReplace if it may not be."""
+    await require_free_scope(tx, call, goal.scope)
+    row = await tx.maybe("goals.active", {"scope": goal.scope})
+    if row is None:
+        return
+    active = await lock(tx, goal_from_row(row).id)
+    if active.status is not GoalStatus.ACTIVE:
+        raise Raced("the active goal stopped while another was being woken")
+    data: dict[str, object] = {"reason": Reason.SUPERSEDED.value, "by": goal.id}
+    paused: dict[str, Value] = {"status": GoalStatus.PAUSED.value, "reason": Reason.SUPERSEDED.value, "note": None}
+    await rewrite(tx, call, active, EventKind.PAUSED, data, paused, with_key=False)
 
 
 async def _was_woken(tx: Transaction, call: Call, goal: Goal) -> bool:

@@ -6,7 +6,7 @@ id, scope, text, criteria, status, reason, note, revision,
 token_budget, turn_budget, active_microseconds_budget, cost_microunits_budget,
 turns_used, tokens_used, input_tokens_used, cached_input_tokens_used, output_tokens_used,
 reasoning_tokens_used, active_microseconds_used, cost_microunits_used,
-created_at, changed_at, ended_at, billing, wake_at, wake_signal
+created_at, changed_at, ended_at, billing, wake_at, wake_signal, estimated_lines
 
 -- fragment: turn_columns
 goal_id, number, key, at, tokens, input_tokens, cached_input_tokens, output_tokens, reasoning_tokens,
@@ -126,6 +126,7 @@ CASE billing WHEN 'without_cached' THEN CAST(:tokens_without_cached AS BIGINT)
 
 -- fragment: counters_after_turn
 ledger_count = ledger_count + 1,
+estimated_lines = estimated_lines + CAST(:estimates AS BIGINT),
 turns_used = turns_used + CAST(:turns AS BIGINT),
 tokens_used = tokens_used + {billed},
 input_tokens_used = input_tokens_used + CAST(:input_tokens AS BIGINT),
@@ -172,6 +173,11 @@ CASE WHEN CAST(:is_estimate AS BIGINT) = 1 THEN 'estimated' ELSE 'settled' END
 -- fragment: is_overdue
 -- Expired, and not yet a line of the ledger.
 state = 'open' AND frees_on_expiry = 0 AND expires_at <= (SELECT telic_now())
+
+-- fragment: ended_overdue
+-- What expired holds of goals that have ended reserved, for nobody any more: of one goal, or of any.
+FROM holds WHERE {is_overdue} AND (CAST(:id AS TEXT) IS NULL OR goal_id = CAST(:id AS TEXT))
+AND EXISTS (SELECT 1 FROM goals WHERE goals.id = goal_id AND ended_at IS NOT NULL)
 
 -- fragment: has_overdue
 EXISTS (SELECT 1 FROM holds WHERE goal_id = :id AND {is_overdue})
@@ -424,6 +430,13 @@ WITH due AS MATERIALIZED (
 )
 SELECT {goal_columns} FROM goals WHERE {is_due} {skip_locked}
 
+-- statement: holds.has_ended_overdue
+SELECT 1 {ended_overdue} LIMIT 1
+
+-- statement: holds.ended_goals_with_overdue
+WITH due AS MATERIALIZED (SELECT goal_id AS due_id {ended_overdue} ORDER BY expires_at LIMIT :limit)
+SELECT {goal_columns} FROM goals WHERE {is_due} {skip_locked}
+
 -- statement: holds.settle_again
 -- The hold's estimate was taken back; another line, or none, stands for it.
 UPDATE holds SET state = CAST(:state AS TEXT), turn_key = CAST(:turn_key AS TEXT)
@@ -542,12 +555,12 @@ SELECT sequence, id FROM goals WHERE sequence > :after ORDER BY sequence LIMIT :
 SELECT {goal_columns}, creation_key, event_count, event_hash, ledger_count, turn_hash FROM goals WHERE id = :id
 
 -- statement: records.insert_goal
-INSERT INTO goals ({created_columns}, wake_at, wake_signal, ledger_count) VALUES (:id, :scope, :text, :criteria, :status, :reason, :note, :revision,
+INSERT INTO goals ({created_columns}, wake_at, wake_signal, ledger_count, estimated_lines) VALUES (:id, :scope, :text, :criteria, :status, :reason, :note, :revision,
     :token_budget, :turn_budget, :active_microseconds_budget, :cost_microunits_budget,
     :turns_used, :tokens_used, :input_tokens_used, :cached_input_tokens_used, :output_tokens_used,
     :reasoning_tokens_used, :active_microseconds_used, :cost_microunits_used,
     :created_at, :updated_at, :ended_at, :creation_key, :event_count, :event_hash, :turn_hash, :billing,
-    :wake_at, :wake_signal, :ledger_count)
+    :wake_at, :wake_signal, :ledger_count, :estimated_lines)
 RETURNING id
 
 -- statement: records.insert_event

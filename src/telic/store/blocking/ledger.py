@@ -16,10 +16,10 @@ from telic.domain.lease import Lease
 from telic.storage.operations import estimates, holds, ledger
 from telic.storage.operations.call import Call
 from telic.storage.transaction import Mode
-from telic.store.blocking.base import StoreBase
+from telic.store.blocking.ended import EndedCalls
 
 
-class LedgerCalls(StoreBase):
+class LedgerCalls(EndedCalls):
     """Accounting turns against budgets, and reserving budget beforehand."""
 
     def record_turn(
@@ -140,6 +140,7 @@ class LedgerCalls(StoreBase):
         """The goal's holds with a key above `after`, in the order of their keys, at most `limit`. Raises as `get`.
 
         An `expired` one is uncertain: nobody said what its model call consumed, if anything. Of an `estimated` one
-        the ledger has an estimate, by `turn_key`.
+        the ledger has an estimate, by `turn_key`; those of a goal that has ended become one as soon as they expire.
         """
+        self._count_expired_of_ended(goal_id)
         return self._driver.run(lambda tx: holds.holds(tx, goal_id, after=after, limit=limit), Mode.READ, None)

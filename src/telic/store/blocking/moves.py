@@ -156,24 +156,29 @@ class MoveCalls(StoreBase):
         goal_id: str,
         *,
         expected_revision: int | None = None,
+        replace: bool | str = False,
         actor: Actor = Actor.USER,
         key: str | None = None,
     ) -> Goal:
         """The waiting goal is active, without waiting any longer.
 
-        Where another goal has the scope's slot, or the budget is used up, it is kept asleep instead, with that
-        reason and an event that says so; it then waits no more.
+        With `replace` the scope's active goal, if another, is paused for it; an id lets that goal alone be paused.
+        Where the budget is used up, the goal is kept asleep instead, with that reason and an event that says so; it
+        then waits no more.
 
         Raises:
             GoalNotActive: the goal waits for nothing.
+            WouldReplace: another goal is active, which `replace` does not let be paused.
             GoalNotFound, StaleUpdate, NotAllowed, KeyConflict: nothing changed.
         """
-        call = self._context.call(actor, key, expected_revision)
+        call = self._context.call(actor, key, expected_revision, replace=replace)
         return self._driver.run(lambda tx: waits.wake(tx, call, goal_id), Mode.ATOMIC, call.key)
 
     def signal(self, name: str, *, actor: Actor = Actor.USER, key: str | None = None) -> list[Goal]:
-        """Every goal that waits for the signal of this name was woken, as by `wake`; here they are.
+        """Every goal that waits for the signal of this name was woken; here they are.
 
+        Where another goal is active in the scope, or the budget is used up, one is kept asleep instead, with that
+        reason and an event that says so; it then waits no more.
         At most 1,000 at a time. Only goals that wait now are woken: a signal is not kept for those that come later.
 
         Raises:

@@ -5,11 +5,12 @@
 from telic.domain.clock import Instant
 from telic.domain.report import UsageFilter, UsageGrouping, UsageReport
 from telic.storage.transaction import Mode
-from telic.store.blocking.base import StoreBase, let_others_run
+from telic.store.blocking.base import let_others_run
+from telic.store.blocking.ended import EndedCalls
 from telic.store.usage_report import Reporter
 
 
-class ReportCalls(StoreBase):
+class ReportCalls(EndedCalls):
     """The ledger added up."""
 
     def usage(
@@ -28,12 +29,14 @@ class ReportCalls(StoreBase):
         (1 to 100,000) groups with the most tokens are named, of days the latest; the total has all. Sums are
         exact, however large. The ledger is read in small parts, which hold up nobody: turns recorded meanwhile may
         be in the report or not. A whole ledger by goal or scope costs as many reads as there are goals; any other
-        report as many as there are turns.
+        report as many as there are turns. What expired holds of goals that have ended may have cost is counted first,
+        as estimates.
 
         Raises:
             GoalNotFound, InvalidInput: an argument is unusable.
         """
         reporter = Reporter(UsageFilter(by=by, scope=scope, goal_id=goal_id, since=since, until=until, limit=limit))
+        self._count_expired_of_ended(goal_id)
         while reporter.is_unfinished:
             reporter.took(self._driver.run(reporter.next_step, Mode.READ, None))
             let_others_run()

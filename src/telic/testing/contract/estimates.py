@@ -63,6 +63,20 @@ async def test_whether_it_is_an_estimate_is_yes_or_no(store: Any, flag: Any) -> 
     assert await store.get(goal.id) == goal
 
 
+async def test_a_goal_tells_how_many_lines_of_its_ledger_are_estimates(store: Any) -> None:
+    """However they came there; one that is taken back is none, and a reading of any kind tells the same."""
+    goal = await expired(store)
+    assert goal.estimated_lines == 0
+    guessed = await store.record_turn(goal.id, tokens=5, is_estimate=True)
+    await store.record_turn(goal.id, tokens=5)
+    assert (guessed.goal.estimated_lines, (await store.get(goal.id)).estimated_lines) == (2, 2)
+    late = await store.record_turn(goal.id, tokens=7, hold="h")
+    (listed,) = await store.list()
+    assert late.goal.estimated_lines == listed.estimated_lines == 1
+    assert (await store.active()).estimated_lines == 1
+    await require_replay(store, goal.id)
+
+
 async def test_an_expired_hold_goes_on_reserving_until_it_is_counted(store: Any) -> None:
     """At no moment is the money neither held nor counted; the refused call leaves it counted."""
     goal = await expired(store)
@@ -101,6 +115,33 @@ async def test_whoever_touches_the_budget_next_counts_an_expired_hold_once(store
     assert (await store.get(goal.id)).usage.tokens == 600 + (touch == "record_turn")
     assert (await store.get(goal.id)).turns_used == 1
     await require_replay(store, goal.id)
+
+
+@pytest.mark.parametrize("look", ["holds", "usage of the goal", "usage of all"])
+@pytest.mark.parametrize("end", ["complete", "clear"])
+async def test_an_expired_hold_of_a_goal_that_has_ended_is_counted(store: Any, end: str, look: str) -> None:
+    """Nobody holds or records there any more: whoever looks at its holds or adds up its usage finds the estimate."""
+    goal = await expired(store)
+    await (store.complete if end == "complete" else store.clear)(goal.id)
+    if look != "holds":
+        report = await store.usage(goal_id=goal.id) if "goal" in look else await store.usage(by=UsageGrouping.DAY)
+        assert (report.total.usage.tokens, report.total.estimated.lines, report.total.uncertain.holds) == (600, 1, 0)
+    (hold,) = await store.holds(goal.id)
+    assert (hold.state, hold.reserves) == (HoldState.ESTIMATED, False)
+    after = await store.get(goal.id)
+    assert (after.is_finished, after.tokens_used, after.cost_microunits_used) == (True, 600, 7)
+    await require_replay(store, goal.id)
+
+
+async def test_a_hold_that_is_open_when_its_goal_ends_can_be_settled_still(store: Any) -> None:
+    """The turn in which the goal was completed is under way: it settles its hold by one line."""
+    goal = await store.create("calls a model", token_budget=1_000)
+    await store.hold(goal.id, tokens=600, key="h")
+    await store.complete(goal.id)
+    assert (await store.usage(goal_id=goal.id)).total.held.tokens == 600
+    await store.record_turn(goal.id, tokens=10, hold="h")
+    (line,) = await store.turns(goal.id)
+    assert (line.usage.tokens, line.is_estimate) == (10, False)
 
 
 async def test_an_estimate_that_reaches_the_budget_pauses_the_goal(store: Any) -> None:

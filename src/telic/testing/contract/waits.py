@@ -15,6 +15,7 @@ from telic import (
     InvalidTransition,
     NotAllowed,
     Reason,
+    WouldReplace,
 )
 from telic.domain.history import replay
 
@@ -94,6 +95,38 @@ async def test_a_goal_stays_asleep_where_its_slot_is_taken(store: Any) -> None:
     last = (await store.events(sleeper.id))[-1]
     assert (last.kind, last.data["by"]) == (EventKind.KEPT_ASLEEP, other.id)
     assert replay(sleeper.id, await store.events(sleeper.id), []).goal == kept
+
+
+async def test_waking_by_hand_pauses_another_goal_only_when_told(store: Any) -> None:
+    """Refused, it goes on waiting; allowed, the other is paused for it, and both histories say so."""
+    sleeper = await store.create("sleeper")
+    asleep = await store.pause(sleeper.id, wake_signal="ci")
+    other = await store.create("other")
+    for replace in (False, sleeper.id):
+        with pytest.raises(WouldReplace) as refused:
+            await store.wake(sleeper.id, replace=replace)
+        assert refused.value.goal.id == other.id
+    assert await store.get(sleeper.id) == asleep
+    assert (await store.get(other.id)).status is GoalStatus.ACTIVE
+    woken = await store.wake(sleeper.id, replace=other.id, key="w")
+    assert (woken.status, woken.is_waiting) == (GoalStatus.ACTIVE, False)
+    paused = await store.get(other.id)
+    assert (paused.status, paused.reason) == (GoalStatus.PAUSED, Reason.SUPERSEDED)
+    assert (await store.events(other.id))[-1].data["by"] == sleeper.id
+    for goal in (woken, paused):
+        assert replay(goal.id, await store.events(goal.id), []).goal == goal
+    assert (await store.wake(sleeper.id, key="w")).id == sleeper.id
+
+
+async def test_a_goal_without_budget_is_not_woken_over_another(store: Any) -> None:
+    """The other goes on: nothing is paused for one that cannot go on itself."""
+    sleeper = await store.create("sleeper", token_budget=10)
+    await store.pause(sleeper.id, wake_signal="ci")
+    await store.record_turn(sleeper.id, tokens=10)
+    other = await store.create("other")
+    kept = await store.wake(sleeper.id, replace=True)
+    assert kept.status is GoalStatus.PAUSED
+    assert (await store.get(other.id)).status is GoalStatus.ACTIVE
 
 
 async def test_a_goal_stays_asleep_without_budget(store: Any) -> None:

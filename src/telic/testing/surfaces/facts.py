@@ -56,11 +56,17 @@ def _spent(shown: ShownGoal) -> Words:
     return [
         (
             names.get(name, name),
-            show_amount(name, used[name]) + (f" of {show_amount(name, limit)}" if (limit := limits[name]) else ""),
+            _amount(shown, name, used[name]) + (f" of {show_amount(name, limit)}" if (limit := limits[name]) else ""),
         )
         for name in LIMITS
         if used[name] or limits[name] or name in ("tokens", "turns")
     ]
+
+
+def _amount(shown: ShownGoal, name: str, used: int) -> str:
+    """Return the amount, or `unknown` where nothing but estimates says that it is none."""
+    is_unknown = shown.goal.estimated_lines and not used and name in ("tokens", "cost_microunits")
+    return "unknown" if is_unknown else show_amount(name, used)
 
 
 def _wait(goal: Goal) -> Words:
