@@ -58,7 +58,7 @@ from telic.domain.goal import DEFAULT_SCOPE, Actor, Goal, GoalPage, GoalStatus, 
 from telic.domain.hold import Hold, HoldState, Reservation
 from telic.domain.lease import Lease, LeaseState
 from telic.domain.listing import GoalCounts, GoalListing, GoalOrder
-from telic.domain.overview import GoalGlance, GoalOverview, UsagePoint
+from telic.domain.overview import CriterionStanding, GoalGlance, GoalOverview, UsagePoint
 from telic.domain.report import Reserved, UsageGroup, UsageGrouping, UsageReport, UsageSum
 from telic.domain.snapshot import GoalSnapshot
 from telic.storage.options import Durability
@@ -97,6 +97,7 @@ __all__ = [
     "Clock",
     "Criterion",
     "CriterionKind",
+    "CriterionStanding",
     "Durability",
     "EmptyText",
     "Event",

@@ -30,7 +30,7 @@ from telic.domain.errors import (
 from telic.domain.errors.extras import MissingExtra
 from telic.domain.goal import Goal, GoalStatus
 from telic.interfaces.api.problems import problem_answer
-from telic.interfaces.cli.failures import failure
+from telic.interfaces.cli.exit_codes import failure
 from telic.interfaces.cli.goals import create
 from telic.interfaces.mcp.results import refusal
 from telic.interfaces.terminal.formatting import refusal as refusal_on_screen

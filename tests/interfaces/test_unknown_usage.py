@@ -9,7 +9,7 @@ import pytest
 
 import telic
 from telic import ModelUsage
-from telic.interfaces.web.formats import used
+from telic.interfaces.web.pages import used
 from telic.services.chat.commands import execute
 from telic.services.chat.reply_text import render
 from telic.wording.amounts import show_used

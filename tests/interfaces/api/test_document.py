@@ -65,7 +65,7 @@ async def test_routes_and_document_are_one_table(tmp_path: Path) -> None:
         document = client.get("/openapi.json").json
     told = {(path, method.upper()) for path, methods in document["paths"].items() for method in methods}
     assert told == served
-    assert len(told) == 29
+    assert len(told) == 30
     names = [operation["operationId"] for methods in document["paths"].values() for operation in methods.values()]
     assert len(set(names)) == len(names)
     assert document["servers"] == [{"url": "/api/v1"}]

@@ -22,7 +22,7 @@ _TOLD_OF_GOALS: Final = frozenset(
 _WORDS: Final = {"wind_down": " to wind down", "audit": " to look at the obstacle"}
 
 
-class View(Protocol):
+class ProgressView(Protocol):
     """Shows what happens."""
 
     def tell(self, progress: Progress) -> None:
@@ -38,7 +38,7 @@ class View(Protocol):
         ...
 
 
-class PersonsView(View):
+class TextProgress(ProgressView):
     """Lines of text; on a terminal with a line below them that is always up to date."""
 
     def __init__(self, terminal: Terminal, *, names_goals: bool = False) -> None:
@@ -80,7 +80,7 @@ class PersonsView(View):
         return " · ".join(filter(None, [*parts, self._verdict and f"last verdict {self._verdict}"]))
 
 
-class ProgramsView(View):
+class JsonProgress(ProgressView):
     """One JSON object a line."""
 
     def __init__(self, terminal: Terminal) -> None:

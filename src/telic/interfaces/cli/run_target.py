@@ -19,7 +19,7 @@ _AGAIN: Final = "--again makes a new goal of it, which is checked before anythin
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Wish:
+class RunRequest:
     """What was typed: a text or an id, or neither, and how the goal is to be.
 
     A text is the same whatever its line ends are. `again` makes a new goal although the same one is completed.
@@ -43,7 +43,7 @@ class Wish:
         return self.target is not None and looks_like_id(self.target)
 
 
-def choose(store: GoalStore, wish: Wish) -> tuple[Goal, str]:
+def choose(store: GoalStore, wish: RunRequest) -> tuple[Goal, str]:
     """The goal, and what was done so that it can be driven, in a few words.
 
     A text makes a new goal, unless the scope has an unfinished one: that goes on where it has the same text, as if
@@ -77,7 +77,7 @@ def choose(store: GoalStore, wish: Wish) -> tuple[Goal, str]:
     return _create(store, wish, text, unfinished)
 
 
-def _create(store: GoalStore, wish: Wish, text: str, unfinished: list[Goal]) -> tuple[Goal, str]:
+def _create(store: GoalStore, wish: RunRequest, text: str, unfinished: list[Goal]) -> tuple[Goal, str]:
     budget = parse_budget(wish.budgets, Budget())
     wish.accept_budget(budget)
     goal = store.create(
@@ -108,7 +108,7 @@ def _meant(store: GoalStore, scope: str) -> Goal:
     raise NothingActive(scope)
 
 
-def _go_on(store: GoalStore, wish: Wish, goal: Goal) -> tuple[Goal, str]:
+def _go_on(store: GoalStore, wish: RunRequest, goal: Goal) -> tuple[Goal, str]:
     if goal.is_finished:
         return goal, f"goal {goal.id} is {goal.status} already: nothing was started"
     wish.accept(goal)
@@ -122,7 +122,7 @@ def _go_on(store: GoalStore, wish: Wish, goal: Goal) -> tuple[Goal, str]:
     return _resume(store, wish, goal)
 
 
-def _resume(store: GoalStore, wish: Wish, goal: Goal) -> tuple[Goal, str]:
+def _resume(store: GoalStore, wish: RunRequest, goal: Goal) -> tuple[Goal, str]:
     active = store.active(goal.scope)
     if active is not None and not wish.replace:
         raise _would_replace(active)

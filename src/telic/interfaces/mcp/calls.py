@@ -11,8 +11,7 @@ from telic.domain.goal import Actor, Goal, GoalStatus
 from telic.domain.ids import new_key
 from telic.domain.limits import MAX_COUNTER
 from telic.integrations.reports import report_blocked, report_complete, set_goal
-from telic.interfaces.mcp.advice import next_steps
-from telic.interfaces.mcp.conversation import Conversation, about
+from telic.interfaces.mcp.conversation import Conversation, about, next_steps
 from telic.interfaces.mcp.parameters import checked
 from telic.interfaces.mcp.results import Answer, plainly, refusal
 from telic.interfaces.mcp.settings import Role

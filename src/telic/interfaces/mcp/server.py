@@ -15,7 +15,7 @@ from mcp.server.subscriptions import ListenHandler
 from mcp.shared.exceptions import MCPError
 
 from telic.domain.errors import GoalError, GoalNotFound, InvalidInput
-from telic.interfaces.mcp import prompts, resources
+from telic.interfaces.mcp import resources
 from telic.interfaces.mcp.calls import Calls
 from telic.interfaces.mcp.conversation import Conversation
 from telic.interfaces.mcp.notifying import MAX_SUBSCRIPTIONS, Notifier
@@ -136,11 +136,11 @@ class GoalServer:
             return await self._listen(context, params.model_copy(update={"notifications": notifications}))
 
     async def _list_prompts(self, _: Context, __: object) -> types.ListPromptsResult:
-        return types.ListPromptsResult(prompts=list(prompts.PROMPTS))
+        return types.ListPromptsResult(prompts=list(resources.PROMPTS))
 
     async def _get_prompt(self, _: Context, params: types.GetPromptRequestParams) -> types.GetPromptResult:
         with _refusals():
-            text = await prompts.get_prompt(self._conversation_of_call(), params.name, params.arguments or {})
+            text = await resources.get_prompt(self._conversation_of_call(), params.name, params.arguments or {})
         message = types.PromptMessage(role="user", content=types.TextContent(type="text", text=text))
         return types.GetPromptResult(messages=[message])
 

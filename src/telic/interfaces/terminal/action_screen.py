@@ -16,8 +16,7 @@ from telic.domain.goal import Goal
 from telic.domain.ids import short_ids
 from telic.domain.overview import CriterionStanding, tightest
 from telic.interfaces.terminal.dialogs import Choice, Confirmation, Question
-from telic.interfaces.terminal.escape import literal
-from telic.interfaces.terminal.formatting import refusal, standing
+from telic.interfaces.terminal.formatting import literal, refusal, standing
 from telic.services.actions import Intent, Operation, answerable, carry_out, why_unfit
 from telic.wording.amounts import parse_budget, write_larger_limits, write_limit
 from telic.wording.words import first_words

@@ -14,8 +14,7 @@ from telic.domain.events import Event
 from telic.domain.goal import Goal
 from telic.domain.overview import CriterionStanding, budget_uses
 from telic.interfaces.terminal.action_screen import ActingScreen, Host
-from telic.interfaces.terminal.escape import literal, literal_lines
-from telic.interfaces.terminal.formatting import COLOURS, full_standing, show_budget_use
+from telic.interfaces.terminal.formatting import COLOURS, full_standing, literal, literal_lines, show_budget_use
 from telic.services.insight import GoalDetails, GoalReader, usage_series
 from telic.wording.events import describe_event
 from telic.wording.goals import criteria_in_sum, criterion_lines, driver_of, reserved_lines, wait_of

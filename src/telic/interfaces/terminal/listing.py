@@ -14,7 +14,7 @@ from telic.domain.goal import Goal, GoalStatus
 from telic.domain.listing import GoalListing
 from telic.interfaces.terminal.action_screen import ActingScreen, Host
 from telic.interfaces.terminal.dialogs import Question
-from telic.interfaces.terminal.escape import literal
+from telic.interfaces.terminal.formatting import literal
 from telic.interfaces.terminal.goal_screen import GoalScreen
 from telic.interfaces.terminal.table import GoalTable
 from telic.services.insight import Order, list_goals
@@ -25,7 +25,7 @@ _PAGES_REMEMBERED: Final = 10_000
 
 
 @dataclass(frozen=True, slots=True)
-class View:
+class ListFilter:
     """Which goals are listed, in which order on a page."""
 
     scope: str | None = None
@@ -57,7 +57,7 @@ class GoalsScreen(ActingScreen):
         self._pinned_scope = scope
         self._clock = clock
         self._page_rows = page_rows
-        self._view = View(scope)
+        self._view = ListFilter(scope)
         self._cursors: deque[str | None] = deque([None], maxlen=_PAGES_REMEMBERED)
         self._page = 1
         self._listing: GoalListing | None = None
@@ -125,7 +125,7 @@ class GoalsScreen(ActingScreen):
         ]
         self._heading.update(Content.styled(literal(" · ".join(parts)), "bold"))
 
-    def _look_at(self, view: View) -> None:
+    def _look_at(self, view: ListFilter) -> None:
         self._view = view
         self._cursors = deque([None], maxlen=_PAGES_REMEMBERED)
         self._page = 1
@@ -173,7 +173,7 @@ class GoalsScreen(ActingScreen):
 
     def action_unfilter(self) -> None:
         """All goals are listed."""
-        self._look_at(View(self._pinned_scope, order=self._view.order))
+        self._look_at(ListFilter(self._pinned_scope, order=self._view.order))
 
     def action_next_page(self) -> None:
         """The next page is shown, if there is one."""

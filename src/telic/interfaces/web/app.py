@@ -18,7 +18,7 @@ from telic.interfaces.web.error_pages import show_goal_error, show_refusal
 from telic.interfaces.web.goal_page import show_goal
 from telic.interfaces.web.guard import Guard
 from telic.interfaces.web.listing import show_list
-from telic.interfaces.web.live import Hub
+from telic.interfaces.web.live import Broadcaster
 from telic.interfaces.web.pages import FOLDER, Pages
 from telic.interfaces.web.sessions import Keeper
 from telic.interfaces.web.settings import DashboardSettings
@@ -46,7 +46,7 @@ def create_app(store: AsyncGoalStore, settings: DashboardSettings, api: Sequence
     """
     keeper = Keeper(settings.token)
     pages = Pages(settings, keeper)
-    desk = Desk(store, settings, keeper, pages, Hub(store, settings.max_live_pages))
+    desk = Desk(store, settings, keeper, pages, Broadcaster(store, settings.max_live_pages))
     app = Starlette(
         routes=[*_ROUTES, *([Mount("/api/v1", routes=api)] if api else [])],
         middleware=[Middleware(Guard, keeper=keeper, pages=pages, settings=settings)],

@@ -5,7 +5,7 @@ from typing import cast
 
 from starlette.requests import HTTPConnection
 
-from telic.interfaces.web.live import Hub
+from telic.interfaces.web.live import Broadcaster
 from telic.interfaces.web.pages import Pages
 from telic.interfaces.web.sessions import Keeper
 from telic.interfaces.web.settings import DashboardSettings
@@ -20,7 +20,7 @@ class Desk:
     settings: DashboardSettings
     keeper: Keeper
     pages: Pages
-    hub: Hub
+    hub: Broadcaster
 
 
 def desk_of(request: HTTPConnection) -> Desk:

@@ -48,7 +48,7 @@ class GoalView:
         self._fragments: dict[str, str] = {}
 
     async def look(self) -> Mapping[str, str]:
-        """See `View.look`."""
+        """See `LiveView.look`."""
         known = self._reader.details
         details = await self._reader.read(self._store)
         if known is not None and details.overview is known.overview:
@@ -57,7 +57,7 @@ class GoalView:
         return {name: text for name, text in self._fragments.items() if former.get(name) != text}
 
     def whole(self) -> Mapping[str, str]:
-        """See `View.whole`."""
+        """See `LiveView.whole`."""
         return self._fragments
 
     @property

@@ -90,7 +90,7 @@ class ListView:
         self._around: dict[str, str] = {}
 
     async def look(self) -> Mapping[str, str]:
-        """See `View.look`."""
+        """See `LiveView.look`."""
         page, counts = await self._read()
         rows = {entry.goal.id: self._row(entry) for entry in page.entries}
         around = self._draw_around(page, counts)
@@ -102,7 +102,7 @@ class ListView:
         return changed | {f"goal-{name}": row[1] for name, row in rows.items() if row != former_rows[name]}
 
     def whole(self) -> Mapping[str, str]:
-        """See `View.whole`."""
+        """See `LiveView.whole`."""
         return self._around | {"goals": self._body()} if self._around else {}
 
     async def _read(self) -> tuple[GoalListing, GoalCounts]:

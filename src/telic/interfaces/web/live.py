@@ -25,7 +25,7 @@ LOOK_ANYWAY_SECONDS: Final = 5.0
 _LOG: Final = logging.getLogger("telic.dashboard")
 
 
-class View(Protocol):
+class LiveView(Protocol):
     """What some open pages show, as fragments by the id of their element."""
 
     async def look(self) -> Mapping[str, str]:
@@ -37,7 +37,7 @@ class View(Protocol):
         ...
 
 
-class Mailbox:
+class ConflatingQueue:
     """What one page has still to be told. Only the latest of each fragment is kept."""
 
     def __init__(self) -> None:
@@ -67,13 +67,13 @@ class Mailbox:
         return list(fragments.values())
 
 
-class _Topic:
+class _Channel:
     """A view, and the pages that show it."""
 
-    def __init__(self, view: View) -> None:
+    def __init__(self, view: LiveView) -> None:
         self._view = view
         self._turn = asyncio.Lock()
-        self.mailboxes: set[Mailbox] = set()
+        self.mailboxes: set[ConflatingQueue] = set()
 
     async def look(self) -> None:
         """Every page will be told what changed."""
@@ -82,19 +82,19 @@ class _Topic:
         for mailbox in self.mailboxes if changed else ():
             mailbox.put(changed)
 
-    def welcome(self, mailbox: Mailbox) -> None:
+    def welcome(self, mailbox: ConflatingQueue) -> None:
         """The page will be told everything, and from now on what changes."""
         self.mailboxes.add(mailbox)
         mailbox.put(encoded(self._view.whole()))
 
 
-class Hub:
+class Broadcaster:
     """All open pages of one dashboard."""
 
     def __init__(self, store: AsyncGoalStore, max_pages: int) -> None:
         self._store = store
         self._max_pages = max_pages
-        self._topics: dict[Hashable, _Topic] = {}
+        self._topics: dict[Hashable, _Channel] = {}
         self._has_pages = asyncio.Event()
 
     @property
@@ -103,10 +103,10 @@ class Hub:
         return sum(len(topic.mailboxes) for topic in self._topics.values()) >= self._max_pages
 
     @asynccontextmanager
-    async def joined(self, key: Hashable, make: Callable[[], View]) -> AsyncGenerator[Mailbox, None]:
+    async def joined(self, key: Hashable, make: Callable[[], LiveView]) -> AsyncGenerator[ConflatingQueue, None]:
         """One more page shows the view of this key, until it leaves."""
-        topic = self._topics.setdefault(key, _Topic(make()))
-        mailbox = Mailbox()
+        topic = self._topics.setdefault(key, _Channel(make()))
+        mailbox = ConflatingQueue()
         topic.welcome(mailbox)
         self._has_pages.set()
         try:
@@ -153,7 +153,7 @@ class Hub:
                 mailbox.close()
 
 
-async def _look_at(topic: _Topic) -> None:
+async def _look_at(topic: _Channel) -> None:
     try:
         await topic.look()
     except GoalError as error:

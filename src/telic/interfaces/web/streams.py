@@ -9,7 +9,7 @@ from starlette.responses import Response, StreamingResponse
 
 from telic.interfaces.web import goal_page, listing
 from telic.interfaces.web.app_state import Desk, desk_of
-from telic.interfaces.web.live import View, message
+from telic.interfaces.web.live import LiveView, message
 
 _SIGN_OF_LIFE_SECONDS: Final = 15.0
 _BEGINNING: Final = "retry: 2000\n\n"
@@ -29,14 +29,14 @@ async def follow_goal(request: Request) -> Response:
     return _stream(request, goal.id, lambda: goal_page.view_of(desk, goal.id))
 
 
-def _stream(request: Request, key: Hashable, make: Callable[[], View]) -> Response:
+def _stream(request: Request, key: Hashable, make: Callable[[], LiveView]) -> Response:
     desk = desk_of(request)
     if desk.hub.is_full:
         raise HTTPException(503, "Too many pages are open.")
     return StreamingResponse(_told(request, desk, key, make), media_type="text/event-stream")
 
 
-async def _told(request: Request, desk: Desk, key: Hashable, make: Callable[[], View]) -> AsyncIterator[str]:
+async def _told(request: Request, desk: Desk, key: Hashable, make: Callable[[], LiveView]) -> AsyncIterator[str]:
     yield _BEGINNING
     async with desk.hub.joined(key, make) as mailbox:
         while not mailbox.is_closed:
