@@ -66,17 +66,18 @@ def spending_line(goal: Goal) -> str:
     return ", ".join(parts)
 
 
-def reserved_lines(goal: Goal, total: UsageSum) -> list[str]:
-    """Return what holds reserve and what of the usage is not known, in up to three lines."""
+def reserved_lines(goal: Goal, total: UsageSum) -> list[tuple[str, str]]:
+    """Return what holds reserve and what of the usage is not known, in up to three lines, each with its name."""
     # Nothing is reserved for a goal that is over; what the turn used nobody has said.
     is_open = not goal.is_finished
     lines = [
-        _reserved(total.held, "open hold", "" if is_open else ", an estimate once expired"),
-        _reserved(total.uncertain, "expired hold", f"; {_NOBODY_SAID}"),
+        ("held", _reserved(total.held, "open hold", "" if is_open else ", an estimate once expired")),
+        ("uncertain", _reserved(total.uncertain, "expired hold", f"; {_NOBODY_SAID}")),
     ]
     if total.estimated.lines:
-        lines.append(f"{counted(total.estimated.lines, 'estimate')} in its usage: {_amounts(asdict(total.estimated))}")
-    return [line for line in lines if line]
+        count = counted(total.estimated.lines, "estimate")
+        lines.append(("estimated", f"{count} in its usage: {_amounts(asdict(total.estimated))}"))
+    return [(name, line) for name, line in lines if line]
 
 
 def _reserved(reserved: Reserved, noun: str, more: str) -> str:

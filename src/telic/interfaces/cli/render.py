@@ -36,7 +36,7 @@ def show_details(terminal: Terminal, details: GoalDetails, by_kind: Mapping[str,
         terminal.json(details.as_dict() | {"usage_by_kind": kinds})
         return
     goal, total = details.goal, details.total
-    facts = [("driver", driver_of(details.lease)), *(("ledger", line) for line in reserved_lines(goal, total))]
+    facts = [("lease", driver_of(details.lease)), *reserved_lines(goal, total)]
     if len(by_kind) > 1:
         facts += [(f"by {spoken(kind)}", show_amounts(usage.as_dict()) or "nothing") for kind, usage in by_kind.items()]
     _show_facts(terminal, goal, facts)

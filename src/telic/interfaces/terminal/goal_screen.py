@@ -105,7 +105,7 @@ class GoalScreen(ActingScreen):
         self._show_usage(details)
         checks = [line for each in details.criteria for line in criterion_lines(each)]
         self._show_part("checks", f"criteria: {criteria_in_sum(details.criteria)}", checks[:_MOST_EVIDENCE_LINES])
-        lease = [driver_of(details.lease), *reserved_lines(goal, details.total)]
+        lease = [driver_of(details.lease), *(line for _, line in reserved_lines(goal, details.total))]
         self._show_part("driver", "lease and holds", lease)
         self._show_part("history", "history, latest first", _history(details))
 

@@ -91,8 +91,8 @@ def _facts(reply: Reply) -> Iterator[tuple[str, str]]:
         yield from (("criterion", first_words(criterion_in_words(each), 300)) for each in goal.criteria)
     else:
         yield "scope", goal.scope
-        yield "driver", driver_of(details.lease)
-        yield from (("ledger", line) for line in reserved_lines(goal, details.total))
+        yield "lease", driver_of(details.lease)
+        yield from reserved_lines(goal, details.total)
         yield from (("", first_words(line, 300)) for each in details.criteria for line in criterion_lines(each))
     yield "age", show_age(reply.at - goal.created_at)
 
