@@ -10,7 +10,7 @@ from typing import Final
 import telic
 from benchmarks.bench import Bench
 from benchmarks.measure import Bar, Result, Spread, Work, interleave
-from telic.accounting.turn_record import Line
+from telic.accounting.turn_record import TurnRecord
 
 MOST_MICROSECONDS: Final = 20
 USAGE: Final = telic.ModelUsage(
@@ -48,7 +48,7 @@ def _rounds(
 ) -> list[tuple[float, ...]]:
     snapshot = accounting.snapshot()
     assert snapshot is not None
-    line = Line(f"{'0' * 16}-1000", snapshot.id, snapshot.scope, telic.SystemClock().now(), USAGE).encoded()
+    line = TurnRecord(f"{'0' * 16}-1000", snapshot.id, snapshot.scope, telic.types.SystemClock().now(), USAGE).encoded()
     handle = os.open(path.with_name("bare"), os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
     complete = _median(bench, lambda: accounting.on_turn_complete(USAGE))
 

@@ -4,8 +4,7 @@ from typing import Any, NoReturn
 
 import telic
 from benchmarks.hot import Hot, Target
-from telic.storage.coroutines import complete
-from telic.storage.transaction import Mode, Operation, Parameters
+from telic.storage.transaction import Mode, Operation, Parameters, complete
 from telic.store.context import Context
 
 
@@ -20,13 +19,13 @@ class _Recorder:
     def run(self, operation: Operation[Any], mode: Mode, key: str | None) -> Any:  # noqa: ARG002
         return complete(operation(self))
 
-    def point(self, statement: str, parameters: Parameters) -> NoReturn:  # noqa: ARG002
+    def read_one(self, statement: str, parameters: Parameters) -> NoReturn:  # noqa: ARG002
         raise _Sent(parameters)
 
-    async def maybe(self, statement: str, parameters: Parameters) -> NoReturn:  # noqa: ARG002
+    async def one_or_none(self, statement: str, parameters: Parameters) -> NoReturn:  # noqa: ARG002
         raise _Sent(parameters)
 
-    all = maybe
+    all = one_or_none
 
     def inspect(self) -> NoReturn:
         raise NotImplementedError

@@ -12,7 +12,7 @@ import psycopg
 import pytest
 
 import telic
-from telic.testing import Awaited, FakeClock
+from telic.testing import FakeClock, SyncToAsyncStore
 from tests.support.postgres_server import PostgresServer, running_server
 
 pytest.register_assert_rewrite("telic.testing.contract")
@@ -123,7 +123,7 @@ async def store(request: pytest.FixtureRequest, tmp_path: Path, clock: FakeClock
             yield opened
     else:
         with telic.connect(place, clock=clock) as blocking:
-            yield Awaited(blocking)
+            yield SyncToAsyncStore(blocking)
 
 
 @pytest.fixture

@@ -264,13 +264,13 @@ FAULTS = (
     Fault(
         "a child keeps its parent's journal open",
         (f"{ACCOUNTING}/base.py",),
-        "        self._book.outbox.leave_to_parent()\n",
+        "        self._state.outbox.leave_to_parent()\n",
         "",
         "tests/accounting/test_outages.py -k outlives",
     ),
     Fault(
         "a journal is taken over while its owner lives",
-        (f"{ACCOUNTING}/journal_directory.py",),
+        (f"{ACCOUNTING}/journal.py",),
         "        except OSError:\n            return False\n",
         "        except OSError:\n            pass\n",
         "tests/accounting/test_journal.py -k living",
@@ -299,8 +299,8 @@ FAULTS = (
     Fault(
         "a turn's key changes with each attempt",
         (f"{ACCOUNTING}/flusher.py",),
-        "hold=hold, key=line.key",
-        "hold=hold, key=line.key + str(time.monotonic())",
+        "hold=hold, key=turn.key",
+        "hold=hold, key=turn.key + str(time.monotonic())",
         "tests/accounting/test_turns.py -k once",
     ),
     Fault(
@@ -544,14 +544,14 @@ FAULTS = (
     Fault(
         "an empty page need not be the last",
         ("src/telic/storage/operations/feed.py",),
-        "if start is None or not start.until or page:",
+        "if start is None or not start.until.snapshot or page:",
         "if True:",
         "tests/sharing/test_watch.py tests/sharing/test_feed_order.py -k 'full_pages or half_read'",
     ),
     Fault(
         "a file set back takes cursors from its future",
         (f"{SQL}/sqlite.sql",),
-        "CASE WHEN CAST(:before AS INTEGER) <= CAST(upper_bound AS INTEGER) THEN id END",
+        "CASE WHEN CAST(:before AS INTEGER) <= CAST(upper_bound AS INTEGER) AND {was_here} THEN id END",
         "id",
         "tests/sharing/test_feed_processes.py -k set_back",
     ),
@@ -593,7 +593,7 @@ FAULTS = (
     Fault(
         "a person's change leaves the loop's counts",
         ("src/telic/storage/operations/loop.py",),
-        "state = state.begun_anew()",
+        "state = state.without_failures()",
         "pass",
         f"{LOOP}/test_rows.py -k 'anew and sqlite'",
     ),
@@ -649,8 +649,8 @@ FAULTS = (
     Fault(
         "checks of a spent goal have no end",
         ("src/telic/domain/decision.py",),
-        " and state.unchecked_verifications < policy.max_unchecked_verifications",
-        "",
+        "may_repeat = state.unchecked_verifications < policy.max_unchecked_verifications",
+        "may_repeat = True",
         f"{LOOP}/test_decide.py -k bounded",
     ),
     Fault(
@@ -732,9 +732,9 @@ FAULTS = (
     ),
     Fault(
         "any token opens the server",
-        ("src/telic/interfaces/mcp/guard.py",),
-        "if self._has_token(headers):",
-        'if headers.get("authorization"):',
+        ("src/telic/http/guard.py",),
+        "if self._site.is_known(request):",
+        'if request.headers.get("authorization"):',
         "tests/interfaces/mcp/test_http.py -k only_the_token",
     ),
     Fault(
@@ -746,15 +746,15 @@ FAULTS = (
     ),
     Fault(
         "a turn that was recorded before is counted again",
-        (f"{OBSERVE}/recording.py",),
+        (f"{OBSERVE}/store_calls.py",),
         "if turn.at < _called_at(parameters):",
         "if False:",
         "tests/telemetry/test_metrics.py -k 'counted_once and sqlite'",
     ),
     Fault(
         "a goal that is paused anew is counted as if it had been active",
-        ("src/telic/storage/operations/status_counts.py",),
-        'row = await tx.maybe("events.kind_before", {"id": event.goal_id, "number": event.number})',
+        ("src/telic/storage/operations/feed.py",),
+        'row = await tx.one_or_none("events.kind_before", {"id": event.goal_id, "number": event.number})',
         'row = ("created",)',
         "tests/telemetry/test_metrics.py -k 'whoever_changes and sqlite'",
     ),
@@ -774,7 +774,7 @@ FAULTS = (
     ),
     Fault(
         "a clock that is ahead makes the feed's lag negative",
-        (f"{OBSERVE}/observed_drivers.py",),
+        (f"{OBSERVE}/store_calls.py",),
         "max(0, self._now() - oldest)",
         "self._now() - oldest",
         "tests/telemetry/test_metrics.py -k 'never_negative and sqlite'",

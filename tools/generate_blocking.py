@@ -13,14 +13,18 @@ from typing import Final
 
 ROOT: Final = Path(__file__).parents[1]
 STORE: Final = ROOT / "src" / "telic" / "store"
-_BY_HAND: Final = frozenset({"__init__.py", "base.py"})
 _WORDS: Final = (
     (r"\basync (def|with|for) ", r"\1 "),
+    (r"\bawait asyncio\.to_thread\((\w+)\)", r"\1()"),
+    (r"\bawait asyncio\.sleep\(0\)", "time.sleep(0)"),
+    (r"\bimport asyncio\b", "import time"),
     (r"\bawait ", ""),
-    (r"\bAsync(GoalStore|Driver|Iterator)\b", r"\1"),
+    (r"\bAsync(GoalStore|Driver|Changes|Iterator)\b", r"\1"),
     (r"__a(enter|exit)__", r"__\1__"),
     (r"\btelic\.store\.asynchronous\b", "telic.store.blocking"),
     (r"\bconnect_async\b", "connect"),
+    (r"async store\b", "blocking store"),
+    (r"\bother tasks\b", "other threads"),
     (r"async front door", "blocking front door"),
     (r"any number of tasks of one event loop, processes", "any number of threads, processes"),
 )
@@ -28,7 +32,7 @@ _WORDS: Final = (
 
 def sources() -> dict[Path, Path]:
     """Return each async source, and where its blocking twin belongs."""
-    methods = [path for path in sorted((STORE / "asynchronous").glob("*.py")) if path.name not in _BY_HAND]
+    methods = [path for path in sorted((STORE / "asynchronous").glob("*.py")) if path.stem != "__init__"]
     return {path: STORE / "blocking" / path.name for path in methods} | {
         STORE / "async_store.py": STORE / "goal_store.py"
     }

@@ -3,17 +3,27 @@
 from importlib import import_module
 from typing import TYPE_CHECKING
 
-from telic.domain.errors.extras import needs_extra
-from telic.observability.facts import EventsReceived, Fact, HoldMoved, LeaseRanOut, StatusSet, TurnCounted
+from telic.domain.errors.base import needs_extra
 from telic.observability.log_lines import LineForm, LineFormatter, Logging
-from telic.observability.observer import AgentTurn, Check, Observer, StoreCall, Work
+from telic.observability.observer import (
+    AgentTurn,
+    EventsReceived,
+    Fact,
+    HoldMoved,
+    LeaseRanOut,
+    Observer,
+    StatusSet,
+    StoreCall,
+    TurnCounted,
+    VerificationRun,
+    Work,
+)
 
 if TYPE_CHECKING:
     from telic.observability.telemetry import OpenTelemetry
 
 __all__ = [
     "AgentTurn",
-    "Check",
     "EventsReceived",
     "Fact",
     "HoldMoved",
@@ -26,6 +36,7 @@ __all__ = [
     "StatusSet",
     "StoreCall",
     "TurnCounted",
+    "VerificationRun",
     "Work",
 ]
 

@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 
 import telic
-from telic.accounting import flusher as pump
-from telic.accounting.turn_record import Line, MalformedLine, decoded
+from telic.accounting import flusher
+from telic.accounting.turn_record import MalformedRecord, TurnRecord, decoded
 from tests.accounting.support import accounting_for, files, ledger_keys, until
 from tests.crash.support import Crew, opened
 from tests.left_out import require
@@ -20,7 +20,7 @@ from tests.support.needs import mounted
 
 def _line(number: int, goal_id: str, **options: Any) -> bytes:
     usage = telic.TurnUsage(tokens=number)
-    return Line(f"left-{number}", goal_id, "default", telic.Instant(1), usage, **options).encoded()
+    return TurnRecord(f"left-{number}", goal_id, "default", telic.types.Instant(1), usage, **options).encoded()
 
 
 def _header(stored: int = 0) -> bytes:
@@ -103,7 +103,7 @@ async def test_a_broken_line_is_set_aside_and_blocks_nothing(tmp_path: Path, col
             await _until_gone(path)
             await until(lambda: len(told) == 2)
         assert await ledger_keys(store, goal.id) == ["left-1", "left-3"]
-    assert [type(error) for error in told] == [MalformedLine] * 2
+    assert [type(error) for error in told] == [MalformedRecord] * 2
     refused = path.with_suffix(".refused").read_bytes()
     assert bytes(broken) in refused
     assert b"\xff\x00 noise\n" in refused
@@ -258,7 +258,7 @@ async def test_the_living_take_over_what_a_neighbour_leaves(
     tmp_path: Path, colour: str, folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Nobody needs to start anew."""
-    monkeypatch.setattr(pump, "_ADOPTION_SECONDS", 0.1)
+    monkeypatch.setattr(flusher, "_RECOVERY_SECONDS", 0.1)
     async with accounting_for(str(tmp_path / "g.db"), colour, folder) as (store, _):
         goal = await store.create("neighbours")
         path = await _leave(store, folder, _header() + _line(1, goal.id), "ffff.journal")
@@ -281,8 +281,10 @@ async def test_a_turn_without_a_goal_is_never_billed_to_a_later_one(tmp_path: Pa
     """A turn accepted while nobody knew of a goal is not held against one that was created afterwards."""
     async with opened(str(tmp_path / "g.db"), colour) as store:
         goal = await store.create("later")
-        before, after = telic.Instant(goal.created_at - 1), telic.Instant(goal.created_at)
-        lines = [Line(f"at-{at}", None, "default", at, telic.TurnUsage(tokens=1)).encoded() for at in (before, after)]
+        before, after = telic.types.Instant(goal.created_at - 1), telic.types.Instant(goal.created_at)
+        lines = [
+            TurnRecord(f"at-{at}", None, "default", at, telic.TurnUsage(tokens=1)).encoded() for at in (before, after)
+        ]
         path = await _leave(store, folder, _header() + b"".join(lines))
         async with accounting_for(str(tmp_path / "g.db"), colour, folder):
             await _until_gone(path)
@@ -305,8 +307,8 @@ def test_every_line_can_be_read_back() -> None:
         for usage in (telic.TurnUsage(tokens=2**53 - 1), telic.ModelUsage(input_tokens=5, cached_input_tokens=2)):
             for kind in telic.UsageKind:
                 for line in (
-                    Line(name, "goal", "default", telic.Instant(2), usage, kind, name, name),
-                    Line(name, None, name, telic.Instant(2), usage, kind),
+                    TurnRecord(name, "goal", "default", telic.types.Instant(2), usage, kind, name, name),
+                    TurnRecord(name, None, name, telic.types.Instant(2), usage, kind),
                 ):
                     assert decoded(line.encoded()) == line
 
@@ -316,5 +318,5 @@ def test_every_altered_byte_is_noticed(position: int) -> None:
     """The checksum finds it, or the checksum itself is what was altered."""
     data = bytearray(_line(12345, "goal"))
     data[position % (len(data) - 1)] ^= 4
-    with pytest.raises(MalformedLine):
+    with pytest.raises(MalformedRecord):
         decoded(bytes(data))

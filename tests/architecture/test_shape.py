@@ -12,8 +12,8 @@ import pytest
 
 import telic
 from telic.domain import errors
-from telic.storage.drivers.postgres_statements import Statement
-from telic.storage.drivers.sqlite_transaction import POINTS
+from telic.storage.drivers.postgres_statements import PostgresStatement
+from telic.storage.drivers.sqlite_transaction import ROW_READS
 from telic.storage.statements import load_statements, parameter_names
 
 SOURCE = Path(telic.__file__).parent
@@ -67,18 +67,39 @@ def test_dialects_are_known_to_drivers_only() -> None:
     assert [place for place in places if "drivers" not in place.parts] == []
 
 
+def test_nobody_reaches_into_a_store() -> None:
+    """Outside the store's own packages, its private attributes are never touched: it has methods for everybody."""
+    with telic.connect(":memory:") as store:
+        private = {name for name in dir(store) if name.startswith("_") and not name.startswith("__")}
+    assert {"_driver", "_context"} <= private
+    reaching = [
+        f"{path.relative_to(SOURCE)}:{node.lineno}: {ast.unparse(node)}"
+        for path in MODULES
+        if path.relative_to(SOURCE).parts[0] != "store"
+        for node in ast.walk(ast.parse(path.read_text()))
+        if isinstance(node, ast.Attribute) and node.attr in private
+        if not (isinstance(node.value, ast.Name) and node.value.id in ("self", "cls"))
+    ]
+    assert reaching == []
+
+
 def test_public_names_are_exported() -> None:
-    """Every error is public, and `__all__` names exactly what is there."""
+    """Every error is in `telic.errors`, `telic` itself has few names, and finds those of its modules too."""
     kinds = {name for name, kind in vars(errors).items() if inspect.isclass(kind) and issubclass(kind, Exception)}
-    assert kinds <= set(telic.__all__)
+    assert kinds == set(telic.errors.__all__)
+    assert len(telic.__all__) <= 50
     assert all(hasattr(telic, name) for name in telic.__all__)
+    for module in (telic.errors, telic.types):
+        assert all(getattr(telic, name) is getattr(module, name) for name in module.__all__)
+    with pytest.raises(AttributeError):
+        _ = telic.NoSuchName  # type: ignore[attr-defined]
 
 
 def test_statements_and_their_callers_agree() -> None:
     """Each named statement is used, each name used is a statement, and both databases take the same parameters."""
     sqlite, postgres = load_statements("sqlite"), load_statements("postgres")
     # SQLite's driver alone remembers where it found a row.
-    of_sqlite = {f"{name}.{part}" for name in POINTS for part in ("at_place", "place_of")}
+    of_sqlite = {f"{name}.{part}" for name in ROW_READS for part in ("at_rowid", "rowid_of")}
     assert sqlite.keys() - of_sqlite == postgres.keys()
     assert of_sqlite <= sqlite.keys()
     for name in postgres:
@@ -89,7 +110,7 @@ def test_statements_and_their_callers_agree() -> None:
             r'"((?:goals|turns|events|loop|records|holds|leases|waits|feed|identity|reports)\.(?!db)[a-z_]+)"', source
         )
     )
-    listings = ("goals.list", "goals.browse", "goals.browse_oldest")
+    listings = ("goals.list", "goals.list_oldest")
     used |= {
         listing + scope + status
         for listing in listings
@@ -102,7 +123,7 @@ def test_statements_and_their_callers_agree() -> None:
 def test_parameters_are_numbered_in_the_order_of_their_values() -> None:
     """`$2` is the second name, also where a name comes twice."""
     text = "SELECT :b, :a, :b"
-    statement = Statement.of(text)
+    statement = PostgresStatement.of(text)
     assert statement.sql == b"SELECT $1, $2, $1"
     assert statement.values({"a": 1, "b": 2}) == [2, 1]
 

@@ -9,16 +9,16 @@ import pytest
 import telic
 from telic import Actor, Budget, GoalStatus, Reason
 from telic.services.chat.commands import execute, execute_async
-from telic.services.chat.replies import Reply, ReplyKind
+from telic.services.chat.replies import ChatReply, ReplyKind
 from telic.services.chat.reply_text import render
-from telic.store.sync_to_async import Awaited
+from telic.store.sync_to_async import SyncToAsyncStore
 from telic.testing import FakeClock
 from tests.conftest import new_location
 from tests.support.raw import drop_checks
 from tests.support.raw import execute as tamper
 from tests.support.visible import dangerous
 
-Say = Callable[..., Awaitable[Reply]]
+Say = Callable[..., Awaitable[ChatReply]]
 HOSTILE = "\x1b[2Jgone\u202e \x07 \u2028\r over\nstatus  active"
 
 
@@ -29,8 +29,8 @@ def say(store: Any, clock: FakeClock) -> Say:
 
 
 def sayer(store: Any, clock: FakeClock) -> Say:
-    async def typed(line: str, **more: Any) -> Reply:
-        if isinstance(store, Awaited):
+    async def typed(line: str, **more: Any) -> ChatReply:
+        if isinstance(store, SyncToAsyncStore):
             reply = execute(store._store, line, clock=clock, **more)
         else:
             reply = await execute_async(store, line, clock=clock, **more)

@@ -5,7 +5,7 @@ import asyncio
 import pytest
 
 import telic
-from telic import UsageGrouping
+from telic.types import UsageGrouping
 from tests.support.raw import execute
 
 LARGEST = 2**53 - 1
@@ -42,7 +42,7 @@ def test_sums_beyond_64_bits_are_exact(location: str) -> None:
             report = store.usage(by=by)
             assert report.total.usage.tokens == 1_500 * LARGEST
             assert (len(report.groups), report.left_out) == ((1_000, 500) if by is UsageGrouping.GOAL else (1, 0))
-        assert store.usage(by=UsageGrouping.SCOPE, until=telic.Instant(6)).total.usage.tokens == 1_500 * LARGEST
+        assert store.usage(by=UsageGrouping.SCOPE, until=telic.types.Instant(6)).total.usage.tokens == 1_500 * LARGEST
 
 
 @pytest.mark.parametrize(("goals", "lines"), [(2, 25_000), (2_100, 11), (1, 10_000), (1, 10_001)])
@@ -51,7 +51,7 @@ def test_each_line_is_in_one_part(location: str, goals: int, lines: int) -> None
     fill(location, goals=goals, lines=lines, tokens="n", used=str(lines * (lines + 1) // 2))
     with telic.connect(location) as store:
         for by in UsageGrouping:
-            total = store.usage(by=by, since=telic.Instant(1)).total
+            total = store.usage(by=by, since=telic.types.Instant(1)).total
             assert (total.lines, total.usage.turns) == (goals * lines, goals * lines)
             assert total.usage.tokens == goals * lines * (lines + 1) // 2
         models = {group.name: group.sum.lines for group in store.usage(by=UsageGrouping.MODEL).groups}

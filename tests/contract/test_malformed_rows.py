@@ -38,7 +38,7 @@ def test_a_goal_that_cannot_be_understood_is_named(location: str, change: str) -
     execute(location, f"UPDATE goals SET {change}")
     with telic.connect(location) as store:
         for read in (lambda: store.get(goal.id), lambda: store.find(goal.id[:13]), lambda: store.list()):
-            with pytest.raises(telic.StoreCorrupt, match=goal.id):
+            with pytest.raises(telic.errors.StoreCorrupt, match=goal.id):
                 read()
 
 
@@ -58,7 +58,7 @@ def test_a_line_of_history_that_cannot_be_understood_is_named(location: str, tab
     goal = stored_goal(location)
     drop_checks(location, table)
     execute(location, f"UPDATE {table} SET {change}")
-    with telic.connect(location) as store, pytest.raises(telic.StoreCorrupt, match=f"1 of goal '{goal.id}'"):
+    with telic.connect(location) as store, pytest.raises(telic.errors.StoreCorrupt, match=f"1 of goal '{goal.id}'"):
         getattr(store, table)(goal.id)
 
 
@@ -88,7 +88,7 @@ def test_a_newer_schema_is_refused(location: str) -> None:
     """A database that a newer Telic has migrated is not touched."""
     stored_goal(location)
     execute(location, "INSERT INTO schema_version VALUES (1000)")
-    with pytest.raises(telic.SchemaMismatch, match="1000"):
+    with pytest.raises(telic.errors.SchemaMismatch, match="1000"):
         telic.connect(location)
 
 
@@ -97,6 +97,6 @@ def test_a_foreign_table_is_not_mistaken_for_a_store(location: str) -> None:
     if location.startswith("postgresql"):
         execute(location, "DROP TABLE events, turns, goals, schema_version CASCADE", "DROP FUNCTION telic_digest")
     execute(location, "CREATE TABLE goals (id INTEGER)")
-    with pytest.raises(telic.SchemaMismatch):
+    with pytest.raises(telic.errors.SchemaMismatch):
         telic.connect(location)
     assert execute(location, "SELECT * FROM goals") == []

@@ -15,7 +15,7 @@ import telic
 from telic import Budget, GoalStatus, Reason, TurnUsage
 from telic.domain.budget import LIMITS
 from telic.domain.history import replay
-from telic.testing import Awaited
+from telic.testing import SyncToAsyncStore
 from tests.conftest import STORES, new_location
 
 MOVES = {
@@ -121,7 +121,7 @@ class StoreMachine(RuleBasedStateMachine):
     def record_turn(self, goal_id: str, usage: TurnUsage, key: str) -> None:
         goal = self.known[goal_id]
         known = goal.turns.get(key)
-        refusal = telic.TurnConflict if known is not None and known != usage else None
+        refusal = telic.errors.TurnConflict if known is not None and known != usage else None
         if self.call(self.store.record_turn(goal_id, usage=usage, key=key), refusal) and known is None:
             goal.turns[key] = usage
             if goal.status is GoalStatus.ACTIVE and goal.is_exhausted():
@@ -226,7 +226,9 @@ def test_the_store_behaves_as_its_model(kind: str, request: pytest.FixtureReques
     with asyncio.Runner() as runner:
 
         async def opened() -> Any:
-            return await telic.connect_async(location) if colour == "async" else Awaited(telic.connect(location))
+            return (
+                await telic.connect_async(location) if colour == "async" else SyncToAsyncStore(telic.connect(location))
+            )
 
         store = runner.run(opened())
         machine = type("Machine", (StoreMachine,), {"run": staticmethod(runner.run), "store": store})

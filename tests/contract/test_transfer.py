@@ -111,7 +111,7 @@ def test_an_altered_line_is_refused(lines: list[str], tmp_path: Path, alter: Cal
     data = json.loads(lines[0])
     alter(data)
     with telic.connect(tmp_path / "copy.db") as store:
-        with pytest.raises(telic.StoreCorrupt, match="line 1"):
+        with pytest.raises(telic.errors.StoreCorrupt, match="line 1"):
             import_histories(store, read_lines([json.dumps(data)]))
         assert store.list().goals == ()
 
@@ -119,5 +119,5 @@ def test_an_altered_line_is_refused(lines: list[str], tmp_path: Path, alter: Cal
 @pytest.mark.parametrize("line", ["{", "[]", "null", "7", '"x"', "[" * 100_000])
 def test_what_is_no_line_of_an_export_is_refused(tmp_path: Path, line: str) -> None:
     """Any JSON, or none, gives the typed error."""
-    with telic.connect(tmp_path / "copy.db") as store, pytest.raises(telic.StoreCorrupt, match="line 1"):
+    with telic.connect(tmp_path / "copy.db") as store, pytest.raises(telic.errors.StoreCorrupt, match="line 1"):
         import_histories(store, read_lines([line]))

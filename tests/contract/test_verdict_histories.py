@@ -49,7 +49,7 @@ def test_the_doctor_notices_an_altered_remark(location: str, kind: str) -> None:
     goal = checked_goal(location)
     execute(location, f"UPDATE events SET data = '{{}}' WHERE kind = '{kind}' AND goal_id = '{goal.id}'")
     assert any(finding.level is Level.PROBLEM and goal.id in finding.message for finding in examine(location))
-    with telic.connect(location) as store, pytest.raises(telic.StoreCorrupt, match=goal.id):
+    with telic.connect(location) as store, pytest.raises(telic.errors.StoreCorrupt, match=goal.id):
         store.approvals(goal.id)
 
 
@@ -59,7 +59,7 @@ def test_verdicts_that_cannot_be_understood_are_named(location: str, data: dict[
     goal = checked_goal(location)
     drop_checks(location, "events")
     execute(location, f"UPDATE events SET data = '{json.dumps(data)}' WHERE kind = 'checked' AND goal_id = '{goal.id}'")
-    with telic.connect(location) as store, pytest.raises(telic.StoreCorrupt, match=goal.id):
+    with telic.connect(location) as store, pytest.raises(telic.errors.StoreCorrupt, match=goal.id):
         store.verification(goal.id)
 
 

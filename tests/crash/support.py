@@ -21,7 +21,7 @@ import apsw
 import telic
 from telic.domain.history import GoalHistory, replay
 from telic.storage.transaction import Mode
-from telic.testing import Awaited
+from telic.testing import SyncToAsyncStore
 
 COLOURS = ("blocking", "async")
 UNSPECIFIC = {"GoalError", "StoreError"}
@@ -165,7 +165,7 @@ async def open_store(location: str | Path, colour: str, **options: Any) -> Any:
     """A store of either colour behind the async face."""
     if colour == "async":
         return await telic.connect_async(location, **options)
-    return Awaited(telic.connect(location, **options))
+    return SyncToAsyncStore(telic.connect(location, **options))
 
 
 @asynccontextmanager
@@ -195,7 +195,7 @@ def stay_in_a_transaction(store: telic.GoalStore, entered: Path, seconds: float)
     async def stay(transaction: Any) -> None:
         stand_still()
 
-    store._driver.run(stay, Mode.ATOMIC, None)
+    store.run("stay", stay, Mode.ATOMIC)
 
 
 def wait_for(path: Path, timeout_seconds: float = 240) -> None:

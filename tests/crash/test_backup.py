@@ -89,7 +89,7 @@ def test_a_damaged_store_makes_no_backup_that_looks_sound(tmp_path: Path) -> Non
         goal = store.create("keep")
         store.record_turn(goal.id, tokens=5)
         execute(location, "UPDATE goals SET tokens_used = 4")
-        with pytest.raises(telic.StoreCorrupt):
+        with pytest.raises(telic.errors.StoreCorrupt):
             store.backup(target)
         assert not target.exists()
         store.backup(target, verify=False)

@@ -202,11 +202,11 @@ def test_a_store_that_may_not_be_written_is_unavailable(case: str, crew: Crew) -
 
 def test_without_create_nothing_is_made(tmp_path: Path) -> None:
     """With `create` off a missing database is refused and not made, and an empty file is left empty."""
-    with pytest.raises(telic.StoreMisconfigured):
+    with pytest.raises(telic.errors.StoreMisconfigured):
         telic.connect(tmp_path / "missing.db", create=False)
     assert _contents(tmp_path) == {}
     (tmp_path / "empty.db").touch()
-    with pytest.raises(telic.StoreMisconfigured):
+    with pytest.raises(telic.errors.StoreMisconfigured):
         telic.connect(tmp_path / "empty.db", create=False)
     assert _contents(tmp_path) == {"empty.db": b""}
 
@@ -247,7 +247,7 @@ def test_a_network_file_system_is_refused(
         new_goal(path)
     before = _contents(tmp_path)
     monkeypatch.setattr(sqlite_files, "file_system_of", lambda device: file_system)
-    with pytest.raises(telic.StoreMisconfigured, match="network file system"):
+    with pytest.raises(telic.errors.StoreMisconfigured, match="network file system"):
         telic.connect(path)
     assert _contents(tmp_path) == before
 

@@ -79,7 +79,7 @@ async def test_a_full_disk_refuses_and_recovers(colour: str, small_disk: Path) -
         subprocess.run(["mount", "-o", "remount,size=20M", str(small_disk)], check=True)
 
     goal_id, acknowledged, refused, error = await _fill_and_go_on(path, colour, grow)
-    assert type(error) is telic.StoreFull
+    assert type(error) is telic.errors.StoreFull
     _require_exact(path, goal_id, acknowledged, refused)
 
 
@@ -92,7 +92,7 @@ async def test_concurrent_calls_on_a_full_disk_are_each_refused_or_kept(small_di
         async def record(key: str) -> str | None:
             try:
                 await store.record_turn(goal.id, tokens=TOKENS, key=key)
-            except telic.StoreFull:
+            except telic.errors.StoreFull:
                 return None
             return key
 
@@ -120,7 +120,7 @@ async def test_opening_on_a_full_disk_is_refused_and_can_be_repeated(small_disk:
     path = small_disk / "goals.db"
     filler = small_disk / "filler"
     _fill(filler)
-    with pytest.raises(telic.StoreFull):
+    with pytest.raises(telic.errors.StoreFull):
         telic.connect(path)
     filler.unlink()
     with telic.connect(path) as store:

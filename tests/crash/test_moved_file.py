@@ -48,11 +48,11 @@ async def test_a_write_to_a_moved_file_is_refused(way: str, colour: str, tmp_pat
         goal = await store.create("stay")
         await store.record_turn(goal.id, tokens=1)
         WAYS[way](path)
-        with pytest.raises(telic.StoreMoved):
+        with pytest.raises(telic.errors.StoreMoved):
             await store.record_turn(goal.id, tokens=1)
-        with pytest.raises(telic.StoreMoved):
+        with pytest.raises(telic.errors.StoreMoved):
             await store.create("another")
-        with pytest.raises(telic.StoreMoved):
+        with pytest.raises(telic.errors.StoreMoved):
             await store.edit(goal.id, text="changed")
 
 
@@ -84,7 +84,7 @@ async def test_the_old_store_leaves_the_new_file_alone(colour: str, tmp_path: Pa
         _delete_all(path)
         moved.touch()
         wait_for(ready)
-        with pytest.raises(telic.StoreMoved):
+        with pytest.raises(telic.errors.StoreMoved):
             await store.record_turn(old.id, tokens=1)
     closed.touch()
     worker.wait_until_stopped()

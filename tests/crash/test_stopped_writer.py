@@ -46,7 +46,7 @@ class Holder:
 async def _is_told_busy(store: Any, goal_id: str, key: str) -> None:
     """The call ends with StoreBusy, and not before its time-out."""
     start = time.monotonic()
-    with pytest.raises(telic.StoreBusy) as refusal:
+    with pytest.raises(telic.errors.StoreBusy) as refusal:
         await store.record_turn(goal_id, tokens=1, key=key)
     assert refusal.value.retryable
     assert time.monotonic() - start >= TIMEOUT_SECONDS * 0.9
@@ -77,7 +77,7 @@ def test_opening_beside_a_stopped_writer_is_busy_in_time(tmp_path: Path, crew: C
     new_goal(path)
     holder = Holder(crew, path, tmp_path)
     holder.take_and_stop()
-    with pytest.raises(telic.StoreBusy):
+    with pytest.raises(telic.errors.StoreBusy):
         telic.connect(path, timeout_seconds=0.3)
     holder.kill()
     telic.connect(path, timeout_seconds=0.3).close()
@@ -87,7 +87,7 @@ def _wait_in_vain(path: str, goal_id: str, line: StartingLine, place: int) -> No
     with telic.connect(path, timeout_seconds=TIMEOUT_SECONDS) as store:
         line.wait()
         time.sleep(0.1 * place)
-        with pytest.raises(telic.StoreBusy):
+        with pytest.raises(telic.errors.StoreBusy):
             store.record_turn(goal_id, tokens=1)
 
 
@@ -131,7 +131,7 @@ def test_threads_that_queue_are_busy_in_time(tmp_path: Path, crew: Crew) -> None
 
         def wait_in_vain(place: int) -> None:
             time.sleep(0.1 * place)
-            with pytest.raises(telic.StoreBusy):
+            with pytest.raises(telic.errors.StoreBusy):
                 store.record_turn(goal_id, tokens=1)
             told.append(place)
 

@@ -59,7 +59,7 @@ def test_threads_share_a_blocking_store(location: str) -> None:
 
 def _use_until_closed(call: Callable[[], object]) -> None:
     deadline = time.monotonic() + 240
-    with suppress(telic.StoreClosed):
+    with suppress(telic.errors.StoreClosed):
         while time.monotonic() < deadline:
             call()
         pytest.fail("the store was never closed")
@@ -95,7 +95,7 @@ async def test_closing_under_busy_tasks_ends(round: int, tmp_path: Path) -> None
 
     async def use(call: Callable[[], Any]) -> None:
         deadline = time.monotonic() + 240
-        with suppress(telic.StoreClosed):
+        with suppress(telic.errors.StoreClosed):
             while time.monotonic() < deadline:
                 await call()
                 await asyncio.sleep(0)
@@ -211,13 +211,13 @@ def test_an_error_crosses_processes(tmp_path: Path, crew: Crew) -> None:
 
 ERRORS = [
     telic.GoalNotFound("an id"),
-    telic.AmbiguousId("a prefix"),
+    telic.errors.AmbiguousId("a prefix"),
     telic.InvalidTransition(telic.GoalStatus.CLEARED, telic.GoalStatus.ACTIVE),
     telic.BudgetExceeded("tokens", 5, 4),
-    telic.TurnConflict("a key"),
-    telic.TextTooLong("the text", 4),
+    telic.errors.TurnConflict("a key"),
+    telic.errors.TextTooLong("the text", 4),
     telic.OutcomeUnknown("a key"),
-    telic.StoreBusy("busy"),
+    telic.errors.StoreBusy("busy"),
 ]
 
 

@@ -98,7 +98,7 @@ async def test_unknown_usage_is_an_estimate_and_not_0(
     guessed, known = await responses(goals, goal.id)
     assert 0 < guessed.usage.tokens <= 300
     assert (guessed.is_estimate, known.is_estimate, known.usage.tokens) == (True, False, 15)
-    assert [hold for hold in await goals.holds(goal.id) if hold.state is telic.HoldState.OPEN] == []
+    assert [hold for hold in await goals.holds(goal.id) if hold.state is telic.types.HoldState.OPEN] == []
     assert (await goals.get(goal.id)).note == "no key"
 
 
@@ -177,7 +177,7 @@ async def test_a_refused_request_costs_nothing(
     await asyncio.gather(module.work(place, goals, "Please begin."), return_exceptions=True)
     assert server.asked
     assert await goals.turns(goal.id) == []
-    assert [hold.state for hold in await goals.holds(goal.id)] == [telic.HoldState.RELEASED]
+    assert [hold.state for hold in await goals.holds(goal.id)] == [telic.types.HoldState.RELEASED]
     assert (await goals.get(goal.id)).status is telic.GoalStatus.ACTIVE
 
 

@@ -79,7 +79,7 @@ async def test_a_callback_that_answers_in_the_models_place_costs_and_holds_nothi
     agent = LlmAgent(name="main", model=gemini(place), tools=[*adapter.tools], before_model_callback=guard)
     await run(adapter, agent)
     assert await kinds(goals, goal) == [WORK]
-    assert [hold for hold in await goals.holds(goal.id) if hold.state is telic.HoldState.OPEN] == []
+    assert [hold for hold in await goals.holds(goal.id) if hold.state is telic.types.HoldState.OPEN] == []
 
 
 async def test_a_run_that_its_host_leaves_is_recorded_as_an_estimate(
@@ -105,7 +105,7 @@ async def test_a_run_that_its_host_leaves_is_recorded_as_an_estimate(
     (turn,) = await goals.turns(goal.id)
     assert turn.is_estimate
     assert turn.usage.tokens > 0
-    assert [hold for hold in await goals.holds(goal.id) if hold.state is telic.HoldState.OPEN] == []
+    assert [hold for hold in await goals.holds(goal.id) if hold.state is telic.types.HoldState.OPEN] == []
 
 
 async def test_summaries_of_an_apps_compaction_are_billed(

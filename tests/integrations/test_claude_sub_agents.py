@@ -84,7 +84,7 @@ async def test_a_run_lasts_until_its_background_agents_have_ended_and_answered(
     await adapter.run("Begin.", options=with_helper(place), on_message=look)
     assert "of the sub-agent" in server.asked[-1].text
     assert sorted(kinds(list(await goals.turns(goal.id)))) == sorted([WORK] * 3 + [SIDE])
-    assert [hold for hold in await goals.holds(goal.id) if hold.state is telic.HoldState.OPEN] == []
+    assert [hold for hold in await goals.holds(goal.id) if hold.state is telic.types.HoldState.OPEN] == []
 
 
 async def test_what_goes_on_when_a_goal_completes_is_billed_and_nothing_else_begins(

@@ -38,7 +38,7 @@ async def test_the_hosts_own_cost_counts_also_when_it_is_0(store: Any) -> None:
 async def test_a_model_without_a_price_is_not_called_under_a_budget_of_money(store: Any) -> None:
     goal = await store.create("A goal", budget=MONEY)
     session = session_of(store)
-    with pytest.raises(telic.PriceUnknown) as refused:
+    with pytest.raises(telic.errors.PriceUnknown) as refused:
         await session.begin(model="a-model-of-our-own")
     assert refused.value.model == "a-model-of-our-own"
     assert "prices" in str(refused.value)
@@ -51,7 +51,7 @@ async def test_without_the_table_of_prices_no_call_begins_under_a_budget_of_mone
 ) -> None:
     monkeypatch.setitem(sys.modules, "genai_prices", None)
     await store.create("A goal", budget=MONEY)
-    with pytest.raises(telic.PriceUnknown, match="pip install"):
+    with pytest.raises(telic.errors.PriceUnknown, match="pip install"):
         await session_of(store).begin()
     await session_of(store, prices={"mine": Price(input=1, output=1)}).begin(model="mine")
 

@@ -22,7 +22,7 @@ def session_of(store: Any, **given: Any) -> GoalSession:
 
 
 async def open_tokens(store: Any, goal: telic.Goal) -> list[int]:
-    held = [hold for hold in await store.holds(goal.id) if hold.state is telic.HoldState.OPEN]
+    held = [hold for hold in await store.holds(goal.id) if hold.state is telic.types.HoldState.OPEN]
     return sorted(hold.reserved.tokens for hold in held)
 
 
@@ -142,7 +142,7 @@ async def test_a_call_that_surely_cost_nothing_is_released(goals: telic.AsyncGoa
     goal = await goals.create("A goal", token_budget=100)
     session = session_of(goals)
     await session.unanswered(await session.begin(), error)
-    assert [hold.state for hold in await goals.holds(goal.id)] == [telic.HoldState.RELEASED]
+    assert [hold.state for hold in await goals.holds(goal.id)] == [telic.types.HoldState.RELEASED]
     assert await goals.turns(goal.id) == []
 
 

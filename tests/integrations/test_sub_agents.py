@@ -204,4 +204,4 @@ async def test_the_clients_own_retries_are_made_and_seen(
         await adapter.run(agent, "Begin.")
     assert await kinds(goals, goal) == [WORK]
     states = [hold.state for hold in await goals.holds(goal.id)]
-    assert states.count(telic.HoldState.RELEASED) == 2
+    assert states.count(telic.types.HoldState.RELEASED) == 2

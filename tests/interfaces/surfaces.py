@@ -13,8 +13,8 @@ import telic
 from telic.domain.clock import SystemClock
 from telic.domain.goal import Goal
 from telic.domain.jsonable import time_from_json
-from telic.interfaces.mcp.calls import Calls
-from telic.interfaces.mcp.conversation import Conversation
+from telic.interfaces.mcp.calls import ToolCalls
+from telic.interfaces.mcp.conversation import McpConversation
 from telic.interfaces.mcp.resources import read_resource
 from telic.interfaces.mcp.settings import Role, ServerSettings
 from telic.interfaces.mcp.tools import tools_for
@@ -148,7 +148,7 @@ _PAGES = DashboardSettings(token="a-token-for-the-contract")
 
 def _dashboard(place: str, goals: Sequence[Goal]) -> Readings:
     async def read(store: AsyncGoalStore) -> Readings:
-        desk, found = create_app(store, _PAGES).state.desk, Readings()
+        desk, found = create_app(store, _PAGES).state.app_state, Readings()
         for goal in goals:
             view = goal_page.view_of(desk, goal.id)
             await view.look()
@@ -160,7 +160,7 @@ def _dashboard(place: str, goals: Sequence[Goal]) -> Readings:
 
 def _dashboard_rows(place: str, goals: Sequence[Goal]) -> Readings:
     async def read(store: AsyncGoalStore) -> Readings:
-        view = listing.view_of(create_app(store, _PAGES).state.desk, listing.ListQuery())
+        view = listing.view_of(create_app(store, _PAGES).state.app_state, listing.ListQuery())
         await view.look()
         rows = view.whole()["goals"].split("<tr ")
         return {goal.id: _shown(next(f"<tr {row}" for row in rows if goal.id in row)) for goal in goals}
@@ -177,9 +177,9 @@ def _unquoted(data: Any) -> Any:
     return [_unquoted(each) for each in data] if isinstance(data, list) else data
 
 
-def _calls(store: AsyncGoalStore, scope: str) -> Calls:
+def _calls(store: AsyncGoalStore, scope: str) -> ToolCalls:
     settings = ServerSettings(scope=scope, role=Role.OPERATOR)
-    return Calls(Conversation(store, settings), tools_for(settings))
+    return ToolCalls(McpConversation(store, settings), tools_for(settings))
 
 
 def _mcp(place: str, goals: Sequence[Goal]) -> Readings:

@@ -100,7 +100,7 @@ def test_every_next_step_fits_every_command(name: str) -> None:
         (("record", "--cost", "2h"), "'2h' is no amount of money"),
         (("record", "--key", "k"), "say what the turn consumed: --tokens N"),
         (("pause", "--wake-in", "90"), "'90' is no time: write 90s, 90m or 2h"),
-        (("budget", "5usd"), "put money in single quotes, '$5'"),
+        (("budget", "5ducats"), "put money in single quotes, '$5'"),
         (("budget", "€5"), "'€5' is no budget"),
         (("create", "x", "--budget", "--check", "true"), "put money in single quotes, '$5'"),
         (("create", "x", "--budget"), "put money in single quotes, '$5'"),

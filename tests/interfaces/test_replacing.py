@@ -7,11 +7,12 @@ import pytest
 
 import telic
 from telic.interfaces.cli import app
-from telic.interfaces.mcp.calls import Calls
-from telic.interfaces.mcp.conversation import Conversation
+from telic.interfaces.mcp.calls import ToolCalls
+from telic.interfaces.mcp.conversation import McpConversation
 from telic.interfaces.mcp.settings import Role, ServerSettings
 from telic.interfaces.mcp.tools import tools_for
-from telic.services.actions import Intent, Operation, carry_out
+from telic.services.actions import ActionRequest, GoalAction
+from telic.services.actions import execute as execute_action
 from telic.services.chat.commands import execute
 from telic.services.chat.replies import ReplyKind
 from tests.interfaces.api.serving import serving
@@ -73,7 +74,9 @@ def test_an_operators_mcp_and_a_chat_ask_by_the_same_rule(place: str) -> None:
     async def create(**arguments: object) -> tuple[str, str]:
         settings = ServerSettings(role=Role.OPERATOR)
         async with telic.connect_async(place) as store:
-            answer = await Calls(Conversation(store, settings), tools_for(settings)).call("create_goal", arguments)
+            answer = await ToolCalls(McpConversation(store, settings), tools_for(settings)).call(
+                "create_goal", arguments
+            )
         return answer.outcome, answer.text
 
     outcome, text = asyncio.run(create(text="new"))
@@ -118,10 +121,11 @@ def test_a_woken_goal_names_the_one_that_was_paused_for_it(place: str, capsys: p
 
 
 async def test_a_screen_asks_for_the_goal_that_is_in_the_way(place: str) -> None:
-    intent = Intent(operation=Operation.RESUME, goal=resting(place), operator="Ada")
+    ada = telic.NamedActor(telic.Actor.OPERATOR, "Ada", "top")
+    request = ActionRequest(action=GoalAction.RESUME, goal=resting(place), actor=ada)
     async with telic.connect_async(place) as store:
         with pytest.raises(telic.WouldReplace) as refused:
-            await carry_out(store, intent)
+            await execute_action(store, request)
         assert (refused.value.goal.text, refused.value.holder) == ("at work", "host/7")
 
 

@@ -123,7 +123,11 @@ def test_the_same_command_goes_on(runs: Runs) -> None:
     assert "goes on with" in told[0]["detail"]
     goal = runs.newest()
     assert (goal["reason"], goal["usage"]["turns"], goal["usage"]["tokens"]) == ("verified", 3, 3000)
-    assert [turn["key"] for turn in runs.json("turns", goal["id"])] == ["loop/turn-1", "loop/turn-2", "loop/turn-3"]
+    turns = runs.json("turns", goal["id"])
+    counted = [turn["key"] for turn in turns if not turn["is_estimate"]]
+    assert counted == ["loop/turn-1", "loop/turn-2", "loop/turn-3"]
+    # What the killed turn used is unknown.
+    assert len(turns) == 1 + len(counted)
 
 
 def test_the_same_command_after_completion_starts_nothing(runs: Runs) -> None:

@@ -27,9 +27,9 @@ from telic.domain.errors import (
     TurnConflict,
     WouldReplace,
 )
-from telic.domain.errors.extras import MissingExtra
 from telic.domain.goal import Goal, GoalStatus
-from telic.interfaces.api.problems import problem_answer
+from telic.errors import MissingExtra
+from telic.interfaces.api.answers import problem_answer
 from telic.interfaces.cli.exit_codes import failure
 from telic.interfaces.cli.goals import create
 from telic.interfaces.mcp.results import refusal

@@ -44,7 +44,7 @@ def test_a_library_that_is_not_there_is_one_error_everywhere(tmp_path: Path) -> 
         code += (
             f"sys.modules[{library!r}] = None\n"
             f"try: importlib.import_module({module!r})\n"
-            "except telic.MissingExtra as error:\n"
+            "except telic.errors.MissingExtra as error:\n"
             f"    assert error.extra == {extra!r}, error.extra\n"
             f"    assert \"pip install 'telic[{extra}]'\" in str(error)\n"
             "    assert isinstance(error, ImportError)\n"
@@ -52,7 +52,7 @@ def test_a_library_that_is_not_there_is_one_error_everywhere(tmp_path: Path) -> 
         )
     code += "sys.modules['psycopg'] = None\n"
     code += "try: telic.connect('postgresql://localhost/none')\n"
-    code += "except telic.MissingExtra as error: assert error.extra == 'postgres'\n"
+    code += "except telic.errors.MissingExtra as error: assert error.extra == 'postgres'\n"
     code += "else: raise SystemExit('postgres')\n"
     result = python(code, cwd=tmp_path)
     assert result.returncode == 0, result.stderr

@@ -5,7 +5,6 @@ from collections.abc import Iterator
 
 import pytest
 
-from telic import Instant
 from telic.domain.errors import InvalidInput, InvalidNumber
 from telic.loop.agents.claims import Statement, claim_instructions, read_claim
 from telic.loop.agents.last_words import last_words
@@ -13,6 +12,7 @@ from telic.loop.agents.limits import quota_of
 from telic.loop.agents.protocol import Claim, QuotaReached, TurnReport, Wake
 from telic.loop.agents.refusals import is_lost_conversation
 from telic.loop.agents.reset_times import reset_time
+from telic.types import Instant
 
 NOW = Instant(1_790_000_000_000_000)  # 2026-09-21T14:13:20Z
 MINUTE = 60_000_000

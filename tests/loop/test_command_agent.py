@@ -11,7 +11,8 @@ from typing import Any
 
 import pytest
 
-from telic import (
+from telic import ModelUsage
+from telic.errors import (
     AgentConversationLost,
     AgentExited,
     AgentFailure,
@@ -21,8 +22,6 @@ from telic import (
     AgentSaidNothing,
     AgentTimedOut,
     AgentTurnFailed,
-    Instant,
-    ModelUsage,
 )
 from telic.loop.agents.command import CommandAgent
 from telic.loop.agents.formats import CLAUDE_CODE, CODEX, JSON_LINES, PLAIN
@@ -37,6 +36,7 @@ from telic.loop.agents.presets import (
 )
 from telic.loop.agents.protocol import Claim, QuotaReached, TurnReport, Wake
 from telic.testing import FakeClock
+from telic.types import Instant
 from tests.loop.conftest import MakeAgent, MakeRequest
 from tests.loop_driver.world import eventually
 

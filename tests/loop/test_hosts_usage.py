@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 import telic
-from telic import Instant, ModelUsage
+from telic import ModelUsage
 from telic.loop.agents.claude_code import ClaudeCodeParser
 from telic.loop.agents.claude_usage import model_name, whole_usage
 from telic.loop.agents.codex import CodexParser
@@ -21,6 +21,7 @@ from telic.loop.agents.prices import RunningCost
 from telic.loop.agents.protocol import Claim
 from telic.loop.agents.qwen import QwenParser
 from telic.loop.agents.usage_delta import CumulativeSession, read_session
+from telic.types import Instant
 
 SAMPLES = Path(__file__).parent / "samples"
 NOW = Instant(1_790_000_000_000_000)

@@ -16,7 +16,7 @@ from telic.loop.agents.process import run_process
 from telic.loop.agents.process_group import group_lives
 from telic.loop.heartbeat import Heartbeat
 from telic.testing import temporary_store
-from telic.testing.stores import Awaited
+from telic.testing.stores import SyncToAsyncStore
 
 SLEEPS = (sys.executable, "-S", "-c", "import time; time.sleep(600)")
 
@@ -64,7 +64,7 @@ async def test_a_heartbeat_moves_the_deadline_of_its_work() -> None:
     with temporary_store() as blocking:
         goal = blocking.create("beat")
         lease = blocking.claim(goal.id, holder="worker", ttl_seconds=100)
-        heart = Heartbeat(Awaited(blocking), lease, interval_seconds=1, ttl_seconds=100)  # type: ignore[arg-type]
+        heart = Heartbeat(SyncToAsyncStore(blocking), lease, interval_seconds=1, ttl_seconds=100)  # type: ignore[arg-type]
         heart.keep(lease, 1_000.0)
 
         async def work() -> float:

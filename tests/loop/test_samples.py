@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from telic import Instant, ModelUsage
+from telic import ModelUsage
 from telic.loop.agents.claude_code import ClaudeCodeParser
 from telic.loop.agents.codex import CodexParser
 from telic.loop.agents.copilot import CopilotParser
@@ -16,6 +16,7 @@ from telic.loop.agents.opencode import OpencodeParser
 from telic.loop.agents.protocol import Claim, QuotaReached
 from telic.loop.agents.qwen import QwenParser
 from telic.loop.agents.usage_delta import CumulativeSession, read_session, used_since
+from telic.types import Instant
 
 SAMPLES = Path(__file__).parent / "samples"
 NOW = Instant(1_989_990_000_000_000)

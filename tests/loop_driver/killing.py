@@ -147,7 +147,7 @@ async def _work(scene: Scene) -> str:
                 return str(goal.reason)
             if goal.is_waiting:
                 await store.signal(SIGNAL)
-            with suppress(telic.LeaseHeld, telic.LeaseLost, telic.GoalNotActive):
+            with suppress(telic.errors.LeaseHeld, telic.LeaseLost, telic.GoalNotActive):
                 await _loop(scene, store).run(scene.goal_id)
             await asyncio.sleep(0.02)
 

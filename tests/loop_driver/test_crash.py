@@ -133,7 +133,7 @@ def _stop_between_writes(worker: Worker, location: str) -> None:
         worker.stop()
         try:
             telic.connect(location, timeout_seconds=2).close()
-        except telic.StoreBusy:
+        except telic.errors.StoreBusy:
             os.kill(worker.pid, signal.SIGCONT)
             time.sleep(0.05)
         else:

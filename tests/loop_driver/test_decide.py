@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import telic
-from telic import Budget, Criterion, GoalStatus, InvalidNumber, Reason, TurnUsage
+from telic import Budget, Criterion, GoalStatus, Reason, TurnUsage
 from telic.domain.budget import LIMITS, Usage
 from telic.domain.claim import Claim, Wake
 from telic.domain.decision import Decision, LoopPolicy, Step, decide
@@ -17,6 +17,7 @@ from telic.domain.errors import AgentExited
 from telic.domain.lifecycle import REASONS
 from telic.domain.loop_state import LoopState, loop_state_from_text
 from telic.domain.verdict import Outcome
+from telic.errors import InvalidNumber
 from telic.loop.agents.protocol import QuotaReached
 from telic.loop.state_transitions import after_failure, after_report, after_verification
 from telic.testing import FakeClock, temporary_store
@@ -214,7 +215,7 @@ def test_backoff_doubles_up_to_its_longest() -> None:
     patient = LoopPolicy(delay_seconds=2, backoff_seconds=1, max_backoff_seconds=6)
     assert [patient.pause_after(n) / 1e6 for n in range(6)] == [2, 2, 2, 4, 6, 6]
     assert patient.pause_after(10_000) == 6_000_000
-    at = telic.Instant(NOW)
+    at = telic.types.Instant(NOW)
     waits = [after_failure(LoopState(failures=n), AgentExited("x"), patient, at).next_at - NOW for n in (2, 3)]
     assert 4e6 <= waits[0] <= 5e6
     assert 6e6 <= waits[1] <= 7.5e6
@@ -345,7 +346,7 @@ def test_a_loop_without_progress_comes_to_its_end(
 
     Waking by itself from waits and quotas is no end, and is counted in.
     """
-    fate, state, at = Fate(data), LoopState(workspace_hashes=("0" * 64,)), telic.Instant(NOW)
+    fate, state, at = Fate(data), LoopState(workspace_hashes=("0" * 64,)), telic.types.Instant(NOW)
     goal = a_goal(template, criteria=(CHECK,) if has_criteria else ())
     turns = (policy.max_idle_turns + 1) * (policy.max_failures + 1) * (policy.max_quota_waits + 2)
     for _ in range(4 * turns + 20):
@@ -366,10 +367,10 @@ def test_a_loop_without_progress_comes_to_its_end(
 @given(state=states)
 @settings(max_examples=200)
 def test_a_state_survives_its_row(state: LoopState) -> None:
-    """Every field of it, also those that `begun_anew` keeps."""
+    """Every field of it, also those that `without_failures` keeps."""
     full = replace(state, note="☃ \u202e", session="s", passed_hashes=("0" * 64,), work="w", tool_output="t", turns=7)
     assert loop_state_from_text(full.as_text()) == full
-    anew = full.begun_anew()
+    anew = full.without_failures()
     kept = {"turns", "session", "verifications", "unverified_turns", "seen_events", "passed_hashes"}
     kept |= {"workspace_hashes", "tool_effects", "work", "tool_output"}
     for field in fields(LoopState):

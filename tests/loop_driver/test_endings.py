@@ -240,7 +240,7 @@ async def test_a_loop_claims_only_what_is_active_and_free(world: World) -> None:
     waiter, second = Waiter(CLAIM), ScriptedAgent([CLAIM])
     first = asyncio.create_task(world.run(goal, ScriptedAgent([waiter]), holder="first"))
     await waiter.began.wait()
-    with pytest.raises(telic.LeaseHeld) as refused:
+    with pytest.raises(telic.errors.LeaseHeld) as refused:
         await world.loop(second, holder="second").run(goal.id)
     assert refused.value.holder == "first"
     assert second.requests == []

@@ -32,7 +32,9 @@ class Refusing:
         return getattr(self._driver, name)
 
 
-@pytest.mark.parametrize("error", [telic.StoreFull("full"), telic.StoreUnavailable("away")], ids=["full", "away"])
+@pytest.mark.parametrize(
+    "error", [telic.errors.StoreFull("full"), telic.errors.StoreUnavailable("away")], ids=["full", "away"]
+)
 async def test_a_finished_turn_outlasts_its_lease(world: World, error: telic.StoreError) -> None:
     """It is recorded when the store takes it again, and is not taken a second time."""
     goal = await world.store.create("paid")
@@ -56,7 +58,7 @@ async def test_a_finished_turn_outlasts_its_lease(world: World, error: telic.Sto
 async def test_a_finished_turn_of_a_goal_that_was_stopped_counts(world: World, location: str) -> None:
     """Its goal has no worker any more, and needs none for the ledger."""
     goal = await world.store.create("paid")
-    store = Refusing(world.store, telic.StoreFull("full"))
+    store = Refusing(world.store, telic.errors.StoreFull("full"))
 
     def finish(_: Any) -> Any:
         store.is_refusing = True
@@ -75,7 +77,7 @@ async def test_a_finished_turn_of_a_goal_that_was_stopped_counts(world: World, l
 async def test_a_turn_that_another_worker_took_is_left_to_it(world: World, location: str) -> None:
     """Whoever comes back too late records nothing."""
     goal = await world.store.create("paid")
-    store = Refusing(world.store, telic.StoreFull("full"))
+    store = Refusing(world.store, telic.errors.StoreFull("full"))
 
     def finish(_: Any) -> Any:
         store.is_refusing = True

@@ -172,7 +172,7 @@ async def test_a_state_that_cannot_be_understood_names_its_goal(world: World, lo
     for text in MALFORMED:
         quoted = text.replace("'", "''")
         execute(location, f"UPDATE loop_states SET state = '{quoted}' WHERE goal_id = '{goal.id}'")
-        with pytest.raises(telic.StoreCorrupt, match=goal.id):
+        with pytest.raises(telic.errors.StoreCorrupt, match=goal.id):
             await world.state(goal.id)
 
 

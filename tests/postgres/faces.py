@@ -11,7 +11,7 @@ import telic
 from telic.domain.history import replay
 
 OpenStore = Callable[..., AbstractAsyncContextManager[Any]]
-RETRYABLE = (telic.StoreUnavailable, telic.OutcomeUnknown, telic.StoreBusy)
+RETRYABLE = (telic.errors.StoreUnavailable, telic.OutcomeUnknown, telic.errors.StoreBusy)
 
 
 class Threaded:

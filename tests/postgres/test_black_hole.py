@@ -30,7 +30,7 @@ async def _call_in_the_hole(name: str, open_store: OpenStore, proxied: str, read
         goal = await store.create(f"the hole of {name}", scope=name)
         await ready.wait()
         await ready.wait()
-        with pytest.raises((telic.StoreUnavailable, telic.OutcomeUnknown, telic.StoreBusy)) as failure:
+        with pytest.raises((telic.errors.StoreUnavailable, telic.OutcomeUnknown, telic.errors.StoreBusy)) as failure:
             await CALLS[name](store, goal.id)
         assert name not in READS or not isinstance(failure.value, telic.OutcomeUnknown)
         await ready.wait()
@@ -69,7 +69,7 @@ async def test_many_calls_in_a_black_hole_all_end_in_time(open_store: OpenStore,
         proxy.hold()
 
         async def record(number: int) -> None:
-            with pytest.raises((telic.StoreUnavailable, telic.OutcomeUnknown, telic.StoreBusy)):
+            with pytest.raises((telic.errors.StoreUnavailable, telic.OutcomeUnknown, telic.errors.StoreBusy)):
                 await store.record_turn(goal.id, tokens=number, key=f"turn-{number}")
 
         await asyncio.gather(*map(record, range(8)))
@@ -82,7 +82,7 @@ async def test_many_calls_in_a_black_hole_all_end_in_time(open_store: OpenStore,
 
 async def _open_in_the_hole(open_store: OpenStore, proxied: str) -> None:
     """A server that accepts and says nothing is unavailable, not waited for."""
-    with pytest.raises(telic.StoreUnavailable):
+    with pytest.raises(telic.errors.StoreUnavailable):
         async with open_store(proxied, timeout_seconds=TIMEOUT_SECONDS):
             pass
 

@@ -107,10 +107,10 @@ def url_of(ports: list[int], database: str = "postgresql://nobody:secret@h/x") -
 async def test_silent_hosts_end_as_unavailable(silent: list[int]) -> None:
     """Both ways, with an error that names the hosts, and no secret."""
     url = url_of(silent)
-    with pytest.raises(telic.StoreUnavailable) as refused:
+    with pytest.raises(telic.errors.StoreUnavailable) as refused:
         await asyncio.to_thread(telic.connect, url, timeout_seconds=0.5)
     assert "secret" not in str(refused.value)
-    with pytest.raises(telic.StoreUnavailable):
+    with pytest.raises(telic.errors.StoreUnavailable):
         await telic.connect_async(url, timeout_seconds=0.5)
 
 

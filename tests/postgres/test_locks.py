@@ -38,7 +38,7 @@ async def test_a_locked_goal_is_waited_for_until_the_time_out(open_store: OpenSt
 
         async def call_in_vain(name: str) -> None:
             started = time.monotonic()
-            with pytest.raises(telic.StoreBusy):
+            with pytest.raises(telic.errors.StoreBusy):
                 await LOCKING_CALLS[name](store, goals[name].id)
             assert time.monotonic() - started > 0.9
             assert await store.get(goals[name].id) == goals[name]
@@ -108,7 +108,7 @@ async def test_a_transaction_that_goes_silent_is_ended_by_the_server(
         edit = asyncio.ensure_future(silent.edit(goal.id, text="never"))
         await asyncio.sleep(0.2)
         assert (await other.record_turn(goal.id, tokens=1, key="patience")).turn.number == 1
-        with pytest.raises(telic.StoreUnavailable):
+        with pytest.raises(telic.errors.StoreUnavailable):
             await edit
         proxy.release()
         assert (await other.get(goal.id)).text == "silence"

@@ -129,7 +129,7 @@ async def test_a_transaction_that_is_cut_before_its_commit_has_written_nothing(
         goal = await witness.pause(goal.id)
         async with open_store(proxied) as store:
             proxy.swallow_reply_to(b"UPDATE goals")
-            with pytest.raises(telic.StoreUnavailable):
+            with pytest.raises(telic.errors.StoreUnavailable):
                 await call(store, goal.id, "atomic-1")
             assert await witness.get(goal.id) == goal
             assert (await call(store, goal.id, "atomic-1")).revision > goal.revision
@@ -143,7 +143,7 @@ async def test_a_read_whose_reply_was_lost_is_not_of_unknown_outcome(
         goal = await store.create("read me")
         for marker, read in ((goal.id, lambda: store.get(goal.id)), ("default", store.active)):
             proxy.swallow_reply_to(marker.encode())
-            with pytest.raises(telic.StoreUnavailable):
+            with pytest.raises(telic.errors.StoreUnavailable):
                 await read()
             assert await read() == goal
 

@@ -47,7 +47,7 @@ async def live_a_goals_life(store: Any, worker: int, turns: int) -> str:
     goal = await store.set_budget(goal.id, telic.Budget(tokens=1_000_000), expected_revision=goal.revision)
     with pytest.raises(telic.StaleUpdate):
         await store.pause(goal.id, expected_revision=1)
-    with pytest.raises(telic.TurnConflict):
+    with pytest.raises(telic.errors.TurnConflict):
         await store.record_turn(goal.id, tokens=999, key="turn-0")
     await store.resume(former.id)
     assert (await store.record_turn(former.id, tokens=11, key="over")).goal.reason is telic.Reason.BUDGET
@@ -142,9 +142,9 @@ async def _meet_a_lock(colour: str, pooled: str, database: str) -> None:
         goal = await store.create("locked", scope=colour)
         with psycopg.connect(database) as other:
             other.execute("SELECT 1 FROM goals WHERE id = %s FOR UPDATE", (goal.id,))
-            with pytest.raises(telic.StoreBusy):
+            with pytest.raises(telic.errors.StoreBusy):
                 await store.edit(goal.id, text="busy", key="busy edit")
-            with pytest.raises((telic.StoreBusy, telic.OutcomeUnknown)):
+            with pytest.raises((telic.errors.StoreBusy, telic.OutcomeUnknown)):
                 await store.record_turn(goal.id, tokens=4, key="busy turn")
         await retried(lambda: store.edit(goal.id, text="busy", key="busy edit"))
         await retried(lambda: store.record_turn(goal.id, tokens=4, key="busy turn"))

@@ -80,12 +80,12 @@ async def test_a_closed_store_finishes_calls_and_refuses_new_ones(
         await store.close()
         outcomes = await asyncio.gather(*calls, return_exceptions=True)
         for call in (store.get(goal.id), store.edit(goal.id, text="too late")):
-            with pytest.raises(telic.StoreClosed):
+            with pytest.raises(telic.errors.StoreClosed):
                 await call
         done = {key for key, outcome in zip(keys, outcomes, strict=True) if isinstance(outcome, telic.TurnResult)}
         refused = {type(outcome) for outcome in outcomes if isinstance(outcome, BaseException)}
         # A thread may come to its call only after the closing; a task has made it before.
-        assert refused <= ({telic.StoreClosed} if isinstance(store, Threaded) else set())
+        assert refused <= ({telic.errors.StoreClosed} if isinstance(store, Threaded) else set())
         assert set(await ledger_of(witness, goal.id)) == done
 
 

@@ -11,8 +11,8 @@ from telic.storage.statements import load_statements, number_parameters, paramet
 
 STATEMENTS = load_statements("postgres")
 READS_EVERYTHING = {
-    "records.strays": "doctor looks at every row",
-    "feed.census": "the gauge of goals counts them once, and then follows the feed",
+    "records.lines_without_goal": "doctor looks at every row",
+    "feed.status_counts": "the gauge of goals counts them once, and then follows the feed",
 }
 TABLES = {"goals", "turns", "events", "holds"}
 

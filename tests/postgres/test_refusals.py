@@ -63,7 +63,7 @@ async def test_a_wrong_password_is_not_repeated(
 ) -> None:
     """StoreUnavailable names the place and what to check."""
     error = await refusal_of(open_store, with_password(database), caplog)
-    assert type(error) is telic.StoreUnavailable
+    assert type(error) is telic.errors.StoreUnavailable
     assert f"127.0.0.1:{urlsplit(database).port}" in str(error)
 
 
@@ -73,7 +73,7 @@ async def test_a_closed_port_and_an_unknown_host_are_unavailable(
     """Nobody listens, or there is no such host: the same typed error."""
     for parts in ({"port": str(free_port())}, {"host": "no-such-host.invalid"}):
         error = await refusal_of(open_store, with_password(database, **parts), caplog)
-        assert type(error) is telic.StoreUnavailable
+        assert type(error) is telic.errors.StoreUnavailable
 
 
 async def test_an_unknown_database_or_user_is_unavailable(
@@ -83,9 +83,9 @@ async def test_an_unknown_database_or_user_is_unavailable(
     right_password = urlsplit(database).password or ""
     unknown = urlunsplit(urlsplit(database)._replace(path="/no_such_database"))
     error = await refusal_of(open_store, unknown, caplog, right_password)
-    assert type(error) is telic.StoreUnavailable
+    assert type(error) is telic.errors.StoreUnavailable
     error = await refusal_of(open_store, with_password(database, user="nobody_we_know"), caplog)
-    assert type(error) is telic.StoreUnavailable
+    assert type(error) is telic.errors.StoreUnavailable
 
 
 MALFORMED = (
@@ -108,7 +108,7 @@ async def test_a_malformed_url_is_misconfigured_and_not_repeated(
 ) -> None:
     """What cannot be read is refused without its password, in whichever part of the URL the mistake is."""
     error = await refusal_of(open_store, url, caplog)
-    assert isinstance(error, telic.StoreMisconfigured | telic.StoreUnavailable)
+    assert isinstance(error, telic.errors.StoreMisconfigured | telic.errors.StoreUnavailable)
 
 
 @pytest.fixture
@@ -132,7 +132,7 @@ async def test_a_database_that_is_not_utf8_is_misconfigured(
     try:
         other = urlunsplit(urlsplit(own_database)._replace(path=f"/{name}"))
         error = await refusal_of(open_store, other, caplog, urlsplit(own_database).password or "")
-        assert type(error) is telic.StoreMisconfigured
+        assert type(error) is telic.errors.StoreMisconfigured
         with psycopg.connect(other) as connection:
             assert connection.execute("SELECT count(*) FROM pg_tables WHERE schemaname = 'public'").fetchone() == (0,)
     finally:
@@ -159,9 +159,9 @@ async def test_a_server_that_accepts_no_writes_is_unavailable(
         goal = await store.create("before")
         admin(f"ALTER DATABASE {urlsplit(own_database).path[1:]} SET default_transaction_read_only = on")
         error = await refusal_of(open_store, own_database, caplog, urlsplit(own_database).password or "")
-        assert type(error) is telic.StoreUnavailable
+        assert type(error) is telic.errors.StoreUnavailable
         admin(HANG_UP)
-        with pytest.raises(telic.StoreUnavailable) as refusal:
+        with pytest.raises(telic.errors.StoreUnavailable) as refusal:
             await store.record_turn(goal.id, tokens=1)
         assert (urlsplit(own_database).password or "") not in everything_said(refusal.value, caplog)
 
@@ -174,7 +174,7 @@ async def test_a_user_without_rights_is_told_so(
     admin(f"CREATE ROLE {name} LOGIN PASSWORD '{PASSWORD}'")
     try:
         error = await refusal_of(open_store, with_password(own_database, user=name), caplog)
-        assert type(error) is telic.StoreMisconfigured
+        assert type(error) is telic.errors.StoreMisconfigured
     finally:
         admin(f"DROP ROLE {name}")
 
@@ -191,7 +191,7 @@ async def test_errors_of_an_open_store_repeat_no_password(
                 assert PASSWORD not in repr(store) + repr(vars(store))
                 admin(f"ALTER ROLE {name} PASSWORD 'another'")
                 admin(HANG_UP)
-                with pytest.raises(telic.StoreUnavailable) as refusal:
+                with pytest.raises(telic.errors.StoreUnavailable) as refusal:
                     await store.create("refused")
         assert PASSWORD not in everything_said(refusal.value, caplog)
     finally:

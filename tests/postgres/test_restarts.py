@@ -146,9 +146,9 @@ def _calls(store: Any, goal_id: str) -> list[Callable[[], Awaitable[Any]]]:
 
 async def _told_in_time(call: Callable[[], Awaitable[Any]]) -> None:
     """The second of two calls ends with StoreUnavailable while the server is away; the first finds it gone."""
-    with contextlib.suppress(telic.StoreUnavailable):
+    with contextlib.suppress(telic.errors.StoreUnavailable):
         await call()
-    with pytest.raises(telic.StoreUnavailable):
+    with pytest.raises(telic.errors.StoreUnavailable):
         await call()
 
 

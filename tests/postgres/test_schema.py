@@ -33,7 +33,7 @@ async def test_a_newer_schema_is_refused_and_left_alone(open_store: OpenStore, o
     with psycopg.connect(own_database) as connection:
         connection.execute("INSERT INTO schema_version SELECT max(version) + 1 FROM schema_version")
     before = tables(own_database)
-    with pytest.raises(telic.SchemaMismatch):
+    with pytest.raises(telic.errors.SchemaMismatch):
         async with open_store(own_database):
             pass
     assert tables(own_database) == before
@@ -43,7 +43,7 @@ async def test_a_foreign_table_of_the_same_name_is_refused_and_left_alone(open_s
     """Another application's goals are not taken for Telic's; nothing is made beside them."""
     with psycopg.connect(empty) as connection:
         connection.execute("CREATE TABLE goals (id INT)")
-    with pytest.raises(telic.SchemaMismatch):
+    with pytest.raises(telic.errors.SchemaMismatch):
         async with open_store(empty):
             pass
     assert tables(empty) == ["goals"]
@@ -51,7 +51,7 @@ async def test_a_foreign_table_of_the_same_name_is_refused_and_left_alone(open_s
 
 async def test_an_empty_database_is_not_filled_unasked(open_store: OpenStore, empty: str) -> None:
     """With create off, a database without Telic's tables is an error and stays empty."""
-    with pytest.raises(telic.StoreMisconfigured):
+    with pytest.raises(telic.errors.StoreMisconfigured):
         async with open_store(empty, create=False):
             pass
     assert tables(empty) == []
@@ -96,7 +96,7 @@ async def test_opening_waits_for_another_that_migrates(
     if is_opened:
         assert (await creating).text == "after the others"
     else:
-        with pytest.raises(telic.StoreBusy):
+        with pytest.raises(telic.errors.StoreBusy):
             await creating
 
 
@@ -111,5 +111,5 @@ async def test_tables_that_vanish_are_a_schema_mismatch(open_store: OpenStore, o
             lambda: store.record_turn(goal.id, tokens=1),
             lambda: store.edit(goal.id, text="no"),
         ):
-            with pytest.raises(telic.SchemaMismatch):
+            with pytest.raises(telic.errors.SchemaMismatch):
                 await call()

@@ -9,11 +9,10 @@ import psycopg
 
 import telic
 from telic.domain.clock import SystemClock
-from telic.storage.coroutines import complete
 from telic.storage.operations import transitions
 from telic.storage.operations.call import Call
 from telic.storage.statements import load_statements, number_parameters, parameter_names
-from telic.storage.transaction import Parameters, Row
+from telic.storage.transaction import Parameters, Row, complete
 from telic.store.doctor import goal_ids
 from tests.support.raw import execute
 
@@ -39,7 +38,7 @@ def granted(store: telic.GoalStore, goal_id: str, holder: str, ttl_seconds: floa
     def attempt() -> telic.Lease | None:
         try:
             return store.claim(goal_id, holder=holder, ttl_seconds=ttl_seconds)
-        except telic.LeaseHeld:
+        except telic.errors.LeaseHeld:
             return None
 
     return eventually(attempt, "the lease never ended")
@@ -68,7 +67,7 @@ class _PlainTransaction:
         rows: list[Row] = self._cursor.execute(number_parameters(text).encode(), values).fetchall()
         return rows
 
-    async def maybe(self, statement: str, parameters: Parameters) -> Row | None:
+    async def one_or_none(self, statement: str, parameters: Parameters) -> Row | None:
         rows = await self.all(statement, parameters)
         return rows[0] if rows else None
 

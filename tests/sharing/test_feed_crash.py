@@ -6,7 +6,7 @@ import psycopg
 import pytest
 
 import telic
-from telic.domain.feed import parse_cursor
+from telic.domain.events import parse_cursor
 from tests.support.postgres_server import PostgresServer, running_server
 
 FORGOTTEN = 20

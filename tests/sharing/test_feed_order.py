@@ -6,8 +6,9 @@ import psycopg
 import pytest
 
 import telic
-from telic import GoalStatus, InvalidCursor
-from telic.domain.feed import Cursor, Position, parse_cursor
+from telic import GoalStatus
+from telic.domain.events import Cursor, Position, parse_cursor
+from telic.errors import InvalidCursor
 from tests.sharing.support import OpenTransaction, all_events, open_transaction
 from tests.support.raw import execute
 
@@ -32,7 +33,7 @@ def other(database: str, goals: list[str]) -> Iterator[OpenTransaction]:
         yield opened
 
 
-def _goals_of(page: telic.EventPage) -> list[str]:
+def _goals_of(page: telic.types.EventPage) -> list[str]:
     return [item.event.goal_id for item in page]
 
 

@@ -10,11 +10,11 @@ from pathlib import Path
 import pytest
 
 import telic
-from telic import InvalidCursor
+from telic.errors import InvalidCursor
 from tests.crash.support import Crew
 from tests.sharing.support import all_events
 
-RETRYABLE = (telic.StoreBusy, telic.StoreUnavailable)
+RETRYABLE = (telic.errors.StoreBusy, telic.errors.StoreUnavailable)
 
 
 def _write(location: str, worker: int, goal_ids: list[str], changes: int) -> None:

@@ -11,7 +11,8 @@ import psycopg
 import pytest
 
 import telic
-from telic import BudgetExceeded, GoalNotActive, GoalStatus, HoldState
+from telic import BudgetExceeded, GoalNotActive, GoalStatus
+from telic.types import HoldState
 from tests.crash.support import COLOURS, Crew, checked_history, opened, wait_for
 from tests.sharing.support import eventually, open_transaction
 
@@ -145,7 +146,7 @@ def _settle(location: str, goal_id: str, keys: list[str]) -> list[str]:
             try:
                 store.record_turn(goal_id, tokens=10, hold=key)
                 settled.append(key)
-            except telic.HoldLost:
+            except telic.errors.HoldLost:
                 continue
     return settled
 
@@ -170,7 +171,7 @@ def _settle_or_release(location: str, goal_id: str, keys: list[str], settles: bo
                 else:
                     store.release(goal_id, key)
                 done += 1
-            except telic.HoldLost:
+            except telic.errors.HoldLost:
                 continue
     return done
 

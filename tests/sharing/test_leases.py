@@ -15,9 +15,11 @@ import psycopg
 import pytest
 
 import telic
-from telic import HoldState, LeaseHeld, LeaseLost
+from telic import LeaseLost
+from telic.errors import LeaseHeld
 from telic.storage.drivers import sqlite_database
 from telic.testing import FakeClock
+from telic.types import HoldState
 from tests.crash.support import COLOURS, Crew, checked_history, name_of, opened, wait_for
 from tests.sharing.support import expire_lease, granted
 from tests.support.raw import execute
@@ -75,7 +77,7 @@ def test_a_worker_stopped_past_its_lease_writes_nothing(location: str, crew: Cre
 def _work_until_lost(location: str, goal_id: str, started: Path) -> list[str]:
     """Turns under a lease that a heartbeat keeps; gives the keys of those that were acknowledged."""
     acknowledged: list[str] = []
-    unclear = (telic.StoreUnavailable, telic.OutcomeUnknown, telic.StoreBusy)
+    unclear = (telic.errors.StoreUnavailable, telic.OutcomeUnknown, telic.errors.StoreBusy)
     with telic.connect(location, timeout_seconds=5) as store:
         lease = store.claim(goal_id, holder="zombie", ttl_seconds=HOUR_SECONDS)
         while True:
@@ -123,7 +125,7 @@ def _granted_in_spite_of_locks(location: str, store: telic.GoalStore, goal_id: s
         try:
             expire_lease(location, goal_id)
             return granted(store, goal_id, "successor")
-        except (telic.StoreBusy, apsw.BusyError, psycopg.errors.LockNotAvailable):
+        except (telic.errors.StoreBusy, apsw.BusyError, psycopg.errors.LockNotAvailable):
             continue
     return None
 

@@ -77,7 +77,7 @@ async def test_a_process_whose_schema_is_no_longer_there_writes_nothing(location
         tables = ("goals", "turns", "events", "holds")
         before = [execute(location, f"SELECT * FROM {table}") for table in tables]
         for name, write in _writes(store, goal, other, lease).items():
-            with pytest.raises(telic.SchemaMismatch) as refusal:
+            with pytest.raises(telic.errors.SchemaMismatch) as refusal:
                 await write()
             assert not refusal.value.retryable, name
         assert [execute(location, f"SELECT * FROM {table}") for table in tables] == before
@@ -117,7 +117,7 @@ def test_a_change_that_an_index_always_refuses_is_not_worth_a_retry(location: st
         goal = store.create("damaged")
         store.record_turn(goal.id, tokens=1)
         execute(location, "UPDATE goals SET ledger_count = 0")
-        with pytest.raises(telic.StoreCorrupt) as refusal:
+        with pytest.raises(telic.errors.StoreCorrupt) as refusal:
             store.record_turn(goal.id, tokens=1)
         assert not refusal.value.retryable
 

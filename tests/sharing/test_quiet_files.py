@@ -11,7 +11,7 @@ import pytest
 
 import telic
 from telic.storage.drivers import sqlite_changes, sqlite_inspection
-from telic.storage.drivers.sqlite_async_changes import AsyncSqliteChanges
+from telic.storage.drivers.sqlite_async import AsyncSqliteChanges
 from telic.storage.drivers.sqlite_changes import SqliteChanges
 from telic.storage.drivers.sqlite_database import LOG_BYTES
 from telic.store.doctor import Level, examine

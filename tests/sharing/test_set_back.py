@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 import telic
-from telic import InvalidCursor
+from telic.errors import InvalidCursor
 from tests.crash.support import COLOURS, opened
 from tests.support.raw import execute
 

@@ -17,7 +17,7 @@ import telic
 from telic import EventKind, FeedEvent
 from telic.storage.drivers.postgres_changes import AsyncPostgresChanges
 from telic.storage.drivers.postgres_server import PostgresServer as Settings
-from telic.storage.drivers.sqlite_async_changes import AsyncSqliteChanges
+from telic.storage.drivers.sqlite_async import AsyncSqliteChanges
 from telic.storage.drivers.sqlite_changes import SqliteChanges
 from telic.storage.options import OpenOptions
 from tests.crash.support import COLOURS, Crew, fork, hold_the_write_lock, wait_for
@@ -161,7 +161,7 @@ async def test_a_watch_outlasts_a_locked_out_reader(tmp_path: Path, colour: str)
         await asyncio.to_thread(_change, str(path), ["before"])
         await watcher.until(1)
         # SQLite tries for ten seconds.
-        with _readers_kept_out(path), pytest.raises(telic.StoreBusy):
+        with _readers_kept_out(path), pytest.raises(telic.errors.StoreBusy):
             await asyncio.to_thread(_read_once, path)
         await asyncio.to_thread(_change, str(path), ["after"])
         assert [item.scope for item in await watcher.until(2)] == ["before", "after"]
@@ -186,7 +186,7 @@ async def test_a_watch_outlasts_a_busy_file(tmp_path: Path, colour: str, crew: C
 
 async def test_a_version_that_cannot_be_told_is_waited_for() -> None:
     """A file that is busy for a moment neither ends a wait nor shortens it to nothing."""
-    answers: list[Any] = [telic.StoreBusy("locked"), telic.StoreUnavailable("away"), 1, 1, 2]
+    answers: list[Any] = [telic.errors.StoreBusy("locked"), telic.errors.StoreUnavailable("away"), 1, 1, 2]
 
     def version() -> Any:
         answer = answers.pop(0)
@@ -196,7 +196,7 @@ async def test_a_version_that_cannot_be_told_is_waited_for() -> None:
 
     SqliteChanges(version, None).wait(1, PATIENCE_SECONDS)
     assert answers == []
-    answers[:] = [telic.StoreBusy("locked"), 2]
+    answers[:] = [telic.errors.StoreBusy("locked"), 2]
     await AsyncSqliteChanges(version, None).wait(1, PATIENCE_SECONDS)
     assert answers == []
 

@@ -8,7 +8,7 @@ import pytest
 
 import telic
 from telic.domain.clock import SystemClock
-from telic.testing import Awaited, FakeClock
+from telic.testing import FakeClock, SyncToAsyncStore
 from tests.conftest import DATABASES, STORES, new_location
 from tests.loop_driver.world import World
 from tests.telemetry.telescope import Telescope
@@ -31,7 +31,7 @@ async def store(
             yield opened
     else:
         with telic.connect(place, clock=clock, observer=telescope.observer) as blocking:
-            yield Awaited(blocking)
+            yield SyncToAsyncStore(blocking)
 
 
 @pytest.fixture(params=DATABASES)

@@ -16,7 +16,6 @@ from opentelemetry.semconv.metrics import db_metrics
 
 import telic
 from telic.observability import attributes as names
-from telic.observability.observed_drivers import AsyncObservedDriver, ObservedDriver
 from telic.observe import Logging
 from telic.storage.drivers.postgres import PostgresDriver
 from telic.storage.drivers.postgres_async import AsyncPostgresDriver
@@ -87,10 +86,10 @@ print(sorted(n.removeprefix(observing) for n in sys.modules if n.startswith(obse
     assert result.returncode == 0, result.stderr
     foreign, own = result.stdout.splitlines()[-2:]
     assert foreign == "[]"
-    assert own == "['facts', 'observer']"
+    assert own == "['observer']"
 
 
-async def test_an_unobserved_store_has_its_bare_driver(
+async def test_an_observer_is_found_once_when_the_store_is_opened(
     tmp_path: Path, new_postgres_database: Callable[[], str]
 ) -> None:
     """What is observed is decided once, when a store is opened, and not in each call."""
@@ -101,9 +100,11 @@ async def test_an_unobserved_store_has_its_bare_driver(
     ):
         for observer in (None, Logging()):
             with telic.connect(place, observer=observer) as store:
-                assert type(store._driver) is (plain if observer is None else ObservedDriver)
+                assert type(store._driver) is plain
+                assert (store._call_observer is None) is (observer is None)
             async with telic.connect_async(place, observer=observer) as awaited:
-                assert type(awaited._driver) is (waiting if observer is None else AsyncObservedDriver)
+                assert type(awaited._driver) is waiting
+                assert (awaited._call_observer is None) is (observer is None)
 
 
 def functions_of(call: Callable[[], Any]) -> list[str]:
@@ -148,7 +149,7 @@ store = telic.connect("goals.db", observer=Logging())
 store.close()
 try:
     store.active()
-except telic.StoreClosed:
+except telic.errors.StoreClosed:
     pass
 """
     result = run(script, tmp_path)

@@ -97,7 +97,7 @@ async def test_changes_of_status_are_told_with_their_revision(
 
 async def test_goals_that_are_woken_and_budgets_that_are_lowered_tell_it(store: Any, telescope: Telescope) -> None:
     goal = await store.create("x")
-    await store.pause(goal.id, wake_at=telic.Instant(telic.SystemClock().now() - 1))
+    await store.pause(goal.id, wake_at=telic.types.Instant(telic.types.SystemClock().now() - 1))
     await store.claim_due(holder="w")
     await store.record_turn(goal.id, tokens=5)
     await store.set_budget(goal.id, Budget(tokens=5))
@@ -240,7 +240,7 @@ async def test_what_observes_may_fail_and_harms_nothing(kind: str, location: str
             await store.pause(goal.id)
     with telic.connect(location, observer=broken(kind)) as blocking:
         assert blocking.get(goal.id).tokens_used == 10
-        with pytest.raises(telic.TurnConflict):
+        with pytest.raises(telic.errors.TurnConflict):
             blocking.record_turn(goal.id, tokens=11, key="t")
     assert trace.get_current_span() is before
 

@@ -139,7 +139,7 @@ async def test_a_store_that_cannot_be_reached_logs_no_secret(postgres_url: str, 
     """The URL of a real server, which then goes away, is in no line."""
     with telic.connect(":memory:", observer=Logging()) as store:
         store.close()
-        with pytest.raises(telic.StoreClosed):
+        with pytest.raises(telic.errors.StoreClosed):
             store.active()
     (line,) = log.objects
     assert (line["level"], line["event"], line["error"]) == ("warning", "failed", "store_closed")

@@ -7,8 +7,9 @@ from opentelemetry.sdk.trace import ReadableSpan
 from opentelemetry.trace import SpanKind, StatusCode
 
 import telic
-from telic import AgentFailure, Criterion, ModelUsage, Reason
+from telic import Criterion, ModelUsage, Reason
 from telic.domain.decision import LoopPolicy
+from telic.errors import AgentFailure
 from telic.loop.agents.protocol import QuotaReached
 from tests.loop_driver.world import CLAIM, DONE_IS_THERE, ScriptedAgent, Waiter, World, makes, report
 from tests.telemetry.telescope import MARKER, Telescope, changes_in, id_of, parent_of
@@ -103,7 +104,7 @@ async def test_a_turn_that_finds_no_budget_did_not_begin(world: World, telescope
 
 async def test_a_quota_is_an_outcome(world: World, telescope: Telescope) -> None:
     goal = await world.store.create("x")
-    quota = report(quota=QuotaReached(resets_at=telic.Instant(world.clock.now() + 3_600_000_000)))
+    quota = report(quota=QuotaReached(resets_at=telic.types.Instant(world.clock.now() + 3_600_000_000)))
     ended = await world.run(goal, ScriptedAgent([quota]))
     assert ended.reason is Reason.USAGE_LIMIT
     assert (telescope.one("invoke_agent").attributes or {})["telic.outcome"] == "quota_reached"

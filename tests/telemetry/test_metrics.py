@@ -13,7 +13,7 @@ import pytest
 
 import telic
 from telic import Budget, GoalStatus, ModelUsage, UsageKind
-from telic.observability.status_counts import Census
+from telic.observability.status_counts import StatusCounter
 from telic.services.transfer.history import export_lines, import_histories, read_lines
 from telic.storage.connect import open_driver
 from telic.storage.options import OpenOptions
@@ -35,7 +35,7 @@ async def test_turns_and_tokens_are_counted_once(store: Any, telescope: Telescop
     await store.record_turn(goal.id, usage=USED, model="m", key="2")
     await store.record_turn(goal.id, usage=USED, model="j", kind=UsageKind.JUDGE, key="3")
     await store.record_turn(goal.id, tokens=7, key="4")
-    with pytest.raises(telic.TurnConflict):
+    with pytest.raises(telic.errors.TurnConflict):
         await store.record_turn(goal.id, tokens=8, key="4")
     assert telescope.values("telic.turns") == {("m", "work"): 2, ("j", "judge"): 0, ("work",): 1}
     tokens = {key: value for key, value in telescope.values("telic.tokens").items() if value}
@@ -59,7 +59,7 @@ async def test_holds_and_lost_leases_are_counted(store: Any, telescope: Telescop
     await store.record_turn(goal.id, tokens=1, hold="a", key="t")
     await store.release(goal.id, "b")
     await store.release(goal.id, "b")
-    with pytest.raises(telic.HoldLost):
+    with pytest.raises(telic.errors.HoldLost):
         await store.release(goal.id, "a")
     assert telescope.values("telic.holds") == {
         ("open",): 2,
@@ -220,7 +220,7 @@ def _steps(store: telic.GoalStore) -> set[str]:
 def _move(store: telic.GoalStore, chance: random.Random, clock: FakeClock) -> None:
     clock.advance(1)
     goal = chance.choice([goal for goal in store.list(limit=1000).goals if not goal.is_finished])
-    wake = {"wake_at": telic.Instant(clock.now() + chance.randrange(1, 4) * 1_000_000)}
+    wake = {"wake_at": telic.types.Instant(clock.now() + chance.randrange(1, 4) * 1_000_000)}
     moves = [
         lambda: store.create("new", scope=goal.scope),
         lambda: store.pause(goal.id, **wake),
@@ -262,9 +262,9 @@ class _CountingTransaction:
         self._driver.rows += len(rows)
         return rows
 
-    async def maybe(self, statement: str, parameters: Any) -> Any:
+    async def one_or_none(self, statement: str, parameters: Any) -> Any:
         self._driver.rows += 1
-        return await self._tx.maybe(statement, parameters)
+        return await self._tx.one_or_none(statement, parameters)
 
 
 def test_counting_costs_what_has_changed(location: str) -> None:
@@ -277,18 +277,18 @@ def test_counting_costs_what_has_changed(location: str) -> None:
 
     with telic.connect(location, durability=telic.Durability.NORMAL) as store:
         goals = [store.create("x", scope=f"s{number}") for number in range(600)]
-        census = Census(opening)
-        assert census.counts()[GoalStatus.ACTIVE] == 600
+        counter = StatusCounter(opening)
+        assert counter.counts()[GoalStatus.ACTIVE] == 600
         (driver,) = drivers
         driver.rows = driver.runs = 0
-        assert census.counts()[GoalStatus.ACTIVE] == 600
+        assert counter.counts()[GoalStatus.ACTIVE] == 600
         # A page without events has the feed's end alone; it is looked for once more to know that it is the last.
         assert driver.runs == 1
         assert driver.rows <= 2
         driver.rows = driver.runs = 0
         for goal in goals[:3]:
             store.pause(goal.id)
-        assert census.counts() == {
+        assert counter.counts() == {
             GoalStatus.ACTIVE: 597,
             GoalStatus.PAUSED: 3,
             GoalStatus.COMPLETED: 0,
@@ -296,22 +296,22 @@ def test_counting_costs_what_has_changed(location: str) -> None:
         }
         assert driver.runs == 1
         assert driver.rows <= 3 * 2 + 2
-    census.close()
-    assert census.counts() == {}
+    counter.close()
+    assert counter.counts() == {}
 
 
 def test_much_change_is_counted_anew(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """More events than are worth reading: the numbers are right all the same."""
     monkeypatch.setattr("telic.observability.status_counts._MOST_PAGES", 1)
     with telic.connect(tmp_path / "goals.db", durability=telic.Durability.NORMAL) as store:
-        census = Census(lambda: open_driver(tmp_path / "goals.db", OpenOptions(create=False)))
-        assert census.counts()[GoalStatus.ACTIVE] == 0
+        counter = StatusCounter(lambda: open_driver(tmp_path / "goals.db", OpenOptions(create=False)))
+        assert counter.counts()[GoalStatus.ACTIVE] == 0
         for number in range(1_100):
             store.create("x", scope=f"s{number % 10}")
         for _ in range(2):
-            assert census.counts()[GoalStatus.ACTIVE] == 10
-            assert census.counts()[GoalStatus.PAUSED] == 1_090
-    census.close()
+            assert counter.counts()[GoalStatus.ACTIVE] == 10
+            assert counter.counts()[GoalStatus.PAUSED] == 1_090
+    counter.close()
 
 
 def test_imported_goals_are_counted(tmp_path: Path, telescope: Telescope) -> None:

@@ -17,7 +17,7 @@ def blocking() -> None:
         assert_type(store.list(status=telic.GoalStatus.ACTIVE), telic.GoalPage)
         assert_type(store.events(goal.id), Sequence[telic.Event])
         assert_type(store.turns(goal.id), Sequence[telic.Turn])
-        assert_type(store.usage(by=telic.UsageGrouping.DAY).groups, tuple[telic.UsageGroup, ...])
+        assert_type(store.usage(by=telic.types.UsageGrouping.DAY).groups, tuple[telic.types.UsageGroup, ...])
         try:
             store.pause(goal.id, expected_revision=1)
         except telic.StaleUpdate as error:

@@ -4,9 +4,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from telic import Budget, InvalidNumber
+from telic import Budget
 from telic.domain.budget import LIMITS
 from telic.domain.errors import BudgetExceeded
+from telic.errors import InvalidNumber
 from telic.wording.amounts import parse_budget, parse_limit, show_amount, write_limit
 
 

@@ -4,7 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from telic import StoreMisconfigured, connect
+from telic import connect
+from telic.errors import StoreMisconfigured
 from telic.storage.connect import sqlite_path
 
 

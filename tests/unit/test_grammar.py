@@ -4,7 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from telic import Budget, Criterion, InvalidCommand, InvalidInput, InvalidNumber, TextTooLong
+from telic import Budget, Criterion, InvalidInput
+from telic.errors import InvalidCommand, InvalidNumber, TextTooLong
 from telic.services.chat.grammar import MAX_LINE_CHARS, GoalCommand, is_goal_command, parse, write
 from telic.services.chat.grammar_words import OPTIONS_OF, TAKES_VALUE, USAGE, VERBS, Verb
 

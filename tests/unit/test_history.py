@@ -4,8 +4,10 @@ from dataclasses import replace
 
 import pytest
 
-from telic import Actor, Budget, EventKind, GoalStatus, Instant, StoreCorrupt, TurnUsage
+from telic import Actor, Budget, EventKind, GoalStatus, TurnUsage
 from telic.domain.history import GoalHistory, HistoryBuilder, replay
+from telic.errors import StoreCorrupt
+from telic.types import Instant
 
 CREATED = {"text": "x", "scope": "s", "criteria": [], "budget": Budget().as_dict()}
 

@@ -266,5 +266,5 @@ def test_an_empty_table_holds_nothing_to_say(zeph: Read, codex: Read) -> None:
 
 
 def test_a_scope_that_is_no_name_is_refused_before_anything_is_read(tmp_path: Path) -> None:
-    with pytest.raises(telic.InvalidText):
+    with pytest.raises(telic.errors.InvalidText):
         read_zeph(tmp_path / "none.db", scope="")

@@ -76,7 +76,7 @@ def test_more_cache_writes_than_input_are_taken_as_the_input() -> None:
 
 @pytest.mark.parametrize("given", [-1, "-0.1", "much", "NaN", "Infinity", 1.5, True, None, []])
 def test_what_is_no_price_is_refused(given: Any) -> None:
-    with pytest.raises(telic.InvalidNumber):
+    with pytest.raises(telic.errors.InvalidNumber):
         Price(input=given, output=1)
 
 

@@ -55,7 +55,7 @@ def test_nothing_is_remembered_of_what_is_not_there(store: telic.GoalStore) -> N
 
 def test_only_so_many_places_are_remembered(store: telic.GoalStore, monkeypatch: pytest.MonkeyPatch) -> None:
     """More goals than that are read all the same, again and again."""
-    monkeypatch.setattr(sqlite_transaction, "_MOST_PLACES", 4)
+    monkeypatch.setattr(sqlite_transaction, "_MOST_ROWIDS", 4)
     goals = [store.create(f"goal {number}", scope=f"scope {number}") for number in range(11)]
     for _ in range(3):
         assert [store.get(goal.id) for goal in goals] == goals
@@ -93,11 +93,11 @@ def test_threads_share_what_is_remembered(store: telic.GoalStore) -> None:
     assert wrong == []
 
 
-@pytest.mark.parametrize("name", sqlite_transaction.POINTS)
+@pytest.mark.parametrize("name", sqlite_transaction.ROW_READS)
 def test_a_place_is_reached_without_the_index(name: str, path: Path) -> None:
     """Otherwise it would spare nothing."""
     telic.connect(path).close()
-    statement = load_statements("sqlite")[f"{name}.at_place"]
+    statement = load_statements("sqlite")[f"{name}.at_rowid"]
     connection = apsw.Connection(str(path))
     lines = connection.execute(f"EXPLAIN QUERY PLAN {statement}", dict.fromkeys(parameter_names(statement), "1"))
     assert [line[3] for line in lines] == ["SEARCH goals USING INTEGER PRIMARY KEY (rowid=?)"]

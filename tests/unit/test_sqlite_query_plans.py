@@ -10,8 +10,8 @@ import telic
 from telic.storage.statements import load_statements, parameter_names
 
 READS_EVERYTHING = {
-    "records.strays": "doctor looks at every row",
-    "feed.census": "the gauge of goals counts them once, and then follows the feed",
+    "records.lines_without_goal": "doctor looks at every row",
+    "feed.status_counts": "the gauge of goals counts them once, and then follows the feed",
     "identity.get": "the table has one row",
     "goals.find_by_end": "only what a person has typed comes here, and only where no id begins like it",
     "reports.ledger": "it groups what it has read, of a part of bounded length",

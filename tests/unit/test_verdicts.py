@@ -19,8 +19,7 @@ from telic.domain.verdict import (
     Outcome,
     Verdict,
 )
-from telic.domain.verdict_reading import verdict_from_dict, verification_from_dict
-from telic.domain.verification import FEEDBACK_CHARS, Verification
+from telic.domain.verification import FEEDBACK_CHARS, Verification, verdict_from_dict, verification_from_dict
 
 CRITERIA = [Criterion.command(["pytest"]), Criterion.judge("Is it clear?"), Criterion.approval("Ship it?")]
 HASHES = tuple(criterion.content_hash for criterion in CRITERIA)

@@ -17,41 +17,41 @@ from telic.accounting.base import (
     FLUSH_PAUSE_SECONDS,
     WATCH_SECONDS,
     AccountingBase,
-    Settings,
+    AccountingSettings,
 )
-from telic.accounting.notifications import Callbacks
+from telic.accounting.notifications import AccountingCallbacks
 from telic.domain.budget import ModelUsage, TurnUsage, UsageKind
 from telic.domain.errors import StoreClosed, StoreError
 from telic.domain.events import TurnResult
 from telic.domain.goal import DEFAULT_SCOPE, Goal
 from telic.domain.limits import check_name
-from telic.domain.snapshot import GoalSnapshot
+from telic.domain.views import GoalSnapshot
 from telic.storage.drivers.fork import watch_forks
 from telic.store.async_store import AsyncGoalStore
 
 
-class AwaitedPort:
-    """See `Port`."""
+class AsyncStorePort:
+    """See `StorePort`."""
 
     def __init__(self, store: AsyncGoalStore) -> None:
         self._store = store
-        self.changes = store._driver.changes()
+        self.changes = store.changes()
         self.work = asyncio.Event()
 
     def token(self) -> Hashable:
-        """See `Port.token`."""
-        return self._store._context.calls, self.changes.token()
+        """See `StorePort.token`."""
+        return self._store.call_count, self.changes.token()
 
     async def listen(self) -> None:
         """What is committed from now on is noticed without a delay."""
         await self.changes.wait(self.changes.token(), 0)
 
     async def active(self, scope: str) -> Goal | None:
-        """See `Port.active`."""
+        """See `StorePort.active`."""
         return await self._store.active(scope)
 
     async def get(self, goal_id: str) -> Goal:
-        """See `Port.get`."""
+        """See `StorePort.get`."""
         return await self._store.get(goal_id)
 
     async def record_turn(
@@ -64,11 +64,11 @@ class AwaitedPort:
         hold: str | None,
         key: str,
     ) -> TurnResult:
-        """See `Port.record_turn`."""
+        """See `StorePort.record_turn`."""
         return await self._store.record_turn(goal_id, usage=usage, kind=kind, model=model, hold=hold, key=key)
 
     async def rest(self, seconds: float) -> None:
-        """See `Port.rest`."""
+        """See `StorePort.rest`."""
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(seconds):
                 await self.work.wait()
@@ -76,21 +76,21 @@ class AwaitedPort:
 
     @property
     def is_woken(self) -> bool:
-        """See `Port.is_woken`."""
+        """See `StorePort.is_woken`."""
         return self.work.is_set()
 
     async def pause(self, seconds: float) -> None:
-        """See `Port.pause`."""
+        """See `StorePort.pause`."""
         await asyncio.sleep(seconds)
 
     async def call(self, callback: Callable[..., Any], *arguments: Any) -> None:
-        """See `Port.call`."""
+        """See `StorePort.call`."""
         result = callback(*arguments)
         if inspect.isawaitable(result):
             await result
 
     async def offload(self, function: Callable[[], None]) -> None:
-        """See `Port.offload`."""
+        """See `StorePort.offload`."""
         await asyncio.to_thread(function)
 
 
@@ -101,7 +101,7 @@ class AsyncGoalAccounting(AccountingBase):
     `on_turn_complete` may be called from any thread. Close it before the store.
     """
 
-    _port: AwaitedPort
+    _port: AsyncStorePort
 
     def __init__(
         self,
@@ -120,8 +120,8 @@ class AsyncGoalAccounting(AccountingBase):
             InvalidInput: the scope cannot be one.
         """
         folder = None if journal_folder is None else Path(journal_folder)
-        callbacks = Callbacks(on_threshold, on_exhausted, on_change, on_failure)
-        super().__init__(store._context, Settings(check_name("scope", scope), folder, callbacks))
+        callbacks = AccountingCallbacks(on_threshold, on_exhausted, on_change, on_failure)
+        super().__init__(store.clock, AccountingSettings(check_name("scope", scope), folder, callbacks))
         self._store = store
         self._loop: asyncio.AbstractEventLoop | None = None
         self._writer: asyncio.Task[None] | None = None
@@ -140,13 +140,13 @@ class AsyncGoalAccounting(AccountingBase):
         if not self._store_id:
             self._set_up((await self._store.cursor()).partition("/")[0])
             await self._port.listen()
-            await self._reader.read()
+            await self._cache.refresh_or_raise()
             self._begin()
             watch_forks(self)
         return self
 
-    def _new_port(self) -> AwaitedPort:
-        return AwaitedPort(self._store)
+    def _new_port(self) -> AsyncStorePort:
+        return AsyncStorePort(self._store)
 
     def _run(self) -> None:
         self._loop = asyncio.get_running_loop()
@@ -154,24 +154,24 @@ class AsyncGoalAccounting(AccountingBase):
         self._writer = self._loop.create_task(self._write(), name="telic-accounting")
         self._watcher = self._loop.create_task(self._watch(), name="telic-accounting-watch")
         reference: weakref.ref[AsyncGoalAccounting] = weakref.ref(self)
-        self._at_exit = lambda: _let_go_at_exit(reference)
+        self._at_exit = lambda: _close_files_at_exit(reference)
         atexit.register(self._at_exit)
 
     async def _write(self) -> None:
         try:
-            await self._pump.run()
+            await self._flusher.run()
         except asyncio.CancelledError:
             if not self._is_closed:
                 # The loop ends, and nobody closed this: the last chance before the next start.
                 self._is_closed = True
-                self._pump.end(EXIT_SECONDS)
+                self._flusher.end(EXIT_SECONDS)
                 with contextlib.suppress(TimeoutError):
-                    await asyncio.wait_for(self._pump.run(), EXIT_SECONDS)
+                    await asyncio.wait_for(self._flusher.run(), EXIT_SECONDS)
             raise
         finally:
             self._is_closed = True
             atexit.unregister(self._at_exit)
-            self._let_go()
+            self._close_files()
 
     async def _watch(self) -> None:
         changes = self._port.changes
@@ -209,19 +209,19 @@ class AsyncGoalAccounting(AccountingBase):
         Read anew whenever anybody may have changed it since; without an answer it is the last one known, and stale.
         """
         if self._is_closed:
-            self._book.is_stale = True
-        elif await self._reader.look():
+            self._state.is_stale = True
+        elif await self._cache.refresh():
             self._wake()
-        self._book.host_looked()
-        return self._book.snapshot()
+        self._state.snapshot_was_read()
+        return self._state.snapshot()
 
     async def flush(self, timeout_seconds: float = DEFAULT_TIMEOUT_SECONDS) -> bool:
         """Whether every turn accepted so far is stored or set aside, and told; waits for that, within the time-out."""
-        wanted = self._book.accepted
+        wanted = self._state.accepted
         deadline = time.monotonic() + timeout_seconds
-        self._pump.hurry()
+        self._flusher.hurry()
         self._wake()
-        while self._book.told < wanted:
+        while self._state.notified < wanted:
             if time.monotonic() >= deadline or self._is_closed or asyncio.current_task() is self._writer:
                 return False
             await asyncio.sleep(FLUSH_PAUSE_SECONDS)
@@ -235,22 +235,22 @@ class AsyncGoalAccounting(AccountingBase):
         self._is_closed = True
         if not self._store_id:
             return True
-        self._pump.end(timeout_seconds)
+        self._flusher.end(timeout_seconds)
         self._wake()
         writer, watcher = self._writer, self._watcher
         if watcher is not None:
             watcher.cancel()
         if writer is None:
-            self._let_go()
+            self._close_files()
         elif writer is not asyncio.current_task() and not writer.done():
             await asyncio.wait([writer], timeout=timeout_seconds)
             writer.cancel()
             await asyncio.wait([writer])
-        return self._book.settled >= self._book.accepted
+        return self._state.settled >= self._state.accepted
 
 
-def _let_go_at_exit(reference: "weakref.ref[AsyncGoalAccounting]") -> None:
+def _close_files_at_exit(reference: "weakref.ref[AsyncGoalAccounting]") -> None:
     """The loop is gone, so nothing can be stored any more; the journal has it."""
     accounting = reference()
     if accounting is not None:
-        accounting._let_go()
+        accounting._close_files()

@@ -9,16 +9,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from telic.accounting.flusher import Pump
-from telic.accounting.notifications import Callbacks, Teller
+from telic.accounting.flusher import Flusher
+from telic.accounting.notifications import AccountingCallbacks, ThresholdNotifier
 from telic.accounting.outbox import Outbox
-from telic.accounting.ports import Port
-from telic.accounting.snapshot_cache import Reader
-from telic.accounting.state import Book
-from telic.accounting.turn_record import checked_line
+from telic.accounting.state import AccountingState, SnapshotCache, StorePort
+from telic.accounting.turn_record import checked_turn
 from telic.domain.budget import ModelUsage, TurnUsage, UsageKind
+from telic.domain.clock import Clock
 from telic.domain.errors import StoreClosed, StoreFull
-from telic.store.context import Context
 
 DEFAULT_TIMEOUT_SECONDS: Final = 10.0
 EXIT_SECONDS: Final = 5.0
@@ -30,19 +28,19 @@ _LOG: Final = logging.getLogger("telic.accounting")
 
 
 @dataclass(frozen=True, slots=True)
-class Settings:
+class AccountingSettings:
     """How an accounting was asked for."""
 
     scope: str
     journal_folder: Path | None
-    callbacks: Callbacks
+    callbacks: AccountingCallbacks
 
 
 class AccountingBase(ABC):
     """An accounting of one scope, of either colour."""
 
-    def __init__(self, context: Context, settings: Settings) -> None:
-        self._context = context
+    def __init__(self, clock: Clock, settings: AccountingSettings) -> None:
+        self._clock = clock
         self._settings = settings
         self._store_id = ""
         self._is_closed = False
@@ -53,33 +51,33 @@ class AccountingBase(ABC):
         """Everything but what runs by itself is there."""
         self._store_id = store_id
         # Begins with the time, so that journals are emptied in the order in which they were begun.
-        self._owner = f"{self._context.now():014x}{os.urandom(6).hex()}"
+        self._owner = f"{self._clock.now():014x}{os.urandom(6).hex()}"
         self._numbers = itertools.count(1)
         self._lock = threading.Lock()
         folder = self._settings.journal_folder
-        outbox = Outbox(self._owner, folder, store_id, self._lock, lambda *failure: self._book.report(*failure))
-        self._book = Book(outbox, self._lock)
+        outbox = Outbox(self._owner, folder, store_id, self._lock, lambda *failure: self._state.report(*failure))
+        self._state = AccountingState(outbox, self._lock)
         self._port = self._new_port()
-        self._reader = Reader(self._port, self._book, self._settings.scope)
-        self._teller = Teller(self._port, self._book, self._settings.callbacks)
-        self._pump = Pump(self._port, self._book, self._reader, self._teller)
+        self._cache = SnapshotCache(self._port, self._state, self._settings.scope)
+        self._notifier = ThresholdNotifier(self._port, self._state, self._settings.callbacks)
+        self._flusher = Flusher(self._port, self._state, self._cache, self._notifier)
 
     def _begin(self) -> None:
         """Turns are accepted, and stored by what runs from now on; in a forked child, once it needs that."""
         with self._begin_lock:
             if self._is_running or self._is_closed:
                 return
-            self._book.outbox.open()
+            self._state.outbox.open()
             # What is so at the start is no news.
-            self._teller.begin()
+            self._notifier.begin()
             self._is_running = True
             try:
                 self._run()
             except RuntimeError as error:
-                self._book.report(error, None, "nothing stores turns here, they wait in the journal")
+                self._state.report(error, None, "nothing stores turns here, they wait in the journal")
 
     @abstractmethod
-    def _new_port(self) -> Port:
+    def _new_port(self) -> StorePort:
         """The colour's port."""
 
     @abstractmethod
@@ -111,7 +109,7 @@ class AccountingBase(ABC):
         try:
             return self._accept(usage, kind, model, key, hold, goal_id)
         except Exception as error:
-            self._book.report(error, key if isinstance(key, str) else None, "a turn is not accepted")
+            self._state.report(error, key if isinstance(key, str) else None, "a turn is not accepted")
             self._wake()
             return None
 
@@ -131,17 +129,17 @@ class AccountingBase(ABC):
         if key is None:
             key = f"{self._owner}-{next(self._numbers)}"
         if goal_id is None:
-            goal_id = self._book.turns_goal
-        line = checked_line(key, goal_id, self._settings.scope, self._context.now(), usage, kind, model, hold)
-        if not self._book.accept(line):
+            goal_id = self._state.turns_goal
+        line = checked_turn(key, goal_id, self._settings.scope, self._clock.now(), usage, kind, model, hold)
+        if not self._state.accept(line):
             raise StoreFull("no journal can be written, and memory holds as many turns as it may")
         self._wake()
         return key
 
-    def _let_go(self) -> None:
+    def _close_files(self) -> None:
         """Files are closed; what is not stored is left to the next instance."""
-        unstored = self._book.accepted - self._book.settled
-        lost = self._book.outbox.close()
+        unstored = self._state.accepted - self._state.settled
+        lost = self._state.outbox.close()
         if lost:
             _LOG.error("%d turns are lost: neither the store nor a journal took them", lost)
         if unstored - lost > 0:
@@ -160,10 +158,10 @@ class AccountingBase(ABC):
         if self._is_closed:
             self._lock.release()
             return
-        goal = self._book.goal
-        self._book.outbox.leave_to_parent()
+        goal = self._state.goal
+        self._state.outbox.leave_to_parent()
         self._begin_lock = threading.Lock()
         self._is_running = False
         self._set_up(self._store_id)
-        self._book.goal = goal
-        self._book.turns_goal = None if goal is None else goal.id
+        self._state.goal = goal
+        self._state.turns_goal = None if goal is None else goal.id

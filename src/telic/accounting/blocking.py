@@ -16,45 +16,45 @@ from telic.accounting.base import (
     FLUSH_PAUSE_SECONDS,
     WATCH_SECONDS,
     AccountingBase,
-    Settings,
+    AccountingSettings,
 )
-from telic.accounting.notifications import Callbacks
+from telic.accounting.notifications import AccountingCallbacks
 from telic.domain.budget import ModelUsage, TurnUsage, UsageKind
 from telic.domain.errors import StoreClosed, StoreError
 from telic.domain.events import TurnResult
 from telic.domain.goal import DEFAULT_SCOPE, Goal
 from telic.domain.limits import check_name
-from telic.domain.snapshot import GoalSnapshot
-from telic.storage.coroutines import complete
+from telic.domain.views import GoalSnapshot
 from telic.storage.drivers.fork import watch_forks
+from telic.storage.transaction import complete
 from telic.store.goal_store import GoalStore
 
 _LOG: Final = logging.getLogger("telic.accounting")
 
 
-class BlockingPort:
-    """See `Port`."""
+class BlockingStorePort:
+    """See `StorePort`."""
 
     def __init__(self, store: GoalStore) -> None:
         self._store = store
-        self.changes = store._driver.changes()
+        self.changes = store.changes()
         self.work = threading.Event()
         self._never = threading.Event()
 
     def token(self) -> Hashable:
-        """See `Port.token`."""
-        return self._store._context.calls, self.changes.token()
+        """See `StorePort.token`."""
+        return self._store.call_count, self.changes.token()
 
     async def listen(self) -> None:
         """What is committed from now on is noticed without a delay."""
         self.changes.wait(self.changes.token(), 0)
 
     async def active(self, scope: str) -> Goal | None:
-        """See `Port.active`."""
+        """See `StorePort.active`."""
         return self._store.active(scope)
 
     async def get(self, goal_id: str) -> Goal:
-        """See `Port.get`."""
+        """See `StorePort.get`."""
         return self._store.get(goal_id)
 
     async def record_turn(
@@ -67,29 +67,29 @@ class BlockingPort:
         hold: str | None,
         key: str,
     ) -> TurnResult:
-        """See `Port.record_turn`."""
+        """See `StorePort.record_turn`."""
         return self._store.record_turn(goal_id, usage=usage, kind=kind, model=model, hold=hold, key=key)
 
     async def rest(self, seconds: float) -> None:
-        """See `Port.rest`."""
+        """See `StorePort.rest`."""
         self.work.wait(seconds)
         self.work.clear()
 
     @property
     def is_woken(self) -> bool:
-        """See `Port.is_woken`."""
+        """See `StorePort.is_woken`."""
         return self.work.is_set()
 
     async def pause(self, seconds: float) -> None:
-        """See `Port.pause`."""
+        """See `StorePort.pause`."""
         self._never.wait(seconds)
 
     async def call(self, callback: Callable[..., Any], *arguments: Any) -> None:
-        """See `Port.call`."""
+        """See `StorePort.call`."""
         callback(*arguments)
 
     async def offload(self, function: Callable[[], None]) -> None:
-        """See `Port.offload`."""
+        """See `StorePort.offload`."""
         function()
 
 
@@ -102,7 +102,7 @@ class GoalAccounting(AccountingBase):
     turns that were refused and of journals that cannot be written. Close it before the store.
     """
 
-    _port: BlockingPort
+    _port: BlockingStorePort
 
     def __init__(
         self,
@@ -125,14 +125,14 @@ class GoalAccounting(AccountingBase):
             InvalidInput: the scope cannot be one.
         """
         folder = None if journal_folder is None else Path(journal_folder)
-        callbacks = Callbacks(on_threshold, on_exhausted, on_change, on_failure)
-        super().__init__(store._context, Settings(check_name("scope", scope), folder, callbacks))
+        callbacks = AccountingCallbacks(on_threshold, on_exhausted, on_change, on_failure)
+        super().__init__(store.clock, AccountingSettings(check_name("scope", scope), folder, callbacks))
         self._store = store
         self._writer: threading.Thread | None = None
         self._watcher: threading.Thread | None = None
         self._set_up(store.cursor().partition("/")[0])
         complete(self._port.listen())
-        complete(self._reader.read())
+        complete(self._cache.refresh_or_raise())
         self._begin()
         watch_forks(self)
 
@@ -142,8 +142,8 @@ class GoalAccounting(AccountingBase):
     def __exit__(self, *_: object) -> None:
         self.close()
 
-    def _new_port(self) -> BlockingPort:
-        return BlockingPort(self._store)
+    def _new_port(self) -> BlockingStorePort:
+        return BlockingStorePort(self._store)
 
     def _run(self) -> None:
         self._writer = threading.Thread(target=self._write, name="telic-accounting", daemon=True)
@@ -156,10 +156,10 @@ class GoalAccounting(AccountingBase):
 
     def _write(self) -> None:
         try:
-            complete(self._pump.run())
+            complete(self._flusher.run())
         finally:
             self._is_closed = True
-            self._let_go()
+            self._close_files()
 
     def _watch(self) -> None:
         changes = self._port.changes
@@ -191,19 +191,19 @@ class GoalAccounting(AccountingBase):
         Read anew whenever anybody may have changed it since; without an answer it is the last one known, and stale.
         """
         if self._is_closed:
-            self._book.is_stale = True
-        elif complete(self._reader.look()):
+            self._state.is_stale = True
+        elif complete(self._cache.refresh()):
             self._wake()
-        self._book.host_looked()
-        return self._book.snapshot()
+        self._state.snapshot_was_read()
+        return self._state.snapshot()
 
     def flush(self, timeout_seconds: float = DEFAULT_TIMEOUT_SECONDS) -> bool:
         """Whether every turn accepted so far is stored or set aside, and told; waits for that, within the time-out."""
-        wanted = self._book.accepted
+        wanted = self._state.accepted
         deadline = time.monotonic() + timeout_seconds
-        self._pump.hurry()
+        self._flusher.hurry()
         self._wake()
-        while self._book.told < wanted:
+        while self._state.notified < wanted:
             if time.monotonic() >= deadline or self._is_closed or threading.current_thread() is self._writer:
                 return False
             time.sleep(FLUSH_PAUSE_SECONDS)
@@ -215,18 +215,18 @@ class GoalAccounting(AccountingBase):
         Nothing more is accepted. Idempotent.
         """
         self._is_closed = True
-        self._pump.end(timeout_seconds)
+        self._flusher.end(timeout_seconds)
         self._port.work.set()
         writer, watcher = self._writer, self._watcher
         if writer is None:
-            self._let_go()
+            self._close_files()
         elif writer is not threading.current_thread():
             writer.join(timeout_seconds + FLUSH_PAUSE_SECONDS)
             with contextlib.suppress(AttributeError):
                 atexit.unregister(self._at_exit)
         if watcher is not None and watcher is not threading.current_thread():
             watcher.join(2 * WATCH_SECONDS)
-        return self._book.settled >= self._book.accepted
+        return self._state.settled >= self._state.accepted
 
 
 def _close_at_exit(reference: "weakref.ref[GoalAccounting]") -> None:

@@ -1,45 +1,45 @@
-"""How accepted turns reach the store: in order, for ever, each exactly once."""
+"""The background task that writes accepted turns to the store: in order, each exactly once, until it is told to end."""
 
 import logging
 import random
 import time
 from typing import Final
 
-from telic.accounting.notifications import Teller
+from telic.accounting.notifications import ThresholdNotifier
 from telic.accounting.outbox import Entry
-from telic.accounting.ports import Port
-from telic.accounting.snapshot_cache import Reader
-from telic.accounting.state import Book
-from telic.accounting.turn_record import Line, MalformedLine, decoded
+from telic.accounting.state import AccountingState, SnapshotCache, StorePort
+from telic.accounting.turn_record import MalformedRecord, TurnRecord, decoded
 from telic.domain.errors import GoalError, HoldLost, StoreClosed, StoreError
 from telic.domain.events import TurnResult
 
 _SHORTEST_PAUSE_SECONDS: Final = 0.05
 _LONGEST_PAUSE_SECONDS: Final = 2.0
-_ADOPTION_SECONDS: Final = 30.0
+_RECOVERY_SECONDS: Final = 30.0
 _MOST_SURPRISES: Final = 10
 """An error that no store should raise may be an outage in disguise, or a turn that nobody can store."""
 _LOG: Final = logging.getLogger("telic.accounting")
 
 
-class Pump:
-    """Works until it is told to end, then on until nothing is left or its time is over."""
+class Flusher:
+    """Writes waiting turns to the store; once it is told to end, it goes on until none is left or its time is over."""
 
-    def __init__(self, port: Port, book: Book, reader: Reader, teller: Teller) -> None:
+    def __init__(
+        self, port: StorePort, state: AccountingState, cache: SnapshotCache, notifier: ThresholdNotifier
+    ) -> None:
         self._port = port
-        self._book = book
-        self._outbox = book.outbox
-        self._reader = reader
-        self._teller = teller
+        self._state = state
+        self._outbox = state.outbox
+        self._cache = cache
+        self._notifier = notifier
         self._deadline: float | None = None
         self._next_attempt = 0.0
-        self._next_adoption = 0.0
+        self._next_recovery = 0.0
         self._pause_seconds = 0.0
         self._surprises = 0
         self._is_store_closed = False
 
     def end(self, seconds: float) -> None:
-        """It ends once every turn is stored, or after the seconds."""
+        """`run` returns once every turn is stored, or after so many seconds."""
         self._deadline = time.monotonic() + seconds
         self.hurry()
 
@@ -48,7 +48,7 @@ class Pump:
         self._next_attempt = 0.0
 
     async def run(self) -> None:
-        """It has ended. Whoever wakes the port makes it look for work."""
+        """Write turns until the end; waking the port makes it look for work at once."""
         while True:
             try:
                 await self._round()
@@ -68,7 +68,7 @@ class Pump:
 
     @property
     def _seconds_to_rest(self) -> float:
-        times = [self._next_adoption]
+        times = [self._next_recovery]
         if self._outbox.peek() is not None:
             times.append(self._next_attempt)
         if self._deadline is not None:
@@ -76,11 +76,11 @@ class Pump:
         return max(0.0, min(times) - time.monotonic())
 
     async def _round(self) -> None:
-        if time.monotonic() >= self._next_adoption:
-            self._next_adoption = time.monotonic() + _ADOPTION_SECONDS
-            self._outbox.adopt()
-        await self._reader.look()
-        await self._tell()
+        if time.monotonic() >= self._next_recovery:
+            self._next_recovery = time.monotonic() + _RECOVERY_SECONDS
+            self._outbox.recover_orphaned()
+        await self._cache.refresh()
+        await self._notify()
         is_storing = True
         while is_storing and not self._is_over and time.monotonic() >= self._next_attempt:
             entry = self._outbox.peek()
@@ -88,86 +88,86 @@ class Pump:
                 break
             is_storing = await self._store(entry)
             if self._port.is_woken:
-                await self._reader.look()
-            await self._tell()
+                await self._cache.refresh()
+            await self._notify()
 
-    async def _tell(self) -> None:
-        settled = self._book.settled
-        await self._teller.tell()
-        self._book.told = settled
+    async def _notify(self) -> None:
+        settled = self._state.settled
+        await self._notifier.notify()
+        self._state.notified = settled
 
     async def _store(self, entry: Entry) -> bool:
-        """Whether the entry is dealt with, so that the next one's turn has come."""
+        """Write one entry, and return whether the next one may follow."""
         try:
-            line = decoded(entry.data)
-        except MalformedLine as error:
+            turn = decoded(entry.data)
+        except MalformedRecord as error:
             await self._refuse(entry, None, error)
             return True
         try:
             token = self._port.token()
-            result = await self._record(line)
+            result = await self._record(turn)
         except BaseException as error:
-            self._book.end_write()
+            self._state.end_write()
             if not isinstance(error, Exception):
                 raise
-            return await self._failed(entry, line, error)
+            return await self._failed(entry, turn, error)
         self._outbox.drop()
-        self._book.settle(entry, line, None if result is None else result.goal, token)
-        self._regain()
+        self._state.settle(entry, turn, None if result is None else result.goal, token)
+        self._resume_normal_pace()
         return True
 
-    async def _failed(self, entry: Entry, line: Line, error: Exception) -> bool:
-        """Whether the entry is dealt with all the same."""
+    async def _failed(self, entry: Entry, turn: TurnRecord, error: Exception) -> bool:
+        """Return whether the next entry may follow: this one is set aside, and not tried again."""
         is_surprise = not isinstance(error, GoalError)
         self._surprises += is_surprise
         if isinstance(error, StoreError) or (is_surprise and self._surprises < _MOST_SURPRISES):
-            await self._lose(line, error)
+            await self._postpone(turn, error)
             return False
-        await self._refuse(entry, line, error)
-        self._regain()
+        await self._refuse(entry, turn, error)
+        self._resume_normal_pace()
         return True
 
-    async def _record(self, line: Line) -> TurnResult | None:
-        """The turn as it is stored; None where its scope had no goal."""
-        goal_id = line.goal_id or await self._goal_of(line)
+    async def _record(self, turn: TurnRecord) -> TurnResult | None:
+        """Return the turn as it is stored, or None if its scope had no goal."""
+        goal_id = turn.goal_id or await self._goal_of(turn)
         if goal_id is None:
             return None
-        self._book.begin_write()
+        self._state.begin_write()
         try:
-            return await self._record_for(goal_id, line, line.hold)
+            return await self._record_for(goal_id, turn, turn.hold)
         except HoldLost:
             # It was spent all the same.
-            return await self._record_for(goal_id, line, None)
+            return await self._record_for(goal_id, turn, None)
 
-    async def _record_for(self, goal_id: str, line: Line, hold: str | None) -> TurnResult:
+    async def _record_for(self, goal_id: str, turn: TurnRecord, hold: str | None) -> TurnResult:
         return await self._port.record_turn(
-            goal_id, usage=line.usage, kind=line.kind, model=line.model, hold=hold, key=line.key
+            goal_id, usage=turn.usage, kind=turn.kind, model=turn.model, hold=hold, key=turn.key
         )
 
-    async def _goal_of(self, line: Line) -> str | None:
-        """The scope's active goal, unless it was created after the turn."""
-        goal = await self._port.active(line.scope)
-        if goal is None or goal.created_at > line.at:
-            _LOG.debug("the turn %s belongs to no goal", line.key)
+    async def _goal_of(self, turn: TurnRecord) -> str | None:
+        """Return the id of the scope's active goal, unless the goal was created after the turn."""
+        goal = await self._port.active(turn.scope)
+        if goal is None or goal.created_at > turn.at:
+            _LOG.debug("the turn %s belongs to no goal", turn.key)
             return None
         return goal.id
 
-    async def _refuse(self, entry: Entry, line: Line | None, error: Exception) -> None:
+    async def _refuse(self, entry: Entry, turn: TurnRecord | None, error: Exception) -> None:
         """The line is set aside: no store will ever take it."""
-        key = None if line is None else line.key
+        key = None if turn is None else turn.key
         why = f"{getattr(error, 'code', type(error).__name__)}: {error}"
         await self._port.offload(lambda: self._outbox.set_aside(entry, why))
         self._outbox.drop()
-        self._book.settle(entry, line, None, None)
-        self._book.report(error, key, f"the turn {key!a} is refused and set aside")
+        self._state.settle(entry, turn, None, None)
+        self._state.report(error, key, f"the turn {key!a} is refused and set aside")
 
-    async def _lose(self, line: Line, error: Exception) -> None:
+    async def _postpone(self, turn: TurnRecord, error: Exception) -> None:
         """The store is away: turns wait, safe also from a power cut, and the next attempt comes later."""
         self._is_store_closed = isinstance(error, StoreClosed)
         if not self._pause_seconds:
             _LOG.warning("the store takes no turns for now, they wait: %s", error)
             if not getattr(error, "retryable", False):
-                self._book.report(error, line.key, "the store may need help")
+                self._state.report(error, turn.key, "the store may need help")
         self._wait_longer()
         self._outbox.spill()
         await self._port.offload(self._outbox.sync)
@@ -176,7 +176,7 @@ class Pump:
         self._pause_seconds = min(_LONGEST_PAUSE_SECONDS, max(_SHORTEST_PAUSE_SECONDS, self._pause_seconds * 2))
         self._next_attempt = time.monotonic() + self._pause_seconds * random.uniform(0.5, 1.0)
 
-    def _regain(self) -> None:
+    def _resume_normal_pace(self) -> None:
         if self._pause_seconds:
             _LOG.info("the store takes turns again")
         self._pause_seconds = self._next_attempt = 0.0

@@ -1,15 +1,116 @@
-"""A journal: the file in which accepted turns wait for their store.
+"""The journal: files in which accepted turns wait for their store, in a private folder.
 
-A header that says up to where all lines are stored, then one line for each turn. Whoever appends and whoever reads
-may be different threads; one thread reads.
+A journal has a header that says up to where all records are stored, then one line for each turn. One thread may append
+while another reads; only one thread reads.
 """
 
+import contextlib
+import fcntl
 import os
 import re
+import stat
 import threading
+from collections.abc import Iterator
+from pathlib import Path
 from typing import Final
 
-from telic.accounting.journal_directory import JOURNAL_SUFFIX, REFUSED_SUFFIX, JournalFolder
+JOURNAL_SUFFIX: Final = ".journal"
+REFUSED_SUFFIX: Final = ".refused"
+_FLAGS: Final = os.O_RDWR | os.O_NOFOLLOW | os.O_CLOEXEC
+_OTHERS_MAY_WRITE: Final = stat.S_IWGRP | stat.S_IWOTH
+
+
+def default_base() -> Path:
+    """Where journals are kept unless the host says otherwise: in the user's folder for state.
+
+    Raises:
+        OSError: nobody knows the user's home.
+    """
+    given = os.environ.get("XDG_STATE_HOME", "")
+    try:
+        state = Path(given) if given.startswith("/") else Path.home() / ".local" / "state"
+    except RuntimeError as error:
+        raise OSError(f"no folder for journals: {error}") from error
+    return state / "telic" / "accounting"
+
+
+class JournalDirectory:
+    """One store's folder, held open, so that nobody can lead its files elsewhere by renaming a folder.
+
+    Raises:
+        OSError: it cannot be made or opened, is a link, belongs to another user, or others may write to it.
+    """
+
+    def __init__(self, base: Path, store_id: str) -> None:
+        base.mkdir(mode=0o700, parents=True, exist_ok=True)
+        self.path = base / store_id
+        self.path.mkdir(mode=0o700, exist_ok=True)
+        self._handle = os.open(self.path, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
+        state = os.fstat(self._handle)
+        if state.st_uid != os.geteuid() or state.st_mode & _OTHERS_MAY_WRITE:
+            self.close()
+            raise PermissionError(f"{self.path} is not private: others own it or may write to it")
+
+    def create(self, name: str) -> int:
+        """A descriptor of a new file, which is locked for as long as its owner lives."""
+        handle = os.open(name, _FLAGS | os.O_CREAT | os.O_EXCL | os.O_APPEND, 0o600, dir_fd=self._handle)
+        if not self._is_locked(handle):
+            # Somebody who looks for what the dead left behind was quicker, and is about to remove it as empty.
+            os.close(handle)
+            raise FileExistsError(f"{name} was taken over while it was made")
+        os.fsync(self._handle)
+        return handle
+
+    def lock_orphaned(self, name: str) -> int | None:
+        """Return a descriptor of a file whose owner is dead, now locked; None if it lives, or the file is gone."""
+        with contextlib.suppress(OSError):
+            handle = os.open(name, _FLAGS | os.O_APPEND, dir_fd=self._handle)
+            if stat.S_ISREG(os.fstat(handle).st_mode) and self._is_locked(handle):
+                return handle
+            os.close(handle)
+        return None
+
+    @staticmethod
+    def _is_locked(handle: int) -> bool:
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            return False
+        return os.fstat(handle).st_nlink > 0
+
+    def journals(self) -> Iterator[str]:
+        """The names of all journals, those made first before others."""
+        with os.scandir(self._handle) as entries:
+            yield from sorted(entry.name for entry in entries if entry.name.endswith(JOURNAL_SUFFIX))
+
+    def marker(self, name: str) -> int:
+        """Another descriptor of the file, through which its beginning can be written."""
+        return os.open(name, _FLAGS, dir_fd=self._handle)
+
+    def remove(self, name: str) -> None:
+        """The file is gone."""
+        with contextlib.suppress(FileNotFoundError):
+            os.unlink(name, dir_fd=self._handle)
+
+    def set_aside(self, name: str, data: bytes) -> None:
+        """The data is at the end of the file, on disk."""
+        handle = os.open(name, _FLAGS | os.O_CREAT | os.O_APPEND, 0o600, dir_fd=self._handle)
+        try:
+            os.write(handle, data)
+            os.fsync(handle)
+        finally:
+            os.close(handle)
+
+    def close(self, *, is_kept: bool = True) -> None:
+        """The folder is let go, and gone if it is empty and need not be kept. Idempotent."""
+        if self._handle < 0:
+            return
+        os.close(self._handle)
+        self._handle = -1
+        if not is_kept:
+            with contextlib.suppress(OSError):
+                self.path.rmdir()
+
 
 _HEADER: Final = b"telic journal 1, stored up to %016x\n"
 _HEADER_BYTES: Final = len(_HEADER % 0)
@@ -21,7 +122,7 @@ _SHRINK_AT_BYTES: Final = 65_536
 class Journal:
     """One open journal, locked by its owner."""
 
-    def __init__(self, folder: JournalFolder, name: str, handle: int, lock: threading.Lock) -> None:
+    def __init__(self, folder: JournalDirectory, name: str, handle: int, lock: threading.Lock) -> None:
         self._folder = folder
         self._name = name
         self._handle = handle
@@ -33,7 +134,7 @@ class Journal:
         self._is_synced = True
 
     @classmethod
-    def new(cls, folder: JournalFolder, owner: str, lock: threading.Lock) -> "Journal":
+    def new(cls, folder: JournalDirectory, owner: str, lock: threading.Lock) -> "Journal":
         """An empty journal, ready for lines.
 
         Raises:
@@ -49,13 +150,13 @@ class Journal:
         return journal
 
     @classmethod
-    def of_the_dead(cls, folder: JournalFolder, name: str, lock: threading.Lock) -> "Journal | None":
-        """The journal whose owner is dead, at the first line that may not be stored; None where it lives.
+    def recover_orphaned(cls, folder: JournalDirectory, name: str, lock: threading.Lock) -> "Journal | None":
+        """Return the journal if its owner is dead, at the first line that may not be stored; None if the owner lives.
 
         Raises:
             ValueError: the file is no journal; it is left as it is.
         """
-        handle = folder.take_over(name)
+        handle = folder.lock_orphaned(name)
         if handle is None:
             return None
         journal = cls(folder, name, handle, lock)

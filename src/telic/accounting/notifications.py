@@ -1,15 +1,14 @@
-"""What a host is told: thresholds, exhaustion, changes by others, failures; each once."""
+"""Calls of the host's callbacks: for thresholds, exhaustion, changes by others and failures, each once."""
 
 import logging
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Final
 
-from telic.accounting.ports import Port
-from telic.accounting.state import Book
+from telic.accounting.state import AccountingState, StorePort
 from telic.domain.budget import LIMITS
 from telic.domain.goal import GoalStatus, Reason
-from telic.domain.snapshot import GoalSnapshot
+from telic.domain.views import GoalSnapshot
 
 THRESHOLDS: Final = (0.5, 0.8, 0.95)
 _EXHAUSTED: Final = 1.0
@@ -21,8 +20,8 @@ Passed = tuple[str, int, float]
 
 
 @dataclass(frozen=True, slots=True)
-class Callbacks:
-    """What the host wants to be told."""
+class AccountingCallbacks:
+    """The host's callbacks, each optional."""
 
     on_threshold: Callable[[GoalSnapshot, float], Any] | None = None
     on_exhausted: Callable[[GoalSnapshot], Any] | None = None
@@ -41,46 +40,46 @@ def passed(snapshot: GoalSnapshot) -> list[Passed]:
     ]
 
 
-class Teller:
-    """Remembers what the host was told."""
+class ThresholdNotifier:
+    """Calls the callbacks, and remembers for what they were called."""
 
-    def __init__(self, port: Port, book: Book, callbacks: Callbacks) -> None:
+    def __init__(self, port: StorePort, state: AccountingState, callbacks: AccountingCallbacks) -> None:
         self._port = port
-        self._book = book
+        self._state = state
         self._callbacks = callbacks
-        self._told: GoalSnapshot | None = None
+        self._last_notified: GoalSnapshot | None = None
         self._passed: dict[str, set[Passed]] = {}
 
     def begin(self) -> None:
         """What is so at the start is no news."""
-        self._told = snapshot = self._book.snapshot()
+        self._last_notified = snapshot = self._state.snapshot()
         if snapshot is not None:
             self._of_goal(snapshot).update(passed(snapshot))
 
-    async def tell(self) -> None:
-        """The host was told what is new. What it does then harms nobody but itself."""
-        while self._book.reports:
-            await self._call(self._callbacks.on_failure, *self._book.reports.popleft())
-        snapshot = self._book.snapshot()
+    async def notify(self) -> None:
+        """Every callback for what is new was called; what a callback raises is logged."""
+        while self._state.reports:
+            await self._call(self._callbacks.on_failure, *self._state.reports.popleft())
+        snapshot = self._state.snapshot()
         if snapshot is None:
             return
-        before, self._told = self._told, snapshot
+        before, self._last_notified = self._last_notified, snapshot
         if _is_by_others(before, snapshot):
             await self._call(self._callbacks.on_change, before, snapshot)
         told = self._of_goal(snapshot)
         for news in passed(snapshot):
             if news not in told:
                 told.add(news)
-                await self._tell_threshold(snapshot, news[2])
+                await self._notify_threshold(snapshot, news[2])
 
-    async def _tell_threshold(self, snapshot: GoalSnapshot, fraction: float) -> None:
+    async def _notify_threshold(self, snapshot: GoalSnapshot, fraction: float) -> None:
         if fraction < _EXHAUSTED:
             await self._call(self._callbacks.on_threshold, snapshot, fraction)
         else:
             await self._call(self._callbacks.on_exhausted, snapshot)
 
     def _of_goal(self, snapshot: GoalSnapshot) -> set[Passed]:
-        """What was told of the goal; of many goals, only of those seen last."""
+        """Return what was notified of the goal; only the goals seen last are remembered."""
         if snapshot.id not in self._passed and len(self._passed) >= _MOST_GOALS:
             del self._passed[next(iter(self._passed))]
         return self._passed.setdefault(snapshot.id, set())

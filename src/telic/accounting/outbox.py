@@ -1,4 +1,7 @@
-"""Where accepted lines wait, in order: journals left by the dead, this instance's own, and memory if it must be."""
+"""Accepted turns that wait, in order: in orphaned journals, in this instance's own, and in memory if need be.
+
+This is a transactional outbox: a turn is in a journal before it is acknowledged, and leaves when the store has it.
+"""
 
 import logging
 import threading
@@ -7,12 +10,11 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Final, NamedTuple
 
-from telic.accounting.journal import Journal
-from telic.accounting.journal_directory import JournalFolder, default_base
-from telic.accounting.turn_record import Line
+from telic.accounting.journal import Journal, JournalDirectory, default_base
+from telic.accounting.turn_record import TurnRecord
 
 _MOST_IN_MEMORY: Final = 100_000
-_MOST_DEAD: Final = 16
+_MOST_ORPHANED: Final = 16
 """Each takes two descriptors for as long as it is being emptied."""
 _ATTEMPTS: Final = 5
 _LOG: Final = logging.getLogger("telic.accounting")
@@ -38,11 +40,11 @@ class Outbox:
         self._store_id = store_id
         self._lock = lock
         self._report = report
-        self._folder: JournalFolder | None = None
+        self._folder: JournalDirectory | None = None
         self._own: Journal | None = None
-        self._dead: deque[Journal] = deque()
-        self._is_adopting = False
-        self._strange: set[str] = set()
+        self._orphaned: deque[Journal] = deque()
+        self._is_recovering = False
+        self._unreadable: set[str] = set()
         self._memory: deque[bytes] = deque()
         self._waiting: Entry | None = None
 
@@ -50,7 +52,7 @@ class Outbox:
         """The instance has a journal; where none can be made, that is reported and lines wait in memory."""
         for attempts_left in reversed(range(_ATTEMPTS)):
             try:
-                self._folder = JournalFolder(self._base or default_base(), self._store_id)
+                self._folder = JournalDirectory(self._base or default_base(), self._store_id)
                 self._own = Journal.new(self._folder, self._owner, self._lock)
                 return
             except OSError as error:
@@ -63,7 +65,7 @@ class Outbox:
     def _complain(self, message: str, error: OSError) -> None:
         self._report(error, None, message)
 
-    def put(self, line: Line) -> bool:
+    def put(self, line: TurnRecord) -> bool:
         """Whether the line waits. The caller has the lock."""
         data = line.encoded()
         if self._own is not None and not self._memory:
@@ -91,46 +93,46 @@ class Outbox:
                     return
                 self._memory.popleft()
 
-    def adopt(self) -> None:
-        """Journals whose owners are dead are this instance's to empty, some at a time, the oldest first."""
+    def recover_orphaned(self) -> None:
+        """Journals whose owners are dead are emptied by this instance, some at a time, the oldest first."""
         folder = self._folder
         if folder is None:
             return
         for name in folder.journals():
-            if len(self._dead) >= _MOST_DEAD:
+            if len(self._orphaned) >= _MOST_ORPHANED:
                 return
-            if name not in self._strange:
-                self._adopt_one(folder, name)
-        self._is_adopting = False
+            if name not in self._unreadable:
+                self._recover_one(folder, name)
+        self._is_recovering = False
 
-    def _adopt_one(self, folder: JournalFolder, name: str) -> None:
+    def _recover_one(self, folder: JournalDirectory, name: str) -> None:
         try:
-            journal = Journal.of_the_dead(folder, name, self._lock)
+            journal = Journal.recover_orphaned(folder, name, self._lock)
         except (OSError, ValueError) as error:
-            self._strange.add(name)
+            self._unreadable.add(name)
             _LOG.error("the journal %s in %s is left alone: %s", name, folder.path, error)
             return
         if journal is not None:
-            self._dead.append(journal)
-            self._is_adopting = True
+            self._orphaned.append(journal)
+            self._is_recovering = True
 
     def peek(self) -> Entry | None:
         """The line that is next, the same until it is dropped; None where none waits."""
         if self._waiting is None:
-            self._waiting = self._next_of_dead() or self._next_own()
+            self._waiting = self._next_orphaned() or self._next_own()
         return self._waiting
 
-    def _next_of_dead(self) -> Entry | None:
-        while self._dead:
-            journal = self._dead[0]
+    def _next_orphaned(self) -> Entry | None:
+        while self._orphaned:
+            journal = self._orphaned[0]
             data = journal.next_line()
             if data is not None and data.endswith(b"\n"):
                 return Entry(data, journal, is_own=False)
             if data is not None:
                 _LOG.warning("the last line of a journal was cut short and never accepted: %d bytes", len(data))
-            self._dead.popleft().close(is_kept=False)
-            if not self._dead and self._is_adopting:
-                self.adopt()
+            self._orphaned.popleft().close(is_kept=False)
+            if not self._orphaned and self._is_recovering:
+                self.recover_orphaned()
         return None
 
     def _next_own(self) -> Entry | None:
@@ -180,9 +182,9 @@ class Outbox:
             own, self._own = self._own, None
             if own is not None:
                 own.close(is_kept=not own.is_stored)
-            for journal in self._dead:
+            for journal in self._orphaned:
                 journal.close(is_kept=not journal.is_stored)
-            self._dead.clear()
+            self._orphaned.clear()
             if self._folder is not None:
                 self._folder.close(is_kept=False)
                 self._folder = None
@@ -193,7 +195,7 @@ class Outbox:
 
     def leave_to_parent(self) -> None:
         """In a forked child: descriptors are let go; the files and what waits in memory are the parent's."""
-        for journal in (self._own, *self._dead):
+        for journal in (self._own, *self._orphaned):
             if journal is not None:
                 journal.close(is_kept=True)
         if self._folder is not None:

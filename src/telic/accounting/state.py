@@ -1,15 +1,69 @@
-"""What an accounting knows at this moment: the goal, what was accepted and is not stored, what is to be told."""
+"""What an accounting knows at this moment: the goal, what was accepted and is not stored, what is to be reported."""
 
 import logging
 import threading
 from collections import deque
-from collections.abc import Hashable
-from typing import Final
+from collections.abc import Callable, Hashable
+from typing import Any, Final, Protocol
 
 from telic.accounting.outbox import Entry, Outbox
-from telic.accounting.turn_record import Line, Pending
+from telic.accounting.turn_record import PendingUsage, TurnRecord
+from telic.domain.budget import ModelUsage, TurnUsage, UsageKind
+from telic.domain.errors import StoreError
+from telic.domain.events import TurnResult
 from telic.domain.goal import Goal, GoalStatus
-from telic.domain.snapshot import GoalSnapshot, snapshot_of
+from telic.domain.views import GoalSnapshot, snapshot_of
+
+
+class StorePort(Protocol):
+    """A store, the time, and a way to run what is not the loop's."""
+
+    def token(self) -> Hashable:
+        """Something that differs from its earlier values once a change was, or may have been, committed."""
+        ...
+
+    async def active(self, scope: str) -> Goal | None:
+        """The scope's active goal, or None."""
+        ...
+
+    async def get(self, goal_id: str) -> Goal:
+        """The goal with this id."""
+        ...
+
+    async def record_turn(
+        self,
+        goal_id: str,
+        *,
+        usage: TurnUsage | ModelUsage,
+        kind: UsageKind,
+        model: str | None,
+        hold: str | None,
+        key: str,
+    ) -> TurnResult:
+        """See `GoalStore.record_turn`."""
+        ...
+
+    async def rest(self, seconds: float) -> None:
+        """There may be something to do, or the seconds are over."""
+        ...
+
+    @property
+    def is_woken(self) -> bool:
+        """Whether something happened since the last rest."""
+        ...
+
+    async def pause(self, seconds: float) -> None:
+        """The seconds are over."""
+        ...
+
+    async def call(self, callback: Callable[..., Any], *arguments: Any) -> None:
+        """The host's callback was called, and awaited where it is a coroutine's."""
+        ...
+
+    async def offload(self, function: Callable[[], None]) -> None:
+        """The function, which waits for the disk, has returned."""
+        ...
+
 
 _MOST_REPORTS: Final = 1_000
 _LOG: Final = logging.getLogger("telic.accounting")
@@ -18,7 +72,7 @@ Report = tuple[Exception, str | None]
 """A failure, and the key of the turn that it concerns."""
 
 
-class Book:
+class AccountingState:
     """One lock keeps the goal, the sums and the outbox in step, so that no turn is seen twice or not at all."""
 
     def __init__(self, outbox: Outbox, lock: threading.Lock) -> None:
@@ -29,17 +83,17 @@ class Book:
         self.reports: deque[Report] = deque(maxlen=_MOST_REPORTS)
         self.accepted = 0
         self.settled = 0
-        self.told = 0
-        """Of how many settled lines the host was told what there was to tell."""
+        self.notified = 0
+        """How many settled turns the host's callbacks have been called for."""
         self.turns_goal: str | None = None
-        """Whose a turn is that completes now, unless the host knows better."""
+        """The goal to which a turn is booked if the host names none."""
         self._token: Hashable = None
-        self._pending: dict[str, Pending] = {}
+        self._pending: dict[str, PendingUsage] = {}
         self._is_writing = False
         self._writes = 0
 
-    def accept(self, line: Line) -> bool:
-        """Whether the line is in the outbox and in the sums; if not, there is no room for it."""
+    def accept(self, line: TurnRecord) -> bool:
+        """Put the turn into the outbox and the sums, and return whether there was room for it."""
         with self._lock:
             if not self.outbox.put(line):
                 return False
@@ -47,16 +101,16 @@ class Book:
             if line.goal_id is not None:
                 pending = self._pending.get(line.goal_id)
                 if pending is None:
-                    pending = self._pending[line.goal_id] = Pending()
+                    pending = self._pending[line.goal_id] = PendingUsage()
                 pending.add(line)
         return True
 
     def is_as_of(self, token: Hashable) -> bool:
-        """Whether nobody has committed anything since the goal was read."""
+        """Return whether nothing was committed since the goal was read."""
         return self._token == token and not self.is_stale
 
     def writes(self) -> int | None:
-        """How many lines were written so far; None while one is being written."""
+        """Return how many turns were written so far; None while one is being written."""
         with self._lock:
             return None if self._is_writing else self._writes
 
@@ -71,11 +125,11 @@ class Book:
             self._is_writing = False
 
     def report(self, error: Exception, key: str | None, what: str) -> None:
-        """The host is told of the failure soon; the log says so at once."""
+        """The failure is in the log, and the host's callback will be called for it."""
         _LOG.error("%s: %s", what, error)
         self.reports.append((error, key))
 
-    def settle(self, entry: Entry, line: Line | None, goal: Goal | None, token: Hashable) -> None:
+    def settle(self, entry: Entry, line: TurnRecord | None, goal: Goal | None, token: Hashable) -> None:
         """The entry is dealt with; `goal` is as its write, begun at the token, left it."""
         with self._lock:
             self._is_writing = False
@@ -118,14 +172,14 @@ class Book:
         if self.goal is not None and self.goal.status is GoalStatus.ACTIVE:
             self.turns_goal = self.goal.id
 
-    def host_looked(self) -> None:
+    def snapshot_was_read(self) -> None:
         """The host has seen the snapshot: turns that begin now belong to no goal that is not active."""
         with self._lock:
             if self.goal is None or self.goal.status is not GoalStatus.ACTIVE:
                 self.turns_goal = None
 
     def snapshot(self) -> GoalSnapshot | None:
-        """The goal with everything accepted in its usage."""
+        """Return the goal with every accepted turn in its usage, or None if no goal is known."""
         with self._lock:
             goal = self.goal
             if goal is None:
@@ -138,5 +192,54 @@ class Book:
 
 
 def _progress(goal: Goal) -> int:
-    """Grows with every change of a goal, so that of two readings the later can be told."""
+    """Return a number that grows with every change of a goal: of two readings the larger is the later."""
     return goal.revision + sum(goal.usage.as_dict().values())
+
+
+_ATTEMPTS: Final = 5
+_PAUSE_SECONDS: Final = 0.002
+
+
+class SnapshotCache:
+    """Reads the goal again whenever it may have changed, so that no cached one outlives a change that could be seen."""
+
+    def __init__(self, port: StorePort, state: AccountingState, scope: str) -> None:
+        self._port = port
+        self._state = state
+        self._scope = scope
+
+    async def refresh(self) -> bool:
+        """The state has the goal as it is now, stale without an answer; whether it was read anew for that."""
+        try:
+            return await self.refresh_or_raise()
+        except StoreError as error:
+            self._state.is_stale = True
+            _LOG.debug("the goal cannot be read: %s", error)
+        except Exception:
+            self._state.is_stale = True
+            _LOG.exception("the goal cannot be read")
+        return False
+
+    async def refresh_or_raise(self) -> bool:
+        """As `refresh`.
+
+        Raises:
+            StoreError: the store did not answer.
+        """
+        for attempts_left in reversed(range(_ATTEMPTS)):
+            token = self._port.token()
+            if self._state.is_as_of(token):
+                return False
+            writes = self._state.writes()
+            if writes is not None or not attempts_left:
+                goal = await self._goal()
+                if self._state.publish(goal, token, writes, is_last_chance=not attempts_left):
+                    break
+            await self._port.pause(_PAUSE_SECONDS)
+        return True
+
+    async def _goal(self) -> Goal | None:
+        """The scope's active goal, else what became of the one known before."""
+        known = self._state.goal
+        active = await self._port.active(self._scope)
+        return active if active is not None or known is None else await self._port.get(known.id)

@@ -31,11 +31,11 @@ _MODEL_COUNTS: Final[Counts] = attrgetter(*MODEL_COUNTERS)
 _SUM_UP_AT: Final = 64
 
 
-class MalformedLine(Exception):
+class MalformedRecord(Exception):
     """A line of a journal is not what was written there."""
 
 
-class Line(NamedTuple):
+class TurnRecord(NamedTuple):
     """A turn that was accepted at an instant, for a goal or, without one, for the goal that the scope then had.
 
     A tuple, since one is made in every turn and a frozen dataclass takes five times as long.
@@ -71,18 +71,18 @@ class Line(NamedTuple):
         return "".join(texts)
 
 
-def decoded(data: bytes) -> Line:
+def decoded(data: bytes) -> TurnRecord:
     """The line that was encoded so, with or without its end.
 
     Raises:
-        MalformedLine: it is none, or was altered.
+        MalformedRecord: it is none, or was altered.
     """
     checksum, _, text = data.rstrip(b"\n").partition(b" ")
     if checksum != b"%08x" % crc32(text):
-        raise MalformedLine("the line does not have its checksum")
+        raise MalformedRecord("the line does not have its checksum")
     try:
         found = json.loads(text)
-        return Line(
+        return TurnRecord(
             found["key"],
             found.get("goal"),
             found.get("scope", DEFAULT_SCOPE),
@@ -93,7 +93,7 @@ def decoded(data: bytes) -> Line:
             found.get("hold"),
         )
     except (ValueError, KeyError, TypeError, AttributeError) as error:
-        raise MalformedLine(f"{type(error).__name__}: {error!s:.200}") from error
+        raise MalformedRecord(f"{type(error).__name__}: {error!s:.200}") from error
 
 
 def _usage_of(found: dict[str, Any]) -> TurnUsage | ModelUsage:
@@ -102,7 +102,7 @@ def _usage_of(found: dict[str, Any]) -> TurnUsage | ModelUsage:
     return ModelUsage(**dict(zip(MODEL_COUNTERS, found["used"], strict=True)))
 
 
-def checked_line(
+def checked_turn(
     key: str,
     goal_id: str | None,
     scope: str,
@@ -111,7 +111,7 @@ def checked_line(
     kind: UsageKind,
     model: str | None,
     hold: str | None,
-) -> Line:
+) -> TurnRecord:
     """The line, no part of which a store refuses for what it is.
 
     Raises:
@@ -130,10 +130,10 @@ def checked_line(
         check_name("model", model)
     if hold is not None:
         check_name("hold", hold)
-    return Line(key, goal_id, scope, at, usage, kind, model, hold)
+    return TurnRecord(key, goal_id, scope, at, usage, kind, model, hold)
 
 
-class Pending:
+class PendingUsage:
     """The sum of one goal's lines that are accepted and not yet stored."""
 
     def __init__(self) -> None:
@@ -141,16 +141,16 @@ class Pending:
         self._turns = 0
         self._of_turns = [0] * len(TURN_COUNTERS)
         self._of_models = [0] * len(MODEL_COUNTERS)
-        self._unsummed: list[tuple[Line, int]] = []
+        self._unsummed: list[tuple[TurnRecord, int]] = []
 
-    def add(self, line: Line) -> None:
+    def add(self, line: TurnRecord) -> None:
         """The line is part of the sum. It is summed up later: whoever adds lines is in a hurry."""
         self.lines += 1
         self._unsummed.append((line, 1))
         if len(self._unsummed) >= _SUM_UP_AT:
             self._sum_up()
 
-    def remove(self, line: Line) -> None:
+    def remove(self, line: TurnRecord) -> None:
         """The line, which was added before, is no longer part of the sum."""
         self.lines -= 1
         self._unsummed.append((line, -1))

@@ -1,10 +1,15 @@
 """Who may do what: one table, (actor, action) → allowed, or why not."""
 
+from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final
 
 from telic.domain.errors import InvalidInput, NotAllowed
+from telic.domain.events import ACTED_BY
 from telic.domain.goal import Actor, Reason
+from telic.domain.limits import check_choice, check_text
+
+MAX_ACTOR_NAME_CHARS: Final = 100
 
 
 class Action(StrEnum):
@@ -24,6 +29,32 @@ class Action(StrEnum):
     WAKE = "wake"
     HOLD = "hold budget"
     APPROVE = "approve or reject"
+
+
+@dataclass(frozen=True, slots=True)
+class NamedActor:
+    """An actor with a name, and the door by which the call came, such as `dashboard`; either may be unknown.
+
+    Where a call takes an actor it takes this too. The event keeps both, so a history says who did what, and where.
+
+    Raises:
+        InvalidInput: a name is empty, has over 100 characters, or holds what cannot be kept.
+    """
+
+    actor: Actor
+    name: str | None = None
+    door: str | None = None
+
+    def __post_init__(self) -> None:
+        for what, text in (("actor's name", self.name), ("door's name", self.door)):
+            if text is not None and not check_text(f"the {what}", text, MAX_ACTOR_NAME_CHARS).strip():
+                raise InvalidInput(f"the {what} is empty")
+
+    def as_data(self) -> dict[str, object]:
+        """Return what the event of a call by this actor says of it."""
+        known = {"name": self.name, "door": self.door}
+        said = {name: value for name, value in known.items() if value is not None}
+        return {ACTED_BY: said} if said else {}
 
 
 _HUMAN: Final = frozenset(Action) - {Action.VERIFY}
@@ -59,8 +90,7 @@ def authorize(actor: Actor, action: Action, *, is_guarded: bool) -> None:
         NotAllowed: it may not, or may only with the expected revision.
         InvalidInput: there is no such actor.
     """
-    if not isinstance(actor, Actor):
-        raise InvalidInput(f"the actor must be one of {', '.join(Actor)}")
+    check_choice(Actor, "the actor", actor)
     refusal = why_not(actor, action)
     if refusal is None and actor in GUARDED and not is_guarded:
         refusal = f"the {actor} may {action} only at the revision that it has seen (expected_revision)"

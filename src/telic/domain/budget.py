@@ -1,24 +1,48 @@
 """Usage, the limits on it, and when a limit is reached."""
 
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
+from datetime import timedelta
+from decimal import Decimal
 from enum import StrEnum
 from typing import Final
 
 from telic.domain.errors import BudgetExceeded, InvalidNumber
 from telic.domain.limits import MAX_COUNTER, check_counter
+from telic.domain.money import microunits_of, money_of
 
 LIMITS: Final = ("tokens", "turns", "active_microseconds", "cost_microunits")
 """The budgets, in the order in which an exceeded one is reported."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+class _InUnits:
+    """Money as a Decimal and time as a timedelta, of amounts that are kept as integers."""
+
+    __slots__ = ()
+
+    active_microseconds: int
+    cost_microunits: int
+
+    @property
+    def cost(self) -> Decimal:
+        """The money, in units of the currency that the host bills in."""
+        return money_of(self.cost_microunits)
+
+    @property
+    def time(self) -> timedelta:
+        """The active time."""
+        return timedelta(microseconds=self.active_microseconds)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, init=False)
 class Budget:
     """Limits on a goal's usage. None is unlimited; a limit is reached when usage equals it.
 
-    Active time is in microseconds, cost in millionths of the currency that the host bills in.
+    `Budget(cost="5.00", time=timedelta(hours=2))` is the same as `Budget(cost_microunits=5_000_000,
+    active_microseconds=7_200_000_000)`: limits are kept in whole microseconds of active time, and in whole millionths
+    of the currency that the host bills in. A cost is a text, a Decimal or an integer; a float is not exact.
 
     Raises:
-        InvalidNumber: a limit is not an integer from 1 to 2**53 - 1.
+        InvalidNumber: a limit is not from 1 to 2**53 - 1 of what it is kept in, or is given in both ways.
     """
 
     tokens: int | None = None
@@ -26,21 +50,54 @@ class Budget:
     active_microseconds: int | None = None
     cost_microunits: int | None = None
 
-    def __post_init__(self) -> None:
-        for name in LIMITS:
-            limit = getattr(self, name)
+    def __init__(
+        self,
+        *,
+        tokens: int | None = None,
+        turns: int | None = None,
+        active_microseconds: int | None = None,
+        cost_microunits: int | None = None,
+        cost: Decimal | str | int | None = None,
+        time: timedelta | None = None,
+    ) -> None:
+        if (cost is not None and cost_microunits is not None) or (time is not None and active_microseconds is not None):
+            raise InvalidNumber("the same budget is given twice, in two units")
+        limits = (
+            tokens,
+            turns,
+            active_microseconds if time is None else _microseconds_of(time),
+            cost_microunits if cost is None else microunits_of(cost),
+        )
+        for name, limit in zip(LIMITS, limits, strict=True):
             if limit is not None:
                 check_counter(f"the budget of {name}", limit)
                 if limit == 0:
                     raise InvalidNumber(f"the budget of {name} must be at least 1; leave it out for no limit")
+            object.__setattr__(self, name, limit)
+
+    @property
+    def cost(self) -> Decimal | None:
+        """The limit on money, in units of the currency that the host bills in."""
+        return None if self.cost_microunits is None else money_of(self.cost_microunits)
+
+    @property
+    def time(self) -> timedelta | None:
+        """The limit on active time."""
+        return None if self.active_microseconds is None else timedelta(microseconds=self.active_microseconds)
 
     def as_dict(self) -> dict[str, int | None]:
         """The four limits by name."""
         return {name: getattr(self, name) for name in LIMITS}
 
 
+def _microseconds_of(time: object) -> int:
+    if not isinstance(time, timedelta):
+        raise InvalidNumber(f"a time must be a timedelta, not {type(time).__name__}")
+    return time // timedelta(microseconds=1)
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
-class TurnUsage:
+class TurnUsage(_InUnits):
     """What one turn consumed. `tokens` is what the budget counts; the rest tells where it went.
 
     Raises:
@@ -101,7 +158,7 @@ class BillingPolicy(StrEnum):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class ModelUsage:
+class ModelUsage(_InUnits):
     """What a model's responses consumed, before the goal's policy says how much of it is billed.
 
     Cached tokens are a part of the input tokens and reasoning tokens a part of the output tokens, as in
@@ -146,7 +203,7 @@ def billed_tokens(policy: BillingPolicy, input_tokens: int, cached_input_tokens:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Usage:
+class Usage(_InUnits):
     """What a goal's turns consumed together."""
 
     turns: int = 0
@@ -214,7 +271,7 @@ def larger_budget(usage: Usage, budget: Budget) -> Budget:
     """The budget with each limit that is used up set to twice what was used: what is likely meant by going on."""
     used, limits = usage.as_dict(), budget.as_dict()
     spent = {name: min(2 * used[name], MAX_COUNTER) for name, limit in limits.items() if limit and used[name] >= limit}
-    return Budget(**(limits | spent))
+    return replace(budget, **spent)
 
 
 def require_budget_left(usage: Usage, budget: Budget) -> None:

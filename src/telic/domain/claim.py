@@ -5,7 +5,7 @@ from enum import StrEnum
 
 from telic.domain.clock import Instant
 from telic.domain.errors import InvalidInput
-from telic.domain.limits import check_counter, check_name
+from telic.domain.limits import check_instant, check_name
 
 
 class Claim(StrEnum):
@@ -24,10 +24,10 @@ def approval_signal(goal_id: str) -> str:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Wake:
-    """What an agent waits for: an instant, a named signal, or whichever of both comes first.
+    """What a paused goal waits for: an instant, a named signal, or whichever of both comes first.
 
     Raises:
-        InvalidInput: it waits for nothing, or the signal has no name of 1 to 200 characters.
+        InvalidInput: neither is given, the instant is none, or the signal has no name of 1 to 200 characters.
     """
 
     at: Instant | None = None
@@ -36,7 +36,11 @@ class Wake:
     def __post_init__(self) -> None:
         if self.at is None and self.signal is None:
             raise InvalidInput("a wait needs a time or a signal to end it")
-        if self.at is not None:
-            check_counter("the time of waking", self.at)
+        check_instant("wake_at", self.at)
         if self.signal is not None:
-            check_name("the signal", self.signal)
+            check_name("wake_signal", self.signal)
+
+    @classmethod
+    def of(cls, at: Instant | None, signal: str | None) -> "Wake | None":
+        """Return what these two say, or None if neither is given."""
+        return None if at is None and signal is None else cls(at=at, signal=signal)

@@ -1,15 +1,21 @@
 """A goal's history: what changed, when, and by which actor; and the turns that were accounted."""
 
-from collections.abc import Mapping
+import re
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from enum import StrEnum
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final, overload
 
 from telic.domain.budget import TurnUsage, UsageKind
-from telic.domain.clock import Instant
+from telic.domain.clock import Instant, to_datetime
+from telic.domain.errors import InvalidCursor
 
 if TYPE_CHECKING:
     from telic.domain.goal import Actor, Goal
+
+ACTED_BY: Final = "acted_by"
+"""What of an event's data names who acted, and by which door, beside the kind of actor."""
 
 
 class EventKind(StrEnum):
@@ -46,6 +52,22 @@ class Event:
     data: Mapping[str, Any]
     hash: str
 
+    @property
+    def time(self) -> datetime:
+        """When it was recorded, in UTC."""
+        return to_datetime(self.at)
+
+    @property
+    def acted_by(self) -> Mapping[str, str]:
+        """Return the `name` of who acted and the `door` by which they did, as far as they are known."""
+        acted_by: Mapping[str, str] = self.data.get(ACTED_BY, {})
+        return acted_by
+
+    @property
+    def changed(self) -> Mapping[str, Any]:
+        """Return the data without who acted."""
+        return {name: value for name, value in self.data.items() if name != ACTED_BY}
+
 
 @dataclass(frozen=True, slots=True)
 class Turn:
@@ -67,6 +89,11 @@ class Turn:
     is_estimate: bool = False
     takes_back: int | None = None
 
+    @property
+    def time(self) -> datetime:
+        """When it was recorded, in UTC."""
+        return to_datetime(self.at)
+
 
 @dataclass(frozen=True, slots=True)
 class TurnResult:
@@ -74,3 +101,94 @@ class TurnResult:
 
     goal: "Goal"
     turn: Turn
+
+
+_POSITION = r"([0-9:,+]{0,100000})(?:@([0-9a-f]{16}))?"
+_CURSOR = re.compile(rf"([0-9a-f]{{32}})/{_POSITION}/{_POSITION}/([0-9]{{1,18}})")
+_SNAPSHOT = re.compile(r"([0-9]{1,18}):([0-9]{1,18}):((?:[0-9]{1,18},)*[0-9]{1,18})?\+[0-9]{1,18}")
+
+
+@dataclass(frozen=True, slots=True)
+class Position:
+    """A snapshot of the database, and the mark of the last event that it sees; None where there is none."""
+
+    snapshot: str = ""
+    mark: str | None = None
+
+    @property
+    def sequence(self) -> int:
+        """The highest sequence number that the snapshot sees."""
+        return int(self.snapshot.partition("+")[2] or 0)
+
+    def __str__(self) -> str:
+        return self.snapshot if self.mark is None else f"{self.snapshot}@{self.mark}"
+
+
+@dataclass(frozen=True, slots=True)
+class Cursor:
+    """A position in the feed. All events that `before` could see were delivered.
+
+    Of those that `until` can see, the ones numbered up to `after` were delivered too; an empty `until` means that
+    the next page begins a new snapshot.
+    """
+
+    store_id: str
+    before: Position = Position()
+    until: Position = Position()
+    after: int = 0
+
+    def __str__(self) -> str:
+        return f"{self.store_id}/{self.before}/{self.until}/{self.after}"
+
+
+def parse_cursor(text: object) -> Cursor:
+    """The cursor that was written as this text.
+
+    Raises:
+        InvalidCursor: it was not made by a feed.
+    """
+    found = _CURSOR.fullmatch(text) if isinstance(text, str) else None
+    if found is None or not (_is_snapshot(found[2]) and _is_snapshot(found[4])):
+        raise InvalidCursor("the cursor was not made by a feed of events")
+    before, until = Position(found[2], found[3]), Position(found[4], found[5])
+    return Cursor(found[1], before, until, int(found[6]))
+
+
+def _is_snapshot(text: str) -> bool:
+    """Whether the text is empty, or a snapshot that PostgreSQL's `pg_snapshot` takes, and a number."""
+    found = _SNAPSHOT.fullmatch(text)
+    if not text or found is None:
+        return not text
+    under_way = [int(number) for number in found[3].split(",")] if found[3] else []
+    bounds = [int(found[1]), *under_way, int(found[2])]
+    return bounds[0] > 0 and bounds == sorted(bounds) and len({*under_way, bounds[-1]}) == len(under_way) + 1
+
+
+@dataclass(frozen=True, slots=True)
+class FeedEvent:
+    """An event in the feed, its goal's scope, and the cursor that continues after it."""
+
+    event: Event
+    scope: str
+    cursor: str
+
+
+@dataclass(frozen=True, slots=True)
+class EventPage(Sequence[FeedEvent]):
+    """Some events of the feed in order; `cursor` continues after them, whether or not there are any."""
+
+    events: tuple[FeedEvent, ...]
+    cursor: str
+
+    def __len__(self) -> int:
+        return len(self.events)
+
+    def __iter__(self) -> Iterator[FeedEvent]:
+        return iter(self.events)
+
+    @overload
+    def __getitem__(self, index: int) -> FeedEvent: ...
+    @overload
+    def __getitem__(self, index: slice) -> tuple[FeedEvent, ...]: ...
+    def __getitem__(self, index: int | slice) -> FeedEvent | tuple[FeedEvent, ...]:
+        return self.events[index]

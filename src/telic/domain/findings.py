@@ -22,6 +22,6 @@ class Finding:
     advice: str | None = None
 
 
-def judge(check: str, is_good: bool, message: str, advice: str, *, level: Level = Level.PROBLEM) -> Finding:
-    """An `ok` finding where it is good, else one of the given level with its advice."""
+def make_finding(check: str, is_good: bool, message: str, advice: str, *, level: Level = Level.PROBLEM) -> Finding:
+    """Return an `ok` finding if all is good, else one of the given level with its advice."""
     return Finding(check, Level.OK, message) if is_good else Finding(check, level, message, advice)

@@ -1,12 +1,12 @@
 """The goal itself, as an immutable value."""
 
-from collections.abc import Iterator
 from dataclasses import dataclass
+from datetime import datetime
 from enum import StrEnum
-from typing import Final
+from typing import Any, Final
 
 from telic.domain.budget import BillingPolicy, Budget, Usage
-from telic.domain.clock import Instant
+from telic.domain.clock import Instant, to_datetime
 from telic.domain.criteria import Criterion
 
 DEFAULT_SCOPE: Final = "default"
@@ -90,6 +90,59 @@ class Goal:
     estimated_lines: int = 0
 
     @property
+    def created(self) -> datetime:
+        """When the goal was created, in UTC."""
+        return to_datetime(self.created_at)
+
+    @property
+    def updated(self) -> datetime:
+        """When the goal was last changed, in UTC; recording a turn is no change."""
+        return to_datetime(self.updated_at)
+
+    @property
+    def ended(self) -> datetime | None:
+        """When the goal was completed or cleared, in UTC; None while it is unfinished."""
+        return None if self.ended_at is None else to_datetime(self.ended_at)
+
+    @property
+    def wakes(self) -> datetime | None:
+        """When the goal becomes active by itself, in UTC; None if it waits for no time."""
+        return None if self.wake_at is None else to_datetime(self.wake_at)
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the goal as JSON values, in the one shape that the command, the HTTP API and exports share.
+
+        The keys are the names of its attributes. `budget` and `usage` are objects, `criteria` is an array, and times
+        are RFC 3339 texts in UTC.
+        """
+        # Nothing else here needs it, and it needs what a goal is.
+        from telic.domain.jsonable import goal_to_json
+
+        return goal_to_json(self)
+
+    def _repr_html_(self) -> str:
+        """Return a small table for notebooks, in which every text is escaped."""
+        from html import escape
+
+        rows = {
+            "goal": self.id,
+            "text": self.text,
+            "scope": self.scope,
+            "status": self.status if self.reason is None else f"{self.status} ({self.reason})",
+            "note": self.note,
+            "revision": self.revision,
+            "turns": _of(self.turns_used, self.turn_budget),
+            "tokens": _of(self.tokens_used, self.token_budget),
+            "time": _of(self.usage.time, self.budget.time),
+            "cost": _of(self.usage.cost, self.budget.cost),
+            "created": f"{self.created:%Y-%m-%d %H:%M:%S} UTC",
+        }
+        cells = [
+            f"<tr><th>{name}</th><td>{escape(str(cell))}</td></tr>" for name, cell in rows.items() if cell is not None
+        ]
+        return f"<table>{''.join(cells)}</table>"
+
+    @property
     def is_active(self) -> bool:
         """Whether work on the goal goes on, or may."""
         return self.status is GoalStatus.ACTIVE
@@ -129,15 +182,5 @@ class Goal:
         return self.ended_at is not None
 
 
-@dataclass(frozen=True, slots=True)
-class GoalPage:
-    """One page of a listing, newest first; `next_cursor` is None on the last page."""
-
-    goals: tuple[Goal, ...]
-    next_cursor: str | None
-
-    def __iter__(self) -> Iterator[Goal]:
-        return iter(self.goals)
-
-    def __len__(self) -> int:
-        return len(self.goals)
+def _of(used: object, limit: object | None) -> str:
+    return f"{used}" if limit is None else f"{used} of {limit}"

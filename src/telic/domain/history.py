@@ -20,9 +20,7 @@ from telic.domain.criteria import criteria_from_data
 from telic.domain.errors import GoalError, StoreCorrupt
 from telic.domain.events import Event, EventKind, Turn
 from telic.domain.goal import Actor, Goal, GoalStatus, Reason
-from telic.domain.lifecycle import EVENT_OF, REMARKS, TERMINAL, check_reason, check_transition
-
-_STATUS_OF = {kind: status for status, kind in EVENT_OF.items()}
+from telic.domain.lifecycle import REMARKS, STATUS_OF, TERMINAL, check_reason, check_transition
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,7 +146,7 @@ def _changed(goal: Goal, event: Event) -> Goal:
         case EventKind.KEPT_ASLEEP:
             return _kept_asleep(goal, changed, event)
         case _:
-            check_transition(goal, _STATUS_OF[event.kind])
+            check_transition(goal, STATUS_OF[event.kind])
             return _moved(changed, event)
 
 
@@ -159,7 +157,7 @@ def _kept_asleep(before: Goal, goal: Goal, event: Event) -> Goal:
 
 
 def _moved(goal: Goal, event: Event) -> Goal:
-    to = _STATUS_OF[event.kind]
+    to = STATUS_OF[event.kind]
     data = event.data
     reason = data.get("reason")
     known = check_reason(to, None if reason is None else Reason(reason))

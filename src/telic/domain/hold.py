@@ -1,11 +1,12 @@
 """Holds: budget reserved before a model is called, settled by the turn that follows."""
 
 from dataclasses import dataclass
+from datetime import datetime
 from enum import StrEnum
 from typing import Final
 
 from telic.domain.budget import LIMITS
-from telic.domain.clock import Instant
+from telic.domain.clock import Instant, to_datetime
 from telic.domain.limits import check_counter
 
 
@@ -65,6 +66,16 @@ class Hold:
     state: HoldState
     turn_key: str | None
     frees_on_expiry: bool = False
+
+    @property
+    def placed(self) -> datetime:
+        """When it was placed, in UTC."""
+        return to_datetime(self.placed_at)
+
+    @property
+    def expires(self) -> datetime | None:
+        """When it expires, in UTC; None if that was not written down."""
+        return None if self.expires_at is None else to_datetime(self.expires_at)
 
     @property
     def reserves(self) -> bool:

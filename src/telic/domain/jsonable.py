@@ -6,8 +6,7 @@ from typing import Any
 from telic.domain.budget import TurnUsage, UsageKind, UsageTakenBack
 from telic.domain.clock import Instant, from_datetime, to_datetime
 from telic.domain.errors import GoalError, StoreCorrupt
-from telic.domain.events import Event, EventKind, Turn
-from telic.domain.feed import FeedEvent
+from telic.domain.events import Event, EventKind, FeedEvent, Turn
 from telic.domain.goal import Actor, Goal
 from telic.domain.history import GoalHistory, replay
 from telic.domain.hold import Hold

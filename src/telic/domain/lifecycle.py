@@ -5,6 +5,7 @@ from typing import Final
 from telic.domain.errors import InvalidInput, InvalidTransition
 from telic.domain.events import EventKind
 from telic.domain.goal import Goal, GoalStatus, Reason
+from telic.domain.limits import check_choice
 
 TRANSITIONS: Final = {
     GoalStatus.ACTIVE: frozenset({GoalStatus.PAUSED, GoalStatus.COMPLETED, GoalStatus.CLEARED}),
@@ -43,6 +44,8 @@ EVENT_OF: Final = {
     GoalStatus.CLEARED: EventKind.CLEARED,
 }
 
+STATUS_OF: Final = {EventKind.CREATED: GoalStatus.ACTIVE} | {kind: status for status, kind in EVENT_OF.items()}
+"""The kinds of events that set a goal's status, and which."""
 
 REMARKS: Final = frozenset({EventKind.CHECKED, EventKind.APPROVED, EventKind.REJECTED})
 """Events that change neither definition nor status, and so do not raise the goal's revision."""
@@ -73,10 +76,7 @@ def check_status(value: str) -> GoalStatus:
     Raises:
         InvalidInput: there is no such status.
     """
-    try:
-        return GoalStatus(value)
-    except ValueError:
-        raise InvalidInput(f"the status must be one of {', '.join(GoalStatus)}") from None
+    return check_choice(GoalStatus, "the status", value)
 
 
 def check_reason(status: GoalStatus, reason: Reason | str | None) -> Reason | None:

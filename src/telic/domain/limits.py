@@ -1,8 +1,11 @@
 """The bounds of every input, the same on every database."""
 
-from typing import Final
+from enum import StrEnum
+from typing import Final, TypeVar
 
-from telic.domain.errors import EmptyText, InvalidNumber, InvalidText, TextTooLong
+from telic.domain.errors import EmptyText, InvalidInput, InvalidNumber, InvalidText, TextTooLong
+
+E = TypeVar("E", bound=StrEnum)
 
 MAX_COUNTER: Final = 2**53 - 1
 """The largest count: exact also in readers whose only number is a double."""
@@ -13,6 +16,20 @@ MAX_NOTE_CHARS: Final = 4_000
 MAX_NAME_CHARS: Final = 200
 MAX_PAGE: Final = 1_000
 MAX_TTL_SECONDS: Final = 86_400
+
+
+def check_choice(choices: type[E], name: str, value: object) -> E:
+    """Return the choice that the value is or, as text, names.
+
+    Raises:
+        InvalidInput: it is none; the message lists those that there are.
+    """
+    if type(value) is choices:
+        return value
+    if isinstance(value, str) and value in list(choices):
+        return choices(value)
+    shown = f"{value!a:.50}" if isinstance(value, str) else type(value).__name__
+    raise InvalidInput(f"{name} must be one of {', '.join(choices)}, not {shown}")
 
 
 def check_counter(name: str, value: object) -> int:

@@ -78,10 +78,9 @@ class LoopState:
     @property
     def wake(self) -> Wake | None:
         """What the agent waits for."""
-        is_waiting = self.wake_at is not None or self.wake_signal is not None
-        return Wake(at=self.wake_at, signal=self.wake_signal) if is_waiting else None
+        return Wake.of(self.wake_at, self.wake_signal)
 
-    def begun_anew(self) -> "LoopState":
+    def without_failures(self) -> "LoopState":
         """The state after a user changed or resumed the goal: what went wrong before counts no more."""
         return replace(
             self,

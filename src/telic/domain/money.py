@@ -1,10 +1,15 @@
-"""Money as people read it; everywhere else it is whole microunits."""
+"""Money as people write and read it; everywhere else it is whole microunits."""
 
-from decimal import ROUND_HALF_UP, Decimal
+from decimal import ROUND_HALF_UP, Context, Decimal, Inexact, InvalidOperation
 from typing import Final
+
+from telic.domain.errors import InvalidNumber
 
 _CENT: Final = 10_000
 _MICRO: Final = 1_000_000
+_MOST_DIGITS_OF_MONEY: Final = 11
+_EXACT: Final = Context(prec=40, traps=[Inexact, InvalidOperation])
+"""Arithmetic that refuses to round."""
 
 
 def money_digits(microunits: int) -> str:
@@ -21,3 +26,29 @@ def money_digits(microunits: int) -> str:
 def show_money(microunits: int) -> str:
     """Return the amount with its sign: `$5.00`."""
     return f"{'-' if microunits < 0 else ''}${money_digits(abs(microunits))}"
+
+
+def money_of(microunits: int) -> Decimal:
+    """Return the exact amount, in units of the currency."""
+    return Decimal(microunits) / _MICRO
+
+
+def microunits_of(cost: object) -> int:
+    """Return the microunits of a cost, which is a text, a Decimal or an integer.
+
+    Raises:
+        InvalidNumber: it is something else, no finite amount, or has more than six decimals.
+    """
+    if isinstance(cost, bool) or not isinstance(cost, Decimal | str | int):
+        raise InvalidNumber(f"a cost must be a text, a Decimal or an integer, not {type(cost).__name__}")
+    try:
+        money = Decimal(cost)
+    except (ArithmeticError, ValueError):
+        money = Decimal("NaN")
+    # Whole numbers with a huge exponent would take seconds and gigabytes to write out.
+    if not money.is_finite() or money.adjusted() >= _MOST_DIGITS_OF_MONEY:
+        raise InvalidNumber(f"{cost!a:.50} is no amount of money: write 5 or 0.25")
+    try:
+        return int(_EXACT.to_integral_exact(_EXACT.multiply(money, _MICRO)))
+    except ArithmeticError:
+        raise InvalidNumber(f"{cost!a:.50} has more than six decimals") from None

@@ -97,8 +97,6 @@ class UsageFilter:
     limit: int = MAX_GROUPS
 
     def __post_init__(self) -> None:
-        if self.by not in list(UsageGrouping):
-            raise InvalidInput(f"a report is by one of {', '.join(UsageGrouping)}")
         if self.scope is not None and self.goal_id is not None:
             raise InvalidInput("give a goal or a scope, not both")
         if self.scope is not None:

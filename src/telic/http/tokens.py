@@ -1,5 +1,6 @@
 """The secret that clients over HTTP must show: where it comes from, and what makes one good enough."""
 
+import hmac
 import ipaddress
 import os
 import secrets
@@ -23,7 +24,7 @@ class Token:
 
 
 def choose_token(host: str, *, given: str | None, file: Path | None, variable: str) -> Token:
-    """The token that clients must show: from its file, given by the variable's value, or new.
+    """Return the token that clients must show: from its file, given by the variable's value, or new.
 
     A file that is missing is made, private, with a new token.
 
@@ -42,11 +43,29 @@ def choose_token(host: str, *, given: str | None, file: Path | None, variable: s
 
 
 def is_loopback(host: str) -> bool:
-    """Whether nobody but this machine can reach it."""
+    """Return whether nobody but this machine can reach it."""
     try:
         return ipaddress.ip_address(host).is_loopback
     except ValueError:
         return host == "localhost"
+
+
+def url_of(host: str, port: int) -> str:
+    """Return the address under which a client on this machine finds it."""
+    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+
+
+def is_everywhere(host: str) -> bool:
+    """Return whether the host means every address of this machine."""
+    try:
+        return ipaddress.ip_address(host).is_unspecified
+    except ValueError:
+        return not host
+
+
+def is_same(one: str, other: str) -> bool:
+    """Return whether both texts are the same; how long that takes tells nothing of either."""
+    return hmac.compare_digest(one.encode("utf-8", "replace"), other.encode("utf-8", "replace"))
 
 
 def _new_secret() -> str:
@@ -54,7 +73,7 @@ def _new_secret() -> str:
 
 
 def checked_token(token: str, source: str) -> str:
-    """The token, known to be one that a header can carry and nobody guesses by trying.
+    """Return the token, known to be one that a header can carry and nobody guesses by trying.
 
     Raises:
         InvalidInput: it is too short, or holds anything but visible ASCII characters.

@@ -2,7 +2,7 @@
 
 from telic.domain.budget import ModelUsage, UsageKind
 from telic.domain.errors import BudgetExceeded, GoalNotActive, PriceUnknown
-from telic.domain.errors.extras import needs_extra
+from telic.domain.errors.base import needs_extra
 from telic.integrations.session import GoalSession
 from telic.integrations.usage import model_usage
 

@@ -9,7 +9,7 @@ from typing import Any, Final, cast
 
 from telic.domain.budget import ModelUsage
 from telic.domain.errors import BudgetExceeded, GoalNotActive
-from telic.domain.errors.extras import needs_extra
+from telic.domain.errors.base import needs_extra
 from telic.domain.goal import Goal
 from telic.integrations.calls import ModelCall
 from telic.integrations.claude_files import SessionFiles

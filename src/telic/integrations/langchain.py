@@ -9,7 +9,7 @@ from typing import Any, Final, TypeVar
 from uuid import UUID
 
 from telic.domain.errors import GoalNotActive, InvalidInput
-from telic.domain.errors.extras import needs_extra
+from telic.domain.errors.base import needs_extra
 from telic.domain.goal import DEFAULT_SCOPE
 from telic.integrations.calls import ModelCall
 from telic.integrations.outcome import CONTINUE

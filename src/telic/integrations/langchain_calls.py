@@ -8,7 +8,7 @@ from typing import Any, Final
 from uuid import UUID
 
 from telic.domain.budget import ModelUsage, UsageKind
-from telic.domain.errors.extras import needs_extra
+from telic.domain.errors.base import needs_extra
 from telic.integrations.calls import ModelCall
 from telic.integrations.session import GoalSession
 from telic.integrations.usage import model_usage

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from typing import Any, Final
 
 from telic.domain.errors import GoalNotActive
-from telic.domain.errors.extras import needs_extra
+from telic.domain.errors.base import needs_extra
 from telic.domain.goal import DEFAULT_SCOPE
 from telic.integrations.calls import ModelCall
 from telic.integrations.outcome import CONTINUE, RunOutcome, outcome_of

@@ -27,7 +27,7 @@ from telic.integrations.usage import model_name, turn_key
 from telic.prompt import continuation, render, wind_down
 from telic.store.async_store import AsyncGoalStore
 from telic.store.goal_store import GoalStore
-from telic.store.sync_to_async import Awaited
+from telic.store.sync_to_async import as_async_store
 
 T = TypeVar("T")
 
@@ -51,7 +51,7 @@ class GoalSession:
         self.scope = check_name("scope", scope)
         self.settings = settings or SessionSettings()
         self.is_blocking = isinstance(store, GoalStore)
-        self.store = cast("AsyncGoalStore", Awaited(store)) if isinstance(store, GoalStore) else store
+        self.store = as_async_store(store) if isinstance(store, GoalStore) else store
         self.seen: Goal | None = None
         self.claim = Claim.WORKING
         self.tools_at_work = 0

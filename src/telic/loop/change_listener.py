@@ -5,7 +5,7 @@ from collections.abc import Callable
 from types import TracebackType
 
 from telic.domain.errors import StoreClosed, StoreError
-from telic.domain.feed import FeedEvent
+from telic.domain.events import FeedEvent
 from telic.store.async_store import AsyncGoalStore
 
 _RETRY_SECONDS = 1.0

@@ -10,7 +10,7 @@ from telic.domain.errors import PASSING, LeaseLost
 from telic.domain.goal import Goal
 from telic.domain.lease import Lease
 from telic.loop.agents.deadline import Deadline
-from telic.observability.facts import LeaseRanOut
+from telic.observability.observer import LeaseRanOut
 from telic.store.async_store import AsyncGoalStore
 
 T = TypeVar("T")
@@ -113,7 +113,7 @@ class Heartbeat:
         finally:
             renewal.cancel()
         if self.has_run_out:
-            self._store.observer.tell(LeaseRanOut(self.lease.goal))
+            self._store.observer.report(LeaseRanOut(self.lease.goal))
             raise LeaseLost("it could not be renewed in time: this process stood still, or the store was away")
 
     async def rest(self, seconds: float, goal: Goal) -> None:

@@ -15,7 +15,6 @@ from telic.domain.verification import Verification
 from telic.storage.operations import holds, loop
 from telic.storage.operations.ledger import NewTurn
 from telic.storage.operations.loop import KeyedTurn, TurnHold
-from telic.storage.operations.transitions import Wait
 from telic.storage.transaction import Mode
 
 if TYPE_CHECKING:
@@ -33,7 +32,7 @@ class LoopRecords:
 
     async def load(self) -> tuple[Goal, LoopState]:
         """The goal as it stands, and where its loop stands. Raises as `AsyncGoalStore.get`."""
-        return await self._store._driver.run(partial(loop.load, goal_id=self._goal_id), Mode.READ, None)
+        return await self._store.run("load_loop", partial(loop.load, goal_id=self._goal_id), Mode.READ)
 
     async def save(self, lease: Lease | None, state: LoopState) -> None:
         """Where the loop stands is stored.
@@ -41,32 +40,32 @@ class LoopRecords:
         Raises:
             LeaseLost: another worker has the goal.
         """
-        call = self._store._context.call(Actor.SYSTEM, None, lease=lease)
+        call = self._store.new_call(Actor.SYSTEM, None, lease=lease)
         operation = partial(loop.save, call=call, goal_id=self._goal_id, state=state)
-        await self._store._driver.run(operation, Mode.ATOMIC, call.key)
+        await self._store.run("save_loop", operation, Mode.ATOMIC, call.key)
 
     async def begin_turn(self, lease: Lease, asked: TurnHold) -> Hold:
         """Budget for the turn is held, as far as it is free up to what is asked. Raises as `AsyncGoalStore.hold`.
 
         What a former worker had held for the same turn is an estimate in the ledger, also where nothing is held then.
         """
-        call = self._store._context.call(Actor.SYSTEM, asked.key, lease=lease)
+        call = self._store.new_call(Actor.SYSTEM, asked.key, lease=lease)
         former = partial(loop.take_over, call=call, goal_id=self._goal_id, asked=asked)
-        await self._store._driver.run(former, Mode.ATOMIC, asked.key)
+        await self._store.run("take_over", former, Mode.ATOMIC, asked.key)
         operation = partial(loop.begin_turn, call=call, goal_id=self._goal_id, asked=asked)
-        return await self._store._driver.run(operation, Mode.ATOMIC, asked.key)
+        return await self._store.run("begin_turn", operation, Mode.ATOMIC, asked.key)
 
     async def raise_hold(self, lease: Lease, hold: Hold, used: TurnUsage) -> None:
         """The turn's hold reserves at least what it has used, and tells of it should the loop die."""
-        call = self._store._context.call(Actor.SYSTEM, None, lease=lease)
+        call = self._store.new_call(Actor.SYSTEM, None, lease=lease)
         operation = partial(holds.raise_to, call=call, goal_id=self._goal_id, hold=hold.key, used=used)
-        await self._store._driver.run(operation, Mode.SINGLE, call.key)
+        await self._store.run("raise_hold", operation, Mode.SINGLE, call.key)
 
     async def finish_turn(self, lease: Lease | None, turn: KeyedTurn, state: LoopState) -> TurnResult:
         """The turn is recorded and the state stored: both, or neither. Raises as `AsyncGoalStore.record_turn`."""
-        call = self._store._context.call(Actor.SYSTEM, turn.key, lease=lease)
+        call = self._store.new_call(Actor.SYSTEM, turn.key, lease=lease)
         operation = partial(loop.finish_turn, call=call, goal_id=self._goal_id, turn=turn, state=state)
-        return await self._store._driver.run(operation, Mode.ATOMIC, turn.key)
+        return await self._store.run("finish_turn", operation, Mode.ATOMIC, turn.key)
 
     async def pause(
         self,
@@ -79,12 +78,11 @@ class LoopRecords:
         expected_revision: int | None = None,
     ) -> Goal:
         """The goal is paused and the state stored: both, or neither. Raises as `AsyncGoalStore.pause`."""
-        call = self._store._context.call(Actor.SYSTEM, None, expected_revision, lease)
-        wait = Wait() if wake is None else Wait(wake.at, wake.signal)
+        call = self._store.new_call(Actor.SYSTEM, None, expected_revision, lease)
         operation = partial(
-            loop.pause, call=call, goal_id=self._goal_id, reason=reason, note=note, wait=wait, state=state
+            loop.pause, call=call, goal_id=self._goal_id, reason=reason, note=note, wake=wake, state=state
         )
-        return await self._store._driver.run(operation, Mode.ATOMIC, call.key)
+        return await self._store.run("pause", operation, Mode.ATOMIC, call.key)
 
     async def finish_verification(
         self, lease: Lease | None, verification: Verification, judged: Sequence[KeyedTurn], state: LoopState, key: str
@@ -93,7 +91,7 @@ class LoopRecords:
 
         A goal that lacks nothing but a person's answer is paused until it comes. Raises as `AsyncGoalStore.verify`.
         """
-        call = self._store._context.call(Actor.VERIFIER, key, verification.revision, lease)
+        call = self._store.new_call(Actor.VERIFIER, key, verification.revision, lease)
         operation = partial(
             loop.finish_verification,
             call=call,
@@ -102,4 +100,4 @@ class LoopRecords:
             judged=judged,
             state=state,
         )
-        return await self._store._driver.run(operation, Mode.ATOMIC, key)
+        return await self._store.run("finish_verification", operation, Mode.ATOMIC, key)

@@ -15,7 +15,7 @@ from telic.loop.run_context import Drive
 from telic.loop.state_transitions import after_verification, check_key, judged_lines
 from telic.loop.verification.evidence import Work
 from telic.loop.verification.verifier import Verifier
-from telic.observability.observer import Check
+from telic.observability.observer import VerificationRun
 
 
 class Checker:
@@ -37,7 +37,7 @@ class Checker:
         with self._drive.observer.check(goal) as seen:
             await self._check(goal, state, seen)
 
-    async def _check(self, goal: Goal, state: LoopState, seen: Check) -> None:
+    async def _check(self, goal: Goal, state: LoopState, seen: VerificationRun) -> None:
         drive, heard = self._drive, list[Verdict]()
         drive.tell(Happening.CHECKING, goal, state)
         approvals = await drive.patiently(lambda: drive.store.approvals(goal.id))

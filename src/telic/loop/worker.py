@@ -8,8 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 
 from telic.domain.errors import GoalError, InvalidNumber, LeaseLost, StoreClosed, StoreError
-from telic.domain.events import EventKind
-from telic.domain.feed import FeedEvent
+from telic.domain.events import EventKind, FeedEvent
 from telic.domain.goal import Actor, Goal, Reason
 from telic.domain.lease import Lease
 from telic.domain.limits import MAX_NOTE_CHARS

@@ -8,8 +8,16 @@ from opentelemetry.metrics import CallbackOptions, Meter, Observation
 from telic.domain.budget import turns_of
 from telic.domain.errors import BudgetExceeded, HoldLost, LeaseLost
 from telic.observability import attributes as names
-from telic.observability.facts import EventsReceived, Fact, HoldMoved, LeaseRanOut, StatusSet, TurnCounted
-from telic.observability.observer import Check, StoreCall
+from telic.observability.observer import (
+    EventsReceived,
+    Fact,
+    HoldMoved,
+    LeaseRanOut,
+    StatusSet,
+    StoreCall,
+    TurnCounted,
+    VerificationRun,
+)
 
 Attributes = dict[str, str]
 
@@ -65,7 +73,7 @@ class Instruments:
             case _:
                 pass
 
-    def checked(self, check: Check) -> None:
+    def checked(self, check: VerificationRun) -> None:
         """A verification has ended."""
         outcome = check.error_code if check.found is None else check.found.outcome.value
         self._checks.add(1, {names.OUTCOME: outcome or "none"})

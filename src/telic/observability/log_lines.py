@@ -10,8 +10,19 @@ from typing import Final
 
 from telic.domain.errors import GoalError, InvalidInput, LeaseLost, StoreError
 from telic.domain.goal import Goal
-from telic.observability.facts import EventsReceived, Fact, HoldMoved, LeaseRanOut, StatusSet, TurnCounted
-from telic.observability.observer import AgentTurn, Check, Observer, StoreCall, Work
+from telic.observability.observer import (
+    AgentTurn,
+    EventsReceived,
+    Fact,
+    HoldMoved,
+    LeaseRanOut,
+    Observer,
+    StatusSet,
+    StoreCall,
+    TurnCounted,
+    VerificationRun,
+    Work,
+)
 from telic.prompt import quote
 
 Value = str | int | float | None
@@ -30,7 +41,7 @@ class LineForm(StrEnum):
     JSON = "json"
 
 
-class Line:
+class LogLine:
     """What happened, and its particulars by name; as text it is in the form of logfmt."""
 
     __slots__ = ("fields",)
@@ -66,7 +77,7 @@ class LineFormatter(logging.Formatter):
         at = datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
         fields: dict[str, Value] = {"time": at, "level": record.levelname.lower(), "logger": record.name}
         message: object = record.msg
-        if isinstance(message, Line):
+        if isinstance(message, LogLine):
             fields |= message.fields
         else:
             fields["message"] = record.getMessage()
@@ -105,7 +116,7 @@ class Logging(Observer):
             self._log_call(work)
         elif isinstance(work, AgentTurn) and _LOOP.isEnabledFor(logging.INFO):
             _LOOP.info(_turn_line(work))
-        elif isinstance(work, Check) and _LOOP.isEnabledFor(logging.INFO):
+        elif isinstance(work, VerificationRun) and _LOOP.isEnabledFor(logging.INFO):
             outcome = None if work.found is None else work.found.outcome.value
             _LOOP.info(_line("verification", work.goal, outcome=outcome, **_how(work)))
 
@@ -113,12 +124,12 @@ class Logging(Observer):
         level = logging.DEBUG if call.error is None else _gravity(call.error)
         if _STORE.isEnabledFor(level):
             particulars: dict[str, Value] = {"call": call.name, "goal": call.goal_id, **_how(call)}
-            _STORE.log(level, Line("called" if call.error is None else "failed", **particulars))
+            _STORE.log(level, LogLine("called" if call.error is None else "failed", **particulars))
         for fact in call.facts:
-            self.hear(fact)
+            self.on_fact(fact)
 
-    def hear(self, fact: Fact) -> None:
-        """See `Observer.hear`."""
+    def on_fact(self, fact: Fact) -> None:
+        """See `Observer.on_fact`."""
         level = _GRAVITY[type(fact)]
         if _STORE.isEnabledFor(level):
             _STORE.log(level, _fact_line(fact))
@@ -145,16 +156,16 @@ def _how(work: Work) -> dict[str, Value]:
     return {"error": work.error_code, "milliseconds": round(work.seconds * 1000, 3)}
 
 
-def _line(event: str, goal: Goal, **particulars: Value) -> Line:
-    return Line(event, goal=goal.id, scope=goal.scope, revision=goal.revision, **particulars)
+def _line(event: str, goal: Goal, **particulars: Value) -> LogLine:
+    return LogLine(event, goal=goal.id, scope=goal.scope, revision=goal.revision, **particulars)
 
 
-def _turn_line(turn: AgentTurn) -> Line:
+def _turn_line(turn: AgentTurn) -> LogLine:
     particulars: dict[str, Value] = {"number": turn.number, "step": turn.step, "outcome": turn.outcome}
     return _line("turn", turn.goal, **particulars, model=turn.model, **_how(turn))
 
 
-def _fact_line(fact: Fact) -> Line:
+def _fact_line(fact: Fact) -> LogLine:
     match fact:
         case StatusSet(goal, kind):
             return _line(kind.value, goal, status=fact.status.value, reason=fact.reason and fact.reason.value)
@@ -162,8 +173,8 @@ def _fact_line(fact: Fact) -> Line:
             tokens: dict[str, Value] = {**turn.usage.as_dict()}
             return _line("usage", goal, kind=turn.kind.value, model=turn.model, **tokens)
         case HoldMoved(hold):
-            return Line("hold", goal=hold.goal_id, state=hold.state.value, tokens=hold.reserved.tokens)
+            return LogLine("hold", goal=hold.goal_id, state=hold.state.value, tokens=hold.reserved.tokens)
         case EventsReceived(count, lag_microseconds):
-            return Line("received", events=count, lag_microseconds=lag_microseconds)
+            return LogLine("received", events=count, lag_microseconds=lag_microseconds)
         case LeaseRanOut(goal):
             return _line("lease_ran_out", goal)

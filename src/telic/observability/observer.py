@@ -1,24 +1,27 @@
-"""What observes, and the works that are observed: calls of a store, an agent's turns, verifications."""
+"""Observers, what they observe (a store's calls, an agent's turns, verifications), and the facts that they learn."""
 
 import logging
 import time
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, Self
 
 from telic.domain.budget import ModelUsage
-from telic.domain.goal import Goal
+from telic.domain.events import EventKind, Turn
+from telic.domain.goal import Goal, GoalStatus, Reason
+from telic.domain.hold import Hold
+from telic.domain.lifecycle import STATUS_OF
 from telic.domain.verification import Verification
-from telic.observability.facts import Fact
 
 if TYPE_CHECKING:
-    from telic.observability.status_counts import Census
+    from telic.observability.status_counts import StatusCounter
 
 _LOG: Final = logging.getLogger("telic.observe")
 # What a library logs is nobody's business unless its host says so.
 logging.getLogger("telic").addHandler(logging.NullHandler())
 
 
-class Unharmed:
+class _SuppressErrors:
     """What fails in it fails alone: to observe a call must not change what comes of it."""
 
     __slots__ = ()
@@ -33,7 +36,59 @@ class Unharmed:
         return True
 
 
-_UNHARMED: Final = Unharmed()
+_SUPPRESS_ERRORS: Final = _SuppressErrors()
+
+
+@dataclass(frozen=True, slots=True)
+class StatusSet:
+    """The goal has the status that an event of this kind gives."""
+
+    goal: Goal
+    kind: EventKind
+
+    @property
+    def status(self) -> GoalStatus:
+        """The status since then."""
+        return STATUS_OF[self.kind]
+
+    @property
+    def reason(self) -> Reason | None:
+        """Why it has that status; an active goal needs no reason."""
+        return None if self.status is GoalStatus.ACTIVE else self.goal.reason
+
+
+@dataclass(frozen=True, slots=True)
+class TurnCounted:
+    """The line is in the ledger since now, and has settled its hold where it named one."""
+
+    goal: Goal
+    turn: Turn
+    has_settled: bool
+
+
+@dataclass(frozen=True, slots=True)
+class HoldMoved:
+    """The hold was placed, or released: its state says which."""
+
+    hold: Hold
+
+
+@dataclass(frozen=True, slots=True)
+class EventsReceived:
+    """A watcher was given events, of which the oldest was recorded so long ago by the store's clock, at least 0."""
+
+    count: int
+    lag_microseconds: int
+
+
+@dataclass(frozen=True, slots=True)
+class LeaseRanOut:
+    """A worker stopped working on the goal, as it could not renew its lease in time."""
+
+    goal: Goal
+
+
+Fact = StatusSet | TurnCounted | HoldMoved | EventsReceived | LeaseRanOut
 
 
 class Work:
@@ -52,16 +107,16 @@ class Work:
 
     def __enter__(self) -> Self:
         self.started = time.perf_counter()
-        with _UNHARMED:
+        with _SUPPRESS_ERRORS:
             self._observer.begin(self)
         return self
 
     def __exit__(self, _: object, error: BaseException | None, __: object) -> None:
-        with _UNHARMED:
+        with _SUPPRESS_ERRORS:
             if error is not None:
                 self.error = error
             self.complete()
-        with _UNHARMED:
+        with _SUPPRESS_ERRORS:
             self._observer.end(self)
 
     def complete(self) -> None:
@@ -115,7 +170,7 @@ class AgentTurn(Work):
         self.error = error
 
 
-class Check(Work):
+class VerificationRun(Work):
     """One verification of a goal's criteria."""
 
     __slots__ = ("found", "goal")
@@ -138,27 +193,27 @@ class Observer:
     def end(self, work: Work) -> None:
         """The work has ended; `work.error` tells how, and `work.facts` what it has committed."""
 
-    def hear(self, fact: Fact) -> None:
-        """Something happened that is no part of a work."""
+    def on_fact(self, fact: Fact) -> None:
+        """A fact has happened that is no part of any work."""
 
-    def count_goals(self, census: "Census") -> None:
-        """A store is open whose goals can be counted."""
+    def add_counter(self, counter: "StatusCounter") -> None:
+        """A store is open, whose goals the counter counts."""
 
-    def forget_goals(self, census: "Census") -> None:
+    def remove_counter(self, counter: "StatusCounter") -> None:
         """That store is closed."""
 
     def turn(self, goal: Goal, number: int, step: str) -> AgentTurn:
         """An agent's turn, to be entered."""
         return AgentTurn(self, goal, number, step)
 
-    def check(self, goal: Goal) -> Check:
+    def check(self, goal: Goal) -> VerificationRun:
         """A verification, to be entered."""
-        return Check(self, goal)
+        return VerificationRun(self, goal)
 
-    def tell(self, fact: Fact) -> None:
-        """The fact is heard of, whatever comes of that."""
-        with _UNHARMED:
-            self.hear(fact)
+    def report(self, fact: Fact) -> None:
+        """Pass the fact to `on_fact`; an error there is logged."""
+        with _SUPPRESS_ERRORS:
+            self.on_fact(fact)
 
 
 UNOBSERVED: Final = Observer()

@@ -7,14 +7,14 @@ from functools import partial
 from typing import Final
 
 from telic.domain.goal import GoalStatus
-from telic.storage.operations import status_counts as census
+from telic.storage.operations import feed
 from telic.storage.transaction import Driver, Mode
 
 _MOST_PAGES: Final = 10
 """When more has changed than so many thousand events, counting anew costs less than reading them."""
 
 
-class Census:
+class StatusCounter:
     """The numbers of one store's goals, read on a connection of its own, in whatever thread asks.
 
     It costs what has changed since it was asked last, however many goals there are.
@@ -40,7 +40,7 @@ class Census:
             if self._driver is None:
                 self._driver = self._opening()
             if self._cursor is None or not self._has_caught_up(self._driver, self._cursor):
-                self._counts, self._cursor = self._driver.run(census.count, Mode.READ, None)
+                self._counts, self._cursor = self._driver.run(feed.status_counts, Mode.READ, None)
             return {status: self._counts[status] for status in GoalStatus}
 
     @property
@@ -50,7 +50,7 @@ class Census:
 
     def _has_caught_up(self, driver: Driver, cursor: str) -> bool:
         for _ in range(_MOST_PAGES):
-            page = driver.run(partial(census.moves, after=cursor), Mode.READ, None)
+            page = driver.run(partial(feed.status_moves, after=cursor), Mode.READ, None)
             for source, target in page.moves:
                 self._counts[target] += 1
                 if source is not None:

@@ -16,12 +16,11 @@ from telic.domain.events import EventKind
 from telic.domain.goal import Goal
 from telic.domain.verdict import Verdict
 from telic.observability import attributes as names
-from telic.observability.facts import Fact, StatusSet
 from telic.observability.instruments import Instruments
 from telic.observability.log_lines import Logging
-from telic.observability.observed_drivers import WATCH
-from telic.observability.observer import AgentTurn, Check, StoreCall, Work
-from telic.observability.status_counts import Census
+from telic.observability.observer import AgentTurn, Fact, StatusSet, StoreCall, VerificationRun, Work
+from telic.observability.status_counts import StatusCounter
+from telic.observability.store_calls import WATCH
 from telic.prompt import quote
 
 Attributes = Mapping[str, str | int]
@@ -30,7 +29,7 @@ _NAME: Final = "telic"
 _LOG: Final = logging.getLogger("telic.observe")
 
 
-class _Open(NamedTuple):
+class _OpenSpan(NamedTuple):
     """A span that is the current one, and what makes the former one current again."""
 
     span: Span
@@ -56,7 +55,7 @@ class OpenTelemetry(Logging):
         self._tracer = trace.get_tracer(_NAME, tracer_provider=tracer_provider)
         self._records_text = records_text
         self._lock = threading.Lock()
-        self._censuses: list[Census] = []
+        self._counters: list[StatusCounter] = []
         meter = metrics.get_meter(_NAME, meter_provider=meter_provider)
         self._instruments = Instruments(meter, self._count_goals if counts_goals else None)
 
@@ -70,12 +69,12 @@ class OpenTelemetry(Logging):
                 kind, name = SpanKind.INTERNAL, names.INVOKE_AGENT
                 attributes = {names.OPERATION: names.INVOKE_AGENT, names.TURN: work.number, names.STEP: work.step}
                 attributes = {**attributes, **self._goal(work.goal)}
-            case Check():
+            case VerificationRun():
                 kind, name, attributes = SpanKind.INTERNAL, "telic.check", self._goal(work.goal)
             case _:
                 return
         span = self._tracer.start_span(name, kind=kind, attributes=attributes)
-        work.memory = _Open(span, context.attach(trace.set_span_in_context(span)))
+        work.memory = _OpenSpan(span, context.attach(trace.set_span_in_context(span)))
 
     def end(self, work: Work) -> None:
         """See `Observer.end`."""
@@ -83,31 +82,31 @@ class OpenTelemetry(Logging):
             super().end(work)
             self._measure(work)
         finally:
-            if isinstance(work.memory, _Open):
+            if isinstance(work.memory, _OpenSpan):
                 self._close(work.memory, work)
 
-    def hear(self, fact: Fact) -> None:
-        """See `Observer.hear`."""
-        super().hear(fact)
+    def on_fact(self, fact: Fact) -> None:
+        """See `Observer.on_fact`."""
+        super().on_fact(fact)
         self._instruments.happened(fact)
 
-    def count_goals(self, census: Census) -> None:
-        """See `Observer.count_goals`."""
+    def add_counter(self, counter: StatusCounter) -> None:
+        """See `Observer.add_counter`."""
         with self._lock:
-            self._censuses.append(census)
+            self._counters.append(counter)
 
-    def forget_goals(self, census: Census) -> None:
-        """See `Observer.forget_goals`."""
+    def remove_counter(self, counter: StatusCounter) -> None:
+        """See `Observer.remove_counter`."""
         with self._lock:
-            self._censuses.remove(census)
+            self._counters.remove(counter)
 
     def _measure(self, work: Work) -> None:
         if isinstance(work, StoreCall):
             self._instruments.called(work)
-        elif isinstance(work, Check):
+        elif isinstance(work, VerificationRun):
             self._instruments.checked(work)
 
-    def _close(self, open_: _Open, work: Work) -> None:
+    def _close(self, open_: _OpenSpan, work: Work) -> None:
         try:
             if open_.span.is_recording():
                 _describe(open_.span, work)
@@ -122,15 +121,15 @@ class OpenTelemetry(Logging):
     def _count_goals(self, _: CallbackOptions) -> Iterable[Observation]:
         """Each database's goals once, however many stores lead to it; none of one that does not answer."""
         with self._lock:
-            censuses = list(self._censuses)
+            counters = list(self._counters)
         found: dict[str, list[Observation]] = {}
-        for census in censuses:
+        for counter in counters:
             try:
-                counts = census.counts()
+                counts = counter.counts()
             except GoalError as error:
                 _LOG.info("the goals cannot be counted: %s", error.code)
                 continue
-            store = census.store_id
+            store = counter.store_id
             found[store] = [
                 Observation(goals, {names.STATUS: status.value, names.STORE: store}) for status, goals in counts.items()
             ]
@@ -145,7 +144,7 @@ def _describe(span: Span, work: Work) -> None:
             span.add_event(names.STATE_CHANGED, _change(fact))
     if isinstance(work, AgentTurn):
         span.set_attributes(_outcome_of(work))
-    elif isinstance(work, Check) and work.found is not None:
+    elif isinstance(work, VerificationRun) and work.found is not None:
         span.set_attribute(names.OUTCOME, work.found.outcome.value)
         for verdict in work.found.verdicts:
             span.add_event(names.EVALUATION, _evaluation(verdict, work.goal.criteria[verdict.index].kind.value))

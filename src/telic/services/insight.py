@@ -6,7 +6,7 @@ All surfaces read goals here alone. Nothing here puts anything in words: `telic.
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from enum import StrEnum
-from typing import TYPE_CHECKING, Any, Final, cast
+from typing import TYPE_CHECKING, Any, Final
 
 from telic.domain.budget import Usage
 from telic.domain.clock import Clock, Instant, SystemClock
@@ -14,11 +14,11 @@ from telic.domain.events import Event
 from telic.domain.goal import Goal, GoalStatus, Reason
 from telic.domain.jsonable import goal_to_json, lease_state_to_json
 from telic.domain.lease import LeaseState
-from telic.domain.listing import GoalListing, GoalOrder
 from telic.domain.overview import CriterionStanding, GoalGlance, GoalOverview, UsagePoint, tightest
 from telic.domain.report import UsageGrouping, UsageSum
+from telic.domain.views import GoalOrder, GoalPage
 from telic.store.goal_store import GoalStore
-from telic.store.sync_to_async import Awaited, complete
+from telic.store.sync_to_async import as_async_store, complete
 
 if TYPE_CHECKING:
     from telic.store.async_store import AsyncGoalStore
@@ -46,7 +46,7 @@ async def list_goals(
     order: Order | GoalOrder = Order.NEWEST,
     cursor: str | None = None,
     limit: int = 50,
-) -> GoalListing:
+) -> GoalPage:
     """Return one page of the goals that match all filters, each with who drives it.
 
     A search that looked at enough goals without filling its page ends there; its `next_cursor` looks further.
@@ -54,7 +54,7 @@ async def list_goals(
     Raises:
         InvalidCursor, InvalidText, InvalidNumber, InvalidInput: an argument is unusable.
     """
-    page = await store.browse(
+    page = await store.list(
         scope=scope,
         status=status,
         reason=reason,
@@ -82,7 +82,7 @@ def _fraction(goal: Goal) -> float:
     return -1.0 if use is None else use.fraction or 0.0
 
 
-def listing_to_json(page: GoalListing) -> dict[str, Any]:
+def listing_to_json(page: GoalPage) -> dict[str, Any]:
     """Return the page as programs get it: each goal, with the worker that drives it."""
     goals = [goal_to_json(entry.goal) | {"holder": entry.holder} for entry in page.entries]
     return {"goals": goals, "next_cursor": page.next_cursor}
@@ -136,7 +136,7 @@ async def read_goal(store: "AsyncGoalStore", goal_id: str, clock: Clock | None =
 
 def read_goal_now(store: GoalStore, goal_id: str) -> GoalDetails:
     """Return what `read_goal` does, from a blocking store."""
-    return complete(read_goal(cast("AsyncGoalStore", Awaited(store)), goal_id))
+    return complete(read_goal(as_async_store(store), goal_id))
 
 
 async def usage_by_kind(store: "AsyncGoalStore", goal_id: str) -> dict[str, Usage]:

@@ -26,6 +26,6 @@ def settle(
     A goal whose criteria all passed is completed, also where the bill reaches its budget. One that lacks nothing but
     a person's answer is paused until it comes. Raises as `GoalStore.verify`.
     """
-    call = store._context.call(Actor.VERIFIER, key, verification.revision, lease)
+    call = store.new_call(Actor.VERIFIER, key, verification.revision, lease)
     operation = partial(loop.settle, call=call, goal_id=goal_id, verification=verification, judged=judged)
-    return store._driver.run(operation, Mode.ATOMIC, key)
+    return store.run("settle", operation, Mode.ATOMIC, key)

@@ -6,7 +6,7 @@ from typing import Final
 from urllib.parse import unquote, urlsplit
 
 from telic.domain.errors import StoreMisconfigured
-from telic.domain.errors.extras import needs_extra
+from telic.domain.errors.base import needs_extra
 from telic.storage.options import SIDE_FILES, TURNSTILE, OpenOptions
 from telic.storage.transaction import AsyncDriver, Driver
 

@@ -78,6 +78,8 @@ def goal_from_row(row: Row) -> Goal:
         goal.criteria = _NO_CRITERIA if goal.criteria == "[]" else criteria_from_data(json.loads(goal.criteria))
     except (KeyError, TypeError, ValueError, GoalError) as error:
         raise _malformed("goal", row, error) from error
+    # The row's values were checked and replaced in place, in an object of the same slots that may still be changed.
+    # Swapping its class makes it the immutable Goal at no cost; a second object would double the price of a read.
     goal.__class__ = Goal
     known: Goal = goal
     return known

@@ -50,7 +50,7 @@ class LimitViolated(StoreError):
 class Transaction(Protocol):
     """The only thing an operation may await."""
 
-    async def maybe(self, statement: str, parameters: Parameters) -> Row | None:
+    async def one_or_none(self, statement: str, parameters: Parameters) -> Row | None:
         """The row that the named statement gives, or None where it gives none."""
         ...
 
@@ -105,7 +105,7 @@ class Driver(Protocol):
         """
         ...
 
-    def point(self, statement: str, parameters: Parameters) -> Row | None:
+    def read_one(self, statement: str, parameters: Parameters) -> Row | None:
         """The row of a statement that reads at most one; the shortest way there is."""
         ...
 
@@ -137,8 +137,8 @@ class AsyncDriver(Protocol):
         """See `Driver.run`."""
         ...
 
-    async def point(self, statement: str, parameters: Parameters) -> Row | None:
-        """See `Driver.point`."""
+    async def read_one(self, statement: str, parameters: Parameters) -> Row | None:
+        """See `Driver.read_one`."""
         ...
 
     def changes(self) -> AsyncChanges:
@@ -152,3 +152,14 @@ class AsyncDriver(Protocol):
     async def close(self) -> None:
         """See `Driver.close`."""
         ...
+
+
+def complete(operation: Coroutine[Any, Any, T]) -> T:
+    """What the coroutine returns; it awaits only a blocking transaction and so never suspends."""
+    try:
+        operation.send(None)
+    except StopIteration as stop:
+        value: T = stop.value
+        return value
+    operation.close()
+    raise RuntimeError("an operation awaited something other than its transaction")

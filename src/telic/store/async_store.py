@@ -1,16 +1,12 @@
-"""The async front door."""
+"""The async store."""
 
-from telic.store.asynchronous.feed import FeedCalls
-from telic.store.asynchronous.goals import GoalCalls
-from telic.store.asynchronous.leases import LeaseCalls
-from telic.store.asynchronous.ledger import LedgerCalls
-from telic.store.asynchronous.moves import MoveCalls
-from telic.store.asynchronous.queries import LookingCalls
-from telic.store.asynchronous.reports import ReportCalls
-from telic.store.asynchronous.verdicts import VerdictCalls
+from telic.store.asynchronous.feed import FeedMethods
+from telic.store.asynchronous.goals import GoalMethods
+from telic.store.asynchronous.ledger import LedgerMethods
+from telic.store.asynchronous.transitions import TransitionMethods
 
 
-class AsyncGoalStore(GoalCalls, MoveCalls, LedgerCalls, LeaseCalls, VerdictCalls, FeedCalls, ReportCalls, LookingCalls):
+class AsyncGoalStore(GoalMethods, TransitionMethods, LedgerMethods, FeedMethods):
     """Goals in one database, for any number of tasks of one event loop, processes and machines.
 
     Made by `connect_async`. Every mutating call takes a `key`: the same call with the same key happens once, and
@@ -22,7 +18,3 @@ class AsyncGoalStore(GoalCalls, MoveCalls, LedgerCalls, LeaseCalls, VerdictCalls
 
     async def __aexit__(self, *_: object) -> None:
         await self.close()
-
-    async def close(self) -> None:
-        """The database is let go; calls already made are finished first. Idempotent."""
-        await self._driver.close()

@@ -1,4 +1,4 @@
-"""Noticing that anybody may have committed anything: also turns and holds, which the feed of events does not tell."""
+"""Noticing that anything may have been committed, by anybody: also turns and holds, which are no events of the feed."""
 
 import asyncio
 from collections.abc import Hashable
@@ -7,31 +7,31 @@ from telic.domain.errors import PASSING
 from telic.store.async_store import AsyncGoalStore
 
 
-class Observer:
-    """One watch over a whole store, for one task; what changed is for the task to find out.
+class ChangeWatcher:
+    """A watch over a whole store, for one task; the task itself finds out what changed.
 
     On SQLite a change is noticed within 40 ms. On PostgreSQL an event is noticed at once, and anything else within
-    a second, in which whatever is looked at counts as changed.
+    a second, because once a second everything counts as changed.
     """
 
     def __init__(self, store: AsyncGoalStore) -> None:
-        self._changes = store._driver.changes()
+        self._changes = store.changes()
         self._seen: Hashable = None
 
-    def note(self) -> None:
-        """What is committed from now on counts as a change; say so before looking."""
+    def mark(self) -> None:
+        """Whatever is committed from now on counts as a change; call this before reading."""
         try:
             self._seen = self._changes.token()
         except PASSING:
             self._seen = None
 
     async def wait(self, seconds: float) -> None:
-        """There may be a change since `note`, or the seconds are over."""
+        """Wait until there may have been a change since `mark`, but no longer than so many seconds."""
         if self._seen is None:
             await asyncio.sleep(min(seconds, 0.5))
             return
         await self._changes.wait(self._seen, seconds)
 
     def close(self) -> None:
-        """What it holds is let go. Idempotent."""
+        """The watch is over. Closing twice does nothing."""
         self._changes.close()

@@ -7,15 +7,14 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
 from telic.domain.clock import Clock
-from telic.observability.observer import Observer
+from telic.observability.observer import UNOBSERVED, Observer
 from telic.storage.connect import files_of, is_shared, named, open_async_driver, open_driver, system_of
 from telic.storage.options import Durability, OpenOptions
-from telic.storage.transaction import AsyncDriver, Driver
 from telic.store.context import Context
 from telic.store.goal_store import GoalStore
 
 if TYPE_CHECKING:
-    from telic.observability.observed_drivers import Watcher
+    from telic.observability.store_calls import CallObserver
     from telic.store.async_store import AsyncGoalStore
 
 
@@ -50,13 +49,13 @@ def connect(
         pool_size=pool_size,
         notification_url=notification_url,
     )
-    context = Context(clock, model_may_create, observer, files_of(location))
+    context = Context(clock, model_may_create, observer, files_of(location), named(location))
     driver = open_driver(location, options)
-    return GoalStore(driver if observer is None else _observed(driver, location, options, context), context)
+    return GoalStore(driver, context, _call_observer(location, options, context))
 
 
-class _Connecting:
-    """Awaited, or entered with `async with`, gives an open store."""
+class _OpeningStore:
+    """SyncToAsyncStore, or entered with `async with`, gives an open store."""
 
     def __init__(self, opening: Coroutine[Any, Any, "AsyncGoalStore"]) -> None:
         self._opening = opening
@@ -85,7 +84,7 @@ def connect_async(
     model_may_create: bool = False,
     clock: Clock | None = None,
     observer: Observer | None = None,
-) -> _Connecting:
+) -> _OpeningStore:
     """An open async store, awaited or entered with `async with`; otherwise as `connect`."""
     options = OpenOptions(
         timeout_seconds=timeout_seconds,
@@ -99,13 +98,11 @@ def connect_async(
         # Programs that block need neither it nor asyncio, which takes as long to load as all the rest.
         from telic.store.async_store import AsyncGoalStore
 
-        context = Context(clock, model_may_create, observer, files_of(location))
+        context = Context(clock, model_may_create, observer, files_of(location), named(location))
         driver = await open_async_driver(location, options)
-        if observer is not None:
-            driver = _async_observed(driver, location, options, context)
-        return AsyncGoalStore(driver, context)
+        return AsyncGoalStore(driver, context, _call_observer(location, options, context))
 
-    return _Connecting(opening())
+    return _OpeningStore(opening())
 
 
 def name_of(location: str | Path) -> str:
@@ -117,22 +114,13 @@ def name_of(location: str | Path) -> str:
     return named(location)
 
 
-def _observed(driver: Driver, location: str | Path, options: OpenOptions, context: Context) -> Driver:
-    from telic.observability.observed_drivers import ObservedDriver
-
-    return ObservedDriver(driver, _watcher(location, options, context))
-
-
-def _async_observed(driver: AsyncDriver, location: str | Path, options: OpenOptions, context: Context) -> AsyncDriver:
-    from telic.observability.observed_drivers import AsyncObservedDriver
-
-    return AsyncObservedDriver(driver, _watcher(location, options, context))
-
-
-def _watcher(location: str | Path, options: OpenOptions, context: Context) -> "Watcher":
-    from telic.observability.observed_drivers import Watcher
-    from telic.observability.status_counts import Census
+def _call_observer(location: str | Path, options: OpenOptions, context: Context) -> "CallObserver | None":
+    """Return what observes the store's calls; None where nobody asked for it, so that nothing of it is imported."""
+    if context.observer is UNOBSERVED:
+        return None
+    from telic.observability.status_counts import StatusCounter
+    from telic.observability.store_calls import CallObserver
 
     own = replace(options, create=False, pool_size=1)
-    census = Census(lambda: open_driver(location, own)) if is_shared(location) else None
-    return Watcher(context.observer, system_of(location), context.now, census)
+    counter = StatusCounter(lambda: open_driver(location, own)) if is_shared(location) else None
+    return CallObserver(context.observer, system_of(location), context.clock.now, counter)

@@ -4,13 +4,15 @@ import itertools
 from collections.abc import Sequence
 from pathlib import Path
 
+from telic.domain.authority import NamedActor
 from telic.domain.budget import BillingPolicy, Budget, ModelUsage, TurnUsage
-from telic.domain.clock import Clock, Instant, SystemClock
+from telic.domain.clock import Clock, SystemClock
 from telic.domain.criteria import Criterion
 from telic.domain.errors import InvalidInput
 from telic.domain.goal import Actor
 from telic.domain.ids import new_goal_id, new_key
 from telic.domain.lease import Lease
+from telic.domain.limits import check_choice
 from telic.observability.observer import UNOBSERVED, Observer
 from telic.storage.operations.call import Call
 from telic.storage.operations.goals import NewGoal
@@ -25,22 +27,21 @@ class Context:
         model_may_create: bool,
         observer: Observer | None = None,
         files: tuple[Path, ...] = (),
+        name: str = "",
     ) -> None:
         self.files = files
-        self._clock = clock or SystemClock()
+        self.name = name
+        """The location as others may read it: without a password."""
+        self.clock = clock or SystemClock()
         self._model_may_create = model_may_create
         self.observer = UNOBSERVED if observer is None else observer
         self._numbers = itertools.count(1)
         self.calls = 0
         """Another number after every mutating call: a watcher may have to wait to hear of its own process's."""
 
-    def now(self) -> Instant:
-        """The present instant, by the store's clock."""
-        return self._clock.now()
-
     def call(
         self,
-        actor: Actor,
+        actor: Actor | NamedActor | str,
         key: str | None,
         expected_revision: int | None = None,
         lease: Lease | None = None,
@@ -49,7 +50,9 @@ class Context:
     ) -> Call:
         """The call as it is made now, with a new key where none is given."""
         self.calls = next(self._numbers)
-        return Call(self._clock.now(), actor, new_key() if key is None else key, expected_revision, lease, replace)
+        named = actor if isinstance(actor, NamedActor) else NamedActor(check_choice(Actor, "the actor", actor))
+        key = new_key() if key is None else key
+        return Call(self.clock.now(), named.actor, key, expected_revision, lease, replace, named.as_data())
 
     def new_goal(
         self,
@@ -59,20 +62,20 @@ class Context:
         budget: Budget | None,
         criteria: Sequence[Criterion],
         max_chars: int,
-        billing: BillingPolicy,
+        billing: BillingPolicy | str,
     ) -> NewGoal:
         """The goal to be created, with a new id."""
         if token_budget is not None and budget is not None:
             raise InvalidInput("give token_budget or budget, not both")
         return NewGoal(
-            id=new_goal_id(self._clock.now()),
+            id=new_goal_id(self.clock.now()),
             scope=scope,
             text=text,
             budget=Budget(tokens=token_budget) if budget is None else budget,
             criteria=criteria,
             max_chars=max_chars,
             model_may_create=self._model_may_create,
-            billing=billing,
+            billing=check_choice(BillingPolicy, "billing", billing),
         )
 
     def turn_usage(self, tokens: int | None, usage: TurnUsage | ModelUsage | None) -> TurnUsage | ModelUsage:

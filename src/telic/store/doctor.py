@@ -25,7 +25,7 @@ _ADVICE: Final = (
 def goal_ids(store: GoalStore) -> Iterator[str]:
     """The id of every goal in the store, oldest first."""
     after = 0
-    while page := store._driver.run(partial(transfer.ids, after=after), Mode.READ, None):
+    while page := store.run("goal_ids", partial(transfer.ids, after=after), Mode.READ):
         yield from (goal_id for _, goal_id in page)
         after = page[-1][0]
 
@@ -67,7 +67,9 @@ def _examine_histories(store: GoalStore) -> list[Finding]:
         for goal_id in goal_ids(store):
             count += 1
             wrong += _problems(store, goal_id)
-        wrong += [f"{line} has no goal" for line in store._driver.run(transfer.strays, Mode.READ, None)]
+        wrong += [
+            f"{line} has no goal" for line in store.run("lines_without_goal", transfer.lines_without_goal, Mode.READ)
+        ]
     except StoreError as error:
         return [Finding("history", Level.PROBLEM, str(error), _advice(error))]
     found = [Finding("history", Level.PROBLEM, message, _ADVICE) for message in wrong[:_MOST_SHOWN]]
@@ -79,7 +81,7 @@ def _examine_histories(store: GoalStore) -> list[Finding]:
 def _asleep(store: GoalStore) -> list[Finding]:
     operation = partial(loop.kept_while_asleep, longest_pause=LoopPolicy().longest_pause)
     try:
-        kept = store._driver.run(operation, Mode.READ, None)
+        kept = store.run("kept_while_asleep", operation, Mode.READ)
     except StoreError as error:
         return [Finding("workers", Level.PROBLEM, str(error), _advice(error))]
     return [
@@ -98,7 +100,7 @@ def _problems(store: GoalStore, goal_id: str) -> list[str]:
     wrong: list[str] = []
     for _ in range(_READINGS):
         try:
-            stored = store._driver.run(partial(transfer.read, goal_id=goal_id), Mode.READ, None)
+            stored = store.run("read", partial(transfer.read, goal_id=goal_id), Mode.READ)
             wrong = transfer.problems(stored)
         except GoalError as error:
             wrong = [str(error) if goal_id in str(error) else f"goal {goal_id}: {error}"]

@@ -4,8 +4,7 @@ import time
 from collections.abc import Sequence
 from typing import Final
 
-from telic.domain.errors import StoreError
-from telic.domain.feed import EventPage, FeedEvent
+from telic.domain.events import EventPage, FeedEvent
 from telic.domain.limits import MAX_PAGE
 from telic.storage.operations import feed
 from telic.storage.transaction import Transaction
@@ -14,7 +13,7 @@ _LONGEST_WAIT_SECONDS: Final = 5.0
 _PAUSE_SECONDS: Final = 0.25
 
 
-class Follower:
+class FeedFollower:
     """Where a watcher stands in the feed, and how long it is to wait before it looks again."""
 
     def __init__(self, scope: str | None, goal_id: str | None, after: str | None, idle_seconds: float | None) -> None:
@@ -31,7 +30,7 @@ class Follower:
             return EventPage((), await feed.present(tx))
         return await feed.feed(tx, after=self._cursor, scope=self._scope, goal_id=self._goal_id, limit=MAX_PAGE)
 
-    def took(self, page: EventPage) -> Sequence[FeedEvent]:
+    def accept(self, page: EventPage) -> Sequence[FeedEvent]:
         """The page's events; the next page begins after them."""
         is_first = self._cursor is None
         self._cursor = page.cursor
@@ -40,7 +39,7 @@ class Follower:
         self.wait_seconds = 0.0 if page.events or is_first else self._seconds_left(_LONGEST_WAIT_SECONDS)
         return page.events
 
-    def missed(self, _error: StoreError) -> None:
+    def postpone(self) -> None:
         """The store was away; the next look comes soon."""
         self.wait_seconds = self._seconds_left(_PAUSE_SECONDS)
 

@@ -1,18 +1,14 @@
 # Generated from src/telic/store/async_store.py: change that, then run `make generate`.
 
-"""The blocking front door."""
+"""The blocking store."""
 
-from telic.store.blocking.feed import FeedCalls
-from telic.store.blocking.goals import GoalCalls
-from telic.store.blocking.leases import LeaseCalls
-from telic.store.blocking.ledger import LedgerCalls
-from telic.store.blocking.moves import MoveCalls
-from telic.store.blocking.queries import LookingCalls
-from telic.store.blocking.reports import ReportCalls
-from telic.store.blocking.verdicts import VerdictCalls
+from telic.store.blocking.feed import FeedMethods
+from telic.store.blocking.goals import GoalMethods
+from telic.store.blocking.ledger import LedgerMethods
+from telic.store.blocking.transitions import TransitionMethods
 
 
-class GoalStore(GoalCalls, MoveCalls, LedgerCalls, LeaseCalls, VerdictCalls, FeedCalls, ReportCalls, LookingCalls):
+class GoalStore(GoalMethods, TransitionMethods, LedgerMethods, FeedMethods):
     """Goals in one database, for any number of threads, processes and machines.
 
     Made by `connect`. Every mutating call takes a `key`: the same call with the same key happens once, and
@@ -24,7 +20,3 @@ class GoalStore(GoalCalls, MoveCalls, LedgerCalls, LeaseCalls, VerdictCalls, Fee
 
     def __exit__(self, *_: object) -> None:
         self.close()
-
-    def close(self) -> None:
-        """The database is let go; calls already made are finished first. Idempotent."""
-        self._driver.close()

@@ -18,7 +18,7 @@ _OF_ONE_GOAL: Final = frozenset({UsageGrouping.GOAL, UsageGrouping.SCOPE})
 
 
 @dataclass(frozen=True, slots=True)
-class _Step:
+class _ReportStep:
     """What one step found: a page of goals with their unsettled holds, or the sums of a part of the ledger."""
 
     goals: Sequence[GoalLedger] = ()
@@ -49,23 +49,23 @@ class Reporter:
         """Whether there is another step to be made."""
         return bool(self._parts) or self._after is not None
 
-    async def next_step(self, tx: Transaction) -> _Step:
+    async def next_step(self, tx: Transaction) -> _ReportStep:
         """What the next step finds; nothing changes until `took`, so it may be repeated."""
         if self._parts:
             part = self._parts[0]
             sums = await reports.ledger_sums(tx, self._wanted, part)
-            return _Step(sums=sums, estimates=await reports.estimate_sums(tx, self._wanted, part))
+            return _ReportStep(sums=sums, estimates=await reports.estimate_sums(tx, self._wanted, part))
         goals = await reports.goal_ledgers(tx, self._wanted, self._after or 0)
         if not goals:
-            return _Step()
+            return _ReportStep()
         is_by_goal = self._wanted.by is UsageGrouping.GOAL
         holds = await reports.unsettled_holds(tx, self._wanted, goals) if is_by_goal else ()
         if not self._reads_counters:
-            return _Step(goals, holds)
+            return _ReportStep(goals, holds)
         whole = LedgerPart(tuple(goals))
-        return _Step(goals, holds, estimates=await reports.estimate_sums(tx, self._wanted, whole))
+        return _ReportStep(goals, holds, estimates=await reports.estimate_sums(tx, self._wanted, whole))
 
-    def took(self, step: _Step) -> None:
+    def took(self, step: _ReportStep) -> None:
         """The step is in the sums."""
         for name, numbers in step.estimates:
             self._tally.add_estimates(name, numbers)

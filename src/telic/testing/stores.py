@@ -6,9 +6,9 @@ from contextlib import contextmanager
 from telic.domain.clock import Clock
 from telic.store.connect import connect
 from telic.store.goal_store import GoalStore
-from telic.store.sync_to_async import Awaited
+from telic.store.sync_to_async import SyncToAsyncStore
 
-__all__ = ["Awaited", "temporary_store"]
+__all__ = ["SyncToAsyncStore", "temporary_store"]
 
 
 @contextmanager

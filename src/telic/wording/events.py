@@ -16,11 +16,21 @@ _TIMES: Final = frozenset({"wake_at"})
 _REASON: Final = "reason"
 
 
-def event_parts(event: Event) -> list[tuple[str, str]]:
-    """Return each thing that the event changed: its name and what it is now. A check tells of each criterion."""
+def who_acted(event: Event) -> str:
+    """Return the kind of actor, with the name and the door where they are known."""
+    return " · ".join([str(event.actor), *_name_and_door(event)])
+
+
+def _name_and_door(event: Event) -> list[str]:
+    # By name: what is read from a store comes in the order of its keys.
+    return [event.acted_by[part] for part in ("name", "door") if part in event.acted_by]
+
+
+def change_parts(event: Event) -> list[tuple[str, str]]:
+    """Return each thing that the event changed: its name and what it is now. A verification names each criterion."""
     if event.kind is EventKind.CHECKED:
         return [(f"criterion {each['index'] + 1}", str(each["outcome"])) for each in event.data.get("verdicts", ())]
-    said = {name: value for name, value in event.data.items() if value not in (None, [], {}, "")}
+    said = {name: value for name, value in event.changed.items() if value not in (None, [], {}, "")}
     return [(spoken(name), _value(name, value)) for name, value in said.items() if name not in _FOR_PROGRAMS]
 
 
@@ -33,8 +43,9 @@ def _value(name: str, value: Any) -> str:
 
 
 def describe_event(event: Event, max_chars: int | None = None) -> str:
-    """Return what the event changed, as `name: value` with commas between; in few words where a length is given."""
-    said = ", ".join(f"{name}: {value}" for name, value in event_parts(event))
+    """Return what the event changed and who acted, as `name: value` with commas; in few words for a length."""
+    named = [("acted by", " · ".join(_name_and_door(event)))] if event.acted_by else []
+    said = ", ".join(f"{name}: {value}" for name, value in [*change_parts(event), *named])
     return said if max_chars is None else first_words(said, max_chars)
 
 

@@ -12,16 +12,17 @@ from queue import Queue
 from typing import Any
 from urllib.parse import quote, urlencode
 
-import uvicorn
 from starlette.applications import Starlette
-from starlette.datastructures import Headers
-from starlette.responses import JSONResponse
+from starlette.requests import HTTPConnection
 from starlette.routing import Mount
-from starlette.types import ASGIApp, Receive, Scope, Send
+from starlette.types import ASGIApp
 
 import telic
+from telic.http.guard import HttpGuard, HttpRefusal, bearer_of
+from telic.http.rates import RequestRates
+from telic.http.serving import HttpServer, listen
 from telic.interfaces.api import api_routes
-from telic.interfaces.api.problems import problem
+from telic.interfaces.api.answers import ApiRefusal, problem_answer
 
 ROOT = "/api/v1"
 
@@ -81,11 +82,11 @@ class Client:
         return reply
 
 
-class _Uvicorn(uvicorn.Server):
+class _Server(HttpServer):
     """Tells when it listens."""
 
-    def __init__(self, config: uvicorn.Config) -> None:
-        super().__init__(config)
+    def __init__(self, app: ASGIApp) -> None:
+        super().__init__(app)
         self.is_up = threading.Event()
         self.port = 0
 
@@ -95,36 +96,38 @@ class _Uvicorn(uvicorn.Server):
         self.is_up.set()
 
 
-class _Doorkeeper:
-    """Lets in whoever has the token, as the guard does that the API is mounted behind."""
+class _Site:
+    """Lets in whoever has the token, under any name of the host."""
 
-    def __init__(self, app: ASGIApp, token: str) -> None:
-        self._app = app
+    def __init__(self, token: str | None) -> None:
         self._token = token
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if Headers(scope=scope).get("Authorization") == f"Bearer {self._token}":
-            await self._app(scope, receive, send)
-            return
-        told = problem("unauthorized", "give the token") | {"status": 401}
-        await JSONResponse(told, 401, media_type="application/problem+json")(scope, receive, send)
+    def check_address(self, request: HTTPConnection) -> None:
+        pass
+
+    def is_known(self, request: HTTPConnection) -> bool:
+        return self._token in (None, bearer_of(request.headers))
+
+    def is_open(self, request: HTTPConnection) -> bool:
+        return False
+
+    def answer(self, request: HTTPConnection, refusal: HttpRefusal) -> ASGIApp:
+        return problem_answer(ApiRefusal(refusal.code, refusal.reason, refusal.headers))
 
 
-async def _serve(location: str, allow_write: bool, token: str | None, started: "Queue[_Uvicorn]") -> None:
+async def _serve(location: str, allow_write: bool, token: str | None, started: "Queue[_Server]") -> None:
     async with telic.connect_async(location) as store:
-        app: ASGIApp = Starlette(routes=[Mount(ROOT, routes=api_routes(store, allow_write=allow_write))])
-        app = app if token is None else _Doorkeeper(app, token)
-        server = _Uvicorn(
-            uvicorn.Config(app, "127.0.0.1", 0, log_level="error", lifespan="off", timeout_graceful_shutdown=1)
-        )
+        app = Starlette(routes=[Mount(ROOT, routes=api_routes(store, allow_write=allow_write))])
+        server = _Server(HttpGuard(app, _Site(token), RequestRates(requests_per_second=10_000)))
         started.put(server)
-        await server.serve()
+        with listen("127.0.0.1", 0) as listening:
+            await server.serve([listening])
 
 
 @contextmanager
 def serving(location: str, *, allow_write: bool = True, token: str | None = None) -> Iterator[Client]:
     """A client of the API over the store at the location."""
-    started: Queue[_Uvicorn] = Queue()
+    started: Queue[_Server] = Queue()
     thread = threading.Thread(target=lambda: asyncio.run(_serve(location, allow_write, token, started)), daemon=True)
     thread.start()
     server = started.get(timeout=60)

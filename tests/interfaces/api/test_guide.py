@@ -8,7 +8,7 @@ import urllib.request
 from pathlib import Path
 
 import telic
-from telic.interfaces.api.problems import STATUSES
+from telic.services.outcomes import HTTP_REFUSALS, OUTCOMES, http_status
 from tests.support.dashboards import TOKEN, running_dashboard
 
 PAGE = (Path(__file__).parents[3] / "docs" / "howto" / "http-api.md").read_text()
@@ -70,4 +70,4 @@ def test_the_table_of_statuses_is_whole() -> None:
         if line.startswith("| ")
         for status in re.findall(r"\b\d{3}\b", line.split("|")[1])
     }
-    assert told == set(STATUSES.values()) | {401, 421}
+    assert told == {http_status(code) for code in (*OUTCOMES, *HTTP_REFUSALS)}

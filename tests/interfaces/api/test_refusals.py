@@ -12,11 +12,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from telic.domain import errors
-from telic.interfaces.api.answers import HEADERS
-from telic.interfaces.api.problems import REFUSALS, STATUSES, Refusal, problem_answer, problem_of
+from telic.interfaces.api.answers import HEADERS, ApiRefusal, problem_answer, problem_of
 from telic.interfaces.api.reading import parse_json
 from telic.interfaces.api.routes import OPERATIONS
 from telic.interfaces.api.schema import check
+from telic.services.outcomes import HTTP_REFUSALS, OUTCOMES, http_status
 from tests.interfaces.api.serving import Client, Reply, serving
 from tests.support.postgres_server import PostgresServer
 
@@ -181,9 +181,10 @@ def test_a_store_that_is_away(own_server: PostgresServer) -> None:
 def test_every_error_has_a_status() -> None:
     """The table has each code once, and every row of it is one."""
     kinds = [kind for kind in vars(errors).values() if inspect.isclass(kind) and issubclass(kind, errors.GoalError)]
-    assert set(STATUSES) == {kind.code for kind in kinds if kind is not errors.GoalError} | set(REFUSALS)
-    for code, status in STATUSES.items():
-        assert problem_answer(Refusal(code, "why")).status_code == status
+    assert set(OUTCOMES) == {kind.code for kind in kinds if kind is not errors.GoalError}
+    assert not set(OUTCOMES) & set(HTTP_REFUSALS)
+    for code in {*OUTCOMES, *HTTP_REFUSALS}:
+        assert problem_answer(ApiRefusal(code, "why")).status_code == http_status(code)
 
 
 def test_of_unknown_errors_nothing_is_told() -> None:
@@ -263,7 +264,7 @@ def test_what_is_checked_is_what_is_documented(body: object) -> None:
     for schema, validator in VALIDATORS:
         try:
             check(schema, parse_json(raw), "the body")
-        except Refusal:
+        except ApiRefusal:
             assert not validator.is_valid(body)
         else:
             assert validator.is_valid(body)

@@ -95,7 +95,7 @@ def test_hostile_text_stays_where_it_is(visiting: Callable[..., Visit], shell: S
         for number, text in enumerate(texts):
             try:
                 ids.append(fill(store, f"{number}-", text))
-            except telic.InvalidText:
+            except telic.errors.InvalidText:
                 continue
     assert len(ids) > 30
     visit = visiting(shell.store, "--allow-write")

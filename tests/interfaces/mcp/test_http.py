@@ -14,9 +14,9 @@ import pytest
 from starlette.responses import PlainTextResponse
 
 import telic
-from telic.interfaces.mcp.guard import Guard
-from telic.interfaces.mcp.http import HttpOptions, security, token_of
-from telic.interfaces.mcp.rates import Rates
+from telic.http.guard import HttpGuard
+from telic.http.rates import RequestRates
+from telic.interfaces.mcp.http import HttpOptions, McpSite, token_of
 from tests.interfaces.mcp.clients import HANDSHAKE, HttpServer, call, data_of, over_http
 
 SECRET = "a-token-of-the-test-" + "x" * 20
@@ -169,8 +169,9 @@ def test_a_thousand_idle_connections_keep_nobody_out(shared: HttpServer) -> None
 async def test_too_many_requests_are_told_to_wait() -> None:
     """A client with the token after its burst, a stranger after some guesses, and neither at the other's cost."""
     seconds = 0.0
-    rates = Rates(requests_per_second=10, clock=lambda: seconds)
-    guard = Guard(PlainTextResponse("served"), token=SECRET, rates=rates)
+    rates = RequestRates(requests_per_second=10, clock=lambda: seconds)
+    options = HttpOptions(allowed_hosts=("goals.example",))
+    guard = HttpGuard(PlainTextResponse("served"), McpSite(options, SECRET), rates)
     known = {"authorization": f"Bearer {SECRET}"}
     async with httpx2.AsyncClient(transport=httpx2.ASGITransport(guard), base_url="http://goals.example") as http:
         guesses = [await http.post("/mcp") for _ in range(25)]
@@ -185,7 +186,7 @@ async def test_too_many_requests_are_told_to_wait() -> None:
 
 def _refused(**options: Any) -> str:
     with pytest.raises(telic.GoalError) as refusal:
-        token_of(HttpOptions(**options)), security(HttpOptions(**options))
+        token_of(HttpOptions(**options)), McpSite(HttpOptions(**options), SECRET)
     return str(refusal.value)
 
 

@@ -7,10 +7,12 @@ from typing import Any
 import pytest
 
 import telic
-from telic.services.actions import Intent, Operation, carry_out
+from telic.services.actions import ActionRequest, GoalAction, execute
 from telic.store.async_store import AsyncGoalStore
 from telic.store.connect import connect_async
 from tests.interfaces.top.screen import Top, running
+
+ADA = telic.NamedActor(telic.Actor.OPERATOR, "ada", "top")
 
 
 @pytest.fixture
@@ -47,13 +49,14 @@ async def test_pause_and_resume(location: str) -> None:
         await top.press("enter")
         await top.shows("‖ user", "paused")
         event = last_event(location)
-        assert (event.kind, event.actor, event.data["note"]) == ("paused", "operator", "by ada: tea")
+        assert (event.kind, event.actor, event.data["note"]) == ("paused", "operator", "tea")
+        assert event.acted_by == {"name": "ada", "door": "top"}
         await ask(top, "r", "Resume")
         await top.press("enter")
         await top.shows("▶ active")
         event = last_event(location)
-        assert (event.kind, event.actor, event.data["note"]) == ("resumed", "operator", "by ada")
-        assert (event.key or "").startswith("ada/")
+        assert (event.kind, event.actor, event.changed) == ("resumed", "operator", {})
+        assert event.acted_by == {"name": "ada", "door": "top"}
 
 
 async def test_a_budget_is_set(place: str) -> None:
@@ -188,21 +191,22 @@ async def test_a_lost_answer_is_asked_again(place: str) -> None:
     async with connect_async(place) as store:
         deaf = _Deaf(store._driver, store._context)
         goal = goal_of(place)
-        paused = await carry_out(deaf, Intent(operation=Operation.PAUSE, goal=goal, operator="ada"))
+        result = await execute(deaf, ActionRequest(action=GoalAction.PAUSE, actor=ADA, goal=goal, expected_revision=1))
         assert deaf.lost
-        assert (paused.status, paused.revision) == ("paused", 2)
+        assert (result.goal.status, result.goal.revision) == ("paused", 2)
 
 
 @pytest.mark.parametrize(
     "make",
     [
-        lambda goal: Intent(operation=Operation.PAUSE, goal=goal, operator=" "),
-        lambda goal: Intent(operation=Operation.PAUSE, goal=goal, operator="a" * 101),
-        lambda goal: Intent(operation=Operation.SET_BUDGET, goal=goal, operator="ada"),
-        lambda goal: Intent(operation=Operation.APPROVE, goal=goal, operator="ada"),
+        lambda _: telic.NamedActor(telic.Actor.OPERATOR, " "),
+        lambda _: telic.NamedActor(telic.Actor.OPERATOR, "a" * 101),
+        lambda _: ActionRequest(action=GoalAction.PAUSE, actor=ADA),
+        lambda goal: ActionRequest(action=GoalAction.SET_BUDGET, actor=ADA, goal=goal),
+        lambda goal: ActionRequest(action=GoalAction.APPROVE, actor=ADA, goal=goal),
     ],
 )
-def test_an_intent_is_whole(place: str, make: Callable[[telic.Goal], Intent]) -> None:
-    """Nobody's, nameless and half intents are refused."""
+def test_a_request_is_whole(place: str, make: Callable[[telic.Goal], object]) -> None:
+    """Nameless and half requests are refused."""
     with pytest.raises(telic.InvalidInput):
         make(goal_of(place))

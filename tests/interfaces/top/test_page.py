@@ -9,7 +9,7 @@ from telic.domain.overview import budget_uses, tightest
 from telic.domain.verdict import Outcome, Verdict
 from telic.domain.verification import Verification
 from telic.services.insight import GoalReader, usage_series
-from telic.storage.operations.overview import EVENTS_SHOWN
+from telic.storage.operations.views import EVENTS_SHOWN
 from telic.testing import FakeClock
 from tests.interfaces.shell import Shell
 from tests.interfaces.top.screen import running

@@ -32,9 +32,16 @@ from telic.domain.errors.agents import (
     WorkspaceMissing,
 )
 from telic.domain.errors.base import (
+    EmptyText,
     GoalError,
+    InvalidCommand,
+    InvalidCursor,
+    InvalidInput,
+    InvalidNumber,
+    InvalidText,
+    MissingExtra,
+    TextTooLong,
 )
-from telic.domain.errors.extras import MissingExtra
 from telic.domain.errors.goals import (
     AmbiguousId,
     BudgetExceeded,
@@ -50,15 +57,6 @@ from telic.domain.errors.goals import (
     StaleUpdate,
     TurnConflict,
     WouldReplace,
-)
-from telic.domain.errors.inputs import (
-    EmptyText,
-    InvalidCommand,
-    InvalidCursor,
-    InvalidInput,
-    InvalidNumber,
-    InvalidText,
-    TextTooLong,
 )
 from telic.domain.errors.stores import (
     PASSING,

@@ -1,27 +1,38 @@
-"""Responses, and the tags of goals."""
+"""Answers: content, goals with their tags, and errors as problem details (RFC 9457)."""
 
 import hashlib
 import json
 from collections.abc import Mapping
+from http import HTTPStatus
 from typing import Any, Final
 
 from starlette.responses import Response
 
+from telic.domain.errors import (
+    BudgetExceeded,
+    GoalError,
+    GoalNotActive,
+    LeaseHeld,
+    OutcomeUnknown,
+    StaleUpdate,
+    WouldReplace,
+)
 from telic.domain.goal import Goal
 from telic.domain.jsonable import goal_to_json
+from telic.services.outcomes import OUTCOMES, http_status
 
 HEADERS: Final = {"X-Content-Type-Options": "nosniff", "Cache-Control": "no-store"}
-MEDIA_TYPE: Final = "application/json"
+_JSON: Final = "application/json"
 
 
 def json_answer(content: Any, status: int = 200, headers: Mapping[str, str] | None = None) -> Response:
-    """The content as ASCII: every character of it comes back exactly, and no proxy can misread it."""
+    """Return the content as ASCII: every character of it comes back exactly, and no proxy can misread it."""
     body = json.dumps(content, separators=(",", ":"), allow_nan=False).encode()
-    return Response(body, status, {**HEADERS, **(headers or {})}, MEDIA_TYPE)
+    return Response(body, status, {**HEADERS, **(headers or {})}, _JSON)
 
 
 def goal_answer(goal: Goal, status: int = 200, headers: Mapping[str, str] | None = None) -> Response:
-    """The goal with its tag."""
+    """Return the goal with its tag."""
     return json_answer(goal_to_json(goal), status, {"ETag": goal_tag(goal), **(headers or {})})
 
 
@@ -31,6 +42,69 @@ def unchanged_answer(goal: Goal) -> Response:
 
 
 def goal_tag(goal: Goal) -> str:
-    """The goal's revision, which guards writes, and a digest, which changes with every turn that is recorded too."""
+    """Return the goal's revision, which guards writes, and a digest, which also changes with every recorded turn."""
     digest = hashlib.sha256(json.dumps(goal_to_json(goal)).encode()).hexdigest()[:16]
     return f'"{goal.revision}.{digest}"'
+
+
+PROBLEM_MEDIA_TYPE: Final = "application/problem+json"
+RETRY_AFTER_SECONDS: Final = 1
+_PASSING: Final = frozenset({408, 429, 503})
+
+
+class ApiRefusal(Exception):
+    """The request cannot be carried out as it is. Nothing was written."""
+
+    def __init__(self, code: str, detail: str, headers: Mapping[str, str] | None = None) -> None:
+        super().__init__(detail)
+        self.code = code
+        self.detail = detail
+        self.headers = dict(headers or {})
+
+
+def problem(code: str, detail: str, *, is_retryable: bool = False, **more: Any) -> dict[str, Any]:
+    """Return the problem as JSON: `code` is stable, `detail` is for people."""
+    status = http_status(code)
+    return {
+        "type": f"urn:telic:error:{code}",
+        "title": HTTPStatus(status).phrase,
+        "status": status,
+        "detail": detail,
+        "code": code,
+        "retryable": is_retryable,
+        **more,
+    }
+
+
+def problem_of(error: Exception) -> dict[str, Any]:
+    """Return the error as a problem; of an unknown error nothing is told."""
+    if isinstance(error, ApiRefusal):
+        return problem(error.code, error.detail, is_retryable=http_status(error.code) in _PASSING)
+    if isinstance(error, GoalError) and error.code in OUTCOMES:
+        return problem(error.code, str(error), is_retryable=error.retryable, **_particulars(error))
+    return problem("internal_error", "the server failed; its log says why")
+
+
+def _particulars(error: GoalError) -> dict[str, Any]:
+    """Return the error's particulars that a program needs to go on."""
+    if isinstance(error, StaleUpdate) or (isinstance(error, GoalNotActive) and error.goal is not None):
+        return {"goal": error.goal and goal_to_json(error.goal)}
+    if isinstance(error, WouldReplace):
+        return {"goal": goal_to_json(error.goal), "holder": error.holder}
+    if isinstance(error, BudgetExceeded):
+        names = ("limit", "used", "budget", "held", "asked")
+        return {name: getattr(error, name) for name in names}
+    if isinstance(error, LeaseHeld):
+        return {"holder": error.holder, "expires_in_microseconds": error.expires_in_microseconds}
+    return {"key": error.key} if isinstance(error, OutcomeUnknown) else {}
+
+
+def problem_answer(error: Exception) -> Response:
+    """Return the error as a response; a stale update carries the present goal's tag, what may be repeated when."""
+    told = problem_of(error)
+    headers = dict(HEADERS) | (error.headers if isinstance(error, ApiRefusal) else {})
+    if told["retryable"]:
+        headers["Retry-After"] = str(RETRY_AFTER_SECONDS)
+    if isinstance(error, StaleUpdate):
+        headers["ETag"] = goal_tag(error.goal)
+    return Response(json.dumps(told).encode(), told["status"], headers, PROBLEM_MEDIA_TYPE)

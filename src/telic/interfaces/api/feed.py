@@ -1,38 +1,61 @@
 """The history: one goal's, and every goal's as it is written."""
 
+import json
+import logging
+from collections.abc import AsyncGenerator, AsyncIterator
 from typing import Any, Final
 
 from starlette.responses import Response
 from starlette.types import ASGIApp
 
+from telic.domain.errors import GoalError
+from telic.domain.events import FeedEvent
 from telic.domain.jsonable import event_to_json, feed_event_to_json
 from telic.domain.limits import MAX_PAGE
-from telic.interfaces.api.answers import json_answer
-from telic.interfaces.api.operation import Call, Operation
-from telic.interfaces.api.parameters import AFTER_NUMBER, CURSOR, GOAL_ID, LIMIT, SCOPE
-from telic.interfaces.api.problems import Refusal
+from telic.http.event_stream import EventStreamResponse, write_beginning, write_event
+from telic.interfaces.api.answers import ApiRefusal, json_answer, problem_of
+from telic.interfaces.api.operation import ApiCall, ApiOperation, OpenStreams
+from telic.interfaces.api.schema import AFTER_NUMBER, CURSOR, GOAL_ID, LIMIT, SCOPE
 from telic.interfaces.api.shapes import list_of, open_object, shape
-from telic.interfaces.api.stream import EventStream
 
 MOST_STREAMS: Final = 1_000
+_RETRY_MILLISECONDS: Final = 1_000
+_log = logging.getLogger(__name__)
 
 
-async def _events(call: Call) -> Response:
+async def _events(call: ApiCall) -> Response:
     goal = await call.goal()
     return json_answer([event_to_json(event) for event in await call.store.events(goal.id, **call.query)])
 
 
-async def _feed(call: Call) -> Response:
+async def _feed(call: ApiCall) -> Response:
     page = await call.store.events(
         scope=call.query.get("scope"), after=call.query.get("after"), limit=call.query.get("limit", MAX_PAGE)
     )
     return json_answer({"events": [feed_event_to_json(event) for event in page], "cursor": page.cursor})
 
 
-async def _stream(call: Call) -> ASGIApp:
-    """Every event after the cursor as it is committed; whatever is wrong with the request is told at once."""
+async def _written(events: AsyncIterator[FeedEvent], cursor: str, streams: OpenStreams) -> AsyncGenerator[str, None]:
+    """Yield the events as they go over the wire, each with its cursor as id; an error comes as the last one."""
+    streams.open += 1
+    try:
+        yield write_beginning(_RETRY_MILLISECONDS, cursor)
+        async for event in events:
+            yield write_event(json.dumps(feed_event_to_json(event)), id=event.cursor)
+    except GoalError as error:
+        yield write_event(json.dumps(problem_of(error)), event="problem")
+    except Exception:
+        _log.exception("a stream of events failed")
+    finally:
+        streams.open -= 1
+        if isinstance(events, AsyncGenerator):
+            await events.aclose()
+
+
+async def _stream(call: ApiCall) -> ASGIApp:
+    """Every event after the cursor as it is committed; a request that cannot be served is refused at once."""
     if call.streams.open >= MOST_STREAMS:
-        raise Refusal("too_many_streams", f"{MOST_STREAMS} streams are open already")
+        raise ApiRefusal("too_many_streams", f"{MOST_STREAMS} streams are open already")
     wanted: dict[str, Any] = dict(call.query)
     if "goal_id" in wanted:
         wanted["goal_id"] = (await call.goal_of(wanted["goal_id"])).id
@@ -41,11 +64,11 @@ async def _stream(call: Call) -> ASGIApp:
     # Refuses a cursor that this feed never gave, while a status can still be told.
     await call.store.events(after=cursor, scope=wanted.get("scope"), limit=1)
     events = call.store.watch(scope=wanted.get("scope"), goal_id=wanted.get("goal_id"), after=cursor)
-    return EventStream(events, cursor, call.streams)
+    return EventStreamResponse(_written(events, cursor, call.streams))
 
 
-OPERATIONS: Final[tuple[Operation, ...]] = (
-    Operation(
+OPERATIONS: Final[tuple[ApiOperation, ...]] = (
+    ApiOperation(
         name="list_events",
         method="GET",
         path="/goals/{goal_id}/events",
@@ -54,7 +77,7 @@ OPERATIONS: Final[tuple[Operation, ...]] = (
         answer=list_of(shape("event")),
         query={"after": AFTER_NUMBER, "limit": LIMIT},
     ),
-    Operation(
+    ApiOperation(
         name="list_feed",
         method="GET",
         path="/events",
@@ -63,7 +86,7 @@ OPERATIONS: Final[tuple[Operation, ...]] = (
         answer=open_object({"events": list_of(shape("feed_event")), "cursor": {"type": "string"}}),
         query={"scope": SCOPE, "after": CURSOR, "limit": LIMIT},
     ),
-    Operation(
+    ApiOperation(
         name="stream_events",
         method="GET",
         path="/events/stream",

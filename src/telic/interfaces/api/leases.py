@@ -8,16 +8,15 @@ from telic.domain.errors import InvalidInput
 from telic.domain.jsonable import lease_state_to_json, lease_to_json
 from telic.domain.lease import Lease
 from telic.interfaces.api.answers import goal_answer, json_answer
-from telic.interfaces.api.operation import Call, Operation
-from telic.interfaces.api.parameters import GOAL_ID, HOLDER, LIMIT, SCOPE, TTL
-from telic.interfaces.api.schema import Schema, integer, strict_object
+from telic.interfaces.api.operation import ApiCall, ApiOperation
+from telic.interfaces.api.schema import GOAL_ID, HOLDER, LIMIT, SCOPE, TTL, Schema, integer, strict_object
 from telic.interfaces.api.shapes import list_of, shape
 
 _TOKEN: Final = integer(description="The token that the claim gave.")
 _SHOWN: Final = {"goal_id": GOAL_ID, "holder": HOLDER, "token": _TOKEN}
 
 
-async def _claim(call: Call) -> Response:
+async def _claim(call: ApiCall) -> Response:
     wanted: dict[str, Any] = dict(call.body)
     if ("goal_id" in wanted) is ("scope" in wanted):
         raise InvalidInput("give goal_id or scope, one of them")
@@ -26,30 +25,30 @@ async def _claim(call: Call) -> Response:
     return json_answer(lease_to_json(await call.store.claim(**wanted)), 201)
 
 
-async def _claim_due(call: Call) -> Response:
+async def _claim_due(call: ApiCall) -> Response:
     return json_answer([lease_to_json(lease) for lease in await call.store.claim_due(**call.body)])
 
 
-async def _shown(call: Call) -> Lease:
+async def _shown(call: ApiCall) -> Lease:
     return Lease(await call.goal_of(call.body["goal_id"]), call.body["holder"], call.body["token"])
 
 
-async def _renew(call: Call) -> Response:
+async def _renew(call: ApiCall) -> Response:
     ttl = {name: value for name, value in call.body.items() if name == "ttl_seconds"}
     return json_answer(lease_to_json(await call.store.renew(await _shown(call), **ttl)))
 
 
-async def _release(call: Call) -> Response:
+async def _release(call: ApiCall) -> Response:
     return goal_answer(await call.store.release_lease(await _shown(call)))
 
 
-async def _state(call: Call) -> Response:
+async def _state(call: ApiCall) -> Response:
     goal = await call.goal()
     return json_answer(lease_state_to_json(await call.store.lease(goal.id)))
 
 
-def _write(name: str, path: str, summary: str, handle: Any, answer: Schema, body: Schema, **more: Any) -> Operation:
-    return Operation(
+def _write(name: str, path: str, summary: str, handle: Any, answer: Schema, body: Schema, **more: Any) -> ApiOperation:
+    return ApiOperation(
         name=name,
         method="POST",
         path=path,
@@ -62,8 +61,8 @@ def _write(name: str, path: str, summary: str, handle: Any, answer: Schema, body
     )
 
 
-OPERATIONS: Final[tuple[Operation, ...]] = (
-    Operation(
+OPERATIONS: Final[tuple[ApiOperation, ...]] = (
+    ApiOperation(
         name="get_lease",
         method="GET",
         path="/goals/{goal_id}/lease",

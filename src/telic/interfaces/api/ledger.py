@@ -11,9 +11,9 @@ from telic.domain.jsonable import goal_to_json, hold_to_json, report_to_json, tu
 from telic.domain.limits import MAX_NAME_CHARS
 from telic.domain.report import MAX_GROUPS, UsageGrouping
 from telic.interfaces.api.answers import goal_tag, json_answer
-from telic.interfaces.api.moves import instant
-from telic.interfaces.api.operation import Call, Operation
-from telic.interfaces.api.parameters import (
+from telic.interfaces.api.goals import instant
+from telic.interfaces.api.operation import ApiCall, ApiOperation
+from telic.interfaces.api.schema import (
     AFTER_NUMBER,
     COUNTS,
     GOAL_ID,
@@ -24,14 +24,18 @@ from telic.interfaces.api.parameters import (
     TIME,
     TTL,
     TURN_USAGE,
+    integer,
+    name,
+    one_of,
+    strict_object,
+    text,
 )
-from telic.interfaces.api.schema import integer, name, one_of, strict_object, text
 from telic.interfaces.api.shapes import list_of, open_object, shape
 
 _HOLD_KEY: Final = name("The key of a hold.")
 
 
-async def _record(call: Call) -> Response:
+async def _record(call: ApiCall) -> Response:
     goal = await call.goal()
     result = await call.store.record_turn(
         goal.id,
@@ -60,12 +64,12 @@ def _usage(body: Any) -> TurnUsage | ModelUsage:
             raise InvalidInput("give tokens, usage or model_usage, one of them")
 
 
-async def _turns(call: Call) -> Response:
+async def _turns(call: ApiCall) -> Response:
     goal = await call.goal()
     return json_answer([turn_to_json(turn) for turn in await call.store.turns(goal.id, **call.query)])
 
 
-async def _hold(call: Call) -> Response:
+async def _hold(call: ApiCall) -> Response:
     goal = await call.goal()
     wanted = {field: value for field, value in call.body.items() if field != "lease"}
     lease = call.lease(goal)
@@ -73,19 +77,19 @@ async def _hold(call: Call) -> Response:
     return json_answer(hold_to_json(hold), 201)
 
 
-async def _holds(call: Call) -> Response:
+async def _holds(call: ApiCall) -> Response:
     goal = await call.goal()
     return json_answer([hold_to_json(hold) for hold in await call.store.holds(goal.id, **call.query)])
 
 
-async def _release(call: Call) -> Response:
+async def _release(call: ApiCall) -> Response:
     goal = await call.goal()
     lease = call.lease(goal)
     released = await call.store.release(goal.id, call.body["hold"], lease=lease, actor=Actor.HOST, key=call.key)
     return json_answer(hold_to_json(released))
 
 
-async def _report(call: Call) -> Response:
+async def _report(call: ApiCall) -> Response:
     wanted: dict[str, Any] = dict(call.query)
     wanted["by"] = UsageGrouping(wanted.get("by", UsageGrouping.GOAL))
     wanted |= {name: instant(wanted[name]) for name in ("since", "until") if name in wanted}
@@ -94,8 +98,8 @@ async def _report(call: Call) -> Response:
     return json_answer(report_to_json(await call.store.usage(**wanted)))
 
 
-OPERATIONS: Final[tuple[Operation, ...]] = (
-    Operation(
+OPERATIONS: Final[tuple[ApiOperation, ...]] = (
+    ApiOperation(
         name="record_turn",
         method="POST",
         path="/goals/{goal_id}/turns",
@@ -118,7 +122,7 @@ OPERATIONS: Final[tuple[Operation, ...]] = (
         is_write=True,
         is_keyed=True,
     ),
-    Operation(
+    ApiOperation(
         name="list_turns",
         method="GET",
         path="/goals/{goal_id}/turns",
@@ -127,7 +131,7 @@ OPERATIONS: Final[tuple[Operation, ...]] = (
         answer=list_of(shape("turn")),
         query={"after": AFTER_NUMBER, "limit": LIMIT},
     ),
-    Operation(
+    ApiOperation(
         name="hold_budget",
         method="POST",
         path="/goals/{goal_id}/holds",
@@ -139,7 +143,7 @@ OPERATIONS: Final[tuple[Operation, ...]] = (
         is_write=True,
         is_keyed=True,
     ),
-    Operation(
+    ApiOperation(
         name="list_holds",
         method="GET",
         path="/goals/{goal_id}/holds",
@@ -148,7 +152,7 @@ OPERATIONS: Final[tuple[Operation, ...]] = (
         answer=list_of(shape("hold")),
         query={"after": text(MAX_NAME_CHARS, description="Only keys above this."), "limit": LIMIT},
     ),
-    Operation(
+    ApiOperation(
         name="release_hold",
         method="POST",
         path="/goals/{goal_id}/holds/release",
@@ -159,7 +163,7 @@ OPERATIONS: Final[tuple[Operation, ...]] = (
         is_write=True,
         is_keyed=True,
     ),
-    Operation(
+    ApiOperation(
         name="get_usage",
         method="GET",
         path="/usage",

@@ -4,14 +4,13 @@ from collections.abc import Iterable, Mapping
 from http import HTTPStatus
 from typing import Any, Final
 
-from telic.interfaces.api.operation import Guard, Operation
-from telic.interfaces.api.parameters import GOAL_ID, IDEMPOTENCY_KEY, IF_MATCH
-from telic.interfaces.api.problems import MEDIA_TYPE
-from telic.interfaces.api.schema import Schema
+from telic.interfaces.api.answers import PROBLEM_MEDIA_TYPE
+from telic.interfaces.api.operation import ApiOperation, RevisionGuard
+from telic.interfaces.api.schema import GOAL_ID, IDEMPOTENCY_KEY, IF_MATCH, Schema
 from telic.interfaces.api.shapes import components, shape
 
 VERSION: Final = "1.0.0"
-_ALWAYS: Final[tuple[int, ...]] = (400, 401, 422, 500, 503)
+_ALWAYS: Final[tuple[int, ...]] = (400, 401, 408, 413, 422, 429, 500, 503)
 _TAG: Final = {"ETag": {"description": "Revision and digest of the goal.", "schema": {"type": "string"}}}
 _ABOUT: Final = (
     "Durable goals for AI agents. Goals that many programs change: send the ETag that was read as If-Match, and an "
@@ -19,8 +18,8 @@ _ABOUT: Final = (
 )
 
 
-def document(operations: Iterable[Operation]) -> dict[str, Any]:
-    """All operations with what they take and give."""
+def document(operations: Iterable[ApiOperation]) -> dict[str, Any]:
+    """Return all operations with what they take and give."""
     paths: dict[str, dict[str, Any]] = {}
     for operation in operations:
         paths.setdefault(operation.path, {})[operation.method.lower()] = _described(operation)
@@ -33,7 +32,7 @@ def document(operations: Iterable[Operation]) -> dict[str, Any]:
     }
 
 
-def _described(operation: Operation) -> dict[str, Any]:
+def _described(operation: ApiOperation) -> dict[str, Any]:
     described = {
         "operationId": operation.name,
         "summary": operation.summary,
@@ -47,15 +46,15 @@ def _described(operation: Operation) -> dict[str, Any]:
     return described
 
 
-def _parameters(operation: Operation) -> Iterable[Mapping[str, Any]]:
+def _parameters(operation: ApiOperation) -> Iterable[Mapping[str, Any]]:
     if "{goal_id}" in operation.path:
         yield _parameter("path", "goal_id", GOAL_ID, is_required=True)
     for name, schema in operation.query.items():
         yield _parameter("query", name, schema)
     if operation.is_keyed:
         yield _parameter("header", "Idempotency-Key", IDEMPOTENCY_KEY)
-    if operation.guard is not Guard.NONE:
-        yield _parameter("header", "If-Match", IF_MATCH, is_required=operation.guard is Guard.REQUIRED)
+    if operation.guard is not RevisionGuard.NONE:
+        yield _parameter("header", "If-Match", IF_MATCH, is_required=operation.guard is RevisionGuard.REQUIRED)
     if operation.is_tagged and operation.method == "GET":
         yield _parameter("header", "If-None-Match", {"type": "string", "description": "Tags that the client has."})
     if operation.is_stream:
@@ -67,7 +66,7 @@ def _parameter(place: str, name: str, schema: Schema, *, is_required: bool = Fal
     return {"name": name, "in": place, "required": is_required, "schema": dict(schema)}
 
 
-def _responses(operation: Operation) -> dict[str, Any]:
+def _responses(operation: ApiOperation) -> dict[str, Any]:
     answer: dict[str, Any] = {
         "description": HTTPStatus(operation.status).phrase,
         "content": {operation.answer_type: {"schema": operation.answer}},
@@ -77,20 +76,20 @@ def _responses(operation: Operation) -> dict[str, Any]:
     responses = {str(operation.status): answer}
     if operation.is_tagged and operation.method == "GET":
         responses["304"] = {"description": "The client has the goal as it stands.", "headers": _TAG}
-    content = {MEDIA_TYPE: {"schema": shape("problem")}}
+    content = {PROBLEM_MEDIA_TYPE: {"schema": shape("problem")}}
     for status in sorted(_problems(operation)):
         responses[str(status)] = {"description": HTTPStatus(status).phrase, "content": content}
     return responses
 
 
-def _problems(operation: Operation) -> set[int]:
+def _problems(operation: ApiOperation) -> set[int]:
     statuses: set[int] = {*_ALWAYS}
     if operation.is_write:
-        statuses |= {403, 404, 409, 413, 415, 507}
+        statuses |= {403, 404, 409, 415, 507}
     if "{goal_id}" in operation.path or "goal_id" in operation.query:
         statuses |= {404, 409}
-    if operation.guard is not Guard.NONE:
+    if operation.guard is not RevisionGuard.NONE:
         statuses |= {412}
-    if operation.guard is Guard.REQUIRED:
+    if operation.guard is RevisionGuard.REQUIRED:
         statuses |= {428}
     return statuses

@@ -7,7 +7,8 @@ from typing import Any
 
 from starlette.types import ASGIApp
 
-from telic.domain.goal import Goal
+from telic.domain.authority import NamedActor
+from telic.domain.goal import Actor, Goal
 from telic.domain.ids import check_id_prefix
 from telic.domain.lease import Lease
 from telic.interfaces.api.schema import Schema
@@ -16,7 +17,7 @@ from telic.store.async_store import AsyncGoalStore
 _ID_CHARS = 36
 
 
-class Guard(Enum):
+class RevisionGuard(Enum):
     """Whether a write names the revision that its caller has seen."""
 
     NONE = "none"
@@ -25,12 +26,12 @@ class Guard(Enum):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Call:
+class ApiCall:
     """A request that matches its operation."""
 
     store: AsyncGoalStore
     document: Mapping[str, Any]
-    streams: "Streams"
+    streams: "OpenStreams"
     actor_name: str
     root: str
     path: Mapping[str, str]
@@ -42,26 +43,26 @@ class Call:
     last_event_id: str | None
 
     async def goal(self) -> Goal:
-        """The goal that the path names by its id or the beginning of it."""
+        """Return the goal that the path names by its id or the beginning of it."""
         return await self.goal_of(self.path["goal_id"])
 
     async def goal_of(self, prefix: str) -> Goal:
-        """The goal with the id that begins like this."""
+        """Return the goal with the id that begins like this."""
         typed = check_id_prefix(prefix)
         return await (self.store.get(typed) if len(typed) == _ID_CHARS else self.store.find(typed))
 
     def lease(self, goal: Goal) -> Lease | None:
-        """The lease that the body shows, if any."""
+        """Return the lease that the body shows, if any."""
         shown = self.body.get("lease")
         return None if shown is None else Lease(goal, shown["holder"], shown["token"])
 
     @property
-    def guard(self) -> dict[str, Any]:
-        """What makes a write happen once, and only at the revision that was seen."""
-        return {"key": self.key, "expected_revision": self.expected_revision}
+    def actor(self) -> NamedActor:
+        """Return the operator that was let in."""
+        return NamedActor(Actor.OPERATOR, self.actor_name, "api")
 
 
-class Streams:
+class OpenStreams:
     """Counts the open streams."""
 
     def __init__(self) -> None:
@@ -69,8 +70,8 @@ class Streams:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Operation:
-    """What a method does at a path.
+class ApiOperation:
+    """One method of a path.
 
     `body` is the schema of what it takes, `answer` of what it gives with `status`. `is_keyed` says that it takes an
     idempotency key, `tagged` that its answer is a goal with a tag.
@@ -80,13 +81,13 @@ class Operation:
     method: str
     path: str
     summary: str
-    handle: Callable[[Call], Awaitable[ASGIApp]]
+    handle: Callable[[ApiCall], Awaitable[ASGIApp]]
     answer: Schema
     answer_type: str = "application/json"
     status: int = 200
     query: Mapping[str, Schema] = field(default_factory=dict[str, Schema])
     body: Schema | None = None
-    guard: Guard = Guard.NONE
+    guard: RevisionGuard = RevisionGuard.NONE
     is_write: bool = False
     is_keyed: bool = False
     is_tagged: bool = False

@@ -10,29 +10,27 @@ from urllib.parse import parse_qsl
 from starlette.requests import Request
 
 from telic.domain.limits import MAX_COUNTER
-from telic.interfaces.api.operation import Guard, Operation
-from telic.interfaces.api.parameters import GOAL_ID, IDEMPOTENCY_KEY, IF_MATCH
-from telic.interfaces.api.problems import Refusal
-from telic.interfaces.api.schema import Schema, check
+from telic.interfaces.api.answers import ApiRefusal
+from telic.interfaces.api.operation import ApiOperation, RevisionGuard
+from telic.interfaces.api.schema import GOAL_ID, IDEMPOTENCY_KEY, IF_MATCH, Schema, check
 
-MAX_BODY_BYTES: Final = 1_048_576
 _MAX_QUERY_FIELDS: Final = 50
 _INTEGER: Final = re.compile(r"-?[0-9]{1,17}")
 
 
 def read_path(request: Request) -> Mapping[str, str]:
-    """The path's parameters."""
+    """Return the path's parameters."""
     path: dict[str, str] = request.path_params
     for value in path.values():
         check(GOAL_ID, value, "the path's goal_id")
     return {name: str(value) for name, value in path.items()}
 
 
-def read_query(operation: Operation, request: Request) -> dict[str, Any]:
-    """The query's fields by name, each once, numbers as numbers.
+def read_query(operation: ApiOperation, request: Request) -> dict[str, Any]:
+    """Return the query's fields by name, each once, numbers as numbers.
 
     Raises:
-        Refusal: it is not UTF-8, names another field, or a value does not match.
+        ApiRefusal: it is not UTF-8, names another field, or a value does not match.
     """
     raw = request.scope["query_string"]
     try:
@@ -40,7 +38,7 @@ def read_query(operation: Operation, request: Request) -> dict[str, Any]:
             raw.decode("ascii"), keep_blank_values=True, errors="strict", max_num_fields=_MAX_QUERY_FIELDS
         )
     except ValueError as error:
-        raise Refusal("invalid_request", "the query is no percent-encoded UTF-8, or has too many fields") from error
+        raise ApiRefusal("invalid_request", "the query is no percent-encoded UTF-8, or has too many fields") from error
     query = _without_repetitions(pairs, "the query")
     for name, value in query.items():
         if name in operation.query:
@@ -57,37 +55,37 @@ def _typed(schema: Schema, value: str) -> str | int:
 def _without_repetitions(pairs: list[tuple[str, Any]], place: str) -> dict[str, Any]:
     found = dict(pairs)
     if len(found) < len(pairs):
-        raise Refusal("invalid_request", f"{place} has a field twice")
+        raise ApiRefusal("invalid_request", f"{place} has a field twice")
     return found
 
 
-def read_key(operation: Operation, request: Request) -> str | None:
-    """The idempotency key, where the operation takes one."""
+def read_key(operation: ApiOperation, request: Request) -> str | None:
+    """Return the idempotency key, where the operation takes one."""
     key = _header(request, "Idempotency-Key") if operation.is_keyed else None
     if key is not None:
         check(IDEMPOTENCY_KEY, key, "the header Idempotency-Key")
     return key
 
 
-def read_revision(operation: Operation, request: Request) -> int | None:
-    """The revision that the caller has seen, of the tag in `If-Match`; None for `*`, which means any.
+def read_revision(operation: ApiOperation, request: Request) -> int | None:
+    """Return the revision that the caller has seen, of the tag in `If-Match`; None for `*`, which means any.
 
     Raises:
-        Refusal: the operation needs one.
+        ApiRefusal: the operation needs one.
     """
-    if operation.guard is Guard.NONE:
+    if operation.guard is RevisionGuard.NONE:
         return None
     tag = _header(request, "If-Match")
     if tag is None:
-        if operation.guard is Guard.OPTIONAL:
+        if operation.guard is RevisionGuard.OPTIONAL:
             return None
-        raise Refusal("precondition_required", "give the goal's ETag as If-Match, or If-Match: * for any revision")
+        raise ApiRefusal("precondition_required", "give the goal's ETag as If-Match, or If-Match: * for any revision")
     check(IF_MATCH, tag, "the header If-Match")
     return None if tag == "*" else int(tag.strip('"').partition(".")[0])
 
 
 def read_known_tags(request: Request) -> tuple[str, ...]:
-    """The tags in `If-None-Match`."""
+    """Return the tags in `If-None-Match`."""
     given = request.headers.getlist("If-None-Match")
     return tuple(tag.strip().removeprefix("W/") for line in given for tag in line.split(","))
 
@@ -95,19 +93,19 @@ def read_known_tags(request: Request) -> tuple[str, ...]:
 def _header(request: Request, name: str) -> str | None:
     given = request.headers.getlist(name)
     if len(given) > 1:
-        raise Refusal("invalid_request", f"the header {name} is given twice")
+        raise ApiRefusal("invalid_request", f"the header {name} is given twice")
     return given[0] if given else None
 
 
-async def read_body(operation: Operation, request: Request) -> Mapping[str, Any]:
-    """The body's object; an empty body is one without fields.
+async def read_body(operation: ApiOperation, request: Request) -> Mapping[str, Any]:
+    """Return the body's object; an empty body is one without fields.
 
     Raises:
-        Refusal: it is too large, no JSON in UTF-8, or does not match.
+        ApiRefusal: it is no JSON in UTF-8, or does not match.
     """
     if operation.body is None:
         return {}
-    raw = await _bytes_of(request)
+    raw = await request.body()
     if raw or "content-type" in request.headers:
         _check_type(request.headers.get("content-type"))
     body = parse_json(raw) if raw else {}
@@ -115,35 +113,27 @@ async def read_body(operation: Operation, request: Request) -> Mapping[str, Any]
     return dict(body)
 
 
-async def _bytes_of(request: Request) -> bytes:
-    raw = bytearray()
-    async for part in request.stream():
-        raw += part
-        if len(raw) > MAX_BODY_BYTES:
-            # What still arrives is not read: the connection cannot be used again.
-            raise Refusal("body_too_large", f"a body has at most {MAX_BODY_BYTES} bytes", {"Connection": "close"})
-    return bytes(raw)
-
-
 def _check_type(content_type: str | None) -> None:
     told = Message()
     told["content-type"] = content_type or ""
     if told.get_content_type() != "application/json" or (told.get_content_charset() or "utf-8") != "utf-8":
-        raise Refusal("unsupported_media_type", "a body is application/json in UTF-8", {"Accept": "application/json"})
+        raise ApiRefusal(
+            "unsupported_media_type", "a body is application/json in UTF-8", {"Accept": "application/json"}
+        )
 
 
 def parse_json(raw: bytes) -> Any:
-    """The JSON text in these bytes; a whole number is one however it is written, as JSON Schema has it.
+    """Return the JSON text in these bytes; a whole number is one however it is written, as JSON Schema has it.
 
     Raises:
-        Refusal: they are none, or an object has a field twice.
+        ApiRefusal: they are none, or an object has a field twice.
     """
     try:
         return json.loads(raw.decode(), parse_float=_number, parse_constant=_refuse_constant, object_pairs_hook=_object)
     except UnicodeDecodeError as error:
-        raise Refusal("invalid_request", "the body is not UTF-8") from error
+        raise ApiRefusal("invalid_request", "the body is not UTF-8") from error
     except (ValueError, RecursionError) as error:
-        raise Refusal("invalid_request", "the body is no JSON, or nested too deeply") from error
+        raise ApiRefusal("invalid_request", "the body is no JSON, or nested too deeply") from error
 
 
 def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:

@@ -10,8 +10,7 @@ from telic.domain.hold import HoldState
 from telic.domain.overview import NOT_CHECKED
 from telic.domain.report import UsageGrouping
 from telic.domain.verdict import Outcome
-from telic.interfaces.api.parameters import BUDGET, CRITERION
-from telic.interfaces.api.schema import Schema
+from telic.interfaces.api.schema import BUDGET, CRITERION, Schema
 
 _TEXT: Final[Schema] = {"type": "string"}
 _INTEGER: Final[Schema] = {"type": "integer"}
@@ -21,17 +20,17 @@ _OBJECT: Final[Schema] = {"type": "object"}
 
 
 def open_object(properties: Mapping[str, Schema]) -> Schema:
-    """An object that has all of these fields, and perhaps others in a later release."""
+    """Return an object that has all of these fields, and perhaps others in a later release."""
     return {"type": "object", "properties": dict(properties), "required": list(properties)}
 
 
 def list_of(item: Schema) -> Schema:
-    """A list of these."""
+    """Return a list of these."""
     return {"type": "array", "items": item}
 
 
 def shape(name: str) -> Schema:
-    """The shape of this name, by reference."""
+    """Return the shape of this name, by reference."""
     return {"$ref": f"#/components/schemas/{name}"}
 
 
@@ -176,5 +175,5 @@ SHAPES: Final[Mapping[str, Schema]] = {
 
 
 def components() -> dict[str, Any]:
-    """The shapes, as the document has them."""
+    """Return the shapes, as the document has them."""
     return {"schemas": dict(SHAPES)}

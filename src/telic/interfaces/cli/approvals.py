@@ -1,6 +1,7 @@
 """Commands by which people answer what goals ask them."""
 
 from collections.abc import Sequence
+from typing import Any
 
 import click
 
@@ -11,36 +12,11 @@ from telic.domain.goal import Goal, GoalStatus, Reason
 from telic.domain.overview import CriterionStanding
 from telic.interfaces.cli import options
 from telic.interfaces.cli.session import Session, command
-
-
-def _answer(
-    session: Session,
-    goal_id: str | None,
-    number: int | None,
-    note: str,
-    decided_by: str | None,
-    revision: int | None,
-    key: str | None,
-    *,
-    is_approved: bool,
-) -> None:
-    goal = _asking(session, goal_id)
-    asked = _asked(session.store.overview(goal.id).criteria, number)
-    answered = session.store.approve(
-        goal.id,
-        asked.number - 1,
-        is_approved=is_approved,
-        decided_by=decided_by or options.login_name(),
-        note=note,
-        expected_revision=goal.revision if revision is None and key is None else revision,
-        actor=session.actor,
-        key=key,
-    )
-    _show_answered(session, answered, asked, is_woken=goal.is_waiting and answered.status is GoalStatus.ACTIVE)
+from telic.services.actions import GoalAction, answerable
 
 
 def _asking(session: Session, typed: str | None) -> Goal:
-    """The goal that is meant; without an id, the scope's active one, or the only one that waits for a person."""
+    """Return the goal that is meant; without an id, the scope's active one, or the only one that waits for a person."""
     if typed is not None:
         return session.goal(typed)
     waiting = [
@@ -52,17 +28,13 @@ def _asking(session: Session, typed: str | None) -> Goal:
 
 
 def _asked(checks: Sequence[CriterionStanding], number: int | None) -> CriterionStanding:
-    """The approval that is meant: the one of this number, or the only one that is pending, or the only one.
+    """Return the approval that is meant: the one of this number, or the only one that is pending, or the only one.
 
     Raises:
         InvalidInput: it asks for no approval, or it is not clear which is meant.
     """
     asking = [check for check in checks if check.criterion.kind is CriterionKind.APPROVAL]
-    pending = [check for check in asking if check.is_pending]
-    if number is not None:
-        found = [check for check in asking if check.number == number]
-    else:
-        found = pending if len(pending) == 1 else asking
+    found = answerable(checks) if number is None else [check for check in asking if check.number == number]
     if len(found) == 1:
         return found[0]
     known = "; ".join(f"{check.number}. {check.criterion.question}" for check in asking)
@@ -89,51 +61,30 @@ def _what_follows(goal: Goal, *, is_woken: bool) -> str:
     return f"goal {goal.id} is {goal.status}; its loop finds the answer when it is checked next"
 
 
-_criterion = click.option("--criterion", "number", type=int, metavar="N", help="Which criterion, counted from 1.")
-_note = click.option("--note", default="", help="Why; the agent reads it after a rejection.")
-_by = click.option("--by", "decided_by", metavar="NAME", help="Who decided.  [default: the login name]")
+def _answering(action: GoalAction, help: str) -> click.Command:
+    """Return the command that gives this answer."""
+
+    @click.command(action.value, help=help)
+    @options.goal_id
+    @click.option("--criterion", "number", type=int, metavar="N", help="Which criterion, counted from 1.")
+    @click.option("--note", default="", help="Why; the agent reads it after a rejection.")
+    @click.option("--by", "decided_by", metavar="NAME", help="Who decided.  [default: the login name]")
+    @options.revision
+    @options.key
+    @command()
+    def answer(
+        session: Session, goal_id: str | None, number: int | None, revision: int | None, key: str | None, **said: Any
+    ) -> None:
+        goal = _asking(session, goal_id)
+        asked = _asked(session.store.overview(goal.id).criteria, number)
+        seen = goal.revision if revision is None and key is None else revision
+        answered = session.act(action, goal, seen, key, criterion=asked.number - 1, **said)
+        _show_answered(session, answered, asked, is_woken=goal.is_waiting and answered.status is GoalStatus.ACTIVE)
+
+    return answer
 
 
-@click.command()
-@options.goal_id
-@_criterion
-@_note
-@_by
-@options.revision
-@options.key
-@command()
-def approve(
-    session: Session,
-    goal_id: str | None,
-    number: int | None,
-    note: str,
-    decided_by: str | None,
-    revision: int | None,
-    key: str | None,
-) -> None:
-    """Approve what a goal asks a person for; a goal that waits for it wakes."""
-    _answer(session, goal_id, number, note, decided_by, revision, key, is_approved=True)
-
-
-@click.command()
-@options.goal_id
-@_criterion
-@_note
-@_by
-@options.revision
-@options.key
-@command()
-def reject(
-    session: Session,
-    goal_id: str | None,
-    number: int | None,
-    note: str,
-    decided_by: str | None,
-    revision: int | None,
-    key: str | None,
-) -> None:
-    """Reject what a goal asks a person for; its agent goes on, and reads the note."""
-    _answer(session, goal_id, number, note, decided_by, revision, key, is_approved=False)
-
-
-COMMANDS = (approve, reject)
+COMMANDS = (
+    _answering(GoalAction.APPROVE, "Approve what a goal asks a person for; a goal that waits for it wakes."),
+    _answering(GoalAction.REJECT, "Reject what a goal asks a person for; its agent goes on, and reads the note."),
+)

@@ -13,6 +13,7 @@ from telic.interfaces.cli import options
 from telic.interfaces.cli.options import QUOTED_MONEY
 from telic.interfaces.cli.render import show_details, show_goal, show_goals
 from telic.interfaces.cli.session import Session, command
+from telic.services.actions import GoalAction, fitting_actions
 from telic.services.insight import list_goals as list_goals_of
 from telic.services.insight import listing_to_json, read_goal_now, usage_by_kind
 from telic.services.outcomes import ExitCode
@@ -54,18 +55,19 @@ def create(
     key: str | None,
 ) -> None:
     """Make TEXT the scope's active goal. Where another one is active, say --replace, or choose another --scope."""
-    goal = session.store.create(
-        text,
-        scope=session.scope,
+    goal = session.act(
+        GoalAction.CREATE,
+        None,
+        None,
+        key,
+        text=text,
         budget=parse_budget(budgets, Budget()),
         criteria=typed_criteria(checks, judges, approvals),
         max_chars=max_chars,
         billing=BillingPolicy(billing.replace("-", "_")),
         replace=replaces,
-        actor=session.actor,
-        key=key,
     )
-    session.show_changed(goal, f"{_who_accounts(goal)}; telic pause {goal.id} stops it", replaces=replaces)
+    session.show_changed(goal, f"{_who_accounts(goal)}; telic pause {goal.id} stops it")
 
 
 def _who_accounts(goal: Goal) -> str:
@@ -161,14 +163,14 @@ def edit(
     if goal_id is not None and text is None and not looks_like_id(goal_id):
         goal_id, text = None, goal_id
     criteria = typed_criteria(checks, judges, approvals)
-    goal = session.store.edit(
-        session.goal(goal_id).id,
+    goal = session.act(
+        GoalAction.EDIT,
+        session.goal(goal_id),
+        revision,
+        key,
         text=text,
         criteria=criteria if criteria or no_criteria else None,
         max_chars=max_chars,
-        expected_revision=revision,
-        actor=session.actor,
-        key=key,
     )
     session.show_changed(goal, f"telic events {goal.id} tells what changed")
 
@@ -188,13 +190,14 @@ def budget(session: Session, words: tuple[str, ...], revision: int | None, key: 
     if amounts:
         wanted = parse_budget(amounts, goal.budget)
         seen = goal.revision if revision is None and key is None else revision
-        goal = session.store.set_budget(goal.id, wanted, expected_revision=seen, actor=session.actor, key=key)
-    hint = f"telic resume {goal.id} goes on" if goal.status is GoalStatus.PAUSED else f"telic show {goal.id}"
+        goal = session.act(GoalAction.SET_BUDGET, goal, seen, key, budget=wanted)
+    resumes = GoalAction.RESUME in fitting_actions(goal)
+    hint = f"telic resume {goal.id} goes on" if resumes else f"telic show {goal.id}"
     session.show_changed(goal, hint if amounts else f"no amount was given, so the budget stays; {QUOTED_MONEY}")
 
 
 def _id_and_amounts(session: Session, words: tuple[str, ...]) -> tuple[str | None, tuple[str, ...]]:
-    """The id, where the first word is one, and the amounts.
+    """Return the id, where the first word is one, and the amounts.
 
     Raises:
         InvalidInput: the first word is both a number of tokens and a part of a goal's id.

@@ -8,7 +8,7 @@ import click
 
 from telic.domain.budget import ModelUsage, TurnUsage, UsageKind
 from telic.domain.errors import InvalidInput
-from telic.domain.feed import FeedEvent
+from telic.domain.events import FeedEvent
 from telic.domain.goal import Actor
 from telic.domain.ids import short_ids
 from telic.domain.jsonable import feed_event_to_json, goal_to_json, turn_to_json

@@ -4,7 +4,6 @@ import logging
 import os
 import sys
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -12,7 +11,7 @@ import click
 
 from telic.domain.budget import Budget
 from telic.domain.errors import InvalidInput
-from telic.domain.errors.extras import needs_extra
+from telic.domain.errors.base import needs_extra
 from telic.domain.goal import DEFAULT_SCOPE
 from telic.interfaces.cli.observing import observer_of
 from telic.interfaces.cli.store_place import default_store
@@ -70,8 +69,8 @@ def _pinned(command: Callable[..., Any]) -> Callable[..., Any]:
 def _over_http(command: Callable[..., Any]) -> Callable[..., Any]:
     """The options of the server over HTTP."""
     for option in (
-        click.option("--allow-origin", "origins", multiple=True, metavar="URL", help="A page that may call it."),
-        click.option("--allow-host", "hosts", multiple=True, metavar="NAME", help="A name that clients call it by."),
+        click.option("--allow-origin", "allowed_origins", multiple=True, metavar="URL", help="A page that may call."),
+        click.option("--allow-host", "allowed_hosts", multiple=True, metavar="NAME", help="Its name to clients."),
         click.option(
             "--token-file",
             type=_path,
@@ -91,6 +90,7 @@ def _over_http(command: Callable[..., Any]) -> Callable[..., Any]:
 @click.pass_context
 def mcp(
     context: click.Context,
+    /,
     store: str | None,
     scope: str,
     role: str,
@@ -98,11 +98,7 @@ def mcp(
     budgets: tuple[str, ...],
     workspace: Path | None,
     over_http: bool,
-    host: str,
-    port: int,
-    token_file: Path | None,
-    hosts: tuple[str, ...],
-    origins: tuple[str, ...],
+    **listening: Any,
 ) -> None:
     """Serve goals over the Model Context Protocol, on standard input and output.
 
@@ -124,33 +120,15 @@ def mcp(
         shared=over_http,
     )
     if over_http:
-        _serve_http(place, settings, _Listening(host, port, token_file, hosts, origins), observer_of(context))
+        _serve_http(place, settings, observer_of(context), **listening)
     else:
         running.run_until_stopped(running.serve_stdio(place, settings, observer_of(context)))
 
 
-@dataclass(frozen=True, slots=True)
-class _Listening:
-    """What was typed of the server over HTTP."""
-
-    host: str
-    port: int
-    token_file: Path | None
-    hosts: tuple[str, ...]
-    origins: tuple[str, ...]
-
-
-def _serve_http(place: str, settings: "ServerSettings", typed: _Listening, observer: Observer | None) -> None:
+def _serve_http(place: str, settings: "ServerSettings", observer: Observer | None, **listening: Any) -> None:
     with needs_extra("mcp", "telic mcp --http"):
         from telic.interfaces.mcp import http, running
-    options = http.HttpOptions(
-        host=typed.host,
-        port=typed.port,
-        allowed_hosts=typed.hosts,
-        allowed_origins=typed.origins,
-        token_file=typed.token_file,
-        given_token=os.environ.get(http.ENVIRONMENT_NAME),
-    )
+    options = http.HttpOptions(**listening, given_token=os.environ.get(http.ENVIRONMENT_NAME))
     running.run_until_stopped(http.serve_http(place, settings, options, _say_where, observer))
 
 

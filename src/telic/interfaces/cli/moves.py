@@ -11,6 +11,7 @@ from telic.interfaces.cli import options
 from telic.interfaces.cli.options import Option, later_than, lease_of, parse_moment
 from telic.interfaces.cli.render import show_goals
 from telic.interfaces.cli.session import Session, command
+from telic.services.actions import GoalAction
 from telic.wording.amounts import parse_budget
 
 
@@ -45,16 +46,16 @@ def pause(
 ) -> None:
     """Pause a goal, for good or until a time or a signal; a waiting goal may be paused once more."""
     goal = session.goal(goal_id)
-    goal = session.store.pause(
-        goal.id,
-        expected_revision=revision,
+    goal = session.act(
+        GoalAction.PAUSE,
+        goal,
+        revision,
+        key,
         reason=None if reason is None else Reason(reason),
         note=note,
         wake_at=_wake_at(session, wake_at, wake_in),
         wake_signal=wake_signal,
         lease=lease_of(goal, holder, lease_token),
-        actor=session.actor,
-        key=key,
     )
     awake = "telic claim --due wakes it in time" if goal.wake_at else f"telic wake {goal.id} wakes it now"
     session.show_changed(goal, awake if goal.is_waiting else f"telic resume {goal.id} goes on")
@@ -82,17 +83,16 @@ def wake(
     if goal_id is not None and signal is not None:
         raise InvalidInput("give an ID or --signal NAME, not both")
     if signal is None:
-        goal_id = session.goal(goal_id).id
-        goal = session.store.wake(goal_id, expected_revision=revision, replace=replaces, actor=session.actor, key=key)
+        goal = session.act(GoalAction.WAKE, session.goal(goal_id), revision, key, replace=replaces)
         done = goal.status is GoalStatus.ACTIVE
         hint = f"telic claim {goal.id} --holder NAME drives it" if done else f"telic resume {goal.id} goes on"
-        session.show_changed(goal, hint, replaces=replaces)
+        session.show_changed(goal, hint)
         return
     if replaces:
         raise InvalidInput("--replace is for one goal; a signal pauses none")
     if revision is not None:
         raise InvalidInput("--revision guards one goal; a signal wakes many")
-    woken = session.store.signal(signal, actor=session.actor, key=key)
+    woken = session.store.signal(signal, actor=session.named_actor, key=key)
     if session.terminal.as_json:
         session.terminal.json([goal_to_json(goal) for goal in woken])
     elif woken:
@@ -122,16 +122,8 @@ def resume(
     """Make a paused goal active. Where another goal of its scope is active, say --replace."""
     goal = session.resumable(goal_id)
     budget = parse_budget(budgets, goal.budget) if budgets else None
-    goal = session.store.resume(
-        goal.id,
-        budget=budget,
-        expected_revision=revision,
-        note=note,
-        replace=replaces,
-        actor=session.actor,
-        key=key,
-    )
-    session.show_changed(goal, f"telic record {goal.id} --tokens N accounts a turn", replaces=replaces)
+    goal = session.act(GoalAction.RESUME, goal, revision, key, budget=budget, note=note, replace=replaces)
+    session.show_changed(goal, f"telic record {goal.id} --tokens N accounts a turn")
 
 
 @click.command()
@@ -153,9 +145,7 @@ def complete(
     """Complete a goal, also a paused one."""
     goal = session.goal(goal_id)
     lease = lease_of(goal, holder, lease_token)
-    goal = session.store.complete(
-        goal.id, expected_revision=revision, note=note, lease=lease, actor=session.actor, key=key
-    )
+    goal = session.act(GoalAction.COMPLETE, goal, revision, key, note=note, lease=lease)
     session.show_changed(goal, f"telic events {goal.id} tells its history")
 
 
@@ -179,14 +169,9 @@ def clear(
 ) -> None:
     """Give a goal up, for good; its history stays."""
     goal = session.goal(goal_id)
-    goal = session.store.clear(
-        goal.id,
-        expected_revision=revision,
-        reason=Reason(reason or Reason.DISMISSED),
-        note=note,
-        lease=lease_of(goal, holder, lease_token),
-        actor=session.actor,
-        key=key,
+    lease = lease_of(goal, holder, lease_token)
+    goal = session.act(
+        GoalAction.CLEAR, goal, revision, key, reason=Reason(reason or Reason.DISMISSED), note=note, lease=lease
     )
     session.show_changed(goal, 'telic create "…" makes the next one')
 

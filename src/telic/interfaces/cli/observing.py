@@ -10,7 +10,7 @@ from typing import Any, Final
 import click
 
 from telic.domain.errors import GoalError
-from telic.domain.errors.extras import needs_extra
+from telic.domain.errors.base import needs_extra
 from telic.observability.observer import Observer
 
 _ASKING: Final = (

@@ -28,7 +28,7 @@ class _Amount(click.ParamType[str]):
     name = "amount"
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
-        """The text, as long as it can be an amount and is not the next option."""
+        """Return the text, as long as it can be an amount and is not the next option."""
         if not str(value).strip() or str(value).startswith("--"):
             self.fail(f"no amount is there, but {str(value)!r}: {QUOTED_MONEY}", param, ctx)
         return str(value)
@@ -73,18 +73,18 @@ def budgets(help: str) -> Option:
 
 
 def ttl(default: str) -> Option:
-    """How long something lasts unless it is renewed or used."""
+    """Return the option that says how long something lasts unless it is renewed or used."""
     return click.option("--ttl", default=default, show_default=True, metavar="TIME", help="It lasts so long: 90s, 5m.")
 
 
 def lease(command: Option) -> Option:
-    """The command has the options that show a lease; both or none are given."""
+    """Return the command with the options that show a lease; both or none are given."""
     token = click.option("--lease-token", type=int, metavar="N", help="Refuse unless the lease is kept; with --holder.")
     return token(click.option("--holder", metavar="NAME", help="Whose lease it is.")(command))
 
 
 def lease_of(goal: Goal, holder: str | None, token: int | None) -> Lease | None:
-    """The lease that was shown, if any.
+    """Return the lease that was shown, if any.
 
     Raises:
         InvalidInput: half of one was.
@@ -97,7 +97,7 @@ def lease_of(goal: Goal, holder: str | None, token: int | None) -> Lease | None:
 
 
 def amount(name: str, text: str | None) -> int:
-    """The amount of this name that the text means; nothing is 0.
+    """Return the amount of this name that the text means; nothing is 0.
 
     Raises:
         InvalidNumber: it means another, or none.
@@ -106,7 +106,7 @@ def amount(name: str, text: str | None) -> int:
 
 
 def login_name() -> str:
-    """The name of whoever runs the command; a user without a name is called by number."""
+    """Return the name of whoever runs the command; a user without a name is called by number."""
     try:
         return getpass.getuser()
     except (OSError, KeyError):
@@ -114,7 +114,7 @@ def login_name() -> str:
 
 
 def seconds(text: str) -> float:
-    """The seconds that the text means: `90s`, `5m`, `2h`.
+    """Return the seconds that the text means: `90s`, `5m`, `2h`.
 
     Raises:
         InvalidNumber: it means none.

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from telic.domain.errors import InvalidInput
-from telic.domain.errors.extras import needs_extra
+from telic.domain.errors.base import needs_extra
 from telic.domain.report import UsageGrouping, UsageReport
 from telic.prompt.escape import visible
 from telic.wording.words import first_words

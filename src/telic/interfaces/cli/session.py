@@ -1,24 +1,27 @@
-"""What every command starts from: the store it opens, its scope, and how it writes."""
+"""The session of one command: its store, its scope, who runs it, and how it writes."""
 
 import os
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property, wraps
-from typing import TYPE_CHECKING, Any, Final, cast
+from typing import TYPE_CHECKING, Any, Final
 
 import click
 
+from telic.domain.authority import NamedActor
 from telic.domain.errors import GoalNotFound, InvalidInput
 from telic.domain.goal import DEFAULT_SCOPE, Actor, Goal, GoalStatus
 from telic.interfaces.cli.observing import observer_of
+from telic.interfaces.cli.options import login_name
 from telic.interfaces.cli.render import show_goal
 from telic.interfaces.cli.store_place import default_store, make_folder_of
 from telic.interfaces.cli.terminal import ReaderGone, Terminal
 from telic.observability.observer import Observer
+from telic.services.actions import ActionRequest, GoalAction, execute_blocking
 from telic.services.scoped_goals import ScopedGoals
 from telic.store.connect import connect
 from telic.store.goal_store import GoalStore
-from telic.store.sync_to_async import Awaited, complete
+from telic.store.sync_to_async import as_async_store, complete
 from telic.wording.words import first_words, spoken
 
 if TYPE_CHECKING:
@@ -38,15 +41,16 @@ class Session:
     terminal: Terminal
     creates: bool = False
     observer: Observer | None = None
+    _superseded: Goal | None = None
 
     @cached_property
     def place(self) -> str:
-        """The store's path or URL."""
+        """Return the store's path or URL."""
         return self.location or default_store()
 
     @cached_property
     def store(self) -> GoalStore:
-        """The open store; a missing one is made only by commands that write new goals."""
+        """Return the open store; a missing one is made only by commands that write new goals."""
         if self.creates:
             make_folder_of(self.place)
         return connect(self.place, create=self.creates, observer=self.observer)
@@ -57,7 +61,7 @@ class Session:
             self.store.close()
 
     def goal(self, typed: str | None) -> Goal:
-        """The goal that a person means: by a part of its id, else the scope's active goal, else its latest.
+        """Return the goal that a person means: by a part of its id, else the scope's active goal, else its latest.
 
         Raises:
             GoalNotFound, AmbiguousId, InvalidText: nothing, or too much, is meant.
@@ -72,17 +76,40 @@ class Session:
     @property
     def async_store(self) -> "AsyncGoalStore":
         """The store for what is written once, for both kinds of stores: give its coroutines to `complete`."""
-        return cast("AsyncGoalStore", Awaited(self.store))
+        return as_async_store(self.store)
 
-    def show_changed(self, goal: Goal, hint: str, *, replaces: bool = False) -> None:
+    @property
+    def named_actor(self) -> NamedActor:
+        """Return who runs the command, by the login name where that is a person."""
+        is_person = self.actor in (Actor.USER, Actor.OPERATOR)
+        return NamedActor(self.actor, login_name() if is_person else None, "cli")
+
+    def act(self, action: GoalAction, goal: Goal | None, revision: int | None, key: str | None, **more: Any) -> Goal:
+        """The action is done, as the person or program that runs the command; here is the goal after it.
+
+        Raises:
+            GoalError: as `execute`.
+        """
+        request = ActionRequest(
+            action=action,
+            actor=self.named_actor,
+            goal=goal,
+            expected_revision=revision,
+            key=key,
+            scope=self.scope,
+            **more,
+        )
+        result = execute_blocking(self.store, request)
+        self._superseded = result.superseded
+        return result.goal
+
+    def show_changed(self, goal: Goal, hint: str) -> None:
         """The goal as it now is, the goal that was paused for it, and what can come next, were shown."""
-        goals = ScopedGoals(self.async_store, goal.scope)
-        paused = complete(goals.superseded_by(goal, None)) if replaces else None
-        show_goal(self.terminal, goal, paused)
+        show_goal(self.terminal, goal, self._superseded)
         self.terminal.hint(hint)
 
     def resumable(self, typed: str | None) -> Goal:
-        """The goal to resume: by a part of its id, or the scope's only paused one."""
+        """Return the goal to resume: by a part of its id, or the scope's only paused one."""
         if typed is not None:
             return self.store.find(typed)
         paused = self.store.list(scope=self.scope, status=GoalStatus.PAUSED, limit=_NAMED + 1).goals

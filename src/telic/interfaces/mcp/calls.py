@@ -1,9 +1,10 @@
-"""What each tool does."""
+"""The tools at work: each call is checked, done, and answered."""
 
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
+from telic.domain.authority import NamedActor
 from telic.domain.budget import Budget, ModelUsage
 from telic.domain.criteria import typed_criteria
 from telic.domain.errors import GoalError, InvalidInput, StaleUpdate, WouldReplace
@@ -11,12 +12,14 @@ from telic.domain.goal import Actor, Goal, GoalStatus
 from telic.domain.ids import new_key
 from telic.domain.limits import MAX_COUNTER
 from telic.integrations.reports import report_blocked, report_complete, set_goal
-from telic.interfaces.mcp.conversation import Conversation, about, next_steps
+from telic.interfaces.mcp.advice import next_steps
+from telic.interfaces.mcp.conversation import McpConversation, about
 from telic.interfaces.mcp.parameters import checked
-from telic.interfaces.mcp.results import Answer, plainly, refusal
+from telic.interfaces.mcp.results import ToolAnswer, plainly, refusal
 from telic.interfaces.mcp.settings import Role
 from telic.interfaces.mcp.tools import Tool
 from telic.prompt import quote
+from telic.services.actions import ActionRequest, ActionResult, GoalAction, execute
 from telic.services.chat.replies import changes_between
 from telic.services.insight import GoalDetails, list_goals, read_goal
 from telic.wording.amounts import parse_budget
@@ -24,18 +27,19 @@ from telic.wording.amounts import parse_budget
 Arguments = Mapping[str, Any]
 
 _LISTED: Final = 20
+_OPERATOR: Final = NamedActor(Actor.OPERATOR, door="mcp")
 _MICRO: Final = 1_000_000
 _COUNTED: Final = ("input_tokens", "cached_input_tokens", "output_tokens", "reasoning_tokens")
 
 
 @dataclass(frozen=True, slots=True)
-class Calls:
+class ToolCalls:
     """The calls of one client."""
 
-    conversation: Conversation
+    conversation: McpConversation
     tools: Mapping[str, Tool]
 
-    async def call(self, name: str, given: Arguments) -> Answer:
+    async def call(self, name: str, given: Arguments) -> ToolAnswer:
         """The tool was used, or the answer says why not; then nothing changed."""
         tool = self.tools.get(name)
         if tool is None:
@@ -49,7 +53,7 @@ class Calls:
         except GoalError as error:
             return refusal(error)
 
-    def _handlers(self) -> dict[str, Callable[[Arguments], Awaitable[Answer]]]:
+    def _handlers(self) -> dict[str, Callable[[Arguments], Awaitable[ToolAnswer]]]:
         return {
             "get_goal": self._get,
             "list_goals": self._list,
@@ -63,22 +67,22 @@ class Calls:
             "set_budget": self._set_budget,
         }
 
-    async def _stale(self, error: StaleUpdate) -> Answer:
-        """Nothing changed; the client sees the goal as it stands, and may decide anew."""
+    async def _stale(self, error: StaleUpdate) -> ToolAnswer:
+        """Nothing changed; the client sees the goal as it stands, and may decide again."""
         why = "the goal was changed since you saw it" if error.expected_revision else "you had not looked at it yet"
         shown = await self.conversation.shown(error.goal)
         again = f"decide anew; if you still mean it, call again with revision {error.goal.revision}"
         text = f"Nothing changed: {why}. It stands like this now.\n\n{shown}"
-        return Answer(outcome="refused", text=text, goal=error.goal, next=(again,), error=error)
+        return ToolAnswer(outcome="refused", text=text, goal=error.goal, next=(again,), error=error)
 
-    def _done(self, outcome: str, text: str, goal: Goal | None, before: Goal | None = None, **more: Any) -> Answer:
+    def _done(self, outcome: str, text: str, goal: Goal | None, before: Goal | None = None, **more: Any) -> ToolAnswer:
         if goal is not None:
             self.conversation.remember(goal)
         changes = () if before is None or goal is None else changes_between(before, goal)
         steps = next_steps(goal, self.conversation.settings)
-        return Answer(outcome=outcome, text=text, goal=goal, changes=changes, next=steps, **more)
+        return ToolAnswer(outcome=outcome, text=text, goal=goal, changes=changes, next=steps, **more)
 
-    async def _get(self, given: Arguments) -> Answer:
+    async def _get(self, given: Arguments) -> ToolAnswer:
         settings = self.conversation.settings
         source = {"store": settings.store_name, "scope": settings.scope}
         goal = await self.conversation.meant(given["goal_id"])
@@ -91,7 +95,7 @@ class Calls:
     async def _details(self, goal: Goal) -> GoalDetails:
         return await read_goal(self.conversation.store, goal.id)
 
-    async def _list(self, given: Arguments) -> Answer:
+    async def _list(self, given: Arguments) -> ToolAnswer:
         page = await list_goals(
             self.conversation.store,
             scope=self.conversation.settings.scope,
@@ -103,9 +107,9 @@ class Calls:
         lines = [f"{plainly(each.goal.id)} {about(each.goal)}" for each in page.entries]
         text = "\n".join(lines) or "There are no goals like that."
         more = (f"call list_goals with cursor {plainly(page.next_cursor)} for older ones",) if page.next_cursor else ()
-        return Answer(outcome="listed", text=text, goals=page.entries, next_cursor=page.next_cursor, next=more)
+        return ToolAnswer(outcome="listed", text=text, goals=page.entries, next_cursor=page.next_cursor, next=more)
 
-    async def _report_progress(self, given: Arguments) -> Answer:
+    async def _report_progress(self, given: Arguments) -> ToolAnswer:
         before = await self.conversation.goals.named(given["goal_id"])
         key = _key(given)
         session = self.conversation.session(before, None)
@@ -117,112 +121,106 @@ class Calls:
         text = f"Turn {result.turn.number} is counted. The goal is {about(goal)}"
         return self._done("recorded", text, goal, before)
 
-    async def _report_complete(self, given: Arguments) -> Answer:
+    async def _report_complete(self, given: Arguments) -> ToolAnswer:
         goal = await self.conversation.reported(given["goal_id"])
         session = self.conversation.session(goal, given["revision"])
         text = await report_complete(session, given["summary"], key=given["key"])
         return await self._reported(text, goal)
 
-    async def _report_blocked(self, given: Arguments) -> Answer:
+    async def _report_blocked(self, given: Arguments) -> ToolAnswer:
         goal = await self.conversation.reported(given["goal_id"])
         session = self.conversation.session(goal, given["revision"])
         text = await report_blocked(session, given["reason"], key=given["key"])
         return await self._reported(text, goal)
 
-    async def _reported(self, text: str, before: Goal | None) -> Answer:
-        """What became of the goal, as it stands after the report and whatever followed from it."""
+    async def _reported(self, text: str, before: Goal | None) -> ToolAnswer:
+        """Return the answer to a report: the goal after it, and after all that followed from it."""
         if before is None:
             return self._done("none", text, None)
         goal = await self.conversation.store.get(before.id)
         outcome = "unchanged" if goal.revision == before.revision else "changed"
         return self._done(outcome, text, goal, before, details=await self._details(goal))
 
-    async def _create(self, given: Arguments) -> Answer:
+    async def _create(self, given: Arguments) -> ToolAnswer:
         if self.conversation.settings.role is Role.OPERATOR:
             return await self._create_as_operator(given)
         session = self.conversation.session(None, None)
         text = await set_goal(session, given["text"], key=given["key"])
         return self._done("created", text, session.seen)
 
-    async def _create_as_operator(self, given: Arguments) -> Answer:
-        conversation, key = self.conversation, _key(given)
-        active = await conversation.store.active(conversation.settings.scope)
-        goal = await conversation.store.create(
-            given["text"],
-            scope=conversation.settings.scope,
+    async def _create_as_operator(self, given: Arguments) -> ToolAnswer:
+        result = await self._act(
+            GoalAction.CREATE,
+            None,
+            given,
+            text=given["text"],
+            scope=self.conversation.settings.scope,
             budget=parse_budget(tuple(given["budget"] or ()), Budget()),
             criteria=typed_criteria(given["checks"] or (), given["judges"] or (), given["approvals"] or ()),
-            replace=bool(given["replace"]),
-            actor=Actor.OPERATOR,
-            key=key,
         )
-        return await self._took_over("created", f"Goal {plainly(goal.id)} is set.", goal, None, active)
+        text = f"Goal {plainly(result.goal.id)} is set."
+        return self._done("created", text, result.goal, superseded=result.superseded)
 
-    def _in_the_way(self, error: WouldReplace) -> Answer:
+    def _in_the_way(self, error: WouldReplace) -> ToolAnswer:
         driven = "" if error.holder is None else f" It is driven by {quote(error.holder)}."
         text = (
             "Nothing changed: another goal is active and would be paused. "
             f"Goal {plainly(error.goal.id)}, {about(error.goal)}.{driven}"
         )
         steps = ("ask the user; if they agree, call again with replace true",)
-        return Answer(outcome="refused", text=text, goal=error.goal, next=steps, error=error)
+        return ToolAnswer(outcome="refused", text=text, goal=error.goal, next=steps, error=error)
 
-    async def _took_over(self, outcome: str, text: str, goal: Goal, before: Goal | None, active: Goal | None) -> Answer:
-        superseded = await self.conversation.goals.superseded_by(goal, None if active is None else active.id)
-        return self._done(outcome, text, goal, before, superseded=superseded)
-
-    async def _pause(self, given: Arguments) -> Answer:
+    async def _pause(self, given: Arguments) -> ToolAnswer:
         goal = await self.conversation.meant(given["goal_id"])
-        return await self._moved(goal, given, self.conversation.store.pause, "is paused", note=given["note"])
+        return await self._moved(GoalAction.PAUSE, goal, given, "is paused")
 
-    async def _clear(self, given: Arguments) -> Answer:
+    async def _clear(self, given: Arguments) -> ToolAnswer:
         goal = await self.conversation.goals.named(given["goal_id"])
-        return await self._moved(goal, given, self.conversation.store.clear, "is cleared", note=given["note"])
+        return await self._moved(GoalAction.CLEAR, goal, given, "is cleared")
 
-    async def _set_budget(self, given: Arguments) -> Answer:
+    async def _set_budget(self, given: Arguments) -> ToolAnswer:
         goal = await self.conversation.meant(given["goal_id"])
         budget = parse_budget(tuple(given["budget"]), Budget() if goal is None else goal.budget)
-        return await self._moved(goal, given, self.conversation.store.set_budget, "has this budget", budget=budget)
+        return await self._moved(GoalAction.SET_BUDGET, goal, given, "has this budget", budget=budget)
+
+    async def _resume(self, given: Arguments) -> ToolAnswer:
+        goal = await self.conversation.goals.named(given["goal_id"])
+        budget = parse_budget(tuple(given["budget"]), goal.budget) if given["budget"] else None
+        return await self._moved(GoalAction.RESUME, goal, given, "goes on", budget=budget)
 
     async def _moved(
-        self, before: Goal | None, given: Arguments, move: Callable[..., Awaitable[Goal]], is_now: str, **more: Any
-    ) -> Answer:
-        """What an operator does to the goal as it was read; what others changed meanwhile is not overwritten."""
+        self, action: GoalAction, before: Goal | None, given: Arguments, is_now: str, **more: Any
+    ) -> ToolAnswer:
         if before is None:
             return self._done("none", "There is no goal.", None)
-        goal = await move(before.id, **more, **_guard(before, given))
-        if goal.revision == before.revision:
-            return self._unchanged(goal)
-        return self._done("changed", f"Goal {plainly(goal.id)} {is_now}.", goal, before)
+        result = await self._act(action, before, given, **more)
+        goal, name = result.goal, plainly(result.goal.id)
+        if result.is_repetition:
+            return self._done("unchanged", f"Nothing changed now. Goal {name} is {about(goal)}", goal)
+        return self._done("changed", f"Goal {name} {is_now}.", goal, before, superseded=result.superseded)
 
-    def _unchanged(self, goal: Goal) -> Answer:
-        """The call was made before, under the same key."""
-        return self._done("unchanged", f"Nothing changed now. Goal {plainly(goal.id)} is {about(goal)}", goal)
-
-    async def _resume(self, given: Arguments) -> Answer:
-        conversation = self.conversation
-        before = await conversation.goals.named(given["goal_id"])
-        active = await conversation.store.active(conversation.settings.scope)
-        budget = parse_budget(tuple(given["budget"]), before.budget) if given["budget"] else None
-        goal = await conversation.store.resume(
-            before.id, budget=budget, replace=bool(given["replace"]), **_guard(before, given)
+    async def _act(self, action: GoalAction, goal: Goal | None, given: Arguments, **more: Any) -> ActionResult:
+        """The operator's action is done to the goal as it was read; no later change of others is overwritten."""
+        request = ActionRequest(
+            action=action,
+            actor=_OPERATOR,
+            goal=goal,
+            expected_revision=None if goal is None else goal.revision,
+            key=given["key"],
+            note=given.get("note"),
+            replace=bool(given.get("replace")),
+            **more,
         )
-        if goal.revision == before.revision:
-            return self._unchanged(goal)
-        return await self._took_over("changed", f"Goal {plainly(goal.id)} goes on.", goal, before, active)
-
-
-def _guard(seen: Goal, given: Arguments) -> dict[str, Any]:
-    return {"expected_revision": seen.revision, "actor": Actor.OPERATOR, "key": given["key"]}
+        return await execute(self.conversation.store, request)
 
 
 def _key(given: Arguments) -> str:
-    """The call's key; one that cannot be one is refused by the store, and not replaced."""
+    """Return the call's key; one that cannot be one is refused by the store, and not replaced."""
     return new_key() if given["key"] is None else str(given["key"])
 
 
 def _usage(given: Arguments) -> ModelUsage:
-    """What the model says that it used.
+    """Return the usage that the model reports.
 
     Raises:
         InvalidNumber: it cannot be.

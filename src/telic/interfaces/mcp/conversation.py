@@ -1,21 +1,18 @@
-"""What one call works with: the store as its scope sees it, what its client was shown, and what fits next."""
+"""One client's view of the store: the goals of its scope, and the goal that it was shown last."""
 
-import json
 from dataclasses import dataclass, field, replace
 from typing import Final
 
-from telic.domain.goal import Goal, GoalStatus
+from telic.domain.goal import Goal
 from telic.domain.verification import Verification
 from telic.integrations.session import GoalSession
 from telic.integrations.settings import SessionSettings
-from telic.interfaces.mcp.results import plainly
-from telic.interfaces.mcp.settings import Role, ServerSettings
+from telic.interfaces.mcp.settings import ServerSettings
 from telic.loop.prompts import feedback_of
 from telic.loop.verification.verifier import Verifier
 from telic.prompt import continuation, quote, render
 from telic.services.scoped_goals import ScopedGoals
 from telic.store.async_store import AsyncGoalStore
-from telic.wording.amounts import write_larger_limits
 from telic.wording.goals import status_of
 
 _PATIENCE_SECONDS: Final = 5.0
@@ -24,7 +21,7 @@ _UNSEEN: Final = 0
 
 
 @dataclass(slots=True)
-class Conversation:
+class McpConversation:
     """One client's dealings with the goals of its scope."""
 
     store: AsyncGoalStore
@@ -36,7 +33,7 @@ class Conversation:
         self.goals = ScopedGoals(self.store, self.settings.scope)
 
     async def meant(self, goal_id: str | None) -> Goal | None:
-        """The goal that is named; else the active one, the one shown last, or the one changed last.
+        """Return the goal that is named; else the active one, the one shown last, or the one changed last.
 
         Raises:
             GoalNotFound, AmbiguousId, InvalidText: the scope has none of this name, or several.
@@ -48,13 +45,13 @@ class Conversation:
         return await self.goals.meant()
 
     async def reported(self, goal_id: str | None) -> Goal | None:
-        """The goal that a report is about: the one that is named, or that was shown last; else as `meant`."""
+        """Return the goal that a report is about: the one that is named, or that was shown last; else as `meant`."""
         if goal_id is None and self.seen is not None:
             return await self.store.get(self.seen.id)
         return await self.meant(goal_id)
 
     def session(self, goal: Goal | None, revision: int | None) -> GoalSession:
-        """What a report is made through: it is about the goal at this revision, or at the one that was shown."""
+        """Return a session for a report about the goal at this revision, or at the one that was shown."""
         settings, workspace = self.settings, self.settings.workspace
         session = GoalSession(
             self.store,
@@ -87,60 +84,10 @@ class Conversation:
 
 
 def told(goal: Goal, verification: Verification | None) -> str:
-    """What goes on with the goal: what failed when it was last checked, else that it continues."""
+    """Return the prompt to go on: what failed when the goal was last checked, else that it continues."""
     return (verification and feedback_of(goal, verification)) or continuation(goal)
 
 
 def about(goal: Goal) -> str:
-    """The goal in one line."""
+    """Return the goal in one line."""
     return f"{status_of(goal)}, revision {goal.revision}: {quote(goal.text)}"
-
-
-def next_steps(goal: Goal | None, settings: ServerSettings) -> tuple[str, ...]:
-    """The steps that fit."""
-    if settings.role is Role.OBSERVER:
-        return ()
-    if goal is None:
-        return _without_goal(settings)
-    if settings.role is Role.AGENT:
-        return _for_agents(goal)
-    return _for_operators(goal)
-
-
-def _without_goal(settings: ServerSettings) -> tuple[str, ...]:
-    if settings.role is Role.OPERATOR or settings.agent_may_create:
-        return ("create_goal sets one, when the user asks for it",)
-    return ("do what the user asks for; goals are set by the user or the host",)
-
-
-def _for_agents(goal: Goal) -> tuple[str, ...]:
-    match goal.status:
-        case GoalStatus.ACTIVE:
-            return (
-                "work on it, and call report_progress at the end of your turn",
-                f"call report_complete with revision {goal.revision} when every part of it holds and you have seen how",
-                f"call report_blocked with revision {goal.revision} if nothing that you can do moves any part of it",
-            )
-        case GoalStatus.PAUSED:
-            return ("stop working on it and end your turn; only the user or the host can resume it",)
-        case _:
-            return ("nothing is left to do for it; end your turn",)
-
-
-def _for_operators(goal: Goal) -> tuple[str, ...]:
-    name = plainly(goal.id)
-    match goal.status:
-        case GoalStatus.ACTIVE:
-            return (f"pause_goal with goal_id {name} stops work on it", f"set_budget with goal_id {name} limits it")
-        case GoalStatus.PAUSED:
-            return (
-                f"resume_goal with goal_id {name}{_enough(goal)} goes on",
-                f"clear_goal with goal_id {name} gives it up for good",
-            )
-        case _:
-            return ("create_goal sets the next one", "list_goals shows the others")
-
-
-def _enough(goal: Goal) -> str:
-    limits = write_larger_limits(goal.usage, goal.budget)
-    return f" and budget {json.dumps(limits)}" if limits else ""

@@ -1,27 +1,25 @@
 """The protocol over HTTP: where it listens, whom it serves, and how it ends."""
 
-import asyncio
-import contextlib
-import ipaddress
-import socket
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
 from mcp.server.transport_security import TransportSecuritySettings
+from starlette.requests import HTTPConnection
+from starlette.responses import PlainTextResponse
 from starlette.types import ASGIApp
-from uvicorn import Config, Server
 
 from telic.domain.errors import InvalidInput
-from telic.http.tokens import Token, choose_token, is_loopback
-from telic.interfaces.mcp.connections import BoundedConnection
-from telic.interfaces.mcp.guard import MAX_BODY_BYTES, Guard
-from telic.interfaces.mcp.rates import Rates
-from telic.interfaces.mcp.running import ENDING, open_store
+from telic.http.guard import MAX_BODY_BYTES, HttpGuard, HttpRefusal, bearer_of, check_names
+from telic.http.rates import RequestRates
+from telic.http.serving import HttpServer, listen
+from telic.http.tokens import Token, choose_token, is_everywhere, is_loopback, is_same, url_of
+from telic.interfaces.mcp.running import open_store
 from telic.interfaces.mcp.server import GoalServer
 from telic.interfaces.mcp.settings import ServerSettings
 from telic.observability.observer import Observer
+from telic.services.outcomes import http_status
 
 DEFAULT_PORT: Final = 7420
 PATH: Final = "/mcp"
@@ -30,9 +28,6 @@ ENVIRONMENT_NAME: Final = "TELIC_MCP_TOKEN"
 _REQUESTS_PER_SECOND: Final = 100
 _MAX_SESSIONS: Final = 100
 _SESSION_IDLE_SECONDS: Final = 1_800.0
-_MAX_HEAD_BYTES: Final = 16 * 1024
-_KEEP_ALIVE_SECONDS: Final = 5
-_GRACE_SECONDS: Final = 3
 _LOOPBACK_NAMES: Final = ("127.0.0.1", "localhost", "[::1]")
 
 
@@ -53,37 +48,56 @@ class HttpOptions:
 
 
 def token_of(options: HttpOptions) -> Token:
-    """The token that clients must show. Raises as `choose_token`."""
+    """Return the token that clients must show.
+
+    Raises:
+        NotAllowed: other machines could reach the server, and no token was set beforehand.
+        InvalidInput: the token or its file cannot be used.
+    """
     return choose_token(options.host, given=options.given_token, file=options.token_file, variable=ENVIRONMENT_NAME)
 
 
-def security(options: HttpOptions) -> TransportSecuritySettings:
-    """Which Host and Origin headers are accepted: a page of another site cannot reach the server by a name of its own.
+class McpSite:
+    """The guard's view of a server of the protocol.
 
     Raises:
-        InvalidInput: the server listens everywhere, and nobody said under which name.
+        InvalidInput: it listens everywhere, and nobody said under which name.
     """
-    hosts = [*options.allowed_hosts]
-    if is_loopback(options.host):
-        hosts += _LOOPBACK_NAMES
-    elif not _is_everywhere(options.host):
-        hosts.append(f"[{options.host}]" if ":" in options.host else options.host)
-    elif not hosts:
-        raise InvalidInput(f"{options.host!r} is every address: --allow-host NAME says how clients call this machine")
-    return TransportSecuritySettings(
-        allowed_hosts=[form for host in hosts for form in (host, f"{host}:*")],
-        allowed_origins=[
-            *options.allowed_origins,
-            *(f"{scheme}://{host}{port}" for host in hosts for scheme in ("http", "https") for port in ("", ":*")),
-        ],
-    )
+
+    def __init__(self, options: HttpOptions, token: str) -> None:
+        hosts = [*options.allowed_hosts]
+        if is_loopback(options.host):
+            hosts += _LOOPBACK_NAMES
+        elif not is_everywhere(options.host):
+            hosts.append(f"[{options.host}]" if ":" in options.host else options.host)
+        elif not hosts:
+            raise InvalidInput(
+                f"{options.host!r} is every address: --allow-host NAME says how clients call this machine"
+            )
+        self._token = token
+        self._hosts = _with_any_port(hosts)
+        own = (f"{scheme}://{host}" for host in hosts for scheme in ("http", "https"))
+        self._origins = frozenset(map(str.lower, options.allowed_origins)) | _with_any_port(own)
+
+    def check_address(self, request: HTTPConnection) -> None:
+        """Raise HttpRefusal for pages of other sites, also for those that lead here by a name of their own."""
+        check_names(request.headers, self._hosts, self._origins)
+
+    def is_known(self, request: HTTPConnection) -> bool:
+        """Return whether the request shows the token."""
+        return is_same(bearer_of(request.headers), self._token)
+
+    def is_open(self, _: HTTPConnection) -> bool:
+        """Return whether the request is served to anybody: none is."""
+        return False
+
+    def answer(self, _: HTTPConnection, refusal: HttpRefusal) -> ASGIApp:
+        """Return the reason, as text: no request of the protocol has been read."""
+        return PlainTextResponse(refusal.reason, http_status(refusal.code), refusal.headers)
 
 
-def _is_everywhere(host: str) -> bool:
-    try:
-        return ipaddress.ip_address(host).is_unspecified
-    except ValueError:
-        return not host
+def _with_any_port(names: Iterable[str]) -> frozenset[str]:
+    return frozenset(form for name in names for form in (name.lower(), f"{name.lower()}:*"))
 
 
 async def serve_http(
@@ -93,68 +107,25 @@ async def serve_http(
     on_ready: Callable[[str, Token], None],
     observer: Observer | None = None,
 ) -> None:
-    """The server was stopped, and the store is closed. `on_ready` hears where it listens. A missing store is made.
+    """The server was stopped, and the store is closed. `on_ready` is called once it listens, with the address.
 
     Raises:
         StoreError: the store cannot be opened.
         NotAllowed, InvalidInput: it would not be safe to listen there, or is not possible.
     """
-    allowed = security(options)
     token = token_of(options)
-    with _listening(options) as listener:
+    site = McpSite(options, token.secret)
+    with listen(options.host, options.port) as listener:
         async with open_store(location, settings, observer) as store:
-            goals = GoalServer(store, settings)
-            app = goals.lowlevel.streamable_http_app(
+            app = GoalServer(store, settings).lowlevel.streamable_http_app(
                 streamable_http_path=PATH,
                 json_response=True,
                 max_request_body_size=MAX_BODY_BYTES,
                 session_idle_timeout=_SESSION_IDLE_SECONDS,
                 max_sessions=_MAX_SESSIONS,
-                transport_security=allowed,
+                # The guard has looked at the names already.
+                transport_security=TransportSecuritySettings(enable_dns_rebinding_protection=False),
             )
-            guard = Guard(app, token=token.secret, rates=Rates(requests_per_second=_REQUESTS_PER_SECOND))
-            on_ready(_url(options, listener), token)
-            await _HttpServer(_config(guard)).serve(sockets=[listener])
-
-
-def _listening(options: HttpOptions) -> socket.socket:
-    """A socket on which clients can connect from now on."""
-    family = socket.AF_INET6 if ":" in options.host else socket.AF_INET
-    try:
-        return socket.create_server((options.host, options.port), family=family, backlog=128)
-    except OSError as error:
-        raise InvalidInput(f"cannot listen on {options.host!r}, port {options.port}: {error.strerror}") from error
-
-
-def _url(options: HttpOptions, listener: socket.socket) -> str:
-    host = f"[{options.host}]" if ":" in options.host else options.host
-    return f"http://{host}:{listener.getsockname()[1]}{PATH}"
-
-
-def _config(app: ASGIApp) -> Config:
-    return Config(
-        app,
-        http=BoundedConnection,
-        ws="none",
-        lifespan="on",
-        log_config=None,
-        access_log=False,
-        server_header=False,
-        timeout_keep_alive=_KEEP_ALIVE_SECONDS,
-        timeout_graceful_shutdown=_GRACE_SECONDS,
-        h11_max_incomplete_event_size=_MAX_HEAD_BYTES,
-    )
-
-
-class _HttpServer(Server):
-    """Ends at a signal as everything here does: cleanly, and with the store closed."""
-
-    @contextlib.contextmanager
-    def capture_signals(self) -> Generator[None]:
-        """Inside, a signal lets requests under way come to their end."""
-        for number in ENDING:
-            asyncio.get_running_loop().add_signal_handler(number, self._end)
-        yield
-
-    def _end(self) -> None:
-        self.should_exit = True
+            guard = HttpGuard(app, site, RequestRates(requests_per_second=_REQUESTS_PER_SECOND))
+            on_ready(url_of(options.host, listener.getsockname()[1]) + PATH, token)
+            await HttpServer(guard).serve(sockets=[listener])

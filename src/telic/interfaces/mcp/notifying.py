@@ -1,4 +1,4 @@
-"""Tells subscribers what changed, whichever process changed it: one watcher for all of a server's clients."""
+"""Notifications of changes by any process, for subscribers: one watcher for all of a server's clients."""
 
 import asyncio
 import logging
@@ -11,8 +11,7 @@ from mcp.server.subscriptions import InMemorySubscriptionBus, ResourcesListChang
 
 from telic.domain.budget import Usage
 from telic.domain.errors import PASSING, GoalError, GoalNotFound
-from telic.domain.events import EventKind
-from telic.domain.feed import FeedEvent
+from telic.domain.events import EventKind, FeedEvent
 from telic.interfaces.mcp.resources import parse_uri, uris_of
 from telic.store.async_store import AsyncGoalStore
 
@@ -24,8 +23,8 @@ _SEND_SECONDS: Final = 2.0
 _log = logging.getLogger(__name__)
 
 
-class Listener(Protocol):
-    """A client that is told through its own connection."""
+class ResourceListener(Protocol):
+    """A client that is notified through its own connection."""
 
     async def send_resource_updated(self, uri: str) -> None:
         """The client knows that the resource changed."""
@@ -33,25 +32,25 @@ class Listener(Protocol):
 
 
 class Notifier:
-    """Who wants to know of which resources, and what watches for them."""
+    """The subscribers of resources, and what watches for changes."""
 
     def __init__(self, store: AsyncGoalStore, scope: str) -> None:
         self.bus = InMemorySubscriptionBus()
         self._store = store
         self._scope = scope
-        self._listeners: OrderedDict[tuple[str, str], Listener] = OrderedDict()
+        self._listeners: OrderedDict[tuple[str, str], ResourceListener] = OrderedDict()
         self._streams: Counter[str] = Counter()
         self._usage: dict[str, tuple[int, Usage]] = {}
 
-    def subscribe(self, client: str, uri: str, listener: Listener) -> None:
-        """The client hears of the resource's changes until it unsubscribes."""
+    def subscribe(self, client: str, uri: str, listener: ResourceListener) -> None:
+        """The client is notified of the resource's changes until it unsubscribes."""
         self.unsubscribe(client, uri)
         self._listeners[client, uri] = listener
         while len(self._listeners) > MAX_SUBSCRIPTIONS:
             self._listeners.popitem(last=False)
 
     def unsubscribe(self, client: str, uri: str) -> None:
-        """The client hears no more of it."""
+        """The client is notified of it no more."""
         self._listeners.pop((client, uri), None)
 
     @contextmanager
@@ -65,13 +64,13 @@ class Notifier:
             self._streams += Counter()
 
     async def run(self, cursor: str) -> None:
-        """Subscribers hear of every change after the cursor, until this is cancelled."""
+        """Subscribers are notified of every change after the cursor, until this is cancelled."""
         try:
             async with asyncio.TaskGroup() as tasks:
                 tasks.create_task(self._follow_events(cursor))
                 tasks.create_task(self._follow_usage())
         except* GoalError as errors:
-            _log.error("nobody hears of changes any more: %s", "; ".join(map(str, errors.exceptions)))
+            _log.error("no changes are notified any more: %s", "; ".join(map(str, errors.exceptions)))
 
     async def _follow_events(self, cursor: str) -> None:
         async for event in self._store.watch(scope=self._scope, after=cursor):
@@ -89,7 +88,7 @@ class Notifier:
             await self._send(key)
 
     async def _send(self, key: tuple[str, str]) -> None:
-        """The client is told, or is a subscriber no more: one that does not read must not keep others waiting."""
+        """The client is notified, or unsubscribed: one that does not read must not keep others waiting."""
         listener = self._listeners.get(key)
         if listener is None:
             return

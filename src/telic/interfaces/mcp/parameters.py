@@ -1,4 +1,4 @@
-"""What a tool takes: told to clients as a JSON schema, and checked by the same table."""
+"""Parameters of tools: their JSON schema for clients, and the check of arguments, from one table."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -9,8 +9,8 @@ from telic.domain.errors import InvalidInput
 from telic.domain.limits import MAX_COUNTER
 
 
-class Kind(Enum):
-    """What a parameter's values are."""
+class ParameterKind(Enum):
+    """A kind of values."""
 
     TEXT = "a text"
     COUNT = "a whole number from 0"
@@ -19,11 +19,11 @@ class Kind(Enum):
 
 
 _MOST_TEXTS: Final = 50
-_SCHEMAS: Final[dict[Kind, dict[str, Any]]] = {
-    Kind.TEXT: {"type": "string"},
-    Kind.COUNT: {"type": "integer", "minimum": 0, "maximum": MAX_COUNTER},
-    Kind.FLAG: {"type": "boolean"},
-    Kind.TEXTS: {"type": "array", "items": {"type": "string"}, "maxItems": _MOST_TEXTS},
+_SCHEMAS: Final[dict[ParameterKind, dict[str, Any]]] = {
+    ParameterKind.TEXT: {"type": "string"},
+    ParameterKind.COUNT: {"type": "integer", "minimum": 0, "maximum": MAX_COUNTER},
+    ParameterKind.FLAG: {"type": "boolean"},
+    ParameterKind.TEXTS: {"type": "array", "items": {"type": "string"}, "maxItems": _MOST_TEXTS},
 }
 
 
@@ -32,33 +32,33 @@ class Parameter:
     """One argument of a tool."""
 
     name: str
-    kind: Kind
+    kind: ParameterKind
     description: str
     is_required: bool = False
     choices: tuple[str, ...] = ()
 
     def schema(self) -> dict[str, Any]:
-        """The JSON schema of its values."""
+        """Return the JSON schema of its values."""
         choices: dict[str, Any] = {"enum": list(self.choices)} if self.choices else {}
         return _SCHEMAS[self.kind] | choices | {"description": self.description}
 
     def accepts(self, value: object) -> bool:
-        """Whether the value is one of them; True is no number here."""
+        """Return whether the value is one of them; True is no number here."""
         match self.kind:
-            case Kind.TEXT:
+            case ParameterKind.TEXT:
                 return isinstance(value, str) and (not self.choices or value in self.choices)
-            case Kind.COUNT:
+            case ParameterKind.COUNT:
                 return type(value) is int and 0 <= value <= MAX_COUNTER
-            case Kind.FLAG:
+            case ParameterKind.FLAG:
                 return type(value) is bool
-            case Kind.TEXTS:
+            case ParameterKind.TEXTS:
                 return (
                     isinstance(value, list) and len(value) <= _MOST_TEXTS and all(type(each) is str for each in value)
                 )
 
 
 def object_schema(parameters: Sequence[Parameter]) -> dict[str, Any]:
-    """The JSON schema of a tool's arguments: these, and nothing else."""
+    """Return the JSON schema of a tool's arguments: these, and nothing else."""
     return {
         "type": "object",
         "properties": {each.name: each.schema() for each in parameters},
@@ -68,7 +68,7 @@ def object_schema(parameters: Sequence[Parameter]) -> dict[str, Any]:
 
 
 def checked(tool: str, parameters: Sequence[Parameter], given: Mapping[str, Any]) -> dict[str, Any]:
-    """The arguments that were given, and None for those that were left out.
+    """Return the arguments that were given, and None for those that were left out.
 
     Raises:
         InvalidInput: one is missing, or not of its kind, or not known here.

@@ -1,4 +1,4 @@
-"""What clients read: the active goal, each goal, each history; and the prompts that hosts offer. Words are quoted."""
+"""Resources and prompts: goals and their histories, as texts in which others' words are quoted."""
 
 import json
 import re
@@ -13,7 +13,8 @@ from telic.domain.errors import GoalNotFound, InvalidInput
 from telic.domain.events import Event
 from telic.domain.goal import Goal
 from telic.domain.jsonable import time_to_json
-from telic.interfaces.mcp.conversation import Conversation, next_steps, told
+from telic.interfaces.mcp.advice import next_steps
+from telic.interfaces.mcp.conversation import McpConversation, told
 from telic.interfaces.mcp.results import plainly
 from telic.prompt import quote, review, wind_down
 
@@ -24,37 +25,37 @@ _LAST_EVENTS: Final = 100
 _TEXT: Final = "text/plain"
 
 
-class Part(Enum):
-    """What of a goal a resource shows."""
+class ResourcePart(Enum):
+    """The part of a goal that a resource shows."""
 
     GOAL = "goal"
     HISTORY = "history"
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
-    """What a URI names: a goal, or the active one (None), or a goal's history."""
+class ResourceAddress:
+    """The goal that a URI names, or the active one (None), or a goal's history."""
 
     goal_id: str | None
-    part: Part
+    part: ResourcePart
 
 
-def parse_uri(uri: str) -> Place:
-    """What the URI names.
+def parse_uri(uri: str) -> ResourceAddress:
+    """Return what the URI names.
 
     Raises:
         InvalidInput: nothing here.
     """
     if uri == ACTIVE_URI:
-        return Place(None, Part.GOAL)
+        return ResourceAddress(None, ResourcePart.GOAL)
     found = _URI.fullmatch(uri)
     if found is None:
         raise InvalidInput("there is no such resource: goal://active, goal://ID and goal://ID/history are")
-    return Place(found[1], Part.HISTORY if found[2] else Part.GOAL)
+    return ResourceAddress(found[1], ResourcePart.HISTORY if found[2] else ResourcePart.GOAL)
 
 
 def uris_of(goal_id: str) -> tuple[str, ...]:
-    """The resources that may differ when something happened to the goal."""
+    """Return the resources that may differ when something happened to the goal."""
     return (ACTIVE_URI, f"goal://{goal_id}", f"goal://{goal_id}/history")
 
 
@@ -76,8 +77,8 @@ TEMPLATES: Final = (
 )
 
 
-async def list_resources(conversation: Conversation) -> list[types.Resource]:
-    """The active goal, and the newest goals with their histories."""
+async def list_resources(conversation: McpConversation) -> list[types.Resource]:
+    """Return the active goal, and the newest goals with their histories."""
     page = await conversation.store.list(scope=conversation.settings.scope, limit=_LISTED)
     active = types.Resource(
         uri=ACTIVE_URI, name="active", title="The active goal", description="The goal to work on.", mime_type=_TEXT
@@ -95,14 +96,14 @@ def _listed(goal: Goal) -> tuple[types.Resource, types.Resource]:
     )
 
 
-async def read_resource(conversation: Conversation, uri: str) -> str:
-    """The resource as it stands.
+async def read_resource(conversation: McpConversation, uri: str) -> str:
+    """Return the resource as it stands.
 
     Raises:
         InvalidInput, GoalNotFound: the scope has none like that.
     """
     place = parse_uri(uri)
-    if place.part is Part.HISTORY:
+    if place.part is ResourcePart.HISTORY:
         return await _history(conversation, await conversation.goals.named(str(place.goal_id)))
     if place.goal_id is None:
         goal = await conversation.store.active(conversation.settings.scope)
@@ -114,8 +115,8 @@ async def read_resource(conversation: Conversation, uri: str) -> str:
     return await conversation.shown(goal) + steps
 
 
-async def is_there(conversation: Conversation, uri: str) -> bool:
-    """Whether the scope has what the URI names, so that changes of it can be told."""
+async def is_there(conversation: McpConversation, uri: str) -> bool:
+    """Return whether the scope has what the URI names."""
     try:
         place = parse_uri(uri)
         if place.goal_id is None:
@@ -125,7 +126,7 @@ async def is_there(conversation: Conversation, uri: str) -> bool:
         return False
 
 
-async def _history(conversation: Conversation, goal: Goal) -> str:
+async def _history(conversation: McpConversation, goal: Goal) -> str:
     events = await conversation.goals.last_events(goal.id, _LAST_EVENTS)
     earlier = events[0].number - 1 if events else 0
     lines = [f"Goal {plainly(goal.id)}: {quote(goal.text)}"]
@@ -163,8 +164,8 @@ PROMPTS: Final = (
 )
 
 
-async def get_prompt(conversation: Conversation, name: str, given: dict[str, str]) -> str:
-    """What the prompt says, built from the goal as it stands.
+async def get_prompt(conversation: McpConversation, name: str, given: dict[str, str]) -> str:
+    """Return the prompt, built from the goal as it stands.
 
     Raises:
         InvalidInput: there is no such prompt, or it does not take these arguments.
@@ -181,7 +182,7 @@ async def get_prompt(conversation: Conversation, name: str, given: dict[str, str
     return f"{block}\n\n{review(goal) if name == REVIEW else await _going_on(conversation, goal)}"
 
 
-async def _going_on(conversation: Conversation, goal: Goal) -> str:
+async def _going_on(conversation: McpConversation, goal: Goal) -> str:
     if goal.is_finished:
         return f"The goal is {goal.status}: nothing is left to do for it."
     if is_nearly_spent(goal, LoopPolicy()):

@@ -1,4 +1,4 @@
-"""What a call answers: for the model as text, for programs as data. Whatever somebody wrote is quoted in both."""
+"""Answers to calls: text for the model, data for programs. Everything that others wrote is quoted in both."""
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
@@ -7,15 +7,16 @@ from typing import Any, Final
 import mcp_types as types
 
 from telic.domain.budget import LIMITS
-from telic.domain.errors import GoalError, OutcomeUnknown, StoreError
+from telic.domain.errors import GoalError
 from telic.domain.goal import Goal
 from telic.domain.jsonable import time_to_json
 from telic.domain.lease import LeaseState
 from telic.domain.overview import CriterionStanding
 from telic.prompt import quote
 from telic.prompt.block import show_criterion
-from telic.services.chat.replies import Change
+from telic.services.chat.replies import GoalChange
 from telic.services.insight import GoalDetails
+from telic.services.outcomes import FailureKind, failure_kind
 
 _TEXT_OR_NULL: Final = {"type": ["string", "null"]}
 _AMOUNTS: Final = {"type": "object"}
@@ -128,8 +129,8 @@ OUTPUT_SCHEMA: Final[dict[str, Any]] = {
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Answer:
-    """What became of a call. `text` says it to a model; what others wrote is quoted in it already."""
+class ToolAnswer:
+    """The outcome of a call. `text` says it to a model; what others wrote is quoted in it already."""
 
     outcome: str
     text: str
@@ -137,14 +138,14 @@ class Answer:
     goals: tuple[LeaseState, ...] = ()
     next_cursor: str | None = None
     superseded: Goal | None = None
-    changes: tuple[Change, ...] = ()
+    changes: tuple[GoalChange, ...] = ()
     details: GoalDetails | None = None
     source: Mapping[str, str] | None = None
     next: tuple[str, ...] = ()
     error: GoalError | None = None
 
     def as_result(self) -> types.CallToolResult:
-        """The answer as the protocol carries it."""
+        """Return the answer as the protocol carries it."""
         return types.CallToolResult(
             content=[types.TextContent(type="text", text=self._whole_text())],
             structured_content=self._as_dict(),
@@ -174,13 +175,13 @@ class Answer:
 
 
 def plainly(name: str) -> str:
-    """The name as it is, for whoever must give it back; one that could be mistaken for more comes quoted."""
+    """Return the name as it is, to be given back; one that could be mistaken for more comes quoted."""
     quoted = quote(name)
     return name if quoted == f'"{name}"' and " " not in name else quoted
 
 
 def goal_data(goal: Goal) -> dict[str, Any]:
-    """The goal as data for a model's host, without its scope; what others wrote is quoted."""
+    """Return the goal as data for a model's host, without its scope; what others wrote is quoted."""
     usage, budget = goal.usage.as_dict(), goal.budget.as_dict()
     return {
         "id": plainly(goal.id),
@@ -234,7 +235,7 @@ def _quoted(text: str | None) -> str | None:
     return None if text is None else quote(text)
 
 
-def _change_data(change: Change) -> dict[str, Any]:
+def _change_data(change: GoalChange) -> dict[str, Any]:
     return {
         "goal_id": plainly(change.goal_id),
         "name": change.name,
@@ -243,7 +244,7 @@ def _change_data(change: Change) -> dict[str, Any]:
     }
 
 
-def _show_change(change: Change) -> str:
+def _show_change(change: GoalChange) -> str:
     return f"{change.name}: {_quoted(change.before) or 'none'} → {_quoted(change.after) or 'none'}"
 
 
@@ -257,16 +258,17 @@ def _error_data(error: GoalError) -> dict[str, Any]:
     }
 
 
-def refusal(error: GoalError, goal: Goal | None = None) -> Answer:
-    """What is answered where the call could not be done."""
-    if isinstance(error, OutcomeUnknown):
-        known = (
-            f"It may or may not have been done. Repeat the call with the key {quote(error.key or '')}: it happens once."
-        )
-        return Answer(outcome="unknown", text=f"The store failed: {quote(str(error))}", next=(known,), error=error)
-    if isinstance(error, StoreError):
-        advice = "Nothing was written. " + (
-            "Repeat the call later." if error.retryable else "Tell the user: the goals' store needs attention."
-        )
-        return Answer(outcome="failed", text=f"The store failed: {quote(str(error))}", next=(advice,), error=error)
-    return Answer(outcome="refused", text=f"Nothing changed: {quote(str(error))}", goal=goal, error=error)
+def refusal(error: GoalError, goal: Goal | None = None) -> ToolAnswer:
+    """Return the answer to a call that could not be done."""
+    kind, said = failure_kind(error), quote(str(error))
+    match kind:
+        case FailureKind.REFUSED:
+            return ToolAnswer(outcome=kind, text=f"Nothing changed: {said}", goal=goal, error=error)
+        case FailureKind.UNKNOWN:
+            key = quote(getattr(error, "key", None) or "")
+            advice = f"It may or may not have been done. Repeat the call with the key {key}: it happens once."
+        case FailureKind.FAILED if error.retryable:
+            advice = "Nothing was written. Repeat the call later."
+        case FailureKind.FAILED:
+            advice = "Nothing was written. Tell the user: the goals' store needs attention."
+    return ToolAnswer(outcome=kind, text=f"The store failed: {said}", next=(advice,), error=error)

@@ -32,7 +32,7 @@ async def _until_stopped(work: Coroutine[Any, Any, None]) -> None:
 def open_store(
     location: str, settings: ServerSettings, observer: Observer | None
 ) -> AbstractAsyncContextManager[AsyncGoalStore]:
-    """The store, which is there already: a mistyped place is told, and not made into an empty store."""
+    """Return the store, which is there already: a mistyped place is an error, and not made into an empty store."""
     return connect_async(location, create=False, model_may_create=settings.agent_may_create, observer=observer)
 
 

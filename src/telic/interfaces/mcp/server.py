@@ -1,4 +1,4 @@
-"""The server: the protocol's requests on one side, goals on the other."""
+"""The server of the protocol: its requests on one side, goals on the other."""
 
 import asyncio
 import logging
@@ -16,8 +16,8 @@ from mcp.shared.exceptions import MCPError
 
 from telic.domain.errors import GoalError, GoalNotFound, InvalidInput
 from telic.interfaces.mcp import resources
-from telic.interfaces.mcp.calls import Calls
-from telic.interfaces.mcp.conversation import Conversation
+from telic.interfaces.mcp.calls import ToolCalls
+from telic.interfaces.mcp.conversation import McpConversation
 from telic.interfaces.mcp.notifying import MAX_SUBSCRIPTIONS, Notifier
 from telic.interfaces.mcp.settings import ServerSettings
 from telic.interfaces.mcp.tools import listed, schema_of, tools_for
@@ -42,7 +42,7 @@ class GoalServer:
         self._store = store
         self._settings = settings
         self._tools = tools_for(settings)
-        self._conversation = Conversation(store, settings)
+        self._conversation = McpConversation(store, settings)
         self._notifier = Notifier(store, settings.scope)
         self._listen = ListenHandler(self._notifier.bus, max_subscriptions=MAX_SUBSCRIPTIONS)
         self.lowlevel: Server[None] = Server(
@@ -65,7 +65,7 @@ class GoalServer:
         )
 
     def options(self) -> InitializationOptions:
-        """What a client that shakes hands is told."""
+        """Return the server's capabilities, for a client that shakes hands."""
         return self.lowlevel.create_initialization_options(NotificationOptions(resources_changed=False))
 
     @asynccontextmanager
@@ -80,15 +80,15 @@ class GoalServer:
             with suppress(asyncio.CancelledError):
                 await task
 
-    def _conversation_of_call(self) -> Conversation:
-        """A client that cannot be told from others is remembered nothing of."""
-        return Conversation(self._store, self._settings) if self._settings.shared else self._conversation
+    def _conversation_of_call(self) -> McpConversation:
+        """Return the client's conversation; of clients that cannot be told apart nothing is kept."""
+        return McpConversation(self._store, self._settings) if self._settings.shared else self._conversation
 
     async def _list_tools(self, _: Context, __: object) -> types.ListToolsResult:
         return types.ListToolsResult(tools=listed(self._tools))
 
     async def _call_tool(self, _: Context, params: types.CallToolRequestParams) -> types.CallToolResult:
-        calls = Calls(self._conversation_of_call(), self._tools)
+        calls = ToolCalls(self._conversation_of_call(), self._tools)
         try:
             return (await calls.call(params.name, params.arguments or {})).as_result()
         except Exception:
@@ -126,7 +126,7 @@ class GoalServer:
     async def _stream(
         self, context: Context, params: types.SubscriptionsListenRequestParams
     ) -> types.SubscriptionsListenResult:
-        """The stream tells of what is there, and acknowledges no more than that."""
+        """The stream carries changes of the resources that are there, and acknowledges no others."""
         wanted = params.notifications.resource_subscriptions or []
         with _refusals():
             conversation = self._conversation_of_call()
@@ -157,6 +157,6 @@ def _refusals() -> Generator[None]:
 
 
 def _client(context: Context) -> str:
-    """What tells this connection from others of the server."""
+    """Return the id of the connection's session; all of stdio are one."""
     headers = getattr(context.request, "headers", {})
     return str(headers.get("mcp-session-id", ""))

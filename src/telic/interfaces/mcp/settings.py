@@ -1,4 +1,4 @@
-"""What a server is pinned to when it starts; no client's argument can widen it."""
+"""Settings of a server, fixed when it starts; no client's argument can widen them."""
 
 from dataclasses import dataclass, field
 from enum import StrEnum
@@ -10,7 +10,7 @@ from telic.domain.limits import check_name
 
 
 class Role(StrEnum):
-    """What a server's clients may do."""
+    """A server's role: what its clients may do."""
 
     OBSERVER = "observer"
     """Look at goals."""
@@ -22,7 +22,7 @@ class Role(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ServerSettings:
-    """What a server serves. Its clients see the goals of `scope` and no others.
+    """Settings of one server. Its clients see the goals of `scope` and no others.
 
     With `agent_may_create` an agent may set a goal, of `created_budget`, where the scope has no unfinished one; the
     store must have been opened with `model_may_create` too. With a `workspace`, criteria are checked there when

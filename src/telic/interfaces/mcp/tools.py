@@ -1,4 +1,4 @@
-"""The tools, as a model is told of them, and which role has which."""
+"""The tools with their descriptions and parameters, and the roles that have them."""
 
 from dataclasses import dataclass
 from typing import Any, Final
@@ -6,7 +6,7 @@ from typing import Any, Final
 import mcp_types as types
 
 from telic.domain.goal import GoalStatus
-from telic.interfaces.mcp.parameters import Kind, Parameter, object_schema
+from telic.interfaces.mcp.parameters import Parameter, ParameterKind, object_schema
 from telic.interfaces.mcp.results import OUTPUT_SCHEMA
 from telic.interfaces.mcp.settings import Role, ServerSettings
 
@@ -28,7 +28,7 @@ class Tool:
     destructive: bool = False
 
     def as_type(self) -> types.Tool:
-        """The tool as the protocol tells of it."""
+        """Return the tool as the protocol lists it."""
         return types.Tool(
             name=self.name,
             title=self.title,
@@ -47,11 +47,11 @@ class Tool:
 
 
 def _text(name: str, description: str, *, is_required: bool = False, choices: tuple[str, ...] = ()) -> Parameter:
-    return Parameter(name, Kind.TEXT, description, is_required, choices)
+    return Parameter(name, ParameterKind.TEXT, description, is_required, choices)
 
 
 def _count(name: str, description: str) -> Parameter:
-    return Parameter(name, Kind.COUNT, description)
+    return Parameter(name, ParameterKind.COUNT, description)
 
 
 _KEY: Final = _text(
@@ -69,7 +69,9 @@ _AMOUNTS: Final = (
     '["none"] lifts all.'
 )
 _REPLACE: Final = Parameter(
-    "replace", Kind.FLAG, "True to go on although another goal is active, which is then paused. Ask the user first."
+    "replace",
+    ParameterKind.FLAG,
+    "True to go on although another goal is active, which is then paused. Ask the user first.",
 )
 
 _GET: Final = Tool(
@@ -117,7 +119,7 @@ _SET_BUDGET: Final = Tool(
     title="Set the goal's budget",
     description="Sets limits on what the goal may use. A goal that has already used up a limit is paused. Raising the "
     "budget resumes nothing; resume_goal does, and can set the budget in the same call.",
-    parameters=(Parameter("budget", Kind.TEXTS, f"The limits. {_AMOUNTS}", True), _GOAL, _KEY),
+    parameters=(Parameter("budget", ParameterKind.TEXTS, f"The limits. {_AMOUNTS}", True), _GOAL, _KEY),
     roles=_OPERATORS,
 )
 _PAUSE: Final = Tool(
@@ -131,7 +133,12 @@ _RESUME: Final = Tool(
     name="resume_goal",
     title="Resume a goal",
     description="Makes a paused goal active again, so that work on it goes on.",
-    parameters=(_NAMED_GOAL, Parameter("budget", Kind.TEXTS, f"Set these limits first. {_AMOUNTS}"), _REPLACE, _KEY),
+    parameters=(
+        _NAMED_GOAL,
+        Parameter("budget", ParameterKind.TEXTS, f"Set these limits first. {_AMOUNTS}"),
+        _REPLACE,
+        _KEY,
+    ),
     roles=_OPERATORS,
 )
 _CLEAR: Final = Tool(
@@ -156,10 +163,12 @@ _CREATE_AS_OPERATOR: Final = Tool(
     description="Sets a new goal and makes it the active one. Use it only when the user asks for it.",
     parameters=(
         _TEXT,
-        Parameter("budget", Kind.TEXTS, f"Limits on what it may use. {_AMOUNTS}"),
-        Parameter("checks", Kind.TEXTS, 'Commands that must exit with 0, such as "pytest -q"; no shell runs them.'),
-        Parameter("judges", Kind.TEXTS, "Questions that a judging model must answer with yes."),
-        Parameter("approvals", Kind.TEXTS, "What a person must approve."),
+        Parameter("budget", ParameterKind.TEXTS, f"Limits on what it may use. {_AMOUNTS}"),
+        Parameter(
+            "checks", ParameterKind.TEXTS, 'Commands that must exit with 0, such as "pytest -q"; no shell runs them.'
+        ),
+        Parameter("judges", ParameterKind.TEXTS, "Questions that a judging model must answer with yes."),
+        Parameter("approvals", ParameterKind.TEXTS, "What a person must approve."),
         _REPLACE,
         _KEY,
     ),
@@ -170,7 +179,7 @@ _CREATE_AS_OPERATOR: Final = Tool(
 def _revision(settings: ServerSettings) -> Parameter:
     shown = "as the last answer showed it to you. A goal that has changed since is not touched."
     if settings.shared:
-        return Parameter("revision", Kind.COUNT, f"The goal's revision, {shown}", True)
+        return Parameter("revision", ParameterKind.COUNT, f"The goal's revision, {shown}", True)
     return _count("revision", f"The goal's revision, {shown} Needed only if you did not look at it here before.")
 
 
@@ -206,18 +215,18 @@ def _reports(settings: ServerSettings) -> tuple[Tool, ...]:
 
 
 def tools_for(settings: ServerSettings) -> dict[str, Tool]:
-    """The tools that a server with these settings offers, by name."""
+    """Return the tools that a server with these settings offers, by name."""
     creating = (_CREATE_AS_OPERATOR, *((_CREATE_AS_AGENT,) if settings.agent_may_create else ()))
     all_tools = (_GET, _LIST, _PROGRESS, *_reports(settings), *creating, _PAUSE, _RESUME, _CLEAR, _SET_BUDGET)
     return {tool.name: tool for tool in all_tools if settings.role in tool.roles}
 
 
 def listed(tools: dict[str, Tool]) -> list[types.Tool]:
-    """The tools as the protocol lists them."""
+    """Return the tools as the protocol lists them."""
     return [tool.as_type() for tool in tools.values()]
 
 
 def schema_of(tools: dict[str, Tool], name: str) -> dict[str, Any] | None:
-    """The schema of the arguments of the tool of this name, if there is one."""
+    """Return the schema of the arguments of the tool of this name, if there is one."""
     tool = tools.get(name)
     return None if tool is None else object_schema(tool.parameters)

@@ -1,8 +1,8 @@
-"""How an operator acts on the goal that a screen shows: asked first, guarded by the revision that was shown."""
+"""Actions on the goal that a screen shows: each asks first, and is guarded by the revision that was shown."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING, ClassVar, Final, Protocol
+from typing import TYPE_CHECKING, Any, ClassVar, Final, Protocol
 
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
@@ -10,14 +10,15 @@ from textual.content import Content
 from textual.screen import Screen
 from textual.widgets import Footer, Static
 
+from telic.domain.authority import NamedActor
 from telic.domain.budget import Budget, exhausted_limit
 from telic.domain.errors import GoalError, InvalidNumber, StoreError, StoreMoved, WouldReplace
-from telic.domain.goal import Goal
+from telic.domain.goal import Actor, Goal
 from telic.domain.ids import short_ids
 from telic.domain.overview import CriterionStanding, tightest
 from telic.interfaces.terminal.dialogs import Choice, Confirmation, Question
 from telic.interfaces.terminal.formatting import literal, refusal, standing
-from telic.services.actions import Intent, Operation, answerable, carry_out, why_unfit
+from telic.services.actions import ActionRequest, GoalAction, answerable, execute, why_unfit
 from telic.wording.amounts import parse_budget, write_larger_limits, write_limit
 from telic.wording.words import first_words
 
@@ -25,21 +26,24 @@ if TYPE_CHECKING:
     from telic.interfaces.terminal.live import Live
 
 _DONE: Final = {
-    Operation.PAUSE: "paused",
-    Operation.RESUME: "resumed",
-    Operation.SET_BUDGET: "has its new budget",
-    Operation.APPROVE: "has your approval",
-    Operation.REJECT: "has your rejection",
-    Operation.CLEAR: "cleared",
+    GoalAction.PAUSE: "paused",
+    GoalAction.RESUME: "resumed",
+    GoalAction.SET_BUDGET: "has its new budget",
+    GoalAction.APPROVE: "has your approval",
+    GoalAction.REJECT: "has your rejection",
+    GoalAction.CLEAR: "cleared",
 }
 _READ_ONLY: Final = "read-only: telic top --allow-write may change goals"
 
 
-class Host(Protocol):
-    """What a screen needs of its application."""
+class ScreenHost(Protocol):
+    """The application, as its screens see it."""
 
     live: "Live"
     operator: str | None
+
+
+Standings = Sequence[CriterionStanding]
 
 
 class ActingScreen(Screen[None]):
@@ -52,20 +56,20 @@ class ActingScreen(Screen[None]):
         Binding("c", "operate('clear')", "clear"),
     ]
 
-    def __init__(self, host: Host) -> None:
+    def __init__(self, host: ScreenHost) -> None:
         super().__init__()
         self.host = host
         self._message: Content | None = None
         self._standing_line = Static(id="standing")
 
     def compose_foot(self) -> ComposeResult:
-        """The line of what became of things, and the keys."""
+        """Return the line of outcomes, and the keys."""
         yield self._standing_line
         yield Footer(show_command_palette=False, compact=True)
 
     @property
     def chosen(self) -> Goal | None:
-        """The goal that is acted on, as it is shown; None where none is."""
+        """Return the goal that is acted on, as it is shown; None where none is."""
         return None
 
     @property
@@ -75,7 +79,7 @@ class ActingScreen(Screen[None]):
 
     @property
     def ordinary_line(self) -> str:
-        """What the line says when nothing else is to be said."""
+        """Return the line's text when nothing else is to be said."""
         return ""
 
     async def look(self) -> None:
@@ -111,75 +115,74 @@ class ActingScreen(Screen[None]):
 
     def action_operate(self, name: str) -> None:
         """The operator is asked, and then it is done, or nothing is."""
-        operation, goal, operator = Operation(name), self.chosen, self.host.operator
+        action, goal, operator = GoalAction(name), self.chosen, self.host.operator
         if operator is None:
             self.tell(_READ_ONLY, is_problem=True)
         elif goal is None:
             self.tell("no goal is chosen", is_problem=True)
-        elif (why := why_unfit(operation, goal, self.shown_checks)) is not None:
+        elif (why := why_unfit(action, goal, self.shown_checks)) is not None:
             self.tell(f"not done: {why}", is_problem=True)
         else:
             self.tell("")
-            self.run_worker(
-                self._operate(operation, goal, operator, self.shown_checks), group="operate", exclusive=True
-            )
+            self.run_worker(self._operate(action, goal, operator, self.shown_checks), group="operate", exclusive=True)
 
-    async def _operate(
-        self, operation: Operation, goal: Goal, operator: str, checks: Sequence[CriterionStanding]
-    ) -> None:
-        intent = await self._ask(operation, goal, operator, checks)
-        if intent is None:
+    async def _operate(self, action: GoalAction, goal: Goal, operator: str, checks: Standings) -> None:
+        given = await self._ask(action, goal, checks)
+        if given is None:
             return
         live = self.host.live
-        self.tell(f"{operation}: the store is asked")
+        self.tell(f"{action}: the store is asked")
         try:
-            if await self._carry_out(intent):
-                self.tell(f"{short_ids([goal.id])[0]} {_DONE[operation]}")
+            request = ActionRequest(
+                action=action,
+                actor=NamedActor(Actor.OPERATOR, operator, "top"),
+                goal=goal,
+                expected_revision=goal.revision,
+                **given,
+            )
+            if await self._execute(request):
+                self.tell(f"{short_ids([goal.id])[0]} {_DONE[action]}")
         except GoalError as error:
             self.tell(refusal(error), is_problem=True)
             if isinstance(error, StoreMoved):
                 live.outage = error
         await self._look_now()
 
-    async def _carry_out(self, intent: Intent) -> bool:
+    async def _execute(self, request: ActionRequest) -> bool:
         """Return whether it was done; whether another goal may be paused for it is asked first."""
         try:
-            await self.host.live.ask(lambda store: carry_out(store, intent))
+            await self.host.live.ask(lambda store: execute(store, request))
         except WouldReplace as error:
             driven = "nobody drives it" if error.holder is None else f"driven by {error.holder}"
             lines = [*_about("Pause", error.goal), "", f"It is active, and {driven}. Pause it, and resume the other?"]
             if not await self.app.push_screen_wait(Confirmation(lines)):
                 self.tell("nothing was done")
                 return False
-            agreed = replace(intent, replace=error.goal.id)
-            await self.host.live.ask(lambda store: carry_out(store, agreed))
+            agreed = replace(request, replace=error.goal.id)
+            await self.host.live.ask(lambda store: execute(store, agreed))
         return True
 
-    async def _ask(
-        self, operation: Operation, goal: Goal, operator: str, checks: Sequence[CriterionStanding]
-    ) -> Intent | None:
-        match operation:
-            case Operation.CLEAR:
+    async def _ask(self, action: GoalAction, goal: Goal, checks: Standings) -> dict[str, Any] | None:
+        """Return what the operator says about the action, by the request's fields; None where they leave it."""
+        match action:
+            case GoalAction.CLEAR:
                 lines = [*_about("Clear", goal), "", "A cleared goal never becomes active again. Its history stays."]
-                if not await self.app.push_screen_wait(Confirmation(lines)):
-                    return None
-                return Intent(operation=operation, goal=goal, operator=operator)
-            case Operation.SET_BUDGET:
-                return await self._ask_budget(operation, goal, operator)
-            case Operation.RESUME if exhausted_limit(goal.usage, goal.budget) is not None:
-                return await self._ask_budget(operation, goal, operator)
-            case Operation.PAUSE | Operation.RESUME:
-                return await self._ask_note(Intent(operation=operation, goal=goal, operator=operator))
-            case Operation.APPROVE | Operation.REJECT:
-                return await self._ask_answer(operation, goal, operator, answerable(checks))
+                return {} if await self.app.push_screen_wait(Confirmation(lines)) else None
+            case GoalAction.RESUME if exhausted_limit(goal.usage, goal.budget) is not None:
+                return await self._ask_budget("Resume, with a larger budget:", goal)
+            case GoalAction.SET_BUDGET:
+                return await self._ask_budget("Set the budget of", goal)
+            case GoalAction.APPROVE | GoalAction.REJECT:
+                return await self._ask_answer(action, goal, answerable(checks))
+            case _:
+                return await self._ask_note(action, goal)
 
-    async def _ask_note(self, intent: Intent, more: Sequence[str] = ()) -> Intent | None:
-        lines = [*_about(intent.operation.value.capitalize(), intent.goal), *more]
+    async def _ask_note(self, action: GoalAction, goal: Goal, more: Sequence[str] = ()) -> dict[str, Any] | None:
+        lines = [*_about(action.capitalize(), goal), *more]
         note = await self.app.push_screen_wait(Question(lines, "Note, if any:"))
-        return None if note is None else replace(intent, note=note)
+        return None if note is None else {"note": note or None}
 
-    async def _ask_budget(self, operation: Operation, goal: Goal, operator: str) -> Intent | None:
-        first = "Resume, with a larger budget:" if operation is Operation.RESUME else "Set the budget of"
+    async def _ask_budget(self, first: str, goal: Goal) -> dict[str, Any] | None:
         typed = await self.app.push_screen_wait(
             Question(
                 _about(first, goal),
@@ -189,22 +192,17 @@ class ActingScreen(Screen[None]):
                 most_chars=200,
             )
         )
-        if typed is None:
-            return None
-        return Intent(operation=operation, goal=goal, operator=operator, budget=_budget_reader(goal)(typed))
+        return None if typed is None else {"budget": _budget_reader(goal)(typed)}
 
-    async def _ask_answer(
-        self, operation: Operation, goal: Goal, operator: str, asked: Sequence[CriterionStanding]
-    ) -> Intent | None:
+    async def _ask_answer(self, action: GoalAction, goal: Goal, asked: Standings) -> dict[str, Any] | None:
+        titles = [f"{check.number}. {check.criterion.question}" for check in asked]
         place: int | None = 0
         if len(asked) > 1:
-            titles = [f"{check.number}. {check.criterion.question}" for check in asked]
-            place = await self.app.push_screen_wait(Choice(f"Which one do you {operation}?", titles))
+            place = await self.app.push_screen_wait(Choice(f"Which one do you {action}?", titles))
         if place is None:
             return None
-        check = asked[place]
-        intent = Intent(operation=operation, goal=goal, operator=operator, criterion=check.number - 1)
-        return await self._ask_note(intent, [f"{check.number}. {check.criterion.question}"])
+        said = await self._ask_note(action, goal, [titles[place]])
+        return None if said is None else {"criterion": asked[place].number - 1, **said}
 
 
 def _about(first: str, goal: Goal) -> list[str]:
@@ -221,7 +219,7 @@ def _budget_reader(goal: Goal) -> Callable[[str], Budget]:
 
 
 def _larger(goal: Goal) -> str:
-    """What is likely meant: twice of what is used up, else of what is nearest to its end."""
+    """Return the limits that are likely meant: twice of what is used up, else of what is nearest to its end."""
     used_up = write_larger_limits(goal.usage, goal.budget)
     if used_up:
         return " ".join(used_up)

@@ -5,12 +5,13 @@ from typing import ClassVar
 from textual.app import App
 from textual.binding import Binding, BindingType
 
+from telic.domain.authority import NamedActor
 from telic.domain.clock import Clock, SystemClock
+from telic.domain.goal import Actor
 from telic.interfaces.terminal.action_screen import ActingScreen
 from telic.interfaces.terminal.dialogs import Dialog, Help
 from telic.interfaces.terminal.listing import PAGE_ROWS, GoalsScreen
 from telic.interfaces.terminal.live import Live, OpenStore
-from telic.services.actions import check_operator
 
 
 class TopApp(App[None]):
@@ -43,7 +44,7 @@ class TopApp(App[None]):
         page_rows: int = PAGE_ROWS,
     ) -> None:
         super().__init__()
-        self.operator = None if operator is None else check_operator(operator)
+        self.operator = None if operator is None else NamedActor(Actor.OPERATOR, operator).name
         self.live = Live(open_store, scope)
         self._list = GoalsScreen(self, scope, clock or SystemClock(), page_rows)
 

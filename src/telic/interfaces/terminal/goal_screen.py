@@ -13,7 +13,7 @@ from telic.domain.clock import Clock
 from telic.domain.events import Event
 from telic.domain.goal import Goal
 from telic.domain.overview import CriterionStanding, budget_uses
-from telic.interfaces.terminal.action_screen import ActingScreen, Host
+from telic.interfaces.terminal.action_screen import ActingScreen, ScreenHost
 from telic.interfaces.terminal.formatting import COLOURS, full_standing, literal, literal_lines, show_budget_use
 from telic.services.insight import GoalDetails, GoalReader, usage_series
 from telic.wording.events import describe_event
@@ -46,7 +46,7 @@ class GoalScreen(ActingScreen):
         Binding("k", "scroll('up')", show=False),
     ]
 
-    def __init__(self, host: Host, goal: Goal, clock: Clock) -> None:
+    def __init__(self, host: ScreenHost, goal: Goal, clock: Clock) -> None:
         super().__init__(host)
         self._goal = goal
         self._reader = GoalReader(goal.id, clock)

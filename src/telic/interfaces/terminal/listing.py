@@ -11,8 +11,8 @@ from textual.widgets import Static
 
 from telic.domain.clock import Clock
 from telic.domain.goal import Goal, GoalStatus
-from telic.domain.listing import GoalListing
-from telic.interfaces.terminal.action_screen import ActingScreen, Host
+from telic.domain.views import GoalPage
+from telic.interfaces.terminal.action_screen import ActingScreen, ScreenHost
 from telic.interfaces.terminal.dialogs import Question
 from telic.interfaces.terminal.formatting import literal
 from telic.interfaces.terminal.goal_screen import GoalScreen
@@ -52,7 +52,7 @@ class GoalsScreen(ActingScreen):
         Binding("escape", "unfilter", "all", show=False),
     ]
 
-    def __init__(self, host: Host, scope: str | None, clock: Clock, page_rows: int = PAGE_ROWS) -> None:
+    def __init__(self, host: ScreenHost, scope: str | None, clock: Clock, page_rows: int = PAGE_ROWS) -> None:
         super().__init__(host)
         self._pinned_scope = scope
         self._clock = clock
@@ -60,7 +60,7 @@ class GoalsScreen(ActingScreen):
         self._view = ListFilter(scope)
         self._cursors: deque[str | None] = deque([None], maxlen=_PAGES_REMEMBERED)
         self._page = 1
-        self._listing: GoalListing | None = None
+        self._listing: GoalPage | None = None
         self._table = GoalTable()
         self._heading = Static(id="heading")
 

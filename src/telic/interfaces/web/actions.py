@@ -1,49 +1,72 @@
-"""What an operator does to a goal. Each form says which revision it was drawn for, and acts once."""
+"""Forms by which an operator acts on a goal. Each says which revision it was drawn for, and acts once."""
 
 import re
-from collections.abc import Awaitable, Callable
+from dataclasses import replace
 from typing import Final
 
 from starlette.datastructures import FormData
-from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
+from telic.domain.authority import NamedActor
 from telic.domain.budget import LIMITS, Budget
 from telic.domain.errors import InvalidInput, InvalidNumber, StaleUpdate, WouldReplace
 from telic.domain.goal import Actor, Goal, Reason
-from telic.interfaces.api.problems import STATUSES
-from telic.interfaces.web.app_state import Desk, desk_of
-from telic.interfaces.web.goal_page import KEY_PREFIX, find_goal, who
-from telic.store.async_store import AsyncGoalStore
+from telic.http.guard import HttpRefusal
+from telic.interfaces.web.goal_page import find_goal
+from telic.interfaces.web.pages import AppState, state_of
+from telic.services.actions import ANSWERS, ActionRequest, GoalAction, execute
+from telic.services.outcomes import http_status
 from telic.wording.amounts import parse_amount
-from telic.wording.events import event_parts
+from telic.wording.events import change_parts, who_acted
 
 _FORM: Final = re.compile(r"[0-9a-f]{64}")
-_ASKED_ANEW: Final = frozenset({"token", "replace"})
+_RENEWED: Final = frozenset({"token", "replace"})
 _DIGITS: Final = re.compile(r"[0-9][0-9_,.]*")
+_OFFERED: Final = frozenset(GoalAction) - {GoalAction.CREATE, GoalAction.EDIT, GoalAction.COMPLETE, GoalAction.WAKE}
 
 
-class Asked:
-    """One form as it was sent, and the call that it stands for."""
+class ActionForm:
+    """One form as it was sent."""
 
     def __init__(self, goal: Goal, form: FormData, actor_name: str) -> None:
         self.goal = goal
         self._form = form
-        self.actor_name = actor_name
+        self._actor_name = actor_name
+
+    def request(self, action: GoalAction) -> ActionRequest:
+        """Return what the form asks for.
+
+        Raises:
+            InvalidInput: a field is missing, or has no value of its kind.
+        """
+        is_budget = action is GoalAction.SET_BUDGET
+        resumes = is_budget and self.text("then") == GoalAction.RESUME
+        return ActionRequest(
+            action=GoalAction.RESUME if resumes else action,
+            actor=NamedActor(Actor.OPERATOR, self._actor_name, "dashboard"),
+            goal=self.goal,
+            expected_revision=self.number("revision"),
+            key=self.key,
+            note=self.note,
+            reason=Reason.GIVEN_UP if self.text("reason") == Reason.GIVEN_UP else None,
+            budget=self.budget() if is_budget else None,
+            criterion=self.number("criterion") if action in ANSWERS else None,
+            replace=self.text("replace") or False,
+        )
 
     def text(self, name: str) -> str:
-        """The field's text; what is not there is empty."""
+        """Return the field's text; a field that is not there is empty."""
         value = self._form.get(name)
         return value.strip() if isinstance(value, str) else ""
 
     @property
     def note(self) -> str | None:
-        """A remark, where one was written; browsers end lines in their own way."""
+        """Return the note, where one was written; browsers end lines in their own way."""
         return self.text("note").replace("\r\n", "\n") or None
 
     def number(self, name: str) -> int:
-        """The field's whole number.
+        """Return the field's whole number.
 
         Raises:
             InvalidNumber: it has none.
@@ -54,13 +77,8 @@ class Asked:
         return int(text)
 
     @property
-    def revision(self) -> int:
-        """What the person has seen."""
-        return self.number("revision")
-
-    @property
     def key(self) -> str:
-        """The same for the same form sent by the same person, and it names them in the goal's history.
+        """Return a key that is the same for the same form sent by the same person.
 
         Raises:
             InvalidInput: the form was not drawn by a dashboard.
@@ -68,15 +86,15 @@ class Asked:
         form = self.text("form")
         if not _FORM.fullmatch(form):
             raise InvalidInput("the form lacks its mark")
-        return f"{KEY_PREFIX}{self.actor_name}/{form[:32]}"
+        return f"dashboard/{self._actor_name}/{form[:32]}"
 
     def budget(self) -> Budget:
-        """The limits in the form's fields; an empty one is no limit.
+        """Return the limits in the form's fields; an empty one is no limit.
 
         Raises:
             InvalidNumber: a field has no amount of its kind.
         """
-        return Budget(**{name: _limit(name, self.text(name)) for name in LIMITS})
+        return replace(Budget(), **{name: _limit(name, self.text(name)) for name in LIMITS})
 
 
 def _limit(name: str, text: str) -> int | None:
@@ -87,126 +105,52 @@ def _limit(name: str, text: str) -> int | None:
     return parse_amount(name, f"{text}m" if is_minutes else text)
 
 
-async def _pause(store: AsyncGoalStore, asked: Asked) -> Goal:
-    return await store.pause(
-        asked.goal.id, expected_revision=asked.revision, note=asked.note, actor=Actor.OPERATOR, key=asked.key
-    )
-
-
-async def _resume(store: AsyncGoalStore, asked: Asked) -> Goal:
-    return await store.resume(
-        asked.goal.id,
-        expected_revision=asked.revision,
-        note=asked.note,
-        replace=asked.text("replace") or False,
-        actor=Actor.OPERATOR,
-        key=asked.key,
-    )
-
-
-async def _set_budget(store: AsyncGoalStore, asked: Asked) -> Goal:
-    revision, budget, key = asked.revision, asked.budget(), asked.key
-    if asked.text("then") == "resume":
-        return await store.resume(
-            asked.goal.id,
-            budget=budget,
-            expected_revision=revision,
-            replace=asked.text("replace") or False,
-            actor=Actor.OPERATOR,
-            key=key,
-        )
-    return await store.set_budget(asked.goal.id, budget, expected_revision=revision, actor=Actor.OPERATOR, key=key)
-
-
-async def _answer(store: AsyncGoalStore, asked: Asked, *, is_approved: bool) -> Goal:
-    return await store.approve(
-        asked.goal.id,
-        asked.number("criterion"),
-        is_approved=is_approved,
-        decided_by=asked.actor_name,
-        note=asked.note or "",
-        expected_revision=asked.revision,
-        actor=Actor.OPERATOR,
-        key=asked.key,
-    )
-
-
-async def _approve(store: AsyncGoalStore, asked: Asked) -> Goal:
-    return await _answer(store, asked, is_approved=True)
-
-
-async def _reject(store: AsyncGoalStore, asked: Asked) -> Goal:
-    return await _answer(store, asked, is_approved=False)
-
-
-async def _clear(store: AsyncGoalStore, asked: Asked) -> Goal:
-    reason = Reason.GIVEN_UP if asked.text("reason") == Reason.GIVEN_UP else Reason.DISMISSED
-    return await store.clear(
-        asked.goal.id,
-        expected_revision=asked.revision,
-        reason=reason,
-        note=asked.note,
-        actor=Actor.OPERATOR,
-        key=asked.key,
-    )
-
-
-ACTIONS: Final[dict[str, Callable[[AsyncGoalStore, Asked], Awaitable[Goal]]]] = {
-    "pause": _pause,
-    "resume": _resume,
-    "budget": _set_budget,
-    "approve": _approve,
-    "reject": _reject,
-    "clear": _clear,
-}
-
-
 async def act(request: Request) -> Response:
     """The goal is as the form asked; or it is as it was, and the page says why."""
-    desk = desk_of(request)
+    state = state_of(request)
     form = await own_form(request)
-    if not desk.settings.allow_write:
-        raise HTTPException(403, "This dashboard is read-only: it was started without --allow-write.")
+    if not state.settings.allow_write:
+        raise HttpRefusal("read_only", "This dashboard is read-only: it was started without --allow-write.")
     action = request.path_params["action"]
-    if action not in ACTIONS:
-        raise HTTPException(404, "There is no such action.")
-    goal = await find_goal(desk, request.path_params["goal_id"])
-    asked = Asked(goal, form, request.state.actor_name)
+    if action not in _OFFERED:
+        raise HttpRefusal("not_found", "There is no such action.")
+    goal = await find_goal(state, request.path_params["goal_id"])
+    asked = ActionForm(goal, form, request.state.actor_name)
     try:
-        await ACTIONS[action](desk.store, asked)
+        await execute(state.store, asked.request(GoalAction(action)))
     except StaleUpdate as stale:
-        return await _show_stale(request, desk, stale, action)
+        return await _show_stale(request, state, stale, action)
     except WouldReplace as other:
-        fields = [(name, value) for name, value in form.items() if isinstance(value, str) and name not in _ASKED_ANEW]
+        fields = [(name, value) for name, value in form.items() if isinstance(value, str) and name not in _RENEWED]
         shown = {"goal": goal, "other": other.goal, "holder": other.holder, "fields": fields}
-        return desk.pages.respond(request, "replace.html", status=STATUSES[other.code], **shown)
+        return state.pages.respond(request, "replace.html", status=http_status(other.code), **shown)
     return RedirectResponse(f"/goals/{goal.id}?done={action}", 303)
 
 
 async def own_form(request: Request) -> FormData:
-    """The form, which this dashboard drew for this session.
+    """Return the form, known to be drawn by this dashboard for this session.
 
     Raises:
-        HTTPException: it did not.
+        HttpRefusal: it did not.
     """
     session = request.state.session
     form = await request.form(max_files=0, max_fields=50)
     token = form.get("token")
-    if session is None or not isinstance(token, str) or not desk_of(request).keeper.is_form_token(session, token):
-        raise HTTPException(403, "The form was not drawn for you, or your session is over. Load the page again.")
+    if session is None or not isinstance(token, str) or not state_of(request).signer.is_form_token(session, token):
+        raise HttpRefusal("foreign_form", "The form is not yours, or your session is over. Load the page again.")
     return form
 
 
-async def _show_stale(request: Request, desk: Desk, stale: StaleUpdate, action: str) -> Response:
-    """What changed since the page was drawn, instead of what was asked for."""
-    overview = await desk.store.overview(stale.goal.id)
+async def _show_stale(request: Request, state: AppState, stale: StaleUpdate, action: str) -> Response:
+    """Return what changed since the page was drawn, instead of what was asked for."""
+    overview = await state.store.overview(stale.goal.id)
     events = [event for event in overview.events if event.revision > stale.expected_revision]
-    return desk.pages.respond(
+    return state.pages.respond(
         request,
         "stale.html",
-        status=STATUSES[stale.code],
+        status=http_status(stale.code),
         goal=overview.goal,
         seen=stale.expected_revision,
         action=action,
-        events=[(event, who(event), event_parts(event)) for event in events],
+        events=[(event, who_acted(event), change_parts(event)) for event in events],
     )

@@ -6,46 +6,47 @@ from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
 from telic.domain.errors import InvalidInput
-from telic.interfaces.api.problems import STATUSES
 from telic.interfaces.web.actions import own_form
-from telic.interfaces.web.app_state import Desk, desk_of
-from telic.interfaces.web.pages import THEME_COOKIE, THEMES
+from telic.interfaces.web.pages import THEME_COOKIE, THEMES, AppState, state_of
 from telic.interfaces.web.sessions import SESSION_SECONDS
 from telic.interfaces.web.settings import check_actor_name
+from telic.services.outcomes import http_status
 
 _YEAR_SECONDS: Final = 365 * 86_400
 
 
 async def enter(request: Request) -> Response:
     """The browser has a session, for a code that is then spent; without one, the page asks for the token."""
-    desk = desk_of(request)
+    state = state_of(request)
     code = request.query_params.get("code")
     if code is None:
-        return desk.pages.respond(request, "enter.html", problem=None)
-    if desk.keeper.spend_code(code):
-        return _let_in(desk, desk.settings.actor_name)
+        return state.pages.respond(request, "enter.html", problem=None)
+    if state.signer.spend_code(code):
+        return _let_in(state, state.settings.actor_name)
     problem = "That link was used before, or is another dashboard's. Enter the token."
-    return desk.pages.respond(request, "enter.html", status=401, problem=problem)
+    return state.pages.respond(request, "enter.html", status=http_status("token_required"), problem=problem)
 
 
 async def enter_by_token(request: Request) -> Response:
     """The browser has a session under the name that was given with the token."""
-    desk = desk_of(request)
+    state = state_of(request)
     form = await request.form(max_files=0, max_fields=10)
     token, name = (str(form.get(field) or "").strip() for field in ("token", "name"))
-    if not desk.keeper.is_token(token):
-        return desk.pages.respond(request, "enter.html", status=401, problem="That is not the token.")
+    if not state.signer.is_token(token):
+        return state.pages.respond(
+            request, "enter.html", status=http_status("token_required"), problem="That is not the token."
+        )
     try:
-        return _let_in(desk, check_actor_name(name or desk.settings.actor_name))
+        return _let_in(state, check_actor_name(name or state.settings.actor_name))
     except InvalidInput as error:
-        return desk.pages.respond(request, "enter.html", status=STATUSES[error.code], problem=str(error))
+        return state.pages.respond(request, "enter.html", status=http_status(error.code), problem=str(error))
 
 
-def _let_in(desk: Desk, name: str) -> Response:
+def _let_in(state: AppState, name: str) -> Response:
     response = RedirectResponse("/", 303)
-    session = desk.keeper.open_session(name)
+    session = state.signer.open_session(name)
     response.set_cookie(
-        desk.pages.session_cookie, session.value, max_age=SESSION_SECONDS, httponly=True, samesite="strict"
+        state.pages.session_cookie, session.value, max_age=SESSION_SECONDS, httponly=True, samesite="strict"
     )
     return response
 
@@ -54,7 +55,7 @@ async def leave(request: Request) -> Response:
     """The browser has no session any more."""
     await own_form(request)
     response = RedirectResponse("/enter", 303)
-    response.delete_cookie(desk_of(request).pages.session_cookie, httponly=True, samesite="strict")
+    response.delete_cookie(state_of(request).pages.session_cookie, httponly=True, samesite="strict")
     return response
 
 

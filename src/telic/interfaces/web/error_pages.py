@@ -1,4 +1,4 @@
-"""What a failure means to a browser: the status that the API answers too, and a title that says what happened."""
+"""Pages for failures: with the status that the API answers too, and a title that says what happened."""
 
 from typing import Final
 
@@ -7,8 +7,9 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from telic.domain.errors import GoalError, StoreError
-from telic.interfaces.web.app_state import desk_of
-from telic.services.outcomes import outcome_of
+from telic.http.guard import HttpRefusal
+from telic.interfaces.web.pages import state_of
+from telic.services.outcomes import http_status, outcome_of
 
 _TITLES_BY_STATUS: Final = {
     401: "Enter first",
@@ -21,16 +22,16 @@ _ELSEWHERE: Final = "The goal may be in another store, or of a scope that this d
 
 
 async def show_goal_error(request: Request, error: Exception) -> Response:
-    """The page that says what was refused, or what went wrong, and leads back."""
+    """Return the page that says what was refused, or what went wrong, and leads back."""
     assert isinstance(error, GoalError)
     is_change = request.method == "POST"
     # The very same form may be sent again: its mark makes it happen once.
     fields = list((await request.form()).items()) if error.retryable and is_change else []
     reason = _sentence(str(error)) + (f" {_ELSEWHERE}" if error.code == "goal_not_found" else "")
-    return desk_of(request).pages.respond(
+    return state_of(request).pages.respond(
         request,
         "refusal.html",
-        status=outcome_of(error).http_status,
+        status=http_status(error.code),
         title=_title(error, is_change=is_change),
         reason=reason,
         retry=[(name, value) for name, value in fields if isinstance(value, str) and name != "token"],
@@ -47,22 +48,27 @@ def _title(error: GoalError, *, is_change: bool) -> str:
 
 
 def _back(request: Request) -> str | None:
-    """The page that a form was sent from."""
+    """Return the page that a form was sent from."""
     goal_id = request.path_params.get("goal_id")
     return f"/goals/{goal_id}" if goal_id and request.method == "POST" else None
 
 
 async def show_refusal(request: Request, error: Exception) -> Response:
-    """The page for a request that leads nowhere."""
+    """Return the page for a request that is refused."""
+    assert isinstance(error, HttpRefusal)
+    return _show(request, http_status(error.code), error.reason)
+
+
+async def show_http_error(request: Request, error: Exception) -> Response:
+    """Return the page for a request that leads nowhere."""
     assert isinstance(error, HTTPException)
-    return desk_of(request).pages.respond(
-        request,
-        "refusal.html",
-        status=error.status_code,
-        title=_TITLES_BY_STATUS.get(error.status_code, "Refused"),
-        reason=error.detail,
-        retry=[],
-        back=_back(request),
+    return _show(request, error.status_code, error.detail)
+
+
+def _show(request: Request, status: int, reason: str) -> Response:
+    title = _TITLES_BY_STATUS.get(status, "Refused")
+    return state_of(request).pages.respond(
+        request, "refusal.html", status=status, title=title, reason=reason, retry=[], back=_back(request)
     )
 
 

@@ -7,16 +7,15 @@ from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
 from telic.domain.budget import larger_budget
-from telic.domain.events import Event
 from telic.domain.goal import Goal
 from telic.domain.overview import budget_uses
-from telic.interfaces.web.app_state import Desk, desk_of
-from telic.interfaces.web.pages import Pages
+from telic.interfaces.web.pages import AppState, Pages, state_of
 from telic.interfaces.web.plot import draw_plot
+from telic.services.actions import fitting_actions
 from telic.services.insight import GoalDetails, GoalReader
 from telic.services.scoped_goals import ScopedGoals
 from telic.store.async_store import AsyncGoalStore
-from telic.wording.events import HOLDS, event_parts
+from telic.wording.events import HOLDS, change_parts, who_acted
 from telic.wording.goals import driver_of, reserved_lines, wait_of
 
 PARTS: Final = ("head", "actions", "budget", "criteria", "usage", "sharing", "history")
@@ -28,14 +27,6 @@ DONE: Final = {
     "reject": "The answer is recorded.",
     "clear": "The goal is cleared.",
 }
-KEY_PREFIX: Final = "dashboard/"
-
-
-def who(event: Event) -> str:
-    """Who caused the event: the actor, and the operator's name where a dashboard's key has it."""
-    parts = (event.key or "").split("/")
-    is_ours = event.actor == "operator" and len(parts) == 3 and (event.key or "").startswith(KEY_PREFIX)
-    return f"{event.actor} · {parts[1]}" if is_ours else str(event.actor)
 
 
 class GoalView:
@@ -75,41 +66,42 @@ class GoalView:
             "holds": details.overview.glance.holds,
             "table": HOLDS,
             "checks": details.criteria,
+            "fits": fitting_actions(goal, details.criteria),
             "uses": budget_uses(goal),
             "larger": larger_budget(goal.usage, goal.budget),
             "plot": draw_plot(details.overview),
-            "events": [(event, who(event), event_parts(event)) for event in details.events],
+            "events": [(event, who_acted(event), change_parts(event)) for event in details.events],
             # Another for each event: a form that is sent twice acts once, one that is drawn anew acts again.
             "form": f"{goal.id}/{latest}",
         }
         return {f"goal-{part}": self._pages.draw(f"goal/{part}.html", **values) for part in PARTS}
 
 
-def view_of(desk: Desk, goal_id: str) -> GoalView:
+def view_of(state: AppState, goal_id: str) -> GoalView:
     """A new view of the goal."""
-    return GoalView(desk.store, desk.pages, goal_id)
+    return GoalView(state.store, state.pages, goal_id)
 
 
-async def find_goal(desk: Desk, typed: str) -> Goal:
+async def find_goal(state: AppState, typed: str) -> Goal:
     """The goal with such an id, or a part of one, where the dashboard may show it.
 
     Raises:
         GoalNotFound, AmbiguousId, InvalidText: it may not, or none or several do.
     """
-    scope = desk.settings.scope
-    return await (desk.store.find(typed) if scope is None else ScopedGoals(desk.store, scope).named(typed))
+    scope = state.settings.scope
+    return await (state.store.find(typed) if scope is None else ScopedGoals(state.store, scope).named(typed))
 
 
 async def show_goal(request: Request) -> Response:
     """The page."""
-    desk = desk_of(request)
+    state = state_of(request)
     typed = request.path_params["goal_id"]
-    goal = await find_goal(desk, typed)
+    goal = await find_goal(state, typed)
     if goal.id != typed:
         return RedirectResponse(f"/goals/{goal.id}", 302)
-    view = view_of(desk, goal.id)
+    view = view_of(state, goal.id)
     await view.look()
-    return desk.pages.respond(
+    return state.pages.respond(
         request,
         "goal.html",
         goal=view.goal,

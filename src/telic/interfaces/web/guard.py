@@ -1,4 +1,4 @@
-"""What stands before every page: whom a request is addressed to, where it comes from, who sends it, how large it is."""
+"""Whom a dashboard and its API let in: by token or session, from this site only; and the headers of all answers."""
 
 from typing import Final
 
@@ -7,10 +7,11 @@ from starlette.requests import HTTPConnection
 from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from telic.interfaces.api.problems import STATUSES
+from telic.http.guard import HttpRefusal, bearer_of, check_names
 from telic.interfaces.web.pages import Pages
-from telic.interfaces.web.sessions import Keeper, Session
+from telic.interfaces.web.sessions import SessionSigner
 from telic.interfaces.web.settings import DashboardSettings
+from telic.services.outcomes import http_status
 
 API: Final = "/api/"
 _OPEN_PATHS: Final = ("/enter", "/static/")
@@ -31,117 +32,65 @@ HEADERS: Final = {
 }
 
 
-class _TooLarge(Exception):
-    """More arrives than a body may have."""
+class DashboardSite:
+    """The guard's view of a dashboard. The request's state gets its `session` and `actor_name`."""
 
-
-class Guard:
-    """Passes on honest requests, with `session` and `actor_name` in their state; answers all others itself."""
-
-    def __init__(self, app: ASGIApp, keeper: Keeper, pages: Pages, settings: DashboardSettings) -> None:
-        self._app = app
-        self._keeper = keeper
+    def __init__(self, signer: SessionSigner, pages: Pages, settings: DashboardSettings) -> None:
+        self._signer = signer
         self._pages = pages
         self._settings = settings
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """The request is answered, by the application or by the guard."""
-        if scope["type"] == "lifespan":
-            await self._app(scope, receive, send)
-        elif scope["type"] == "http":
-            await self._answer(HTTPConnection(scope), receive, _with_headers(send))
+    def check_address(self, request: HTTPConnection) -> None:
+        """Raise HttpRefusal unless the request is addressed to this dashboard, and comes from no other site."""
+        # What follows may have to draw a page, which shows the session, if any.
+        session = self._signer.session(request.cookies.get(self._pages.session_cookie))
+        name = self._settings.actor_name if session is None else session.name
+        request.scope["state"].update(session=session, actor_name=name)
+        check_names(request.headers, self._settings.hosts)
+        came_from = request.headers.get("sec-fetch-site", "same-origin")
+        if came_from != "same-origin" and request.scope["method"] not in _SAFE_METHODS:
+            raise HttpRefusal("foreign_origin", "The request comes from another site.")
 
-    async def _answer(self, request: HTTPConnection, receive: Receive, send: Send) -> None:
-        scope = request.scope
-        session = self._keeper.session(request.cookies.get(self._pages.session_cookie))
-        scope.setdefault("state", {}).update(session=session, actor_name=self._actor_name(session))
-        refusal = self._refusal(request, session)
-        if refusal is not None:
-            await self._refuse(request, receive, send, *refusal)
-            return
-        is_begun = False
+    def is_known(self, request: HTTPConnection) -> bool:
+        """Return whether the request shows the token, or is of a session; the API is changed by the token alone."""
+        if self._signer.is_token(bearer_of(request.headers)):
+            return True
+        is_change_of_api = request.url.path.startswith(API) and request.scope["method"] not in _SAFE_METHODS
+        return request.state.session is not None and not is_change_of_api
 
-        async def begin(message: Message) -> None:
-            nonlocal is_begun
-            is_begun = True
-            await send(message)
+    def is_open(self, request: HTTPConnection) -> bool:
+        """Return whether the request is served to anybody: what is needed to enter."""
+        return request.url.path.startswith(_OPEN_PATHS)
 
-        try:
-            await self._app(scope, self._measured(receive), begin)
-        except _TooLarge:
-            if not is_begun:
-                await self._refuse(request, receive, send, "body_too_large", "The request is too large.")
-
-    def _actor_name(self, session: Session | None) -> str:
-        return self._settings.actor_name if session is None else session.name
-
-    def _refusal(self, request: HTTPConnection, session: Session | None) -> tuple[str, str] | None:
-        """The code and the reason with which the request is refused, or None."""
-        headers, method, path = request.headers, request.scope["method"], request.url.path
-        hosts = headers.getlist("host")
-        if len(hosts) != 1 or hosts[0].lower() not in self._settings.hosts:
-            return "wrong_host", "This dashboard does not answer to that name."
-        if not _is_own_origin(request):
-            return "foreign_origin", "The request comes from another site."
-        length = headers.get("content-length") or "0"
-        if not length.isdigit() or len(length) > 15 or int(length) > self._settings.max_body_bytes:
-            return "body_too_large", "The request is too large."
-        if path.startswith(_OPEN_PATHS):
-            return None
-        if self._has_token(headers.get("authorization")):
-            return None
-        if session is None or (path.startswith(API) and method not in _SAFE_METHODS):
-            return "token_required", "Enter the token first."
-        return None
-
-    def _has_token(self, authorization: str | None) -> bool:
-        scheme, _, token = (authorization or "").partition(" ")
-        return scheme.lower() == "bearer" and self._keeper.is_token(token.strip())
-
-    async def _refuse(self, request: HTTPConnection, receive: Receive, send: Send, code: str, reason: str) -> None:
-        response: Response
-        status = STATUSES[code]
+    def answer(self, request: HTTPConnection, refusal: HttpRefusal) -> Response:
+        """Return a problem for programs, and a page for people, which lets them enter."""
+        status = http_status(refusal.code)
         if request.url.path.startswith(API):
-            response = self._pages.problem(code, reason)
+            response: Response = self._pages.problem(refusal.code, refusal.reason)
         elif status == 401 and request.scope["method"] == "GET" and "/live" not in request.url.path:
-            response = self._pages.respond(request, "enter.html", status=401, problem=None)
+            response = self._pages.respond(request, "enter.html", status=status, problem=None)
         else:
             response = self._pages.respond(
-                request, "refusal.html", status=status, title="Refused", reason=reason, retry=[], back=None
+                request, "refusal.html", status=status, title="Refused", reason=refusal.reason, retry=[], back=None
             )
-        await response(request.scope, receive, send)
-
-    def _measured(self, receive: Receive) -> Receive:
-        """The same, until more than a body may have has arrived."""
-        arrived = 0
-
-        async def measured() -> Message:
-            nonlocal arrived
-            message = await receive()
-            arrived += len(message.get("body", b""))
-            if arrived > self._settings.max_body_bytes:
-                raise _TooLarge
-            return message
-
-        return measured
+        response.headers.update(refusal.headers)
+        return response
 
 
-def _is_own_origin(request: HTTPConnection) -> bool:
-    """Whether a browser that tells where the request comes from names this site, or nobody tells."""
-    origin, host = request.headers.get("origin"), request.headers["host"].lower()
-    if origin is not None and origin.lower() not in (f"http://{host}", f"https://{host}"):
-        return False
-    came_from = request.headers.get("sec-fetch-site")
-    return request.scope["method"] in _SAFE_METHODS or came_from in (None, "same-origin")
+class SecurityHeaders:
+    """The application, with the headers that forbid browsers what its pages do not need."""
 
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
 
-def _with_headers(send: Send) -> Send:
-    async def guarded(message: Message) -> None:
-        if message["type"] == "http.response.start":
-            headers = MutableHeaders(scope=message)
-            for name, value in HEADERS.items():
-                headers[name] = value
-            headers.setdefault("Cache-Control", "no-store")
-        await send(message)
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """The request was answered with these headers."""
 
-    return guarded
+        async def send_guarded(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                headers = MutableHeaders(scope=message)
+                headers.update(HEADERS)
+                headers.setdefault("Cache-Control", "no-store")
+            await send(message)
+
+        await self._app(scope, receive, send_guarded)

@@ -13,9 +13,8 @@ from telic.domain.errors import InvalidInput
 from telic.domain.goal import GoalStatus, Reason
 from telic.domain.lease import LeaseState
 from telic.domain.lifecycle import REASONS
-from telic.domain.listing import MAX_COUNTED, GoalCounts, GoalListing, GoalOrder
-from telic.interfaces.web.app_state import Desk, desk_of
-from telic.interfaces.web.pages import Pages
+from telic.domain.views import MAX_COUNTED, GoalCounts, GoalOrder, GoalPage
+from telic.interfaces.web.pages import AppState, Pages, state_of
 from telic.services.insight import list_goals
 from telic.store.async_store import AsyncGoalStore
 
@@ -105,7 +104,7 @@ class ListView:
         """See `LiveView.whole`."""
         return self._around | {"goals": self._body()} if self._around else {}
 
-    async def _read(self) -> tuple[GoalListing, GoalCounts]:
+    async def _read(self) -> tuple[GoalPage, GoalCounts]:
         query = self._query
         page = await list_goals(
             self._store,
@@ -127,7 +126,7 @@ class ListView:
             return former
         return shown, self._pages.draw("row.html", entry=entry, goal=entry.goal, query=self._query)
 
-    def _draw_around(self, page: GoalListing, counts: GoalCounts) -> dict[str, str]:
+    def _draw_around(self, page: GoalPage, counts: GoalCounts) -> dict[str, str]:
         is_empty = not page.entries
         return {
             "counts": self._pages.draw("counts.html", counts=asdict(counts), most=MAX_COUNTED, query=self._query),
@@ -139,18 +138,18 @@ class ListView:
         return f'<tbody id="goals" role="rowgroup">{rows}</tbody>'
 
 
-def view_of(desk: Desk, query: ListQuery) -> ListView:
+def view_of(state: AppState, query: ListQuery) -> ListView:
     """A new view of the list."""
-    return ListView(desk.store, desk.pages, query)
+    return ListView(state.store, state.pages, query)
 
 
 async def show_list(request: Request) -> Response:
     """The page."""
-    desk = desk_of(request)
-    query = parse_query(request.query_params, desk.settings.scope)
-    view = view_of(desk, query)
+    state = state_of(request)
+    query = parse_query(request.query_params, state.settings.scope)
+    view = view_of(state, query)
     await view.look()
-    return desk.pages.respond(
+    return state.pages.respond(
         request,
         "list.html",
         query=query,

@@ -14,7 +14,7 @@ from typing import Final, Protocol
 
 from telic.domain.errors import GoalError
 from telic.store.async_store import AsyncGoalStore
-from telic.store.change_watcher import Observer
+from telic.store.change_watcher import ChangeWatcher
 
 INTERVAL_SECONDS: Final = 0.5
 REST: Final = 3.0
@@ -26,19 +26,19 @@ _LOG: Final = logging.getLogger("telic.dashboard")
 
 
 class LiveView(Protocol):
-    """What some open pages show, as fragments by the id of their element."""
+    """A view that open pages share: fragments, each by the id of its element."""
 
     async def look(self) -> Mapping[str, str]:
-        """The fragments that are not as they were at the last look; all of them at first."""
+        """Return the fragments that are not as they were at the last look; all of them at first."""
         ...
 
     def whole(self) -> Mapping[str, str]:
-        """All fragments as of the last look."""
+        """Return all fragments as of the last look."""
         ...
 
 
 class ConflatingQueue:
-    """What one page has still to be told. Only the latest of each fragment is kept."""
+    """What one page must still show: only the latest of each fragment is kept."""
 
     def __init__(self) -> None:
         self._fragments: dict[str, str] = {}
@@ -46,46 +46,42 @@ class ConflatingQueue:
         self.is_closed = False
 
     def put(self, fragments: Mapping[str, str]) -> None:
-        """The page will be told these."""
+        """The page will show these."""
         self._fragments |= fragments
         self._has_something.set()
 
     def close(self) -> None:
-        """The page will be told nothing more."""
+        """Nothing more comes; a page that waits goes on."""
         self.is_closed = True
         self._has_something.set()
 
-    async def take(self, seconds: float) -> list[str]:
-        """What there is to tell, as soon as there is something; nothing when the seconds are over."""
-        try:
-            async with asyncio.timeout(seconds):
-                await self._has_something.wait()
-        except TimeoutError:
-            return []
+    async def take(self) -> list[str]:
+        """Return what the page must show, as soon as there is something; nothing once the queue is closed."""
+        await self._has_something.wait()
         self._has_something.clear()
         fragments, self._fragments = self._fragments, {}
         return list(fragments.values())
 
 
-class _Channel:
+class Channel:
     """A view, and the pages that show it."""
 
     def __init__(self, view: LiveView) -> None:
         self._view = view
         self._turn = asyncio.Lock()
-        self.mailboxes: set[ConflatingQueue] = set()
+        self.queues: set[ConflatingQueue] = set()
 
     async def look(self) -> None:
-        """Every page will be told what changed."""
+        """Every page will show what changed."""
         async with self._turn:
             changed = encoded(await self._view.look())
-        for mailbox in self.mailboxes if changed else ():
-            mailbox.put(changed)
+        for queue in self.queues if changed else ():
+            queue.put(changed)
 
-    def welcome(self, mailbox: ConflatingQueue) -> None:
-        """The page will be told everything, and from now on what changes."""
-        self.mailboxes.add(mailbox)
-        mailbox.put(encoded(self._view.whole()))
+    def welcome(self, queue: ConflatingQueue) -> None:
+        """The page will show everything, and from now on what changes."""
+        self.queues.add(queue)
+        queue.put(encoded(self._view.whole()))
 
 
 class Broadcaster:
@@ -94,78 +90,73 @@ class Broadcaster:
     def __init__(self, store: AsyncGoalStore, max_pages: int) -> None:
         self._store = store
         self._max_pages = max_pages
-        self._topics: dict[Hashable, _Channel] = {}
+        self._channels: dict[Hashable, Channel] = {}
         self._has_pages = asyncio.Event()
 
     @property
     def is_full(self) -> bool:
-        """Whether no more pages can be kept live."""
-        return sum(len(topic.mailboxes) for topic in self._topics.values()) >= self._max_pages
+        """Return whether no more pages can be kept live."""
+        return sum(len(channel.queues) for channel in self._channels.values()) >= self._max_pages
 
     @asynccontextmanager
     async def joined(self, key: Hashable, make: Callable[[], LiveView]) -> AsyncGenerator[ConflatingQueue, None]:
-        """One more page shows the view of this key, until it leaves."""
-        topic = self._topics.setdefault(key, _Channel(make()))
-        mailbox = ConflatingQueue()
-        topic.welcome(mailbox)
+        """Inside, one more page shows the view of this key."""
+        channel = self._channels.setdefault(key, Channel(make()))
+        queue = ConflatingQueue()
+        channel.welcome(queue)
         self._has_pages.set()
         try:
-            await _look_at(topic)
-            yield mailbox
+            await _look_at(channel)
+            yield queue
         finally:
-            topic.mailboxes.discard(mailbox)
-            if not topic.mailboxes and self._topics.get(key) is topic:
-                del self._topics[key]
-            if not self._topics:
+            channel.queues.discard(queue)
+            if not channel.queues and self._channels.get(key) is channel:
+                del self._channels[key]
+            if not self._channels:
                 self._has_pages.clear()
 
     async def run(self) -> None:
         """Pages are kept as the store is, until this is cancelled."""
-        observer = Observer(self._store)
+        watcher = ChangeWatcher(self._store)
         try:
             while True:
                 await self._has_pages.wait()
-                observer.note()
+                watcher.mark()
                 started = time.perf_counter()
                 await self._look()
                 await asyncio.sleep(max(INTERVAL_SECONDS, REST * (time.perf_counter() - started)))
-                await self._rest(observer)
+                await self._rest(watcher)
         finally:
-            observer.close()
+            watcher.close()
 
     async def _look(self) -> None:
-        for topic in list(self._topics.values()):
-            await _look_at(topic)
+        for channel in list(self._channels.values()):
+            await _look_at(channel)
             # Reads of SQLite never wait, and so would keep requests from being answered.
             await asyncio.sleep(0)
 
-    async def _rest(self, observer: Observer) -> None:
+    async def _rest(self, watcher: ChangeWatcher) -> None:
         try:
-            await observer.wait(LOOK_ANYWAY_SECONDS)
+            await watcher.wait(LOOK_ANYWAY_SECONDS)
         except GoalError as error:
             _LOG.warning("the store cannot be watched: %s", error.code)
             await asyncio.sleep(INTERVAL_SECONDS)
 
     def close(self) -> None:
         """Every open page is let go."""
-        for topic in self._topics.values():
-            for mailbox in topic.mailboxes:
-                mailbox.close()
+        for channel in self._channels.values():
+            for queue in channel.queues:
+                queue.close()
 
 
-async def _look_at(topic: _Channel) -> None:
+async def _look_at(channel: Channel) -> None:
     try:
-        await topic.look()
+        await channel.look()
     except GoalError as error:
         # The store may be away: the next look comes soon, and what was missed is then still different.
         _LOG.warning("a page could not be kept live: %s", error.code)
 
 
 def encoded(fragments: Mapping[str, str]) -> dict[str, str]:
-    """Each fragment as a JSON string, which has no line breaks of its own."""
+    """Return each fragment as a JSON string, which has no line breaks of its own."""
     return {name: json.dumps(text) for name, text in fragments.items()}
-
-
-def message(fragments: list[str]) -> str:
-    """The server-sent event that carries these encoded fragments; without any, a sign of life."""
-    return f"event: fragments\ndata: [{','.join(fragments)}]\n\n" if fragments else ": still here\n\n"

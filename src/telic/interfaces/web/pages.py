@@ -3,8 +3,9 @@
 import hashlib
 import re
 import secrets
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, cast
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from starlette.requests import HTTPConnection
@@ -13,10 +14,12 @@ from starlette.responses import HTMLResponse, JSONResponse
 from telic.domain.clock import SystemClock
 from telic.domain.goal import Goal
 from telic.domain.jsonable import time_to_json
-from telic.interfaces.api.problems import MEDIA_TYPE, problem
-from telic.interfaces.web.sessions import Keeper
+from telic.interfaces.api.answers import PROBLEM_MEDIA_TYPE, problem
+from telic.interfaces.web.live import Broadcaster
+from telic.interfaces.web.sessions import SessionSigner
 from telic.interfaces.web.settings import DashboardSettings
 from telic.prompt import escape
+from telic.store.async_store import AsyncGoalStore
 from telic.wording.amounts import LIMIT_NAMES, show_amount, show_percent, show_short, write_limit
 from telic.wording.goals import status_of, used_of
 from telic.wording.words import first_words, show_age, show_time, spoken
@@ -33,9 +36,9 @@ class Pages:
     can guess, which is replaced for each browser.
     """
 
-    def __init__(self, settings: DashboardSettings, keeper: Keeper) -> None:
+    def __init__(self, settings: DashboardSettings, signer: SessionSigner) -> None:
         self._settings = settings
-        self._keeper = keeper
+        self._signer = signer
         self._mark = secrets.token_hex(24)
         self.session_cookie = f"telic_session_{settings.port}"
         self._environment = Environment(
@@ -54,21 +57,21 @@ class Pages:
             "allow_write": settings.allow_write,
             "pinned_scope": settings.scope,
             "version": _version_of_static_files(),
-            "signed": keeper.sign,
+            "signed": signer.sign,
             "now": SystemClock().now,
         }
 
     def draw(self, template: str, **values: Any) -> str:
-        """The template's text, with the mark in it."""
+        """Return the template's text, with the mark in it."""
         return self._environment.get_template(template).render(values)
 
     def for_session(self, request: HTTPConnection, text: str) -> str:
-        """The text for this request's browser."""
+        """Return the text for this request's browser."""
         session = request.state.session
-        return text.replace(self._mark, "" if session is None else self._keeper.form_token(session))
+        return text.replace(self._mark, "" if session is None else self._signer.form_token(session))
 
     def respond(self, request: HTTPConnection, template: str, *, status: int = 200, **values: Any) -> HTMLResponse:
-        """The page as a response."""
+        """Return the page as a response."""
         theme = request.cookies.get(THEME_COOKIE)
         shared = {
             "theme": theme if theme in THEMES else "auto",
@@ -79,14 +82,14 @@ class Pages:
         return HTMLResponse(self.for_session(request, self.draw(template, **shared, **values)), status)
 
     def problem(self, code: str, reason: str) -> JSONResponse:
-        """A refusal as programs read it."""
+        """Return a refusal as programs read it."""
         body = problem(code, reason)
         headers = {"WWW-Authenticate": "Bearer"} if body["status"] == 401 else {}
-        return JSONResponse(body, body["status"], headers, media_type=MEDIA_TYPE)
+        return JSONResponse(body, body["status"], headers, media_type=PROBLEM_MEDIA_TYPE)
 
 
 def _version_of_static_files() -> str:
-    """A name for what the static files hold, so that browsers may keep them."""
+    """Return a name for what the static files hold, so that browsers may keep them."""
     files = sorted(path for path in (FOLDER / "static").rglob("*") if path.is_file())
     return hashlib.sha256(b"".join(path.read_bytes() for path in files)).hexdigest()[:12]
 
@@ -126,3 +129,19 @@ FILTERS: Final = {
     "machine_time": time_to_json,
     "age": show_age,
 }
+
+
+@dataclass(frozen=True, slots=True)
+class AppState:
+    """One dashboard at work."""
+
+    store: AsyncGoalStore
+    settings: DashboardSettings
+    signer: SessionSigner
+    pages: Pages
+    broadcaster: Broadcaster
+
+
+def state_of(request: HTTPConnection) -> AppState:
+    """Return the dashboard that serves the request."""
+    return cast("AppState", request.app.state.app_state)

@@ -1,11 +1,11 @@
-"""What a dashboard is told when it starts."""
+"""Settings of a dashboard, fixed when it starts."""
 
 from dataclasses import dataclass
 from typing import Final
 
 from telic.domain.errors import InvalidInput
 from telic.domain.limits import check_name
-from telic.http.tokens import checked_token, is_loopback
+from telic.http.tokens import checked_token, is_loopback, url_of
 
 DEFAULT_PORT: Final = 8137
 MAX_ACTOR_CHARS: Final = 60
@@ -15,8 +15,8 @@ MAX_ACTOR_CHARS: Final = 60
 class DashboardSettings:
     """How one dashboard is served, and to whom.
 
-    Whoever has the token is let in. Only `scope` is shown where it is given. `names` are the hosts that requests may
-    be addressed to besides the one it listens on.
+    Everybody who has the token is let in. Only `scope` is shown where it is given. `names` are the hosts that requests
+    may be addressed to besides the one it listens on.
 
     Raises:
         InvalidInput: the token is too short to keep anybody out, or a name is unusable.
@@ -29,8 +29,8 @@ class DashboardSettings:
     scope: str | None = None
     actor_name: str = "operator"
     names: tuple[str, ...] = ()
-    max_body_bytes: int = 1_048_576
     max_live_pages: int = 1_000
+    requests_per_second: int = 500
 
     def __post_init__(self) -> None:
         checked_token(self.token, "the settings")
@@ -41,12 +41,11 @@ class DashboardSettings:
     @property
     def address(self) -> str:
         """Where a browser on this machine finds it."""
-        host = f"[{self.host}]" if ":" in self.host else self.host
-        return f"http://{host}:{self.port}"
+        return url_of(self.host, self.port)
 
     @property
     def hosts(self) -> frozenset[str]:
-        """What the Host header of an honest request may say, in lower case and with the port."""
+        """Return what the Host header of an honest request may say, in lower case and with the port."""
         usual = (
             ("127.0.0.1", "localhost", "[::1]") if is_loopback(self.host) else (self.address[7:].rpartition(":")[0],)
         )
@@ -57,7 +56,7 @@ class DashboardSettings:
 
 
 def check_actor_name(name: str) -> str:
-    """The name under which somebody's acts are recorded.
+    """Return the name under which somebody's acts are recorded.
 
     Raises:
         InvalidInput: it is empty, too long, or holds what is not printable or a slash.

@@ -49,17 +49,17 @@ class GoalCommand:
     replaced_id: str | None = None
 
     def budget(self, base: Budget) -> Budget:
-        """The base with the command's limits laid over it."""
+        """Return the base with the command's limits laid over it."""
         return parse_budget(self.limits, base)
 
 
 def is_goal_command(line: str) -> bool:
-    """Whether the line is meant for `/goal`."""
+    """Return whether the line is meant for `/goal`."""
     return _HEAD.match(line) is not None
 
 
 def parse(line: str) -> GoalCommand:
-    """What the line asks for.
+    """Return what the line asks for.
 
     Raises:
         InvalidCommand: it cannot be understood, or means two things.
@@ -153,7 +153,7 @@ def _set_budget(scanned: Scanned, body: str) -> GoalCommand:
 
 
 def _only(verb: Verb, scanned: Scanned, body: str, *, may_have_id: bool) -> GoalCommand:
-    """The command alone, or with an id."""
+    """Return the command alone, or with an id."""
     words = scanned.text.split()
     if not words:
         return _assemble(verb, scanned.options)
@@ -251,7 +251,7 @@ def _arguments(command: str, *, is_smart: bool) -> list[str]:
 
 
 def write(command: GoalCommand) -> str:
-    """The command as a line that `parse` reads back."""
+    """Return the command as a line that `parse` reads back."""
     words = ["/goal", command.verb.value]
     words += [command.goal_id] if command.goal_id else []
     words += [f"--budget {_quoted(limit)}" for limit in command.limits]

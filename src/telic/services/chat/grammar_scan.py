@@ -44,7 +44,7 @@ class Scanned:
 
 
 def scan(body: str) -> Scanned:
-    """The options and the text in it.
+    """Return the options and the text in it.
 
     Raises:
         InvalidCommand: an option is unknown, lacks its value, or stands inside the text.
@@ -53,7 +53,7 @@ def scan(body: str) -> Scanned:
 
 
 def complaint(text: str, what: str) -> InvalidCommand:
-    """An error about a part of a command, with the part in it, shortened."""
+    """Return an error about a part of a command, with the part in it, shortened."""
     return InvalidCommand(f"{first_words(text)} {what}")
 
 
@@ -139,7 +139,7 @@ class _Scanner:
         self._options.append(Option(name, value, is_quoted, is_smart))
 
     def _take_value(self, name: str, has_equals: bool) -> tuple[str, str]:
-        """The value, and its first character as typed."""
+        """Return the value, and its first character as typed."""
         start = self._position if has_equals else self._skip_space(self._position)
         word = _WORD.match(self._body, start)
         if word is None or (not has_equals and _option(word.group()) is not None):
@@ -182,7 +182,7 @@ def _closing_quote(body: str, start: int) -> int | None:
 
 
 def _option(word: str) -> tuple[str, bool, int, bool] | None:
-    """The option's name, whether its dashes are smart, its length, and whether `=` follows; None for other words.
+    """Return the option's name, whether its dashes are smart, its length, and if `=` follows; None for other words.
 
     Raises:
         InvalidCommand: the word begins as an option and is none.

@@ -10,7 +10,7 @@ from telic.wording.amounts import parse_limit
 
 
 class Verb(StrEnum):
-    """What `/goal` can be asked to do."""
+    """A command of `/goal`."""
 
     STATUS = "status"
     CREATE = "create"
@@ -102,7 +102,7 @@ _LIKENESS: Final = 0.7
 
 
 def is_id(word: str) -> bool:
-    """Whether the word can begin an id."""
+    """Return whether the word can begin an id."""
     try:
         check_id_prefix(word)
     except InvalidInput:
@@ -111,7 +111,7 @@ def is_id(word: str) -> bool:
 
 
 def is_amount(word: str) -> bool:
-    """Whether the word is an amount: `2M`, `$5`, `90m`, `40turns`, or `none`."""
+    """Return whether the word is an amount: `2M`, `$5`, `90m`, `40turns`, or `none`."""
     try:
         return word == "none" or bool(parse_limit(word))
     except InvalidInput:
@@ -119,7 +119,7 @@ def is_amount(word: str) -> bool:
 
 
 def verb_meant_by(text: str) -> Verb | None:
-    """The command that a text misspells or says in another word; None where it reads as a goal.
+    """Return the command that a text misspells or says in another word; None where it reads as a goal.
 
     Only a text that would be a whole command is looked at: one word, with an id or amounts behind it at most.
     """
@@ -136,7 +136,7 @@ def verb_meant_by(text: str) -> Verb | None:
 
 
 def option_meant_by(name: str) -> str | None:
-    """The option whose name this is, or nearly is."""
+    """Return the option whose name this is, or nearly is."""
     if len(name) > _LONGEST_WORD:
         return None
     return next(iter(get_close_matches(name, TAKES_VALUE, 1, _LIKENESS)), None)

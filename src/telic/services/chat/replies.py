@@ -1,20 +1,23 @@
-"""What `/goal` answers, as values: hosts show them as they like, `render` as plain text."""
+"""Answers to `/goal` as values, and the commands that fit next: hosts show them as they like, `render` as text."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
+from typing import Final
 
 from telic.domain.budget import LIMITS
 from telic.domain.clock import Instant
-from telic.domain.errors import GoalError
+from telic.domain.errors import BudgetExceeded, GoalError, InvalidCommand
 from telic.domain.events import Event
 from telic.domain.goal import Goal
+from telic.services.actions import PURPOSES, GoalAction, fitting_actions
+from telic.services.chat.grammar import GoalCommand, write
 from telic.services.insight import GoalDetails
-from telic.wording.amounts import write_limit
+from telic.wording.amounts import parse_limit, write_larger_limits, write_limit
 from telic.wording.goals import criterion_in_words
 
 
 class ReplyKind(StrEnum):
-    """What became of a command."""
+    """The outcome of a command."""
 
     STATUS = "status"
     LIST = "list"
@@ -38,7 +41,7 @@ class ReplyKind(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Step:
+class ChatStep:
     """A command that fits now, and what it is for (`to go on`); empty where the command says it all."""
 
     command: str
@@ -46,7 +49,7 @@ class Step:
 
 
 @dataclass(frozen=True, slots=True)
-class Change:
+class GoalChange:
     """One thing about one goal that is different after the command; None where there was, or is, nothing."""
 
     goal_id: str
@@ -56,7 +59,7 @@ class Change:
 
 
 @dataclass(frozen=True, slots=True)
-class Problem:
+class ChatProblem:
     """Why a command was not done. `code` is the error's; `key` is what a repeated call names, where one must."""
 
     code: str
@@ -66,13 +69,13 @@ class Problem:
     key: str | None = None
 
     @classmethod
-    def of(cls, error: GoalError, advice: str) -> "Problem":
-        """The error as a value."""
+    def of(cls, error: GoalError, advice: str) -> "ChatProblem":
+        """Return the error as a value."""
         return cls(error.code, str(error), advice, error.retryable, getattr(error, "key", None))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Reply:
+class ChatReply:
     """One answer.
 
     `goals` holds the goal that the answer is about, or the listed ones; each carries its revision. `superseded` is
@@ -86,10 +89,10 @@ class Reply:
     scope: str
     goals: tuple[Goal, ...] = ()
     superseded: Goal | None = None
-    changes: tuple[Change, ...] = ()
-    steps: tuple[Step, ...] = ()
+    changes: tuple[GoalChange, ...] = ()
+    steps: tuple[ChatStep, ...] = ()
     events: tuple[Event, ...] = ()
-    problem: Problem | None = None
+    problem: ChatProblem | None = None
     starts_work: bool = False
     next_cursor: str | None = None
     details: GoalDetails | None = None
@@ -97,22 +100,22 @@ class Reply:
 
     @property
     def goal(self) -> Goal | None:
-        """The one goal that the answer is about, or None."""
+        """Return the one goal that the answer is about, or None."""
         return self.goals[0] if len(self.goals) == 1 else None
 
     @property
     def is_done(self) -> bool:
-        """Whether what was asked for was answered or done."""
+        """Return whether what was asked for was answered or done."""
         return self.kind not in _NOT_DONE
 
 
 _NOT_DONE = frozenset({ReplyKind.CONFIRM, ReplyKind.NO_GOAL, ReplyKind.REFUSED, ReplyKind.FAILED})
 
 
-def changes_between(before: Goal, after: Goal) -> tuple[Change, ...]:
-    """What of a goal's definition and status is different."""
+def changes_between(before: Goal, after: Goal) -> tuple[GoalChange, ...]:
+    """Return what of a goal's definition and status is different."""
     old, new = _described(before), _described(after)
-    return tuple(Change(after.id, name, old[name], new[name]) for name in old if old[name] != new[name])
+    return tuple(GoalChange(after.id, name, old[name], new[name]) for name in old if old[name] != new[name])
 
 
 def _described(goal: Goal) -> dict[str, str | None]:
@@ -127,6 +130,36 @@ def _described(goal: Goal) -> dict[str, str | None]:
 
 
 def describe_budget(goal: Goal) -> str | None:
-    """The goal's limits as they are typed; None without any."""
+    """Return the goal's limits as they are typed; None without any."""
     limits = goal.budget.as_dict()
     return " ".join(write_limit(name, limit) for name in LIMITS if (limit := limits[name]) is not None) or None
+
+
+def steps_after_error(error: GoalError, command: GoalCommand | None, goal: Goal | None) -> tuple[ChatStep, ...]:
+    """Return the commands that fit after the error; `goal` is the one that the command was about, if any."""
+    if isinstance(error, InvalidCommand):
+        return tuple(ChatStep(suggestion, "") for suggestion in error.suggestions)
+    if isinstance(error, BudgetExceeded) and command is not None and goal is not None:
+        kept = tuple(limit for limit in command.limits if parse_limit(limit)[0] != error.limit)
+        more = write_limit(error.limit, 2 * max(error.used, error.budget))
+        enough = replace(command, goal_id=goal.id, limits=(*kept, more))
+        return (ChatStep(write(enough), "to raise the budget and go on"),)
+    return ()
+
+
+_OFFERED: Final = 2
+
+
+def steps_for(goal: Goal) -> tuple[ChatStep, ...]:
+    """Return the commands that fit where the goal stands."""
+    if goal.is_finished:
+        next_one = ChatStep("/goal TEXT", PURPOSES[GoalAction.CREATE])
+        return (next_one, ChatStep(f"/goal history {goal.id}", "to see what happened"))
+    return tuple(ChatStep(_command(action, goal), PURPOSES[action]) for action in fitting_actions(goal)[:_OFFERED])
+
+
+def _command(action: GoalAction, goal: Goal) -> str:
+    limits = write_larger_limits(goal.usage, goal.budget) if action is GoalAction.RESUME else ()
+    # Nothing but the scope's active goal is meant where no id is named.
+    named = "" if goal.is_active else f" {goal.id}"
+    return " ".join([f"/goal {action}{named}", *(f"--budget {limit}" for limit in limits)])

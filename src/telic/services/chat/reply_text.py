@@ -9,7 +9,7 @@ from telic.domain.ids import short_ids
 from telic.domain.overview import BudgetUse, budget_uses
 from telic.prompt.escape import visible
 from telic.services.chat.grammar_words import USAGE
-from telic.services.chat.replies import Change, Problem, Reply, ReplyKind, Step
+from telic.services.chat.replies import ChatProblem, ChatReply, ChatStep, GoalChange, ReplyKind
 from telic.wording.amounts import LIMIT_NAMES, show_percent
 from telic.wording.events import describe_event
 from telic.wording.goals import (
@@ -43,13 +43,13 @@ _OPTIONS: Final = (
 )
 
 
-def render(reply: Reply) -> str:
-    """The reply as text. No character in it controls a terminal, and no goal's text can look like Telic's own words."""
+def render(reply: ChatReply) -> str:
+    """Return the reply as text: none of it controls a terminal, and no goal's text looks like Telic's own words."""
     lines = _BODIES.get(reply.kind, _changed)(reply)
     return "\n".join([*lines, *_steps(reply.steps)])
 
 
-def _changed(reply: Reply) -> Iterator[str]:
+def _changed(reply: ChatReply) -> Iterator[str]:
     goal = reply.goals[0]
     yield _DONE[reply.kind].format(id=_short(goal))
     yield from _quoted(goal.text)
@@ -70,15 +70,15 @@ def _named(goal: Goal) -> str:
 
 
 def _quoted(text: str) -> Iterator[str]:
-    """The text, each of its lines behind a bar."""
+    """Return the text, each of its lines behind a bar."""
     return (f"  │ {visible(line)}" for line in text.replace("\r\n", "\n").split("\n"))
 
 
-def _change(change: Change) -> str:
+def _change(change: GoalChange) -> str:
     return f"  {change.name}: {visible(change.before or 'none')} → {visible(change.after or 'none')}"
 
 
-def _facts(reply: Reply) -> Iterator[tuple[str, str]]:
+def _facts(reply: ChatReply) -> Iterator[tuple[str, str]]:
     goal, details = reply.goals[0], reply.details
     yield "status", f"{status_of(goal)}, revision {goal.revision}"
     if goal.note:
@@ -105,7 +105,7 @@ def _use(goal: Goal, use: BudgetUse) -> str:
     return f"[{'#' * cells}{'.' * (_BAR_CELLS - cells)}] {shown} ({show_percent(use.fraction)})"
 
 
-def _listed(reply: Reply) -> Iterator[str]:
+def _listed(reply: ChatReply) -> Iterator[str]:
     if not reply.goals:
         yield "No goals yet."
     ids = short_ids([goal.id for goal in reply.goals])
@@ -114,7 +114,7 @@ def _listed(reply: Reply) -> Iterator[str]:
         yield f"{visible(short)}  {status_of(goal):<22} {age:>4}  {visible(first_words(goal.text) + by)}"
 
 
-def _history(reply: Reply) -> Iterator[str]:
+def _history(reply: ChatReply) -> Iterator[str]:
     yield f"Goal {_named(reply.goals[0])}"
     for event in reply.events:
         yield (
@@ -123,36 +123,36 @@ def _history(reply: Reply) -> Iterator[str]:
         ).rstrip()
 
 
-def _confirm(reply: Reply) -> Iterator[str]:
+def _confirm(reply: ChatReply) -> Iterator[str]:
     yield f"Nothing is done yet: goal {_short(reply.goals[0])} is active and would be paused."
     yield from _quoted(reply.goals[0].text)
 
 
-def _no_goal(reply: Reply) -> Iterator[str]:
+def _no_goal(reply: ChatReply) -> Iterator[str]:
     yield f"No goal is active in {visible(reply.scope)}."
     yield from (f"  {status_of(goal)}: {_named(goal)}" for goal in reply.goals)
 
 
-def _problem(reply: Reply) -> Iterator[str]:
+def _problem(reply: ChatReply) -> Iterator[str]:
     problem = reply.problem
     assert problem is not None
     yield _headline(reply.kind, problem)
     yield f"  {visible(problem.advice)}"
 
 
-def _headline(kind: ReplyKind, problem: Problem) -> str:
+def _headline(kind: ReplyKind, problem: ChatProblem) -> str:
     start = "The store failed" if kind is ReplyKind.FAILED else "Not done"
     return f"{start}: {visible(problem.message)}. [{problem.code}]"
 
 
-def _help(_: Reply) -> Iterator[str]:
+def _help(_: ChatReply) -> Iterator[str]:
     width = max(len(usage) for usage, _ in USAGE.values())
     yield from (f"{usage:<{width}}  {meaning}" for usage, meaning in USAGE.values())
     yield from _OPTIONS
 
 
-def _steps(steps: tuple[Step, ...]) -> Iterator[str]:
-    """The commands that fit now; one that cannot be copied from a line is described."""
+def _steps(steps: tuple[ChatStep, ...]) -> Iterator[str]:
+    """Return the commands that fit now; one that cannot be copied from a line is described."""
     for step in steps:
         command = step.command
         if visible(command) != command or len(command) > _LONGEST_COMMAND:
@@ -161,7 +161,7 @@ def _steps(steps: tuple[Step, ...]) -> Iterator[str]:
         yield f"→ {step.purpose}: {command}" if step.purpose else f"→ {command}"
 
 
-_BODIES: Final[dict[ReplyKind, Callable[[Reply], Iterator[str]]]] = {
+_BODIES: Final[dict[ReplyKind, Callable[[ChatReply], Iterator[str]]]] = {
     ReplyKind.LIST: _listed,
     ReplyKind.HISTORY: _history,
     ReplyKind.HELP: _help,

@@ -39,7 +39,7 @@ def export_lines(store: GoalStore) -> Iterator[str]:
 
 
 def _history(store: GoalStore, goal_id: str) -> GoalHistory:
-    events, turns = store._driver.run(partial(transfer.lines, goal_id=goal_id), Mode.READ, None)
+    events, turns = store.run("history", partial(transfer.lines, goal_id=goal_id), Mode.READ)
     return replay(goal_id, events, turns)
 
 
@@ -66,7 +66,9 @@ def import_histories(store: GoalStore, histories: Iterable[GoalHistory]) -> Impo
     """
     report = ImportReport()
     for history in histories:
-        placement = store._driver.run(partial(transfer.put, history=history), Mode.ATOMIC, history.creation_key)
+        placement = store.run(
+            "import_history", partial(transfer.put, history=history), Mode.ATOMIC, history.creation_key
+        )
         report.placements[placement] += 1
         if placement is Placement.DIFFERENT:
             report.refused_ids.append(history.goal.id)

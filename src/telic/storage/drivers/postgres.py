@@ -7,15 +7,14 @@ from typing import Final, TypeVar
 import psycopg
 
 from telic.domain.findings import Finding
-from telic.storage.coroutines import complete
 from telic.storage.drivers.fork import watch_forks
 from telic.storage.drivers.postgres_changes import PostgresChanges
 from telic.storage.drivers.postgres_errors import Replays, translate
 from telic.storage.drivers.postgres_inspection import inspect_server
-from telic.storage.drivers.postgres_pool import ConnectionPool, PatientConnection
+from telic.storage.drivers.postgres_pool import BoundedWaitConnection, ConnectionPool
 from telic.storage.drivers.postgres_server import PostgresServer, is_lost
 from telic.storage.options import OpenOptions
-from telic.storage.transaction import Mode, Operation, Parameters, Raced, Row
+from telic.storage.transaction import Mode, Operation, Parameters, Raced, Row, complete
 
 T = TypeVar("T")
 
@@ -23,11 +22,11 @@ T = TypeVar("T")
 class PostgresTransaction:
     """Runs named statements on one connection."""
 
-    def __init__(self, connection: PatientConnection, server: PostgresServer) -> None:
+    def __init__(self, connection: BoundedWaitConnection, server: PostgresServer) -> None:
         self._connection = connection
         self._server = server
 
-    async def maybe(self, statement: str, parameters: Parameters) -> Row | None:
+    async def one_or_none(self, statement: str, parameters: Parameters) -> Row | None:
         rows = self._execute(statement, parameters)
         return rows[0] if rows else None
 
@@ -74,8 +73,8 @@ class PostgresDriver:
             except Raced as error:
                 time.sleep(replays.pause_after(error))
 
-    def point(self, statement: str, parameters: Parameters) -> Row | None:
-        return self.run(lambda tx: tx.maybe(statement, parameters), Mode.READ, None)
+    def read_one(self, statement: str, parameters: Parameters) -> Row | None:
+        return self.run(lambda tx: tx.one_or_none(statement, parameters), Mode.READ, None)
 
     def changes(self) -> PostgresChanges:
         """See `Driver.changes`."""

@@ -9,7 +9,7 @@ import psycopg
 from telic.domain.errors import StoreClosed
 from telic.storage.drivers.postgres_changes import AsyncPostgresChanges
 from telic.storage.drivers.postgres_errors import Replays
-from telic.storage.drivers.postgres_pool import AsyncConnectionPool, PatientAsyncConnection
+from telic.storage.drivers.postgres_pool import AsyncBoundedWaitConnection, AsyncConnectionPool
 from telic.storage.drivers.postgres_queue import StatementQueue
 from telic.storage.drivers.postgres_server import PostgresServer, is_lost
 from telic.storage.options import OpenOptions
@@ -26,7 +26,7 @@ class QueuedTransaction:
         self._mode = mode
         self._key = key
 
-    async def maybe(self, statement: str, parameters: Parameters) -> Row | None:
+    async def one_or_none(self, statement: str, parameters: Parameters) -> Row | None:
         rows = await self._queue.submit(statement, parameters, self._mode, self._key)
         return rows[0] if rows else None
 
@@ -37,11 +37,11 @@ class QueuedTransaction:
 class AsyncPostgresTransaction:
     """Runs named statements on one connection."""
 
-    def __init__(self, connection: PatientAsyncConnection, server: PostgresServer) -> None:
+    def __init__(self, connection: AsyncBoundedWaitConnection, server: PostgresServer) -> None:
         self._connection = connection
         self._server = server
 
-    async def maybe(self, statement: str, parameters: Parameters) -> Row | None:
+    async def one_or_none(self, statement: str, parameters: Parameters) -> Row | None:
         rows = await self.all(statement, parameters)
         return rows[0] if rows else None
 
@@ -57,8 +57,8 @@ class AsyncPostgresDriver:
     def __init__(self, server: PostgresServer) -> None:
         self._server = server
         self._pool = AsyncConnectionPool(server)
-        carriers = max(1, server.options.pool_size // 2)
-        self._queue = StatementQueue(server, self._pool, carriers)
+        senders = max(1, server.options.pool_size // 2)
+        self._queue = StatementQueue(server, self._pool, senders)
 
     @classmethod
     async def open(cls, url: str, options: OpenOptions) -> "AsyncPostgresDriver":
@@ -80,8 +80,8 @@ class AsyncPostgresDriver:
             except Raced as error:
                 await asyncio.sleep(replays.pause_after(error))
 
-    async def point(self, statement: str, parameters: Parameters) -> Row | None:
-        return await self.run(lambda tx: tx.maybe(statement, parameters), Mode.READ, None)
+    async def read_one(self, statement: str, parameters: Parameters) -> Row | None:
+        return await self.run(lambda tx: tx.one_or_none(statement, parameters), Mode.READ, None)
 
     def changes(self) -> AsyncPostgresChanges:
         """See `AsyncDriver.changes`."""

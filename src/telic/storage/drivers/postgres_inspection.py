@@ -4,7 +4,7 @@ from typing import Any, Final
 
 import psycopg
 
-from telic.domain.findings import Finding, Level, judge
+from telic.domain.findings import Finding, Level, make_finding
 from telic.storage.migrate import load_migrations
 
 _SHOWN: Final = 5
@@ -48,7 +48,7 @@ def _schema(connection: psycopg.Connection[Any]) -> Finding:
         advice = "Run the check as a user that may create schemas."
         return Finding("schema", Level.WARNING, "could not be compared: the user may not create a schema", advice)
     strange = sorted(name for name, definition in wanted.items() if actual.get(name) != definition)
-    return judge(
+    return make_finding(
         "schema",
         not strange,
         f"differs in: {', '.join(strange[:_SHOWN])}" if strange else "as this release makes it",
@@ -85,14 +85,14 @@ def _durability(connection: psycopg.Connection[Any]) -> list[Finding]:
     }
     is_safe = settings["fsync"] == settings["full_page_writes"] == "on"
     return [
-        judge(
+        make_finding(
             "server durability",
             is_safe,
             f"fsync={settings['fsync']}, full_page_writes={settings['full_page_writes']}",
             "A power cut can lose or corrupt the whole database: set both to on in postgresql.conf.",
             level=Level.WARNING,
         ),
-        judge(
+        make_finding(
             "commit durability",
             settings["synchronous_commit"] != "off",
             f"synchronous_commit={settings['synchronous_commit']}",
@@ -106,7 +106,7 @@ def _logged(connection: psycopg.Connection[Any]) -> Finding:
     """A table outside the write-ahead log is emptied by a crash, and is not on any replica."""
     rows = connection.execute(_UNLOGGED.encode(), {"schema": _home(connection), "tables": list(_TABLES)}).fetchall()
     names = ", ".join(sorted(str(name) for (name,) in rows))
-    return judge(
+    return make_finding(
         "logged tables",
         not rows,
         f"not in the write-ahead log: {names}" if rows else "every table is in the write-ahead log",
@@ -121,7 +121,7 @@ def _replicas(connection: psycopg.Connection[Any]) -> Finding:
     if standbys and commit not in ("off", "local"):
         return Finding("failover", Level.OK, f"synchronous standbys: {standbys}")
     why = f"synchronous_commit={commit} waits for none" if standbys else "no synchronous standby"
-    return judge(
+    return make_finding(
         "failover",
         not count,
         f"{count} replica(s), {why}: a failover may lose acknowledged writes" if count else f"no replica seen; {why}",

@@ -20,7 +20,7 @@ from psycopg.pq import PipelineStatus, TransactionStatus
 from telic.domain.errors import StoreBusy, StoreClosed, StoreUnavailable
 from telic.storage.drivers.postgres_hosts import connect_async, connect_blocking
 from telic.storage.drivers.postgres_server import PostgresServer
-from telic.storage.drivers.postgres_statements import Session
+from telic.storage.drivers.postgres_statements import StatementSession
 from telic.storage.transaction import Row
 
 C = TypeVar("C", bound=psycopg.BaseConnection[Any])
@@ -34,35 +34,35 @@ _LONGEST_PAUSE_SECONDS: Final = 0.25
 _ROLLBACK: Final = b"ROLLBACK"
 
 
-class PatientConnection(psycopg.Connection[Row]):
+class BoundedWaitConnection(psycopg.Connection[Row]):
     """A connection that never waits for ever: a server, or a pooler before it, may not answer."""
 
     wait_seconds: float | None = None
 
     @cached_property
-    def session(self) -> Session:
+    def session(self) -> StatementSession:
         """What this connection has prepared."""
-        return Session(self.pgconn)
+        return StatementSession(self.pgconn)
 
     def wait(self, gen: PQGen[_R], interval: float = 0.1, timeout: float | None = None) -> _R:
         return super().wait(gen, interval, self.wait_seconds if timeout is None else timeout)
 
 
-class PatientAsyncConnection(psycopg.AsyncConnection[Row]):
-    """`PatientConnection`, awaited."""
+class AsyncBoundedWaitConnection(psycopg.AsyncConnection[Row]):
+    """`BoundedWaitConnection`, awaited."""
 
     wait_seconds: float | None = None
 
     @cached_property
-    def session(self) -> Session:
-        """See `PatientConnection.session`."""
-        return Session(self.pgconn)
+    def session(self) -> StatementSession:
+        """See `BoundedWaitConnection.session`."""
+        return StatementSession(self.pgconn)
 
     async def wait(self, gen: PQGen[_R], interval: float = 0.1, timeout: float | None = None) -> _R:
         return await super().wait(gen, interval, self.wait_seconds if timeout is None else timeout)
 
 
-class Shelf(Generic[C]):
+class IdleConnections(Generic[C]):
     """Idle connections, of which the last used is taken first."""
 
     def __init__(self) -> None:
@@ -160,10 +160,10 @@ class ConnectionPool:
     def __init__(self, server: PostgresServer) -> None:
         self._server = server
         self._slots = threading.Semaphore(server.options.pool_size)
-        self._shelf: Shelf[PatientConnection] = Shelf()
+        self._idle_connections: IdleConnections[BoundedWaitConnection] = IdleConnections()
         self._is_closed = False
 
-    def take(self) -> PatientConnection:
+    def take(self) -> BoundedWaitConnection:
         """A connection of the caller's own until it is given back.
 
         Raises:
@@ -175,14 +175,14 @@ class ConnectionPool:
         if not self._slots.acquire(timeout=self._server.options.timeout_seconds):
             raise StoreBusy("all connections were in use for longer than the time-out")
         try:
-            return self._shelf.take() or self._shelf.add(self._open(deadline))
+            return self._idle_connections.take() or self._idle_connections.add(self._open(deadline))
         except BaseException:
             self._slots.release()
             raise
 
-    def _open(self, deadline: float) -> PatientConnection:
+    def _open(self, deadline: float) -> BoundedWaitConnection:
         attempts = _Attempts(deadline)
-        connect = partial(PatientConnection.connect, **self._server.connection_arguments())
+        connect = partial(BoundedWaitConnection.connect, **self._server.connection_arguments())
         while True:
             try:
                 connection = connect_blocking(self._server.hosts, deadline, connect)
@@ -192,7 +192,7 @@ class ConnectionPool:
                 refusal = self._server.unreachable(error)
             time.sleep(attempts.pause_after(refusal))
 
-    def give_back(self, connection: PatientConnection) -> None:
+    def give_back(self, connection: BoundedWaitConnection) -> None:
         """The connection is nobody's; what it had not committed is undone."""
         try:
             if _is_in_transaction(connection):
@@ -200,7 +200,7 @@ class ConnectionPool:
         except psycopg.Error:
             connection.pgconn.finish()
         finally:
-            self._shelf.put(connection)
+            self._idle_connections.put(connection)
             self._slots.release()
 
     def close(self) -> None:
@@ -211,7 +211,7 @@ class ConnectionPool:
         deadline = time.monotonic() + self._server.wait_seconds
         for _ in range(self._server.options.pool_size):
             self._slots.acquire(timeout=max(0.0, deadline - time.monotonic()))
-        self._shelf.close()
+        self._idle_connections.close()
 
 
 class AsyncConnectionPool:
@@ -220,18 +220,18 @@ class AsyncConnectionPool:
     def __init__(self, server: PostgresServer) -> None:
         self._server = server
         self._slots = asyncio.Semaphore(server.options.pool_size)
-        self._shelf: Shelf[PatientAsyncConnection] = Shelf()
+        self._idle_connections: IdleConnections[AsyncBoundedWaitConnection] = IdleConnections()
         self._is_closed = False
         self._closing: asyncio.TimerHandle | None = None
 
-    async def take(self) -> PatientAsyncConnection:
+    async def take(self) -> AsyncBoundedWaitConnection:
         """See `ConnectionPool.take`."""
         if self._is_closed:
             raise StoreClosed("the store is closed")
         deadline = self._server.deadline()
         await self._take_slot()
         try:
-            return self._shelf.take() or self._shelf.add(await self._open(deadline))
+            return self._idle_connections.take() or self._idle_connections.add(await self._open(deadline))
         except BaseException:
             self._slots.release()
             raise
@@ -247,9 +247,9 @@ class AsyncConnectionPool:
         except TimeoutError:
             raise StoreBusy("all connections were in use for longer than the time-out") from None
 
-    async def _open(self, deadline: float) -> PatientAsyncConnection:
+    async def _open(self, deadline: float) -> AsyncBoundedWaitConnection:
         attempts = _Attempts(deadline)
-        connect = partial(PatientAsyncConnection.connect, **self._server.connection_arguments())
+        connect = partial(AsyncBoundedWaitConnection.connect, **self._server.connection_arguments())
         while True:
             try:
                 connection = await connect_async(self._server.hosts, deadline, connect)
@@ -259,7 +259,7 @@ class AsyncConnectionPool:
                 refusal = self._server.unreachable(error)
             await asyncio.sleep(attempts.pause_after(refusal))
 
-    async def give_back(self, connection: PatientAsyncConnection) -> None:
+    async def give_back(self, connection: AsyncBoundedWaitConnection) -> None:
         """See `ConnectionPool.give_back`."""
         try:
             if _is_in_transaction(connection):
@@ -267,7 +267,7 @@ class AsyncConnectionPool:
         except psycopg.Error:
             connection.pgconn.finish()
         finally:
-            self._shelf.put(connection)
+            self._idle_connections.put(connection)
             self._slots.release()
             self._close_later()
 
@@ -277,7 +277,7 @@ class AsyncConnectionPool:
 
     def _close_idle(self) -> None:
         self._closing = None
-        if self._shelf.close_idle(_REST_SECONDS):
+        if self._idle_connections.close_idle(_REST_SECONDS):
             self._close_later()
 
     async def close(self) -> None:
@@ -293,4 +293,4 @@ class AsyncConnectionPool:
                     await self._slots.acquire()
         except TimeoutError:
             pass
-        self._shelf.close()
+        self._idle_connections.close()

@@ -1,10 +1,10 @@
 """The queue in which async callers share a connection, a round trip and a commit.
 
-A few carriers take what has gathered, send it down one connection in pipeline mode, and share one commit. Such
+A few senders take what has gathered, send it down one connection in pipeline mode, and share one commit. Such
 a batch is one transaction to the server: where one statement fails, all are rolled back, and each is run alone.
 
 Writes to one goal are under way in one batch at a time; those that come meanwhile are parked until it is done. A
-goal that another session keeps locked so holds up one carrier, not all, and its writes are then sent alone.
+goal that another session keeps locked so holds up one sender, not all, and its writes are then sent alone.
 """
 
 import asyncio
@@ -17,9 +17,9 @@ import psycopg
 
 from telic.domain.errors import StoreBusy, StoreError
 from telic.storage.drivers.postgres_errors import LockHeld
-from telic.storage.drivers.postgres_pool import AsyncConnectionPool, PatientAsyncConnection
+from telic.storage.drivers.postgres_pool import AsyncBoundedWaitConnection, AsyncConnectionPool
 from telic.storage.drivers.postgres_server import PostgresServer, is_lost
-from telic.storage.drivers.postgres_statements import Statement
+from telic.storage.drivers.postgres_statements import PostgresStatement
 from telic.storage.transaction import Mode, Parameters, Row, Value
 
 _LARGEST_BATCH: Final = 32
@@ -29,18 +29,18 @@ ids, so that no two batches wait for each other."""
 
 
 @dataclass(slots=True, eq=False)
-class Request:
+class QueuedStatement:
     """One statement that a caller waits for."""
 
     name: str
-    statement: Statement
+    statement: PostgresStatement
     parameters: Parameters
     mode: Mode
     key: str | None
     future: asyncio.Future[list[Row]]
     deadline: float
 
-    def __lt__(self, other: "Request") -> bool:
+    def __lt__(self, other: "QueuedStatement") -> bool:
         return self.goal < other.goal
 
     @property
@@ -65,15 +65,15 @@ class Request:
 
 
 class StatementQueue:
-    """Waiting statements, and at most `carriers` batches of them under way."""
+    """Waiting statements, and at most `senders` batches of them under way."""
 
-    def __init__(self, server: PostgresServer, pool: AsyncConnectionPool, carriers: int) -> None:
+    def __init__(self, server: PostgresServer, pool: AsyncConnectionPool, senders: int) -> None:
         self._server = server
         self._pool = pool
-        self._most_carriers = carriers
-        self._carriers = 0
-        self._waiting: deque[Request] = deque()
-        self._parked: dict[str, deque[Request]] = {}
+        self._max_senders = senders
+        self._senders = 0
+        self._waiting: deque[QueuedStatement] = deque()
+        self._parked: dict[str, deque[QueuedStatement]] = {}
         self._contended: set[str] = set()
         self._tasks: set[asyncio.Task[None]] = set()
         self._is_idle = asyncio.Event()
@@ -83,47 +83,50 @@ class StatementQueue:
         """The rows that the statement gave, committed."""
         future: asyncio.Future[list[Row]] = asyncio.get_running_loop().create_future()
         deadline = time.monotonic() + self._server.options.timeout_seconds
-        self._waiting.append(Request(name, self._server.statements[name], parameters, mode, key, future, deadline))
-        if self._carriers < self._most_carriers:
-            await self._carry_own()
+        self._waiting.append(
+            QueuedStatement(name, self._server.statements[name], parameters, mode, key, future, deadline)
+        )
+        if self._senders < self._max_senders:
+            await self._send_at_once()
         return await future
 
     async def finish(self) -> None:
         """Everything that was submitted has its answer."""
         await self._is_idle.wait()
 
-    async def _carry_own(self) -> None:
+    async def _send_at_once(self) -> None:
         """Sends what waits, without a task's delay, and leaves to a task what has gathered meanwhile."""
-        self._carriers += 1
+        self._senders += 1
         self._is_idle.clear()
         try:
-            await self._carry_batch()
+            await self._send_batch()
         finally:
             if self._waiting:
-                task = asyncio.get_running_loop().create_task(self._carry_on())
+                task = asyncio.get_running_loop().create_task(self._send_until_empty())
                 self._tasks.add(task)
                 task.add_done_callback(self._tasks.discard)
             else:
-                self._stop_carrying()
+                self._stop_sending()
 
-    async def _carry_on(self) -> None:
+    async def _send_until_empty(self) -> None:
         try:
             while self._waiting:
-                await self._carry_batch()
+                await self._send_batch()
         finally:
-            self._stop_carrying()
+            self._stop_sending()
 
-    def _stop_carrying(self) -> None:
-        self._carriers -= 1
-        if not self._carriers:
+    def _stop_sending(self) -> None:
+        self._senders -= 1
+        if not self._senders:
             self._is_idle.set()
 
-    async def _carry_batch(self) -> None:
+    async def _send_batch(self) -> None:
         batch, goals = self._next_batch()
         for goal in goals:
             self._parked[goal] = deque()
         try:
             if batch:
+                # In the order of goals, as every batch: two batches then never wait for each other's locks.
                 await self._send(sorted(batch))
         finally:
             for goal in goals:
@@ -132,14 +135,16 @@ class StatementQueue:
     def _unpark(self, goal: str) -> None:
         parked = self._parked.pop(goal)
         if goal in self._contended:
+            # Another session holds the goal's lock: its writes go to the end, so that they hold up nobody else.
             self._waiting.extend(parked)
         else:
             self._waiting.extendleft(reversed(parked))
 
-    def _next_batch(self) -> tuple[list[Request], set[str]]:
+    def _next_batch(self) -> tuple[list[QueuedStatement], set[str]]:
         """Requests to share a transaction, and the goals they write to; writes to a goal under way are parked."""
-        share = -(-len(self._waiting) // self._most_carriers)
-        batch: list[Request] = []
+        # Each free sender gets an equal part, rounded up: one batch with everything would leave the others idle.
+        share = -(-len(self._waiting) // self._max_senders)
+        batch: list[QueuedStatement] = []
         goals: set[str] = set()
         now = time.monotonic()
         while self._waiting and len(batch) < _LARGEST_BATCH:
@@ -160,7 +165,7 @@ class StatementQueue:
                 break
         return batch, goals
 
-    async def _send(self, batch: list[Request]) -> None:
+    async def _send(self, batch: list[QueuedStatement]) -> None:
         try:
             connection = await self._pool.take()
             try:
@@ -174,8 +179,9 @@ class StatementQueue:
             if not isinstance(error, Exception):
                 raise
 
-    async def _pipeline(self, connection: PatientAsyncConnection, batch: list[Request]) -> bool:
+    async def _pipeline(self, connection: AsyncBoundedWaitConnection, batch: list[QueuedStatement]) -> bool:
         """Whether the batch was committed; otherwise nothing of it was, unless the connection was lost."""
+        # One implicit transaction: the server commits at the pipeline's end, or rolls all back at the first error.
         statements = [(request.statement, request.values) for request in batch]
         try:
             answers = await connection.wait(connection.session.ask_all(statements, prepares=self._server.prepares))
@@ -188,7 +194,7 @@ class StatementQueue:
             _deliver(request, rows)
         return True
 
-    async def _send_each(self, connection: PatientAsyncConnection, batch: list[Request]) -> None:
+    async def _send_each(self, connection: AsyncBoundedWaitConnection, batch: list[QueuedStatement]) -> None:
         """Runs each request as a transaction of its own; a goal found locked is not waited for a second time."""
         held: dict[str, StoreError] = {}
         for request in batch:
@@ -202,7 +208,7 @@ class StatementQueue:
             elif request.writes:
                 self._contended.discard(request.goal)
 
-    async def _execute(self, connection: PatientAsyncConnection, request: Request) -> StoreError | None:
+    async def _execute(self, connection: AsyncBoundedWaitConnection, request: QueuedStatement) -> StoreError | None:
         """Answers the request, or gives the error to refuse it with."""
         statement = (request.statement, request.values)
         try:
@@ -212,19 +218,21 @@ class StatementQueue:
             return self._meaning(connection, request, error)
         return None
 
-    def _meaning(self, connection: PatientAsyncConnection, request: Request, error: psycopg.Error) -> StoreError:
+    def _meaning(
+        self, connection: AsyncBoundedWaitConnection, request: QueuedStatement, error: psycopg.Error
+    ) -> StoreError:
         lost = is_lost(connection)
         meaning = self._server.meaning(error, is_lost=lost, may_have_written=request.writes, key=request.key)
         meaning.__cause__ = error
         return meaning
 
 
-def _deliver(request: Request, rows: list[Row]) -> None:
+def _deliver(request: QueuedStatement, rows: list[Row]) -> None:
     if not request.future.done():
         request.future.set_result(rows)
 
 
-def _refuse(request: Request, error: BaseException) -> None:
+def _refuse(request: QueuedStatement, error: BaseException) -> None:
     if request.future.done():
         return
     if isinstance(error, Exception):

@@ -23,7 +23,7 @@ from telic.domain.errors import (
 from telic.storage.drivers.postgres_errors import PreparedStatementLost, translate
 from telic.storage.drivers.postgres_hosts import Hosts, connect_blocking
 from telic.storage.drivers.postgres_place import keep_place
-from telic.storage.drivers.postgres_statements import Statement
+from telic.storage.drivers.postgres_statements import PostgresStatement
 from telic.storage.migrate import newest_version, pending
 from telic.storage.options import Durability, OpenOptions
 from telic.storage.statements import load_statements
@@ -43,7 +43,9 @@ class PostgresServer:
     def __init__(self, url: str, options: OpenOptions, lock_seconds: float | None = None) -> None:
         self.options = options
         self._lock_seconds = options.timeout_seconds if lock_seconds is None else lock_seconds
-        self.statements = {name: Statement.of(_guarded(text)) for name, text in load_statements("postgres").items()}
+        self.statements = {
+            name: PostgresStatement.of(_guarded(text)) for name, text in load_statements("postgres").items()
+        }
         self.prepares = True
         self.is_closed = False
         self._base = _parse(url)

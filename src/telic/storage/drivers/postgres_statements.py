@@ -29,7 +29,7 @@ _GOOD: Final = frozenset({ExecStatus.TUPLES_OK, ExecStatus.COMMAND_OK})
 
 
 @dataclass(frozen=True, slots=True)
-class Statement:
+class PostgresStatement:
     """A statement with numbered parameters, their names in order, and the name under which sessions prepare it."""
 
     sql: bytes
@@ -37,7 +37,7 @@ class Statement:
     prepared_name: bytes
 
     @classmethod
-    def of(cls, text: str) -> "Statement":
+    def of(cls, text: str) -> "PostgresStatement":
         """The statement with named parameters."""
         sql = number_parameters(text).encode()
         # The name follows from the text: behind a pooler a session may be another release's as well.
@@ -48,10 +48,10 @@ class Statement:
         return [parameters[name] for name in self.names]
 
 
-Request = tuple[Statement, list[Value]]
+Request = tuple[PostgresStatement, list[Value]]
 
 
-class Session:
+class StatementSession:
     """What is prepared on one connection, and how its results are read."""
 
     def __init__(self, pgconn: PGconn) -> None:

@@ -9,7 +9,6 @@ from typing import TypeVar
 
 from telic.domain.errors import StoreBusy
 from telic.domain.findings import Finding
-from telic.storage.coroutines import complete
 from telic.storage.drivers.fork import watch_forks
 from telic.storage.drivers.sqlite_backup import copy_database
 from telic.storage.drivers.sqlite_changes import SqliteChanges
@@ -17,7 +16,7 @@ from telic.storage.drivers.sqlite_database import SqliteDatabase
 from telic.storage.drivers.sqlite_errors import MOST_ATTEMPTS, overtaken, translated
 from telic.storage.drivers.sqlite_inspection import inspect_database
 from telic.storage.options import OpenOptions
-from telic.storage.transaction import Mode, Operation, Parameters, Raced, Row
+from telic.storage.transaction import Mode, Operation, Parameters, Raced, Row, complete
 
 T = TypeVar("T")
 
@@ -61,9 +60,9 @@ class SqliteDriver:
         self.database.commit(key)
         return result
 
-    def point(self, statement: str, parameters: Parameters) -> Row | None:
+    def read_one(self, statement: str, parameters: Parameters) -> Row | None:
         with self._read_lock:
-            return (self.database.read_transaction or self.database.reading()).point(statement, parameters)
+            return (self.database.read_transaction or self.database.reading()).read_one(statement, parameters)
 
     def changes(self) -> SqliteChanges:
         """See `Driver.changes`."""

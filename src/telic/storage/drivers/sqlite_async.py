@@ -16,15 +16,14 @@ from pathlib import Path
 from typing import Any, Final, TypeVar
 
 from telic.domain.errors import OutcomeUnknown, StoreBusy, StoreClosed
-from telic.storage.coroutines import complete
 from telic.storage.drivers.fork import watch_forks
-from telic.storage.drivers.sqlite_async_changes import AsyncSqliteChanges
 from telic.storage.drivers.sqlite_backup import copy_database
+from telic.storage.drivers.sqlite_changes import POLL_SECONDS, VersionWatch
 from telic.storage.drivers.sqlite_database import SqliteDatabase
 from telic.storage.drivers.sqlite_errors import MOST_ATTEMPTS, SQLITE_FAILURES, overtaken, translate, translated
 from telic.storage.drivers.sqlite_transaction import SqliteTransaction
 from telic.storage.options import OpenOptions
-from telic.storage.transaction import Mode, Operation, Parameters, Raced, Row
+from telic.storage.transaction import Mode, Operation, Parameters, Raced, Row, complete
 
 T = TypeVar("T")
 
@@ -32,7 +31,7 @@ _LARGEST_BATCH: Final = 256
 
 
 @dataclass(slots=True)
-class _Call:
+class _WaitingCall:
     operation: Operation[Any]
     key: str | None
     deadline: float
@@ -49,6 +48,38 @@ class _Call:
             self.future.set_exception(self.error)
 
 
+class AsyncSqliteChanges(VersionWatch):
+    """See `AsyncChanges`."""
+
+    async def wait(self, token: Hashable, seconds: float) -> None:
+        """See `Changes.wait`."""
+        for pause, told in self.pauses(token, seconds):
+            if told is None:
+                await asyncio.sleep(pause)
+            else:
+                await _readable(told.descriptor, pause)
+        # A look at a file whose readers are locked out may outlast the time: whoever could end that has a turn.
+        await asyncio.sleep(0)
+
+
+async def _readable(descriptor: int, seconds: float) -> None:
+    """The descriptor can be read, or the seconds are over."""
+    loop = asyncio.get_running_loop()
+    is_readable = asyncio.Event()
+    try:
+        loop.add_reader(descriptor, is_readable.set)
+    except NotImplementedError:
+        await asyncio.sleep(min(seconds, POLL_SECONDS))
+        return
+    try:
+        async with asyncio.timeout(seconds):
+            await is_readable.wait()
+    except TimeoutError:
+        return
+    finally:
+        loop.remove_reader(descriptor)
+
+
 class AsyncSqliteDriver:
     """Reads run inline on a connection of their own; writes are handed to the writer thread."""
 
@@ -62,7 +93,7 @@ class AsyncSqliteDriver:
 
     def _start(self) -> None:
         # None ends the thread.
-        self._work: queue.SimpleQueue[_Call | None] = queue.SimpleQueue()
+        self._work: queue.SimpleQueue[_WaitingCall | None] = queue.SimpleQueue()
         self._thread: threading.Thread | None = None
         self._is_closing = False
 
@@ -75,15 +106,15 @@ class AsyncSqliteDriver:
                 return complete(operation(self.database.read_transaction or self.database.reading()))
         future: asyncio.Future[T] = asyncio.get_running_loop().create_future()
         deadline = time.monotonic() + self.database.options.timeout_seconds
-        self._submit(_Call(operation, key, deadline, future))
+        self._submit(_WaitingCall(operation, key, deadline, future))
         return await future
 
-    async def point(self, statement: str, parameters: Parameters) -> Row | None:
+    async def read_one(self, statement: str, parameters: Parameters) -> Row | None:
         if self.database.is_memory:
-            return await self.run(lambda tx: tx.maybe(statement, parameters), Mode.READ, None)
+            return await self.run(lambda tx: tx.one_or_none(statement, parameters), Mode.READ, None)
         self._require_open()
         with self._read_lock:
-            return (self.database.read_transaction or self.database.reading()).point(statement, parameters)
+            return (self.database.read_transaction or self.database.reading()).read_one(statement, parameters)
 
     def changes(self) -> AsyncSqliteChanges:
         """See `AsyncDriver.changes`."""
@@ -98,7 +129,7 @@ class AsyncSqliteDriver:
         if self._is_closing:
             raise StoreClosed("the store is closed")
 
-    def _submit(self, call: _Call) -> None:
+    def _submit(self, call: _WaitingCall) -> None:
         if self._thread is None:
             # Not joined at exit: a store that was not closed must not keep the interpreter from ending.
             self._thread = threading.Thread(target=self._write_until_closed, name="telic-sqlite-writer", daemon=True)
@@ -106,7 +137,7 @@ class AsyncSqliteDriver:
         self._work.put(call)
 
     def _write_until_closed(self) -> None:
-        waiting: list[_Call] = []
+        waiting: list[_WaitingCall] = []
         is_ending = False
         while waiting or not is_ending:
             is_ending = self._gather(waiting) or is_ending
@@ -114,7 +145,7 @@ class AsyncSqliteDriver:
                 with self._write_lock:
                     waiting = self._write(waiting)
 
-    def _gather(self, waiting: list[_Call]) -> bool:
+    def _gather(self, waiting: list[_WaitingCall]) -> bool:
         """Whether the thread is to end; `waiting` has all the calls there are, at least one unless it ends."""
         while len(waiting) < _LARGEST_BATCH and not (waiting and self._work.empty()):
             call = self._work.get()
@@ -123,7 +154,7 @@ class AsyncSqliteDriver:
             waiting.append(call)
         return False
 
-    def _write(self, batch: list[_Call]) -> list[_Call]:
+    def _write(self, batch: list[_WaitingCall]) -> list[_WaitingCall]:
         """The calls to try again; all others are told, whatever happens."""
         try:
             transaction = self.database.begin(min(call.deadline for call in batch))
@@ -135,6 +166,8 @@ class AsyncSqliteDriver:
             _fail(batch, error)
             return []
         try:
+            # Group commit: a sync to disk costs more than everything else, and one sync serves the whole batch.
+            # No caller is answered before it, so what was acknowledged survives a power cut.
             for call in batch:
                 self._run_in_savepoint(call, transaction)
             self.database.commit(None)
@@ -145,7 +178,7 @@ class AsyncSqliteDriver:
             _settle(batch)
         return []
 
-    def _run_in_savepoint(self, call: _Call, transaction: SqliteTransaction) -> None:
+    def _run_in_savepoint(self, call: _WaitingCall, transaction: SqliteTransaction) -> None:
         for _ in range(MOST_ATTEMPTS):
             self._attempt(call, transaction)
             if not isinstance(call.error, Raced):
@@ -153,7 +186,8 @@ class AsyncSqliteDriver:
         assert isinstance(call.error, Raced)
         call.error = overtaken(call.error)
 
-    def _attempt(self, call: _Call, transaction: SqliteTransaction) -> None:
+    def _attempt(self, call: _WaitingCall, transaction: SqliteTransaction) -> None:
+        # A call that fails is rolled back alone; the others of its batch are committed all the same.
         transaction.execute("SAVEPOINT call")
         try:
             call.result, call.error = complete(call.operation(transaction)), None
@@ -200,20 +234,20 @@ class AsyncSqliteDriver:
         self.after_fork_in_parent()
 
 
-def _fail(calls: list[_Call], error: Exception) -> None:
+def _fail(calls: list[_WaitingCall], error: Exception) -> None:
     for call in calls:
         call.error = call.error or (OutcomeUnknown(call.key) if isinstance(error, OutcomeUnknown) else error)
     _settle(calls)
 
 
-def _settle(calls: list[_Call]) -> None:
+def _settle(calls: list[_WaitingCall]) -> None:
     for loop in {call.future.get_loop() for call in calls}:
         # Where the callers' loop has ended, so has everyone who could be told.
         with suppress(RuntimeError):
             loop.call_soon_threadsafe(_settle_those_of, loop, calls)
 
 
-def _settle_those_of(loop: asyncio.AbstractEventLoop, calls: list[_Call]) -> None:
+def _settle_those_of(loop: asyncio.AbstractEventLoop, calls: list[_WaitingCall]) -> None:
     for call in calls:
         if call.future.get_loop() is loop:
             call.settle()

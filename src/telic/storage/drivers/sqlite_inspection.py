@@ -7,7 +7,7 @@ from typing import Final
 
 import apsw
 
-from telic.domain.findings import Finding, Level, judge
+from telic.domain.findings import Finding, Level, make_finding
 from telic.storage.drivers.sqlite_database import SqliteDatabase
 from telic.storage.drivers.sqlite_files import file_system_of, is_shared_file_system, is_volatile_file_system
 from telic.storage.drivers.sqlite_provenance import findings
@@ -36,7 +36,7 @@ def _log(connection: apsw.Connection, path: Path) -> Finding:
     log = path.with_name(f"{path.name}-wal")
     size = log.stat().st_size if log.exists() else 0
     held = "; a reader that began long ago keeps it from being moved into the database" if moved < frames else ""
-    return judge(
+    return make_finding(
         "log",
         size <= MOST_LOG_BYTES,
         f"{log.name} has {size:,} bytes{held}",
@@ -48,7 +48,7 @@ def _log(connection: apsw.Connection, path: Path) -> Finding:
 
 def _integrity(connection: apsw.Connection) -> Finding:
     rows = [str(message) for (message,) in connection.execute("PRAGMA integrity_check(5)")]
-    return judge(
+    return make_finding(
         "integrity",
         rows == ["ok"],
         "; ".join(rows),
@@ -58,7 +58,7 @@ def _integrity(connection: apsw.Connection) -> Finding:
 
 def _foreign_keys(connection: apsw.Connection) -> Finding:
     count = len(connection.execute("PRAGMA foreign_key_check").fetchall())
-    return judge(
+    return make_finding(
         "references", count == 0, f"{count} lines without their goal", "Somebody deleted goals: restore a backup."
     )
 
@@ -70,7 +70,7 @@ def _schema(connection: apsw.Connection) -> Finding:
     wanted, actual = _definitions(expected), _definitions(connection)
     strange = [name for name, sql in wanted.items() if actual.get(name) != sql]
     strange += [name for name in actual.keys() - wanted.keys() if name.startswith("trigger ")]
-    return judge(
+    return make_finding(
         "schema",
         not strange,
         f"differs in: {', '.join(sorted(strange)[:_SHOWN])}" if strange else "as this release makes it",
@@ -90,7 +90,7 @@ def _durability(connection: apsw.Connection, system: str | None) -> Finding:
     if is_volatile_file_system(system):
         message = f"{settings}, but the file is in memory ({system}): a restart or a power cut loses everything"
         return Finding("durability", Level.WARNING, message, "Move the store to a disk.")
-    return judge(
+    return make_finding(
         "durability",
         is_full,
         f"{settings}: an acknowledged write survives "
@@ -105,21 +105,21 @@ def _files(path: Path) -> list[Finding]:
     mode = stat.S_IMODE(status.st_mode)
     system = file_system_of(status.st_dev)
     return [
-        judge(
+        make_finding(
             "file permissions",
             not mode & 0o077,
             f"{path} has mode {mode:04o}",
             f"Others can read or write the goals: chmod 600 {path}",
             level=Level.WARNING,
         ),
-        judge(
+        make_finding(
             "file owner",
             status.st_uid in (os.geteuid(), 0) and status.st_nlink == 1,
             f"{path} belongs to user {status.st_uid} and has {status.st_nlink} name(s)",
             "A store should belong to the user that runs Telic, and have one name only.",
             level=Level.WARNING,
         ),
-        judge(
+        make_finding(
             "file system",
             not is_shared_file_system(system),
             f"{path} is on {system or 'a file system of unknown type'}",

@@ -10,8 +10,8 @@ from telic.storage.drivers.sqlite_errors import SQLITE_FAILURES, translate
 from telic.storage.statements import load_statements, number_parameters, parameter_names
 from telic.storage.transaction import Parameters, Row, Value
 
-POINTS: Final = ("goals.get", "goals.active")
-_MOST_PLACES: Final = 10_000
+ROW_READS: Final = ("goals.get", "goals.active")
+_MOST_ROWIDS: Final = 10_000
 
 Step = tuple[str, Callable[[Parameters], Sequence[Value]]]
 """One SQL statement, and what picks its values out of the parameters."""
@@ -47,24 +47,26 @@ def _picker(names: Sequence[str]) -> Callable[[Parameters], Sequence[Value]]:
     return lambda parameters: (parameters[name],)
 
 
-class _Point:
-    """A point read, and where it found its rows.
+class _CachedRead:
+    """A statement that reads one row by its key, and the rowids at which it found rows before.
 
-    A goal never moves, so the next look goes there at once and checks that it is the one. That spares the way
-    through the index, whose pages are far apart in a large database.
+    A goal's row keeps its rowid for ever, so the next read goes there at once, and its WHERE clause checks that the
+    row is still the one that is asked for. That spares the descent through the index, whose pages are far apart in a
+    large database (ADR 19). A rowid that no longer fits gives no row, and the index is asked: the cache can be
+    stale, but never wrong.
     """
 
     def __init__(self, name: str, statements: dict[str, Statement]) -> None:
-        self.anywhere, self.at_place, self.place_of = (
-            statements[f"{name}{part}"][1][0] for part in ("", ".at_place", ".place_of")
+        self.by_index, self.at_rowid, self.rowid_of = (
+            statements[f"{name}{part}"][1][0] for part in ("", ".at_rowid", ".rowid_of")
         )
-        self.places: Final[dict[Value, int]] = {}
+        self.rowids: Final[dict[Value, int]] = {}
 
-    def remember(self, key: Value, place: int | None) -> None:
-        if len(self.places) >= _MOST_PLACES:
-            self.places.clear()
-        if place is not None:
-            self.places[key] = place
+    def remember(self, key: Value, rowid: int | None) -> None:
+        if len(self.rowids) >= _MOST_ROWIDS:
+            self.rowids.clear()
+        if rowid is not None:
+            self.rowids[key] = rowid
 
 
 class SqliteTransaction:
@@ -74,29 +76,29 @@ class SqliteTransaction:
         self.execute: Final = connection.cursor().execute
         self._file = connection.filename
         self._statements = statements
-        self._points = {name: _Point(name, statements) for name in POINTS}
+        self._cached_reads = {name: _CachedRead(name, statements) for name in ROW_READS}
 
-    def point(self, statement: str, parameters: Parameters) -> Row | None:
-        """The only row, or None where there is none."""
-        point = self._points[statement]
+    def read_one(self, statement: str, parameters: Parameters) -> Row | None:
+        """Return the row of one of the `ROW_READS`, or None if there is none."""
+        cached = self._cached_reads[statement]
         (key,) = parameters.values()
         try:
-            place = point.places.get(key)
-            if place is not None:
-                row: Row | None = self.execute(point.at_place, (place, key)).get
+            rowid = cached.rowids.get(key)
+            if rowid is not None:
+                row: Row | None = self.execute(cached.at_rowid, (rowid, key)).get
                 if row is not None:
                     return row
-            return self._looked_for(point, key)
+            return self._by_index(cached, key)
         except SQLITE_FAILURES as error:
             raise translate(error, self._file) from error
 
-    def _looked_for(self, point: "_Point", key: Value) -> Row | None:
-        row: Row | None = self.execute(point.anywhere, (key,)).get
+    def _by_index(self, cached: "_CachedRead", key: Value) -> Row | None:
+        row: Row | None = self.execute(cached.by_index, (key,)).get
         if row is not None:
-            point.remember(key, self.execute(point.place_of, (key,)).get)
+            cached.remember(key, self.execute(cached.rowid_of, (key,)).get)
         return row
 
-    async def maybe(self, statement: str, parameters: Parameters) -> Row | None:
+    async def one_or_none(self, statement: str, parameters: Parameters) -> Row | None:
         rows = self._rows(statement, parameters)
         return rows[0] if rows else None
 

@@ -100,6 +100,7 @@ class Turnstile:
         ticket = None
         try:
             if self._lock(_TAKE_BOTH):
+                # Nobody waits: both locks in one system call, so that a lone writer pays nothing for fairness.
                 pass
             elif time.monotonic() - self._began < TURN_SECONDS and self._lock(_TAKE_FLOOR):
                 return
@@ -107,6 +108,8 @@ class Turnstile:
                 ticket = self._take_ticket()
                 self._wait_in_queue(ticket, deadline)
                 self._wait_for(_TAKE_GATE, deadline, _SHORTEST_PAUSE_SECONDS)
+                # At most one process stands at the gate and one has the floor; all others sleep for long, which keeps
+                # throughput up however many there are (ADR 22).
                 self._let_next_come(ticket)
                 ticket = None
                 self._wait_for(_TAKE_FLOOR, deadline, _SHORTEST_FLOOR_PAUSE_SECONDS)
@@ -149,6 +152,8 @@ class Turnstile:
             if now > deadline:
                 raise StoreBusy("other processes kept writing for longer than the time-out")
             if now - moved > STUCK_SECONDS:
+                # A process that was stopped (SIGSTOP) keeps its lock. Fairness gives way, exclusion does not: the gate
+                # and the floor are still to be taken.
                 return
             ahead = (ticket - last) * self._pace_seconds * _SHARE_OF_QUEUE
             time.sleep(max(_SHORTEST_PAUSE_SECONDS, min(ahead, _LONGEST_PAUSE_SECONDS, deadline - now)))

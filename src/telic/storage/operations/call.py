@@ -1,8 +1,10 @@
 """What every mutating operation is told about the call it serves."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 from telic.domain.authority import Action, authorize
+from telic.domain.chain import to_data
 from telic.domain.clock import Instant
 from telic.domain.errors import InvalidInput, KeyConflict, LeaseLost, StaleUpdate, WouldReplace
 from telic.domain.events import Event, EventKind
@@ -23,6 +25,12 @@ class Call:
     expected_revision: int | None = None
     lease: Lease | None = None
     replace: bool | str = True
+    signature: Mapping[str, object] = field(default_factory=dict[str, object])
+    """Who acted and by which door, where that is known: part of the data of every event of the call."""
+
+    def data(self, changed: Mapping[str, object]) -> str:
+        """Return the data of the call's event, as it is stored: what changed, and who acted."""
+        return to_data({**changed, **self.signature})
 
     @property
     def replaced(self) -> str | None:
@@ -67,7 +75,7 @@ async def was_done(tx: Transaction, call: Call, goal_id: str, kind: EventKind, d
     Raises:
         KeyConflict: its key belongs to another call on the goal.
     """
-    row = await tx.maybe("events.with_key", {"id": goal_id, "key": call.key})
+    row = await tx.one_or_none("events.with_key", {"id": goal_id, "key": call.key})
     if row is None:
         return False
     require_same(event_from_row(row), call, kind, data)
@@ -80,16 +88,16 @@ def require_same(event: Event, call: Call, kind: EventKind, data: dict[str, obje
     Raises:
         KeyConflict: it is another call's.
     """
-    if event.kind is not kind or event.actor is not call.actor or event.data != data:
+    if event.kind is not kind or event.actor is not call.actor or event.changed != data:
         raise KeyConflict(call.key)
 
 
 async def require_free_scope(tx: Transaction, call: Call, scope: str) -> None:
     """Raise WouldReplace if another goal is active in the scope which the call may not pause."""
-    row = None if call.replaced is None else await tx.maybe("goals.active", {"scope": scope})
+    row = None if call.replaced is None else await tx.one_or_none("goals.active", {"scope": scope})
     active = None if row is None else goal_from_row(row)
     if active is not None and active.id != call.replaced:
-        row = await tx.maybe("leases.get", {"id": active.id})
+        row = await tx.one_or_none("leases.get", {"id": active.id})
         raise WouldReplace(active, None if row is None else lease_state_from_row(row).holder)
 
 
@@ -101,7 +109,7 @@ async def require_lease(tx: Transaction, call: Call, goal: Goal) -> None:
     """
     if call.lease is None:
         return
-    row = await tx.maybe("leases.get", {"id": goal.id})
+    row = await tx.one_or_none("leases.get", {"id": goal.id})
     state = None if row is None else lease_state_from_row(row)
     if state is None or (state.holder, state.token) != (call.lease.holder, call.lease.token):
         raise lease_lost(goal.id)

@@ -1,5 +1,6 @@
 """Changes of what a goal is: its text, its criteria, its budget."""
 
+import dataclasses
 from collections.abc import Sequence
 
 from telic.domain.authority import Action
@@ -102,5 +103,5 @@ async def resume_with_budget(tx: Transaction, call: Call, goal_id: str, *, budge
     call.require_fresh(goal)
     check_transition(goal, GoalStatus.ACTIVE)
     goal = await rewrite(tx, call, goal, EventKind.BUDGET_SET, data, dict(budget_columns(budget)), with_key=False)
-    seen = Call(call.at, call.actor, call.key, goal.revision, replace=call.replace)
+    seen = dataclasses.replace(call, expected_revision=goal.revision)
     return await transition(tx, seen, goal_id, to=GoalStatus.ACTIVE, reason=None, note=note)

@@ -52,7 +52,7 @@ async def count_expired_anywhere(tx: Transaction, at: Instant) -> None:
 async def has_ended_overdue(tx: Transaction, *, goal_id: str | None) -> bool:
     """Return whether a goal that has ended, or this one if it has, has expired holds that should be counted."""
     named = None if goal_id is None else check_id(goal_id)
-    return await tx.maybe("holds.has_ended_overdue", {"id": named}) is not None
+    return await tx.one_or_none("holds.has_ended_overdue", {"id": named}) is not None
 
 
 async def count_expired_of_ended(tx: Transaction, *, at: Instant, goal_id: str | None) -> None:
@@ -113,7 +113,7 @@ async def record_turn(tx: Transaction, call: Call, goal_id: str, new: NewTurn) -
 
 async def _record_instead(tx: Transaction, call: Call, goal_id: str, new: NewTurn) -> Recorded:
     estimate = await _estimate_of(tx, call, goal_id, str(new.hold))
-    known = await tx.maybe("turns.with_key", {"id": goal_id, "key": call.key})
+    known = await tx.one_or_none("turns.with_key", {"id": goal_id, "key": call.key})
     if estimate is None or known is not None:
         return await ledger.record_turn(tx, call, goal_id, new)
     await _take_back(tx, call, estimate)
@@ -138,10 +138,10 @@ async def _estimate_of(tx: Transaction, call: Call, goal_id: str, hold: str) -> 
         LeaseLost: the call's lease is no longer kept.
     """
     await require_lease(tx, call, await lock(tx, goal_id))
-    row = await tx.maybe("holds.get", {"id": goal_id, "key": hold})
+    row = await tx.one_or_none("holds.get", {"id": goal_id, "key": hold})
     if row is None or (found := hold_from_row(row)).state is not HoldState.ESTIMATED:
         return None
-    line = await tx.maybe("turns.with_key", {"id": goal_id, "key": found.turn_key})
+    line = await tx.one_or_none("turns.with_key", {"id": goal_id, "key": found.turn_key})
     return None if line is None else turn_from_row(line)
 
 
@@ -160,7 +160,7 @@ async def _take_back(tx: Transaction, call: Call, estimate: Turn) -> None:
 
 async def _settle_again(tx: Transaction, goal_id: str, hold: str, state: HoldState, turn_key: str | None) -> Hold:
     parameters: dict[str, Value] = {"id": goal_id, "hold": hold, "state": state.value, "turn_key": turn_key}
-    row = await tx.maybe("holds.settle_again", parameters)
+    row = await tx.one_or_none("holds.settle_again", parameters)
     if row is None:
         raise HoldLost("another call has settled the hold meanwhile")
     return hold_from_row(row)

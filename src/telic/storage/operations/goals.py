@@ -8,17 +8,15 @@ from telic.domain.authority import Action
 from telic.domain.budget import BillingPolicy, Budget, budget_columns
 from telic.domain.chain import event_hash, to_data
 from telic.domain.criteria import Criterion, check_criteria, criteria_to_json
-from telic.domain.errors import AmbiguousId, GoalNotFound, InvalidCursor, InvalidInput, NotAllowed, StoreCorrupt
+from telic.domain.errors import AmbiguousId, GoalNotFound, InvalidInput, NotAllowed, StoreCorrupt
 from telic.domain.events import EventKind
-from telic.domain.goal import Actor, Goal, GoalPage, GoalStatus, Reason
+from telic.domain.goal import Actor, Goal, Reason
 from telic.domain.ids import GoalId, check_id_prefix
-from telic.domain.lifecycle import check_status
-from telic.domain.limits import MAX_TEXT_CHARS, check_goal_text, check_name, check_page_size, check_text
+from telic.domain.limits import check_goal_text, check_name
 from telic.storage.operations.call import Call, require_free_scope, was_done
 from telic.storage.records import goal_from_row
 from telic.storage.transaction import Parameters, Raced, Row, Transaction
 
-_BEFORE_ALL: Final = 2**63 - 1
 _NAMED: Final = 4
 """So many goals are named where one was meant."""
 
@@ -46,8 +44,6 @@ class NewGoal:
         check_name("scope", self.scope)
         if not isinstance(self.budget, Budget):
             raise InvalidInput("the budget must be a Budget")
-        if not isinstance(self.billing, BillingPolicy):
-            raise InvalidInput("billing must be a BillingPolicy")
         check_criteria(self.criteria)
         return self
 
@@ -74,7 +70,7 @@ async def create(tx: Transaction, call: Call, new: NewGoal) -> Goal:
     may_replace = _authorize_creation(call, new)
     new = new.checked()
     data = new.data()
-    row = await tx.maybe("goals.create", _creation(call, new, to_data(data), may_replace))
+    row = await tx.one_or_none("goals.create", _creation(call, new, call.data(data), may_replace))
     return goal_from_row(row) if row is not None else await _why_not_created(tx, call, new, data)
 
 
@@ -122,7 +118,7 @@ def superseded_data(successor: str) -> str:
 
 
 async def _why_not_created(tx: Transaction, call: Call, new: NewGoal, data: dict[str, object]) -> Goal:
-    row = await tx.maybe("goals.created_with", {"scope": new.scope, "key": call.key})
+    row = await tx.one_or_none("goals.created_with", {"scope": new.scope, "key": call.key})
     if row is not None:
         goal = goal_from_row(row)
         await was_done(tx, call, goal.id, EventKind.CREATED, data)
@@ -139,7 +135,7 @@ async def get(tx: Transaction, goal_id: str) -> Goal:
     Raises:
         GoalNotFound: there is none.
     """
-    return found(await tx.maybe("goals.get", {"id": goal_id}), goal_id)
+    return found(await tx.one_or_none("goals.get", {"id": goal_id}), goal_id)
 
 
 def found(row: Row | None, goal_id: str) -> Goal:
@@ -169,46 +165,6 @@ async def find(tx: Transaction, prefix: str) -> Goal:
     return goal_from_row(rows[0])
 
 
-async def list_goals(
-    tx: Transaction,
-    *,
-    scope: str | None,
-    status: GoalStatus | None,
-    text: str | None,
-    cursor: str | None,
-    limit: int,
-) -> GoalPage:
-    """One page of the goals that match, newest first."""
-    statement = "goals.list"
-    parameters: dict[str, int | str | None] = {
-        "before": _position(cursor),
-        "limit": check_page_size(limit) + 1,
-        "text": None if text is None else folded(check_text("text", text, MAX_TEXT_CHARS)),
-    }
-    if scope is not None:
-        statement += "_in_scope"
-        parameters["scope"] = check_name("scope", scope)
-    if status is not None:
-        statement += "_with_status"
-        parameters["status"] = check_status(status).value
-    rows = await tx.all(statement, parameters)
-    return _page(rows, limit)
-
-
-def _page(rows: list[Row], limit: int) -> GoalPage:
-    shown = rows[:limit]
-    next_cursor = str(shown[-1][0]) if len(rows) > limit else None
-    return GoalPage(tuple(goal_from_row(row[1:]) for row in shown), next_cursor)
-
-
-def _position(cursor: str | None) -> int:
-    if cursor is None:
-        return _BEFORE_ALL
-    if not (isinstance(cursor, str) and cursor.isascii() and cursor.isdigit() and len(cursor) < 19):
-        raise InvalidCursor("the cursor was not made by a listing of goals")
-    return int(cursor)
-
-
 def folded(text: str) -> str:
     """The text as searches compare it: ASCII letters in lower case."""
     return "".join(character.lower() if character.isascii() else character for character in text)
@@ -220,7 +176,7 @@ async def secret(tx: Transaction) -> bytes:
     Raises:
         StoreCorrupt: they are gone.
     """
-    row = await tx.maybe("identity.get", {})
+    row = await tx.one_or_none("identity.get", {})
     if row is None:
         raise StoreCorrupt("the table store_identity is empty")
     return bytes.fromhex(row[1])

@@ -52,7 +52,7 @@ async def place(tx: Transaction, call: Call, goal_id: str, new: NewHold) -> Plac
         raise InvalidInput("the reservation must be a Reservation")
     if not isinstance(new.frees_on_expiry, bool):
         raise InvalidInput("frees_on_expiry must be True or False")
-    row = await tx.maybe(
+    row = await tx.one_or_none(
         "holds.place",
         {
             "id": check_id(goal_id),
@@ -100,11 +100,11 @@ async def release(tx: Transaction, call: Call, goal_id: str, *, hold: str) -> Ho
     """
     call.authorize(Action.HOLD)
     parameters = {"id": check_id(goal_id), "hold": check_name("hold", hold), **call.lease_columns}
-    row = await tx.maybe("holds.release", parameters)
+    row = await tx.one_or_none("holds.release", parameters)
     if row is not None:
         return hold_from_row(row)
     await require_lease(tx, call, await get(tx, goal_id))
-    row = await tx.maybe("holds.get", {"id": goal_id, "key": hold})
+    row = await tx.one_or_none("holds.get", {"id": goal_id, "key": hold})
     known = None if row is None else hold_from_row(row)
     if known is not None and known.state is HoldState.RELEASED:
         return known
@@ -116,7 +116,7 @@ async def release(tx: Transaction, call: Call, goal_id: str, *, hold: str) -> Ho
 async def raise_to(tx: Transaction, call: Call, goal_id: str, *, hold: str, used: TurnUsage) -> None:
     """The hold reserves at least what was used under it, also beyond the budget, as long as it is open and leased."""
     amounts = {name: getattr(used, name) for name in ("tokens", "active_microseconds", "cost_microunits")}
-    await tx.maybe("holds.raise", {"id": check_id(goal_id), "hold": hold, **amounts, **call.lease_columns})
+    await tx.one_or_none("holds.raise", {"id": check_id(goal_id), "hold": hold, **amounts, **call.lease_columns})
 
 
 async def open_of(tx: Transaction, goal_id: str) -> list[Hold]:
@@ -144,6 +144,6 @@ async def holds(tx: Transaction, goal_id: str, *, after: str, limit: int) -> lis
         "limit": check_page_size(limit),
     }
     rows = await tx.all("holds.page", parameters)
-    if not rows and not after and await tx.maybe("goals.get", {"id": goal_id}) is None:
+    if not rows and not after and await tx.one_or_none("goals.get", {"id": goal_id}) is None:
         raise GoalNotFound(goal_id)
     return [hold_from_row(row) for row in rows]

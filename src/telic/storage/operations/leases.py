@@ -24,14 +24,14 @@ async def claim(tx: Transaction, *, goal_id: str | None, scope: str | None, hold
     if (goal_id is None) is (scope is None):
         raise InvalidInput("give goal_id or scope, one of them")
     if goal_id is not None:
-        row = await tx.maybe("leases.claim", grant | {"id": check_id(goal_id)})
+        row = await tx.one_or_none("leases.claim", grant | {"id": check_id(goal_id)})
         return lease_from_row(row) if row is not None else await _refuse(tx, await get(tx, goal_id))
-    row = await tx.maybe("leases.claim_scope", grant | {"scope": check_name("scope", scope)})
+    row = await tx.one_or_none("leases.claim_scope", grant | {"scope": check_name("scope", scope)})
     return lease_from_row(row) if row is not None else await _refuse(tx, await _active(tx, str(scope)))
 
 
 async def _active(tx: Transaction, scope: str) -> Goal:
-    row = await tx.maybe("goals.active", {"scope": scope})
+    row = await tx.one_or_none("goals.active", {"scope": scope})
     if row is None:
         raise GoalNotActive(f"the scope {scope!a} has no active goal")
     return goal_from_row(row)
@@ -82,7 +82,7 @@ async def renew(tx: Transaction, held: Lease, *, ttl_seconds: float) -> Lease:
         LeaseLost: it expired, was released, or another worker has the goal.
         InvalidInput, InvalidNumber: nothing changed.
     """
-    row = await tx.maybe("leases.renew", _shown(held) | {"ttl_microseconds": check_ttl(ttl_seconds)})
+    row = await tx.one_or_none("leases.renew", _shown(held) | {"ttl_microseconds": check_ttl(ttl_seconds)})
     if row is None:
         raise lease_lost(held.goal.id)
     return lease_from_row(row)
@@ -97,7 +97,7 @@ async def release(tx: Transaction, held: Lease, *, pause_seconds: float = 0) -> 
         LeaseLost: it expired, or another worker was granted the goal since.
     """
     pause: dict[str, Value] = {"pause_microseconds": check_pause(pause_seconds)}
-    row = await tx.maybe("leases.release", _shown(held) | pause)
+    row = await tx.one_or_none("leases.release", _shown(held) | pause)
     if row is None:
         raise lease_lost(held.goal.id)
     return goal_from_row(row)
@@ -115,7 +115,7 @@ async def lease(tx: Transaction, goal_id: str) -> LeaseState:
     Raises:
         GoalNotFound: there is none with this id.
     """
-    row = await tx.maybe("leases.get", {"id": check_id(goal_id)})
+    row = await tx.one_or_none("leases.get", {"id": check_id(goal_id)})
     if row is None:
         raise GoalNotFound(goal_id)
     return lease_state_from_row(row)

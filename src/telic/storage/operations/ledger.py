@@ -44,8 +44,6 @@ class NewTurn:
         is_taken_back = isinstance(self.usage, UsageTakenBack)
         if not isinstance(self.usage, TurnUsage | ModelUsage) or is_taken_back is (self.takes_back is None):
             raise InvalidInput("the usage must be a TurnUsage or a ModelUsage")
-        if not isinstance(self.kind, UsageKind):
-            raise InvalidInput(f"the kind of usage must be one of {', '.join(UsageKind)}")
         if not isinstance(self.is_estimate, bool):
             raise InvalidInput("is_estimate must be True or False")
         for name, value in (("model", self.model), ("hold", self.hold)):
@@ -124,7 +122,7 @@ async def record_turn(tx: Transaction, call: Call, goal_id: str, new: NewTurn) -
         "exhausted_data": _EXHAUSTED_DATA,
     }
     try:
-        row = await tx.maybe("turns.record", parameters | new.checked().columns() | call.lease_columns)
+        row = await tx.one_or_none("turns.record", parameters | new.checked().columns() | call.lease_columns)
     except LimitViolated:
         goal = await get(tx, goal_id)
         goal.usage.plus(new.billed(goal.billing), new.kind)
@@ -140,10 +138,10 @@ async def record_turn(tx: Transaction, call: Call, goal_id: str, new: NewTurn) -
 
 async def _why_not_recorded(tx: Transaction, call: Call, goal_id: str, new: NewTurn) -> GoalError:
     goal = await get(tx, goal_id)
-    if await tx.maybe("turns.with_key", {"id": goal_id, "key": call.key}) is not None:
+    if await tx.one_or_none("turns.with_key", {"id": goal_id, "key": call.key}) is not None:
         raise Raced("the same turn was recorded while this one was being refused")
     await require_lease(tx, call, goal)
-    row = await tx.maybe("holds.get", {"id": goal_id, "key": new.hold})
+    row = await tx.one_or_none("holds.get", {"id": goal_id, "key": new.hold})
     if row is not None and hold_from_row(row).state is HoldState.ESTIMATED:
         return HoldEstimated("an estimate of the hold is in the ledger")
     return HoldLost("the hold expired, or was settled or released before")

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from telic.domain.claim import approval_signal
+from telic.domain.claim import Wake, approval_signal
 from telic.domain.errors import BudgetExceeded, HoldLost, InvalidInput, StoreCorrupt
 from telic.domain.events import EventKind, TurnResult
 from telic.domain.goal import Actor, Goal, GoalStatus, Reason
@@ -18,7 +18,7 @@ from telic.storage.operations.call import Call, lease_lost
 from telic.storage.operations.estimates import count_expired, count_lost, record_turn
 from telic.storage.operations.goals import get
 from telic.storage.operations.ledger import NewTurn, events
-from telic.storage.operations.transitions import Wait, transition
+from telic.storage.operations.transitions import transition
 from telic.storage.records import hold_from_row
 from telic.storage.transaction import Transaction
 
@@ -66,7 +66,7 @@ async def load(tx: Transaction, goal_id: str) -> tuple[Goal, LoopState]:
 
 
 async def _state_of(tx: Transaction, goal: Goal) -> LoopState:
-    row = await tx.maybe("loop.get", {"id": goal.id})
+    row = await tx.one_or_none("loop.get", {"id": goal.id})
     try:
         state = LoopState() if row is None else loop_state_from_text(row[0])
     except InvalidInput as error:
@@ -74,7 +74,7 @@ async def _state_of(tx: Transaction, goal: Goal) -> LoopState:
     checked = 0
     while page := await events(tx, goal.id, after=state.seen_events, limit=MAX_PAGE):
         if any(event.kind in _ANEW and event.actor in _PEOPLE for event in page):
-            state = state.begun_anew()
+            state = state.without_failures()
         checked += sum(event.kind is EventKind.CHECKED for event in page)
         state = replace(state, seen_events=page[-1].number)
     if row is not None:
@@ -106,7 +106,7 @@ async def save(tx: Transaction, call: Call, goal_id: str, state: LoopState) -> N
         LeaseLost: the loop no longer drives the goal.
     """
     parameters = {"id": goal_id, "state": state.as_text(), "at": call.at, **call.lease_columns}
-    if await tx.maybe("loop.put", parameters) is None:
+    if await tx.one_or_none("loop.put", parameters) is None:
         raise lease_lost(goal_id)
 
 
@@ -121,7 +121,7 @@ async def take_over(tx: Transaction, call: Call, goal_id: str, asked: TurnHold) 
 
 async def begin_turn(tx: Transaction, call: Call, goal_id: str, asked: TurnHold) -> Hold:
     """Budget for the turn is held: as much as is free, up to what is asked. Raises as `holds.place`."""
-    known = await tx.maybe("holds.get", {"id": check_id(goal_id), "key": asked.key})
+    known = await tx.one_or_none("holds.get", {"id": check_id(goal_id), "key": asked.key})
     if known is not None:
         return hold_from_row(known)
     keyed, goal = replace(call, key=asked.key), await get(tx, goal_id)
@@ -164,10 +164,10 @@ async def finish_turn(tx: Transaction, call: Call, goal_id: str, turn: KeyedTurn
 
 
 async def pause(
-    tx: Transaction, call: Call, goal_id: str, *, reason: Reason, note: str | None, wait: Wait, state: LoopState
+    tx: Transaction, call: Call, goal_id: str, *, reason: Reason, note: str | None, wake: Wake | None, state: LoopState
 ) -> Goal:
     """The goal is paused, and the loop stands where it does then: both, or neither. Raises as `transition`."""
-    goal = await transition(tx, call, goal_id, to=GoalStatus.PAUSED, reason=reason, note=note, wait=wait)
+    goal = await transition(tx, call, goal_id, to=GoalStatus.PAUSED, reason=reason, note=note, wake=wake)
     await save(tx, call, goal_id, state)
     return goal
 
@@ -219,5 +219,5 @@ async def _wait_for_answers(tx: Transaction, call: Call, goal: Goal, verificatio
         to=GoalStatus.PAUSED,
         reason=Reason.WAITING,
         note="; ".join(questions)[:MAX_NOTE_CHARS],
-        wait=Wait(signal=approval_signal(goal.id)),
+        wake=Wake(signal=approval_signal(goal.id)),
     )

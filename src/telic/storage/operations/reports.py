@@ -43,7 +43,7 @@ async def goal_ledgers(tx: Transaction, wanted: UsageFilter, after: int) -> list
         GoalNotFound: the filter's goal is not there.
     """
     if wanted.goal_id is not None:
-        row = await tx.maybe("reports.goal", {"id": wanted.goal_id})
+        row = await tx.one_or_none("reports.goal", {"id": wanted.goal_id})
         if row is None:
             raise GoalNotFound(wanted.goal_id)
         return [_ledger(row)]

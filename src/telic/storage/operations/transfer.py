@@ -16,7 +16,7 @@ from telic.storage.operations.ledger import events, turns
 from telic.storage.records import GoalRecord, event_from_row, goal_from_row, record_from_row
 from telic.storage.transaction import Transaction, Value
 
-_STRAYS_SHOWN: Final = 20
+_MOST_LINES_SHOWN: Final = 20
 
 
 class Placement(StrEnum):
@@ -51,16 +51,16 @@ async def read(tx: Transaction, goal_id: str) -> StoredHistory:
         GoalNotFound: there is none with this id.
         StoreCorrupt: a row cannot be understood.
     """
-    row = await tx.maybe("records.get", {"id": goal_id})
+    row = await tx.one_or_none("records.get", {"id": goal_id})
     if row is None:
         raise GoalNotFound(goal_id)
     found_events, found_turns = await lines(tx, goal_id)
     return StoredHistory(record_from_row(row), found_events, found_turns)
 
 
-async def strays(tx: Transaction) -> list[str]:
+async def lines_without_goal(tx: Transaction) -> list[str]:
     """Descriptions of some events and turns whose goal is gone."""
-    rows = await tx.all("records.strays", {"limit": _STRAYS_SHOWN})
+    rows = await tx.all("records.lines_without_goal", {"limit": _MOST_LINES_SHOWN})
     return [f"{kind} {number} of goal {goal_id!a}" for kind, goal_id, number in rows]
 
 
@@ -87,13 +87,13 @@ async def put(tx: Transaction, history: GoalHistory) -> Placement:
     An active goal whose scope's slot is taken is added paused, and its history says so.
     """
     goal = history.goal
-    if await tx.maybe("goals.get", {"id": goal.id}) is not None:
+    if await tx.one_or_none("goals.get", {"id": goal.id}) is not None:
         last = await tx.all("events.page", {"id": goal.id, "after": len(history.events) - 1, "limit": 1})
         same = bool(last) and event_from_row(last[0]).hash == history.event_hash
         return Placement.ALREADY_THERE if same else Placement.DIFFERENT
-    if await tx.maybe("goals.created_with", {"scope": goal.scope, "key": history.creation_key}) is not None:
+    if await tx.one_or_none("goals.created_with", {"scope": goal.scope, "key": history.creation_key}) is not None:
         return Placement.DIFFERENT
-    holder = await tx.maybe("goals.active", {"scope": goal.scope})
+    holder = await tx.one_or_none("goals.active", {"scope": goal.scope})
     if goal.status is not GoalStatus.ACTIVE or holder is None:
         await _insert(tx, history)
         return Placement.ADDED
@@ -134,11 +134,11 @@ async def _insert(tx: Transaction, history: GoalHistory) -> None:
         "ledger_count": len(history.turns),
         "estimated_lines": goal.estimated_lines,
     }
-    await tx.maybe("records.insert_goal", row)
+    await tx.one_or_none("records.insert_goal", row)
     for event in history.events:
-        await tx.maybe("records.insert_event", _event_row(event))
+        await tx.one_or_none("records.insert_event", _event_row(event))
     for turn in history.turns:
-        await tx.maybe("records.insert_turn", _turn_row(turn))
+        await tx.one_or_none("records.insert_turn", _turn_row(turn))
 
 
 def _event_row(event: Event) -> dict[str, Value]:

@@ -1,18 +1,17 @@
 """Moves of the state machine."""
 
 from dataclasses import dataclass
-from typing import Final
 
 from telic.domain.authority import Action, completion_reasons, why_not
 from telic.domain.budget import budget_columns, require_budget_left
-from telic.domain.chain import to_data
+from telic.domain.claim import Wake
 from telic.domain.criteria import criteria_to_json
 from telic.domain.errors import InvalidInput, NotAllowed
 from telic.domain.events import EventKind
 from telic.domain.goal import Goal, GoalStatus, Reason
 from telic.domain.ids import check_id
 from telic.domain.lifecycle import EVENT_OF, TERMINAL, WAITS, check_reason, check_status, check_transition, sources
-from telic.domain.limits import check_instant, check_name, check_note
+from telic.domain.limits import check_note
 from telic.storage.operations.call import Call, require_free_scope, require_lease, was_done
 from telic.storage.operations.goals import found, get, superseded_data
 from telic.storage.records import goal_from_row
@@ -33,8 +32,7 @@ class Move:
     reason: Reason | None
     reason_with_criteria: Reason | None
     note: str | None
-    wake_at: int | None = None
-    wake_signal: str | None = None
+    wake: Wake | None = None
 
     def data(self, *, has_criteria: bool) -> dict[str, object]:
         """What the move's event holds."""
@@ -42,8 +40,8 @@ class Move:
         named = {
             "reason": reason and reason.value,
             "note": self.note,
-            "wake_at": self.wake_at,
-            "wake_signal": self.wake_signal,
+            "wake_at": self.wake and self.wake.at,
+            "wake_signal": self.wake and self.wake.signal,
         }
         return {name: value for name, value in named.items() if value is not None}
 
@@ -53,48 +51,25 @@ class Move:
         return self.to is GoalStatus.COMPLETED and self.reason_with_criteria is None
 
 
-@dataclass(frozen=True, slots=True)
-class Wait:
-    """What a paused goal waits for: a time, a named signal, or whichever comes first."""
-
-    at: int | None = None
-    signal: str | None = None
-
-    def checked(self, to: GoalStatus, reason: Reason | str | None) -> "Wait":
-        """The same, known to be valid for a move with this reason.
-
-        Raises:
-            InvalidInput: it is not, or such a goal cannot wake by itself.
-        """
-        check_instant("wake_at", self.at)
-        if self.signal is not None:
-            check_name("wake_signal", self.signal)
-        if self != NO_WAIT and (to is not GoalStatus.PAUSED or reason not in WAITS):
-            raise InvalidInput(
-                f"only a goal paused for one of these reasons wakes by itself: {', '.join(sorted(WAITS))}"
-            )
-        return self
-
-
-NO_WAIT: Final = Wait()
-
-
-def plan_move(call: Call, to: GoalStatus, reason: Reason | str | None, note: str | None, wait: Wait = NO_WAIT) -> Move:
+def plan_move(
+    call: Call, to: GoalStatus, reason: Reason | str | None, note: str | None, wake: Wake | None = None
+) -> Move:
     """The move, known to be one that this actor may ask for.
 
     Raises:
         NotAllowed: it may not.
-        InvalidInput: the status, reason, note or wait cannot be one.
+        InvalidInput: the status, reason, note or wake cannot be one.
     """
     to = check_status(to)
-    wait = wait.checked(to, reason)
+    if wake is not None and (to is not GoalStatus.PAUSED or reason not in WAITS):
+        raise InvalidInput(f"only a goal paused for one of these reasons wakes by itself: {', '.join(sorted(WAITS))}")
     if to is GoalStatus.COMPLETED:
         call.authorize(Action.COMPLETE)
         asserted, with_criteria = completion_reasons(call.actor)
         return Move(to, asserted, with_criteria, check_note(note))
     reason = check_reason(to, reason or _DEFAULT_REASONS.get(to))
     call.authorize(_ACTIONS.get((to, reason)) or _ACTIONS[to, None])
-    return Move(to, reason, reason, check_note(note), wait.at, wait.signal)
+    return Move(to, reason, reason, check_note(note), wake)
 
 
 _ACTIONS: dict[tuple[GoalStatus, Reason | None], Action] = {
@@ -113,16 +88,16 @@ async def transition(
     to: GoalStatus,
     reason: Reason | str | None,
     note: str | None,
-    wait: Wait = NO_WAIT,
+    wake: Wake | None = None,
 ) -> Goal:
     """The goal has the wanted status; a resumed one has pushed out its scope's active goal.
 
     Raises:
         GoalNotFound, InvalidTransition, StaleUpdate, NotAllowed, BudgetExceeded, KeyConflict: nothing changed.
     """
-    move = plan_move(call, to, reason, note, wait)
+    move = plan_move(call, to, reason, note, wake)
     statement = "goals.resume" if move.to is GoalStatus.ACTIVE else "goals.transition"
-    row = await tx.maybe(statement, _parameters(call, goal_id, move))
+    row = await tx.one_or_none(statement, _parameters(call, goal_id, move))
     return goal_from_row(row) if row is not None else await _why_not_moved(tx, call, goal_id, move)
 
 
@@ -134,18 +109,18 @@ def _parameters(call: Call, goal_id: str, move: Move) -> Parameters:
         "actor": call.actor.value,
         "key": call.key,
         "note": move.note,
-        "data": to_data(move.data(has_criteria=False)),
+        "data": call.data(move.data(has_criteria=False)),
     }
     if move.to is GoalStatus.ACTIVE:
         return common | {"superseded_data": superseded_data(goal_id), "replaced": call.replaced}
     source, other_source = sources(move.to)
-    with_criteria = None if move.is_refused_with_criteria else to_data(move.data(has_criteria=True))
+    with_criteria = None if move.is_refused_with_criteria else call.data(move.data(has_criteria=True))
     return (
         common
         | call.lease_columns
         | {
-            "wake_at": move.wake_at,
-            "wake_signal": move.wake_signal,
+            "wake_at": None if move.wake is None else move.wake.at,
+            "wake_signal": None if move.wake is None else move.wake.signal,
             "status": move.to.value,
             "source": source.value,
             "other_source": other_source.value,
@@ -203,7 +178,7 @@ async def lock(tx: Transaction, goal_id: str) -> Goal:
     Raises:
         GoalNotFound: there is none with this id.
     """
-    row = await tx.maybe("goals.lock", {"id": check_id(goal_id)})
+    row = await tx.one_or_none("goals.lock", {"id": check_id(goal_id)})
     return found(row, goal_id)
 
 
@@ -235,10 +210,10 @@ async def rewrite(
         "actor": call.actor.value,
         "key": call.key if with_key else None,
         "kind": kind.value,
-        "data": to_data(data),
+        "data": call.data(data),
         "ends": int(changed["status"] in TERMINAL),
     }
-    row = await tx.maybe("goals.redefine", stored)
+    row = await tx.one_or_none("goals.redefine", stored)
     assert row is not None
-    await tx.maybe("events.append", {name: stored[name] for name in ("id", "kind", "actor", "key", "data")})
+    await tx.one_or_none("events.append", {name: stored[name] for name in ("id", "kind", "actor", "key", "data")})
     return goal_from_row(row)

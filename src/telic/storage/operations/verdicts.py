@@ -5,7 +5,6 @@ from dataclasses import dataclass
 from typing import Any, TypeVar
 
 from telic.domain.authority import Action
-from telic.domain.chain import to_data
 from telic.domain.claim import approval_signal
 from telic.domain.criteria import CriterionKind
 from telic.domain.errors import InvalidInput, NotAllowed, StoreCorrupt
@@ -14,12 +13,11 @@ from telic.domain.goal import Goal, GoalStatus, Reason
 from telic.domain.limits import MAX_PAGE, check_counter
 from telic.domain.overview import CriterionStanding, standings
 from telic.domain.verdict import Approval, Outcome
-from telic.domain.verdict_reading import approval_from_dict, verification_from_dict
-from telic.domain.verification import Verification
+from telic.domain.verification import Verification, approval_from_dict, verification_from_dict
 from telic.storage.operations.call import Call, require_lease, was_done
 from telic.storage.operations.goals import get
 from telic.storage.operations.transitions import lock, rewrite
-from telic.storage.operations.waits import rouse
+from telic.storage.operations.waits import wake_by_signal
 from telic.storage.records import event_from_row, goal_from_row
 from telic.storage.transaction import Transaction, Value
 
@@ -36,11 +34,11 @@ async def remark(tx: Transaction, call: Call, goal: Goal, kind: EventKind, data:
         "actor": call.actor.value,
         "key": call.key,
         "kind": kind.value,
-        "data": to_data(data),
+        "data": call.data(data),
     }
-    row = await tx.maybe("goals.remark", stored)
+    row = await tx.one_or_none("goals.remark", stored)
     assert row is not None
-    await tx.maybe("events.append", {name: stored[name] for name in ("id", "kind", "actor", "key", "data")})
+    await tx.one_or_none("events.append", {name: stored[name] for name in ("id", "kind", "actor", "key", "data")})
     return goal_from_row(row)
 
 
@@ -83,7 +81,7 @@ def _require_about(goal: Goal, verification: Verification) -> None:
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
+class ApprovalAnswer:
     """A human's answer to the criterion at this place."""
 
     index: int
@@ -92,7 +90,7 @@ class Answer:
     note: str
 
 
-async def answer(tx: Transaction, call: Call, goal_id: str, given: Answer) -> Goal:
+async def answer(tx: Transaction, call: Call, goal_id: str, given: ApprovalAnswer) -> Goal:
     """The answer to the goal's approval criterion is in its history; a goal that waited for it is awake.
 
     Raises:
@@ -112,10 +110,10 @@ async def answer(tx: Transaction, call: Call, goal_id: str, given: Answer) -> Go
         raise NotAllowed(f"the goal is {goal.status}; nothing is left to approve")
     goal = await remark(tx, call, goal, kind, data)
     signal = approval_signal(goal.id)
-    return await rouse(tx, call, goal, signal) if goal.wake_signal == signal else goal
+    return await wake_by_signal(tx, call, goal, signal) if goal.wake_signal == signal else goal
 
 
-def _approval(goal: Goal, given: Answer) -> Approval:
+def _approval(goal: Goal, given: ApprovalAnswer) -> Approval:
     asked = {
         index: criterion for index, criterion in enumerate(goal.criteria) if criterion.kind is CriterionKind.APPROVAL
     }
@@ -185,7 +183,7 @@ async def approvals(tx: Transaction, goal_id: str) -> list[Approval]:
 
 def _read(event: Event, reader: Callable[[Any], T]) -> T:
     try:
-        return reader(event.data)
+        return reader(event.changed)
     except InvalidInput as error:
         raise StoreCorrupt(f"event {event.number} of goal {event.goal_id} cannot be understood: {error}") from error
 

@@ -42,7 +42,7 @@ async def wake(tx: Transaction, call: Call, goal_id: str) -> Goal:
 async def _free_slot(tx: Transaction, call: Call, goal: Goal) -> None:
     """The goal that is active in the scope, if any, is paused for this one. Raise WouldReplace if it may not be."""
     await require_free_scope(tx, call, goal.scope)
-    row = await tx.maybe("goals.active", {"scope": goal.scope})
+    row = await tx.one_or_none("goals.active", {"scope": goal.scope})
     if row is None:
         return
     active = await lock(tx, goal_from_row(row).id)
@@ -54,7 +54,7 @@ async def _free_slot(tx: Transaction, call: Call, goal: Goal) -> None:
 
 
 async def _was_woken(tx: Transaction, call: Call, goal: Goal) -> bool:
-    row = await tx.maybe("events.with_key", {"id": goal.id, "key": call.key})
+    row = await tx.one_or_none("events.with_key", {"id": goal.id, "key": call.key})
     if row is None:
         return False
     event = event_from_row(row)
@@ -67,17 +67,17 @@ async def signal(tx: Transaction, call: Call, name: str) -> list[Goal]:
     """Every goal that waits for the signal was woken as by `wake`; at most 1,000 at a time."""
     call.authorize(Action.WAKE)
     waiting = await tx.all("waits.signalled", {"signal": check_name("signal", name), "limit": MAX_PAGE})
-    return [await rouse(tx, call, goal_from_row(row), name) for row in waiting]
+    return [await wake_by_signal(tx, call, goal_from_row(row), name) for row in waiting]
 
 
-async def rouse(tx: Transaction, call: Call, goal: Goal, name: str) -> Goal:
+async def wake_by_signal(tx: Transaction, call: Call, goal: Goal, name: str) -> Goal:
     """The locked goal, which waits for this signal, was woken by it."""
     return await _wake(tx, call, goal, {"woken_by": "signal", "signal": name})
 
 
 async def now(tx: Transaction) -> Instant:
     """The present instant by the database's clock."""
-    row = await tx.maybe("waits.now", {})
+    row = await tx.one_or_none("waits.now", {})
     assert row is not None
     return Instant(int(row[0]))
 
@@ -112,7 +112,7 @@ async def _wake(tx: Transaction, call: Call, goal: Goal, data: dict[str, object]
 
 
 async def _why_asleep(tx: Transaction, goal: Goal) -> dict[str, object] | None:
-    row = await tx.maybe("goals.active", {"scope": goal.scope})
+    row = await tx.one_or_none("goals.active", {"scope": goal.scope})
     if row is not None:
         return {"reason": Reason.SUPERSEDED.value, "by": goal_from_row(row).id}
     limit = exhausted_limit(goal.usage, goal.budget)

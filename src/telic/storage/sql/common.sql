@@ -226,10 +226,6 @@ AND (CAST(:until_mark AS TEXT) IS NULL OR EXISTS (SELECT 1 FROM events
 ORDER BY sequence DESC LIMIT :limit
 
 -- fragment: listed
-SELECT sequence, {goal_columns} FROM goals
-WHERE sequence < :before AND (CAST(:text AS TEXT) IS NULL OR {text_matches})
-
--- fragment: browsed
 SELECT sequence, {lease_columns}, lease_expires_at - telic_now() FROM goals
 WHERE sequence > :above AND sequence < :below AND {wanted}
 
@@ -287,40 +283,28 @@ SELECT {goal_columns} FROM goals WHERE id LIKE :pattern ORDER BY id LIMIT :limit
 -- statement: goals.list
 {listed} {page}
 
--- statement: goals.list_in_scope
-{listed} AND scope = :scope {page}
-
 -- statement: goals.list_with_status
 {listed} AND status = :status {page}
+
+-- statement: goals.list_in_scope
+{listed} AND scope = :scope {page}
 
 -- statement: goals.list_in_scope_with_status
 {listed} AND scope = :scope AND status = :status {page}
 
--- statement: goals.browse
-{browsed} {page}
+-- statement: goals.list_oldest
+{listed} {oldest_first}
 
--- statement: goals.browse_with_status
-{browsed} AND status = :status {page}
+-- statement: goals.list_oldest_with_status
+{listed} AND status = :status {oldest_first}
 
--- statement: goals.browse_in_scope
-{browsed} AND scope = :scope {page}
+-- statement: goals.list_oldest_in_scope
+{listed} AND scope = :scope {oldest_first}
 
--- statement: goals.browse_in_scope_with_status
-{browsed} AND scope = :scope AND status = :status {page}
+-- statement: goals.list_oldest_in_scope_with_status
+{listed} AND scope = :scope AND status = :status {oldest_first}
 
--- statement: goals.browse_oldest
-{browsed} {oldest_first}
-
--- statement: goals.browse_oldest_with_status
-{browsed} AND status = :status {oldest_first}
-
--- statement: goals.browse_oldest_in_scope
-{browsed} AND scope = :scope {oldest_first}
-
--- statement: goals.browse_oldest_in_scope_with_status
-{browsed} AND scope = :scope AND status = :status {oldest_first}
-
--- statement: goals.browse_changed
+-- statement: goals.list_changed
 -- A goal's last event, and no other, has the number that the goal counts.
 SELECT changed, {lease_columns}, lease_expires_at - telic_now()
 FROM (
@@ -331,7 +315,7 @@ WHERE {wanted} AND (CAST(:scope AS TEXT) IS NULL OR scope = CAST(:scope AS TEXT)
 AND (CAST(:status AS TEXT) IS NULL OR status = CAST(:status AS TEXT))
 ORDER BY changed DESC LIMIT :limit
 
--- statement: goals.browsing_ends
+-- statement: goals.newest_numbers
 SELECT COALESCE((SELECT MAX(sequence) FROM goals), 0), COALESCE((SELECT MAX(sequence) FROM events), 0)
 
 -- statement: goals.count_with_status
@@ -387,7 +371,7 @@ SELECT {event_columns} FROM events WHERE goal_id = :id AND number < :before ORDE
 SELECT kind FROM events WHERE goal_id = :id AND number < :number
 AND (kind = 'created' OR kind = 'resumed' OR kind = 'paused') ORDER BY number DESC LIMIT 1
 
--- statement: feed.census
+-- statement: feed.status_counts
 -- Of one moment, as one statement is; the last row says up to where the feed was at that moment.
 WITH bounds AS ({feed_bounds})
 SELECT status, COUNT(*), NULL, NULL, NULL FROM goals GROUP BY status
@@ -574,7 +558,7 @@ VALUES (:goal_id, :number, :key, :at, :tokens, :input_tokens, :cached_input_toke
     :reasoning_tokens, :active_microseconds, :cost_microunits, :hash, :kind, :model, :is_estimate, :takes_back)
 RETURNING number
 
--- statement: records.strays
+-- statement: records.lines_without_goal
 -- Events and turns whose goal is gone: foreign keys forbid them, a damaged or edited database may have them.
 SELECT 'event', goal_id, number FROM events WHERE NOT EXISTS (SELECT 1 FROM goals WHERE id = goal_id)
 UNION ALL

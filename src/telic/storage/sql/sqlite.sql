@@ -77,17 +77,17 @@ max(lease_token + 1, CAST(unixepoch('subsec') * 1000 AS INTEGER) * 1000)
 SELECT events.sequence, scope, {feed_columns} FROM events JOIN goals ON goals.id = events.goal_id
 WHERE {of_interest} AND events.sequence < (SELECT CAST(upper_bound AS INTEGER) FROM bounds)
 
--- statement: goals.get.at_place
+-- statement: goals.get.at_rowid
 -- Only here, as the next three: a goal's row is found at once by the number that it keeps for ever.
 SELECT {goal_columns} FROM goals WHERE sequence = :place AND +id = :id
 
--- statement: goals.get.place_of
+-- statement: goals.get.rowid_of
 SELECT sequence FROM goals WHERE id = :id
 
--- statement: goals.active.at_place
+-- statement: goals.active.at_rowid
 SELECT {goal_columns} FROM goals WHERE sequence = :place AND +scope = :scope AND status = 'active'
 
--- statement: goals.active.place_of
+-- statement: goals.active.rowid_of
 SELECT sequence FROM goals WHERE scope = :scope AND status = 'active'
 
 -- statement: goals.lock

@@ -2,26 +2,92 @@
 
 import asyncio
 from collections.abc import Callable
+from contextlib import suppress
+from functools import partial
 from pathlib import Path
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
+from telic.domain.authority import NamedActor
+from telic.domain.clock import Clock
+from telic.domain.errors import StoreError
+from telic.domain.goal import Actor
+from telic.domain.lease import Lease
 from telic.observability.observer import Observer
-from telic.storage.transaction import AsyncDriver
+from telic.storage.operations import estimates
+from telic.storage.operations.call import Call
+from telic.storage.transaction import AsyncChanges, AsyncDriver, Mode, Operation, Parameters, Row
 from telic.store.context import Context
+
+if TYPE_CHECKING:
+    from telic.observability.store_calls import CallObserver
 
 T = TypeVar("T")
 
 
 class StoreBase:
-    """A driver, and what the host has set."""
+    """A driver, what the host has set, and the one way through which every operation is run."""
 
-    def __init__(self, driver: AsyncDriver, context: Context) -> None:
+    def __init__(self, driver: AsyncDriver, context: Context, call_observer: "CallObserver | None" = None) -> None:
         self._driver = driver
         self._context = context
+        self._call_observer = call_observer
+
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__} {self._context.name or 'of a driver'}>"
+
+    async def run(self, name: str, operation: Operation[T], mode: Mode, key: str | None = None) -> T:
+        """Run the operation in a transaction of its own, and return its result: all that it wrote is committed.
+
+        An observer sees the call under the `name`. `mode` says what the operation needs of its transaction.
+        After `OutcomeUnknown(key)`, the same call with the same key is the safe retry.
+
+        Raises:
+            GoalError: the operation refused the call, or the store failed; nothing changed.
+            OutcomeUnknown: the commit's answer was lost.
+        """
+        if self._call_observer is None:
+            return await self._driver.run(operation, mode, key)
+        with self._call_observer.operation(name, operation) as call:
+            return call.gave(await self._driver.run(call.operation, mode, key))
+
+    async def read_one(self, name: str, statement: str, parameters: Parameters) -> Row | None:
+        """Return the row of a named statement that reads at most one, by the shortest way there is.
+
+        Raises:
+            StoreError: the store failed.
+        """
+        if self._call_observer is None:
+            return await self._driver.read_one(statement, parameters)
+        with self._call_observer.reading(name, parameters) as call:
+            return call.gave(await self._driver.read_one(statement, parameters))
+
+    def new_call(
+        self,
+        actor: Actor | NamedActor | str,
+        key: str | None = None,
+        expected_revision: int | None = None,
+        lease: Lease | None = None,
+    ) -> Call:
+        """Return what a writing operation knows of its call: the time, the actor, a key (new if none is given)."""
+        return self._context.call(actor, key, expected_revision, lease)
+
+    def changes(self) -> AsyncChanges:
+        """Return a new watch over everything that is committed, by whatever process; close it when done."""
+        return self._driver.changes()
+
+    @property
+    def call_count(self) -> int:
+        """The number of calls so far that may have written, made through this store."""
+        return self._context.calls
+
+    @property
+    def clock(self) -> Clock:
+        """The clock that was given to `connect_async`, else the machine's; `now` is the database's."""
+        return self._context.clock
 
     @property
     def observer(self) -> Observer:
-        """What observes the store; it observes nothing where none was given."""
+        """The observer that was given to `connect_async`; without one, an observer that does nothing."""
         return self._context.observer
 
     @property
@@ -29,12 +95,26 @@ class StoreBase:
         """The whole paths of the files that the store has, or may have; none where it is on a server or in memory."""
         return self._context.files
 
+    async def _count_expired_of_ended(self, goal_id: str | None) -> None:
+        """Record the expired holds of goals that have ended, or of this one if it has, unless the store fails."""
+        with suppress(StoreError):
+            is_needed = partial(estimates.has_ended_overdue, goal_id=goal_id)
+            if await self.run("has_ended_overdue", is_needed, Mode.READ):
+                count = partial(estimates.count_expired_of_ended, at=self.clock.now(), goal_id=goal_id)
+                await self.run("count_expired_of_ended", count, Mode.ATOMIC)
+
+    async def close(self) -> None:
+        """The database is released; calls that were already made are finished first. Closing twice does nothing."""
+        if self._call_observer is not None:
+            await aside(self._call_observer.close)
+        await self._driver.close()
+
 
 async def aside(work: Callable[[], T]) -> T:
-    """Return what the work gives, done in a thread: it blocks."""
+    """Return what the blocking work gives; other tasks go on meanwhile."""
     return await asyncio.to_thread(work)
 
 
 async def let_others_run() -> None:
-    """Other tasks have had a turn: reads of SQLite never wait, and so would keep them from going on."""
+    """Let other tasks go on: reads of SQLite never wait, and many of them would hold up everybody else."""
     await asyncio.sleep(0)

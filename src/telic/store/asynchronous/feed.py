@@ -1,19 +1,22 @@
-"""Reading the history: one goal's, or every goal's as it is written."""
+"""Reading the history as it is written, and the sums of the ledger."""
 
 from collections.abc import AsyncIterator, Sequence
 from typing import overload
 
+from telic.domain.clock import Instant
 from telic.domain.errors import PASSING, StoreClosed
-from telic.domain.events import Event
-from telic.domain.feed import EventPage, FeedEvent
+from telic.domain.events import Event, EventPage, FeedEvent
+from telic.domain.limits import check_choice
+from telic.domain.report import UsageFilter, UsageGrouping, UsageReport
 from telic.storage.operations import feed, ledger
 from telic.storage.transaction import Mode
-from telic.store.asynchronous.base import StoreBase
-from telic.store.feed_follower import Follower
+from telic.store.asynchronous.base import StoreBase, let_others_run
+from telic.store.feed_follower import FeedFollower
+from telic.store.usage_report import Reporter
 
 
-class FeedCalls(StoreBase):
-    """Reading the history: one goal's, or every goal's as it is written."""
+class FeedMethods(StoreBase):
+    """Reading the history as it is written, and the sums of the ledger."""
 
     @overload
     async def events(self, goal_id: str, *, after: int = 0, limit: int = 1000) -> Sequence[Event]: ...
@@ -42,17 +45,15 @@ class FeedCalls(StoreBase):
         """
         if goal_id is not None:
             number = feed.event_number(after, scope)
-            return await self._driver.run(
-                lambda tx: ledger.events(tx, goal_id, after=number, limit=limit), Mode.READ, None
-            )
+            return await self.run("events", lambda tx: ledger.events(tx, goal_id, after=number, limit=limit), Mode.READ)
         cursor = feed.cursor_text(after)
-        return await self._driver.run(
-            lambda tx: feed.feed(tx, after=cursor, scope=scope, goal_id=None, limit=limit), Mode.READ, None
+        return await self.run(
+            "events", lambda tx: feed.feed(tx, after=cursor, scope=scope, goal_id=None, limit=limit), Mode.READ
         )
 
     async def cursor(self) -> str:
         """The feed's present end: the cursor after which only events come that are not yet committed."""
-        return await self._driver.run(feed.present, Mode.READ, None)
+        return await self.run("cursor", feed.present, Mode.READ)
 
     async def watch(
         self,
@@ -70,18 +71,18 @@ class FeedCalls(StoreBase):
         Raises:
             InvalidCursor: the cursor was made by another database's feed, or by none.
         """
-        changes = self._driver.changes()
-        follower = Follower(scope, goal_id, after, idle_seconds)
+        changes = self.changes()
+        follower = FeedFollower(scope, goal_id, after, idle_seconds)
         try:
             while not follower.has_ended:
                 token = None
                 try:
                     token = changes.token()
-                    page = await self._driver.run(follower.next_page, Mode.READ, None)
-                except PASSING as error:
-                    follower.missed(error)
+                    page = await self.run("watch", follower.next_page, Mode.READ)
+                except PASSING:
+                    follower.postpone()
                 else:
-                    for event in follower.took(page):
+                    for event in follower.accept(page):
                         yield event
                 if follower.wait_seconds:
                     await changes.wait(token, follower.wait_seconds)
@@ -89,3 +90,33 @@ class FeedCalls(StoreBase):
             return
         finally:
             changes.close()
+
+    async def usage(
+        self,
+        *,
+        by: UsageGrouping | str = UsageGrouping.GOAL,
+        scope: str | None = None,
+        goal_id: str | None = None,
+        since: Instant | None = None,
+        until: Instant | None = None,
+        limit: int = 1000,
+    ) -> UsageReport:
+        """What was consumed, of one goal or one scope or all, by goal, scope, kind, model or day in UTC.
+
+        Of turns recorded at or after `since` and before `until`, in microseconds since the epoch. The `limit`
+        (1 to 100,000) groups with the most tokens are named, of days the latest; the total has all. Sums are
+        exact, however large. The ledger is read in small parts, which hold up nobody: turns recorded meanwhile may
+        be in the report or not. A whole ledger by goal or scope costs as many reads as there are goals; any other
+        report as many as there are turns. What expired holds of goals that have ended may have cost is counted first,
+        as estimates.
+
+        Raises:
+            GoalNotFound, InvalidInput: an argument is unusable.
+        """
+        by = check_choice(UsageGrouping, "what a report is by", by)
+        reporter = Reporter(UsageFilter(by=by, scope=scope, goal_id=goal_id, since=since, until=until, limit=limit))
+        await self._count_expired_of_ended(goal_id)
+        while reporter.is_unfinished:
+            reporter.took(await self.run("usage", reporter.next_step, Mode.READ))
+            await let_others_run()
+        return reporter.report()

@@ -1,20 +1,28 @@
-"""Creating, finding and defining goals."""
+"""Creating, finding, defining and viewing goals."""
 
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
+from functools import partial
+from pathlib import Path
 
+from telic.domain.authority import NamedActor
 from telic.domain.budget import BillingPolicy, Budget
 from telic.domain.criteria import Criterion
-from telic.domain.goal import DEFAULT_SCOPE, Actor, Goal, GoalPage, GoalStatus
+from telic.domain.goal import DEFAULT_SCOPE, Actor, Goal, GoalStatus, Reason
 from telic.domain.ids import check_id
-from telic.domain.limits import DEFAULT_MAX_CHARS, check_name
-from telic.storage.operations import definition, goals
+from telic.domain.lifecycle import check_status
+from telic.domain.limits import DEFAULT_MAX_CHARS, MAX_PAGE, check_choice, check_name
+from telic.domain.overview import GoalGlance, GoalOverview
+from telic.domain.views import GoalCounts, GoalOrder, GoalPage
+from telic.storage.operations import definition, goals, views
+from telic.storage.operations.views import GoalFilter
 from telic.storage.records import goal_from_row
 from telic.storage.transaction import Mode
-from telic.store.asynchronous.base import StoreBase
+from telic.store.asynchronous.base import StoreBase, aside
+from telic.store.backup import back_up
 
 
-class GoalCalls(StoreBase):
-    """Creating, finding and defining goals."""
+class GoalMethods(StoreBase):
+    """Creating, finding, defining and viewing goals."""
 
     async def create(
         self,
@@ -24,10 +32,10 @@ class GoalCalls(StoreBase):
         token_budget: int | None = None,
         budget: Budget | None = None,
         criteria: Sequence[Criterion] = (),
-        billing: BillingPolicy = BillingPolicy.INPUT_AND_OUTPUT,
+        billing: BillingPolicy | str = BillingPolicy.INPUT_AND_OUTPUT,
         max_chars: int = DEFAULT_MAX_CHARS,
         replace: bool | str = True,
-        actor: Actor = Actor.USER,
+        actor: Actor | NamedActor | str = Actor.USER,
         key: str | None = None,
     ) -> Goal:
         """The scope's active goal is this new one; the former one is paused as superseded, atomically.
@@ -45,7 +53,7 @@ class GoalCalls(StoreBase):
         """
         new = self._context.new_goal(text, scope, token_budget, budget, criteria, max_chars, billing)
         call = self._context.call(actor, key, replace=replace)
-        return await self._driver.run(lambda tx: goals.create(tx, call, new), Mode.SINGLE, call.key)
+        return await self.run("create", lambda tx: goals.create(tx, call, new), Mode.SINGLE, call.key)
 
     async def get(self, goal_id: str) -> Goal:
         """The goal with this id.
@@ -53,7 +61,7 @@ class GoalCalls(StoreBase):
         Raises:
             GoalNotFound: there is none.
         """
-        return goals.found(await self._driver.point("goals.get", {"id": check_id(goal_id)}), goal_id)
+        return goals.found(await self.read_one("get", "goals.get", {"id": check_id(goal_id)}), goal_id)
 
     async def find(self, prefix: str) -> Goal:
         """The one goal whose id begins, or else ends, with these 8 or more characters, as a person types them.
@@ -62,35 +70,83 @@ class GoalCalls(StoreBase):
             GoalNotFound, AmbiguousId: there is none, or there are several.
             InvalidText: the text is too short, or no part of an id.
         """
-        return await self._driver.run(lambda tx: goals.find(tx, prefix), Mode.READ, None)
+        return await self.run("find", lambda tx: goals.find(tx, prefix), Mode.READ)
 
     async def active(self, scope: str = DEFAULT_SCOPE) -> Goal | None:
         """The scope's active goal, or None."""
-        row = await self._driver.point("goals.active", {"scope": check_name("scope", scope)})
+        row = await self.read_one("active", "goals.active", {"scope": check_name("scope", scope)})
         return None if row is None else goal_from_row(row)
 
     async def list(
         self,
         *,
         scope: str | None = None,
-        status: GoalStatus | None = None,
+        status: GoalStatus | str | None = None,
+        reason: Reason | str | None = None,
         text: str | None = None,
+        holder: str | None = None,
+        order: GoalOrder | str = GoalOrder.NEWEST,
         cursor: str | None = None,
         limit: int = 50,
     ) -> GoalPage:
-        """One page of at most `limit` (1 to 1,000) goals that match all filters, newest first.
+        """Return one page of at most `limit` (1 to 1,000) goals that match all filters, with who drives each.
 
-        `text` is found anywhere in a goal's text; ASCII letters match in either case. `cursor` is the page
-        before's `next_cursor`.
+        `text` is found anywhere in a goal's text; ASCII letters match in either case. `holder` drives the goal now.
+        `cursor` is the `next_cursor` of the page before. What no index finds (a text, a reason, a holder, the order
+        `changed`) is looked for in 20,000 goals (of order `changed`: 5,000 events) at a time: a page that found fewer
+        than `limit` in them is cut short, and its `next_cursor` looks further. `iterate` reads all pages.
 
         Raises:
-            InvalidCursor, InvalidText, InvalidNumber: an argument is unusable.
+            InvalidCursor: another listing made the cursor.
+            InvalidText, InvalidNumber, InvalidInput: an argument is unusable.
         """
-        return await self._driver.run(
-            lambda tx: goals.list_goals(tx, scope=scope, status=status, text=text, cursor=cursor, limit=limit),
-            Mode.READ,
-            None,
+        wanted = GoalFilter(
+            scope=scope,
+            status=None if status is None else check_status(status),
+            reason=None if reason is None else check_choice(Reason, "the reason", reason),
+            text=text,
+            holder=holder,
+            order=check_choice(GoalOrder, "the order", order),
+            cursor=cursor,
+            limit=limit,
         )
+        return await self.run("list", lambda tx: views.list_goals(tx, wanted), Mode.READ)
+
+    async def iterate(
+        self,
+        *,
+        scope: str | None = None,
+        status: GoalStatus | str | None = None,
+        reason: Reason | str | None = None,
+        text: str | None = None,
+        holder: str | None = None,
+        order: GoalOrder | str = GoalOrder.NEWEST,
+    ) -> AsyncIterator[Goal]:
+        """Iterate over all goals that match, page after page; each page is as of its own moment.
+
+        Goals that are created meanwhile come last with order `oldest`, and otherwise not at all. With order
+        `changed`, a goal that changes meanwhile may be left out.
+
+        Raises:
+            InvalidText, InvalidNumber, InvalidInput: an argument is unusable.
+        """
+        cursor = None
+        while True:
+            page = await self.list(
+                scope=scope,
+                status=status,
+                reason=reason,
+                text=text,
+                holder=holder,
+                order=order,
+                cursor=cursor,
+                limit=MAX_PAGE,
+            )
+            for goal in page:
+                yield goal
+            cursor = page.next_cursor
+            if cursor is None:
+                return
 
     async def edit(
         self,
@@ -100,7 +156,7 @@ class GoalCalls(StoreBase):
         criteria: Sequence[Criterion] | None = None,
         max_chars: int = DEFAULT_MAX_CHARS,
         expected_revision: int | None = None,
-        actor: Actor = Actor.USER,
+        actor: Actor | NamedActor | str = Actor.USER,
         key: str | None = None,
     ) -> Goal:
         """The unfinished goal has this text and these criteria; what is None stays. Usage is kept.
@@ -109,7 +165,8 @@ class GoalCalls(StoreBase):
             GoalNotFound, StaleUpdate, NotAllowed, KeyConflict, InvalidInput: nothing changed.
         """
         call = self._context.call(actor, key, expected_revision)
-        return await self._driver.run(
+        return await self.run(
+            "edit",
             lambda tx: definition.edit(tx, call, goal_id, text=text, criteria=criteria, max_chars=max_chars),
             Mode.ATOMIC,
             call.key,
@@ -121,7 +178,7 @@ class GoalCalls(StoreBase):
         budget: Budget,
         *,
         expected_revision: int | None = None,
-        actor: Actor = Actor.USER,
+        actor: Actor | NamedActor | str = Actor.USER,
         key: str | None = None,
     ) -> Goal:
         """The unfinished goal has exactly this budget; an active one that has used it up is paused.
@@ -130,10 +187,39 @@ class GoalCalls(StoreBase):
             GoalNotFound, StaleUpdate, NotAllowed, KeyConflict, InvalidInput: nothing changed.
         """
         call = self._context.call(actor, key, expected_revision)
-        return await self._driver.run(
-            lambda tx: definition.set_budget(tx, call, goal_id, budget=budget), Mode.ATOMIC, call.key
+        return await self.run(
+            "set_budget", lambda tx: definition.set_budget(tx, call, goal_id, budget=budget), Mode.ATOMIC, call.key
         )
 
     async def secret(self) -> bytes:
         """The store's own 32 random bytes, made with it: what the boundaries of prompts are derived from."""
-        return await self._driver.run(goals.secret, Mode.READ, None)
+        return await self.run("secret", goals.secret, Mode.READ)
+
+    async def count(self, *, scope: str | None = None) -> GoalCounts:
+        """How many goals there are by status, in one scope or in all, each up to 10,000."""
+        return await self.run("count", lambda tx: views.count(tx, scope), Mode.READ)
+
+    async def glance(self, goal_id: str) -> GoalGlance:
+        """The goal with who drives it and its open holds: what tells whether its overview changed. Raises as `get`."""
+        return await self.run("glance", lambda tx: views.glance(tx, check_id(goal_id)), Mode.READ)
+
+    async def overview(self, goal_id: str) -> GoalOverview:
+        """The goal with its latest events, verdicts, holds and the course of its usage, as of one moment.
+
+        Raises as `get`.
+        """
+        return await self.run("overview", lambda tx: views.overview(tx, goal_id), Mode.READ)
+
+    async def backup(self, path: str | Path, *, overwrite: bool = False, verify: bool = True) -> Path:
+        """The path of the file, which holds the whole store as it was at some moment since, also while others write.
+
+        It is checked as by `telic doctor` before it bears its name, is private (0600), and survives a power cut from
+        then on. A file that is there is replaced only with `overwrite`. To restore it, close every store on the
+        former file, and put the backup in its place. PostgreSQL has tools of its own, which the error names.
+
+        Raises:
+            InvalidInput: the path cannot be written to, is taken, or is a store in use; or the store is no file.
+            StoreCorrupt: the copy is not sound, as the store is not; nothing was kept. `verify=False` keeps it.
+            StoreFull, StoreUnavailable: nothing was kept.
+        """
+        return await aside(partial(back_up, self._driver, path, overwrite=overwrite, verify=verify))

@@ -1,4 +1,4 @@
-"""Accounting turns against budgets, and reserving budget beforehand."""
+"""Recording turns against budgets, reserving budget beforehand, and the leases of those who do the work."""
 
 from collections.abc import Sequence
 from contextlib import suppress
@@ -6,19 +6,27 @@ from dataclasses import replace
 from functools import partial
 
 from telic.domain.budget import ModelUsage, TurnUsage, UsageKind
+from telic.domain.clock import Instant
 from telic.domain.errors import BudgetExceeded, StoreError
 from telic.domain.events import Turn, TurnResult
 from telic.domain.goal import Actor, Goal
 from telic.domain.hold import Hold, Reservation
-from telic.domain.lease import Lease
-from telic.storage.operations import estimates, holds, ledger
+from telic.domain.lease import Lease, LeaseState
+from telic.domain.limits import check_choice
+from telic.storage.operations import estimates, holds, leases, ledger, waits
 from telic.storage.operations.call import Call
 from telic.storage.transaction import Mode
-from telic.store.asynchronous.ended import EndedCalls
+from telic.store.asynchronous.base import StoreBase
+
+DEFAULT_TTL_SECONDS = 60.0
 
 
-class LedgerCalls(EndedCalls):
-    """Accounting turns against budgets, and reserving budget beforehand."""
+class LedgerMethods(StoreBase):
+    """Recording turns against budgets, reserving budget beforehand, and leases.
+
+    A lease granted by a call whose answer was lost (`OutcomeUnknown`) frees itself; the same holder may also claim
+    the goal again at once.
+    """
 
     async def record_turn(
         self,
@@ -26,12 +34,12 @@ class LedgerCalls(EndedCalls):
         *,
         tokens: int | None = None,
         usage: TurnUsage | ModelUsage | None = None,
-        kind: UsageKind = UsageKind.WORK,
+        kind: UsageKind | str = UsageKind.WORK,
         model: str | None = None,
         hold: str | None = None,
         is_estimate: bool = False,
         lease: Lease | None = None,
-        actor: Actor = Actor.HOST,
+        actor: Actor | str = Actor.HOST,
         key: str | None = None,
     ) -> TurnResult:
         """The turn is counted exactly once, whatever the goal's status; a reached budget pauses the goal.
@@ -51,14 +59,15 @@ class LedgerCalls(EndedCalls):
             LeaseLost: the lease expired, was released, or is another worker's.
             GoalNotFound, InvalidNumber, InvalidInput, NotAllowed: nothing changed.
         """
+        kind = check_choice(UsageKind, "the kind of usage", kind)
         turn = ledger.NewTurn(self._context.turn_usage(tokens, usage), kind, model, hold, is_estimate)
         call = self._context.call(actor, key, lease=lease)
         try:
             once = partial(ledger.record_turn, call=call, goal_id=goal_id, new=turn)
-            recorded = await self._driver.run(once, Mode.SINGLE, call.key)
+            recorded = await self.run("record_turn", once, Mode.SINGLE, call.key)
         except ledger.HoldEstimated:
             instead = partial(estimates.record_turn, call=call, goal_id=goal_id, new=turn)
-            recorded = await self._driver.run(instead, Mode.ATOMIC, call.key)
+            recorded = await self.run("record_turn", instead, Mode.ATOMIC, call.key)
         if not recorded.has_overdue_holds:
             return recorded.result
         return replace(recorded.result, goal=await self._count_expired(goal_id, call) or recorded.goal)
@@ -67,12 +76,12 @@ class LedgerCalls(EndedCalls):
         """The goal's expired holds are in the ledger; None where the store failed, and they go on reserving."""
         count = partial(estimates.count_expired, at=call.at, goal_id=goal_id)
         with suppress(StoreError):
-            return await self._driver.run(count, Mode.ATOMIC, None)
+            return await self.run("count_expired", count, Mode.ATOMIC)
         return None
 
     async def turns(self, goal_id: str, *, after: int = 0, limit: int = 1000) -> Sequence[Turn]:
         """The goal's turns numbered above `after`, in order, at most `limit` (1 to 1,000). Raises as `get`."""
-        return await self._driver.run(lambda tx: ledger.turns(tx, goal_id, after=after, limit=limit), Mode.READ, None)
+        return await self.run("turns", lambda tx: ledger.turns(tx, goal_id, after=after, limit=limit), Mode.READ)
 
     async def hold(
         self,
@@ -85,7 +94,7 @@ class LedgerCalls(EndedCalls):
         ttl_seconds: float = 600.0,
         frees_on_expiry: bool = False,
         lease: Lease | None = None,
-        actor: Actor = Actor.HOST,
+        actor: Actor | str = Actor.HOST,
         key: str | None = None,
     ) -> Hold:
         """The amounts are reserved until a turn settles the hold or it is released.
@@ -107,7 +116,7 @@ class LedgerCalls(EndedCalls):
         call = self._context.call(actor, key, lease=lease)
         asked = holds.NewHold(reserved=reserved, ttl_seconds=ttl_seconds, frees_on_expiry=frees_on_expiry)
         try:
-            placed = await self._driver.run(lambda tx: holds.place(tx, call, goal_id, asked), Mode.SINGLE, call.key)
+            placed = await self.run("hold", lambda tx: holds.place(tx, call, goal_id, asked), Mode.SINGLE, call.key)
         except BudgetExceeded as refusal:
             if refusal.held:
                 await self._count_expired(goal_id, call)
@@ -117,7 +126,13 @@ class LedgerCalls(EndedCalls):
         return placed.hold
 
     async def release(
-        self, goal_id: str, hold: str, *, lease: Lease | None = None, actor: Actor = Actor.HOST, key: str | None = None
+        self,
+        goal_id: str,
+        hold: str,
+        *,
+        lease: Lease | None = None,
+        actor: Actor | str = Actor.HOST,
+        key: str | None = None,
     ) -> Hold:
         """The hold of this key is released: what it reserved is free again. Repeating it changes nothing.
 
@@ -129,10 +144,12 @@ class LedgerCalls(EndedCalls):
         """
         call = self._context.call(actor, key, lease=lease)
         try:
-            return await self._driver.run(lambda tx: holds.release(tx, call, goal_id, hold=hold), Mode.SINGLE, call.key)
+            return await self.run(
+                "release", lambda tx: holds.release(tx, call, goal_id, hold=hold), Mode.SINGLE, call.key
+            )
         except ledger.HoldEstimated:
             instead = partial(estimates.release, call=call, goal_id=goal_id, hold=hold)
-            return await self._driver.run(instead, Mode.ATOMIC, call.key)
+            return await self.run("release", instead, Mode.ATOMIC, call.key)
 
     async def holds(self, goal_id: str, *, after: str = "", limit: int = 1000) -> Sequence[Hold]:
         """The goal's holds with a key above `after`, in the order of their keys, at most `limit`. Raises as `get`.
@@ -141,4 +158,88 @@ class LedgerCalls(EndedCalls):
         the ledger has an estimate, by `turn_key`; those of a goal that has ended become one as soon as they expire.
         """
         await self._count_expired_of_ended(goal_id)
-        return await self._driver.run(lambda tx: holds.holds(tx, goal_id, after=after, limit=limit), Mode.READ, None)
+        return await self.run("holds", lambda tx: holds.holds(tx, goal_id, after=after, limit=limit), Mode.READ)
+
+    async def claim(
+        self,
+        goal_id: str | None = None,
+        *,
+        scope: str | None = None,
+        holder: str,
+        ttl_seconds: float = DEFAULT_TTL_SECONDS,
+    ) -> Lease:
+        """The holder alone may drive the active goal (by id, or of a scope) for `ttl_seconds` (0.001 to 86,400).
+
+        Each grant has a higher token. A holder that has the lease already is granted it anew, and its former token
+        is void. It expires by the database's clock on PostgreSQL, and on SQLite by one that nobody can set.
+
+        Raises:
+            LeaseHeld: another worker has it; the error says who, and for how long.
+            GoalNotActive: the goal is paused or finished, or the scope has none.
+            GoalNotFound, InvalidInput: nothing changed.
+        """
+        return await self.run(
+            "claim",
+            lambda tx: leases.claim(tx, goal_id=goal_id, scope=scope, holder=holder, ttl_seconds=ttl_seconds),
+            Mode.SINGLE,
+        )
+
+    async def claim_due(
+        self,
+        *,
+        holder: str,
+        scope: str | None = None,
+        ttl_seconds: float = DEFAULT_TTL_SECONDS,
+        limit: int = 1,
+    ) -> list[Lease]:
+        """Up to `limit` (1 to 1,000) active goals that nobody drives are the holder's.
+
+        Those that a dead worker left come first, then those served longest ago. Goals whose time to wake has come by
+        the database's clock are woken before. Any number of workers may ask at once: each goal is
+        woken once and granted once, and none is left out for ever.
+
+        Raises:
+            InvalidInput: an argument is unusable.
+        """
+        call = self._context.call(Actor.SYSTEM, None)
+        return await self.run(
+            "claim_due",
+            lambda tx: waits.claim_what_is_due(
+                tx, call, scope=scope, holder=holder, ttl_seconds=ttl_seconds, limit=limit
+            ),
+            Mode.ATOMIC,
+        )
+
+    async def renew(self, lease: Lease, *, ttl_seconds: float = DEFAULT_TTL_SECONDS) -> Lease:
+        """The lease lasts for another `ttl_seconds` from now, and carries the goal as it stands.
+
+        Raises:
+            LeaseLost: it expired, was released, or another worker has the goal; stop working on it.
+            InvalidInput: an argument is unusable.
+        """
+        return await self.run("renew", lambda tx: leases.renew(tx, lease, ttl_seconds=ttl_seconds), Mode.SINGLE)
+
+    async def release_lease(self, lease: Lease, *, pause_seconds: float = 0) -> Goal:
+        """The lease is over: another worker may claim the goal at once. Repeating it changes nothing.
+
+        For `pause_seconds` (0 to 86,400) `claim_due` leaves the goal out, unless somebody changes it; `claim` does
+        not.
+
+        Raises:
+            InvalidNumber: the pause is out of its range.
+            LeaseLost: it expired, or another worker was granted the goal since.
+        """
+        return await self.run(
+            "release_lease", lambda tx: leases.release(tx, lease, pause_seconds=pause_seconds), Mode.SINGLE
+        )
+
+    async def lease(self, goal_id: str) -> LeaseState:
+        """Who may drive the goal now. Raises as `get`."""
+        return await self.run("lease", lambda tx: leases.lease(tx, goal_id), Mode.READ)
+
+    async def now(self) -> Instant:
+        """The present instant by the database's clock, which decides when a wait is over.
+
+        That is the server's clock on PostgreSQL, and the machine's on SQLite.
+        """
+        return await self.run("now", waits.now, Mode.READ)

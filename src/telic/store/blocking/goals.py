@@ -1,22 +1,30 @@
 # Generated from src/telic/store/asynchronous/goals.py: change that, then run `make generate`.
 
-"""Creating, finding and defining goals."""
+"""Creating, finding, defining and viewing goals."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from functools import partial
+from pathlib import Path
 
+from telic.domain.authority import NamedActor
 from telic.domain.budget import BillingPolicy, Budget
 from telic.domain.criteria import Criterion
-from telic.domain.goal import DEFAULT_SCOPE, Actor, Goal, GoalPage, GoalStatus
+from telic.domain.goal import DEFAULT_SCOPE, Actor, Goal, GoalStatus, Reason
 from telic.domain.ids import check_id
-from telic.domain.limits import DEFAULT_MAX_CHARS, check_name
-from telic.storage.operations import definition, goals
+from telic.domain.lifecycle import check_status
+from telic.domain.limits import DEFAULT_MAX_CHARS, MAX_PAGE, check_choice, check_name
+from telic.domain.overview import GoalGlance, GoalOverview
+from telic.domain.views import GoalCounts, GoalOrder, GoalPage
+from telic.storage.operations import definition, goals, views
+from telic.storage.operations.views import GoalFilter
 from telic.storage.records import goal_from_row
 from telic.storage.transaction import Mode
-from telic.store.blocking.base import StoreBase
+from telic.store.backup import back_up
+from telic.store.blocking.base import StoreBase, aside
 
 
-class GoalCalls(StoreBase):
-    """Creating, finding and defining goals."""
+class GoalMethods(StoreBase):
+    """Creating, finding, defining and viewing goals."""
 
     def create(
         self,
@@ -26,10 +34,10 @@ class GoalCalls(StoreBase):
         token_budget: int | None = None,
         budget: Budget | None = None,
         criteria: Sequence[Criterion] = (),
-        billing: BillingPolicy = BillingPolicy.INPUT_AND_OUTPUT,
+        billing: BillingPolicy | str = BillingPolicy.INPUT_AND_OUTPUT,
         max_chars: int = DEFAULT_MAX_CHARS,
         replace: bool | str = True,
-        actor: Actor = Actor.USER,
+        actor: Actor | NamedActor | str = Actor.USER,
         key: str | None = None,
     ) -> Goal:
         """The scope's active goal is this new one; the former one is paused as superseded, atomically.
@@ -47,7 +55,7 @@ class GoalCalls(StoreBase):
         """
         new = self._context.new_goal(text, scope, token_budget, budget, criteria, max_chars, billing)
         call = self._context.call(actor, key, replace=replace)
-        return self._driver.run(lambda tx: goals.create(tx, call, new), Mode.SINGLE, call.key)
+        return self.run("create", lambda tx: goals.create(tx, call, new), Mode.SINGLE, call.key)
 
     def get(self, goal_id: str) -> Goal:
         """The goal with this id.
@@ -55,7 +63,7 @@ class GoalCalls(StoreBase):
         Raises:
             GoalNotFound: there is none.
         """
-        return goals.found(self._driver.point("goals.get", {"id": check_id(goal_id)}), goal_id)
+        return goals.found(self.read_one("get", "goals.get", {"id": check_id(goal_id)}), goal_id)
 
     def find(self, prefix: str) -> Goal:
         """The one goal whose id begins, or else ends, with these 8 or more characters, as a person types them.
@@ -64,35 +72,82 @@ class GoalCalls(StoreBase):
             GoalNotFound, AmbiguousId: there is none, or there are several.
             InvalidText: the text is too short, or no part of an id.
         """
-        return self._driver.run(lambda tx: goals.find(tx, prefix), Mode.READ, None)
+        return self.run("find", lambda tx: goals.find(tx, prefix), Mode.READ)
 
     def active(self, scope: str = DEFAULT_SCOPE) -> Goal | None:
         """The scope's active goal, or None."""
-        row = self._driver.point("goals.active", {"scope": check_name("scope", scope)})
+        row = self.read_one("active", "goals.active", {"scope": check_name("scope", scope)})
         return None if row is None else goal_from_row(row)
 
     def list(
         self,
         *,
         scope: str | None = None,
-        status: GoalStatus | None = None,
+        status: GoalStatus | str | None = None,
+        reason: Reason | str | None = None,
         text: str | None = None,
+        holder: str | None = None,
+        order: GoalOrder | str = GoalOrder.NEWEST,
         cursor: str | None = None,
         limit: int = 50,
     ) -> GoalPage:
-        """One page of at most `limit` (1 to 1,000) goals that match all filters, newest first.
+        """Return one page of at most `limit` (1 to 1,000) goals that match all filters, with who drives each.
 
-        `text` is found anywhere in a goal's text; ASCII letters match in either case. `cursor` is the page
-        before's `next_cursor`.
+        `text` is found anywhere in a goal's text; ASCII letters match in either case. `holder` drives the goal now.
+        `cursor` is the `next_cursor` of the page before. What no index finds (a text, a reason, a holder, the order
+        `changed`) is looked for in 20,000 goals (of order `changed`: 5,000 events) at a time: a page that found fewer
+        than `limit` in them is cut short, and its `next_cursor` looks further. `iterate` reads all pages.
 
         Raises:
-            InvalidCursor, InvalidText, InvalidNumber: an argument is unusable.
+            InvalidCursor: another listing made the cursor.
+            InvalidText, InvalidNumber, InvalidInput: an argument is unusable.
         """
-        return self._driver.run(
-            lambda tx: goals.list_goals(tx, scope=scope, status=status, text=text, cursor=cursor, limit=limit),
-            Mode.READ,
-            None,
+        wanted = GoalFilter(
+            scope=scope,
+            status=None if status is None else check_status(status),
+            reason=None if reason is None else check_choice(Reason, "the reason", reason),
+            text=text,
+            holder=holder,
+            order=check_choice(GoalOrder, "the order", order),
+            cursor=cursor,
+            limit=limit,
         )
+        return self.run("list", lambda tx: views.list_goals(tx, wanted), Mode.READ)
+
+    def iterate(
+        self,
+        *,
+        scope: str | None = None,
+        status: GoalStatus | str | None = None,
+        reason: Reason | str | None = None,
+        text: str | None = None,
+        holder: str | None = None,
+        order: GoalOrder | str = GoalOrder.NEWEST,
+    ) -> Iterator[Goal]:
+        """Iterate over all goals that match, page after page; each page is as of its own moment.
+
+        Goals that are created meanwhile come last with order `oldest`, and otherwise not at all. With order
+        `changed`, a goal that changes meanwhile may be left out.
+
+        Raises:
+            InvalidText, InvalidNumber, InvalidInput: an argument is unusable.
+        """
+        cursor = None
+        while True:
+            page = self.list(
+                scope=scope,
+                status=status,
+                reason=reason,
+                text=text,
+                holder=holder,
+                order=order,
+                cursor=cursor,
+                limit=MAX_PAGE,
+            )
+            yield from page
+            cursor = page.next_cursor
+            if cursor is None:
+                return
 
     def edit(
         self,
@@ -102,7 +157,7 @@ class GoalCalls(StoreBase):
         criteria: Sequence[Criterion] | None = None,
         max_chars: int = DEFAULT_MAX_CHARS,
         expected_revision: int | None = None,
-        actor: Actor = Actor.USER,
+        actor: Actor | NamedActor | str = Actor.USER,
         key: str | None = None,
     ) -> Goal:
         """The unfinished goal has this text and these criteria; what is None stays. Usage is kept.
@@ -111,7 +166,8 @@ class GoalCalls(StoreBase):
             GoalNotFound, StaleUpdate, NotAllowed, KeyConflict, InvalidInput: nothing changed.
         """
         call = self._context.call(actor, key, expected_revision)
-        return self._driver.run(
+        return self.run(
+            "edit",
             lambda tx: definition.edit(tx, call, goal_id, text=text, criteria=criteria, max_chars=max_chars),
             Mode.ATOMIC,
             call.key,
@@ -123,7 +179,7 @@ class GoalCalls(StoreBase):
         budget: Budget,
         *,
         expected_revision: int | None = None,
-        actor: Actor = Actor.USER,
+        actor: Actor | NamedActor | str = Actor.USER,
         key: str | None = None,
     ) -> Goal:
         """The unfinished goal has exactly this budget; an active one that has used it up is paused.
@@ -132,10 +188,39 @@ class GoalCalls(StoreBase):
             GoalNotFound, StaleUpdate, NotAllowed, KeyConflict, InvalidInput: nothing changed.
         """
         call = self._context.call(actor, key, expected_revision)
-        return self._driver.run(
-            lambda tx: definition.set_budget(tx, call, goal_id, budget=budget), Mode.ATOMIC, call.key
+        return self.run(
+            "set_budget", lambda tx: definition.set_budget(tx, call, goal_id, budget=budget), Mode.ATOMIC, call.key
         )
 
     def secret(self) -> bytes:
         """The store's own 32 random bytes, made with it: what the boundaries of prompts are derived from."""
-        return self._driver.run(goals.secret, Mode.READ, None)
+        return self.run("secret", goals.secret, Mode.READ)
+
+    def count(self, *, scope: str | None = None) -> GoalCounts:
+        """How many goals there are by status, in one scope or in all, each up to 10,000."""
+        return self.run("count", lambda tx: views.count(tx, scope), Mode.READ)
+
+    def glance(self, goal_id: str) -> GoalGlance:
+        """The goal with who drives it and its open holds: what tells whether its overview changed. Raises as `get`."""
+        return self.run("glance", lambda tx: views.glance(tx, check_id(goal_id)), Mode.READ)
+
+    def overview(self, goal_id: str) -> GoalOverview:
+        """The goal with its latest events, verdicts, holds and the course of its usage, as of one moment.
+
+        Raises as `get`.
+        """
+        return self.run("overview", lambda tx: views.overview(tx, goal_id), Mode.READ)
+
+    def backup(self, path: str | Path, *, overwrite: bool = False, verify: bool = True) -> Path:
+        """The path of the file, which holds the whole store as it was at some moment since, also while others write.
+
+        It is checked as by `telic doctor` before it bears its name, is private (0600), and survives a power cut from
+        then on. A file that is there is replaced only with `overwrite`. To restore it, close every store on the
+        former file, and put the backup in its place. PostgreSQL has tools of its own, which the error names.
+
+        Raises:
+            InvalidInput: the path cannot be written to, is taken, or is a store in use; or the store is no file.
+            StoreCorrupt: the copy is not sound, as the store is not; nothing was kept. `verify=False` keeps it.
+            StoreFull, StoreUnavailable: nothing was kept.
+        """
+        return aside(partial(back_up, self._driver, path, overwrite=overwrite, verify=verify))

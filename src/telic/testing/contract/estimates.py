@@ -4,22 +4,13 @@ from typing import Any
 
 import pytest
 
-from telic import (
-    Budget,
-    BudgetExceeded,
-    GoalStatus,
-    HoldLost,
-    HoldState,
-    InvalidInput,
-    KeyConflict,
-    Reason,
-    TurnConflict,
-    UsageKind,
-)
+from telic import Budget, BudgetExceeded, GoalStatus, InvalidInput, Reason, UsageKind
 from telic.domain.budget import TurnUsage, UsageTakenBack
 from telic.domain.history import replay
 from telic.domain.report import Estimated, UsageGrouping
+from telic.errors import HoldLost, KeyConflict, TurnConflict
 from telic.testing.contract.expiry import SHORT_SECONDS, expire
+from telic.types import HoldState
 
 
 async def expired(store: Any, **budget: Any) -> Any:

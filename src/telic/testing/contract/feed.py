@@ -4,11 +4,8 @@ from typing import Any
 
 import pytest
 
-from telic import (
-    EventKind,
-    InvalidCursor,
-    InvalidInput,
-)
+from telic import EventKind, InvalidInput
+from telic.errors import InvalidCursor
 
 
 async def test_the_feed_has_every_event_once(store: Any) -> None:

@@ -4,19 +4,8 @@ from typing import Any
 
 import pytest
 
-from telic import (
-    AmbiguousId,
-    Budget,
-    Criterion,
-    GoalNotFound,
-    GoalStatus,
-    InvalidCursor,
-    InvalidInput,
-    InvalidNumber,
-    InvalidText,
-    Reason,
-    TextTooLong,
-)
+from telic import Budget, Criterion, GoalNotFound, GoalStatus, InvalidInput, Reason
+from telic.errors import AmbiguousId, InvalidCursor, InvalidNumber, InvalidText, TextTooLong
 from telic.testing.clock import FakeClock
 
 

@@ -11,17 +11,14 @@ from telic import (
     GoalNotActive,
     GoalNotFound,
     GoalStatus,
-    HoldLost,
-    HoldState,
-    InvalidNumber,
-    KeyConflict,
     ModelUsage,
-    TurnConflict,
     TurnUsage,
     UsageKind,
 )
 from telic.domain.history import replay
+from telic.errors import HoldLost, InvalidNumber, KeyConflict, TurnConflict
 from telic.testing.contract.expiry import SHORT_SECONDS, expire
+from telic.types import HoldState
 
 
 async def states(store: Any, goal_id: str) -> list[HoldState]:

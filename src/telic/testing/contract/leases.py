@@ -4,16 +4,8 @@ from typing import Any
 
 import pytest
 
-from telic import (
-    Budget,
-    GoalNotActive,
-    GoalNotFound,
-    GoalStatus,
-    InvalidInput,
-    InvalidNumber,
-    LeaseHeld,
-    LeaseLost,
-)
+from telic import Budget, GoalNotActive, GoalNotFound, GoalStatus, InvalidInput, LeaseLost
+from telic.errors import InvalidNumber, LeaseHeld
 from telic.testing.contract.expiry import SHORT_SECONDS, expire
 
 SECOND = 1_000_000

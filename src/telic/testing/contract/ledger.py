@@ -1,25 +1,13 @@
 """Turns, budgets, keys and limits."""
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
-from telic import (
-    Budget,
-    EmptyText,
-    EventKind,
-    GoalError,
-    GoalStatus,
-    InvalidInput,
-    InvalidNumber,
-    InvalidText,
-    KeyConflict,
-    Reason,
-    TextTooLong,
-    TurnConflict,
-    TurnUsage,
-)
+from telic import Budget, EventKind, GoalError, GoalStatus, InvalidInput, Reason, TurnUsage
 from telic.domain.history import replay
+from telic.errors import EmptyText, InvalidNumber, InvalidText, KeyConflict, TextTooLong, TurnConflict
 
 LARGEST = 2**53 - 1
 USAGE = TurnUsage(
@@ -140,7 +128,7 @@ async def test_a_budget_of_nothing_is_refused(store: Any) -> None:
     """0 would mean «unlimited» to some and «stop at once» to others."""
     for name in ("tokens", "turns", "active_microseconds", "cost_microunits"):
         with pytest.raises(InvalidNumber):
-            await store.create("x", budget=Budget(**{name: 0}))
+            await store.create("x", budget=replace(Budget(), **{name: 0}))
     with pytest.raises(InvalidInput):
         await store.create("x", token_budget=1, budget=Budget(tokens=1))
     assert (await store.list()).goals == ()

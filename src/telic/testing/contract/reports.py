@@ -7,19 +7,9 @@ from typing import Any
 
 import pytest
 
-from telic import (
-    Goal,
-    GoalNotFound,
-    InvalidInput,
-    InvalidNumber,
-    InvalidText,
-    Reserved,
-    Turn,
-    TurnUsage,
-    UsageGrouping,
-    UsageKind,
-    to_datetime,
-)
+from telic import Goal, GoalNotFound, InvalidInput, Turn, TurnUsage, UsageKind
+from telic.errors import InvalidNumber, InvalidText
+from telic.types import Reserved, UsageGrouping, to_datetime
 
 LARGEST = 2**53 - 1
 HOUR_SECONDS = 3600

@@ -18,7 +18,9 @@ from telic import (
     Reason,
     StaleUpdate,
 )
+from telic.domain.history import replay
 from telic.domain.lifecycle import TRANSITIONS
+from telic.types import NamedActor
 
 
 async def goal_that_is(store: Any, status: GoalStatus) -> Goal:
@@ -238,3 +240,27 @@ async def test_a_reason_goes_with_its_status(store: Any) -> None:
             await call
     assert await store.get(goal.id) == goal
     assert (await store.clear(goal.id, reason=Reason.GIVEN_UP)).reason is Reason.GIVEN_UP
+
+
+async def test_events_name_who_acted_and_by_which_door(store: Any) -> None:
+    """Every event of such a call does, its repetition by another door is the same call, and the chain holds."""
+    ada = NamedActor(Actor.OPERATOR, "Ada", "dashboard")
+    goal = await store.create("named", scope="named", criteria=[Criterion.approval("Ship it?")], actor=ada)
+    await store.edit(goal.id, text="named anew", actor=ada)
+    await store.set_budget(goal.id, Budget(turns=3), actor=ada, key="budget")
+    again = NamedActor(Actor.OPERATOR, door="api")
+    await store.set_budget(goal.id, Budget(turns=3), actor=again, key="budget")
+    await store.approve(goal.id, 0, decided_by="Ada", actor=ada)
+    await store.pause(goal.id, actor=ada)
+    await store.resume(goal.id, budget=Budget(turns=4), actor=ada)
+    await store.complete(goal.id, actor=ada)
+    events = await store.events(goal.id)
+    assert [event.kind for event in events] == [
+        "created", "edited", "budget_set", "approved", "paused", "budget_set", "resumed", "completed",
+    ]  # fmt: skip
+    assert {event.actor for event in events} == {Actor.OPERATOR}
+    assert all(event.acted_by == {"name": "Ada", "door": "dashboard"} for event in events)
+    assert [answer.decided_by for answer in await store.approvals(goal.id)] == ["Ada"]
+    assert replay(goal.id, events, []).goal == await store.get(goal.id)
+    with pytest.raises(InvalidInput):
+        NamedActor(Actor.USER, " ")

@@ -13,7 +13,6 @@ from telic import (
     GoalStatus,
     InvalidInput,
     InvalidTransition,
-    KeyConflict,
     LeaseLost,
     NotAllowed,
     Reason,
@@ -23,6 +22,7 @@ from telic.domain.claim import approval_signal
 from telic.domain.history import replay
 from telic.domain.verdict import CheckError, Outcome, Verdict
 from telic.domain.verification import Verification
+from telic.errors import KeyConflict
 from telic.testing.contract.expiry import SHORT_SECONDS, expire
 
 TESTS = Criterion.command(["make", "test"])

@@ -11,13 +11,13 @@ from telic import (
     GoalNotActive,
     GoalStatus,
     InvalidInput,
-    InvalidNumber,
     InvalidTransition,
     NotAllowed,
     Reason,
     WouldReplace,
 )
 from telic.domain.history import replay
+from telic.errors import InvalidNumber
 
 HOUR = 3_600 * 1_000_000
 

@@ -1,26 +1,34 @@
-"""Looking over many goals: pages whose cost does not grow with the store, whatever they are searched for."""
+"""Views for readers: pages of many goals at a bounded cost, their counts, and one goal with all that is kept of it."""
 
 from dataclasses import dataclass
 from typing import Final
 
-from telic.domain.errors import InvalidCursor, InvalidInput
+from telic.domain.errors import InvalidCursor
+from telic.domain.events import Event
 from telic.domain.goal import GoalStatus, Reason
+from telic.domain.ids import check_id
 from telic.domain.lifecycle import check_status
-from telic.domain.limits import MAX_TEXT_CHARS, check_name, check_page_size, check_text
-from telic.domain.listing import MAX_COUNTED, GoalCounts, GoalListing, GoalOrder
+from telic.domain.limits import MAX_COUNTER, MAX_TEXT_CHARS, check_name, check_page_size, check_text
+from telic.domain.overview import GoalGlance, GoalOverview, UsagePoint
+from telic.domain.views import MAX_COUNTED, GoalCounts, GoalOrder, GoalPage
 from telic.storage.operations.goals import folded
-from telic.storage.records import lease_state_from_row
+from telic.storage.operations.leases import lease
+from telic.storage.operations.verdicts import standing
+from telic.storage.records import event_from_row, hold_from_row, lease_state_from_row, record_from_row
 from telic.storage.transaction import Row, Transaction, Value
 
 LOOKED_AT: Final = 20_000
 """How many goals one page looks at where no index finds what is asked for: some tens of milliseconds."""
+
+_NO_END: Final = 2**63 - 2
+"""Above every number: what an index finds needs no end to the search, and no statement to ask for it."""
 
 EVENTS_LOOKED_AT: Final = 5_000
 """As many events take as long: each one's goal is somewhere else."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Wanted:
+class GoalFilter:
     """What a page is to show."""
 
     scope: str | None = None
@@ -38,10 +46,6 @@ class Wanted:
         Raises:
             InvalidText, InvalidNumber, InvalidInput: a filter is unusable.
         """
-        if not isinstance(self.order, GoalOrder):
-            raise InvalidInput(f"the order must be one of {', '.join(GoalOrder)}")
-        if self.reason is not None and not isinstance(self.reason, Reason):
-            raise InvalidInput(f"the reason must be one of {', '.join(Reason)}")
         return {
             "limit": check_page_size(self.limit) + 1,
             "text": None if self.text is None else folded(check_text("text", self.text, MAX_TEXT_CHARS)),
@@ -73,14 +77,14 @@ class Wanted:
             raise InvalidCursor("the cursor was not made by this listing of goals")
         return int(digits)
 
-    def page(self, rows: list[Row], span: "_Span") -> GoalListing:
+    def page(self, rows: list[Row], span: "_Span") -> GoalPage:
         """The page of what was found in the span."""
         shown = rows[: self.limit]
         is_full = len(rows) > self.limit
         position = shown[-1][0] if is_full else span.end
         cursor = None if position is None else f"{self.order.value}-{position}"
         entries = tuple(lease_state_from_row(row[1:]) for row in shown)
-        return GoalListing(entries, cursor, is_cut_short=not is_full and cursor is not None)
+        return GoalPage(entries, cursor, is_cut_short=not is_full and cursor is not None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,37 +96,37 @@ class _Span:
     end: int | None
 
 
-async def browse(tx: Transaction, wanted: Wanted) -> GoalListing:
+async def list_goals(tx: Transaction, wanted: GoalFilter) -> GoalPage:
     """One page of the goals that match, with who drives them.
 
     Raises:
         InvalidCursor, InvalidText, InvalidNumber, InvalidInput: an argument is unusable.
     """
     parameters, indexed, position = wanted.parameters(), wanted.indexed(), wanted.position()
-    span = _span(wanted, position, await _last(tx, wanted.order))
+    span = _span(wanted, position, await _last(tx, wanted.order) if wanted.is_searched_for else _NO_END)
     between: dict[str, Value] = {"above": span.above, "below": span.below}
     if wanted.order is GoalOrder.CHANGED:
-        rows = await tx.all("goals.browse_changed", parameters | indexed | between)
+        rows = await tx.all("goals.list_changed", parameters | indexed | between)
     else:
         given = {name: value for name, value in indexed.items() if value is not None}
         rows = await tx.all(_statement(wanted), parameters | given | between)
     return wanted.page(rows, span)
 
 
-def _statement(wanted: Wanted) -> str:
-    statement = "goals.browse" + ("_oldest" if wanted.order is GoalOrder.OLDEST else "")
+def _statement(wanted: GoalFilter) -> str:
+    statement = "goals.list" + ("_oldest" if wanted.order is GoalOrder.OLDEST else "")
     statement += "" if wanted.scope is None else "_in_scope"
     return statement + ("" if wanted.status is None else "_with_status")
 
 
 async def _last(tx: Transaction, order: GoalOrder) -> int:
-    """The highest number there is, of a goal or of an event."""
-    row = await tx.maybe("goals.browsing_ends", {})
+    """Return the highest number there is, of a goal or of an event."""
+    row = await tx.one_or_none("goals.newest_numbers", {})
     assert row is not None
     return int(row[1] if order is GoalOrder.CHANGED else row[0])
 
 
-def _span(wanted: Wanted, position: int | None, last: int) -> _Span:
+def _span(wanted: GoalFilter, position: int | None, last: int) -> _Span:
     if wanted.order is GoalOrder.OLDEST:
         above = 0 if position is None else position
         below = above + LOOKED_AT + 1 if wanted.is_searched_for else last + 1
@@ -138,12 +142,61 @@ async def count(tx: Transaction, scope: str | None) -> GoalCounts:
     if scope is None:
         counted = [await _count(tx, status) for status in GoalStatus]
         return GoalCounts(*counted)
-    row = await tx.maybe("goals.count_in_scope", {"scope": check_name("scope", scope), "limit": MAX_COUNTED})
+    row = await tx.one_or_none("goals.count_in_scope", {"scope": check_name("scope", scope), "limit": MAX_COUNTED})
     assert row is not None
     return GoalCounts(*(int(number or 0) for number in row))
 
 
 async def _count(tx: Transaction, status: GoalStatus) -> int:
-    row = await tx.maybe("goals.count_with_status", {"status": status.value, "limit": MAX_COUNTED})
+    row = await tx.one_or_none("goals.count_with_status", {"status": status.value, "limit": MAX_COUNTED})
     assert row is not None
     return int(row[0])
+
+
+EVENTS_SHOWN: Final = 100
+HOLDS_SHOWN: Final = 50
+POINTS_SHOWN: Final = 120
+LINES_READ: Final = 20_000
+"""Of a longer ledger the newest lines are added up, so that looking at a goal stays cheap."""
+
+
+async def glance(tx: Transaction, goal_id: str) -> GoalGlance:
+    """The goal, who drives it, and its open holds.
+
+    Raises:
+        GoalNotFound: there is none with this id.
+    """
+    state = await lease(tx, goal_id)
+    rows = await tx.all("holds.unsettled", {"id": state.goal.id, "limit": HOLDS_SHOWN})
+    return GoalGlance(state, tuple(hold_from_row(row) for row in rows))
+
+
+async def overview(tx: Transaction, goal_id: str) -> GoalOverview:
+    """The goal with its history's end, how its criteria stand, and the course of its usage.
+
+    Raises:
+        GoalNotFound: there is none with this id.
+        StoreCorrupt: a verdict or an answer cannot be understood.
+    """
+    seen = await glance(tx, check_id(goal_id))
+    return GoalOverview(
+        glance=seen,
+        criteria=await standing(tx, seen.goal),
+        events=await _latest_events(tx, goal_id),
+        usage=await _usage(tx, goal_id),
+    )
+
+
+async def _latest_events(tx: Transaction, goal_id: str) -> tuple[Event, ...]:
+    rows = await tx.all("events.before", {"id": goal_id, "before": MAX_COUNTER, "limit": EVENTS_SHOWN})
+    return tuple(event_from_row(row) for row in rows)
+
+
+async def _usage(tx: Transaction, goal_id: str) -> tuple[UsagePoint, ...]:
+    row = await tx.one_or_none("records.get", {"id": goal_id})
+    assert row is not None
+    lines = record_from_row(row).ledger_count
+    after = max(0, lines - LINES_READ)
+    together = max(1, -(-(lines - after) // POINTS_SHOWN))
+    rows = await tx.all("turns.course", {"id": goal_id, "after": after, "lines": together})
+    return tuple(UsagePoint(*point[1:]) for point in rows)

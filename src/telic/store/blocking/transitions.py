@@ -1,23 +1,30 @@
-# Generated from src/telic/store/asynchronous/moves.py: change that, then run `make generate`.
+# Generated from src/telic/store/asynchronous/transitions.py: change that, then run `make generate`.
 
-"""Moves of the state machine, and waking."""
+"""Transitions of a goal, its waking, the verdicts on its criteria, and people's approvals."""
 
+from collections.abc import Sequence
+
+from telic.domain.authority import NamedActor
 from telic.domain.budget import Budget
+from telic.domain.claim import Wake
 from telic.domain.clock import Instant
 from telic.domain.goal import Actor, Goal, GoalStatus, Reason
 from telic.domain.lease import Lease
-from telic.storage.operations import definition, transitions, waits
+from telic.domain.lifecycle import check_status
+from telic.domain.verdict import Approval
+from telic.domain.verification import Verification
+from telic.storage.operations import definition, transitions, verdicts, waits
 from telic.storage.transaction import Mode
 from telic.store.blocking.base import StoreBase
 
 
-class MoveCalls(StoreBase):
-    """Moves of the state machine, and waking."""
+class TransitionMethods(StoreBase):
+    """Transitions of a goal, its waking, the verdicts on its criteria, and people's approvals."""
 
     def transition(
         self,
         goal_id: str,
-        to: GoalStatus,
+        to: GoalStatus | str,
         *,
         expected_revision: int | None = None,
         reason: Reason | str | None = None,
@@ -25,7 +32,7 @@ class MoveCalls(StoreBase):
         wake_at: Instant | None = None,
         wake_signal: str | None = None,
         lease: Lease | None = None,
-        actor: Actor = Actor.USER,
+        actor: Actor | NamedActor | str = Actor.USER,
         key: str | None = None,
     ) -> Goal:
         """The goal has the status `to`, by one move of the state machine.
@@ -42,9 +49,10 @@ class MoveCalls(StoreBase):
             LeaseLost: the lease expired, was released, or is another worker's.
         """
         call = self._context.call(actor, key, expected_revision, lease)
-        wait = transitions.Wait(wake_at, wake_signal)
-        return self._driver.run(
-            lambda tx: transitions.transition(tx, call, goal_id, to=to, reason=reason, note=note, wait=wait),
+        target, wake = check_status(to), Wake.of(wake_at, wake_signal)
+        return self.run(
+            "transition",
+            lambda tx: transitions.transition(tx, call, goal_id, to=target, reason=reason, note=note, wake=wake),
             Mode.SINGLE,
             call.key,
         )
@@ -59,7 +67,7 @@ class MoveCalls(StoreBase):
         wake_at: Instant | None = None,
         wake_signal: str | None = None,
         lease: Lease | None = None,
-        actor: Actor = Actor.USER,
+        actor: Actor | NamedActor | str = Actor.USER,
         key: str | None = None,
     ) -> Goal:
         """The active goal is paused for this reason: `waiting` where it is to wake, else `user`. See `transition`."""
@@ -85,7 +93,7 @@ class MoveCalls(StoreBase):
         expected_revision: int | None = None,
         note: str | None = None,
         replace: bool | str = True,
-        actor: Actor = Actor.USER,
+        actor: Actor | NamedActor | str = Actor.USER,
         key: str | None = None,
     ) -> Goal:
         """The paused goal is active; the scope's former active goal is paused as superseded, atomically.
@@ -99,12 +107,14 @@ class MoveCalls(StoreBase):
         """
         call = self._context.call(actor, key, expected_revision, replace=replace)
         if budget is None:
-            return self._driver.run(
+            return self.run(
+                "resume",
                 lambda tx: transitions.transition(tx, call, goal_id, to=GoalStatus.ACTIVE, reason=None, note=note),
                 Mode.SINGLE,
                 call.key,
             )
-        return self._driver.run(
+        return self.run(
+            "resume",
             lambda tx: definition.resume_with_budget(tx, call, goal_id, budget=budget, note=note),
             Mode.ATOMIC,
             call.key,
@@ -117,7 +127,7 @@ class MoveCalls(StoreBase):
         expected_revision: int | None = None,
         note: str | None = None,
         lease: Lease | None = None,
-        actor: Actor = Actor.USER,
+        actor: Actor | NamedActor | str = Actor.USER,
         key: str | None = None,
     ) -> Goal:
         """The goal is completed; a paused one is resumed and completed in one step.
@@ -126,7 +136,9 @@ class MoveCalls(StoreBase):
         `accepted` by a user or operator, and others may not complete it. Raises as `transition`.
         """
         call = self._context.call(actor, key, expected_revision, lease)
-        return self._driver.run(lambda tx: transitions.complete(tx, call, goal_id, note=note), Mode.ATOMIC, call.key)
+        return self.run(
+            "complete", lambda tx: transitions.complete(tx, call, goal_id, note=note), Mode.ATOMIC, call.key
+        )
 
     def clear(
         self,
@@ -136,7 +148,7 @@ class MoveCalls(StoreBase):
         reason: Reason | str = Reason.DISMISSED,
         note: str | None = None,
         lease: Lease | None = None,
-        actor: Actor = Actor.USER,
+        actor: Actor | NamedActor | str = Actor.USER,
         key: str | None = None,
     ) -> Goal:
         """The unfinished goal is cleared, for good. Raises as `transition`."""
@@ -157,7 +169,7 @@ class MoveCalls(StoreBase):
         *,
         expected_revision: int | None = None,
         replace: bool | str = False,
-        actor: Actor = Actor.USER,
+        actor: Actor | NamedActor | str = Actor.USER,
         key: str | None = None,
     ) -> Goal:
         """The waiting goal is active, without waiting any longer.
@@ -172,9 +184,9 @@ class MoveCalls(StoreBase):
             GoalNotFound, StaleUpdate, NotAllowed, KeyConflict: nothing changed.
         """
         call = self._context.call(actor, key, expected_revision, replace=replace)
-        return self._driver.run(lambda tx: waits.wake(tx, call, goal_id), Mode.ATOMIC, call.key)
+        return self.run("wake", lambda tx: waits.wake(tx, call, goal_id), Mode.ATOMIC, call.key)
 
-    def signal(self, name: str, *, actor: Actor = Actor.USER, key: str | None = None) -> list[Goal]:
+    def signal(self, name: str, *, actor: Actor | NamedActor | str = Actor.USER, key: str | None = None) -> list[Goal]:
         """Every goal that waits for the signal of this name was woken; here they are.
 
         Where another goal is active in the scope, or the budget is used up, one is kept asleep instead, with that
@@ -185,4 +197,65 @@ class MoveCalls(StoreBase):
             NotAllowed, InvalidInput: nothing changed.
         """
         call = self._context.call(actor, key)
-        return self._driver.run(lambda tx: waits.signal(tx, call, name), Mode.ATOMIC, call.key)
+        return self.run("signal", lambda tx: waits.signal(tx, call, name), Mode.ATOMIC, call.key)
+
+    def verify(
+        self,
+        goal_id: str,
+        verification: Verification,
+        *,
+        expected_revision: int | None = None,
+        lease: Lease | None = None,
+        actor: Actor | str = Actor.VERIFIER,
+        key: str | None = None,
+    ) -> Goal:
+        """The verdicts are in the goal's history; where all criteria passed, it is completed as verified, atomically.
+
+        `expected_revision` is that of the verdicts where none is given. A goal that its budget has paused is
+        completed too; one that was paused for another reason stays so. The revision rises only by completion.
+
+        Raises:
+            StaleUpdate: the goal is no longer at the revision that was checked.
+            InvalidInput: the verdicts are about other criteria than the goal's.
+            NotAllowed: the goal is finished, or the actor is no verifier.
+            GoalNotFound, LeaseLost, KeyConflict: nothing changed.
+        """
+        revision = verification.revision if expected_revision is None else expected_revision
+        call = self._context.call(actor, key, revision, lease)
+        return self.run("verify", lambda tx: verdicts.verify(tx, call, goal_id, verification), Mode.ATOMIC, call.key)
+
+    def approve(
+        self,
+        goal_id: str,
+        criterion: int,
+        *,
+        is_approved: bool = True,
+        decided_by: str,
+        note: str = "",
+        expected_revision: int | None = None,
+        actor: Actor | NamedActor | str = Actor.USER,
+        key: str | None = None,
+    ) -> Goal:
+        """The answer to the approval criterion at this place (from 0) is in the history, until the goal is edited.
+
+        Of several answers the last counts, a rejection for one verification. A goal that waited for it is awake.
+
+        Raises:
+            InvalidInput: that criterion asks for no approval.
+            NotAllowed: the actor is no person, or the goal is finished.
+            GoalNotFound, StaleUpdate, KeyConflict: nothing changed.
+        """
+        call = self._context.call(actor, key, expected_revision)
+        given = verdicts.ApprovalAnswer(criterion, is_approved, decided_by, note)
+        return self.run("approve", lambda tx: verdicts.answer(tx, call, goal_id, given), Mode.ATOMIC, call.key)
+
+    def verification(self, goal_id: str) -> Verification | None:
+        """The last verdicts at the goal's present revision; None where it was not checked since it changed.
+
+        Raises as `get`.
+        """
+        return self.run("verification", lambda tx: verdicts.verification(tx, goal_id), Mode.READ)
+
+    def approvals(self, goal_id: str) -> Sequence[Approval]:
+        """The answers of people that still count, one for each criterion that was answered. Raises as `get`."""
+        return self.run("approvals", lambda tx: verdicts.approvals(tx, goal_id), Mode.READ)

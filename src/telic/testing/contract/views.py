@@ -4,22 +4,11 @@ from typing import Any
 
 import pytest
 
-from telic import (
-    Actor,
-    Budget,
-    Criterion,
-    EventKind,
-    GoalNotFound,
-    GoalOrder,
-    GoalStatus,
-    InvalidCursor,
-    InvalidInput,
-    InvalidNumber,
-    Reason,
-)
+from telic import Actor, Budget, Criterion, EventKind, GoalNotFound, GoalOrder, GoalStatus, InvalidInput, Reason
 from telic.domain.verdict import Outcome, Verdict
 from telic.domain.verification import Verification
-from telic.storage.operations import listing, overview
+from telic.errors import InvalidCursor, InvalidNumber
+from telic.storage.operations import views
 
 
 async def _seen(store: Any, **filters: Any) -> list[str]:
@@ -27,14 +16,14 @@ async def _seen(store: Any, **filters: Any) -> list[str]:
     texts: list[str] = []
     cursor = None
     while True:
-        page = await store.browse(cursor=cursor, **filters)
+        page = await store.list(cursor=cursor, **filters)
         texts += [entry.goal.text for entry in page.entries]
         cursor = page.next_cursor
         if cursor is None:
             return texts
 
 
-async def test_browsing_reaches_every_goal_once_in_either_order(store: Any) -> None:
+async def test_listing_reaches_every_goal_once_in_either_order(store: Any) -> None:
     """Pages follow one another without a gap, newest or oldest first."""
     texts = [f"goal {number}" for number in range(12)]
     for text in texts:
@@ -44,7 +33,7 @@ async def test_browsing_reaches_every_goal_once_in_either_order(store: Any) -> N
     assert await _seen(store, limit=6) == texts[::-1]
 
 
-async def test_browsing_by_change_puts_the_last_changed_goal_first(store: Any) -> None:
+async def test_listing_by_change_puts_the_last_changed_goal_first(store: Any) -> None:
     """Each goal comes once, by its latest event; recording a turn is no change."""
     goals = [await store.create(text, scope=text) for text in ("first", "second", "third")]
     await store.pause(goals[0].id)
@@ -54,7 +43,7 @@ async def test_browsing_by_change_puts_the_last_changed_goal_first(store: Any) -
     assert await _seen(store, order=GoalOrder.CHANGED, scope="second") == ["second"]
 
 
-async def test_browsing_filters_by_all_that_a_goal_shows(store: Any) -> None:
+async def test_listing_filters_by_all_that_a_goal_shows(store: Any) -> None:
     """Scope, status, reason, text and holder narrow the page, alone and together, in each order."""
     await store.create("Alpha", scope="a")
     await store.create("Beta", scope="a")
@@ -70,44 +59,62 @@ async def test_browsing_filters_by_all_that_a_goal_shows(store: Any) -> None:
         assert await _seen(store, order=order, scope="a", status=GoalStatus.ACTIVE, text="a") == ["Beta"]
 
 
-async def test_browsing_tells_who_drives(store: Any) -> None:
+async def test_listing_tells_who_drives(store: Any) -> None:
     """An entry has the lease's holder, and none where nobody drives."""
     driven = await store.create("driven", scope="b")
     await store.create("free", scope="c")
     await store.claim(driven.id, holder="worker-1")
-    page = await store.browse(order=GoalOrder.OLDEST)
+    page = await store.list(order=GoalOrder.OLDEST)
+    assert [goal.text for goal in page] == [goal.text for goal in page.goals] == ["driven", "free"]
     assert [entry.holder for entry in page.entries] == ["worker-1", None]
     assert page.entries[0].expires_in_microseconds > 0
 
 
+async def test_iterating_gives_every_goal_once(store: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Page after page, in the order that is asked for, with all filters of a listing."""
+    monkeypatch.setattr(views, "LOOKED_AT", 4)
+    texts = [f"goal {number}" for number in range(9)]
+    for text in texts:
+        await store.create(text, scope="odd" if int(text[-1]) % 2 else "even")
+    assert await _iterated(store) == texts[::-1]
+    assert await _iterated(store, order=GoalOrder.OLDEST, text="goal") == texts
+    assert await _iterated(store, scope="odd", status=GoalStatus.ACTIVE) == ["goal 7"]
+    assert await _iterated(store, scope="none") == []
+
+
+async def _iterated(store: Any, **filters: Any) -> list[str]:
+    """Return the texts of the goals that the store's iterator gives."""
+    return [goal.text async for goal in store.iterate(**filters)]
+
+
 async def test_a_long_search_is_cut_short_and_can_go_on(store: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     """A page looks at a bounded number of goals; the cursor goes on where it ended, and nothing is missed."""
-    monkeypatch.setattr(listing, "LOOKED_AT", 4)
-    monkeypatch.setattr(listing, "EVENTS_LOOKED_AT", 4)
+    monkeypatch.setattr(views, "LOOKED_AT", 4)
+    monkeypatch.setattr(views, "EVENTS_LOOKED_AT", 4)
     await store.create("the needle", scope="needle")
     for number in range(10):
         await store.create(f"hay {number}", scope=str(number))
-    page = await store.browse(text="needle")
+    page = await store.list(text="needle")
     assert (page.entries, page.is_cut_short) == ((), True)
     for order in GoalOrder:
         assert await _seen(store, text="needle", order=order) == ["the needle"]
         assert len(await _seen(store, text="hay", order=order, limit=3)) == 10
 
 
-async def test_a_browser_refuses_what_it_cannot_use(store: Any) -> None:
+async def test_a_listing_refuses_cursors_of_another_order(store: Any) -> None:
     """A cursor of another order, a wrong limit, order or reason: each has its error."""
     await store.create("a", scope="a")
     await store.create("b", scope="b")
-    cursor = (await store.browse(limit=1)).next_cursor
+    cursor = (await store.list(limit=1)).next_cursor
     for strange, order in ((cursor, GoalOrder.OLDEST), ("newest-", GoalOrder.NEWEST), ("1", GoalOrder.NEWEST)):
         with pytest.raises(InvalidCursor):
-            await store.browse(cursor=strange, order=order)
+            await store.list(cursor=strange, order=order)
     for limit in (0, 1001):
         with pytest.raises(InvalidNumber):
-            await store.browse(limit=limit)
+            await store.list(limit=limit)
     for wrong in ({"order": "random"}, {"reason": "bored"}, {"status": "running"}, {"holder": ""}):
         with pytest.raises(InvalidInput):
-            await store.browse(**wrong)
+            await store.list(**wrong)
 
 
 async def test_goals_are_counted_by_status(store: Any, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -119,7 +126,7 @@ async def test_goals_are_counted_by_status(store: Any, monkeypatch: pytest.Monke
     inside = await store.count(scope="a")
     assert (inside.active, inside.paused, inside.completed, inside.cleared) == (1, 1, 0, 0)
     assert (await store.count(scope="nobody's")).active == 0
-    monkeypatch.setattr(listing, "MAX_COUNTED", 2)
+    monkeypatch.setattr(views, "MAX_COUNTED", 2)
     assert (await store.count()).paused == 2
 
 
@@ -159,12 +166,12 @@ async def test_verdicts_outlast_what_else_changes(store: Any) -> None:
 
 async def test_a_long_ledger_is_added_up_in_parts(store: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     """There are only so many points, and of a very long ledger the newest lines are read."""
-    monkeypatch.setattr(overview, "POINTS_SHOWN", 3)
+    monkeypatch.setattr(views, "POINTS_SHOWN", 3)
     goal = await store.create("goal")
     for number in range(7):
         await store.record_turn(goal.id, tokens=number)
     assert [(point.lines, point.tokens) for point in (await store.overview(goal.id)).usage] == [(3, 3), (3, 12), (1, 6)]
-    monkeypatch.setattr(overview, "LINES_READ", 2)
+    monkeypatch.setattr(views, "LINES_READ", 2)
     assert [point.tokens for point in (await store.overview(goal.id)).usage] == [5, 6]
 
 

@@ -1,10 +1,61 @@
-"""The light view of a goal that a host looks at in every turn."""
+"""What a reader of goals gets: a page of many, their counts, and the snapshot of one."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any
+from enum import StrEnum
+from typing import Any, Final
 
 from telic.domain.budget import LIMITS, Budget, Usage, exhausted_limit
 from telic.domain.goal import Goal, GoalStatus, Reason
+from telic.domain.lease import LeaseState
+
+MAX_COUNTED: Final = 10_000
+"""Counting stops here: nobody reads a larger number, and the cost of a page shall not grow with the store."""
+
+
+class GoalOrder(StrEnum):
+    """In which order goals are listed; `changed` puts the latest change of definition or status first."""
+
+    NEWEST = "newest"
+    OLDEST = "oldest"
+    CHANGED = "changed"
+
+
+@dataclass(frozen=True, slots=True)
+class GoalPage:
+    """One page of goals, with who drives each of them; iterating over it gives the goals.
+
+    `next_cursor` is None on the last page. A page that `is_cut_short` has fewer goals than asked for, because enough
+    were looked at: there may be more, and the cursor goes on from where the look ended.
+    """
+
+    entries: tuple[LeaseState, ...]
+    next_cursor: str | None
+    is_cut_short: bool
+
+    @property
+    def goals(self) -> tuple[Goal, ...]:
+        """The goals alone."""
+        return tuple(entry.goal for entry in self.entries)
+
+    def __iter__(self) -> Iterator[Goal]:
+        return (entry.goal for entry in self.entries)
+
+    def __len__(self) -> int:
+        return len(self.entries)
+
+
+@dataclass(frozen=True, slots=True)
+class GoalCounts:
+    """How many goals there are by status, each at most `MAX_COUNTED`, which then means that many or more.
+
+    Of one scope, its newest `MAX_COUNTED` are counted.
+    """
+
+    active: int
+    paused: int
+    completed: int
+    cleared: int
 
 
 @dataclass(frozen=True, slots=True)

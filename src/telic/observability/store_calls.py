@@ -1,0 +1,229 @@
+"""A store's calls while they are observed: what each wrote is read off its statements' rows, at no further query."""
+
+from collections.abc import Callable, Coroutine, Iterator
+from typing import Any, Final, Generic, TypeVar
+
+from telic.domain.budget import TURN_COUNTERS, turns_of
+from telic.domain.clock import Instant
+from telic.domain.errors import GoalNotFound
+from telic.domain.events import EventKind, EventPage, Turn
+from telic.domain.goal import Goal, Reason
+from telic.domain.lifecycle import EVENT_OF, STATUS_OF
+from telic.observability.observer import EventsReceived, Fact, HoldMoved, Observer, StatusSet, StoreCall, TurnCounted
+from telic.observability.status_counts import StatusCounter
+from telic.storage.records import goal_from_row, hold_from_row, turn_from_row
+from telic.storage.transaction import Operation, Parameters, Row, Transaction
+
+T = TypeVar("T")
+
+WATCH: Final = "watch"
+"""The call that watchers repeat by themselves."""
+
+
+class _ObservedCall(StoreCall):
+    """A call that keeps its result, from which it tells at its end what it did."""
+
+    __slots__ = ("result",)
+
+    def __init__(self, observer: Observer, name: str, system: str) -> None:
+        super().__init__(observer, name, system)
+        self.result: object = None
+
+    def gave(self, result: T) -> T:
+        """Return the call's result, which is kept until the call ends."""
+        self.result = result
+        return result
+
+
+class OperationCall(_ObservedCall, Generic[T]):
+    """A call that runs an operation."""
+
+    __slots__ = ("_now", "operation")
+
+    def __init__(self, observed_by: "CallObserver", name: str, operation: Operation[T]) -> None:
+        super().__init__(observed_by.observer, name, observed_by.system)
+        self._now = observed_by.now
+        self.operation = RecordingOperation(operation)
+        """What is to be run in the operation's place."""
+
+    def complete(self) -> None:
+        """Set the facts to what was committed; an error has committed nothing."""
+        if self.error is not None:
+            self.goal_id = self.operation.goal_id
+        else:
+            self.goal_id = goal_id_of(self.result)
+            self.facts = [*facts_of(self.operation.writes), *self._received()]
+
+    def _received(self) -> list[Fact]:
+        page = self.result
+        if self.name != WATCH or not isinstance(page, EventPage) or not page.events:
+            return []
+        oldest = min(each.event.at for each in page.events)
+        # Another machine's clock may be ahead of this one's.
+        return [EventsReceived(len(page), max(0, self._now() - oldest))]
+
+
+class ReadingCall(_ObservedCall):
+    """A call that reads one goal's row."""
+
+    __slots__ = ("_parameters",)
+
+    def __init__(self, observed_by: "CallObserver", name: str, parameters: Parameters) -> None:
+        super().__init__(observed_by.observer, name, observed_by.system)
+        self._parameters = parameters
+
+    def complete(self) -> None:
+        """Set the goal; a goal that was asked for by its id, and is not there, is an error."""
+        goal_id = self._parameters.get("id")
+        self.goal_id = goal_id if isinstance(goal_id, str) else None
+        if isinstance(self.result, tuple):
+            self.goal_id = str(self.result[0])
+        elif self.error is None and self.goal_id is not None:
+            self.error = GoalNotFound(self.goal_id)
+
+
+class CallObserver:
+    """What an observed store begins its calls with; a store without an observer has none."""
+
+    def __init__(
+        self, observer: Observer, system: str, now: Callable[[], Instant], counter: StatusCounter | None
+    ) -> None:
+        self.observer = observer
+        self.system = system
+        self.now = now
+        self._counter = counter
+        if counter is not None:
+            observer.add_counter(counter)
+
+    def operation(self, name: str, operation: Operation[T]) -> OperationCall[T]:
+        """Return a call that runs the operation, to be entered."""
+        return OperationCall(self, name, operation)
+
+    def reading(self, name: str, parameters: Parameters) -> ReadingCall:
+        """Return a call that reads one row, to be entered."""
+        return ReadingCall(self, name, parameters)
+
+    def close(self) -> None:
+        """The store's goals are counted no more."""
+        if self._counter is not None:
+            self.observer.remove_counter(self._counter)
+            self._counter.close()
+
+
+Write = tuple[str, Parameters, Row]
+"""A named statement that wrote, what it was given, and the row that it gave."""
+
+
+class RecordingOperation(Generic[T]):
+    """An operation that records what its statements wrote; of several runs, the last run's."""
+
+    __slots__ = ("_operation", "goal_id", "writes")
+
+    def __init__(self, operation: Operation[T]) -> None:
+        self._operation = operation
+        self.writes: list[Write] = []
+        self.goal_id: str | None = None
+        """Which goal it was about first, if any."""
+
+    def __call__(self, tx: Transaction) -> Coroutine[Any, Any, T]:
+        """See `Operation`."""
+        self.writes = []
+        return self._operation(_RecordingTransaction(tx, self))
+
+
+class _RecordingTransaction:
+    """A transaction that records what is written in it."""
+
+    __slots__ = ("_recording", "_tx", "all")
+
+    def __init__(self, tx: Transaction, recording: RecordingOperation[Any]) -> None:
+        self._tx = tx
+        self._recording = recording
+        self.all = tx.all
+
+    async def one_or_none(self, statement: str, parameters: Parameters) -> Row | None:
+        """See `Transaction.one_or_none`."""
+        goal_id = parameters.get("id")
+        if self._recording.goal_id is None and isinstance(goal_id, str) and statement != _CREATION:
+            self._recording.goal_id = goal_id
+        row = await self._tx.one_or_none(statement, parameters)
+        if row is not None and statement in _READERS:
+            self._recording.writes.append((statement, parameters, row))
+        return row
+
+
+def facts_of(writes: list[Write]) -> list[Fact]:
+    """What the writes say has happened, in order."""
+    return [fact for statement, parameters, row in writes for fact in _READERS[statement](parameters, row)]
+
+
+def _created(_: Parameters, row: Row) -> Iterator[Fact]:
+    yield StatusSet(goal_from_row(row), EventKind.CREATED)
+
+
+def _moved(_: Parameters, row: Row) -> Iterator[Fact]:
+    goal = goal_from_row(row)
+    yield StatusSet(goal, EVENT_OF[goal.status])
+
+
+def _redefined(parameters: Parameters, row: Row) -> Iterator[Fact]:
+    kind = EventKind(str(parameters["kind"]))
+    if kind in STATUS_OF:
+        yield StatusSet(goal_from_row(row), kind)
+
+
+def _recorded(parameters: Parameters, row: Row) -> Iterator[Fact]:
+    goal, turn = goal_from_row(row[:-_TURN_WIDTH]), turn_from_row(row[-_TURN_WIDTH:-1])
+    if turn.at < _called_at(parameters):
+        # The same call was made before.
+        return
+    yield TurnCounted(goal, turn, has_settled=parameters["hold"] is not None)
+    if goal.reason is Reason.BUDGET and _has_exhausted(goal, turn):
+        yield StatusSet(goal, EventKind.PAUSED)
+
+
+def _has_exhausted(goal: Goal, turn: Turn) -> bool:
+    """Whether it was this turn that reached a limit: before it, none was."""
+    added = turn.usage.as_dict() | {"turns": turns_of(turn.kind, turn.usage)}
+    used, limits = goal.usage.as_dict(), goal.budget.as_dict()
+    return not any(limit is not None and used[name] - added[name] >= limit for name, limit in limits.items())
+
+
+def _placed(parameters: Parameters, row: Row) -> Iterator[Fact]:
+    hold = hold_from_row(row[:-1])
+    if hold.placed_at >= _called_at(parameters):
+        yield HoldMoved(hold)
+
+
+def _released(_: Parameters, row: Row) -> Iterator[Fact]:
+    yield HoldMoved(hold_from_row(row))
+
+
+def _called_at(parameters: Parameters) -> int:
+    return int(parameters["at"] or 0)
+
+
+_CREATION: Final = "goals.create"
+"""A goal that is being created has an id, but may never be there."""
+_TURN_WIDTH: Final = 10 + len(TURN_COUNTERS)
+"""A turn's columns, and whether the goal has expired holds that are to be counted."""
+_READERS: Final[dict[str, Callable[[Parameters, Row], Iterator[Fact]]]] = {
+    _CREATION: _created,
+    "goals.transition": _moved,
+    "goals.resume": _moved,
+    "goals.redefine": _redefined,
+    "turns.record": _recorded,
+    "holds.place": _placed,
+    "holds.release": _released,
+}
+
+
+def goal_id_of(result: object) -> str | None:
+    """The id of the goal that a call's result is about, where it is about one."""
+    if isinstance(result, tuple) and result:
+        result = result[0]
+    if isinstance(result, Goal):
+        return result.id
+    goal = getattr(result, "goal", None)
+    found = goal.id if isinstance(goal, Goal) else getattr(result, "goal_id", None)
+    return found if isinstance(found, str) else None
