@@ -200,7 +200,7 @@ FAULTS = (
     ),
     Fault(
         "the block counts every token",
-        ("src/telic/wording/amounts_left.py",),
+        ("src/telic/wording/amounts.py",),
         "step = max(1, limit // BUDGET_STEPS)",
         "step = 1",
         "tests/prompt/test_block.py",

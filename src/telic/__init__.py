@@ -70,6 +70,7 @@ __all__ = [
     "BudgetExceeded",
     "Criterion",
     "CriterionKind",
+    "CriterionStanding",
     "Durability",
     "Event",
     "EventKind",

@@ -8,8 +8,9 @@ from telic.domain.events import Event, EventKind, EventPage, FeedEvent, Turn, Tu
 from telic.domain.goal import DEFAULT_SCOPE, Actor, Goal, GoalStatus, Reason
 from telic.domain.hold import Hold, HoldState, Reservation
 from telic.domain.lease import Lease, LeaseState
+from telic.domain.overview import CriterionStanding, GoalGlance, GoalOverview, UsagePoint
 from telic.domain.report import Reserved, UsageGroup, UsageGrouping, UsageReport, UsageSum
-from telic.domain.views import GoalCounts, GoalGlance, GoalOrder, GoalOverview, GoalPage, GoalSnapshot, UsagePoint
+from telic.domain.views import GoalCounts, GoalOrder, GoalPage, GoalSnapshot
 from telic.storage.options import Durability
 
 __all__ = [
@@ -20,6 +21,7 @@ __all__ = [
     "Clock",
     "Criterion",
     "CriterionKind",
+    "CriterionStanding",
     "Durability",
     "Event",
     "EventKind",

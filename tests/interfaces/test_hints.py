@@ -9,7 +9,7 @@ import pytest
 
 import telic
 from telic.interfaces.cli import app
-from telic.interfaces.cli.failures import failure
+from telic.interfaces.cli.exit_codes import failure
 from telic.services.outcomes import OUTCOMES
 
 COMMANDS = sorted(app.every_command())

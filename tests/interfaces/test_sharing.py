@@ -103,7 +103,7 @@ def test_a_waiting_goal_in_the_shell(shell: Shell) -> None:
 def test_show_tells_who_drives_a_goal_and_what_is_uncertain(shell: Shell) -> None:
     """Driver, open and expired holds, usage by kind; in text and under documented names."""
     goal = shell.json("create", "x")
-    assert "driver     nobody" in shell("show").stdout
+    assert "lease      nobody drives it" in shell("show").stdout
     shell("claim", "--holder", "host/1", "--ttl", "5m")
     shell("hold", "--tokens", "1k", "--key", "open")
     shell("record", "--tokens", "7")
@@ -111,12 +111,14 @@ def test_show_tells_who_drives_a_goal_and_what_is_uncertain(shell: Shell) -> Non
     shell("hold", "--tokens", "2k", "--cost", "$1", "--ttl", "0.01s", "--key", "lost")
     time.sleep(0.05)
     text = shell("show").stdout
-    assert "driver     host/1 for another " in text
+    assert "lease      driven by host/1 for another " in text
     assert "held       1 open hold: 1,000 tokens" in text
     assert "uncertain  1 expired hold: 2,000 tokens, $1.00" in text
-    assert "by sub_agent 5 tokens" in text
+    assert "by sub agent 5 tokens" in text
     shown = shell.json("show")
-    assert [name for name in shown if name not in goal] == ["lease", "held", "uncertain", "usage_by_kind", "checks"]
+    assert [name for name in shown if name not in goal] == [
+        *("lease", "held", "uncertain", "estimated", "checks", "usage_by_kind")
+    ]
     assert shown["lease"]["holder"] == "host/1"
     assert 0 < shown["lease"]["expires_in_microseconds"] <= 300_000_000
     assert shown["held"] == {"holds": 1, "tokens": 1000, "active_microseconds": 0, "cost_microunits": 0}

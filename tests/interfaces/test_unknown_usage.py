@@ -9,11 +9,11 @@ import pytest
 
 import telic
 from telic import ModelUsage
-from telic.domain.amounts import show_used
-from telic.interfaces.web.formats import used
+from telic.interfaces.web.pages import used
 from telic.services.chat.commands import execute
 from telic.services.chat.reply_text import render
-from telic.services.insight import budget_uses
+from telic.wording.amounts import show_used
+from telic.wording.goals import used_of
 from tests.interfaces.mcp.clients import data_of, over_stdio
 from tests.interfaces.running import Runs
 from tests.interfaces.shell import Shell
@@ -61,7 +61,7 @@ async def test_every_surface_tells_the_same_of_usage_that_is_unknown(shell: Shel
     with telic.connect(shell.store) as chat:
         told = render(execute(chat, "/goal"))
     assert re.search(rf"tokens +{re.escape(shown)}", told)
-    assert next(use.shown for use in budget_uses(goal) if use.name == "tokens") == shown
+    assert used_of(goal, "tokens") == shown
     assert used(goal, "tokens") == ("1k (some estimated)" if known else "unknown")
     async with running(shell.store, size=(160, 40)) as top:
         await top.shows("unknown" if not known else "1,000")

@@ -22,7 +22,6 @@ from telic.interfaces.web.app import create_app, guarded
 from telic.interfaces.web.settings import DashboardSettings
 from telic.services.actions import GoalAction, fitting_actions, why_unfit
 from telic.services.chat.commands import execute_async
-from telic.services.checks import look_at_checks
 from tests.interfaces.top.screen import running
 
 ADA = telic.NamedActor(telic.Actor.OPERATOR, "Ada", "chat")
@@ -224,7 +223,7 @@ def test_what_fits_a_goal_is_what_the_store_does(status: telic.GoalStatus, tmp_p
             goal = store.create("the goal", criteria=[telic.Criterion.approval("Ship it?")])
             if status is not telic.GoalStatus.ACTIVE:
                 goal = store.transition(goal.id, status)
-            checks = look_at_checks(store, goal)
+            checks = store.overview(goal.id).criteria
             fits = action in fitting_actions(goal, checks)
             assert fits == (why_unfit(action, goal, checks) is None)
             if fits:

@@ -5,10 +5,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from telic import Budget
-from telic.domain.amounts import parse_budget, parse_limit, show_amount, write_limit
 from telic.domain.budget import LIMITS
 from telic.domain.errors import BudgetExceeded
 from telic.errors import InvalidNumber
+from telic.wording.amounts import parse_budget, parse_limit, show_amount, write_limit
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,7 @@ from telic.domain.criteria import Criterion
 from telic.domain.errors import InvalidInput
 from telic.domain.goal import Goal
 from telic.prompt.escape import quote
-from telic.wording.amounts_left import left_at_least
+from telic.wording.amounts import left_at_least
 
 MIN_SECRET_BYTES: Final = 16
 BOUNDARY_CHARS: Final = 24

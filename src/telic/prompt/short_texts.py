@@ -10,7 +10,7 @@ from telic.domain.goal import Goal
 from telic.prompt.block import show_criterion
 from telic.prompt.escape import quote
 from telic.prompt.texts import FailedCriterion
-from telic.wording.amounts_left import left_exactly
+from telic.wording.amounts import left_exactly
 
 SHORT_START: Final = "Telic: go on with the active goal"
 """What each of them begins with, by which one that comes back as a prompt is known."""

@@ -11,7 +11,7 @@ from telic.domain.errors import InvalidInput
 from telic.domain.goal import Goal
 from telic.prompt.block import show_criterion
 from telic.prompt.escape import quote
-from telic.wording.amounts_left import left_exactly
+from telic.wording.amounts import left_exactly
 
 MAX_QUOTED_CHARS: Final = 2_000
 """How much of a check's output, or of any other single text, is repeated to the model."""

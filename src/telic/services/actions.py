@@ -16,7 +16,7 @@ from telic.domain.goal import DEFAULT_SCOPE, Goal, GoalStatus, Reason
 from telic.domain.ids import new_key
 from telic.domain.lease import Lease
 from telic.domain.limits import DEFAULT_MAX_CHARS
-from telic.services.checks import Check
+from telic.domain.overview import CriterionStanding
 from telic.services.scoped_goals import ScopedGoals
 from telic.storage.transaction import complete
 from telic.store.async_store import AsyncGoalStore
@@ -244,7 +244,7 @@ PURPOSES: Final[Mapping[GoalAction, str]] = {
 """What an action is good for, where a surface offers it."""
 
 
-def why_unfit(action: GoalAction, goal: Goal, checks: Sequence[Check] = ()) -> str | None:
+def why_unfit(action: GoalAction, goal: Goal, checks: Sequence[CriterionStanding] = ()) -> str | None:
     """Return why the action does not fit where the goal stands, or None where it does."""
     if action in ANSWERS and not goal.is_finished and not answerable(checks):
         return "no criterion of the goal asks for an approval"
@@ -255,12 +255,12 @@ def why_unfit(action: GoalAction, goal: Goal, checks: Sequence[Check] = ()) -> s
     return f"the goal is {goal.status}" if goal.is_finished else f"the goal is {goal.status} already"
 
 
-def fitting_actions(goal: Goal, checks: Sequence[Check] = ()) -> tuple[GoalAction, ...]:
+def fitting_actions(goal: Goal, checks: Sequence[CriterionStanding] = ()) -> tuple[GoalAction, ...]:
     """Return what can be done to the goal as it stands, the likeliest first."""
     return tuple(action for action in _FITTING[goal.status] if why_unfit(action, goal, checks) is None)
 
 
-def answerable(checks: Sequence[Check]) -> list[Check]:
+def answerable(checks: Sequence[CriterionStanding]) -> list[CriterionStanding]:
     """Return the approvals that a person can give: those still pending, or all where none is."""
     asking = [check for check in checks if check.criterion.kind is CriterionKind.APPROVAL]
     return [check for check in asking if check.is_pending] or asking

@@ -21,7 +21,8 @@ from telic.domain.jsonable import (
     turn_to_json,
 )
 from telic.interfaces.api import api_routes
-from telic.interfaces.api.shapes import SHAPES
+from telic.interfaces.api.shapes import SHAPES, shape
+from telic.services.insight import read_goal_now
 from tests.interfaces.api.serving import Client, serving
 
 SCHEMATHESIS = Path(sysconfig.get_path("scripts")) / "schemathesis"
@@ -65,7 +66,7 @@ async def test_routes_and_document_are_one_table(tmp_path: Path) -> None:
         document = client.get("/openapi.json").json
     told = {(path, method.upper()) for path, methods in document["paths"].items() for method in methods}
     assert told == served
-    assert len(told) == 29
+    assert len(told) == 30
     names = [operation["operationId"] for methods in document["paths"].values() for operation in methods.values()]
     assert len(set(names)) == len(names)
     assert document["servers"] == [{"url": "/api/v1"}]
@@ -90,7 +91,11 @@ def test_shapes_have_the_fields_that_are_sent(tmp_path: Path) -> None:
             "report": report_to_json(store.usage()),
             "sum": report_to_json(store.usage())["total"],
         }
-    assert set(sent) == set(SHAPES) - {"problem"}
+        details = read_goal_now(store, goal.id).as_dict()
+    assert set(sent) == set(SHAPES) - {"problem", "details"}
+    of_goal, more = SHAPES["details"]["allOf"]
+    assert of_goal == shape("goal")
+    assert list(details) == [*SHAPES["goal"]["properties"], *more["properties"]]
     for name, value in sent.items():
         assert list(SHAPES[name]["properties"]) == list(value), name
 
@@ -127,7 +132,7 @@ def _run(arguments: Sequence[str], folder: Path) -> None:
     )
     assert result.returncode == 0, result.stdout + result.stderr
     # All but the stream and the document itself.
-    assert "27 selected / 28 total" in result.stdout
+    assert "28 selected / 29 total" in result.stdout
 
 
 def test_schemathesis_finds_nothing(place: str, tmp_path: Path) -> None:

@@ -7,7 +7,7 @@ import pytest
 from rich.cells import cell_len
 
 import telic
-from telic.interfaces.terminal.escape import cell, literal, literal_lines
+from telic.interfaces.terminal.formatting import cell, literal, literal_lines
 from tests.interfaces.top.screen import running
 from tests.prompt.corpus import FAMILIES, HOSTILE
 from tests.support.visible import dangerous

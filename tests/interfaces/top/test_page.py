@@ -5,9 +5,11 @@ from pathlib import Path
 import pytest
 
 import telic
+from telic.domain.overview import budget_uses, tightest
 from telic.domain.verdict import Outcome, Verdict
 from telic.domain.verification import Verification
-from telic.services.insight import EVENTS_KEPT, TURNS_KEPT, DetailsReader, budget_uses, tightest, usage_series
+from telic.services.insight import GoalReader, usage_series
+from telic.storage.operations.views import EVENTS_SHOWN
 from telic.testing import FakeClock
 from tests.interfaces.shell import Shell
 from tests.interfaces.top.screen import running
@@ -56,12 +58,12 @@ async def test_it_has_all_there_is_to_know(location: str) -> None:
             "cost         ░░░░░░░░░░░░░░░░░░░░    2%  $0.10 of $5.00",
             "peak 90",
             "criteria: 0 of 2 passed, 1 failed, 1 rejected",
-            "1. failed    command: pytest -q",
+            "1. failed      command: pytest -q",
             "| 1 failed in tests/test_bill.py",
-            "2. rejected  approval: Ship it?",
+            "2. rejected    approval: Ship it?",
             "by ada: not on a Friday",
             "driven by host/worker for another",
-            "1 hold open: 80 tokens",
+            "1 open hold: 80 tokens",
             "rejected   by user",
             "criterion 1: failed",
             "created    by user",
@@ -87,22 +89,20 @@ async def test_it_is_live(tmp_path: Path) -> None:
 
 
 async def test_a_long_history_is_read_from_its_end(tmp_path: Path) -> None:
-    """Only the ends of history and ledger are kept, and each line of them is read once."""
+    """Only the end of the history is read, and nothing of it again where nothing happened."""
     async with telic.connect_async(tmp_path / "goals.db", durability=telic.Durability.NORMAL) as store:
         goal = await store.create("long")
-        for _ in range(EVENTS_KEPT):
+        for _ in range(EVENTS_SHOWN):
             goal = await store.resume((await store.pause(goal.id)).id)
-        for number in range(TURNS_KEPT + 500):
-            await store.record_turn(goal.id, tokens=1, key=f"turn {number}")
-        reader = DetailsReader(goal.id)
+        reader = GoalReader(goal.id)
         first = await reader.read(store)
-        assert [event.number for event in first.events] == list(range(EVENTS_KEPT + 2, 2 * EVENTS_KEPT + 2))
-        assert [turn.number for turn in first.turns] == list(range(501, TURNS_KEPT + 501))
+        assert [event.number for event in first.events] == list(range(2 * EVENTS_SHOWN + 1, EVENTS_SHOWN + 1, -1))
+        assert (await reader.read(store)).overview is first.overview
         await store.pause(goal.id)
         await store.record_turn(goal.id, tokens=1)
         second = await reader.read(store)
         assert [event.number for event in second.events] == [event.number + 1 for event in first.events]
-        assert [turn.number for turn in second.turns] == [turn.number + 1 for turn in first.turns]
+        assert [point.tokens for point in second.overview.usage] == [1]
 
 
 @pytest.mark.parametrize("columns", [1, 3, 10, 1_000])
@@ -114,8 +114,8 @@ def test_a_series_has_every_token(columns: int) -> None:
         for number in range(100):
             clock.advance(number % 7)
             store.record_turn(goal.id, tokens=number)
-        turns = store.turns(goal.id)
-    series = usage_series(turns, columns)
+        points = store.overview(goal.id).usage
+    series = usage_series(points, columns)
     assert series is not None
     assert sum(series.tokens) == sum(range(100))
     assert len(series.tokens) <= columns

@@ -34,6 +34,7 @@ from telic.interfaces.api.schema import (
 )
 from telic.interfaces.api.shapes import list_of, open_object, shape
 from telic.services.actions import ANSWERS, ActionRequest, GoalAction, execute
+from telic.services.insight import list_goals, listing_to_json, read_goal
 
 _SIGNAL: Final = name("A signal's name.")
 
@@ -178,15 +179,19 @@ _MOVES: Final[tuple[ApiOperation, ...]] = (
 
 _GOAL_TEXT: Final = text(MAX_TEXT_CHARS, 1, description="What is to be reached.")
 _MAX_CHARS: Final = integer(1, MAX_TEXT_CHARS, description=f"The longest text; {DEFAULT_MAX_CHARS} by default.")
-_PAGE: Final[Schema] = open_object({"goals": list_of(shape("goal")), "next_cursor": {"type": ["string", "null"]}})
+_PAGE: Final[Schema] = open_object(
+    {
+        "goals": list_of({"allOf": [shape("goal"), open_object({"holder": {"type": ["string", "null"]}})]}),
+        "next_cursor": {"type": ["string", "null"]},
+    }
+)
 
 
 async def _list(call: ApiCall) -> Response:
     wanted: dict[str, Any] = dict(call.query)
     if "status" in wanted:
         wanted["status"] = GoalStatus(wanted["status"])
-    page = await call.store.list(**wanted)
-    return json_answer({"goals": [goal_to_json(goal) for goal in page.goals], "next_cursor": page.next_cursor})
+    return json_answer(listing_to_json(await list_goals(call.store, **wanted)))
 
 
 async def _create(call: ApiCall) -> Response:
@@ -198,6 +203,10 @@ async def _get(call: ApiCall) -> Response:
     goal = await call.goal()
     is_known = "*" in call.known_tags or goal_tag(goal) in call.known_tags
     return unchanged_answer(goal) if is_known else goal_answer(goal)
+
+
+async def _details(call: ApiCall) -> Response:
+    return json_answer((await read_goal(call.store, (await call.goal()).id)).as_dict())
 
 
 OPERATIONS: Final[tuple[ApiOperation, ...]] = (
@@ -248,6 +257,14 @@ OPERATIONS: Final[tuple[ApiOperation, ...]] = (
         handle=_get,
         answer=shape("goal"),
         is_tagged=True,
+    ),
+    ApiOperation(
+        name="get_details",
+        method="GET",
+        path="/goals/{goal_id}/details",
+        summary="The goal in full: who drives it, what is held, what is estimated, and how its criteria stand.",
+        handle=_details,
+        answer=shape("details"),
     ),
     ApiOperation(
         name="edit_goal",

@@ -7,7 +7,9 @@ from telic.domain.budget import LIMITS, TURN_COUNTERS, BillingPolicy, Usage, Usa
 from telic.domain.events import EventKind
 from telic.domain.goal import Actor, GoalStatus, Reason
 from telic.domain.hold import HoldState
+from telic.domain.overview import NOT_CHECKED
 from telic.domain.report import UsageGrouping
+from telic.domain.verdict import Outcome
 from telic.interfaces.api.schema import BUDGET, CRITERION, Schema
 
 _TEXT: Final[Schema] = {"type": "string"}
@@ -108,6 +110,31 @@ SHAPES: Final[Mapping[str, Schema]] = {
             "frees_on_expiry": {"type": "boolean"},
         }
     ),
+    "details": {
+        "allOf": [
+            shape("goal"),
+            open_object(
+                {
+                    "lease": shape("lease_state"),
+                    "held": _counts(("holds", *_RESERVED)),
+                    "uncertain": _counts(("holds", *_RESERVED)),
+                    "estimated": _counts(("lines", *_RESERVED)),
+                    "checks": list_of(
+                        open_object(
+                            {
+                                "number": _COUNT,
+                                "criterion": {**CRITERION, "additionalProperties": True},
+                                "outcome": _words((*Outcome, "approved", "rejected", NOT_CHECKED)),
+                                "verdict": _or_null(_OBJECT),
+                                "approval": _or_null(_OBJECT),
+                                "pending": {"type": "boolean"},
+                            }
+                        )
+                    ),
+                }
+            ),
+        ]
+    },
     "lease": open_object({"goal": shape("goal"), "holder": _TEXT, "token": _COUNT}),
     "lease_state": open_object(
         {

@@ -15,7 +15,7 @@ from telic.domain.decision import LoopPolicy, unmeasured
 from telic.domain.errors import AgentNotRunnable, InvalidInput, InvalidNumber, WorkspaceMissing
 from telic.domain.goal import Goal
 from telic.domain.limits import MAX_TTL_SECONDS
-from telic.interfaces.cli.durations import DURATION
+from telic.interfaces.cli.options import DURATION
 from telic.interfaces.cli.session import Session
 from telic.loop.agents import (
     CLAUDE_CODE,

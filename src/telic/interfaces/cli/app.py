@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import click
 
 from telic.domain.errors import GoalError
-from telic.interfaces.cli.failures import failure
+from telic.interfaces.cli.exit_codes import failure
 from telic.interfaces.cli.groups import CommandFailed, SectionedGroup
 from telic.interfaces.cli.observing import observe, observing_options
 from telic.interfaces.cli.options import AMOUNT, QUOTED_MONEY

@@ -9,10 +9,10 @@ from telic.domain.claim import approval_signal
 from telic.domain.criteria import CriterionKind
 from telic.domain.errors import InvalidInput
 from telic.domain.goal import Goal, GoalStatus, Reason
+from telic.domain.overview import CriterionStanding
 from telic.interfaces.cli import options
 from telic.interfaces.cli.session import Session, command
 from telic.services.actions import GoalAction, answerable
-from telic.services.checks import Check, look_at_checks
 
 
 def _asking(session: Session, typed: str | None) -> Goal:
@@ -27,7 +27,7 @@ def _asking(session: Session, typed: str | None) -> Goal:
     return waiting[0] if len(waiting) == 1 else session.goal(None)
 
 
-def _asked(checks: Sequence[Check], number: int | None) -> Check:
+def _asked(checks: Sequence[CriterionStanding], number: int | None) -> CriterionStanding:
     """Return the approval that is meant: the one of this number, or the only one that is pending, or the only one.
 
     Raises:
@@ -43,8 +43,8 @@ def _asked(checks: Sequence[Check], number: int | None) -> Check:
     raise InvalidInput(f"say which with --criterion: {known}")
 
 
-def _show_answered(session: Session, goal: Goal, asked: Check, *, is_woken: bool) -> None:
-    checks = look_at_checks(session.store, goal)
+def _show_answered(session: Session, goal: Goal, asked: CriterionStanding, *, is_woken: bool) -> None:
+    checks = session.store.overview(goal.id).criteria
     if session.terminal.as_json:
         session.terminal.json({"goal_id": goal.id, "woken": is_woken, "checks": [each.as_dict() for each in checks]})
         return
@@ -76,7 +76,7 @@ def _answering(action: GoalAction, help: str) -> click.Command:
         session: Session, goal_id: str | None, number: int | None, revision: int | None, key: str | None, **said: Any
     ) -> None:
         goal = _asking(session, goal_id)
-        asked = _asked(look_at_checks(session.store, goal), number)
+        asked = _asked(session.store.overview(goal.id).criteria, number)
         seen = goal.revision if revision is None and key is None else revision
         answered = session.act(action, goal, seen, key, criterion=asked.number - 1, **said)
         _show_answered(session, answered, asked, is_woken=goal.is_waiting and answered.status is GoalStatus.ACTIVE)

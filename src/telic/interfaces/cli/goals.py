@@ -4,20 +4,21 @@ from contextlib import suppress
 
 import click
 
-from telic.domain.amounts import parse_budget
 from telic.domain.budget import BillingPolicy, Budget
 from telic.domain.criteria import typed_criteria
 from telic.domain.errors import GoalNotFound, InvalidInput
 from telic.domain.goal import Goal, GoalStatus
 from telic.domain.ids import looks_like_id
-from telic.domain.jsonable import goal_to_json
 from telic.interfaces.cli import options
-from telic.interfaces.cli.details import look, show_details
 from telic.interfaces.cli.options import QUOTED_MONEY
-from telic.interfaces.cli.render import show_goal, show_goals
+from telic.interfaces.cli.render import show_details, show_goal, show_goals
 from telic.interfaces.cli.session import Session, command
 from telic.services.actions import GoalAction, fitting_actions
+from telic.services.insight import list_goals as list_goals_of
+from telic.services.insight import listing_to_json, read_goal_now, usage_by_kind
 from telic.services.outcomes import ExitCode
+from telic.store.sync_to_async import complete
+from telic.wording.amounts import parse_budget
 
 _checks = click.option("--check", "checks", multiple=True, help="A command that must exit with 0; no shell runs it.")
 _judges = click.option("--judge", "judges", multiple=True, help="A question that a judging model must answer with yes.")
@@ -105,21 +106,23 @@ def list_goals(
     session: Session, all_scopes: bool, status: str | None, text: str | None, limit: int, cursor: str | None
 ) -> None:
     """List the scope's goals, newest first."""
-    page = session.store.list(
-        scope=None if all_scopes else session.scope,
-        status=None if status is None else GoalStatus(status),
-        text=text,
-        limit=limit,
-        cursor=cursor,
+    page = complete(
+        list_goals_of(
+            session.async_store,
+            scope=None if all_scopes else session.scope,
+            status=None if status is None else GoalStatus(status),
+            text=text,
+            limit=limit,
+            cursor=cursor,
+        )
     )
     if session.terminal.as_json:
-        goals = [goal_to_json(goal) for goal in page.goals]
-        session.terminal.json({"goals": goals, "next_cursor": page.next_cursor})
+        session.terminal.json(listing_to_json(page))
         return
-    show_goals(session.terminal, page.goals)
+    show_goals(session.terminal, [each.goal for each in page.entries], [each.holder for each in page.entries])
     if page.next_cursor is not None:
         session.terminal.hint(f"more: add --cursor {page.next_cursor}")
-    elif not page.goals:
+    elif not page.entries:
         session.terminal.hint("nothing matches; --all-scopes looks everywhere")
 
 
@@ -128,7 +131,9 @@ def list_goals(
 @command()
 def show(session: Session, goal_id: str | None) -> None:
     """Show a goal: where it stands, what it used, who drives it, what is held or awaited, how it was checked."""
-    show_details(session.terminal, look(session.store, session.goal(goal_id)))
+    goal = session.goal(goal_id)
+    by_kind = complete(usage_by_kind(session.async_store, goal.id))
+    show_details(session.terminal, read_goal_now(session.store, goal.id), by_kind)
 
 
 @click.command()

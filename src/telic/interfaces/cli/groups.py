@@ -14,7 +14,7 @@ SECTIONS: Final[dict[str, dict[str, str]]] = {
         **dict.fromkeys(("list", "show", "active"), "goals"),
         **dict.fromkeys(("events", "turns"), "history"),
         "usage": "usage",
-        "watch": "watch",
+        "watch": "history",
         "top": "top",
     },
     "Change": {

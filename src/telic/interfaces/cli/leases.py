@@ -4,11 +4,11 @@ import click
 
 from telic.domain.goal import Actor
 from telic.domain.hold import HoldState
-from telic.domain.jsonable import hold_to_json, lease_to_json
+from telic.domain.jsonable import lease_to_json
 from telic.domain.lease import Lease
 from telic.interfaces.cli import options
-from telic.interfaces.cli.details import show_hold, show_holds, show_lease, show_leases
 from telic.interfaces.cli.options import AMOUNT, amount, lease_of, seconds
+from telic.interfaces.cli.render import show_hold, show_holds, show_lease, show_leases
 from telic.interfaces.cli.session import Session, command
 from telic.services.outcomes import ExitCode
 
@@ -74,9 +74,6 @@ def holds(session: Session, goal_id: str | None, after: str, limit: int) -> None
     """Show a goal's holds: open, expired, settled and released."""
     goal = session.goal(goal_id)
     found = session.store.holds(goal.id, after=after, limit=limit)
-    if session.terminal.as_json:
-        session.terminal.json([hold_to_json(hold) for hold in found])
-        return
     show_holds(session.terminal, found)
     if len(found) == limit:
         session.terminal.hint(f"more: add --after {found[-1].key}")

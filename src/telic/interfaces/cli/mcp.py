@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any, Final
 
 import click
 
-from telic.domain.amounts import parse_budget
 from telic.domain.budget import Budget
 from telic.domain.errors import InvalidInput
 from telic.domain.errors.base import needs_extra
@@ -20,6 +19,7 @@ from telic.interfaces.cli.terminal import Terminal
 from telic.observability.observer import Observer
 from telic.prompt.escape import visible
 from telic.store.connect import name_of
+from telic.wording.amounts import parse_budget
 
 if TYPE_CHECKING:
     from telic.http.tokens import Token

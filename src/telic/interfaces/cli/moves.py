@@ -2,18 +2,17 @@
 
 import click
 
-from telic.domain.amounts import parse_budget
 from telic.domain.clock import Instant
 from telic.domain.errors import InvalidInput
 from telic.domain.goal import GoalStatus, Reason
 from telic.domain.jsonable import goal_to_json
 from telic.domain.lifecycle import REASONS
 from telic.interfaces.cli import options
-from telic.interfaces.cli.options import Option, lease_of
+from telic.interfaces.cli.options import Option, later_than, lease_of, parse_moment
 from telic.interfaces.cli.render import show_goals
 from telic.interfaces.cli.session import Session, command
-from telic.interfaces.cli.times import later_than, parse_moment
 from telic.services.actions import GoalAction
+from telic.wording.amounts import parse_budget
 
 
 def _reason(status: GoalStatus, default: str) -> Option:

@@ -2,16 +2,19 @@
 
 import getpass
 import os
+import re
 from collections.abc import Callable
+from datetime import UTC, datetime
 from typing import Any, Final
 
 import click
 
-from telic.domain.amounts import parse_amount
-from telic.domain.errors import InvalidInput
+from telic.domain.clock import Instant, SystemClock, from_datetime
+from telic.domain.errors import InvalidInput, InvalidNumber
 from telic.domain.goal import Goal
 from telic.domain.lease import Lease
 from telic.domain.limits import DEFAULT_MAX_CHARS
+from telic.wording.amounts import parse_amount, parse_duration
 
 Option = Callable[[Any], Any]
 
@@ -32,6 +35,22 @@ class _Amount(click.ParamType[str]):
 
 
 AMOUNT: Final = _Amount()
+
+
+class _Duration(click.ParamType[float]):
+    """Seconds, from a number of them or an amount of time: `90`, `90s`, `30m`, `2h`."""
+
+    name = "duration"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
+        """The seconds that the text means."""
+        try:
+            return float(value) if isinstance(value, int | float) else parse_duration(str(value)) / _MICRO
+        except InvalidNumber as error:
+            self.fail(str(error), param, ctx)
+
+
+DURATION: Final = _Duration()
 
 key = click.option("--key", help="Makes the call happen once, however often it is repeated.")
 revision = click.option("--revision", type=int, help="Refuse unless the goal is at this revision.")
@@ -101,3 +120,50 @@ def seconds(text: str) -> float:
         InvalidNumber: it means none.
     """
     return amount("active_microseconds", text) / _MICRO
+
+
+_DATE: Final = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
+_MOMENT_HELP: Final = "write 2026-12-31 (in UTC) or 2026-12-31T18:00Z"
+
+
+def parse_moment(text: str, help: str = _MOMENT_HELP) -> Instant:
+    """The moment that the text names: a date in UTC, or a date with time and offset.
+
+    Raises:
+        InvalidInput: it names none, or leaves open in which zone.
+    """
+    try:
+        moment = datetime.fromisoformat(text.strip())
+        if _DATE.fullmatch(text.strip()):
+            moment = moment.replace(tzinfo=UTC)
+        if moment.tzinfo is None:
+            raise InvalidInput(f"{text!r} has no offset from UTC: end it in Z, or +01:00")
+        return from_datetime(moment)
+    except (ValueError, OverflowError) as error:
+        if isinstance(error, InvalidInput):
+            raise
+        raise InvalidInput(f"{text!r} is no moment: {help}") from None
+
+
+def parse_since(text: str | None) -> Instant | None:
+    """The moment that the text names, or that was so long ago.
+
+    Raises:
+        InvalidInput: it names none.
+    """
+    if text is None:
+        return None
+    try:
+        ago = parse_amount("active_microseconds", text)
+    except InvalidNumber:
+        return parse_moment(text, f"{_MOMENT_HELP}, or 7d for seven days ago")
+    return Instant(max(0, SystemClock().now() - ago))
+
+
+def later_than(now: Instant, text: str) -> Instant:
+    """The moment so much later.
+
+    Raises:
+        InvalidNumber: the text means no time.
+    """
+    return Instant(now + parse_amount("active_microseconds", text))

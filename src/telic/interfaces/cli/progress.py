@@ -4,27 +4,25 @@ import contextlib
 import os
 import sys
 import time
-from collections.abc import Generator, Mapping
+from collections.abc import Generator
 from typing import Any, Final, Protocol
 
-from telic.domain.amounts import show_duration, show_used
 from telic.domain.claim import approval_signal
 from telic.domain.clock import SystemClock
 from telic.domain.goal import Goal
 from telic.domain.jsonable import goal_to_json, time_to_json
 from telic.interfaces.cli.terminal import StatusLine, Terminal
 from telic.loop.loop_events import LoopEvent, LoopEventKind
+from telic.wording.goals import spending_line, standing_of
+from telic.wording.words import show_duration
 
+_TOLD_OF_GOALS: Final = frozenset(
+    {"scope", "status", "reason", "note", "revision", "budget", "usage", "estimated_lines", "wake_at", "wake_signal"}
+)
 _WORDS: Final = {"wind_down": " to wind down", "audit": " to look at the obstacle"}
-_SHOWN: Final = {
-    "turns": "turns",
-    "tokens": "tokens",
-    "active_microseconds": "of work",
-    "cost_microunits": "spent",
-}
 
 
-class View(Protocol):
+class ProgressView(Protocol):
     """Shows what happens."""
 
     def tell(self, progress: LoopEvent) -> None:
@@ -40,7 +38,7 @@ class View(Protocol):
         ...
 
 
-class PersonsView(View):
+class TextProgress(ProgressView):
     """Lines of text; on a terminal with a line below them that is always up to date."""
 
     def __init__(self, terminal: Terminal, *, names_goals: bool = False) -> None:
@@ -77,12 +75,12 @@ class PersonsView(View):
             self._status.close()
 
     def _standing(self, progress: LoopEvent) -> str:
-        elapsed = show_duration(int(time.monotonic() - self._began))
-        parts = [f"{_doing(progress)}", standing(progress.goal), elapsed]
+        elapsed = show_duration(int(time.monotonic() - self._began) * 1_000_000)
+        parts = [f"{_doing(progress)}", spending_line(progress.goal), elapsed]
         return " · ".join(filter(None, [*parts, self._verdict and f"last verdict {self._verdict}"]))
 
 
-class ProgramsView(View):
+class JsonProgress(ProgressView):
     """One JSON object a line."""
 
     def __init__(self, terminal: Terminal) -> None:
@@ -102,25 +100,13 @@ class ProgramsView(View):
 
     def ended(self, goal: Goal, exit_code: int) -> None:
         """The last line: the goal as it was left, and the exit code."""
-        self._write("ended", goal, turn=goal.turns_used, detail=_standing_in_words(goal), exit_code=exit_code)
+        self._write("ended", goal, turn=goal.turns_used, detail=standing_of(goal), exit_code=exit_code)
 
     def _write(self, event: str, goal: Goal | None, **more: Any) -> None:
         data = {"event": event, "at": time_to_json(SystemClock().now()), "goal_id": goal and goal.id, **more}
         if goal is not None:
             known = goal_to_json(goal)
-            names = (
-                "scope",
-                "status",
-                "reason",
-                "note",
-                "revision",
-                "budget",
-                "usage",
-                "estimated_lines",
-                "wake_at",
-                "wake_signal",
-            )
-            data |= {name: known[name] for name in names}
+            data |= {name: value for name, value in known.items() if name in _TOLD_OF_GOALS}
         with _unless_nobody_looks():
             self._terminal.json(data)
             self._terminal.flush()
@@ -144,7 +130,7 @@ def sentence(progress: LoopEvent) -> str | None:
         case LoopEventKind.TURN_BEGAN:
             return f"turn {number + 1} begins{_WORDS.get(detail, '')}"
         case LoopEventKind.TURN_ENDED:
-            return f"turn {number} ended ({detail}): {standing(goal)}"
+            return f"turn {number} ended ({detail}): {spending_line(goal)}"
         case LoopEventKind.TURN_FAILED:
             return f"turn {number} failed: {detail}"
         case LoopEventKind.NOTICE:
@@ -160,7 +146,7 @@ def sentence(progress: LoopEvent) -> str | None:
         case LoopEventKind.WOKEN:
             return "awake again"
         case LoopEventKind.PAUSED | LoopEventKind.COMPLETED:
-            return _standing_in_words(goal)
+            return standing_of(goal)
         case LoopEventKind.CLAIMED if progress.detail:
             return f"beware: {progress.detail}"
         case LoopEventKind.CLAIMED | LoopEventKind.STOPPED:
@@ -177,29 +163,3 @@ def _doing(progress: LoopEvent) -> str:
             return "waiting"
         case _:
             return str(progress.goal.status)
-
-
-def _standing_in_words(goal: Goal) -> str:
-    reason = f" ({goal.reason})" if goal.reason else ""
-    return f"{goal.status}{reason}" + (f": {goal.note}" if goal.note else "")
-
-
-def standing(goal: Goal) -> str:
-    """What was used of what: `3 of 10 turns, 12,300 of 100,000 tokens`."""
-    limits, used = goal.budget.as_dict(), goal.usage.as_dict()
-    parts = [
-        show_used(
-            name,
-            used[name],
-            limits[name],
-            estimated_lines=goal.estimated_lines,
-            noun="turn" if _is_one(name, used, limits) else noun,
-        )
-        for name, noun in _SHOWN.items()
-        if name in ("turns", "tokens") or used[name] or limits[name]
-    ]
-    return ", ".join(parts)
-
-
-def _is_one(name: str, used: Mapping[str, int], limits: Mapping[str, int | None]) -> bool:
-    return name == "turns" and (used[name] if limits[name] is None else limits[name]) == 1

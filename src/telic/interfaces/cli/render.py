@@ -1,16 +1,22 @@
-"""Goals, events and turns as a person reads them."""
+"""Goals, their history, holds and leases as a person reads them in a terminal, and as JSON."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from itertools import zip_longest
+from typing import Any
 
-from telic.domain.amounts import show_amount, show_used
-from telic.domain.criteria import Criterion
+from telic.domain.budget import Usage
 from telic.domain.events import Event, Turn
 from telic.domain.goal import Goal
+from telic.domain.hold import Hold
 from telic.domain.ids import short_ids
-from telic.domain.jsonable import event_to_json, goal_to_json, turn_to_json
+from telic.domain.jsonable import event_to_json, goal_to_json, hold_to_json, lease_to_json, turn_to_json
+from telic.domain.lease import Lease
 from telic.interfaces.cli.terminal import Terminal
-from telic.wording.events import describe_event
-from telic.wording.words import first_words, show_time
+from telic.services.insight import GoalDetails
+from telic.wording.amounts import show_amounts
+from telic.wording.events import EVENTS, HOLDS, TURNS, Table
+from telic.wording.goals import criterion_lines, driver_of, reserved_lines, spending_of, standing_of, used_of, wait_of
+from telic.wording.words import first_words, show_time, spoken
 
 
 def show_goal(terminal: Terminal, goal: Goal, paused_for_it: Goal | None = None) -> None:
@@ -20,104 +26,121 @@ def show_goal(terminal: Terminal, goal: Goal, paused_for_it: Goal | None = None)
         terminal.json(goal_to_json(goal) | more)
         return
     paused = [] if paused_for_it is None else [("paused", f"{paused_for_it.id} “{first_words(paused_for_it.text)}”")]
-    show_facts(terminal, goal, paused)
+    _show_facts(terminal, goal, [*_criteria(goal), *paused])
 
 
-def show_facts(terminal: Terminal, goal: Goal, more: Sequence[tuple[str, str]]) -> None:
-    """The goal in full as text, with more facts about it."""
+def show_details(terminal: Terminal, details: GoalDetails, by_kind: Mapping[str, Usage]) -> None:
+    """The goal with who drives it, what is held and how its criteria stand; and its usage by kind, if of several."""
+    if terminal.as_json:
+        kinds = {kind: usage.as_dict() for kind, usage in by_kind.items()}
+        terminal.json(details.as_dict() | {"usage_by_kind": kinds})
+        return
+    goal, total = details.goal, details.total
+    facts = [("lease", driver_of(details.lease)), *reserved_lines(goal, total)]
+    if len(by_kind) > 1:
+        facts += [(f"by {spoken(kind)}", show_amounts(usage.as_dict()) or "nothing") for kind, usage in by_kind.items()]
+    _show_facts(terminal, goal, facts)
+    lines = [f"    {line}" for each in details.criteria for line in criterion_lines(each)]
+    for line in ["  checks", *lines] if lines else []:
+        terminal.line(line)
+    pending = [each for each in details.criteria if each.is_pending]
+    if pending and not goal.is_finished:
+        terminal.hint(f"telic approve {goal.id} --criterion {pending[0].number} or telic reject … answers")
+    if total.uncertain.holds:
+        terminal.hint(f"telic holds {goal.id} shows the holds that expired")
+
+
+def _show_facts(terminal: Terminal, goal: Goal, more: Sequence[tuple[str, str]]) -> None:
     terminal.line(goal.text if "\n" not in goal.text else goal.text.replace("\n", " ⏎ "))
-    for name, value in [*_facts(goal), *more]:
+    facts = [
+        ("id", goal.id),
+        ("scope", goal.scope),
+        ("status", standing_of(goal)),
+        ("revision", str(goal.revision)),
+        *([("wakes", wait_of(goal))] if goal.is_waiting else []),
+        *sorted(spending_of(goal), key=lambda fact: fact[0] != "turns"),
+        ("created", show_time(goal.created_at)),
+        ("updated", show_time(goal.updated_at)),
+        *more,
+    ]
+    _show_named(terminal, facts)
+
+
+def _show_named(terminal: Terminal, facts: Sequence[tuple[str, str]]) -> None:
+    for name, value in facts:
         terminal.line(f"  {name:<10} {value}")
 
 
-def _facts(goal: Goal) -> list[tuple[str, str]]:
-    facts = [("id", goal.id), ("scope", goal.scope), ("status", _standing(goal)), ("revision", str(goal.revision))]
-    if goal.is_waiting:
-        facts.append(("wakes", _waking(goal)))
-    facts += [("criterion", _criterion(criterion)) for criterion in goal.criteria]
-    facts += _spending(goal)
-    facts += [("created", show_time(goal.created_at)), ("updated", show_time(goal.updated_at))]
-    return facts
+def _criteria(goal: Goal) -> list[tuple[str, str]]:
+    return [("criterion", f"{criterion.kind}: {criterion.title}") for criterion in goal.criteria]
 
 
-def _standing(goal: Goal) -> str:
-    reason = f" ({goal.reason})" if goal.reason else ""
-    return f"{goal.status}{reason}" + (f": {goal.note}" if goal.note else "")
-
-
-def _waking(goal: Goal) -> str:
-    at = "" if goal.wake_at is None else f"at {show_time(goal.wake_at)}"
-    signal = "" if goal.wake_signal is None else f"on the signal {goal.wake_signal}"
-    return " or ".join(filter(None, [at, signal]))
-
-
-def _criterion(criterion: Criterion) -> str:
-    return f"{criterion.kind}: {criterion.title}"
-
-
-def _spending(goal: Goal) -> list[tuple[str, str]]:
-    limits, usage = goal.budget.as_dict(), goal.usage.as_dict()
-    names = {"turns": "turns", "tokens": "tokens", "active_microseconds": "time", "cost_microunits": "cost"}
-    return [
-        (shown, show_used(name, usage[name], limits[name], estimated_lines=goal.estimated_lines))
-        for name, shown in names.items()
-        if usage[name] or limits[name] or name in ("turns", "tokens")
-    ]
-
-
-def show_goals(terminal: Terminal, goals: Sequence[Goal]) -> None:
-    """The goals as a table."""
+def show_goals(terminal: Terminal, goals: Sequence[Goal], drivers: Sequence[str | None] = ()) -> None:
+    """The goals as a table, each with who drives it; without `drivers`, nobody drives any."""
     rows = [
         [
             short,
             goal.scope,
             str(goal.status),
-            str(goal.reason or ""),
-            show_used("tokens", goal.tokens_used, goal.token_budget, estimated_lines=goal.estimated_lines),
+            spoken(goal.reason or ""),
+            used_of(goal, "tokens"),
             str(goal.turns_used),
+            driver or "",
             first_words(goal.text),
         ]
-        for short, goal in zip(short_ids([goal.id for goal in goals]), goals, strict=True)
+        for short, goal, driver in zip_longest(short_ids([goal.id for goal in goals]), goals, drivers)
     ]
-    columns = ["id", "scope", "status", "reason", "tokens", "turns", "text"]
+    columns = ["id", "scope", "status", "reason", "tokens", "turns", "driver", "text"]
     terminal.table(columns, rows, numbers=("tokens", "turns"))
 
 
 def show_events(terminal: Terminal, events: Sequence[Event]) -> None:
     """The events as a table, or as JSON."""
-    if terminal.as_json:
-        terminal.json([event_to_json(event) for event in events])
-        return
-    rows = [
-        [str(event.number), show_time(event.at), event.kind, event.actor, describe_event(event)] for event in events
-    ]
-    terminal.table(["number", "at", "event", "actor", "data"], rows, numbers=("number",))
-
-
-def _mark(turn: Turn) -> str:
-    """Return what tells a line that is no known usage from the others."""
-    if turn.takes_back is not None:
-        return f" (takes back {turn.takes_back})"
-    return " (estimate)" if turn.is_estimate else ""
+    _show_table(terminal, EVENTS, events, [event_to_json(event) for event in events])
 
 
 def show_turns(terminal: Terminal, turns: Sequence[Turn]) -> None:
     """The turns as a table, or as JSON."""
+    _show_table(terminal, TURNS, turns, [turn_to_json(turn) for turn in turns])
+
+
+def show_holds(terminal: Terminal, holds: Sequence[Hold]) -> None:
+    """The holds as a table, or as JSON."""
+    _show_table(terminal, HOLDS, holds, [hold_to_json(hold) for hold in holds])
+
+
+def _show_table(terminal: Terminal, table: Table[Any], shown: Sequence[Any], data: Any) -> None:
     if terminal.as_json:
-        terminal.json([turn_to_json(turn) for turn in turns])
+        terminal.json(data)
+    else:
+        terminal.table(table.titles, [table.row(each) for each in shown], numbers=table.numbers)
+
+
+def show_hold(terminal: Terminal, hold: Hold) -> None:
+    """The hold in full."""
+    if terminal.as_json:
+        terminal.json(hold_to_json(hold))
         return
+    terminal.line(f"{hold.state}: {show_amounts(hold.reserved.as_dict())}")
+    until = "" if hold.expires_at is None else show_time(hold.expires_at)
+    facts = (("goal", hold.goal_id), ("key", hold.key), ("placed", show_time(hold.placed_at)), ("until", until))
+    _show_named(terminal, facts)
+
+
+def show_lease(terminal: Terminal, lease: Lease) -> None:
+    """The lease, with the goal that it is for."""
+    if terminal.as_json:
+        terminal.json(lease_to_json(lease))
+        return
+    more = [*_criteria(lease.goal), ("holder", lease.holder), ("token", str(lease.token))]
+    _show_facts(terminal, lease.goal, more)
+
+
+def show_leases(terminal: Terminal, leases: Sequence[Lease]) -> None:
+    """The leases as a table."""
+    ids = short_ids([lease.goal.id for lease in leases])
     rows = [
-        [
-            str(turn.number),
-            show_time(turn.at),
-            f"{turn.kind}{_mark(turn)}",
-            turn.model or "",
-            show_amount("tokens", turn.usage.tokens),
-            show_amount("active_microseconds", turn.usage.active_microseconds),
-            show_amount("cost_microunits", turn.usage.cost_microunits),
-            turn.key,
-        ]
-        for turn in turns
+        [goal_id, lease.goal.scope, lease.holder, str(lease.token), first_words(lease.goal.text)]
+        for goal_id, lease in zip(ids, leases, strict=True)
     ]
-    columns = ["number", "at", "kind", "model", "tokens", "time", "cost", "key"]
-    terminal.table(columns, rows, numbers=("number", "tokens", "time", "cost"))
+    terminal.table(["id", "scope", "holder", "token", "text"], rows)

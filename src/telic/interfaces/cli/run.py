@@ -9,17 +9,17 @@ from telic.domain.criteria import typed_criteria
 from telic.domain.errors import LeaseHeld, LeaseLost
 from telic.domain.goal import Goal
 from telic.interfaces.cli.agent_options import AgentOptions, agent_options, existing_folder, require_judge
-from telic.interfaces.cli.exit_codes import EXIT_HELD, EXIT_LOST, ending
-from telic.interfaces.cli.failures import failure
+from telic.interfaces.cli.exit_codes import EXIT_HELD, EXIT_LOST, ending, failure
 from telic.interfaces.cli.options import max_chars
-from telic.interfaces.cli.progress import PersonsView, ProgramsView, standing
-from telic.interfaces.cli.run_target import Wish, choose
+from telic.interfaces.cli.progress import JsonProgress, TextProgress
+from telic.interfaces.cli.run_target import RunRequest, choose
 from telic.interfaces.cli.session import Session, command
-from telic.interfaces.cli.signal_scope import Driven
+from telic.interfaces.cli.signal_scope import SignalScope
 from telic.loop.agents.protocol import Agent
 from telic.loop.goal_loop import GoalLoop
 from telic.loop.verification.judge import Judge
 from telic.loop.verification.verifier import Verifier
+from telic.wording.goals import spending_line, status_of
 
 
 @click.command()
@@ -63,7 +63,7 @@ def run(
     agent_options.require_sound()
     criteria = tuple(typed_criteria(checks, judges, approvals))
     require_judge(criteria, judge)
-    wish = Wish(
+    wish = RunRequest(
         target=target,
         scope=session.scope,
         criteria=criteria,
@@ -93,7 +93,7 @@ class _Run:
         self._judge = judge
         self._folder = folder
         self._waits = waits
-        self._view = ProgramsView(session.terminal) if session.terminal.as_json else PersonsView(session.terminal)
+        self._view = JsonProgress(session.terminal) if session.terminal.as_json else TextProgress(session.terminal)
 
     def of(self, goal: Goal, done: str) -> int:
         """The exit code of the run, which is over."""
@@ -120,16 +120,15 @@ class _Run:
                 verifier=Verifier(workspace=self._folder, judge=self._judge),
                 on_progress=self._view.tell,
             )
-            return await Driven(store, loop, goal, self._waits, session.actor, self._view).until_over()
+            return await SignalScope(store, loop, goal, self._waits, session.actor, self._view).until_over()
 
     def _end(self, goal: Goal, signal_code: int | None) -> int:
         code, hint = ending(goal)
         code = code if signal_code is None else signal_code
-        if isinstance(self._view, ProgramsView):
+        if isinstance(self._view, JsonProgress):
             self._view.ended(goal, code)
             return code
-        reason = f" ({goal.reason})" if goal.reason else ""
-        self._view.say(f"goal {goal.id} is {goal.status}{reason}: {standing(goal)}")
+        self._view.say(f"goal {goal.id} is {status_of(goal)}: {spending_line(goal)}")
         if hint is not None:
             self._session.terminal.hint(hint)
         return code

@@ -4,7 +4,6 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final
 
-from telic.domain.amounts import parse_budget
 from telic.domain.budget import Budget
 from telic.domain.criteria import Criterion
 from telic.domain.errors import InvalidInput, NotAllowed
@@ -12,13 +11,15 @@ from telic.domain.goal import Actor, Goal, GoalStatus
 from telic.domain.ids import looks_like_id
 from telic.interfaces.cli.session import NothingActive
 from telic.store.goal_store import GoalStore
+from telic.wording.amounts import parse_budget
+from telic.wording.goals import status_of
 from telic.wording.words import first_words
 
 _AGAIN: Final = "--again makes a new goal of it, which is checked before anything is spent"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Wish:
+class RunRequest:
     """What was typed: a text or an id, or neither, and how the goal is to be.
 
     A text is the same whatever its line ends are. `again` makes a new goal although the same one is completed.
@@ -42,7 +43,7 @@ class Wish:
         return self.target is not None and looks_like_id(self.target)
 
 
-def choose(store: GoalStore, wish: Wish) -> tuple[Goal, str]:
+def choose(store: GoalStore, wish: RunRequest) -> tuple[Goal, str]:
     """The goal, and what was done so that it can be driven, in a few words.
 
     A text makes a new goal, unless the scope has an unfinished one: that goes on where it has the same text, as if
@@ -70,13 +71,13 @@ def choose(store: GoalStore, wish: Wish) -> tuple[Goal, str]:
         return _go_on(store, wish, open_one)
     done = next((goal for goal in same if goal.criteria == wish.criteria), None)
     if done is not None and done.status is GoalStatus.COMPLETED and not wish.again:
-        return done, f"goal {done.id} is {done.status} ({done.reason}) already: nothing was started. {_AGAIN}"
+        return done, f"goal {done.id} is {status_of(done)} already: nothing was started. {_AGAIN}"
     if unfinished and not wish.replace:
         raise _would_replace(unfinished[0])
     return _create(store, wish, text, unfinished)
 
 
-def _create(store: GoalStore, wish: Wish, text: str, unfinished: list[Goal]) -> tuple[Goal, str]:
+def _create(store: GoalStore, wish: RunRequest, text: str, unfinished: list[Goal]) -> tuple[Goal, str]:
     budget = parse_budget(wish.budgets, Budget())
     wish.accept_budget(budget)
     goal = store.create(
@@ -107,7 +108,7 @@ def _meant(store: GoalStore, scope: str) -> Goal:
     raise NothingActive(scope)
 
 
-def _go_on(store: GoalStore, wish: Wish, goal: Goal) -> tuple[Goal, str]:
+def _go_on(store: GoalStore, wish: RunRequest, goal: Goal) -> tuple[Goal, str]:
     if goal.is_finished:
         return goal, f"goal {goal.id} is {goal.status} already: nothing was started"
     wish.accept(goal)
@@ -121,7 +122,7 @@ def _go_on(store: GoalStore, wish: Wish, goal: Goal) -> tuple[Goal, str]:
     return _resume(store, wish, goal)
 
 
-def _resume(store: GoalStore, wish: Wish, goal: Goal) -> tuple[Goal, str]:
+def _resume(store: GoalStore, wish: RunRequest, goal: Goal) -> tuple[Goal, str]:
     active = store.active(goal.scope)
     if active is not None and not wish.replace:
         raise _would_replace(active)

@@ -4,7 +4,7 @@ import os
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property, wraps
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import click
 
@@ -22,7 +22,10 @@ from telic.services.scoped_goals import ScopedGoals
 from telic.store.connect import connect
 from telic.store.goal_store import GoalStore
 from telic.store.sync_to_async import as_async_store, complete
-from telic.wording.words import first_words
+from telic.wording.words import first_words, spoken
+
+if TYPE_CHECKING:
+    from telic.store.async_store import AsyncGoalStore
 
 Function = Callable[..., int | None]
 _NAMED: Final = 5
@@ -65,14 +68,15 @@ class Session:
         """
         if typed is not None:
             return self.store.find(typed)
-        found = complete(self._scoped.meant())
+        found = complete(ScopedGoals(self.async_store, self.scope).meant())
         if found is None:
             raise NoGoals(self.scope)
         return found
 
     @property
-    def _scoped(self) -> ScopedGoals:
-        return ScopedGoals(as_async_store(self.store), self.scope)
+    def async_store(self) -> "AsyncGoalStore":
+        """The store for what is written once, for both kinds of stores: give its coroutines to `complete`."""
+        return as_async_store(self.store)
 
     @property
     def named_actor(self) -> NamedActor:
@@ -110,7 +114,7 @@ class Session:
             return self.store.find(typed)
         paused = self.store.list(scope=self.scope, status=GoalStatus.PAUSED, limit=_NAMED + 1).goals
         if len(paused) > 1:
-            named = [f"{goal.id} ({goal.reason}) “{first_words(goal.text, 30)}”" for goal in paused[:_NAMED]]
+            named = [f"{goal.id} ({spoken(goal.reason)}) “{first_words(goal.text, 30)}”" for goal in paused[:_NAMED]]
             more = ", and others" if len(paused) > _NAMED else ""
             raise InvalidInput(f"several goals are paused in scope {self.scope!r}: {', '.join(named)}{more}; name one")
         if not paused:

@@ -1,13 +1,18 @@
-"""Driving one goal from the shell: the loop, stopped by signals, and how it ended."""
+"""Driving one goal from the shell until a signal stops it: the first ends it cleanly, the second at once."""
 
 import asyncio
+import os
 import signal
+import sys
+from collections.abc import Callable, Generator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
+from typing import Final
 
 from telic.domain.errors import GoalError, InvalidTransition
 from telic.domain.goal import Actor, Goal, GoalStatus, Reason
-from telic.interfaces.cli.interrupts import handling_signals
-from telic.interfaces.cli.progress import View
+from telic.interfaces.cli.progress import ProgressView
+from telic.loop.agents.process_group import kill_children
 from telic.loop.goal_loop import GoalLoop
 from telic.loop.supervisor import run_until_over
 from telic.loop.worker_identity import claim_for_loop
@@ -18,7 +23,7 @@ EXIT_TERMINATED = 128 + signal.SIGTERM
 
 
 @dataclass(slots=True)
-class Driven:
+class SignalScope:
     """One goal's loop under this process's signals."""
 
     store: AsyncGoalStore
@@ -26,7 +31,7 @@ class Driven:
     goal: Goal
     waits: bool
     actor: Actor
-    view: View
+    view: ProgressView
     _signal_code: int | None = field(default=None, init=False)
 
     async def until_over(self) -> tuple[Goal, int | None]:
@@ -81,3 +86,36 @@ class Driven:
         except GoalError as error:
             self.view.say(f"the goal could not be paused: {error}")
         running.cancel()
+
+
+_ENDING: Final = (signal.SIGTERM, signal.SIGHUP)
+
+
+@contextmanager
+def handling_signals(
+    *, on_interrupt: Callable[[], None], on_end: Callable[[], None], before_exit: Callable[[], None]
+) -> Generator[None]:
+    """Ctrl-C calls `on_interrupt`, SIGTERM and SIGHUP call `on_end`.
+
+    Any after that kills the agents with everything they started, and ends the process; `before_exit` comes first.
+    """
+    loop = asyncio.get_running_loop()
+    seen: list[int] = []
+
+    def receive(number: int, first: Callable[[], None]) -> None:
+        if seen:
+            before_exit()
+            kill_children()
+            sys.stdout.flush()
+            os._exit(128 + number)
+        seen.append(number)
+        first()
+
+    loop.add_signal_handler(signal.SIGINT, receive, signal.SIGINT, on_interrupt)
+    for number in _ENDING:
+        loop.add_signal_handler(number, receive, number, on_end)
+    try:
+        yield
+    finally:
+        for number in (signal.SIGINT, *_ENDING):
+            loop.remove_signal_handler(number)

@@ -8,13 +8,13 @@ from typing import Final
 import click
 from click.core import ParameterSource
 
-from telic.domain.amounts import show_used
 from telic.domain.ids import short_ids
 from telic.domain.jsonable import report_to_json
 from telic.domain.report import UsageGrouping, UsageReport, UsageSum
 from telic.interfaces.cli import options, plot
+from telic.interfaces.cli.options import parse_since
 from telic.interfaces.cli.session import Session, command
-from telic.interfaces.cli.times import parse_since
+from telic.wording.amounts import show_used
 from telic.wording.words import first_words
 
 _COLUMNS: Final[dict[str, tuple[str, Callable[[UsageSum], int]]]] = {

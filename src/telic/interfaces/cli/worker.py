@@ -12,9 +12,9 @@ from telic.domain.budget import Budget
 from telic.domain.errors import InvalidInput, WorkspaceMissing
 from telic.domain.goal import Actor, Goal
 from telic.interfaces.cli.agent_options import AgentOptions, agent_options, existing_folder, require_judge
-from telic.interfaces.cli.interrupts import handling_signals
-from telic.interfaces.cli.progress import PersonsView, ProgramsView
+from telic.interfaces.cli.progress import JsonProgress, TextProgress
 from telic.interfaces.cli.session import Session, command
+from telic.interfaces.cli.signal_scope import handling_signals
 from telic.loop.goal_loop import GoalLoop
 from telic.loop.verification.judge import Judge
 from telic.loop.verification.verifier import Verifier
@@ -88,11 +88,11 @@ class _Work:
     places: Workspaces
     judge: Judge | None
     notice: str
-    view: PersonsView | ProgramsView = field(init=False)
+    view: TextProgress | JsonProgress = field(init=False)
 
     def __post_init__(self) -> None:
         terminal = self.session.terminal
-        self.view = ProgramsView(terminal) if terminal.as_json else PersonsView(terminal, names_goals=True)
+        self.view = JsonProgress(terminal) if terminal.as_json else TextProgress(terminal, names_goals=True)
 
     def until_stopped(self, concurrency: int) -> int:
         """The exit code: 0, since to be stopped is how a worker ends."""

@@ -3,11 +3,11 @@
 import json
 from typing import Final
 
-from telic.domain.amounts import write_larger_limits
 from telic.domain.goal import Goal, GoalStatus
 from telic.interfaces.mcp.results import plainly
 from telic.interfaces.mcp.settings import Role, ServerSettings
 from telic.services.actions import PURPOSES, GoalAction, fitting_actions
+from telic.wording.amounts import write_larger_limits
 
 
 def next_steps(goal: Goal | None, settings: ServerSettings) -> tuple[str, ...]:

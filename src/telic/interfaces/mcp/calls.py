@@ -5,7 +5,6 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any, Final
 
-from telic.domain.amounts import parse_budget
 from telic.domain.authority import NamedActor
 from telic.domain.budget import Budget, ModelUsage
 from telic.domain.criteria import typed_criteria
@@ -22,7 +21,8 @@ from telic.interfaces.mcp.tools import ServerTool
 from telic.prompt import quote
 from telic.services.actions import ActionRequest, ActionResult, GoalAction, execute
 from telic.services.chat.replies import changes_between
-from telic.services.checks import Check, look_at_checks_async
+from telic.services.insight import GoalDetails, list_goals, read_goal
+from telic.wording.amounts import parse_budget
 
 _LISTED: Final = 20
 _OPERATOR: Final = NamedActor(Actor.OPERATOR, door="mcp")
@@ -88,24 +88,24 @@ class ToolCalls:
             where = f"scope {quote(settings.scope)} of the store {quote(settings.store_name)}"
             return self._done("none", f"There is no goal in {where}.", None, source=source)
         text = await self.conversation.shown(goal)
-        return self._done("shown", text, goal, checks=await self._checks(goal), source=source)
+        return self._done("shown", text, goal, details=await self._details(goal), source=source)
 
-    async def _checks(self, goal: Goal) -> tuple[Check, ...]:
-        return tuple(await look_at_checks_async(self.conversation.store, goal))
+    async def _details(self, goal: Goal) -> GoalDetails:
+        return await read_goal(self.conversation.store, goal.id)
 
     async def _list(self, given: Arguments) -> ToolAnswer:
-        page = await self.conversation.store.list(
+        page = await list_goals(
+            self.conversation.store,
             scope=self.conversation.settings.scope,
             status=None if given["status"] is None else GoalStatus(given["status"]),
             text=given["text"],
             cursor=given["cursor"],
             limit=_LISTED,
         )
-        lines = [f"{plainly(goal.id)} {about(goal)}" for goal in page.goals] or ["There are no goals like that."]
+        lines = [f"{plainly(each.goal.id)} {about(each.goal)}" for each in page.entries]
+        text = "\n".join(lines) or "There are no goals like that."
         more = (f"call list_goals with cursor {plainly(page.next_cursor)} for older ones",) if page.next_cursor else ()
-        return ToolAnswer(
-            outcome="listed", text="\n".join(lines), goals=page.goals, next_cursor=page.next_cursor, next=more
-        )
+        return ToolAnswer(outcome="listed", text=text, goals=page.entries, next_cursor=page.next_cursor, next=more)
 
     async def _report_progress(self, given: Arguments) -> ToolAnswer:
         before = await self.conversation.goals.named(given["goal_id"])
@@ -130,7 +130,7 @@ class ToolCalls:
             return self._done("none", text, None)
         goal = await self.conversation.store.get(before.id)
         outcome = "unchanged" if goal.revision == before.revision else "changed"
-        return self._done(outcome, text, goal, before, checks=await self._checks(goal))
+        return self._done(outcome, text, goal, before, details=await self._details(goal))
 
     async def _create(self, given: Arguments) -> ToolAnswer:
         if self.conversation.settings.role is Role.OPERATOR:

@@ -13,6 +13,7 @@ from telic.loop.verification.verifier import Verifier
 from telic.prompt import continuation, quote, render
 from telic.services.scoped_goals import ScopedGoals
 from telic.store.async_store import AsyncGoalStore
+from telic.wording.goals import status_of
 
 _PATIENCE_SECONDS: Final = 5.0
 _UNSEEN: Final = 0
@@ -89,5 +90,4 @@ def told(goal: Goal, verification: Verification | None) -> str:
 
 def about(goal: Goal) -> str:
     """Return the goal in one line."""
-    reason = f" ({goal.reason})" if goal.reason else ""
-    return f"{goal.status}{reason}, revision {goal.revision}: {quote(goal.text)}"
+    return f"{status_of(goal)}, revision {goal.revision}: {quote(goal.text)}"

@@ -1,7 +1,7 @@
 """Answers to calls: text for the model, data for programs. Everything that others wrote is quoted in both."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any, Final
 
 import mcp_types as types
@@ -10,10 +10,12 @@ from telic.domain.budget import LIMITS
 from telic.domain.errors import GoalError
 from telic.domain.goal import Goal
 from telic.domain.jsonable import time_to_json
+from telic.domain.lease import LeaseState
+from telic.domain.overview import CriterionStanding
 from telic.prompt import quote
 from telic.prompt.block import show_criterion
 from telic.services.chat.replies import GoalChange
-from telic.services.checks import Check
+from telic.services.insight import GoalDetails
 from telic.services.outcomes import FailureKind, failure_kind
 
 _TEXT_OR_NULL: Final = {"type": ["string", "null"]}
@@ -99,8 +101,13 @@ OUTPUT_SCHEMA: Final[dict[str, Any]] = {
                 },
                 "required": ["criterion", "text", "outcome", "why", "output_tail"],
             },
-            "description": "How the goal's criteria stand: passed, failed, error, pending, approved, rejected, or -.",
+            "description": "passed, failed, error, pending, approved, rejected or not checked, for each criterion.",
         },
+        "driver": {**_TEXT_OR_NULL, "description": "The worker that drives the goal, if any does."},
+        "due_in_microseconds": {"type": "integer", "description": "When its next step is due; 0 for now."},
+        "held": {**_AMOUNTS, "description": "What open holds reserve."},
+        "uncertain": {**_AMOUNTS, "description": "What expired holds had reserved, and nobody has counted yet."},
+        "estimated": {**_AMOUNTS, "description": "The part of the usage that is not known, but estimated."},
         "source": {
             "type": ["object", "null"],
             "properties": {"store": {"type": "string"}, "scope": {"type": "string"}},
@@ -128,11 +135,11 @@ class ToolAnswer:
     outcome: str
     text: str
     goal: Goal | None = None
-    goals: tuple[Goal, ...] = ()
+    goals: tuple[LeaseState, ...] = ()
     next_cursor: str | None = None
     superseded: Goal | None = None
     changes: tuple[GoalChange, ...] = ()
-    checks: tuple[Check, ...] = ()
+    details: GoalDetails | None = None
     source: Mapping[str, str] | None = None
     next: tuple[str, ...] = ()
     error: GoalError | None = None
@@ -156,11 +163,11 @@ class ToolAnswer:
             "outcome": self.outcome,
             "message": self.text,
             "goal": self.goal and goal_data(self.goal),
-            "goals": [goal_data(goal) for goal in self.goals],
+            "goals": [goal_data(each.goal) | {"driver": _plain_or_none(each.holder)} for each in self.goals],
             "next_cursor": self.next_cursor,
             "superseded": self.superseded and goal_data(self.superseded),
             "changes": [_change_data(change) for change in self.changes],
-            "checks": [_check_data(check) for check in self.checks],
+            **_details_data(self.details),
             "source": self.source and {name: plainly(value) for name, value in self.source.items()},
             "next": list(self.next),
             "error": self.error and _error_data(self.error),
@@ -196,7 +203,24 @@ def goal_data(goal: Goal) -> dict[str, Any]:
     }
 
 
-def _check_data(check: Check) -> dict[str, Any]:
+def _details_data(details: GoalDetails | None) -> dict[str, Any]:
+    """What is known of a goal beside its row; where a call did not look, nothing."""
+    if details is None:
+        return {"checks": []}
+    lease, total = details.lease, details.total
+    return {
+        "checks": [_check_data(each) for each in details.criteria],
+        "driver": _plain_or_none(lease.holder),
+        "due_in_microseconds": lease.due_in_microseconds,
+        **{name: asdict(getattr(total, name)) for name in ("held", "uncertain", "estimated")},
+    }
+
+
+def _plain_or_none(name: str | None) -> str | None:
+    return None if name is None else plainly(name)
+
+
+def _check_data(check: CriterionStanding) -> dict[str, Any]:
     verdict = check.verdict
     return {
         "criterion": check.number,

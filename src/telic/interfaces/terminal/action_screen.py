@@ -10,18 +10,16 @@ from textual.content import Content
 from textual.screen import Screen
 from textual.widgets import Footer, Static
 
-from telic.domain.amounts import parse_budget, write_larger_limits, write_limit
 from telic.domain.authority import NamedActor
 from telic.domain.budget import Budget, exhausted_limit
 from telic.domain.errors import GoalError, InvalidNumber, StoreError, StoreMoved, WouldReplace
 from telic.domain.goal import Actor, Goal
 from telic.domain.ids import short_ids
+from telic.domain.overview import CriterionStanding, tightest
 from telic.interfaces.terminal.dialogs import Choice, Confirmation, Question
-from telic.interfaces.terminal.escape import literal
-from telic.interfaces.terminal.formatting import refusal, standing
+from telic.interfaces.terminal.formatting import literal, refusal, standing
 from telic.services.actions import ActionRequest, GoalAction, answerable, execute, why_unfit
-from telic.services.checks import Check
-from telic.services.insight import tightest
+from telic.wording.amounts import parse_budget, write_larger_limits, write_limit
 from telic.wording.words import first_words
 
 if TYPE_CHECKING:
@@ -43,6 +41,9 @@ class ScreenHost(Protocol):
 
     live: "Live"
     operator: str | None
+
+
+Standings = Sequence[CriterionStanding]
 
 
 class ActingScreen(Screen[None]):
@@ -72,7 +73,7 @@ class ActingScreen(Screen[None]):
         return None
 
     @property
-    def shown_checks(self) -> Sequence[Check]:
+    def shown_checks(self) -> Sequence[CriterionStanding]:
         """Its criteria, where the screen shows them."""
         return ()
 
@@ -125,7 +126,7 @@ class ActingScreen(Screen[None]):
             self.tell("")
             self.run_worker(self._operate(action, goal, operator, self.shown_checks), group="operate", exclusive=True)
 
-    async def _operate(self, action: GoalAction, goal: Goal, operator: str, checks: Sequence[Check]) -> None:
+    async def _operate(self, action: GoalAction, goal: Goal, operator: str, checks: Standings) -> None:
         given = await self._ask(action, goal, checks)
         if given is None:
             return
@@ -161,7 +162,7 @@ class ActingScreen(Screen[None]):
             await self.host.live.ask(lambda store: execute(store, agreed))
         return True
 
-    async def _ask(self, action: GoalAction, goal: Goal, checks: Sequence[Check]) -> dict[str, Any] | None:
+    async def _ask(self, action: GoalAction, goal: Goal, checks: Standings) -> dict[str, Any] | None:
         """Return what the operator says about the action, by the request's fields; None where they leave it."""
         match action:
             case GoalAction.CLEAR:
@@ -193,7 +194,7 @@ class ActingScreen(Screen[None]):
         )
         return None if typed is None else {"budget": _budget_reader(goal)(typed)}
 
-    async def _ask_answer(self, action: GoalAction, goal: Goal, asked: Sequence[Check]) -> dict[str, Any] | None:
+    async def _ask_answer(self, action: GoalAction, goal: Goal, asked: Standings) -> dict[str, Any] | None:
         titles = [f"{check.number}. {check.criterion.question}" for check in asked]
         place: int | None = 0
         if len(asked) > 1:

@@ -12,7 +12,7 @@ from textual.widgets import Footer, Input, OptionList, Static
 from textual.widgets.option_list import Option
 
 from telic.domain.errors import GoalError
-from telic.interfaces.terminal.escape import literal
+from telic.interfaces.terminal.formatting import literal
 
 HELP: Final = """\
 The list has every goal by pages, newest first. It is live: what any

@@ -1,17 +1,18 @@
-"""Goals in the words and signs of the screens."""
+"""Goals in the signs and colours of the screens, and others' words as literal text that stays within its cells."""
 
-from collections.abc import Iterator
-from dataclasses import asdict
 from typing import Final
 
-from telic.domain.amounts import LIMIT_NAMES, show_amounts, show_duration
+from rich.cells import cell_len
+from rich.text import Text
+
 from telic.domain.errors import BudgetExceeded, GoalError, StaleUpdate
 from telic.domain.goal import Goal, GoalStatus
-from telic.domain.lease import LeaseState
-from telic.domain.report import Reserved
-from telic.services.checks import Check
-from telic.services.insight import BudgetUse
-from telic.wording.words import show_time
+from telic.domain.overview import BudgetUse
+from telic.prompt.characters import JOINERS
+from telic.prompt.escape import visible
+from telic.wording.amounts import LIMIT_NAMES, show_percent
+from telic.wording.goals import status_of, used_of
+from telic.wording.words import spoken
 
 SIGNS: Final = {
     GoalStatus.ACTIVE: "▶",
@@ -32,75 +33,88 @@ _EMPTY: Final = "░"
 
 
 def standing(goal: Goal) -> str:
-    """The status by its sign and, since a reason belongs to one status only, the reason where there is one."""
-    return f"{SIGNS[goal.status]} {goal.reason or goal.status}"
+    """Return the status by its sign and, since a reason belongs to one status only, the reason where there is one."""
+    return f"{SIGNS[goal.status]} {spoken(goal.reason or goal.status)}"
 
 
 def full_standing(goal: Goal) -> str:
-    """Status, reason and revision."""
-    reason = f" ({goal.reason})" if goal.reason else ""
-    return f"{SIGNS[goal.status]} {goal.status}{reason}, revision {goal.revision}"
+    """Return status, reason and revision."""
+    return f"{SIGNS[goal.status]} {status_of(goal)}, revision {goal.revision}"
 
 
 def bar(fraction: float, cells: int) -> str:
-    """A bar of so many cells, as full as the fraction says."""
+    """Return a bar of so many cells, as full as the fraction says."""
     full = max(0, min(cells, int(fraction * cells)))
     return _FULL * full + _EMPTY * (cells - full)
 
 
-def percent(fraction: float) -> str:
-    """The fraction in whole percents, never rounded up; what no line has room for is `>999%`."""
-    return f"{int(fraction * 100)}%" if fraction < 10 else ">999%"
-
-
-def show_budget_use(use: BudgetUse) -> str:
-    """The use of one limit on a line of its own."""
-    name = f"{LIMIT_NAMES[use.name]:<12}"
+def show_budget_use(goal: Goal, use: BudgetUse) -> str:
+    """Return the use of one limit on a line of its own."""
+    name, shown = f"{LIMIT_NAMES[use.name]:<12}", used_of(goal, use.name)
     if use.fraction is None:
-        return f"{name} {use.shown}"
-    return f"{name} {bar(use.fraction, 20)} {percent(use.fraction):>5}  {use.shown}"
-
-
-def waking(goal: Goal) -> str:
-    """What the goal waits for; empty where it waits for nothing."""
-    at = "" if goal.wake_at is None else f"at {show_time(goal.wake_at)}"
-    signal = "" if goal.wake_signal is None else f"on the signal {goal.wake_signal}"
-    return " or ".join(filter(None, [at, signal]))
-
-
-def driver(lease: LeaseState) -> str:
-    """Who may drive the goal, and for how long."""
-    if lease.holder is None:
-        rest = lease.due_in_microseconds // 1_000_000
-        return f"nobody drives it; its next step is due in {show_duration(rest)}" if rest else "nobody drives it"
-    left = show_duration(max(0, lease.expires_in_microseconds) // 1_000_000)
-    return f"driven by {lease.holder} for another {left} (token {lease.token})"
-
-
-def reserved(held: Reserved, uncertain: Reserved) -> Iterator[str]:
-    """What holds reserve, in up to two lines."""
-    for found, what in ((held, "open"), (uncertain, "expired, and nobody said what their calls consumed")):
-        if found.holds:
-            noun = "hold" if found.holds == 1 else "holds"
-            yield f"{found.holds:,} {noun} {what}: {show_amounts(asdict(found)) or 'turns only'}"
-
-
-def check_lines(check: Check) -> Iterator[str]:
-    """The criterion, how it stands, and the evidence, line by line."""
-    yield f"{check.number}. {check.outcome:<9} {check.criterion.kind}: {check.criterion.title}"
-    for line in check.evidence:
-        yield f"     {line}"
+        return f"{name} {shown}"
+    return f"{name} {bar(use.fraction, 20)} {show_percent(use.fraction):>5}  {shown}"
 
 
 def refusal(error: GoalError) -> str:
-    """Why nothing was done, and what to do now."""
+    """Return why nothing was done, and what to do now."""
     match error:
         case StaleUpdate():
-            now = f"{error.goal.status}{f' ({error.goal.reason})' if error.goal.reason else ''}"
-            return (
-                f"nothing was done: somebody changed the goal meanwhile; it is {now} at revision {error.goal.revision}"
-            )
+            now = f"{status_of(error.goal)} at revision {error.goal.revision}"
+            return f"nothing was done: somebody changed the goal meanwhile; it is {now}"
         case BudgetExceeded():
             return f"nothing was done: {error}; b sets a larger budget"
         case _:
             return f"not done: {error}"
+
+
+_MOST_MARKS: Final = 3
+_EMOJI_STYLES: Final = frozenset("\ufe0e\ufe0f")
+
+
+def literal(text: str) -> str:
+    """The text on one line with every hidden character written out, and nothing that leaves its cell.
+
+    Marks without a letter before them, and more than three on one, are written out too: they would pile up over the
+    lines above. Emoji styles are left out: terminals disagree on how wide they make a character.
+    """
+    shown = visible(text)
+    if shown.isascii():
+        return shown
+    pieces: list[str] = []
+    marks = _MOST_MARKS
+    for character in shown:
+        if character in _EMOJI_STYLES:
+            continue
+        if cell_len(character) > 0:
+            marks = _MOST_MARKS if character.isspace() else 0
+        else:
+            marks += 1
+        pieces.append(character if marks <= _MOST_MARKS or cell_len(character) > 0 else _written_out(character))
+    return "".join(pieces)
+
+
+def _written_out(character: str) -> str:
+    code = ord(character)
+    return f"\\u{code:04x}" if code < 0x10000 else f"\\U{code:08x}"
+
+
+def literal_lines(text: str, *, most_lines: int, most_chars: int) -> list[str]:
+    """The text line by line, each literal; what is over the bounds is left out, and the last line says so."""
+    kept = text[:most_chars].replace("\r\n", "\n").split("\n")
+    lines = [literal(line) for line in kept[:most_lines]]
+    is_whole = len(text) <= most_chars and len(kept) <= most_lines
+    return lines if is_whole else [*lines, f"… ({len(text):,} characters in all; telic show tells them)"]
+
+
+def cell(text: str, width: int, style: str = "", *, is_number: bool = False) -> Text:
+    """The text in a cell of a table: no markup in it, no wider than the cell less one column of space."""
+    # At most three marks stand on one letter, so no character after these can be seen.
+    shown = Text(literal(text[: 4 * width]), style=style, no_wrap=True, end="")
+    shown.truncate(max(1, width - 1), overflow="ellipsis")
+    if shown.plain[-2:-1] in JOINERS:
+        # What it joined has been cut off.
+        shown.plain = f"{shown.plain[:-2]}…"
+    if is_number:
+        shown.pad_left(max(0, width - 1 - shown.cell_len))
+    return shown

@@ -12,27 +12,20 @@ from textual.widgets import Sparkline, Static
 from telic.domain.clock import Clock
 from telic.domain.events import Event
 from telic.domain.goal import Goal
+from telic.domain.overview import CriterionStanding, budget_uses
 from telic.interfaces.terminal.action_screen import ActingScreen, ScreenHost
-from telic.interfaces.terminal.escape import literal, literal_lines
-from telic.interfaces.terminal.formatting import (
-    COLOURS,
-    check_lines,
-    driver,
-    full_standing,
-    reserved,
-    show_budget_use,
-    waking,
-)
-from telic.services.chat.reply_text import shortly, show_age
-from telic.services.checks import Check, summary
-from telic.services.insight import DetailsReader, GoalDetails, budget_uses, usage_series
-from telic.wording.words import show_time
+from telic.interfaces.terminal.formatting import COLOURS, full_standing, literal, literal_lines, show_budget_use
+from telic.services.insight import GoalDetails, GoalReader, usage_series
+from telic.wording.events import describe_event
+from telic.wording.goals import criteria_in_sum, criterion_lines, driver_of, reserved_lines, wait_of
+from telic.wording.words import show_age, show_time
 
 _MOST_TEXT_LINES: Final = 60
 _MOST_TEXT_CHARS: Final = 2_000
 _MOST_LINE_CHARS: Final = 500
 _MOST_EVIDENCE_LINES: Final = 200
 _MOST_COLUMNS: Final = 200
+_MOST_EVENT_CHARS: Final = 120
 
 
 class GoalScreen(ActingScreen):
@@ -56,8 +49,7 @@ class GoalScreen(ActingScreen):
     def __init__(self, host: ScreenHost, goal: Goal, clock: Clock) -> None:
         super().__init__(host)
         self._goal = goal
-        self._reader = DetailsReader(goal.id, clock)
-        self._details: GoalDetails | None = None
+        self._reader = GoalReader(goal.id, clock)
         self._parts = {name: Static(id=name) for name in ("facts", "text", "budgets", "checks", "driver", "history")}
         self._titles = {name: Static(classes="title") for name in ("usage", "checks", "driver", "history")}
         self._plot = Sparkline()
@@ -86,23 +78,22 @@ class GoalScreen(ActingScreen):
     @property
     def chosen(self) -> Goal | None:
         """The goal, as it is shown."""
-        return self._details.goal if self._details is not None else None
+        return self._reader.details.goal if self._reader.details is not None else None
 
     @property
-    def shown_checks(self) -> Sequence[Check]:
+    def shown_checks(self) -> Sequence[CriterionStanding]:
         """Its criteria, as they are shown."""
-        return self._details.checks if self._details is not None else ()
+        return self._reader.details.criteria if self._reader.details is not None else ()
 
     @property
     def ordinary_line(self) -> str:
         """When the goal was read, and whether it may be changed."""
         who = f"as {self.host.operator}" if self.host.operator is not None else "read-only"
-        return f"live · {who}" if self._details is not None else "the store is asked"
+        return f"live · {who}" if self._reader.details is not None else "the store is asked"
 
     async def look(self) -> None:
-        """The page shows what the store has. Raises as `DetailsReader.read`."""
-        self._details = await self.host.live.ask(self._reader.read)
-        self._show(self._details)
+        """The page shows what the store has. Raises as `GoalReader.read`."""
+        self._show(await self.host.live.ask(self._reader.read))
         self.show_line()
 
     def _show(self, details: GoalDetails) -> None:
@@ -110,11 +101,11 @@ class GoalScreen(ActingScreen):
         text = literal_lines(goal.text, most_lines=_MOST_TEXT_LINES, most_chars=_MOST_TEXT_CHARS)
         self._parts["facts"].update(self._facts(details))
         self._parts["text"].update(Content("\n".join(text)))
-        self._parts["budgets"].update(_lines(show_budget_use(use) for use in budget_uses(goal)))
+        self._parts["budgets"].update(_lines(show_budget_use(goal, use) for use in budget_uses(goal)))
         self._show_usage(details)
-        checks = [line for check in details.checks for line in check_lines(check)]
-        self._show_part("checks", f"criteria: {summary(details.checks)}", checks[:_MOST_EVIDENCE_LINES])
-        lease = [driver(details.lease), *reserved(details.held, details.uncertain)]
+        checks = [line for each in details.criteria for line in criterion_lines(each)]
+        self._show_part("checks", f"criteria: {criteria_in_sum(details.criteria)}", checks[:_MOST_EVIDENCE_LINES])
+        lease = [driver_of(details.lease), *(line for _, line in reserved_lines(goal, details.total))]
         self._show_part("driver", "lease and holds", lease)
         self._show_part("history", "history, latest first", _history(details))
 
@@ -125,12 +116,12 @@ class GoalScreen(ActingScreen):
         if goal.note:
             facts.append(f"note: {goal.note}")
         if goal.is_waiting:
-            facts.append(f"wakes {waking(goal)}")
+            facts.append(f"wakes {wait_of(goal)}")
         return Content.assemble((full_standing(goal), f"bold ${COLOURS[goal.status]}"), "\n", _lines(facts))
 
     def _show_usage(self, details: GoalDetails) -> None:
         columns = max(1, min(_MOST_COLUMNS, self._body.size.width - 3))
-        series = usage_series(details.turns, columns)
+        series = usage_series(details.overview.usage, columns)
         self._plot.display = self._titles["usage"].display = series is not None
         if series is not None:
             self._plot.data = list(series.tokens)
@@ -159,11 +150,12 @@ def _bounded(line: str) -> str:
 
 
 def _history(details: GoalDetails) -> list[str]:
-    lines = [_event(event) for event in reversed(details.events)]
-    if details.events and details.events[0].number > 1:
-        lines.append(f"… {details.events[0].number - 1:,} earlier ones: telic events tells them")
+    lines = [_event(event) for event in details.events]
+    if details.events and details.events[-1].number > 1:
+        lines.append(f"… {details.events[-1].number - 1:,} earlier ones: telic events tells them")
     return lines
 
 
 def _event(event: Event) -> str:
-    return f"{show_time(event.at)}  {event.kind:<10} by {event.actor:<8} {shortly(event)}".rstrip()
+    changed = describe_event(event, _MOST_EVENT_CHARS)
+    return f"{show_time(event.at)}  {event.kind:<10} by {event.actor:<8} {changed}".rstrip()

@@ -11,19 +11,21 @@ from textual.widgets import Static
 
 from telic.domain.clock import Clock
 from telic.domain.goal import Goal, GoalStatus
+from telic.domain.views import GoalPage
 from telic.interfaces.terminal.action_screen import ActingScreen, ScreenHost
 from telic.interfaces.terminal.dialogs import Question
-from telic.interfaces.terminal.escape import literal
+from telic.interfaces.terminal.formatting import literal
 from telic.interfaces.terminal.goal_screen import GoalScreen
 from telic.interfaces.terminal.table import GoalTable
-from telic.services.insight import Listing, Order, look_at_goals
+from telic.services.insight import Order, list_goals
+from telic.wording.words import counted
 
 PAGE_ROWS: Final = 100
 _PAGES_REMEMBERED: Final = 10_000
 
 
 @dataclass(frozen=True, slots=True)
-class View:
+class ListFilter:
     """Which goals are listed, in which order on a page."""
 
     scope: str | None = None
@@ -55,10 +57,10 @@ class GoalsScreen(ActingScreen):
         self._pinned_scope = scope
         self._clock = clock
         self._page_rows = page_rows
-        self._view = View(scope)
+        self._view = ListFilter(scope)
         self._cursors: deque[str | None] = deque([None], maxlen=_PAGES_REMEMBERED)
         self._page = 1
-        self._listing: Listing | None = None
+        self._listing: GoalPage | None = None
         self._table = GoalTable()
         self._heading = Static(id="heading")
 
@@ -83,17 +85,17 @@ class GoalsScreen(ActingScreen):
         """Which page, in which order, and whether goals may be changed."""
         if self._listing is None:
             return "the store is asked"
-        goals = f"{len(self._listing.rows)} goals" if self._listing.rows else "no goals"
+        goals = counted(len(self._listing.entries), "goal") if self._listing.entries else "no goals"
         more = " · → more" if self._listing.next_cursor else ""
         who = f"as {self.host.operator}" if self.host.operator is not None else "read-only"
         order = f" by {self._view.order}" if self._view.order is not Order.NEWEST else ""
         return f"page {self._page}{order} · {goals}{more} · {who}"
 
     async def look(self) -> None:
-        """The page shows what the store has. Raises as `look_at_goals`."""
+        """The page shows what the store has. Raises as `list_goals`."""
         view, cursor = self._view, self._cursors[-1]
         listing = await self.host.live.ask(
-            lambda store: look_at_goals(
+            lambda store: list_goals(
                 store,
                 scope=view.scope,
                 status=view.status,
@@ -101,7 +103,6 @@ class GoalsScreen(ActingScreen):
                 order=view.order,
                 cursor=cursor,
                 limit=self._page_rows,
-                clock=self._clock,
             )
         )
         if (view, cursor) == (self._view, self._cursors[-1]):
@@ -110,7 +111,7 @@ class GoalsScreen(ActingScreen):
 
     def _show(self) -> None:
         if self._listing is not None:
-            self._table.show_rows(self._listing)
+            self._table.show_rows(self._listing.entries, self._clock.now())
         self._show_heading()
         self.show_line()
 
@@ -124,7 +125,7 @@ class GoalsScreen(ActingScreen):
         ]
         self._heading.update(Content.styled(literal(" · ".join(parts)), "bold"))
 
-    def _look_at(self, view: View) -> None:
+    def _look_at(self, view: ListFilter) -> None:
         self._view = view
         self._cursors = deque([None], maxlen=_PAGES_REMEMBERED)
         self._page = 1
@@ -172,7 +173,7 @@ class GoalsScreen(ActingScreen):
 
     def action_unfilter(self) -> None:
         """All goals are listed."""
-        self._look_at(View(self._pinned_scope, order=self._view.order))
+        self._look_at(ListFilter(self._pinned_scope, order=self._view.order))
 
     def action_next_page(self) -> None:
         """The next page is shown, if there is one."""

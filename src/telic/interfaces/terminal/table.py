@@ -1,6 +1,6 @@
 """The table of a page of goals: as many columns as there is room for, and a cursor that stays on its goal."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import ClassVar, Final
 
@@ -10,14 +10,14 @@ from textual.binding import Binding, BindingType
 from textual.coordinate import Coordinate
 from textual.widgets import DataTable
 
-from telic.domain.amounts import show_amount, show_used
+from telic.domain.clock import Instant
 from telic.domain.goal import Goal
 from telic.domain.ids import short_ids
-from telic.interfaces.terminal.escape import cell
-from telic.interfaces.terminal.formatting import COLOURS, bar, percent, standing
-from telic.services.chat.reply_text import show_age
-from telic.services.insight import GoalRow, Listing, tightest
-from telic.wording.words import first_words
+from telic.domain.lease import LeaseState
+from telic.domain.overview import tightest
+from telic.interfaces.terminal.formatting import COLOURS, bar, cell, standing
+from telic.wording.amounts import show_amount, show_percent, show_used
+from telic.wording.words import first_words, show_age
 
 _LEAST_TEXT_WIDTH: Final = 8
 
@@ -29,15 +29,15 @@ class Column:
     title: str
     width: int
     screen_width: int
-    value: Callable[[GoalRow, Listing], str]
+    value: Callable[[LeaseState, Instant], str]
     is_number: bool = False
 
 
-def _budget(row: GoalRow, _: Listing) -> str:
+def _budget(row: LeaseState, _: Instant) -> str:
     use = tightest(row.goal)
     if use is None or use.fraction is None:
         return ""
-    return f"{bar(use.fraction, 6)} {percent(use.fraction):>4}"
+    return f"{bar(use.fraction, 6)} {show_percent(use.fraction):>4}"
 
 
 def _tokens(goal: Goal) -> str:
@@ -50,8 +50,8 @@ COLUMNS: Final = (
     Column("budget", 12, 0, _budget),
     Column("tokens", 14, 120, lambda row, _: _tokens(row.goal), is_number=True),
     Column("turns", 8, 110, lambda row, _: show_amount("turns", row.goal.turns_used), is_number=True),
-    Column("age", 5, 50, lambda row, listing: show_age(listing.at - row.goal.created_at), is_number=True),
-    Column("changed", 8, 110, lambda row, listing: show_age(listing.at - row.goal.updated_at), is_number=True),
+    Column("age", 5, 50, lambda row, now: show_age(now - row.goal.created_at), is_number=True),
+    Column("changed", 8, 110, lambda row, now: show_age(now - row.goal.updated_at), is_number=True),
     Column("driven by", 13, 60, lambda row, _: row.holder or ""),
     Column("scope", 12, 45, lambda row, _: row.goal.scope),
 )
@@ -68,8 +68,8 @@ class GoalTable(DataTable[Text]):
 
     def __init__(self) -> None:
         super().__init__(cell_padding=0, cursor_type="row", zebra_stripes=True)
-        self._listing: Listing | None = None
-        self._rows: dict[str, GoalRow] = {}
+        self._now: Instant | None = None
+        self._rows: dict[str, LeaseState] = {}
         self._width = 0
 
     @property
@@ -84,12 +84,11 @@ class GoalTable(DataTable[Text]):
         """What is shown next is shown from its top."""
         self._rows = {}
 
-    def show_rows(self, listing: Listing) -> None:
-        """The table shows these rows, in their order."""
-        rows = listing.rows
+    def show_rows(self, rows: Sequence[LeaseState], now: Instant) -> None:
+        """The table shows these rows, in their order, with their ages."""
         chosen, scroll_y = self.chosen, self.scroll_y
         is_same = [row.goal.id for row in rows] == list(self._rows) and self._width == self.size.width
-        self._listing = listing
+        self._now = now
         self._rows = {row.goal.id: row for row in rows}
         if is_same:
             self._update_cells()
@@ -122,11 +121,11 @@ class GoalTable(DataTable[Text]):
         taken = sum(column.width for column in self._columns_shown())
         return max(_LEAST_TEXT_WIDTH, self._width - taken - self.styles.scrollbar_size_vertical)
 
-    def _cells(self, row: GoalRow) -> list[Text]:
-        assert self._listing is not None
+    def _cells(self, row: LeaseState) -> list[Text]:
+        assert self._now is not None
         cells: list[Text] = []
         for column in self._columns_shown():
-            value = column.value(row, self._listing)
+            value = column.value(row, self._now)
             style = self._colour(row.goal) if column.title == "status" else ""
             cells.append(cell(value, column.width, style, is_number=column.is_number))
         return [*cells, cell(first_words(row.goal.text, 4 * self._text_width()), self._text_width())]
@@ -136,5 +135,5 @@ class GoalTable(DataTable[Text]):
 
     def on_resize(self, _: events.Resize) -> None:
         """As many columns are shown as there is room for."""
-        if self._listing is not None and self._width != self.size.width:
-            self.show_rows(self._listing)
+        if self._now is not None and self._width != self.size.width:
+            self.show_rows(list(self._rows.values()), self._now)

@@ -8,7 +8,6 @@ from starlette.datastructures import FormData
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
-from telic.domain.amounts import parse_amount
 from telic.domain.authority import NamedActor
 from telic.domain.budget import LIMITS, Budget
 from telic.domain.errors import InvalidInput, InvalidNumber, StaleUpdate, WouldReplace
@@ -18,6 +17,7 @@ from telic.interfaces.web.goal_page import find_goal
 from telic.interfaces.web.pages import AppState, state_of
 from telic.services.actions import ANSWERS, ActionRequest, GoalAction, execute
 from telic.services.outcomes import http_status
+from telic.wording.amounts import parse_amount
 from telic.wording.events import change_parts, who_acted
 
 _FORM: Final = re.compile(r"[0-9a-f]{64}")

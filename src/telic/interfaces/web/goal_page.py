@@ -1,6 +1,6 @@
 """One goal's page."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Final
 
 from starlette.requests import Request
@@ -8,14 +8,15 @@ from starlette.responses import RedirectResponse, Response
 
 from telic.domain.budget import larger_budget
 from telic.domain.goal import Goal
-from telic.domain.views import GoalGlance, GoalOverview
+from telic.domain.overview import budget_uses
 from telic.interfaces.web.pages import AppState, Pages, state_of
 from telic.interfaces.web.plot import draw_plot
 from telic.services.actions import fitting_actions
-from telic.services.checks import Check, look_at_checks_async
+from telic.services.insight import GoalDetails, GoalReader
 from telic.services.scoped_goals import ScopedGoals
 from telic.store.async_store import AsyncGoalStore
-from telic.wording.events import change_parts, who_acted
+from telic.wording.events import HOLDS, change_parts, who_acted
+from telic.wording.goals import driver_of, reserved_lines, wait_of
 
 PARTS: Final = ("head", "actions", "budget", "criteria", "usage", "sharing", "history")
 DONE: Final = {
@@ -34,40 +35,44 @@ class GoalView:
     def __init__(self, store: AsyncGoalStore, pages: Pages, goal_id: str) -> None:
         self._store = store
         self._pages = pages
-        self._goal_id = goal_id
-        self._glance: GoalGlance | None = None
+        self._reader = GoalReader(goal_id)
         self._fragments: dict[str, str] = {}
 
     async def look(self) -> Mapping[str, str]:
-        """See `View.look`."""
-        if (await self._store.glance(self._goal_id)).is_like(self._glance):
+        """See `LiveView.look`."""
+        known = self._reader.details
+        details = await self._reader.read(self._store)
+        if known is not None and details.overview is known.overview:
             return {}
-        overview = await self._store.overview(self._goal_id)
-        fragments = self._draw(overview, await look_at_checks_async(self._store, overview.goal))
-        former, self._fragments, self._glance = self._fragments, fragments, overview.glance
-        return {name: text for name, text in fragments.items() if former.get(name) != text}
+        former, self._fragments = self._fragments, self._draw(details)
+        return {name: text for name, text in self._fragments.items() if former.get(name) != text}
 
     def whole(self) -> Mapping[str, str]:
-        """See `View.whole`."""
+        """See `LiveView.whole`."""
         return self._fragments
 
     @property
     def goal(self) -> Goal | None:
         """The goal as of the last look."""
-        return None if self._glance is None else self._glance.goal
+        return None if self._reader.details is None else self._reader.details.goal
 
-    def _draw(self, overview: GoalOverview, checks: Sequence[Check]) -> dict[str, str]:
-        latest = overview.events[0].number if overview.events else 0
+    def _draw(self, details: GoalDetails) -> dict[str, str]:
+        goal, latest = details.goal, details.events[0].number if details.events else 0
         values = {
-            "goal": overview.goal,
-            "overview": overview,
-            "checks": checks,
-            "fits": fitting_actions(overview.goal, checks),
-            "larger": larger_budget(overview.goal.usage, overview.goal.budget),
-            "plot": draw_plot(overview),
-            "events": [(event, who_acted(event), change_parts(event)) for event in overview.events],
+            "goal": goal,
+            "driver": driver_of(details.lease),
+            "reserved": reserved_lines(goal, details.total),
+            "wait": wait_of(goal),
+            "holds": details.overview.glance.holds,
+            "table": HOLDS,
+            "checks": details.criteria,
+            "fits": fitting_actions(goal, details.criteria),
+            "uses": budget_uses(goal),
+            "larger": larger_budget(goal.usage, goal.budget),
+            "plot": draw_plot(details.overview),
+            "events": [(event, who_acted(event), change_parts(event)) for event in details.events],
             # Another for each event: a form that is sent twice acts once, one that is drawn anew acts again.
-            "form": f"{overview.goal.id}/{latest}",
+            "form": f"{goal.id}/{latest}",
         }
         return {f"goal-{part}": self._pages.draw(f"goal/{part}.html", **values) for part in PARTS}
 

@@ -15,6 +15,7 @@ from telic.domain.lease import LeaseState
 from telic.domain.lifecycle import REASONS
 from telic.domain.views import MAX_COUNTED, GoalCounts, GoalOrder, GoalPage
 from telic.interfaces.web.pages import AppState, Pages, state_of
+from telic.services.insight import list_goals
 from telic.store.async_store import AsyncGoalStore
 
 PAGE_SIZE: Final = 50
@@ -88,7 +89,7 @@ class ListView:
         self._around: dict[str, str] = {}
 
     async def look(self) -> Mapping[str, str]:
-        """See `View.look`."""
+        """See `LiveView.look`."""
         page, counts = await self._read()
         rows = {entry.goal.id: self._row(entry) for entry in page.entries}
         around = self._draw_around(page, counts)
@@ -100,12 +101,13 @@ class ListView:
         return changed | {f"goal-{name}": row[1] for name, row in rows.items() if row != former_rows[name]}
 
     def whole(self) -> Mapping[str, str]:
-        """See `View.whole`."""
+        """See `LiveView.whole`."""
         return self._around | {"goals": self._body()} if self._around else {}
 
     async def _read(self) -> tuple[GoalPage, GoalCounts]:
         query = self._query
-        page = await self._store.list(
+        page = await list_goals(
+            self._store,
             scope=query.scope,
             status=query.status,
             reason=query.reason,

@@ -5,8 +5,8 @@ from itertools import accumulate
 from typing import Final
 
 from telic.domain.clock import Instant, to_datetime
-from telic.domain.views import GoalOverview
-from telic.interfaces.web.formats import compact
+from telic.domain.overview import GoalOverview
+from telic.wording.amounts import show_short
 
 WIDTH: Final = 720
 HEIGHT: Final = 220
@@ -70,7 +70,10 @@ def draw_plot(overview: GoalOverview) -> Plot | None:
         area=f"{line} V{_FLOOR} H{_LEFT} Z",
         last=places[-1],
         across=_across(begin, span),
-        up=tuple(Tick(_y(ceiling * n // _STEPS, ceiling), compact(ceiling * n // _STEPS)) for n in range(_STEPS + 1)),
+        up=tuple(
+            Tick(_y(ceiling * n // _STEPS, ceiling), show_short("tokens", ceiling * n // _STEPS))
+            for n in range(_STEPS + 1)
+        ),
         budget_at=_y(budget, ceiling) if budget is not None and is_near else None,
         sums=sums,
     )

@@ -28,6 +28,7 @@ from telic.services.chat.replies import (
     steps_after_error,
     steps_for,
 )
+from telic.services.insight import list_goals, read_goal
 from telic.services.outcomes import FailureKind, failure_kind, outcome_of
 from telic.services.scoped_goals import ScopedGoals
 from telic.storage.transaction import complete
@@ -90,7 +91,8 @@ class CommandExecutor:
     async def _do(self, command: GoalCommand, goal: Goal) -> ChatReply:
         match command.verb:
             case Verb.STATUS:
-                return self._reply(ReplyKind.STATUS, goal, steps=steps_for(goal))
+                details = await read_goal(self._store, goal.id)
+                return self._reply(ReplyKind.STATUS, details.goal, steps=steps_for(details.goal), details=details)
             case Verb.HISTORY:
                 events = await self._goals.last_events(goal.id, _LAST_EVENTS)
                 return self._reply(ReplyKind.HISTORY, goal, events=events)
@@ -228,10 +230,11 @@ class CommandExecutor:
         return self._changed(ReplyKind.BUDGET_SET, await self._act(GoalAction.SET_BUDGET, goal, budget=budget))
 
     async def _list(self, command: GoalCommand) -> ChatReply:
-        page = await self._store.list(scope=self._request.scope, cursor=command.cursor, limit=_LISTED)
+        page = await list_goals(self._store, scope=self._request.scope, cursor=command.cursor, limit=_LISTED)
         more = page.next_cursor
+        drivers = tuple(each.holder for each in page.entries)
         steps = (ChatStep(f"/goal list --cursor {more}", "for older ones"),) if more else ()
-        return self._reply(ReplyKind.LIST, *page.goals, steps=steps, next_cursor=more)
+        return self._reply(ReplyKind.LIST, *page.goals, steps=steps, next_cursor=more, drivers=drivers)
 
 
 def execute(

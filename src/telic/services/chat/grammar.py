@@ -14,13 +14,13 @@ import shlex
 from dataclasses import dataclass
 from typing import Final
 
-from telic.domain.amounts import parse_budget
 from telic.domain.budget import Budget
 from telic.domain.criteria import Criterion, CriterionKind
 from telic.domain.errors import InvalidCommand, InvalidNumber, TextTooLong
 from telic.domain.ids import MIN_PREFIX_CHARS
 from telic.services.chat.grammar_scan import Option, Scanned, complaint, scan
 from telic.services.chat.grammar_words import OPTIONS_OF, USAGE, VERBS, Verb, is_amount, is_id, verb_meant_by
+from telic.wording.amounts import parse_budget
 from telic.wording.words import first_words
 
 MAX_LINE_CHARS: Final = 100_000

@@ -4,9 +4,9 @@ from difflib import get_close_matches
 from enum import StrEnum
 from typing import Final
 
-from telic.domain.amounts import parse_limit
 from telic.domain.errors import InvalidInput
 from telic.domain.ids import check_id_prefix
+from telic.wording.amounts import parse_limit
 
 
 class Verb(StrEnum):

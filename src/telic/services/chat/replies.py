@@ -1,19 +1,19 @@
 """Answers to `/goal` as values, and the commands that fit next: hosts show them as they like, `render` as text."""
 
-import shlex
 from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import Final
 
-from telic.domain.amounts import parse_limit, write_larger_limits, write_limit
 from telic.domain.budget import LIMITS
 from telic.domain.clock import Instant
-from telic.domain.criteria import Criterion
 from telic.domain.errors import BudgetExceeded, GoalError, InvalidCommand
 from telic.domain.events import Event
 from telic.domain.goal import Goal
 from telic.services.actions import PURPOSES, GoalAction, fitting_actions
 from telic.services.chat.grammar import GoalCommand, write
+from telic.services.insight import GoalDetails
+from telic.wording.amounts import parse_limit, write_larger_limits, write_limit
+from telic.wording.goals import criterion_in_words
 
 
 class ReplyKind(StrEnum):
@@ -80,7 +80,8 @@ class ChatReply:
 
     `goals` holds the goal that the answer is about, or the listed ones; each carries its revision. `superseded` is
     the goal that the command has paused because another took its place. `starts_work` is true only where the user
-    asked with `--auto` and the goal is active: nothing else starts work. `next_cursor` goes on with a listing.
+    asked with `--auto` and the goal is active: nothing else starts work. `next_cursor` goes on with a listing,
+    whose `drivers` are the workers of its goals. A status comes with the goal's `details`.
     """
 
     kind: ReplyKind
@@ -94,6 +95,8 @@ class ChatReply:
     problem: ChatProblem | None = None
     starts_work: bool = False
     next_cursor: str | None = None
+    details: GoalDetails | None = None
+    drivers: tuple[str | None, ...] = ()
 
     @property
     def goal(self) -> Goal | None:
@@ -121,7 +124,7 @@ def _described(goal: Goal) -> dict[str, str | None]:
         "reason": goal.reason and goal.reason.value,
         "note": goal.note,
         "text": goal.text,
-        "criteria": "; ".join(map(describe_criterion, goal.criteria)) or None,
+        "criteria": "; ".join(map(criterion_in_words, goal.criteria)) or None,
         "budget": describe_budget(goal),
     }
 
@@ -130,11 +133,6 @@ def describe_budget(goal: Goal) -> str | None:
     """Return the goal's limits as they are typed; None without any."""
     limits = goal.budget.as_dict()
     return " ".join(write_limit(name, limit) for name in LIMITS if (limit := limits[name]) is not None) or None
-
-
-def describe_criterion(criterion: Criterion) -> str:
-    """Return the criterion in one line; a command as it is typed."""
-    return f"{criterion.kind}: {shlex.join(criterion.argv) or criterion.question}"
 
 
 def steps_after_error(error: GoalError, command: GoalCommand | None, goal: Goal | None) -> tuple[ChatStep, ...]:

@@ -1,21 +1,31 @@
 """Replies as plain text, for terminals and chats alike: every text of others passes `visible`, line by line."""
 
 from collections.abc import Callable, Iterator
+from itertools import zip_longest
 from typing import Final
 
-from telic.domain.amounts import LIMIT_NAMES, show_used
-from telic.domain.clock import Instant
-from telic.domain.events import Event
 from telic.domain.goal import Goal
 from telic.domain.ids import short_ids
+from telic.domain.overview import BudgetUse, budget_uses
 from telic.prompt.escape import visible
 from telic.services.chat.grammar_words import USAGE
-from telic.services.chat.replies import ChatProblem, ChatReply, ChatStep, GoalChange, ReplyKind, describe_criterion
+from telic.services.chat.replies import ChatProblem, ChatReply, ChatStep, GoalChange, ReplyKind
+from telic.wording.amounts import LIMIT_NAMES, show_percent
 from telic.wording.events import describe_event
-from telic.wording.words import first_words
+from telic.wording.goals import (
+    criterion_in_words,
+    criterion_lines,
+    driver_of,
+    reserved_lines,
+    status_of,
+    used_of,
+    wait_of,
+)
+from telic.wording.words import first_words, show_age
 
 _BAR_CELLS: Final = 10
 _LONGEST_COMMAND: Final = 400
+_MOST_EVENT_CHARS: Final = 120
 _DONE: Final = {
     ReplyKind.CREATED: "Goal {id} is set.",
     ReplyKind.EDITED: "Goal {id} is changed.",
@@ -46,7 +56,7 @@ def _changed(reply: ChatReply) -> Iterator[str]:
     if reply.superseded is not None:
         yield f"Paused for it: goal {_named(reply.superseded)}"
     yield from (_change(change) for change in reply.changes if change.name not in ("status", "reason", "note", "text"))
-    yield from (f"  {name:<12} {value}" for name, value in _facts(goal, reply.at))
+    yield from (f"  {name:<12} {visible(value)}" for name, value in _facts(reply))
     if reply.starts_work:
         yield "Work on it starts."
 
@@ -68,46 +78,40 @@ def _change(change: GoalChange) -> str:
     return f"  {change.name}: {visible(change.before or 'none')} → {visible(change.after or 'none')}"
 
 
-def _facts(goal: Goal, at: Instant) -> Iterator[tuple[str, str]]:
-    reason = f" ({goal.reason})" if goal.reason else ""
-    yield "status", f"{goal.status}{reason}, revision {goal.revision}"
+def _facts(reply: ChatReply) -> Iterator[tuple[str, str]]:
+    goal, details = reply.goals[0], reply.details
+    yield "status", f"{status_of(goal)}, revision {goal.revision}"
     if goal.note:
-        yield "note", visible(first_words(goal.note, 300))
-    usage, limits = goal.usage.as_dict(), goal.budget.as_dict()
-    for name, shown in LIMIT_NAMES.items():
-        if usage[name] or limits[name] or name in ("tokens", "turns"):
-            yield shown, _spent(goal, name, usage[name], limits[name])
-    for criterion in goal.criteria:
-        yield "criterion", visible(first_words(describe_criterion(criterion), 300))
-    yield "age", show_age(at - goal.created_at)
+        yield "note", first_words(goal.note, 300)
+    if goal.is_waiting:
+        yield "wakes", wait_of(goal)
+    for use in budget_uses(goal):
+        yield LIMIT_NAMES[use.name], _use(goal, use)
+    if details is None:
+        yield from (("criterion", first_words(criterion_in_words(each), 300)) for each in goal.criteria)
+    else:
+        yield "scope", goal.scope
+        yield "lease", driver_of(details.lease)
+        yield from reserved_lines(goal, details.total)
+        yield from (("", first_words(line, 300)) for each in details.criteria for line in criterion_lines(each))
+    yield "age", show_age(reply.at - goal.created_at)
 
 
-def _spent(goal: Goal, name: str, used: int, limit: int | None) -> str:
-    shown = show_used(name, used, limit, estimated_lines=goal.estimated_lines)
-    if limit is None:
+def _use(goal: Goal, use: BudgetUse) -> str:
+    shown = used_of(goal, use.name)
+    if use.fraction is None:
         return shown
-    percent = 100 * used // limit
-    cells = min(_BAR_CELLS, _BAR_CELLS * used // limit)
-    bar = "#" * cells + "." * (_BAR_CELLS - cells)
-    return f"[{bar}] {shown} ({percent}%)"
-
-
-def show_age(microseconds: int) -> str:
-    """Return the age in its largest unit; clocks that disagree make none negative."""
-    seconds = max(0, microseconds) // 1_000_000
-    for unit, size in (("d", 86_400), ("h", 3_600), ("m", 60)):
-        if seconds >= size:
-            return f"{seconds // size}{unit}"
-    return f"{seconds}s"
+    cells = min(_BAR_CELLS, int(_BAR_CELLS * use.fraction))
+    return f"[{'#' * cells}{'.' * (_BAR_CELLS - cells)}] {shown} ({show_percent(use.fraction)})"
 
 
 def _listed(reply: ChatReply) -> Iterator[str]:
     if not reply.goals:
         yield "No goals yet."
-    for goal, short in zip(reply.goals, short_ids([goal.id for goal in reply.goals]), strict=True):
-        standing = f"{goal.status} ({goal.reason})" if goal.reason else goal.status
-        age = show_age(reply.at - goal.created_at)
-        yield f"{visible(short)}  {standing:<22} {age:>4}  {visible(first_words(goal.text))}"
+    ids = short_ids([goal.id for goal in reply.goals])
+    for short, goal, driver in zip_longest(ids, reply.goals, reply.drivers):
+        age, by = show_age(reply.at - goal.created_at), f"  (driven by {first_words(driver, 40)})" if driver else ""
+        yield f"{visible(short)}  {status_of(goal):<22} {age:>4}  {visible(first_words(goal.text) + by)}"
 
 
 def _history(reply: ChatReply) -> Iterator[str]:
@@ -115,13 +119,8 @@ def _history(reply: ChatReply) -> Iterator[str]:
     for event in reply.events:
         yield (
             f"  {event.number:>3}. {event.kind:<10} by {event.actor:<8} {show_age(reply.at - event.at):>4} ago"
-            f"  {shortly(event)}"
+            f"  {visible(describe_event(event, _MOST_EVENT_CHARS))}"
         ).rstrip()
-
-
-def shortly(event: Event) -> str:
-    """Return what the event changed, in one short line with nothing hidden in it."""
-    return visible(first_words(describe_event(event), 120))
 
 
 def _confirm(reply: ChatReply) -> Iterator[str]:
@@ -131,7 +130,7 @@ def _confirm(reply: ChatReply) -> Iterator[str]:
 
 def _no_goal(reply: ChatReply) -> Iterator[str]:
     yield f"No goal is active in {visible(reply.scope)}."
-    yield from (f"  paused ({goal.reason}): {_named(goal)}" for goal in reply.goals)
+    yield from (f"  {status_of(goal)}: {_named(goal)}" for goal in reply.goals)
 
 
 def _problem(reply: ChatReply) -> Iterator[str]:

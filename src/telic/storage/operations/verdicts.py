@@ -11,6 +11,7 @@ from telic.domain.errors import InvalidInput, NotAllowed, StoreCorrupt
 from telic.domain.events import Event, EventKind
 from telic.domain.goal import Goal, GoalStatus, Reason
 from telic.domain.limits import MAX_PAGE, check_counter
+from telic.domain.overview import CriterionStanding, standings
 from telic.domain.verdict import Approval, Outcome
 from telic.domain.verification import Verification, approval_from_dict, verification_from_dict
 from telic.storage.operations.call import Call, require_lease, was_done
@@ -139,6 +140,23 @@ async def verification(tx: Transaction, goal_id: str) -> Verification | None:
         if event.kind is EventKind.CHECKED:
             return _read(event, verification_from_dict)
     return None
+
+
+async def standing(tx: Transaction, goal: Goal) -> tuple[CriterionStanding, ...]:
+    """How each of the goal's criteria stands by the last verdicts, at whichever revision, and the answers that count.
+
+    Raises:
+        StoreCorrupt: a verdict or an answer cannot be understood.
+    """
+    if not goal.criteria:
+        return ()
+    async for event in _newest_first(tx, goal):
+        if event.kind is EventKind.CHECKED:
+            verdicts = _read(event, verification_from_dict).verdicts
+            break
+    else:
+        verdicts = ()
+    return standings(goal, verdicts, await approvals(tx, goal.id))
 
 
 async def approvals(tx: Transaction, goal_id: str) -> list[Approval]:

@@ -9,10 +9,11 @@ from telic.domain.goal import GoalStatus, Reason
 from telic.domain.ids import check_id
 from telic.domain.lifecycle import check_status
 from telic.domain.limits import MAX_COUNTER, MAX_TEXT_CHARS, check_name, check_page_size, check_text
-from telic.domain.views import MAX_COUNTED, GoalCounts, GoalGlance, GoalOrder, GoalOverview, GoalPage, UsagePoint
+from telic.domain.overview import GoalGlance, GoalOverview, UsagePoint
+from telic.domain.views import MAX_COUNTED, GoalCounts, GoalOrder, GoalPage
 from telic.storage.operations.goals import folded
 from telic.storage.operations.leases import lease
-from telic.storage.operations.verdicts import approvals, verification
+from telic.storage.operations.verdicts import standing
 from telic.storage.records import event_from_row, hold_from_row, lease_state_from_row, record_from_row
 from telic.storage.transaction import Row, Transaction, Value
 
@@ -171,12 +172,16 @@ async def glance(tx: Transaction, goal_id: str) -> GoalGlance:
 
 
 async def overview(tx: Transaction, goal_id: str) -> GoalOverview:
-    """The goal with its history's end, its verdicts, and the course of its usage. Raises as `glance`."""
+    """The goal with its history's end, how its criteria stand, and the course of its usage.
+
+    Raises:
+        GoalNotFound: there is none with this id.
+        StoreCorrupt: a verdict or an answer cannot be understood.
+    """
     seen = await glance(tx, check_id(goal_id))
     return GoalOverview(
         glance=seen,
-        verification=await verification(tx, goal_id),
-        approvals=tuple(await approvals(tx, goal_id)),
+        criteria=await standing(tx, seen.goal),
         events=await _latest_events(tx, goal_id),
         usage=await _usage(tx, goal_id),
     )

@@ -5,6 +5,8 @@ from typing import Any
 import pytest
 
 from telic import Actor, Budget, Criterion, EventKind, GoalNotFound, GoalOrder, GoalStatus, InvalidInput, Reason
+from telic.domain.verdict import Outcome, Verdict
+from telic.domain.verification import Verification
 from telic.errors import InvalidCursor, InvalidNumber
 from telic.storage.operations import views
 
@@ -138,12 +140,28 @@ async def test_an_overview_has_all_of_a_goal(store: Any) -> None:
     await store.approve(goal.id, 0, decided_by="Ada", actor=Actor.OPERATOR)
     seen = await store.overview(goal.id)
     assert [event.kind for event in seen.events] == [EventKind.APPROVED, EventKind.CREATED]
-    assert [(answer.decided_by, answer.is_approved) for answer in seen.approvals] == [("Ada", True)]
+    assert [(each.outcome, each.why) for each in seen.criteria] == [("approved", ["by Ada"])]
     assert [each.key for each in seen.glance.holds] == [hold.key]
     assert seen.glance.lease.holder == "worker-1"
     assert [(point.lines, point.tokens) for point in seen.usage] == [(1, 10), (1, 11), (1, 12)]
     assert seen.goal == await store.get(goal.id)
-    assert seen.verification is None
+
+
+async def test_verdicts_outlast_what_else_changes(store: Any) -> None:
+    """A goal that its criteria completed shows them passed; one whose criteria were edited shows the new ones."""
+    kept, replaced = Criterion.command(["make", "test"]), Criterion.command(["make", "docs"])
+    goal = await store.create("goal", criteria=[kept, replaced])
+    hashes = tuple(criterion.content_hash for criterion in goal.criteria)
+    verdicts = tuple(
+        Verdict(index=place, criterion_hash=content_hash, revision=goal.revision, outcome=Outcome.PASSED)
+        for place, content_hash in enumerate(hashes[:1])
+    )
+    await store.verify(goal.id, Verification(revision=goal.revision, criterion_hashes=hashes, verdicts=verdicts))
+    assert [each.outcome for each in (await store.overview(goal.id)).criteria] == ["passed", "not checked"]
+    await store.pause(goal.id)
+    edited = await store.edit(goal.id, criteria=[Criterion.judge("Is it so?"), kept])
+    assert edited.revision > goal.revision
+    assert [each.outcome for each in (await store.overview(goal.id)).criteria] == ["not checked", "passed"]
 
 
 async def test_a_long_ledger_is_added_up_in_parts(store: Any, monkeypatch: pytest.MonkeyPatch) -> None:

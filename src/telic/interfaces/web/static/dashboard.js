@@ -59,10 +59,10 @@
     window.addEventListener("pageshow", open);
   }
 
-  const units = [[86400, "d"], [3600, "h"], [60, "min"], [1, "s"]];
+  const units = [[86400, "d"], [3600, "h"], [60, "m"], [1, "s"]];
   const age = (seconds) => {
     const [size, unit] = units.find(([size]) => seconds >= size) || units[3];
-    return `${Math.max(0, Math.floor(seconds / size))} ${unit}`;
+    return `${Math.max(0, Math.floor(seconds / size))}${unit}`;
   };
   setInterval(() => {
     for (const time of document.querySelectorAll("time[data-age]")) {

@@ -1,4 +1,4 @@
-"""Amounts as people write them: `2M`, `500k`, `$5`, `90m`, `40turns`."""
+"""Amounts as people write and read them: `2M`, `500k`, `$5`, `90m`, `40turns`; and what is left of a budget."""
 
 import re
 from collections.abc import Callable, Mapping
@@ -6,17 +6,32 @@ from dataclasses import replace
 from decimal import Decimal
 from typing import Final
 
-from telic.domain.budget import Budget, Usage, larger_budget
+from telic.domain.budget import LIMITS, Budget, Usage, larger_budget
 from telic.domain.errors import InvalidNumber
-from telic.domain.money import show_money
+from telic.domain.goal import Goal
+from telic.domain.money import money_digits, show_money
+from telic.wording.words import counted, show_duration
 
 _AMOUNT: Final = re.compile(r"(\$)?([0-9][0-9_,]*(?:\.[0-9]+)?)\s*([a-zA-Z]*)")
 _MULTIPLES: Final = {"": 1, "k": 1_000, "K": 1_000, "M": 1_000_000, "G": 1_000_000_000, "B": 1_000_000_000}
 _SECONDS: Final = {"s": 1, "m": 60, "min": 60, "h": 3600, "d": 86_400}
+_SIZES: Final = ((1_000_000_000, "G"), (1_000_000, "M"), (1_000, "k"))
 _TURNS: Final = frozenset({"turn", "turns"})
 _MICRO: Final = 1_000_000
+_TOLD_BY_MODELS: Final = ("tokens", "cost_microunits")
+"""What may be unknown; turns are counted and time is measured here."""
+BUDGET_STEPS: Final = 20
+"""In how many steps a limit runs down in a prompt's block."""
+
+_FIGURES: Final = {
+    "tokens": "tokens",
+    "turns": "turns",
+    "active_microseconds": "seconds of active time",
+    "cost_microunits": "in money",
+}
 _HELP: Final = "write 2M or 500k (tokens), $5 (cost), 90m or 2h (active time), or 40turns"
 _BARE: Final = re.compile(r"[0-9][0-9_,]*(?:\.[0-9]+)?[kKMGB]?")
+_SECONDS_ALONE: Final = re.compile(r"[0-9][0-9_,]*(?:\.[0-9]+)?")
 _MEANT: Final = {"turns": "{}turns", "cost_microunits": "${}"}
 """How a number without its unit is meant where only this can be meant."""
 _KINDS: Final = {
@@ -25,15 +40,8 @@ _KINDS: Final = {
     "active_microseconds": ("time", "90s, 90m or 2h"),
     "cost_microunits": ("amount of money", "0.25 or $0.25"),
 }
-LIMIT_NAMES: Final = {
-    "tokens": "tokens",
-    "turns": "turns",
-    "active_microseconds": "active time",
-    "cost_microunits": "cost",
-}
-"""What a limit is on, in words."""
-_TOLD_BY_MODELS: Final = ("tokens", "cost_microunits")
-"""What may be unknown; turns are counted and time is measured here."""
+LIMIT_NAMES: Final = {"tokens": "tokens", "turns": "turns", "active_microseconds": "time", "cost_microunits": "cost"}
+"""What a limit is on, in a word."""
 
 
 class InvalidAmount(InvalidNumber):
@@ -89,6 +97,15 @@ def parse_amount(name: str, text: str) -> int:
     return amount
 
 
+def parse_duration(text: str) -> int:
+    """Return the microseconds that the text means: `90s`, `5m`, `2h`, or a bare number of seconds.
+
+    Raises:
+        InvalidAmount: it means none.
+    """
+    return parse_amount("active_microseconds", f"{text}s" if _SECONDS_ALONE.fullmatch(text.strip()) else text)
+
+
 def parse_budget(limits: tuple[str, ...], base: Budget) -> Budget:
     """The base with each of the limits in it; `none` lifts all.
 
@@ -123,12 +140,31 @@ def write_larger_limits(usage: Usage, budget: Budget) -> tuple[str, ...]:
 
 
 def show_amount(name: str, amount: int) -> str:
-    """The amount as a person reads it."""
+    """Return the amount as a person reads it; no amount that is more than nothing looks like nothing."""
     if name == "cost_microunits":
         return show_money(amount)
     if name == "active_microseconds":
-        return show_duration(amount // _MICRO)
+        return show_duration(amount)
     return f"{amount:,}"
+
+
+def show_short(name: str, amount: int) -> str:
+    """Return the amount in three digits or so: `1.5M`."""
+    if name not in ("tokens", "turns"):
+        return show_amount(name, amount)
+    for size, unit in _SIZES:
+        if amount >= size:
+            return f"{amount / size:.3g}{unit}" if amount < 1_000 * size else f"{amount // size:,}{unit}"
+    return str(amount)
+
+
+def show_amounts(amounts: Mapping[str, int]) -> str:
+    """Return the amounts that are not 0, with their nouns: `1,500 tokens, 1m30s, $0.25`; empty where all are."""
+    return ", ".join(_with_noun(name, amount) for name, amount in amounts.items() if amount and name in LIMIT_NAMES)
+
+
+def _with_noun(name: str, amount: int) -> str:
+    return counted(amount, name[:-1]) if name in ("tokens", "turns") else show_amount(name, amount)
 
 
 def show_used(
@@ -140,7 +176,7 @@ def show_used(
     noun: str = "",
     show: Callable[[str, int], str] | None = None,
 ) -> str:
-    """What was used, and of what limit, as a person reads it; of tokens and money also that some of it is estimated.
+    """Return what was used, and of what limit; of tokens and money also that some of it is estimated.
 
     `1,000 of 5,000 tokens (some estimated)`. Where nothing is known to be used, and a line of the ledger is an
     estimate, it is `unknown`.
@@ -152,19 +188,43 @@ def show_used(
     return f"{amount}{of}{noun and f' {noun}'}{' (some estimated)' if is_uncertain and used else ''}"
 
 
-def show_amounts(amounts: Mapping[str, int]) -> str:
-    """The amounts that are not 0, with their nouns: `1,500 tokens, 1m30s, $0.25`; empty where all are."""
-    return ", ".join(_with_noun(name, amount) for name, amount in amounts.items() if amount and name in LIMIT_NAMES)
+def show_percent(fraction: float) -> str:
+    """Return the fraction in whole percents, never rounded up; what no line has room for is `>999%`."""
+    return f"{int(fraction * 100)}%" if fraction < 10 else ">999%"
 
 
-def _with_noun(name: str, amount: int) -> str:
-    if name not in ("tokens", "turns"):
-        return show_amount(name, amount)
-    return f"{amount:,} {name[:-1] if amount == 1 else name}"
+def left_at_least(goal: Goal) -> dict[str, int]:
+    """Return what is left at least of each limit that is set; active time in seconds, cost in microunits.
+
+    What is used is rounded up to a twentieth of the limit, so that it seldom changes and never promises too much.
+    """
+    left = {name: limit - _stepwise(used, limit) for name, used, limit in _limits(goal)}
+    if "active_microseconds" in left:
+        left["active_seconds"] = left.pop("active_microseconds") // _MICRO
+    return left
 
 
-def show_duration(seconds: int) -> str:
-    """The duration in its two largest units."""
-    hours, rest = divmod(seconds, 3600)
-    minutes, seconds = divmod(rest, 60)
-    return f"{hours}h{minutes:02}m" if hours else f"{minutes}m{seconds:02}s" if minutes else f"{seconds}s"
+def _stepwise(used: int, limit: int) -> int:
+    step = max(1, limit // BUDGET_STEPS)
+    return min(limit, -(-used // step) * step)
+
+
+def left_exactly(goal: Goal) -> str:
+    """Return a sentence on what is left of each limit that is set, for models."""
+    left = [
+        f"{_figure(name, max(0, limit - used))} of {_figure(name, limit)} {_FIGURES[name]}"
+        for name, used, limit in _limits(goal)
+    ]
+    return f"Budget left: {', '.join(left)}." if left else "No budget is set."
+
+
+def _limits(goal: Goal) -> list[tuple[str, int, int]]:
+    used, limits = goal.usage.as_dict(), goal.budget.as_dict()
+    return [(name, used[name], limit) for name in LIMITS if (limit := limits[name]) is not None]
+
+
+def _figure(name: str, amount: int) -> str:
+    """Return the amount in one unit, whatever its size, so that a model can compare."""
+    if name == "cost_microunits":
+        return money_digits(amount)
+    return f"{amount // _MICRO if name == 'active_microseconds' else amount:,}"
