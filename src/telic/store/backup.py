@@ -11,6 +11,7 @@ from telic.domain.errors import InvalidInput, StoreCorrupt, StoreFull, StoreUnav
 from telic.domain.findings import Level
 from telic.storage.options import SIDE_FILES
 from telic.storage.transaction import AsyncDriver, Driver
+from telic.store.doctor import examine
 
 
 def back_up(driver: Driver | AsyncDriver, path: str | Path, *, overwrite: bool, verify: bool) -> Path:
@@ -69,9 +70,6 @@ def _taken(target: Path) -> InvalidInput:
 
 
 def _verify(part: Path) -> None:
-    # It opens stores, which this module is a part of.
-    from telic.store.doctor import examine
-
     found = [each for each in examine(part) if each.level is Level.PROBLEM]
     if found and found[0].check == "opening":
         raise InvalidInput(f"the backup cannot be checked there: {found[0].message}")

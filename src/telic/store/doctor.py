@@ -1,6 +1,7 @@
 """A whole store examined: damage, schema, durability, file safety, and every goal's history."""
 
 from collections.abc import Iterator
+from contextlib import closing
 from functools import partial
 from pathlib import Path
 from typing import Final
@@ -8,10 +9,12 @@ from typing import Final
 from telic.domain.decision import LoopPolicy
 from telic.domain.errors import GoalError, StoreError, StoreFull
 from telic.domain.findings import Finding, Level
+from telic.storage.connect import open_driver
 from telic.storage.operations import loop, transfer
+from telic.storage.options import OpenOptions
 from telic.storage.transaction import Mode
-from telic.store.connect import connect
-from telic.store.goal_store import GoalStore
+from telic.store.blocking.base import StoreBase
+from telic.store.context import Context
 
 __all__ = ["Finding", "Level", "examine", "examine_store"]
 
@@ -22,7 +25,7 @@ _ADVICE: Final = (
 )
 
 
-def goal_ids(store: GoalStore) -> Iterator[str]:
+def goal_ids(store: StoreBase) -> Iterator[str]:
     """The id of every goal in the store, oldest first."""
     after = 0
     while page := store.run("goal_ids", partial(transfer.ids, after=after), Mode.READ):
@@ -33,13 +36,14 @@ def goal_ids(store: GoalStore) -> Iterator[str]:
 def examine(location: str | Path) -> list[Finding]:
     """The findings on the store at the location; one that cannot be opened is a finding too."""
     try:
-        with connect(location, create=False) as store:
-            return examine_store(store)
+        # Not by `connect`: a backup is examined too, and stores make backups.
+        with closing(open_driver(location, OpenOptions(create=False))) as driver:
+            return examine_store(StoreBase(driver, Context(None, model_may_create=False)))
     except StoreError as error:
         return [Finding("opening", Level.PROBLEM, str(error), "Mend what the message names, then run this again.")]
 
 
-def examine_store(store: GoalStore) -> list[Finding]:
+def examine_store(store: StoreBase) -> list[Finding]:
     """The findings on an open store."""
     return [*_inspect(store), *_examine_histories(store), *_asleep(store)]
 
@@ -53,14 +57,14 @@ def _advice(error: GoalError) -> str:
     return _ADVICE
 
 
-def _inspect(store: GoalStore) -> list[Finding]:
+def _inspect(store: StoreBase) -> list[Finding]:
     try:
         return store._driver.inspect()
     except StoreError as error:
         return [Finding("integrity", Level.PROBLEM, str(error), _advice(error))]
 
 
-def _examine_histories(store: GoalStore) -> list[Finding]:
+def _examine_histories(store: StoreBase) -> list[Finding]:
     wrong: list[str] = []
     count = 0
     try:
@@ -78,7 +82,7 @@ def _examine_histories(store: GoalStore) -> list[Finding]:
     return found or [Finding("history", Level.OK, f"{count} goals: every chain, sum and state holds")]
 
 
-def _asleep(store: GoalStore) -> list[Finding]:
+def _asleep(store: StoreBase) -> list[Finding]:
     operation = partial(loop.kept_while_asleep, longest_pause=LoopPolicy().longest_pause)
     try:
         kept = store.run("kept_while_asleep", operation, Mode.READ)
@@ -95,7 +99,7 @@ def _asleep(store: GoalStore) -> list[Finding]:
     ]
 
 
-def _problems(store: GoalStore, goal_id: str) -> list[str]:
+def _problems(store: StoreBase, goal_id: str) -> list[str]:
     """What is wrong with the goal, more than once: it may have changed between its row and its lines being read."""
     wrong: list[str] = []
     for _ in range(_READINGS):

@@ -71,7 +71,7 @@ def run(
         replace=replaces,
         again=again,
         max_chars=max_chars,
-        actor=session.actor,
+        actor=session.named_actor,
         accept=lambda goal: require_judge(goal.criteria, judge),
         accept_budget=lambda budget: agent_options.require_known_usage(agent, budget),
     )
@@ -120,7 +120,7 @@ class _Run:
                 verifier=Verifier(workspace=self._folder, judge=self._judge),
                 on_progress=self._view.tell,
             )
-            return await SignalScope(store, loop, goal, self._waits, session.actor, self._view).until_over()
+            return await SignalScope(store, loop, goal, self._waits, session.named_actor, self._view).until_over()
 
     def _end(self, goal: Goal, signal_code: int | None) -> int:
         code, hint = ending(goal)

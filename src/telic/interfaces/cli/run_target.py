@@ -4,12 +4,14 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final
 
+from telic.domain.authority import NamedActor
 from telic.domain.budget import Budget
 from telic.domain.criteria import Criterion
 from telic.domain.errors import InvalidInput, NotAllowed
-from telic.domain.goal import Actor, Goal, GoalStatus
+from telic.domain.goal import Goal, GoalStatus
 from telic.domain.ids import looks_like_id
 from telic.interfaces.cli.session import NothingActive
+from telic.services.actions import ActionRequest, ActionResult, GoalAction, execute_blocking
 from telic.store.goal_store import GoalStore
 from telic.wording.amounts import parse_budget
 from telic.wording.goals import status_of
@@ -33,7 +35,7 @@ class RunRequest:
     replace: bool
     again: bool
     max_chars: int
-    actor: Actor
+    actor: NamedActor
     accept: Callable[[Goal], None]
     accept_budget: Callable[[Budget], None]
 
@@ -74,22 +76,24 @@ def choose(store: GoalStore, wish: RunRequest) -> tuple[Goal, str]:
         return done, f"goal {done.id} is {status_of(done)} already: nothing was started. {_AGAIN}"
     if unfinished and not wish.replace:
         raise _would_replace(unfinished[0])
-    return _create(store, wish, text, unfinished)
+    return _create(store, wish, text)
 
 
-def _create(store: GoalStore, wish: RunRequest, text: str, unfinished: list[Goal]) -> tuple[Goal, str]:
+def _create(store: GoalStore, wish: RunRequest, text: str) -> tuple[Goal, str]:
     budget = parse_budget(wish.budgets, Budget())
     wish.accept_budget(budget)
-    goal = store.create(
-        text,
+    request = ActionRequest(
+        action=GoalAction.CREATE,
+        actor=wish.actor,
         scope=wish.scope,
+        text=text,
         budget=budget,
         criteria=wish.criteria,
         max_chars=wish.max_chars,
         replace=wish.replace,
-        actor=wish.actor,
     )
-    return goal, f"new goal {goal.id}" + _given_way(unfinished)
+    created = execute_blocking(store, request)
+    return created.goal, f"new goal {created.goal.id}" + _given_way(created)
 
 
 def with_plain_lines(text: str) -> str:
@@ -128,15 +132,17 @@ def _resume(store: GoalStore, wish: RunRequest, goal: Goal) -> tuple[Goal, str]:
         raise _would_replace(active)
     wanted = parse_budget(wish.budgets, goal.budget) if wish.budgets else goal.budget
     wish.accept_budget(wanted)
-    resumed = store.resume(
-        goal.id,
-        budget=None if wanted == goal.budget else wanted,
-        expected_revision=goal.revision,
-        replace=wish.replace,
+    request = ActionRequest(
+        action=GoalAction.RESUME,
         actor=wish.actor,
+        goal=goal,
+        expected_revision=goal.revision,
+        budget=None if wanted == goal.budget else wanted,
+        replace=wish.replace,
     )
+    resumed = execute_blocking(store, request)
     was = f"{goal.reason}{f': {goal.note}' if goal.note else ''}"
-    return resumed, f"resumed goal {goal.id}, which was paused ({was})" + _given_way([active] if active else [])
+    return resumed.goal, f"resumed goal {goal.id}, which was paused ({was})" + _given_way(resumed)
 
 
 def _would_replace(goal: Goal) -> NotAllowed:
@@ -146,6 +152,5 @@ def _would_replace(goal: Goal) -> NotAllowed:
     )
 
 
-def _given_way(unfinished: list[Goal]) -> str:
-    active = next((goal for goal in unfinished if goal.status is GoalStatus.ACTIVE), None)
-    return "" if active is None else f"; goal {active.id} is paused for it"
+def _given_way(result: ActionResult) -> str:
+    return "" if result.superseded is None else f"; goal {result.superseded.id} is paused for it"

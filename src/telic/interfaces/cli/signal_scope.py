@@ -9,13 +9,15 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Final
 
+from telic.domain.authority import NamedActor
 from telic.domain.errors import GoalError, InvalidTransition
-from telic.domain.goal import Actor, Goal, GoalStatus, Reason
+from telic.domain.goal import Goal, GoalStatus
 from telic.interfaces.cli.progress import ProgressView
 from telic.loop.agents.process_group import kill_children
 from telic.loop.goal_loop import GoalLoop
 from telic.loop.supervisor import run_until_over
 from telic.loop.worker_identity import claim_for_loop
+from telic.services.actions import ActionRequest, GoalAction, execute
 from telic.services.outcomes import ExitCode
 from telic.store.async_store import AsyncGoalStore
 
@@ -30,7 +32,7 @@ class SignalScope:
     loop: GoalLoop
     goal: Goal
     waits: bool
-    actor: Actor
+    actor: NamedActor
     view: ProgressView
     _signal_code: int | None = field(default=None, init=False)
 
@@ -77,7 +79,8 @@ class SignalScope:
         try:
             goal = await self.store.get(self.goal.id)
             if goal.status is GoalStatus.ACTIVE:
-                await self.store.pause(goal.id, reason=Reason.USER, note="interrupted", actor=self.actor)
+                request = ActionRequest(action=GoalAction.PAUSE, actor=self.actor, goal=goal, note="interrupted")
+                await execute(self.store, request)
                 self.loop.poke()
                 return
         except InvalidTransition:

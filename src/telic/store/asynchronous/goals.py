@@ -18,7 +18,6 @@ from telic.storage.operations.views import GoalFilter
 from telic.storage.records import goal_from_row
 from telic.storage.transaction import Mode
 from telic.store.asynchronous.base import StoreBase, aside
-from telic.store.backup import back_up
 
 
 class GoalMethods(StoreBase):
@@ -227,4 +226,7 @@ class GoalMethods(StoreBase):
             StoreCorrupt: the copy is not sound, as the store is not; nothing was kept. `verify=False` keeps it.
             StoreFull, StoreUnavailable: nothing was kept.
         """
+        # Few programs make backups, and what examines one takes long to load.
+        from telic.store.backup import back_up
+
         return await aside(partial(back_up, self._driver, path, overwrite=overwrite, verify=verify))

@@ -19,7 +19,6 @@ from telic.storage.operations import definition, goals, views
 from telic.storage.operations.views import GoalFilter
 from telic.storage.records import goal_from_row
 from telic.storage.transaction import Mode
-from telic.store.backup import back_up
 from telic.store.blocking.base import StoreBase, aside
 
 
@@ -228,4 +227,7 @@ class GoalMethods(StoreBase):
             StoreCorrupt: the copy is not sound, as the store is not; nothing was kept. `verify=False` keeps it.
             StoreFull, StoreUnavailable: nothing was kept.
         """
+        # Few programs make backups, and what examines one takes long to load.
+        from telic.store.backup import back_up
+
         return aside(partial(back_up, self._driver, path, overwrite=overwrite, verify=verify))
