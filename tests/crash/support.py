@@ -216,7 +216,7 @@ def name_of(error: BaseException) -> str:
     """The name of a public and specific error of Telic; a test failure for any other."""
     name = type(error).__name__
     assert isinstance(error, telic.GoalError), f"{name} is no GoalError: {error}"
-    assert name in telic.__all__, f"{name} is not public: {error}"
+    assert name in telic.errors.__all__, f"{name} is not public: {error}"
     assert name not in UNSPECIFIC, f"{name} says too little: {error}"
     return name
 

@@ -217,7 +217,7 @@ async def test_what_a_command_says_while_it_waits_is_told(world: World) -> None:
     agent = CommandAgent(argv=(sys.executable, "-c", code), output_format=CLAUDE_CODE)
     goal = await world.store.create("busy")
     await world.run(goal, agent, policy(max_failures=1))
-    told = [each.detail for each in world.told if each.happening == "notice"]
+    told = [each.detail for each in world.told if each.kind == "notice"]
     assert [detail.partition("repeating, ")[2] for detail in told] == ["1 of 10", "2 of 10"]
 
 

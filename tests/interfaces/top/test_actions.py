@@ -75,7 +75,7 @@ async def test_a_budget_is_set(place: str) -> None:
         await top.shows("has its new budget")
     goal = goal_of(place)
     assert (goal.token_budget, goal.turn_budget) == (2_000, 40)
-    assert (last_event(place).key or "").startswith("ada/")
+    assert last_event(place).acted_by == {"name": "ada", "door": "top"}
 
 
 async def test_a_spent_goal_is_resumed_with_more(place: str) -> None:

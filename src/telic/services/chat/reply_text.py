@@ -93,7 +93,9 @@ def _facts(reply: ChatReply) -> Iterator[tuple[str, str]]:
         yield "scope", goal.scope
         yield "lease", driver_of(details.lease)
         yield from reserved_lines(goal, details.total)
-        yield from (("", first_words(line, 300)) for each in details.criteria for line in criterion_lines(each))
+        for standing in details.criteria:
+            lines = [first_words(line, 300) for line in criterion_lines(standing)]
+            yield from zip_longest(["criterion"], lines, fillvalue="")
     yield "age", show_age(reply.at - goal.created_at)
 
 
