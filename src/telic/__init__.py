@@ -70,7 +70,6 @@ __all__ = [
     "BudgetExceeded",
     "Criterion",
     "CriterionKind",
-    "CriterionStanding",
     "Durability",
     "Event",
     "EventKind",

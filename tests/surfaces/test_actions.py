@@ -91,7 +91,8 @@ async def over_http(place: str, method: str, path: str, **request: Any) -> httpx
                 return await http.request(method, path, headers=headers, **request)
             await http.post("/enter", data={"token": TOKEN})
             page = (await http.get(path.rpartition("/")[0])).text
-            (form,) = [form for form in re.findall(r"(?s)<form.*?</form>", page) if f'"{path}"' in form]
+            # A goal that has used up its budget has a form to resume with a larger one before the one for any budget.
+            form = [form for form in re.findall(r"(?s)<form.*?</form>", page) if f'"{path}"' in form][-1]
             fields = dict(re.findall(r'<input[^>]*name="([^"]+)"[^>]*?value="([^"]*)"', form))
             return await http.post(path, data={**fields, **request["data"]})
 

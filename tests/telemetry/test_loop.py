@@ -43,7 +43,7 @@ async def test_a_turn_and_its_verification(world: World, telescope: Telescope) -
     }
     assert (turn.kind, turn.status.status_code) == (SpanKind.INTERNAL, StatusCode.UNSET)
     called = [name for name in inside(telescope, turn) if name not in ("telic.renew", "telic.now")]
-    assert called == ["telic.begin_turn", "telic.verification", "telic.finish_turn"]
+    assert called == ["telic.take_over", "telic.begin_turn", "telic.verification", "telic.finish_turn"]
     assert dict(check.attributes or {}) == {
         "telic.goal.id": goal.id,
         "telic.goal.revision": 1,

@@ -1,6 +1,6 @@
 """What Pydantic AI says of responses and requests, as the ledger takes it."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager, suppress
 from copy import copy
 from typing import Any
@@ -64,7 +64,7 @@ class _Attempt(WrapperModel):
         return response
 
     @asynccontextmanager
-    async def request_stream(self, *arguments: Any, **named: Any) -> AsyncIterator[StreamedResponse]:
+    async def request_stream(self, *arguments: Any, **named: Any) -> AsyncGenerator[StreamedResponse]:
         async with super().request_stream(*arguments, **named) as stream:
             self._noted.stream = stream
             yield stream
@@ -95,7 +95,7 @@ def noting(model: Model, noted: NotedResponses) -> Model:
         return seen
 
     @asynccontextmanager
-    async def request_stream(*arguments: Any, **named: Any) -> AsyncIterator[StreamedResponse]:
+    async def request_stream(*arguments: Any, **named: Any) -> AsyncGenerator[StreamedResponse]:
         async with model.request_stream(*arguments, **named) as stream:
             noted.stream = stream
             yield stream

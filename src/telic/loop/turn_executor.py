@@ -49,7 +49,9 @@ from telic.loop.workspace import DEFAULT_EXCLUDES, WorkspaceState, observe_works
 from telic.observability.observer import AgentTurn
 
 _MARGIN_SECONDS: Final = 60.0
-_PARTS_OF_MONEY: Final = 10
+_PARTS_OF_BUDGET: Final = 10
+"""So many turns of which nobody tells what they used end a budget: a small one outlasts one of them."""
+_MOST_HELD_TOKENS: Final = 50_000
 _LAST_WRITE_SECONDS: Final = 5.0
 
 
@@ -126,8 +128,11 @@ class TurnExecutor:
         settings, lease = self._run.settings, self._run.heart.lease
         key = f"{turn_key(state)}/lease-{lease.token}/revision-{goal.revision}"
         ttl_seconds = min(settings.turn_timeout_seconds + _MARGIN_SECONDS, MAX_TTL_SECONDS)
-        most_money = max((goal.budget.cost_microunits or 0) // _PARTS_OF_MONEY, 1)
-        asked = TurnHold(turn_key(state), key, settings.held_tokens, most_money, ttl_seconds)
+        most_money = max((goal.budget.cost_microunits or 0) // _PARTS_OF_BUDGET, 1)
+        most_tokens = settings.held_tokens
+        if most_tokens is None:
+            most_tokens = min(max((goal.token_budget or 0) // _PARTS_OF_BUDGET, 1), _MOST_HELD_TOKENS)
+        asked = TurnHold(turn_key(state), key, most_tokens, most_money, ttl_seconds)
         try:
             return await self._run.patiently(lambda: self._run.records.begin_turn(lease, asked))
         except BudgetExceeded:

@@ -7,7 +7,7 @@ missing. That is one transaction, so a crash leaves all of it or nothing, and it
 from collections.abc import Awaitable, Sequence
 from dataclasses import dataclass
 from functools import partial
-from typing import Final, overload
+from typing import TYPE_CHECKING, Final, overload
 
 from telic.domain.budget import TurnUsage, UsageKind
 from telic.domain.goal import Actor, Goal
@@ -19,8 +19,11 @@ from telic.storage.operations import loop
 from telic.storage.operations.ledger import NewTurn
 from telic.storage.operations.loop import KeyedTurn
 from telic.storage.transaction import Mode
-from telic.store.async_store import AsyncGoalStore
-from telic.store.goal_store import GoalStore
+
+if TYPE_CHECKING:
+    # A hook loads neither the async store nor asyncio.
+    from telic.store.async_store import AsyncGoalStore
+    from telic.store.goal_store import GoalStore
 
 _ASKED: Final = frozenset(
     {AttemptResult.ANSWERED, AttemptResult.UNDECIDED, AttemptResult.BAD_OUTPUT, AttemptResult.TIMED_OUT}
@@ -42,10 +45,10 @@ class GoalCheck:
 
 
 @overload
-def settle(store: GoalStore, check: GoalCheck, found: Verification) -> Goal: ...
+def settle(store: "GoalStore", check: GoalCheck, found: Verification) -> Goal: ...
 @overload
-def settle(store: AsyncGoalStore, check: GoalCheck, found: Verification) -> Awaitable[Goal]: ...
-def settle(store: GoalStore | AsyncGoalStore, check: GoalCheck, found: Verification) -> Goal | Awaitable[Goal]:
+def settle(store: "AsyncGoalStore", check: GoalCheck, found: Verification) -> Awaitable[Goal]: ...
+def settle(store: "GoalStore | AsyncGoalStore", check: GoalCheck, found: Verification) -> Goal | Awaitable[Goal]:
     """The verdicts are recorded and the judges billed, and here is the goal after it: all, or nothing.
 
     A goal whose criteria all passed is completed, also where the bill reaches its budget. One that lacks nothing but
@@ -66,11 +69,11 @@ def settle(store: GoalStore | AsyncGoalStore, check: GoalCheck, found: Verificat
 
 
 @overload
-def bill_void_check(store: GoalStore, check: GoalCheck, verdicts: Sequence[Verdict]) -> Goal: ...
+def bill_void_check(store: "GoalStore", check: GoalCheck, verdicts: Sequence[Verdict]) -> Goal: ...
 @overload
-def bill_void_check(store: AsyncGoalStore, check: GoalCheck, verdicts: Sequence[Verdict]) -> Awaitable[Goal]: ...
+def bill_void_check(store: "AsyncGoalStore", check: GoalCheck, verdicts: Sequence[Verdict]) -> Awaitable[Goal]: ...
 def bill_void_check(
-    store: GoalStore | AsyncGoalStore, check: GoalCheck, verdicts: Sequence[Verdict]
+    store: "GoalStore | AsyncGoalStore", check: GoalCheck, verdicts: Sequence[Verdict]
 ) -> Goal | Awaitable[Goal]:
     """The judges are billed though their verdicts are void: what they consumed was spent all the same.
 

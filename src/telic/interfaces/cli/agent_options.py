@@ -13,7 +13,6 @@ from telic.domain.budget import Budget
 from telic.domain.criteria import Criterion, CriterionKind, command_words
 from telic.domain.decision import LoopPolicy, unmeasured
 from telic.domain.errors import AgentNotRunnable, InvalidInput, InvalidNumber, WorkspaceMissing
-from telic.domain.goal import Goal
 from telic.domain.limits import MAX_TTL_SECONDS
 from telic.interfaces.cli.options import DURATION
 from telic.interfaces.cli.session import Session
@@ -47,7 +46,6 @@ _FORMATS: Final = {
     "qwen": QWEN,
 }
 _PROMPT: Final = "{prompt}"
-_MOST_HELD_TOKENS: Final = 50_000
 _WHO_TELLS: Final = "claude, codex, gemini, copilot, opencode and qwen do, and what prints --format json-lines"
 _HEARTBEAT_SECONDS: Final = 2.0
 _SHORTEST_LEASE_SECONDS: Final = 2.0
@@ -136,18 +134,12 @@ class AgentOptions:
             allow_unknown_usage=self.allow_unknown_usage,
         )
 
-    def settings(self, workspace: Path, goal: Goal) -> LoopSettings:
-        """Where the loop works, and under which name.
-
-        A turn of which nobody says what it used, as one that was killed, counts as a part of the budget of tokens: a
-        tenth at most, so that a small budget outlasts it.
-        """
-        tenth = _MOST_HELD_TOKENS if goal.token_budget is None else max(goal.token_budget // 10, 1)
+    def settings(self, workspace: Path) -> LoopSettings:
+        """Return where the loop works, and under which name."""
         return LoopSettings(
             workspace=workspace,
             holder=self.holder_name,
             turn_timeout_seconds=self.turn_timeout,
-            held_tokens=min(_MOST_HELD_TOKENS, tenth),
             lease_seconds=self.lease,
             heartbeat_seconds=min(_HEARTBEAT_SECONDS, self.lease / 4),
         )

@@ -115,7 +115,7 @@ class _Run:
             loop = GoalLoop(
                 store=store,
                 agent=self._agent,
-                settings=options.settings(self._folder, goal),
+                settings=options.settings(self._folder),
                 policy=options.policy(),
                 verifier=Verifier(workspace=self._folder, judge=self._judge),
                 on_progress=self._view.tell,

@@ -133,7 +133,7 @@ class _Work:
         return GoalLoop(
             store=store,
             agent=agent,
-            settings=self.options.settings(folder, goal),
+            settings=self.options.settings(folder),
             policy=self.options.policy(),
             verifier=Verifier(workspace=folder, judge=self.judge),
             on_progress=self.view.tell,

@@ -415,7 +415,7 @@ WITH due AS MATERIALIZED (
 SELECT {goal_columns} FROM goals WHERE {is_due} {skip_locked}
 
 -- statement: holds.has_ended_overdue
-SELECT 1 {ended_overdue} LIMIT 1
+SELECT 1 {ended_overdue} ORDER BY expires_at LIMIT 1
 
 -- statement: holds.ended_goals_with_overdue
 WITH due AS MATERIALIZED (SELECT goal_id AS due_id {ended_overdue} ORDER BY expires_at LIMIT :limit)
