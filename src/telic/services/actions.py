@@ -1,11 +1,10 @@
 """Actions of people on goals, for all surfaces: one request, one way to carry it out, one table of what fits."""
 
-import asyncio
 import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from telic.domain.authority import NamedActor
 from telic.domain.budget import BillingPolicy, Budget
@@ -19,9 +18,12 @@ from telic.domain.limits import DEFAULT_MAX_CHARS
 from telic.domain.overview import CriterionStanding
 from telic.services.scoped_goals import ScopedGoals
 from telic.storage.transaction import complete
-from telic.store.async_store import AsyncGoalStore
-from telic.store.goal_store import GoalStore
 from telic.store.sync_to_async import as_async_store
+
+if TYPE_CHECKING:
+    # A command that blocks loads neither the async store nor asyncio.
+    from telic.store.async_store import AsyncGoalStore
+    from telic.store.goal_store import GoalStore
 
 _ATTEMPTS: Final = 3
 _PAUSE_SECONDS: Final = 0.5
@@ -104,7 +106,7 @@ class ActionResult:
 
 
 async def execute(
-    store: AsyncGoalStore, request: ActionRequest, sleep: Callable[[float], Awaitable[None]] = asyncio.sleep
+    store: "AsyncGoalStore", request: ActionRequest, sleep: Callable[[float], Awaitable[None]] | None = None
 ) -> ActionResult:
     """The action is done, once. A call without an answer is repeated, under the same key.
 
@@ -117,14 +119,14 @@ async def execute(
     scope = request.scope if request.goal is None else request.goal.scope
     may_replace = request.action in _REPLACING and bool(request.replace)
     active = await store.active(scope) if may_replace else None
-    goal = await _with_patience(store, request, sleep)
+    goal = await _with_patience(store, request, sleep or _sleep_in_event_loop)
     if not may_replace:
         return ActionResult(request, goal)
     former = await ScopedGoals(store, scope).superseded_by(goal, None if active is None else active.id)
     return ActionResult(request, goal, former)
 
 
-def execute_blocking(store: GoalStore, request: ActionRequest) -> ActionResult:
+def execute_blocking(store: "GoalStore", request: ActionRequest) -> ActionResult:
     """The action is done, as by `execute`, on a blocking store.
 
     Raises:
@@ -133,13 +135,19 @@ def execute_blocking(store: GoalStore, request: ActionRequest) -> ActionResult:
     return complete(execute(as_async_store(store), request, sleep_blocking))
 
 
+async def _sleep_in_event_loop(seconds: float) -> None:
+    import asyncio
+
+    await asyncio.sleep(seconds)
+
+
 async def sleep_blocking(seconds: float, sleep: Callable[[float], None] = time.sleep) -> None:
     """Sleep in the thread: a blocking store's caller has no event loop."""
     sleep(seconds)
 
 
 async def _with_patience(
-    store: AsyncGoalStore, request: ActionRequest, sleep: Callable[[float], Awaitable[None]]
+    store: "AsyncGoalStore", request: ActionRequest, sleep: Callable[[float], Awaitable[None]]
 ) -> Goal:
     # One key for all attempts: the store does under one key what it was asked once.
     key = new_key() if request.key is None else request.key
@@ -153,7 +161,7 @@ async def _with_patience(
     raise AssertionError("the last attempt returns or raises")
 
 
-async def _call(store: AsyncGoalStore, request: ActionRequest, key: str) -> Goal:
+async def _call(store: "AsyncGoalStore", request: ActionRequest, key: str) -> Goal:
     if request.action is GoalAction.CREATE:
         return await _create(store, request, key)
     assert request.goal is not None
@@ -162,7 +170,7 @@ async def _call(store: AsyncGoalStore, request: ActionRequest, key: str) -> Goal
     return await move(request.goal.id, **_ARGUMENTS[request.action](request), **seen)
 
 
-async def _create(store: AsyncGoalStore, request: ActionRequest, key: str) -> Goal:
+async def _create(store: "AsyncGoalStore", request: ActionRequest, key: str) -> Goal:
     return await store.create(
         request.text or "",
         scope=request.scope,
