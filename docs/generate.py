@@ -167,6 +167,7 @@ def command_reference() -> str:
 
 
 PAGES: dict[str, Callable[[], str]] = {
+    "reference/python.md": runpy.run_path(str(DOCS / "api_reference.py"))["api_reference"],
     "explanation/lifecycle.md": lifecycle,
     "reference/errors.md": error_reference,
     "reference/command.md": command_reference,

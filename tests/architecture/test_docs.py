@@ -52,6 +52,23 @@ def test_links_lead_somewhere(page: Path) -> None:
         assert (page.parent / target).exists(), target
 
 
+@pytest.mark.parametrize("page", ["CONTRIBUTING.md", "docs/explanation/architecture.md"])
+def test_what_is_said_of_the_code_is_there(page: str) -> None:
+    """Each module, folder and class that the pages for contributors name exists."""
+    source = ROOT / "src" / "telic"
+    text = (ROOT / page).read_text()
+    names = {path.name for path in source.rglob("*")}
+    for path in set(re.findall(r"`(?:src/telic/)?([a-z_/]+\.py)`", text)):
+        assert (source / path).exists() or path in names or (ROOT / path).exists(), path
+    code = "\n".join(path.read_text() for path in source.rglob("*.py"))
+    for name in set(re.findall(r"`([A-Z][a-z]+[A-Z]\w+)`", text)):
+        assert f"class {name}" in code, name
+    for module in set(re.findall(r"`telic\.([a-z_.]+)`", text)):
+        assert (source / module.replace(".", "/")).with_suffix(".py").exists() or (
+            source / module.replace(".", "/")
+        ).is_dir()
+
+
 def test_locks_name_no_host() -> None:
     """Dependency locks are pinned by hash and free of addresses."""
     for lock in (ROOT / "requirements").glob("*.txt"):
