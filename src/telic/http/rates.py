@@ -37,8 +37,11 @@ class TokenBucket:
 class RequestRates:
     """One bucket for all clients that were let in, and one for each address whose credentials were refused."""
 
-    def __init__(self, *, requests_per_second: float, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(
+        self, *, requests_per_second: float, guesses: int = _GUESSES, clock: Callable[[], float] = time.monotonic
+    ) -> None:
         self._clock = clock
+        self._guesses = guesses
         self._clients = TokenBucket(burst=2 * requests_per_second, per_second=requests_per_second, clock=clock)
         self._strangers: OrderedDict[str, TokenBucket] = OrderedDict()
 
@@ -48,7 +51,7 @@ class RequestRates:
 
     def guesses_of(self, address: str) -> TokenBucket:
         """Return what counts the guesses of the address; of many addresses the oldest is forgotten."""
-        bucket = self._strangers.pop(address, None) or TokenBucket(burst=_GUESSES, per_second=1, clock=self._clock)
+        bucket = self._strangers.pop(address, None) or TokenBucket(burst=self._guesses, per_second=1, clock=self._clock)
         self._strangers[address] = bucket
         if len(self._strangers) > _MAX_ADDRESSES:
             self._strangers.popitem(last=False)

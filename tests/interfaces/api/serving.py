@@ -118,7 +118,7 @@ class _Site:
 async def _serve(location: str, allow_write: bool, token: str | None, started: "Queue[_Server]") -> None:
     async with telic.connect_async(location) as store:
         app = Starlette(routes=[Mount(ROOT, routes=api_routes(store, allow_write=allow_write))])
-        server = _Server(HttpGuard(app, _Site(token), RequestRates(requests_per_second=10_000)))
+        server = _Server(HttpGuard(app, _Site(token), RequestRates(requests_per_second=10_000, guesses=10_000)))
         started.put(server)
         with listen("127.0.0.1", 0) as listening:
             await server.serve([listening])
