@@ -11,6 +11,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from telic.http.rates import RequestRates
 
 MAX_BODY_BYTES: Final = 1_048_576
+_MAX_READ_BYTES: Final = 8 * MAX_BODY_BYTES
 BODY_SECONDS: Final = 10.0
 _RETRY_AFTER: Final = {"too_many_requests": "1", "too_many_guesses": "5"}
 _UNAUTHORIZED: Final = 401
@@ -141,7 +142,7 @@ async def whole_body(headers: Headers, receive: Receive) -> bytes:
         HttpRefusal: it is too large, too slow, or its client went away.
     """
     declared = headers.get("content-length") or "0"
-    if not (declared.isascii() and declared.isdigit()) or len(declared) > 12 or int(declared) > MAX_BODY_BYTES:
+    if not (declared.isascii() and declared.isdigit()) or len(declared) > 12 or int(declared) > _MAX_READ_BYTES:
         raise _too_large()
     try:
         async with asyncio.timeout(BODY_SECONDS):
@@ -155,15 +156,21 @@ def _too_large() -> HttpRefusal:
 
 
 async def _read(receive: Receive) -> bytes:
-    body = bytearray()
+    body, size = bytearray(), 0
     while True:
         message = await receive()
         if message["type"] != "http.request":
             raise HttpRefusal("invalid_request", "the client went away")
-        body += message.get("body", b"")
-        if len(body) > MAX_BODY_BYTES:
+        part = message.get("body", b"")
+        size += len(part)
+        is_last = not message.get("more_body", False)
+        # What is too much is read, and dropped, up to a limit: a connection that is closed while the client still
+        # sends takes the answer from it.
+        if size > MAX_BODY_BYTES and (is_last or size > _MAX_READ_BYTES):
             raise _too_large()
-        if not message.get("more_body", False):
+        if size <= MAX_BODY_BYTES:
+            body += part
+        if is_last:
             return bytes(body)
 
 
