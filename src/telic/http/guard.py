@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Collection
+from contextlib import suppress
 from typing import Final, Protocol
 
 from starlette.datastructures import Headers
@@ -11,7 +12,8 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from telic.http.rates import RequestRates
 
 MAX_BODY_BYTES: Final = 1_048_576
-_MAX_READ_BYTES: Final = 8 * MAX_BODY_BYTES
+_MAX_DISCARDED_BYTES: Final = 8 * MAX_BODY_BYTES
+_DISCARD_SECONDS: Final = 2.0
 BODY_SECONDS: Final = 10.0
 _RETRY_AFTER: Final = {"too_many_requests": "1", "too_many_guesses": "5"}
 _UNAUTHORIZED: Final = 401
@@ -142,7 +144,7 @@ async def whole_body(headers: Headers, receive: Receive) -> bytes:
         HttpRefusal: it is too large, too slow, or its client went away.
     """
     declared = headers.get("content-length") or "0"
-    if not (declared.isascii() and declared.isdigit()) or len(declared) > 12 or int(declared) > _MAX_READ_BYTES:
+    if not (declared.isascii() and declared.isdigit()) or len(declared) > 12 or int(declared) > _MAX_DISCARDED_BYTES:
         raise _too_large()
     try:
         async with asyncio.timeout(BODY_SECONDS):
@@ -156,22 +158,27 @@ def _too_large() -> HttpRefusal:
 
 
 async def _read(receive: Receive) -> bytes:
-    body, size = bytearray(), 0
+    body = bytearray()
     while True:
         message = await receive()
         if message["type"] != "http.request":
             raise HttpRefusal("invalid_request", "the client went away")
-        part = message.get("body", b"")
-        size += len(part)
-        is_last = not message.get("more_body", False)
-        # What is too much is read, and dropped, up to a limit: a connection that is closed while the client still
-        # sends takes the answer from it.
-        if size > MAX_BODY_BYTES and (is_last or size > _MAX_READ_BYTES):
+        body += message.get("body", b"")
+        if len(body) > MAX_BODY_BYTES:
+            await _discard(receive, message)
             raise _too_large()
-        if size <= MAX_BODY_BYTES:
-            body += part
-        if is_last:
+        if not message.get("more_body", False):
             return bytes(body)
+
+
+async def _discard(receive: Receive, message: Message) -> None:
+    """Read on, within limits: a connection that is closed while its client still sends takes the answer from it."""
+    size = 0
+    with suppress(TimeoutError):
+        async with asyncio.timeout(_DISCARD_SECONDS):
+            while message.get("more_body", False) and size < _MAX_DISCARDED_BYTES:
+                message = await receive()
+                size += len(message.get("body", b""))
 
 
 def _replaying(body: bytes, receive: Receive) -> Receive:
