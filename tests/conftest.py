@@ -3,11 +3,11 @@
 import itertools
 import os
 from collections.abc import AsyncIterator, Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit, urlunsplit
 
-import hypothesis
 import psycopg
 import pytest
 
@@ -18,11 +18,15 @@ from tests.support.postgres_server import PostgresServer, running_server
 pytest.register_assert_rewrite("telic.testing.contract")
 pytest_plugins = ["tests.left_out"]
 
-# No test knows how fast the machine is, or how loaded.
-hypothesis.settings.register_profile(
-    "any machine", deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow]
-)
-hypothesis.settings.load_profile("any machine")
+# The environment of the oldest frameworks has no Hypothesis.
+with suppress(ModuleNotFoundError):
+    import hypothesis
+
+    # No test knows how fast the machine is, or how loaded.
+    hypothesis.settings.register_profile(
+        "any machine", deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow]
+    )
+    hypothesis.settings.load_profile("any machine")
 
 collect_ignore = ["hosts"]
 """They need real coding hosts: `make test-hosts` names the folder, and so collects them."""
