@@ -211,6 +211,21 @@ def test_a_passing_error_of_codex_is_no_failure() -> None:
     assert parse(CodexParser(), [*lines[:3], error]).failure == "Reconnecting... 1/5"
 
 
+def test_a_request_that_was_refused_used_nothing() -> None:
+    """Codex tells no usage with it; where the model had answered before, what that used is unknown."""
+    begun, answered, failed = (
+        json.dumps(fields).encode()
+        for fields in (
+            {"type": "thread.started", "thread_id": "t"},
+            {"type": "item.completed", "item": {"type": "agent_message", "text": "I begin."}},
+            {"type": "turn.failed", "error": {"message": "You've hit your usage limit."}},
+        )
+    )
+    refused = parse(CodexParser(), [begun, failed])
+    assert (refused.usage, refused.is_estimate) == (ModelUsage(), False)
+    assert parse(CodexParser(), [begun, answered, failed]).usage is None
+
+
 def test_all_zeros_of_codex_are_unknown() -> None:
     """It prints them where nothing was counted."""
     done = {"type": "turn.completed", "usage": {"input_tokens": 0, "cached_input_tokens": 0, "output_tokens": 0}}

@@ -22,7 +22,7 @@ from telic.loop.agents.json_reader import (
     text_of,
     within_total,
 )
-from telic.loop.agents.limits import quota_of
+from telic.loop.agents.limits import is_lost_conversation, quota_of
 from telic.loop.agents.usage_records import CumulativeSession, read_session, used_since
 
 _TOOL_ITEMS: Final = frozenset({"command_execution", "file_change", "mcp_tool_call", "collab_tool_call", "web_search"})
@@ -38,6 +38,7 @@ class CodexParser:
         self._tool_output = TextTail()
         self._total: ModelUsage | None = None
         self._finished = False
+        self._has_answered = False
         self._error: str | None = None
         self._failure: str | None = None
         self._broken: str | None = None
@@ -69,6 +70,7 @@ class CodexParser:
 
     def _item(self, item: Fields) -> None:
         kind = text_of(item, "type")
+        self._has_answered = self._has_answered or kind != "error"
         if kind == "agent_message":
             self._text = text_of(item, "text") or self._text
         if kind in _TOOL_ITEMS:
@@ -83,6 +85,11 @@ class CodexParser:
         """What the events say."""
         failure = self._failure or (None if self._finished else self._error)
         usage, session = self._usage_and_session()
+        quota = quota_of(failure, now)
+        is_refused = quota is not None or is_lost_conversation(failure or "")
+        if is_refused and not self._has_answered and self._total is None and self._broken is None:
+            # The provider refused the turn's only request: nothing was used.
+            usage = ModelUsage()
         return Parsed(
             text=self._text,
             usage=usage,
@@ -90,7 +97,7 @@ class CodexParser:
             statement=read_claim(self._text, now),
             session=session,
             tool_output_tail=str(self._tool_output),
-            quota=quota_of(failure, now),
+            quota=quota,
             finished=self._finished,
             failure=failure,
             broken=self._broken,
