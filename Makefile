@@ -32,8 +32,9 @@ environments: $(INSTALLED) .venv-oldest/installed .hosts/installed ## make all t
 demo: .demo-venv/installed ## an agent mends a small repository, is killed in the middle, and goes on
 	.demo-venv/bin/python examples/demo.py
 
+# Three on two cores: a third of the time tests wait, for states, servers and other processes.
 test: $(INSTALLED) ## run every test, PostgreSQL included; list what this machine cannot run
-	$(BIN)/python -m pytest -m "not long" --numprocesses 2 --dist worksteal
+	$(BIN)/python -m pytest -m "not long" --numprocesses 3 --dist worksteal
 
 test-all: export TELIC_TEST_REQUIRE_ALL = 1
 test-all: test ## run every test, and fail if one is left out
