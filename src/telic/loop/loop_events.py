@@ -41,4 +41,4 @@ LoopEventListener = Callable[[LoopEvent], None]
 
 
 def ignore(_: LoopEvent) -> None:
-    """Nobody listens."""
+    """Do nothing with the event: the listener where none was given."""

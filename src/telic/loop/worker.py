@@ -24,7 +24,7 @@ Trouble = Callable[[Goal | None, Exception], None]
 
 
 def keep_quiet(_goal: Goal | None, _error: Exception) -> None:
-    """Nobody hears of it."""
+    """Do nothing with the trouble: the listener where none was given."""
 
 
 @dataclass(slots=True, kw_only=True)

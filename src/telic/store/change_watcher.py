@@ -19,7 +19,7 @@ class ChangeWatcher:
         self._seen: Hashable = None
 
     def mark(self) -> None:
-        """Whatever is committed from now on counts as a change; call this before reading."""
+        """Every commit from now on counts as a change; call this before reading."""
         try:
             self._seen = self._changes.token()
         except PASSING:

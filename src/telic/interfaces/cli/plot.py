@@ -25,7 +25,7 @@ _MOST_DATES: Final = 6
 
 
 def require(file: Path) -> None:
-    """Nothing happens where a plot can be drawn into such a file.
+    """Raise an error unless a plot can be drawn into such a file.
 
     Raises:
         InvalidInput: its name has another ending.

@@ -175,7 +175,7 @@ class _ProcessRun:
             self._loop.add_writer(process.stdin.fileno(), self._write, process.stdin)
 
     def raise_failure(self) -> None:
-        """Nothing happens unless a callback has raised; then that passes."""
+        """Raise what a callback has raised, if one has."""
         if self._failure is not None:
             raise self._failure
 

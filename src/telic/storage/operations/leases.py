@@ -89,7 +89,7 @@ async def renew(tx: Transaction, held: Lease, *, ttl_seconds: float) -> Lease:
 
 
 async def release(tx: Transaction, held: Lease, *, pause_seconds: float = 0) -> Goal:
-    """Nobody drives the goal; the next claim need not wait for the lease to expire. One that is released stays so.
+    """The lease has ended: the next claim need not wait until it expires. Releasing it again changes nothing.
 
     For `pause_seconds` the goal is not due: only who asks for it by its name is granted it.
 
