@@ -18,6 +18,7 @@ from telic.domain.goal import Actor, GoalStatus
 from telic.domain.lifecycle import REASONS, TRANSITIONS
 from telic.interfaces.cli.app import every_command, telic
 from telic.interfaces.cli.exit_codes import ENDINGS, EXIT_HELD, EXIT_LOST, EXIT_STILL_ACTIVE
+from telic.interfaces.cli.groups import help_of
 from telic.services.outcomes import OUTCOMES
 
 DOCS = Path(__file__).parent
@@ -140,10 +141,9 @@ def command_reference() -> str:
         ["130", "interrupted: so ends `telic watch`"],
     ]
     sections = []
+    parent = click.Context(telic, info_name="telic", terminal_width=100)
     for name, command in sorted(every_command().items()):
-        parent = click.Context(telic, info_name="telic", terminal_width=100)
-        context = click.Context(command, info_name=name, parent=parent, terminal_width=100)
-        sections += [f"## telic {name}", "", "```text", command.get_help(context), "```", ""]
+        sections += [f"## telic {name}", "", "```text", help_of(command, parent), "```", ""]
     endings: dict[int, list[str]] = {}
     for reason, (exit_code, _) in ENDINGS.items():
         endings.setdefault(exit_code, []).append(f"`{reason}`")

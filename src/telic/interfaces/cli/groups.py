@@ -102,6 +102,13 @@ class SectionedGroup(click.Group):
             raise CommandFailed(error, self.get_command(ctx, ctx.invoked_subcommand or "")) from error
 
 
+def help_of(command: click.Command, parent: click.Context) -> str:
+    """Return the help of the group's command, as `--help` prints it."""
+    # A command keeps the first help option that it makes: a context without the group's settings would leave it no -h.
+    with click.Context(command, info_name=command.name, parent=parent, **parent.command.context_settings) as own:
+        return command.get_help(own)
+
+
 @click.command("help")
 @click.argument("name", metavar="[COMMAND]", required=False)
 @click.pass_context
@@ -115,8 +122,7 @@ def help_command(context: click.Context, name: str | None) -> None:
     command = group.get_command(parent, name) if isinstance(group, click.Group) else None
     if command is None:
         raise click.UsageError(f"No such command {name!r}.", parent)
-    with click.Context(command, info_name=name, parent=parent, **group.context_settings) as own:
-        click.echo(command.get_help(own))
+    click.echo(help_of(command, parent))
 
 
 @click.command("version")
