@@ -613,8 +613,8 @@ FAULTS = (
     ),
     Fault(
         "judges of a goal that was edited are not billed",
-        ("src/telic/loop/verification_step.py",),
-        "await self._bill(goal, state, heard)",
+        ("src/telic/loop/goal_loop.py",),
+        "await run.insistently(lambda lease: run.records.bill_void_check(lease, key, billed, verdicts), state)",
         "pass",
         f"{LOOP}/test_judging.py -k 'billed_also and sqlite'",
     ),

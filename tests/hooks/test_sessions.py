@@ -10,7 +10,7 @@ import pytest
 import telic
 from telic.domain.clock import Instant, SystemClock
 from telic.integrations.hosts.session_goal import wake_due_goals
-from telic.loop.agents.turn_above import is_inside_turn
+from telic.loop.agents.process_group import is_inside_turn
 from tests.hooks.conftest import HostProgram, on_hosts
 from tests.hooks.transcripts import assistant, write
 

@@ -18,9 +18,7 @@ from telic.domain.decision import LoopPolicy
 from telic.domain.errors import AgentExited
 from telic.loop.agents.protocol import TurnReport, TurnRequest
 from telic.loop.goal_loop import GoalLoop
-from telic.loop.loop_events import LoopEvent, LoopEventKind
-from telic.loop.loop_records import LoopRecords
-from telic.loop.run_context import LoopSettings
+from telic.loop.run_context import LoopEvent, LoopEventKind, LoopRecords, LoopSettings
 from telic.loop.verification.verifier import Verifier
 from tests.loop_driver.world import USED
 

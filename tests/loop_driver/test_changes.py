@@ -9,7 +9,7 @@ import telic
 from telic import Budget, GoalStatus, Reason
 from telic.domain.errors import AgentExited
 from telic.loop.agents.protocol import TurnRequest
-from telic.loop.loop_events import LoopEventKind
+from telic.loop.run_context import LoopEventKind
 from tests.loop_driver.world import (
     CLAIM,
     DONE_IS_THERE,

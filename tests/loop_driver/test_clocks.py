@@ -10,8 +10,7 @@ from telic import GoalStatus, Reason
 from telic.domain.clock import SystemClock
 from telic.domain.errors import AgentExited
 from telic.loop.goal_loop import GoalLoop
-from telic.loop.loop_events import LoopEventKind
-from telic.loop.loop_records import LoopRecords
+from telic.loop.run_context import LoopEventKind, LoopRecords
 from telic.store.doctor import examine
 from telic.testing import FakeClock
 from tests.loop_driver.world import CLAIM, ScriptedAgent, World, eventually, policy, until

@@ -14,8 +14,7 @@ from telic.domain.errors import AgentExited
 from telic.domain.loop_state import LoopState
 from telic.loop.agents.command import CommandAgent
 from telic.loop.agents.formats import JSON_LINES
-from telic.loop.loop_events import LoopEventKind
-from telic.loop.loop_records import LoopRecords
+from telic.loop.run_context import LoopEventKind, LoopRecords
 from telic.loop.state_transitions import after_failure
 from tests.loop_driver.world import DONE_IS_THERE, World, eventually, policy
 from tests.verification.asking import is_running

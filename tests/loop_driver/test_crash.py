@@ -15,7 +15,7 @@ import telic
 from telic.domain.budget import UsageKind
 from telic.domain.loop_state import LoopState
 from telic.loop.agents.process import run_process
-from telic.loop.loop_records import LoopRecords
+from telic.loop.run_context import LoopRecords
 from tests.crash.support import Crew, Worker, history_of, wait_for
 from tests.loop_driver.killing import JUDGE_USED, STEPS, TOLD, TURNS, Scene, criteria, hold_still, work
 from tests.verification.asking import is_running

@@ -12,7 +12,7 @@ from telic.domain.claim import Claim
 from telic.domain.errors import AgentExited, AgentNotRunnable
 from telic.domain.goal import Actor
 from telic.loop.agents.protocol import TurnRequest
-from telic.loop.loop_events import LoopEventKind
+from telic.loop.run_context import LoopEventKind
 from tests.loop_driver.world import CLAIM, DONE_IS_THERE, ScriptedAgent, Waiter, World, makes, policy, report
 
 

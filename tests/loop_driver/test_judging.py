@@ -10,7 +10,7 @@ from telic import Budget, Criterion, GoalStatus, Reason
 from telic.domain.budget import UsageKind
 from telic.domain.events import EventKind
 from telic.domain.verdict import AttemptResult, CheckError
-from telic.loop.loop_events import LoopEventKind
+from telic.loop.run_context import LoopEventKind
 from telic.loop.verification.evidence import Evidence
 from telic.loop.verification.judge import JudgeAnswer, JudgeReply, JudgeVerdict
 from telic.loop.verification.verifier import Verifier

@@ -11,7 +11,7 @@ import telic
 from telic import Budget, Reason
 from telic.domain.errors import AgentExited, AgentTurnFailed
 from telic.loop.agents import CLAUDE_CODE, CODEX, CommandAgent, OutputFormat
-from telic.loop.agents.network import ends_with_outage, is_outage, tells_of_outage
+from telic.loop.agents.provider_errors import ends_with_outage, is_outage, tells_of_outage
 from tests.loop_driver.world import CLAIM, ScriptedAgent, World, policy
 
 NOTHING = telic.ModelUsage()

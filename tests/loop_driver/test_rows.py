@@ -10,7 +10,9 @@ import telic
 from telic import Actor, Budget
 from telic.domain.budget import UsageKind
 from telic.domain.loop_state import LoopState
-from telic.loop.loop_records import KeyedTurn, LoopRecords, NewTurn, TurnHold
+from telic.loop.run_context import LoopRecords
+from telic.storage.operations.ledger import NewTurn
+from telic.storage.operations.loop import KeyedTurn, TurnHold
 from telic.testing.contract.expiry import SHORT_SECONDS, expire
 from tests.loop_driver.world import World
 from tests.support.raw import execute

@@ -13,7 +13,7 @@ from telic.domain.clock import Instant, to_datetime
 from telic.domain.errors import AgentExited, LeaseLost
 from telic.domain.goal import Actor
 from telic.loop.agents.protocol import QuotaReached
-from telic.loop.loop_events import LoopEventKind
+from telic.loop.run_context import LoopEventKind
 from telic.loop.supervisor import run_until_over
 from tests.loop_driver.conftest import PassTime
 from tests.loop_driver.world import CLAIM, DONE_IS_THERE, ScriptedAgent, World, makes, policy, report

@@ -18,9 +18,7 @@ from telic.domain.history import replay
 from telic.domain.loop_state import LoopState
 from telic.loop.agents.protocol import TurnReport, TurnRequest
 from telic.loop.goal_loop import GoalLoop
-from telic.loop.loop_events import LoopEvent, LoopEventKind
-from telic.loop.loop_records import LoopRecords
-from telic.loop.run_context import LoopSettings
+from telic.loop.run_context import LoopEvent, LoopEventKind, LoopRecords, LoopSettings
 from telic.loop.verification.judge_policy import JudgePolicy, Patience
 from telic.loop.verification.verifier import Verifier
 

@@ -20,11 +20,11 @@ from telic.integrations.reports import report_complete
 from telic.integrations.session import GoalSession
 from telic.integrations.settings import SessionSettings
 from telic.loop.heartbeat import Heartbeat
-from telic.loop.loop_events import ignore
-from telic.loop.loop_records import LoopRecords
+from telic.loop.run_context import ignore
+from telic.loop.run_context import LoopRecords
 from telic.loop.run_context import LoopSettings, RunContext
 from telic.loop.verification.verifier import Verifier
-from telic.loop.verification_step import VerificationStep
+from telic.loop.goal_loop import VerificationStep
 from tests.loop_driver.world import judge
 
 WORK = "the work"

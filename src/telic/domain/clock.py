@@ -2,12 +2,13 @@
 
 import time
 from datetime import UTC, datetime, timedelta
-from typing import NewType, Protocol
+from typing import Final, NewType, Protocol
 
 Instant = NewType("Instant", int)
 """Microseconds since 1970-01-01T00:00:00Z."""
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+MICROSECONDS_PER_SECOND: Final = 1_000_000
 
 
 class Clock(Protocol):

@@ -2,30 +2,78 @@
 
 import asyncio
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
-from typing import Final
 
 from telic.domain.claim import Wake
-from telic.domain.clock import Clock, Instant, SystemClock
+from telic.domain.clock import MICROSECONDS_PER_SECOND, Clock, Instant, SteadyClock, SystemClock
 from telic.domain.decision import Decision, LoopPolicy, Step, decide
 from telic.domain.errors import GoalError, LeaseHeld, LeaseLost, StaleUpdate
 from telic.domain.goal import Actor, Goal, GoalStatus, Reason
 from telic.domain.lease import Lease
 from telic.domain.limits import MAX_TTL_SECONDS
 from telic.domain.loop_state import LoopState
+from telic.domain.verdict import Verdict
 from telic.loop.agents.protocol import Agent
 from telic.loop.heartbeat import GoalStopped, Heartbeat
-from telic.loop.loop_events import LoopEventKind, LoopEventListener, ignore
-from telic.loop.loop_records import LoopRecords
-from telic.loop.run_context import LoopSettings, RunContext
+from telic.loop.run_context import LoopEventKind, LoopEventListener, LoopRecords, LoopSettings, RunContext, ignore
+from telic.loop.state_transitions import after_verification, check_key
 from telic.loop.turn_executor import TurnExecutor
+from telic.loop.verification.evidence import AgentWork
 from telic.loop.verification.verifier import Verifier
-from telic.loop.verification_step import VerificationStep
+from telic.observability.observer import VerificationRun
 from telic.services.retry import retry
+from telic.services.settlement import judged_lines
 from telic.store.async_store import AsyncGoalStore
 
-_MICRO: Final = 1_000_000
+
+class VerificationStep:
+    """Checks goals with one verifier: under the heartbeat, billed, and recorded with the loop's state."""
+
+    def __init__(self, run: RunContext, verifier: Verifier) -> None:
+        self._run = run
+        self._verifier = verifier
+
+    async def check(self, goal: Goal, state: LoopState) -> None:
+        """The verdicts are recorded; a goal whose criteria all passed is completed as verified.
+
+        One that only waits for a person's approval is paused until it comes.
+
+        Raises:
+            GoalStopped, StaleUpdate: the goal was changed meanwhile; no verdict is recorded, the judges are billed.
+            LeaseLost: another worker may have the goal; nothing was recorded.
+        """
+        with self._run.store.observer.check(goal) as seen:
+            await self._check(goal, state, seen)
+
+    async def _check(self, goal: Goal, state: LoopState, seen: VerificationRun) -> None:
+        run, verdicts = self._run, list[Verdict]()
+        run.report(LoopEventKind.CHECKING, goal, state)
+        approvals = await run.patiently(lambda: run.store.approvals(goal.id))
+        clock, key = SteadyClock(await run.now()), check_key(state, goal.revision)
+
+        def on_verdict(verdict: Verdict) -> None:
+            verdicts.append(verdict)
+            why = verdict.error or (f"exit code {verdict.exit_code}" if verdict.exit_code else "")
+            title = f"{verdict.outcome}: {goal.criteria[verdict.index].title}"
+            run.report(LoopEventKind.CHECKED, goal, state, f"{title} ({why})" if why else title)
+
+        try:
+            work = AgentWork(text=state.work, tool_output_tail=state.tool_output)
+            verifying = self._verifier.verify(goal, work, approvals=approvals, on_verdict=on_verdict)
+            seen.found = found = await run.heart.guard(verifying, goal)
+            after = after_verification(state, found, run.policy, clock.now())
+            checked = await run.insistently(lambda lease: run.records.settle(lease, key, after, found), state)
+        except (GoalStopped, StaleUpdate):
+            # The verdicts are void, the usage of their judges is not.
+            if judged_lines(key, verdicts):
+                billed = replace(state, verifications=state.verifications + 1)
+                await run.insistently(lambda lease: run.records.bill_void_check(lease, key, billed, verdicts), state)
+            raise
+        if checked.is_finished:
+            run.report(LoopEventKind.COMPLETED, checked, state, str(checked.reason))
+        elif checked.reason is Reason.WAITING:
+            run.report(LoopEventKind.PAUSED, checked, state, checked.note or Reason.WAITING)
 
 
 @dataclass(slots=True)
@@ -33,8 +81,8 @@ class GoalLoop:
     """Drives goals, one at a time. All that it must remember is stored, so any other loop can go on at any moment.
 
     `verifier` checks the goals' criteria, in the settings' workspace and without a judge where none is given.
-    `on_progress` hears of everything that happens; it must not block. Nothing is decided by `clock`, this machine's:
-    where it differs from the database's, by which all workers go, that is told.
+    `on_progress` is called with every event; it must not block. Nothing is decided by `clock`, this machine's: where it
+    differs from the database's, by which all workers go, an event says so.
     """
 
     store: AsyncGoalStore
@@ -48,24 +96,28 @@ class GoalLoop:
     _poked: asyncio.Event = field(default_factory=asyncio.Event, init=False)
 
     def poke(self) -> None:
-        """A running turn, or a rest between two, looks at its goal now, not only with the next heartbeat."""
+        """A running turn, or a rest between two, looks at its goal at once, and not only with the next heartbeat."""
         self._poked.set()
         if self._heart is not None:
             self._heart.poke()
 
     async def run(self, goal_id: str) -> Goal:
-        """The goal as the loop left it: completed, cleared, or paused for the reason that it names.
+        """The goal, which is returned, is completed, cleared, or paused for the reason that it names.
 
         Raises:
             LeaseHeld: another worker drives the goal; the error says who.
             GoalNotActive: the goal is paused or finished.
             LeaseLost: another worker has taken over, since this one was away for too long, or rested.
-            GoalNotFound, StoreError: as they say; what was recorded stays.
+            GoalNotFound, StoreError: the loop has ended; everything recorded stays.
         """
         return await self.run_leased(await self._claim(goal_id))
 
     async def run_leased(self, lease: Lease) -> Goal:
-        """As `run`, under a lease that was already granted; the lease is given back at the end."""
+        """As `run`, under a lease that was already granted; the lease is given back at the end.
+
+        Raises:
+            LeaseLost, StoreError: see `run`.
+        """
         while True:
             goal = await self.run_until_rest(lease)
             if goal.status is not GoalStatus.ACTIVE:
@@ -79,9 +131,12 @@ class GoalLoop:
                 raise LeaseLost(f"another worker has taken over: {held}") from held
 
     async def run_until_rest(self, lease: Lease) -> Goal:
-        """As `run_leased`, but an active goal is left too while its next step is not due for longer than a lease lasts.
+        """As `run_leased`, but an active goal is left too if its next step is due only after the lease would end.
 
-        Nobody has it then, and any worker is granted it when it is due.
+        Nobody has it then, and any worker may claim it when it is due.
+
+        Raises:
+            LeaseLost, StoreError: see `run`.
         """
         settings = self.settings
         self._heart = heart = Heartbeat(
@@ -114,11 +169,11 @@ class GoalLoop:
         return await self.store.claim(goal_id, holder=settings.holder, ttl_seconds=settings.lease_seconds)
 
     async def _rest(self, goal: Goal) -> Goal:
-        """The goal as it stands when its next step is due, or when it was stopped, or another worker has it."""
+        """Wait until the goal's next step is due, or it was stopped, and return the goal as it stands then."""
         while True:
             self._poked.clear()
             state = await retry(partial(self.store.lease, goal.id))
-            seconds = state.due_in_microseconds / _MICRO
+            seconds = state.due_in_microseconds / MICROSECONDS_PER_SECOND
             if state.goal.status is not GoalStatus.ACTIVE or not seconds:
                 return state.goal
             with suppress(TimeoutError):
@@ -127,7 +182,7 @@ class GoalLoop:
 
 
 class _LoopSteps:
-    """Looks at the goal, decides, and carries out, until there is nothing left to do."""
+    """Looks at the goal, decides, and carries out the step, until there is nothing left to do."""
 
     def __init__(self, run: RunContext, agent: Agent, verifier: Verifier | None, secret: bytes) -> None:
         self._run = run
@@ -135,7 +190,7 @@ class _LoopSteps:
         self._checker = VerificationStep(run, verifier or Verifier(workspace=run.settings.workspace))
 
     async def until_rest(self) -> tuple[Goal, float]:
-        """The goal as it was left, and for how many seconds its next step is not due."""
+        """Carry out steps, and return the goal as it was left, and for how many seconds its next step is not due."""
         goal, state = await self._look()
         self._run.report(LoopEventKind.CLAIMED, goal, state, await self._run.clock_error())
         while True:
@@ -147,7 +202,7 @@ class _LoopSteps:
                 self._run.report(LoopEventKind.STOPPED, goal, state, goal.reason or goal.status)
                 return goal, 0
             if decision.step is Step.SLEEP:
-                seconds = ((decision.until or at) - at) / _MICRO
+                seconds = ((decision.until or at) - at) / MICROSECONDS_PER_SECOND
                 self._run.report(LoopEventKind.SLEEPING, goal, state, f"{seconds:.0f} s")
                 # A goal that is verified after its end can be claimed by nobody: its lease is kept.
                 if seconds > self._run.settings.lease_seconds and goal.status is GoalStatus.ACTIVE:
@@ -155,7 +210,7 @@ class _LoopSteps:
                 with suppress(GoalStopped):
                     await self._run.heart.rest(seconds, goal)
                 continue
-            # After a change by somebody else the next look decides anew.
+            # After a change by somebody else the next look decides again.
             with suppress(GoalStopped, StaleUpdate):
                 await self._carry_out(decision, goal, state)
 

@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 
 from telic.domain.budget import ModelUsage, TurnUsage, UsageKind
 from telic.domain.claim import Claim
+from telic.domain.clock import MICROSECONDS_PER_SECOND
 from telic.domain.decision import MAX_CHANCE, LoopPolicy, Step
 from telic.domain.errors import (
     AgentConversationLost,
@@ -19,13 +20,13 @@ from telic.domain.limits import MAX_COUNTER, MAX_NOTE_CHARS
 from telic.domain.loop_state import MAX_SESSION_CHARS, MAX_WORK_CHARS, MAX_WORKSPACES, LoopState
 from telic.domain.verdict import AttemptResult, Outcome, Verdict
 from telic.domain.verification import Verification
-from telic.loop.agents.network import tells_of_outage
 from telic.loop.agents.protocol import QuotaReached, TurnReport, kept_tail
-from telic.loop.loop_records import KeyedTurn, NewTurn
+from telic.loop.agents.provider_errors import tells_of_outage
 from telic.loop.progress import Observation, progress_since
 from telic.loop.turn_budget import timed
+from telic.storage.operations.ledger import NewTurn
+from telic.storage.operations.loop import KeyedTurn
 
-_MICRO = 1_000_000
 _NOT_STARTED = (AgentNotRunnable, AgentPromptTooLarge)
 _HOPELESS = (*_NOT_STARTED, AgentCostUnknown)
 """What no repetition mends."""
@@ -130,7 +131,7 @@ def _quota_until(quota: QuotaReached, waits: int, policy: LoopPolicy, at: int) -
     """When the provider is asked again, after so many waits in a row."""
     growing = at + policy.wait_for_rate(waits)
     if quota.resets_at is None:
-        return growing if quota.is_brief else at + round(policy.quota_wait_seconds * _MICRO)
+        return growing if quota.is_brief else at + round(policy.quota_wait_seconds * MICROSECONDS_PER_SECOND)
     # A time that is past, or that did not help before, says little: asked at once, the provider would refuse again.
     is_trusted = quota.resets_at > at and not waits
     return quota.resets_at if is_trusted else max(quota.resets_at, growing)

@@ -1,34 +1,30 @@
-"""Supervises one goal until it is over: also through its waits, and through the store's absence."""
+"""Supervises one goal until it is over: through its waits, and through the store's absence."""
 
 from contextlib import suppress
-from typing import Final
 
 from telic.domain.claim import approval_signal
-from telic.domain.clock import to_datetime
+from telic.domain.clock import MICROSECONDS_PER_SECOND, to_datetime
 from telic.domain.errors import GoalError, GoalNotActive, LeaseHeld, LeaseLost
 from telic.domain.events import FeedEvent
 from telic.domain.goal import Goal, GoalStatus
 from telic.domain.lease import Lease
-from telic.loop.change_listener import ChangeListener
 from telic.loop.goal_loop import GoalLoop
-from telic.loop.loop_events import LoopEvent, LoopEventKind
-from telic.loop.worker_identity import claim_for_loop
+from telic.loop.run_context import LoopEvent, LoopEventKind
+from telic.loop.worker import ChangeListener, claim_for_loop
 from telic.services.retry import retry
-
-_MICRO: Final = 1_000_000
 
 
 async def run_until_over(loop: GoalLoop, goal_id: str) -> Goal:
-    """The goal is over: finished, or paused without anything that will wake it. Until then the loop stayed with it.
+    """The goal is over: finished, or paused without anything that will wake it.
 
-    It is driven while it is active, and its waits are waited for: until their time, or until somebody makes the
-    goal active again. Where another goal then has the scope's slot, this one is superseded, and over. What the store
-    gets over by itself is outlasted, however long it takes.
+    It was driven while it was active, and its waits were waited for: until their time, or until somebody made the
+    goal active again. Where another goal then has the scope's slot, this one is superseded, and over. A store that is
+    away is waited for, however long it takes.
 
     Raises:
         LeaseHeld: another worker drives the goal; the error says who.
         LeaseLost: another worker took the goal over while this one was away.
-        GoalNotFound, StoreError: as they say; what was recorded stays.
+        GoalNotFound, StoreError: the goal is not driven any more; everything recorded stays.
     """
     supervisor = _Supervisor(loop, goal_id)
     async with ChangeListener(loop.store, supervisor.poke, goal_id=goal_id) as listener:
@@ -45,7 +41,7 @@ class _Supervisor:
         self._lost = ""
 
     def poke(self, _: FeedEvent) -> bool:
-        """A running turn hears of every change at once."""
+        """Poke the loop, so that a running turn looks at its goal at once; every change counts."""
         self._loop.poke()
         return True
 
@@ -60,17 +56,16 @@ class _Supervisor:
                 return goal
             else:
                 if waited_for is None or waited_for.revision != goal.revision:
-                    self._tell(LoopEventKind.SLEEPING, goal, wait_of(goal))
+                    self._report(LoopEventKind.SLEEPING, goal, wait_of(goal))
                 waited_for = goal
                 lease = await self._sleep(listener, goal)
             if lease is not None:
                 if waited_for is not None:
-                    self._tell(LoopEventKind.WOKEN, lease.goal)
+                    self._report(LoopEventKind.WOKEN, lease.goal)
                 waited_for = None
                 if self._lost:
-                    self._tell(
-                        LoopEventKind.NOTICE, lease.goal, f"the lease was lost, and is taken again: {self._lost}"
-                    )
+                    again = f"the lease was lost, and is taken again: {self._lost}"
+                    self._report(LoopEventKind.NOTICE, lease.goal, again)
                     self._lost = ""
                 await self._run_leased(lease)
 
@@ -79,7 +74,7 @@ class _Supervisor:
         try:
             return await retry(
                 lambda: claim_for_loop(
-                    self._loop.store, self._goal_id, holder=settings.holder, ttl_seconds=settings.lease_seconds
+                    self._loop.store, self._goal_id, worker=settings.holder, ttl_seconds=settings.lease_seconds
                 )
             )
         except GoalNotActive:
@@ -97,11 +92,11 @@ class _Supervisor:
             self._was_away, self._lost = True, str(lost)
 
     async def _sleep(self, listener: ChangeListener, goal: Goal) -> Lease | None:
-        """A change, a heartbeat or the goal's time has come; the goal's lease where it has woken by its time."""
+        """Wait for a change, a heartbeat or the goal's time, and return the goal's lease where its time has come."""
         longest = self._loop.settings.heartbeat_seconds
         seconds = longest
         if goal.wake_at is not None:
-            seconds = (goal.wake_at - await retry(self._loop.store.now)) / _MICRO
+            seconds = (goal.wake_at - await retry(self._loop.store.now)) / MICROSECONDS_PER_SECOND
         if seconds > 0:
             await listener.wait(min(seconds, longest))
             return None
@@ -119,12 +114,12 @@ class _Supervisor:
                 await self._loop.store.release_lease(lease)
         return None
 
-    def _tell(self, happening: LoopEventKind, goal: Goal, detail: str = "") -> None:
-        self._loop.on_progress(LoopEvent(happening, goal, goal.turns_used, detail))
+    def _report(self, kind: LoopEventKind, goal: Goal, detail: str = "") -> None:
+        self._loop.on_progress(LoopEvent(kind, goal, goal.turns_used, detail))
 
 
 def wait_of(goal: Goal) -> str:
-    """What a waiting goal waits for, in words."""
+    """Return in words for what the goal waits."""
     at = None if goal.wake_at is None else f"until {to_datetime(goal.wake_at):%Y-%m-%d %H:%M:%SZ}"
     signal = None if goal.wake_signal is None else f"for the signal {goal.wake_signal}"
     if goal.wake_signal == approval_signal(goal.id):

@@ -9,7 +9,7 @@ from dataclasses import replace
 from typing import Any, Final, TypeVar
 
 from telic.domain.budget import ModelUsage, TurnUsage, UsageKind, exhausted_limit
-from telic.domain.clock import to_datetime
+from telic.domain.clock import MICROSECONDS_PER_SECOND, to_datetime
 from telic.domain.errors import AgentCostUnknown, InvalidNumber
 from telic.domain.goal import Goal
 from telic.domain.hold import Hold, Reservation
@@ -22,7 +22,6 @@ from telic.store.async_store import AsyncGoalStore
 
 T = TypeVar("T")
 
-_MICRO: Final = 1_000_000
 _LONGEST_NAP_SECONDS: Final = 60.0
 
 
@@ -155,7 +154,9 @@ class TurnMeter:
         limit = goal.budget.active_microseconds
         if limit is None or (self.usage is not None and self.usage.active_microseconds):
             return _LONGEST_NAP_SECONDS
-        return max(limit - goal.usage.active_microseconds - self.elapsed_microseconds, 0) / _MICRO + 0.001
+        left = max(limit - goal.usage.active_microseconds - self.elapsed_microseconds, 0)
+        # A little later than the limit: a nap that ends on it would find it not reached yet.
+        return left / MICROSECONDS_PER_SECOND + 0.001
 
 
 def timed(usage: ModelUsage | None, elapsed_microseconds: int) -> ModelUsage:

@@ -26,13 +26,11 @@ from telic.domain.hold import Hold
 from telic.domain.lease import Lease
 from telic.domain.limits import MAX_TTL_SECONDS
 from telic.domain.loop_state import LoopState
-from telic.loop.agents.network import is_outage
 from telic.loop.agents.protocol import Agent, TurnReport, TurnRequest
+from telic.loop.agents.provider_errors import is_outage
 from telic.loop.heartbeat import GoalStopped
-from telic.loop.loop_events import LoopEventKind
-from telic.loop.loop_records import KeyedTurn, TurnHold
 from telic.loop.prompts import turn_prompt
-from telic.loop.run_context import RunContext
+from telic.loop.run_context import LoopEventKind, RunContext
 from telic.loop.state_transitions import (
     Used,
     after_cut_off,
@@ -47,6 +45,7 @@ from telic.loop.state_transitions import (
 from telic.loop.turn_budget import BudgetReached, TurnMeter, held_by_others, reserving_holds
 from telic.loop.workspace import DEFAULT_EXCLUDES, WorkspaceState, observe_workspace
 from telic.observability.observer import AgentTurn
+from telic.storage.operations.loop import KeyedTurn, TurnHold
 
 _MARGIN_SECONDS: Final = 60.0
 _PARTS_OF_BUDGET: Final = 10
@@ -87,7 +86,7 @@ class TurnExecutor:
             GoalStopped: somebody stopped or edited the goal; the turn was cancelled.
             LeaseLost: another worker may have the goal; nothing was recorded.
         """
-        with self._run.observer.turn(goal, state.turns + 1, step) as seen:
+        with self._run.store.observer.turn(goal, state.turns + 1, step) as seen:
             await self._take(step, goal, state, seen)
 
     async def _take(self, step: Step, goal: Goal, state: LoopState, seen: AgentTurn) -> None:

@@ -24,7 +24,7 @@ from telic.integrations.hosts.session_state import SessionMemory, load_memory, s
 from telic.integrations.hosts.stop import StopDecision, StopPolicy, claim_line, lost_claim, status_line
 from telic.loop.agents.claims import read_claim
 from telic.loop.agents.json_reader import Fields, read_values
-from telic.loop.agents.turn_above import is_inside_turn
+from telic.loop.agents.process_group import is_inside_turn
 from telic.store.connect import connect
 from telic.store.goal_store import GoalStore
 

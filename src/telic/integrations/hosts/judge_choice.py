@@ -43,7 +43,7 @@ class JudgeChoice:
         arguments = self._arguments()
         if not arguments:
             return None
-        from telic.loop.verification.judge_command import CommandJudge
+        from telic.loop.verification.commands import CommandJudge
 
         return CommandJudge(Criterion.judge("any question", argv=arguments), workspace)
 

@@ -30,7 +30,7 @@ from telic.loop.agents import (
 )
 from telic.loop.run_context import LoopSettings
 from telic.loop.verification.judge import Judge
-from telic.loop.worker_identity import own_name
+from telic.loop.worker import own_name
 from telic.pricing import has_price_table
 from telic.store.async_store import AsyncGoalStore
 from telic.store.connect import connect_async

@@ -12,7 +12,7 @@ from telic.domain.clock import SystemClock
 from telic.domain.goal import Goal
 from telic.domain.jsonable import goal_to_json, time_to_json
 from telic.interfaces.cli.terminal import StatusLine, Terminal
-from telic.loop.loop_events import LoopEvent, LoopEventKind
+from telic.loop.run_context import LoopEvent, LoopEventKind
 from telic.wording.goals import spending_line, standing_of
 from telic.wording.words import show_duration
 

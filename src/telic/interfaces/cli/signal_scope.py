@@ -16,7 +16,7 @@ from telic.interfaces.cli.progress import ProgressView
 from telic.loop.agents.process_group import kill_children
 from telic.loop.goal_loop import GoalLoop
 from telic.loop.supervisor import run_until_over
-from telic.loop.worker_identity import claim_for_loop
+from telic.loop.worker import claim_for_loop
 from telic.services.actions import ActionRequest, GoalAction, execute
 from telic.services.outcomes import ExitCode
 from telic.store.async_store import AsyncGoalStore
@@ -72,7 +72,7 @@ class SignalScope:
         if goal.status is not GoalStatus.ACTIVE:
             return goal
         settings = self.loop.settings
-        lease = await claim_for_loop(self.store, goal.id, holder=settings.holder, ttl_seconds=settings.lease_seconds)
+        lease = await claim_for_loop(self.store, goal.id, worker=settings.holder, ttl_seconds=settings.lease_seconds)
         return await self.loop.run_leased(lease)
 
     async def _pause(self, running: "asyncio.Future[Goal]") -> None:

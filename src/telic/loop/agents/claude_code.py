@@ -29,8 +29,8 @@ from telic.loop.agents.json_reader import (
     sum_usage,
     text_of,
 )
-from telic.loop.agents.limits import is_limit, plausible_reset
 from telic.loop.agents.protocol import QuotaReached
+from telic.loop.agents.provider_errors import is_limit, plausible_reset
 from telic.loop.agents.reset_times import instant_of_seconds, reset_time
 from telic.loop.agents.usage_records import CumulativeSession, read_session
 

@@ -22,7 +22,7 @@ from telic.loop.agents.json_reader import (
     text_of,
     within_total,
 )
-from telic.loop.agents.limits import is_lost_conversation, quota_of
+from telic.loop.agents.provider_errors import is_lost_conversation, quota_of
 from telic.loop.agents.usage_records import CumulativeSession, read_session, used_since
 
 _TOOL_ITEMS: Final = frozenset({"command_execution", "file_change", "mcp_tool_call", "collab_tool_call", "web_search"})

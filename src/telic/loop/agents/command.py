@@ -25,11 +25,10 @@ from telic.domain.errors import (
 )
 from telic.loop.agents.formats import PLAIN, OutputFormat
 from telic.loop.agents.json_reader import Parsed
-from telic.loop.agents.limits import is_lost_conversation, quota_of
-from telic.loop.agents.network import ends_with_outage, tells_of_outage
 from telic.loop.agents.output_follower import OutputFollower
 from telic.loop.agents.process import DEFAULT_GRACE_SECONDS, ProcessResult, run_process
 from telic.loop.agents.protocol import MAX_REPORT_TEXT_CHARS, MAX_SESSION_CHARS, TurnReport, TurnRequest, kept_tail
+from telic.loop.agents.provider_errors import ends_with_outage, is_lost_conversation, quota_of, tells_of_outage
 
 _PROMPT: Final = "{prompt}"
 _SESSION: Final = "{session}"

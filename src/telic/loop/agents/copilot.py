@@ -14,7 +14,7 @@ from telic.domain.clock import Instant
 from telic.domain.errors import InvalidNumber, StoreError
 from telic.loop.agents.claims import read_claim
 from telic.loop.agents.json_reader import Fields, Parsed, TextTail, count_of, fields_of, read_values, text_of
-from telic.loop.agents.limits import quota_of
+from telic.loop.agents.provider_errors import quota_of
 from telic.loop.agents.usage_records import (
     RecordedResponse,
     RecordedResponses,

@@ -24,7 +24,7 @@ from telic.loop.agents.json_reader import (
     sum_usage,
     text_of,
 )
-from telic.loop.agents.limits import quota_of
+from telic.loop.agents.provider_errors import quota_of
 from telic.loop.agents.usage_records import (
     RecordedResponse,
     RecordedResponses,

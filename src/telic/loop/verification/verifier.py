@@ -8,10 +8,9 @@ from telic.domain.criteria import Criterion, CriterionKind
 from telic.domain.goal import Goal
 from telic.domain.verdict import JUDGE_ERRORS, Approval, CheckError, Outcome, Verdict
 from telic.domain.verification import Verification
-from telic.loop.verification.commands import check_command
+from telic.loop.verification.commands import CommandJudge, check_command
 from telic.loop.verification.evidence import AgentWork, gather
 from telic.loop.verification.judge import Judge, judge_criterion
-from telic.loop.verification.judge_command import CommandJudge
 from telic.loop.verification.judge_policy import JudgePolicy
 
 
