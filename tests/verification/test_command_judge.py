@@ -11,8 +11,8 @@ import pytest
 from telic.domain.budget import ModelUsage
 from telic.domain.criteria import Criterion
 from telic.domain.verdict import CheckError, Outcome, Verdict
-from telic.loop.verification.evidence import AgentWork
 from telic.loop.verification.commands import CommandJudge
+from telic.loop.verification.evidence import AgentWork
 from telic.loop.verification.judge_policy import JudgePolicy
 from tests.verification.asking import QUICK, child_of, evidence_for, is_running, put, results
 from tests.verification.conftest import MakeGoal

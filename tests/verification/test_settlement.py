@@ -19,12 +19,10 @@ from telic.integrations.hosts.payload import HookEvent, HookPayload
 from telic.integrations.reports import report_complete
 from telic.integrations.session import GoalSession
 from telic.integrations.settings import SessionSettings
-from telic.loop.heartbeat import Heartbeat
-from telic.loop.run_context import ignore
-from telic.loop.run_context import LoopRecords
-from telic.loop.run_context import LoopSettings, RunContext
-from telic.loop.verification.verifier import Verifier
 from telic.loop.goal_loop import VerificationStep
+from telic.loop.heartbeat import Heartbeat
+from telic.loop.run_context import LoopRecords, LoopSettings, RunContext, ignore
+from telic.loop.verification.verifier import Verifier
 from tests.loop_driver.world import judge
 
 WORK = "the work"
