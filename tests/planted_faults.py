@@ -228,7 +228,7 @@ FAULTS = (
     ),
     Fault(
         "a judge that contradicts itself is believed",
-        ("src/telic/loop/verification/judge.py",),
+        ("src/telic/loop/verification/evidence.py",),
         "if verdict is JudgeVerdict.YES and problems:",
         "if False:",
         "tests/unit/test_judge_answer.py",

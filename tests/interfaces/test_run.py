@@ -242,6 +242,23 @@ def test_a_judge_is_asked_for_before_anything_starts(runs: Runs) -> None:
     assert not Path(runs.store).exists()
 
 
+def test_a_judge_without_a_price_is_refused_under_a_budget_of_money(runs: Runs) -> None:
+    """Its cost would be unknown, so the budget could not hold: said before the goal is made."""
+    judge = ("--judge", "Is it good?", "--judge-model", "openai-chat:a-model-of-our-own", "--budget", "$5")
+    process = runs.start(
+        "run",
+        "Take steps",
+        *runs.agent,
+        *judge,
+        OPENAI_API_KEY="a-key-of-the-tests",
+        OPENAI_BASE_URL="http://127.0.0.1:9",
+    )
+    _, errors = process.communicate(timeout=240)
+    assert process.returncode == 2
+    assert "the price of the judge's model 'a-model-of-our-own' is unknown" in errors
+    assert runs.json("list")["goals"] == []
+
+
 def test_a_model_judges(runs: Runs) -> None:
     """What it says no to goes on, its yes ends the goal verified, and its tokens are the goal's."""
     with running_model_server() as server:

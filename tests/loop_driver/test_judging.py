@@ -8,11 +8,12 @@ import pytest
 import telic
 from telic import Budget, Criterion, GoalStatus, Reason
 from telic.domain.budget import UsageKind
+from telic.domain.claim import Claim
 from telic.domain.events import EventKind
 from telic.domain.verdict import AttemptResult, CheckError
 from telic.loop.run_context import LoopEventKind
-from telic.loop.verification.evidence import Evidence
-from telic.loop.verification.judge import JudgeAnswer, JudgeReply, JudgeVerdict
+from telic.loop.verification.evidence import Evidence, JudgeAnswer, JudgeVerdict
+from telic.loop.verification.judge import JudgeReply
 from telic.loop.verification.verifier import Verifier
 from tests.loop_driver.world import (
     CLAIM,
@@ -43,6 +44,17 @@ async def test_a_judge_is_asked_after_the_commands_and_billed_once(world: World)
     (line,) = await judge_lines(world, goal.id)
     assert (line.usage.tokens, line.model) == (11, "m-1")
     assert asked(world.workspace) == 1
+
+
+async def test_a_budget_of_money_stops_a_goal_whose_judges_cost_is_unknown(world: World) -> None:
+    """At once, with the reason as its note: another check would spend what nobody counts. Its tokens are counted."""
+    goal = await world.store.create("judge", criteria=[judge(PASS)], budget=Budget(cost="5.00"))
+    priced = telic.ModelUsage(input_tokens=80, output_tokens=20, cost_microunits=3)
+    ended = await world.run(goal, ScriptedAgent([report("done", usage=priced, claim=Claim.COMPLETE)]))
+    assert (ended.status, ended.reason, asked(world.workspace)) == (GoalStatus.PAUSED, Reason.FAILED, 1)
+    assert "the price of the judge's model 'm-1' is unknown" in str(ended.note)
+    (line,) = await judge_lines(world, goal.id)
+    assert (line.usage.tokens, line.is_estimate, ended.tokens_used, ended.estimated_lines) == (11, True, 111, 1)
 
 
 async def test_a_judges_suggestions_are_in_the_next_prompt(world: World) -> None:

@@ -19,7 +19,7 @@ from telic.domain.loop_state import LoopState
 from telic.loop.agents.protocol import TurnReport, TurnRequest
 from telic.loop.goal_loop import GoalLoop
 from telic.loop.run_context import LoopEvent, LoopEventKind, LoopRecords, LoopSettings
-from telic.loop.verification.judge_policy import JudgePolicy, Patience
+from telic.loop.verification.judge import JudgePolicy, Patience
 from telic.loop.verification.verifier import Verifier
 
 QUICK = LoopPolicy(backoff_seconds=0, max_backoff_seconds=0, verify_first=False)

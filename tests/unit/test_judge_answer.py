@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from telic.loop.verification.judge import (
+from telic.loop.verification.evidence import (
     MAX_ANSWER_CHARS,
     BadAnswer,
     JudgeAnswer,

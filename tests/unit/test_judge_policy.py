@@ -6,7 +6,7 @@ import pytest
 
 from telic.domain.errors import InvalidNumber
 from telic.domain.verdict import AttemptResult, CheckError, JudgeAttempt
-from telic.loop.verification.judge_policy import AskAgain, GiveUp, JudgePolicy, Patience, next_step
+from telic.loop.verification.judge import AskAgain, GiveUp, JudgePolicy, Patience, next_step
 
 POLICY = JudgePolicy(
     max_attempts=6,

@@ -8,8 +8,7 @@ import telic
 from telic.domain.criteria import Criterion
 from telic.domain.verdict import Verdict
 from telic.loop.verification.evidence import AgentWork, Evidence, gather
-from telic.loop.verification.judge import Judge, judge_criterion
-from telic.loop.verification.judge_policy import JudgePolicy, Patience
+from telic.loop.verification.judge import Judge, JudgePolicy, Patience, judge_criterion
 
 QUICK = JudgePolicy(
     timeout_seconds=10,

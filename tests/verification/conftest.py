@@ -21,7 +21,7 @@ def model_server() -> Iterator[ModelServer]:
 def goal_with(tmp_path: Path) -> Iterator[MakeGoal]:
     """Makes a goal with the given criteria, in a real store."""
     with telic.connect(tmp_path / "goals.db") as store:
-        yield lambda *criteria: store.create("Mend the parser", criteria=criteria)
+        yield lambda *criteria, **parts: store.create("Mend the parser", criteria=criteria, **parts)
 
 
 @pytest.fixture

@@ -8,12 +8,12 @@ from typing import Any
 
 import pytest
 
-from telic.domain.budget import ModelUsage
+from telic.domain.budget import Budget, ModelUsage
 from telic.domain.criteria import Criterion
 from telic.domain.verdict import CheckError, Outcome, Verdict
 from telic.loop.verification.commands import CommandJudge
 from telic.loop.verification.evidence import AgentWork
-from telic.loop.verification.judge_policy import JudgePolicy
+from telic.loop.verification.judge import JudgePolicy
 from tests.verification.asking import QUICK, child_of, evidence_for, is_running, put, results
 from tests.verification.conftest import MakeGoal
 
@@ -107,6 +107,30 @@ async def test_a_time_out_leaves_no_process(workspace: Path, goal_with: MakeGoal
     verdict, delays = await ask(criterion, workspace, goal_with)
     assert (verdict.error, results(verdict), delays) == (CheckError.JUDGE_TIMED_OUT, ["timed_out"] * 2, [1])
     assert not is_running(workspace / "child")
+
+
+@pytest.mark.parametrize(
+    ("usage", "model", "error", "cost"),
+    [
+        ({"cost_microunits": 7}, "m-1", None, 7),
+        ({"cost_microunits": 0}, "m-1", None, 0),
+        ({}, "gpt-4o-mini", None, 30),
+        ({}, "m-1", CheckError.JUDGE_COST_UNKNOWN, 0),
+        ({}, None, CheckError.JUDGE_COST_UNKNOWN, 0),
+        ({"input_tokens": 0}, "m-1", None, 0),
+    ],
+    ids=["its own cost", "free", "a priced model", "no price", "no model", "no tokens"],
+)
+async def test_under_a_budget_of_money_its_usage_has_a_cost(
+    workspace: Path, goal_with: MakeGoal, usage: dict[str, int], model: str | None, error: CheckError | None, cost: int
+) -> None:
+    """Its own, or that of its model; what nobody knows is unknown, and not 0."""
+    criterion = saying(json.dumps({"verdict": "pass", "model": model, "usage": {"input_tokens": 200} | usage}))
+    evidence = evidence_for(goal_with(criterion, budget=Budget(cost="5.00")), criterion.question)
+    verdict, _ = await put(CommandJudge(criterion, workspace), criterion, evidence, QUICK)
+    assert verdict.error is error
+    assert verdict.usage is not None
+    assert verdict.usage.cost_microunits == cost
 
 
 async def test_being_asked_later(workspace: Path, goal_with: MakeGoal) -> None:

@@ -6,16 +6,19 @@ from dataclasses import replace
 
 import pytest
 
-from telic.domain.budget import ModelUsage
+from telic.domain.budget import Budget, ModelUsage
 from telic.domain.criteria import Criterion
 from telic.domain.errors import InvalidInput
 from telic.domain.verdict import CheckError, Outcome
 from telic.loop.verification.evidence import JUDGE_INSTRUCTIONS, AgentWork
 from telic.loop.verification.judge_model import ModelJudge
+from telic.pricing import Price
+from telic.services.settlement import judged_lines
 from tests.support.model_server import ModelServer, Scripted, answering, failing
 from tests.verification.asking import QUICK, evidence_for, put, results
 from tests.verification.conftest import MakeGoal
 
+OWN = "a-model-of-our-own"
 CRITERION = Criterion.judge("Is the parser mended?")
 NO = answering("fail", reasons=["no test covers it"], suggestions=["add a test"])
 YES = answering("pass", reasons=["12 tests pass"])
@@ -55,17 +58,70 @@ async def test_a_known_price_is_billed_rounded_up(
     assert verdict.usage.cost_microunits == 150
 
 
-async def test_an_unknown_price_is_0_and_unknown_usage_is_none(
+async def test_without_a_budget_of_money_no_price_is_needed_and_unknown_usage_is_none(
     model_server: ModelServer, judge: ModelJudge, goal_with: MakeGoal
 ) -> None:
     evidence = evidence_for(goal_with(CRITERION))
-    model_server.script = [replace(YES, model="a-model-of-our-own")]
-    priceless, _ = await put(ModelJudge(model_server.model("a-model-of-our-own")), CRITERION, evidence)
+    model_server.script = [replace(YES, model=OWN)]
+    priceless, _ = await put(ModelJudge(model_server.model(OWN)), CRITERION, evidence)
     assert priceless.usage is not None
-    assert (priceless.usage.cost_microunits, priceless.usage.input_tokens) == (0, 1_000)
+    assert (priceless.outcome, priceless.usage.cost_microunits, priceless.usage.input_tokens) == (
+        Outcome.PASSED,
+        0,
+        1_000,
+    )
     model_server.script = [replace(YES, usage=None)]
     unmeasured, _ = await put(judge, CRITERION, evidence)
     assert (unmeasured.outcome, unmeasured.usage) == (Outcome.PASSED, None)
+
+
+MONEY = Budget(cost="5.00")
+OWN_PRICE = {OWN: Price(input="1.00", output="2.00")}
+
+
+async def test_under_a_budget_of_money_a_judge_without_a_price_is_not_asked(
+    model_server: ModelServer, goal_with: MakeGoal
+) -> None:
+    """Its cost would be unknown, which is not 0: the check fails closed, at once, and says why."""
+    judge = ModelJudge(model_server.model(OWN))
+    assert not judge.has_price()
+    verdict, delays = await put(judge, CRITERION, evidence_for(goal_with(CRITERION, budget=MONEY)))
+    assert (verdict.outcome, verdict.error, delays) == (Outcome.ERROR, CheckError.JUDGE_COST_UNKNOWN, [])
+    assert (verdict.usage, model_server.requests) == (None, [])
+    assert repr(OWN) in verdict.detail
+    assert judged_lines("check", [verdict]) == []
+
+
+@pytest.mark.parametrize("scripted", [YES, NO, replace(YES, text="I think so")])
+async def test_a_response_of_unknown_cost_is_counted_and_given_up(
+    model_server: ModelServer, judge: ModelJudge, goal_with: MakeGoal, scripted: Scripted
+) -> None:
+    """The response alone names the model: its tokens are known, its cost is an estimate, and nothing is asked again."""
+    model_server.script = [replace(scripted, model=OWN)]
+    verdict, delays = await put(judge, CRITERION, evidence_for(goal_with(CRITERION, budget=MONEY)))
+    assert (verdict.outcome, verdict.error, delays) == (Outcome.ERROR, CheckError.JUDGE_COST_UNKNOWN, [])
+    assert len(model_server.requests) == 1
+    (line,) = judged_lines("check", [verdict])
+    assert line.new.is_estimate
+    assert (verdict.usage and verdict.usage.input_tokens, verdict.usage and verdict.usage.cost_microunits) == (1_000, 0)
+
+
+async def test_an_unknown_cost_that_is_allowed_is_an_estimate(model_server: ModelServer, goal_with: MakeGoal) -> None:
+    model_server.script = [replace(YES, model=OWN)]
+    evidence, allowing = evidence_for(goal_with(CRITERION, budget=MONEY)), replace(QUICK, allow_unknown_cost=True)
+    verdict, _ = await put(ModelJudge(model_server.model(OWN)), CRITERION, evidence, allowing)
+    assert verdict.outcome is Outcome.PASSED
+    assert [line.new.is_estimate for line in judged_lines("check", [verdict])] == [True]
+
+
+async def test_a_price_of_your_own_is_billed(model_server: ModelServer, goal_with: MakeGoal) -> None:
+    model_server.script = [replace(YES, model=OWN)]
+    judge = ModelJudge(model_server.model(OWN), prices=OWN_PRICE)
+    verdict, _ = await put(judge, CRITERION, evidence_for(goal_with(CRITERION, budget=MONEY)))
+    assert verdict.outcome is Outcome.PASSED
+    assert verdict.usage is not None
+    assert verdict.usage.cost_microunits == 1_000 + 2 * 50
+    assert [line.new.is_estimate for line in judged_lines("check", [verdict])] == [False]
 
 
 async def test_what_the_model_is_sent(model_server: ModelServer, judge: ModelJudge, goal_with: MakeGoal) -> None:

@@ -44,6 +44,7 @@ class CheckError(StrEnum):
     JUDGE_BAD_OUTPUT = "judge_bad_output"
     JUDGE_RATE_LIMITED = "judge_rate_limited"
     JUDGE_REFUSED = "judge_refused"
+    JUDGE_COST_UNKNOWN = "judge_cost_unknown"
     JUDGE_UNDECIDED = "judge_undecided"
 
 
@@ -55,6 +56,7 @@ JUDGE_ERRORS: Final = frozenset(
         CheckError.JUDGE_BAD_OUTPUT,
         CheckError.JUDGE_RATE_LIMITED,
         CheckError.JUDGE_REFUSED,
+        CheckError.JUDGE_COST_UNKNOWN,
     }
 )
 """The errors that a judge answered nothing: no doing of the agent's. An undecided judge has answered."""
@@ -64,7 +66,8 @@ class AttemptResult(StrEnum):
     """What came of asking a judge once.
 
     `refused` is for good: no such model, no access, nothing left of the quota. `undecided` is the judge's own
-    answer that the evidence does not decide the question.
+    answer that the evidence does not decide the question. `cost_unknown` is of a judge whose price is unknown though
+    the goal has a budget of money: it was not asked, or its usage is known and its cost is not.
     """
 
     ANSWERED = "answered"
@@ -74,12 +77,14 @@ class AttemptResult(StrEnum):
     BAD_OUTPUT = "bad_output"
     RATE_LIMITED = "rate_limited"
     REFUSED = "refused"
+    COST_UNKNOWN = "cost_unknown"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class JudgeAttempt:
     """One time that a judge was asked. `usage` is None where unknown, which is not 0.
 
+    `cost_is_known` is False where the goal has a budget of money and nobody knows what the usage cost.
     `retry_after_microseconds` is how long the provider asked to wait.
 
     Raises:
@@ -91,6 +96,7 @@ class JudgeAttempt:
     detail: str = ""
     model: str | None = None
     usage: ModelUsage | None = None
+    cost_is_known: bool = True
     retry_after_microseconds: int | None = None
 
     def __post_init__(self) -> None:

@@ -18,7 +18,7 @@ from telic.domain.goal import Goal
 from telic.domain.hold import Hold
 from telic.domain.limits import MAX_COUNTER, MAX_NOTE_CHARS
 from telic.domain.loop_state import MAX_SESSION_CHARS, MAX_WORK_CHARS, MAX_WORKSPACES, LoopState
-from telic.domain.verdict import AttemptResult, Outcome, Verdict
+from telic.domain.verdict import AttemptResult, CheckError, Outcome, Verdict
 from telic.domain.verification import Verification
 from telic.loop.agents.protocol import QuotaReached, TurnReport, kept_tail
 from telic.loop.agents.provider_errors import tells_of_outage
@@ -194,8 +194,17 @@ def _pause_until(policy: LoopPolicy, failures: int, at: int) -> int:
 
 
 def after_verification(state: LoopState, found: Verification, policy: LoopPolicy, at: int) -> LoopState:
-    """Where the loop stands after its goal's criteria were checked."""
+    """Return where the loop stands after its goal's criteria were checked."""
     checked = replace(state, verifications=state.verifications + 1)
+    unpriced = next((each for each in found.verdicts if each.error is CheckError.JUDGE_COST_UNKNOWN), None)
+    if unpriced is not None:
+        # No repetition mends it, and each would spend money that nobody counts (ADR 56).
+        return replace(
+            checked,
+            failures=policy.max_failures,
+            unchecked_verifications=policy.max_unchecked_verifications,
+            note=kept_tail(unpriced.detail, MAX_NOTE_CHARS),
+        )
     if not state.turns and found.outcome is Outcome.ERROR:
         # Nothing was worked on yet: what cannot be checked now may be made by the first turn.
         return checked

@@ -90,12 +90,16 @@ def bill_void_check(
 def judged_lines(key: str, verdicts: Sequence[Verdict]) -> list[KeyedTurn]:
     """Return the ledger's lines for what the judges consumed; each line's key begins with this one.
 
-    One that was asked and did not say what it used has an estimate, of nothing, since nothing was held for it.
+    One that was asked and did not say what it used has an estimate, of nothing, since nothing was held for it. One
+    whose cost is unknown has an estimate of its tokens alone.
     """
     return [
         KeyedTurn(
             NewTurn(
-                attempt.usage or TurnUsage(), UsageKind.JUDGE, attempt.model or None, is_estimate=attempt.usage is None
+                attempt.usage or TurnUsage(),
+                UsageKind.JUDGE,
+                attempt.model or None,
+                is_estimate=attempt.usage is None or not attempt.cost_is_known,
             ),
             f"{key}/{verdict.index}/{number}",
         )

@@ -29,7 +29,8 @@ from telic.loop.agents import (
     known_agent,
 )
 from telic.loop.run_context import LoopSettings
-from telic.loop.verification.judge import Judge
+from telic.loop.verification.judge import Judge, JudgePolicy, PricedJudge, unknown_cost
+from telic.loop.verification.verifier import Verifier
 from telic.loop.worker import own_name
 from telic.pricing import has_price_table
 from telic.store.async_store import AsyncGoalStore
@@ -103,6 +104,18 @@ class AgentOptions:
         names = " and ".join(name for name, is_unknown in unknown.items() if is_unknown)
         if names and not self.allow_unknown_usage:
             raise InvalidInput(unmeasured(names, f"{agent.argv[0]!a} does not tell {_untold(unknown)}"))
+
+    def require_priced_judge(self, judge: Judge | None, budget: Budget) -> None:
+        """Raise InvalidInput if the budget of money cannot hold, since the price of the judge's model is unknown."""
+        if budget.cost_microunits is None or self.allow_unknown_usage or not isinstance(judge, PricedJudge):
+            return
+        if not judge.has_price():
+            raise InvalidInput(unknown_cost(judge.model))
+
+    def verifier(self, workspace: Path, judge: Judge | None) -> Verifier:
+        """Return what checks goals in the workspace."""
+        policy = JudgePolicy(allow_unknown_cost=self.allow_unknown_usage)
+        return Verifier(workspace=workspace, judge=judge, policy=policy)
 
     def usage_notice(self, agent: CommandAgent, budget: Budget) -> str:
         """What people are to know of usage before the first turn; nothing where it is known as the turn runs."""
@@ -198,8 +211,13 @@ def existing_folder(path: Path) -> Path:
 
 def require_judge(criteria: Sequence[Criterion], judge: Judge | None) -> None:
     """Raise InvalidInput if a judge's question has neither a model nor a command to answer it."""
-    if judge is None and any(each.kind is CriterionKind.JUDGE and not each.argv for each in criteria):
+    if judge is None and asks_model(criteria):
         raise InvalidInput("a criterion asks a judge: name one with --judge-model, such as anthropic:claude-sonnet-4-5")
+
+
+def asks_model(criteria: Sequence[Criterion]) -> bool:
+    """Return whether one of the criteria is a question for the model that judges."""
+    return any(each.kind is CriterionKind.JUDGE and not each.argv for each in criteria)
 
 
 def agent_options(function: Callable[..., Any]) -> Callable[..., Any]:

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import click
 
+from telic.domain.budget import Budget
 from telic.domain.criteria import typed_criteria
 from telic.domain.errors import LeaseHeld, LeaseLost
 from telic.domain.goal import Goal
@@ -18,7 +19,6 @@ from telic.interfaces.cli.signal_scope import SignalScope
 from telic.loop.agents.protocol import Agent
 from telic.loop.goal_loop import GoalLoop
 from telic.loop.verification.judge import Judge
-from telic.loop.verification.verifier import Verifier
 from telic.wording.goals import spending_line, status_of
 
 
@@ -63,6 +63,11 @@ def run(
     agent_options.require_sound()
     criteria = tuple(typed_criteria(checks, judges, approvals))
     require_judge(criteria, judge)
+
+    def accept_budget(budget: Budget) -> None:
+        agent_options.require_known_usage(agent, budget)
+        agent_options.require_priced_judge(judge, budget)
+
     wish = RunRequest(
         target=target,
         scope=session.scope,
@@ -73,7 +78,7 @@ def run(
         max_chars=max_chars,
         actor=session.named_actor,
         accept=lambda goal: require_judge(goal.criteria, judge),
-        accept_budget=lambda budget: agent_options.require_known_usage(agent, budget),
+        accept_budget=accept_budget,
     )
     goal, done = choose(session.store, wish)
     notice = "" if goal.is_finished else agent_options.usage_notice(agent, goal.budget)
@@ -117,7 +122,7 @@ class _Run:
                 agent=self._agent,
                 settings=options.settings(self._folder),
                 policy=options.policy(),
-                verifier=Verifier(workspace=self._folder, judge=self._judge),
+                verifier=options.verifier(self._folder, self._judge),
                 on_progress=self._view.tell,
             )
             return await SignalScope(store, loop, goal, self._waits, session.named_actor, self._view).until_over()

@@ -11,13 +11,12 @@ import click
 from telic.domain.budget import Budget
 from telic.domain.errors import InvalidInput, WorkspaceMissing
 from telic.domain.goal import Actor, Goal
-from telic.interfaces.cli.agent_options import AgentOptions, agent_options, existing_folder, require_judge
+from telic.interfaces.cli.agent_options import AgentOptions, agent_options, asks_model, existing_folder, require_judge
 from telic.interfaces.cli.progress import JsonProgress, TextProgress
 from telic.interfaces.cli.session import Session, command
 from telic.interfaces.cli.signal_scope import handling_signals
 from telic.loop.goal_loop import GoalLoop
 from telic.loop.verification.judge import Judge
-from telic.loop.verification.verifier import Verifier
 from telic.loop.worker import Worker
 from telic.store.async_store import AsyncGoalStore
 
@@ -125,6 +124,8 @@ class _Work:
     def _loop(self, store: AsyncGoalStore, goal: Goal) -> GoalLoop:
         folder = self.places.of(goal)
         require_judge(goal.criteria, self.judge)
+        if asks_model(goal.criteria):
+            self.options.require_priced_judge(self.judge, goal.budget)
         agent = self.options.command_agent(folder)
         self.options.require_known_usage(agent, goal.budget)
         notice = self.options.usage_notice(agent, goal.budget)
@@ -135,7 +136,7 @@ class _Work:
             agent=agent,
             settings=self.options.settings(folder),
             policy=self.options.policy(),
-            verifier=Verifier(workspace=folder, judge=self.judge),
+            verifier=self.options.verifier(folder, self.judge),
             on_progress=self.view.tell,
         )
 

@@ -1,11 +1,12 @@
-"""Command criteria: run in the workspace, kept with their exit code, the end of their output and its hash."""
+"""Commands as checks, and as judges: run in the workspace until nothing that they started is left."""
 
 import asyncio
 import errno
 import json
 import signal
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
@@ -15,15 +16,15 @@ from telic.domain.errors import InvalidNumber
 from telic.domain.verdict import MAX_OUTPUT_TAIL_CHARS, AttemptResult, CheckError, Outcome, Verdict
 from telic.loop.agents.process import ProcessResult, run_process
 from telic.loop.agents.protocol import kept_tail
-from telic.loop.verification.evidence import Evidence
-from telic.loop.verification.judge import (
+from telic.loop.verification.evidence import (
     MAX_ANSWER_CHARS,
     BadAnswer,
-    JudgeReply,
+    Evidence,
     kept_statement,
     read_answer,
     read_object,
 )
+from telic.loop.verification.judge import JudgeReply
 
 DEFAULT_TIMEOUT_SECONDS: Final = 600
 SHELL: Final = "/bin/sh"
@@ -51,27 +52,17 @@ async def check_command(
 ) -> Verdict:
     """The command has run in its folder, and nothing that it started is left.
 
-    It passes with exit code 0 and fails with another. That it could not run, took longer than its time-out (600
-    seconds where it names none), was killed, or says by the exit codes 126 and 127 that it found nothing to run,
-    is an error and no failure. `environment` is the whole of it, or None for this process's own.
+    It passes with exit code 0 and fails with another. It is an error and no failure if it could not run, took longer
+    than its time-out (600 seconds where it names none), was killed, or exited with 126 or 127: these say that nothing
+    was found to run. `environment` is the whole of it, or None for this process's own.
     """
+    verdict = partial(Verdict, index=index, revision=revision, criterion_hash=criterion.content_hash)
     try:
-        folder = await asyncio.to_thread(folder_of, criterion, workspace)
-        result = await run(criterion, folder, stdin=None, environment=environment)
+        result = await _run(criterion, workspace, environment)
     except CannotRun as failure:
-        return Verdict(
-            index=index,
-            revision=revision,
-            criterion_hash=criterion.content_hash,
-            outcome=Outcome.ERROR,
-            error=failure.error,
-            detail=kept_statement(str(failure)),
-        )
-    error, detail = why_no_answer(criterion, result)
-    return Verdict(
-        index=index,
-        revision=revision,
-        criterion_hash=criterion.content_hash,
+        return verdict(outcome=Outcome.ERROR, error=failure.error, detail=kept_statement(str(failure)))
+    error, detail = _why_no_answer(criterion, result)
+    return verdict(
         outcome=Outcome.ERROR if error else Outcome.FAILED if result.exit_code else Outcome.PASSED,
         error=error,
         detail=detail,
@@ -82,12 +73,8 @@ async def check_command(
     )
 
 
-def folder_of(criterion: Criterion, workspace: Path) -> Path:
-    """Where the criterion's command runs: a folder that is there, inside the workspace, with no links left in it.
-
-    Raises:
-        CannotRun: it is not there, or leads out of the workspace.
-    """
+def _folder_of(criterion: Criterion, workspace: Path) -> Path:
+    """Return the criterion's folder, inside the workspace and without links in its path, or raise CannotRun."""
     try:
         root = workspace.resolve(strict=True)
         folder = (root / (criterion.folder or ".")).resolve(strict=True)
@@ -100,20 +87,17 @@ def folder_of(criterion: Criterion, workspace: Path) -> Path:
     return folder
 
 
-async def run(
+async def _run(
     criterion: Criterion,
-    folder: Path,
-    *,
-    stdin: bytes | None,
+    workspace: Path,
     environment: Mapping[str, str] | None,
+    *,
+    stdin: bytes | None = None,
     timeout_seconds: float = DEFAULT_TIMEOUT_SECONDS,
     tail_bytes: int = MAX_OUTPUT_TAIL_CHARS * _MAX_BYTES_OF_A_CHARACTER,
 ) -> ProcessResult:
-    """The criterion's command has ended. What it prints on standard error is output too, unless it has input.
-
-    Raises:
-        CannotRun: it could not be started.
-    """
+    """Run the criterion's command to its end, or raise CannotRun."""
+    folder = await asyncio.to_thread(_folder_of, criterion, workspace)
     argv: Sequence[str] = (SHELL, "-c", *criterion.argv) if criterion.shell else criterion.argv
     try:
         return await run_process(
@@ -122,6 +106,7 @@ async def run(
             timeout_seconds=criterion.timeout_seconds or timeout_seconds,
             stdin=stdin,
             environment=environment,
+            # A judge answers on standard output alone; of a check everything is evidence.
             merge_errors=stdin is None,
             tail_bytes=tail_bytes,
         )
@@ -129,13 +114,14 @@ async def run(
         raise _not_started(error, folder) from error
 
 
-def why_no_answer(criterion: Criterion, result: ProcessResult) -> tuple[CheckError | None, str]:
-    """Why the run says nothing about the criterion, or None where it does; and how it ended, in words."""
+def _why_no_answer(criterion: Criterion, result: ProcessResult) -> tuple[CheckError | None, str]:
+    """Return why the run says nothing about the criterion, or None where it does; and how it ended, in words."""
     code = result.exit_code
     if result.timed_out or code is None:
         return CheckError.TIMED_OUT, f"it was stopped after {result.elapsed_microseconds / 1e6:.1f} seconds"
     if code < 0:
         return CheckError.KILLED, f"it was killed by {_signal_name(-code)}"
+    # A shell turns the signal that killed its command into an exit code.
     if criterion.shell and code in _SIGNAL_EXITS:
         return CheckError.KILLED, f"the shell says that {_signal_name(code - 128)} killed it"
     if code == _NOT_FOUND_EXIT:
@@ -168,7 +154,8 @@ _ERRORS_CHARS: Final = 500
 class CommandJudge:
     """Asks the command of a criterion, in the criterion's folder of the workspace.
 
-    Beside the parts of every answer it may name its `model` and `usage` (the counts of `ModelUsage`). With
+    Beside the parts of every answer it may name its `model` and `usage` (the counts of `ModelUsage`); usage without
+    `cost_microunits` is priced by the model where the goal has a budget of money. With
     `{"verdict": "rate_limited", "retry_after_seconds": 30}` it asks to be asked later.
     """
 
@@ -179,12 +166,11 @@ class CommandJudge:
     async def ask(self, evidence: Evidence, timeout_seconds: float) -> JudgeReply:
         """The command has ended, and nothing that it started is left."""
         try:
-            folder = await asyncio.to_thread(folder_of, self.criterion, self.workspace)
-            result = await run(
+            result = await _run(
                 self.criterion,
-                folder,
+                self.workspace,
+                self.environment,
                 stdin=json.dumps(evidence.as_dict()).encode(),
-                environment=self.environment,
                 timeout_seconds=timeout_seconds,
                 tail_bytes=MAX_ANSWER_CHARS,
             )
@@ -193,7 +179,7 @@ class CommandJudge:
         return self._reply(result)
 
     def _reply(self, result: ProcessResult) -> JudgeReply:
-        error, detail = why_no_answer(self.criterion, result)
+        error, detail = _why_no_answer(self.criterion, result)
         if error is CheckError.TIMED_OUT:
             return JudgeReply(result=AttemptResult.TIMED_OUT, detail=detail)
         if error in (CheckError.NOT_FOUND, CheckError.NOT_EXECUTABLE):
@@ -211,13 +197,15 @@ def _read(result: ProcessResult) -> JudgeReply:
     if result.output_bytes > MAX_ANSWER_CHARS:
         raise BadAnswer(f"the answer has more than {MAX_ANSWER_CHARS} bytes")
     data = read_object(result.output_tail.decode(errors="replace"))
-    model, usage = data.pop("model", None), _usage(data.pop("usage", None))
+    model, counts = data.pop("model", None), data.pop("usage", None)
     if model is not None and not isinstance(model, str):
         raise BadAnswer("the model is a name")
+    usage = _usage(counts)
     if data.get("verdict") == _RATE_LIMITED:
-        seconds = _retry_after(data)
-        return JudgeReply(result=AttemptResult.RATE_LIMITED, model=model, usage=usage, retry_after_seconds=seconds)
-    return JudgeReply.of(read_answer(data), model=model, usage=usage)
+        reply = JudgeReply(result=AttemptResult.RATE_LIMITED, retry_after_seconds=_retry_after(data))
+    else:
+        reply = JudgeReply.of(read_answer(data))
+    return replace(reply, model=model, usage=usage, cost_is_known=usage is not None and "cost_microunits" in counts)
 
 
 def _retry_after(data: Mapping[str, Any]) -> float | None:

@@ -1,11 +1,17 @@
-"""What a judge is shown: the ends of the work, of the tools' results and of the checks, never the prose alone."""
+"""The evidence that a judge is shown, and how its answer is read.
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+It is shown the ends of the work, of the tools' results and of the checks, never the prose alone. Its answer is read
+strictly: an answer that is no JSON, or contradicts itself, is no answer.
+"""
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from enum import StrEnum
 from typing import Any, Final
 
 from telic.domain.goal import Goal
-from telic.domain.verdict import Verdict
+from telic.domain.verdict import MAX_STATEMENT_CHARS, MAX_STATEMENTS, Verdict
 from telic.loop.agents.protocol import TurnReport, kept_tail
 from telic.prompt import quote
 
@@ -13,7 +19,10 @@ WORK_CHARS: Final = 8_000
 TOOL_OUTPUT_CHARS: Final = 12_000
 TITLE_CHARS: Final = 200
 CHECKS_CHARS: Final = 12_000
-"""How much of all checks' output together a judge sees, shared evenly."""
+"""A judge sees so much of all checks' output together, shared evenly."""
+
+MAX_ANSWER_CHARS: Final = 100_000
+_LISTS: Final = ("reasons", "blocking_problems", "suggestions")
 
 JUDGE_INSTRUCTIONS: Final = """\
 You judge whether one condition of success of a task is met. Decide by the evidence that follows.
@@ -28,20 +37,20 @@ and as suggestions what the agent should do next."""
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AgentWork:
-    """What an agent did, as far as anyone could see: its last words, and its tools' results."""
+    """The visible work of an agent: its last words, and its tools' results."""
 
     text: str = ""
     tool_output_tail: str = ""
 
     @classmethod
     def of(cls, report: TurnReport) -> "AgentWork":
-        """The work that a turn's report tells of."""
+        """Return the work that is in a turn's report."""
         return cls(text=report.text, tool_output_tail=report.tool_output_tail)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CheckEvidence:
-    """A command criterion that was run, and the end of what it printed."""
+    """A command criterion that was run, and the end of its output."""
 
     title: str
     outcome: str
@@ -51,7 +60,10 @@ class CheckEvidence:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Evidence:
-    """All that a judge gets; bounded, whatever the work's size."""
+    """All that a judge gets; bounded, whatever the work's size.
+
+    `limits_money` says that the goal has a budget of money, so that the judge's cost must be known.
+    """
 
     question: str
     goal_text: str
@@ -59,28 +71,21 @@ class Evidence:
     checks: tuple[CheckEvidence, ...]
     work_tail: str
     tool_output_tail: str
+    limits_money: bool = False
 
     def as_dict(self) -> dict[str, Any]:
-        """The evidence as a command that judges gets it on standard input."""
+        """Return the evidence as a command that judges gets it on standard input."""
         return {
             "question": self.question,
             "goal": self.goal_text,
             "revision": self.revision,
-            "checks": [
-                {
-                    "title": check.title,
-                    "outcome": check.outcome,
-                    "exit_code": check.exit_code,
-                    "output_tail": check.output_tail,
-                }
-                for check in self.checks
-            ],
+            "checks": [asdict(check) for check in self.checks],
             "tool_output_tail": self.tool_output_tail,
             "work_tail": self.work_tail,
         }
 
     def as_prompt(self) -> str:
-        """The evidence as a model gets it: one line for each text, as one JSON string."""
+        """Return the evidence as a model gets it: one line for each text, as one JSON string."""
         lines = [f"The condition: {quote(self.question)}", f"The task: {quote(self.goal_text)}"]
         for number, check in enumerate(self.checks, 1):
             lines.append(f"Check {number}, {check.outcome} with exit code {check.exit_code}: {quote(check.title)}")
@@ -93,7 +98,7 @@ class Evidence:
 
 
 def gather(goal: Goal, question: str, work: AgentWork, checks: Sequence[Verdict]) -> Evidence:
-    """The evidence for one question, each text cut to its end."""
+    """Return the evidence for one question, each text cut to its end."""
     share = CHECKS_CHARS // max(len(checks), 1)
     return Evidence(
         question=question,
@@ -110,4 +115,90 @@ def gather(goal: Goal, question: str, work: AgentWork, checks: Sequence[Verdict]
         ),
         work_tail=kept_tail(work.text, WORK_CHARS),
         tool_output_tail=kept_tail(work.tool_output_tail, TOOL_OUTPUT_CHARS),
+        limits_money=goal.budget.cost_microunits is not None,
     )
+
+
+class JudgeVerdict(StrEnum):
+    """A judge's word on a condition: it is met, it is not, or the evidence does not decide."""
+
+    YES = "pass"
+    NO = "fail"
+    CANNOT_JUDGE = "cannot_judge"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class JudgeAnswer:
+    """A judge's verdict with its reasons; blocking problems, of a verdict that is not `pass`, come first."""
+
+    verdict: JudgeVerdict
+    reasons: tuple[str, ...]
+    suggestions: tuple[str, ...]
+
+
+class BadAnswer(Exception):
+    """The judge's output is no answer; the message says why."""
+
+
+def answer_schema() -> dict[str, Any]:
+    """Return the JSON schema of an answer, in the subset that providers enforce strictly."""
+    texts = {"type": "array", "items": {"type": "string"}}
+    return {
+        "type": "object",
+        "properties": {"verdict": {"type": "string", "enum": list(JudgeVerdict)}} | dict.fromkeys(_LISTS, texts),
+        "required": ["verdict", *_LISTS],
+        "additionalProperties": False,
+    }
+
+
+def read_object(text: str) -> dict[str, Any]:
+    """Return the text's one JSON object.
+
+    Raises:
+        BadAnswer: there is none, or the text is longer than 100,000 characters, or names a part twice.
+    """
+    if len(text) > MAX_ANSWER_CHARS:
+        raise BadAnswer(f"the answer has more than {MAX_ANSWER_CHARS} characters")
+    try:
+        data = json.loads(text, object_pairs_hook=_without_repeats)
+    except (ValueError, RecursionError) as error:
+        raise BadAnswer(f"the answer is no JSON: {error!s:.200}") from error
+    if not isinstance(data, dict):
+        raise BadAnswer("the answer is no JSON object")
+    return data
+
+
+def read_answer(data: Mapping[str, Any]) -> JudgeAnswer:
+    """Return the answer in a JSON object; `reasons`, `blocking_problems` and `suggestions` may be left out.
+
+    Raises:
+        BadAnswer: it is no answer, or contradicts itself: a pass with blocking problems, anything else without reasons.
+    """
+    unknown = set(data) - {"verdict", *_LISTS}
+    if unknown or data.get("verdict") not in list(JudgeVerdict):
+        raise BadAnswer(f"the answer has a verdict ({', '.join(JudgeVerdict)}) and {', '.join(_LISTS)}, nothing else")
+    verdict = JudgeVerdict(data["verdict"])
+    reasons, problems, suggestions = (_statements(name, data.get(name, [])) for name in _LISTS)
+    if verdict is JudgeVerdict.YES and problems:
+        raise BadAnswer("the answer contradicts itself: it passes, and lists blocking problems")
+    if verdict is not JudgeVerdict.YES and not problems + reasons:
+        raise BadAnswer(f"the answer contradicts itself: {verdict}, without any reason")
+    return JudgeAnswer(verdict=verdict, reasons=(problems + reasons)[:MAX_STATEMENTS], suggestions=suggestions)
+
+
+def kept_statement(text: str) -> str:
+    """Return the beginning of a statement, with only characters that a store keeps."""
+    return kept_tail(text[:MAX_STATEMENT_CHARS], MAX_STATEMENT_CHARS)
+
+
+def _statements(name: str, value: object) -> tuple[str, ...]:
+    if not isinstance(value, list) or not all(isinstance(text, str) for text in value):
+        raise BadAnswer(f"{name} is a list of texts")
+    return tuple(kept_statement(text) for text in value if text.strip())[:MAX_STATEMENTS]
+
+
+def _without_repeats(pairs: Sequence[tuple[str, Any]]) -> dict[str, Any]:
+    names = [name for name, _ in pairs]
+    if len(set(names)) != len(names):
+        raise ValueError("a part is named twice")
+    return dict(pairs)

@@ -1,136 +1,152 @@
-"""Judges: who is asked, in one attempt after another within their policy, whether a criterion is met.
-
-Their answers are read strictly: an answer that is no JSON, or contradicts itself, is no answer.
-"""
+"""Judges: how often one is asked whether a criterion is met, by its policy, and what its replies are."""
 
 import asyncio
-import json
 import time
-from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import dataclass
-from enum import StrEnum
-from typing import Any, Final, Protocol
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Final, Protocol, runtime_checkable
 
 from telic.domain.budget import ModelUsage
+from telic.domain.clock import MICROSECONDS_PER_SECOND
 from telic.domain.criteria import Criterion
+from telic.domain.errors import InvalidNumber
 from telic.domain.limits import MAX_COUNTER, MAX_NAME_CHARS
-from telic.domain.verdict import MAX_STATEMENT_CHARS, MAX_STATEMENTS, AttemptResult, JudgeAttempt, Outcome, Verdict
+from telic.domain.verdict import MAX_ATTEMPTS, AttemptResult, CheckError, JudgeAttempt, Outcome, Verdict
 from telic.loop.agents.protocol import kept_tail
-from telic.loop.verification.evidence import Evidence
-from telic.loop.verification.judge_policy import GiveUp, JudgePolicy, next_step
+from telic.loop.verification.evidence import Evidence, JudgeAnswer, JudgeVerdict, kept_statement
+from telic.pricing import cost_microunits, has_price_table
 
-MAX_ANSWER_CHARS: Final = 100_000
-_LISTS: Final = ("reasons", "blocking_problems", "suggestions")
-
-
-class JudgeVerdict(StrEnum):
-    """What a judge says of a condition: it is met, it is not, or the evidence does not decide."""
-
-    YES = "pass"
-    NO = "fail"
-    CANNOT_JUDGE = "cannot_judge"
+_OVERTIME_SECONDS: Final = 1.0
+_ERRORS: Final = {
+    AttemptResult.UNDECIDED: CheckError.JUDGE_UNDECIDED,
+    AttemptResult.OUTAGE: CheckError.JUDGE_OUTAGE,
+    AttemptResult.TIMED_OUT: CheckError.JUDGE_TIMED_OUT,
+    AttemptResult.BAD_OUTPUT: CheckError.JUDGE_BAD_OUTPUT,
+    AttemptResult.RATE_LIMITED: CheckError.JUDGE_RATE_LIMITED,
+    AttemptResult.REFUSED: CheckError.JUDGE_REFUSED,
+    AttemptResult.COST_UNKNOWN: CheckError.JUDGE_COST_UNKNOWN,
+}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class JudgeAnswer:
-    """A judge's verdict with its reasons; blocking problems, of a verdict that is not `pass`, come first."""
-
-    verdict: JudgeVerdict
-    reasons: tuple[str, ...]
-    suggestions: tuple[str, ...]
-
-
-class BadAnswer(Exception):
-    """The judge answered what is no answer; the message says why."""
-
-
-def answer_schema() -> dict[str, Any]:
-    """The JSON schema of an answer, in the subset that providers enforce strictly."""
-    texts = {"type": "array", "items": {"type": "string"}}
-    return {
-        "type": "object",
-        "properties": {"verdict": {"type": "string", "enum": list(JudgeVerdict)}} | dict.fromkeys(_LISTS, texts),
-        "required": ["verdict", *_LISTS],
-        "additionalProperties": False,
-    }
-
-
-def read_object(text: str) -> dict[str, Any]:
-    """The one JSON object that the text is.
+class Patience:
+    """How often one kind of failure may happen in a row of attempts, and how long to wait between: each wait is
+    twice the one before, up to the longest.
 
     Raises:
-        BadAnswer: it is none, is longer than 100,000 characters, or names a part twice.
+        InvalidNumber: `attempts` is not from 1 to 100, or a delay is negative.
     """
-    if len(text) > MAX_ANSWER_CHARS:
-        raise BadAnswer(f"the answer has more than {MAX_ANSWER_CHARS} characters")
-    try:
-        data = json.loads(text, object_pairs_hook=_without_repeats)
-    except (ValueError, RecursionError) as error:
-        raise BadAnswer(f"the answer is no JSON: {error!s:.200}") from error
-    if not isinstance(data, dict):
-        raise BadAnswer("the answer is no JSON object")
-    return data
+
+    attempts: int
+    first_delay_seconds: float = 0.0
+    longest_delay_seconds: float = 0.0
+
+    def __post_init__(self) -> None:
+        if type(self.attempts) is not int or not 1 <= self.attempts <= MAX_ATTEMPTS:
+            raise InvalidNumber(f"attempts must be from 1 to {MAX_ATTEMPTS}")
+        if not 0 <= self.first_delay_seconds <= self.longest_delay_seconds < float("inf"):
+            raise InvalidNumber("delays are not negative, and the first is at most the longest")
+
+    def delay_seconds(self, failures: int) -> float:
+        """Return how long to wait after this many failures."""
+        return min(self.first_delay_seconds * 2.0 ** (failures - 1), self.longest_delay_seconds)
 
 
-def read_answer(data: Mapping[str, Any]) -> JudgeAnswer:
-    """The answer in a JSON object; `reasons`, `blocking_problems` and `suggestions` may be left out.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class JudgePolicy:
+    """The patience with each way in which a judge can fail, and how often it is asked at most altogether.
 
-    Raises:
-        BadAnswer: it is none, or contradicts itself: a pass with blocking problems, anything else without reasons.
+    A provider's own waiting time goes before `rate_limited`'s delays, up to the longest of them; asked to wait
+    longer, the judge is given up, and the verdict says for how long. `timeout_seconds` is for one attempt where
+    the criterion names none. A judge that answers that it cannot judge, or refuses for good, is not asked again.
+
+    Where the goal has a budget of money, a judge whose price is unknown is not asked, and one whose cost turns out to
+    be unknown is given up, unless `allow_unknown_cost`: then its line in the ledger is an estimate.
     """
-    unknown = set(data) - {"verdict", *_LISTS}
-    if unknown or data.get("verdict") not in list(JudgeVerdict):
-        raise BadAnswer(f"the answer has a verdict ({', '.join(JudgeVerdict)}) and {', '.join(_LISTS)}, nothing else")
-    verdict = JudgeVerdict(data["verdict"])
-    reasons, problems, suggestions = (_statements(name, data.get(name, [])) for name in _LISTS)
-    if verdict is JudgeVerdict.YES and problems:
-        raise BadAnswer("the answer contradicts itself: it passes, and lists blocking problems")
-    if verdict is not JudgeVerdict.YES and not problems + reasons:
-        raise BadAnswer(f"the answer contradicts itself: {verdict}, without any reason")
-    return JudgeAnswer(verdict=verdict, reasons=(problems + reasons)[:MAX_STATEMENTS], suggestions=suggestions)
+
+    timeout_seconds: float = 120.0
+    max_attempts: int = 8
+    allow_unknown_cost: bool = False
+    outage: Patience = field(
+        default_factory=lambda: Patience(attempts=4, first_delay_seconds=2.0, longest_delay_seconds=60.0)
+    )
+    timed_out: Patience = field(
+        default_factory=lambda: Patience(attempts=2, first_delay_seconds=1.0, longest_delay_seconds=1.0)
+    )
+    bad_output: Patience = field(default_factory=lambda: Patience(attempts=3))
+    rate_limited: Patience = field(
+        default_factory=lambda: Patience(attempts=5, first_delay_seconds=5.0, longest_delay_seconds=300.0)
+    )
+
+    def __post_init__(self) -> None:
+        if type(self.max_attempts) is not int or not 1 <= self.max_attempts <= MAX_ATTEMPTS:
+            raise InvalidNumber(f"max_attempts must be from 1 to {MAX_ATTEMPTS}")
+        if not 0 < self.timeout_seconds < float("inf"):
+            raise InvalidNumber("timeout_seconds must be above 0")
+
+    def patience(self, result: AttemptResult) -> Patience | None:
+        """Return the patience with this result; None where asking again cannot help."""
+        return {
+            AttemptResult.OUTAGE: self.outage,
+            AttemptResult.TIMED_OUT: self.timed_out,
+            AttemptResult.BAD_OUTPUT: self.bad_output,
+            AttemptResult.RATE_LIMITED: self.rate_limited,
+        }.get(result)
 
 
-def kept_statement(text: str) -> str:
-    """The beginning of a statement, with only characters that a store keeps."""
-    return kept_tail(text[:MAX_STATEMENT_CHARS], MAX_STATEMENT_CHARS)
+@dataclass(frozen=True, slots=True)
+class AskAgain:
+    """The judge is asked again after so many seconds."""
+
+    after_seconds: float
 
 
-def _statements(name: str, value: object) -> tuple[str, ...]:
-    if not isinstance(value, list) or not all(isinstance(text, str) for text in value):
-        raise BadAnswer(f"{name} is a list of texts")
-    return tuple(kept_statement(text) for text in value if text.strip())[:MAX_STATEMENTS]
+@dataclass(frozen=True, slots=True)
+class GiveUp:
+    """The judge is asked no more: the criterion could not be checked."""
+
+    error: CheckError
 
 
-def _without_repeats(pairs: Sequence[tuple[str, Any]]) -> dict[str, Any]:
-    names = [name for name, _ in pairs]
-    if len(set(names)) != len(names):
-        raise ValueError("a part is named twice")
-    return dict(pairs)
+def next_step(policy: JudgePolicy, history: Sequence[JudgeAttempt]) -> AskAgain | GiveUp:
+    """Return the step that follows the last of these attempts, none of which was answered.
 
-
-Sleep = Callable[[float], Awaitable[None]]
-
-_MICROSECONDS: Final = 1_000_000
-_OVERTIME_SECONDS: Final = 1.0
+    It is the same every time for the same history.
+    """
+    last = history[-1]
+    patience = policy.patience(last.result)
+    failures = sum(attempt.result is last.result for attempt in history)
+    if patience is None or failures >= patience.attempts or len(history) >= policy.max_attempts:
+        return GiveUp(_ERRORS[last.result])
+    if last.result is AttemptResult.RATE_LIMITED and last.retry_after_microseconds is not None:
+        asked_seconds = last.retry_after_microseconds / MICROSECONDS_PER_SECOND
+        if asked_seconds > patience.longest_delay_seconds:
+            return GiveUp(CheckError.JUDGE_RATE_LIMITED)
+        return AskAgain(asked_seconds)
+    return AskAgain(patience.delay_seconds(failures))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class JudgeReply:
-    """What came of asking a judge once: an answer, or how it failed. `usage` is None where unknown."""
+    """The reply of a judge that was asked once: an answer, or how it failed.
+
+    `usage` is None where unknown. Its cost is priced by the `model`, unless `cost_is_known`: then it may be 0.
+    """
 
     result: AttemptResult
     answer: JudgeAnswer | None = None
     detail: str = ""
     model: str | None = None
     usage: ModelUsage | None = None
+    cost_is_known: bool = False
     retry_after_seconds: float | None = None
 
     @classmethod
-    def of(cls, answer: JudgeAnswer, *, model: str | None = None, usage: ModelUsage | None = None) -> "JudgeReply":
-        """The reply that this answer is: an answer, or the statement that there can be none."""
+    def of(cls, answer: JudgeAnswer) -> "JudgeReply":
+        """Return the reply for this answer: that the evidence does not decide is one too."""
         decided = answer.verdict is not JudgeVerdict.CANNOT_JUDGE
         result = AttemptResult.ANSWERED if decided else AttemptResult.UNDECIDED
-        return cls(result=result, answer=answer, detail="; ".join(answer.reasons), model=model, usage=usage)
+        return cls(result=result, answer=answer, detail="; ".join(answer.reasons))
 
 
 class Judge(Protocol):
@@ -144,6 +160,20 @@ class Judge(Protocol):
         ...
 
 
+@runtime_checkable
+class PricedJudge(Judge, Protocol):
+    """A judge that knows before it is asked whether its cost will be known."""
+
+    @property
+    def model(self) -> str:
+        """The name of the judge's model."""
+        ...
+
+    def has_price(self) -> bool:
+        """Return whether the price of its model is known."""
+        ...
+
+
 async def judge_criterion(
     criterion: Criterion,
     evidence: Evidence,
@@ -151,17 +181,23 @@ async def judge_criterion(
     *,
     index: int,
     policy: JudgePolicy,
-    sleep: Sleep = asyncio.sleep,
+    sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
 ) -> Verdict:
     """The judge has answered, or was given up by the policy: that is an error, never a "no".
 
     Every attempt is kept in the verdict, with what it consumed.
     """
     timeout_seconds = criterion.timeout_seconds or policy.timeout_seconds
+    must_know_cost = evidence.limits_money and not policy.allow_unknown_cost
     attempts: list[JudgeAttempt] = []
     while True:
-        reply, attempt = await _ask(judge, evidence, timeout_seconds)
-        attempts.append(attempt)
+        if must_know_cost and isinstance(judge, PricedJudge) and not judge.has_price():
+            # Asked, it would spend money that the budget cannot count.
+            reply = JudgeReply(result=AttemptResult.COST_UNKNOWN, detail=unknown_cost(judge.model), model=judge.model)
+            attempts.append(_attempt(reply, 0, cost_is_known=True))
+        else:
+            reply, attempt = await _ask(judge, evidence, timeout_seconds, must_know_cost)
+            attempts.append(attempt)
         if reply.result is AttemptResult.ANSWERED and reply.answer is not None:
             return _verdict(criterion, evidence, index, attempts, reply.answer, None)
         step = next_step(policy, attempts)
@@ -170,22 +206,55 @@ async def judge_criterion(
         await sleep(step.after_seconds)
 
 
-async def _ask(judge: Judge, evidence: Evidence, timeout_seconds: float) -> tuple[JudgeReply, JudgeAttempt]:
+async def _ask(
+    judge: Judge, evidence: Evidence, timeout_seconds: float, must_know_cost: bool
+) -> tuple[JudgeReply, JudgeAttempt]:
     started = time.monotonic()
     try:
         async with asyncio.timeout(timeout_seconds + _OVERTIME_SECONDS):
             reply = await judge.ask(evidence, timeout_seconds)
     except TimeoutError:
         reply = JudgeReply(result=AttemptResult.TIMED_OUT, detail=f"no answer within {timeout_seconds:g} seconds")
-    return reply, JudgeAttempt(
+    cost_is_known = True
+    if evidence.limits_money:
+        reply = _with_cost(reply)
+        cost_is_known = reply.cost_is_known
+        if must_know_cost and not cost_is_known:
+            reply = replace(reply, result=AttemptResult.COST_UNKNOWN, detail=unknown_cost(reply.model))
+    return reply, _attempt(reply, time.monotonic() - started, cost_is_known=cost_is_known)
+
+
+def _with_cost(reply: JudgeReply) -> JudgeReply:
+    """Return the reply with the cost of its usage, where its model's price tells it."""
+    used = reply.usage
+    if used is None or used.cost_microunits or not used.input_tokens + used.output_tokens:
+        return replace(reply, cost_is_known=True)
+    cost = None if reply.cost_is_known else cost_microunits(reply.model, used)
+    return reply if cost is None else replace(reply, usage=replace(used, cost_microunits=cost), cost_is_known=True)
+
+
+def unknown_cost(model: str | None) -> str:
+    """Return why a judge's cost is not known, and how it could be."""
+    whose = "a judge that names no model" if model is None else f"the judge's model {model!a}"
+    table = "" if has_price_table() else "install the table of prices (pip install 'telic[pricing]'), "
+    return (
+        f"the goal has a budget of money, but the price of {whose} is unknown: {table}name another model as judge, "
+        "take the budget of money away, or say --allow-unknown-usage"
+    )
+
+
+def _attempt(reply: JudgeReply, seconds: float, *, cost_is_known: bool) -> JudgeAttempt:
+    asked_seconds = reply.retry_after_seconds
+    return JudgeAttempt(
         result=reply.result,
-        duration_microseconds=int((time.monotonic() - started) * _MICROSECONDS),
+        duration_microseconds=int(seconds * MICROSECONDS_PER_SECOND),
         detail=kept_statement(reply.detail),
         model=None if reply.model is None else kept_tail(reply.model[:MAX_NAME_CHARS], MAX_NAME_CHARS),
         usage=reply.usage,
+        cost_is_known=cost_is_known,
         retry_after_microseconds=None
-        if reply.retry_after_seconds is None
-        else _microseconds(reply.retry_after_seconds),
+        if asked_seconds is None
+        else int(min(max(asked_seconds, 0.0) * MICROSECONDS_PER_SECOND, MAX_COUNTER)),
     )
 
 
@@ -210,7 +279,3 @@ def _verdict(
         suggestions=answer.suggestions if answer else (),
         attempts=tuple(attempts),
     )
-
-
-def _microseconds(seconds: float | None) -> int | None:
-    return None if seconds is None else int(min(max(seconds, 0.0) * _MICROSECONDS, MAX_COUNTER))

@@ -5,13 +5,21 @@ from dataclasses import replace
 from typing import Final
 
 from telic.domain.budget import ModelUsage
+from telic.domain.clock import MICROSECONDS_PER_SECOND
 from telic.domain.errors import InvalidInput
 from telic.domain.errors.base import needs_extra
 from telic.domain.limits import MAX_COUNTER
 from telic.domain.verdict import AttemptResult
-from telic.loop.verification.evidence import JUDGE_INSTRUCTIONS, Evidence
-from telic.loop.verification.judge import BadAnswer, JudgeReply, answer_schema, read_answer, read_object
-from telic.pricing import cost_microunits
+from telic.loop.verification.evidence import (
+    JUDGE_INSTRUCTIONS,
+    BadAnswer,
+    Evidence,
+    answer_schema,
+    read_answer,
+    read_object,
+)
+from telic.loop.verification.judge import JudgeReply
+from telic.pricing import Prices, cost_microunits, is_priced
 
 with needs_extra("judge", "a model as judge"):
     from pydantic_ai.direct import model_request
@@ -37,28 +45,55 @@ class ModelJudge:
     """Asks a model for one structured answer, without retries of its own.
 
     The model is named as Pydantic AI names it (`anthropic:claude-…`, `openai-chat:gpt-…`), with the provider's
-    usual environment variables, or is a model made with Pydantic AI, for a server of your own.
+    usual environment variables, or is a model made with Pydantic AI, for a server of your own. What it costs is told by
+    your own `prices`, else by the table of the extra `pricing`.
 
     Raises:
         InvalidInput: there is no such model or provider, or its key or library is missing.
     """
 
-    def __init__(self, model: str | Model, *, max_answer_tokens: int = MAX_ANSWER_TOKENS) -> None:
+    def __init__(
+        self, model: str | Model, *, max_answer_tokens: int = MAX_ANSWER_TOKENS, prices: Prices | None = None
+    ) -> None:
         try:
             self._model = infer_model(model)
         except (UserError, ValueError, ImportError) as error:
             raise InvalidInput(f"the judge's model cannot be used: {error!s:.500}") from error
         self._max_answer_tokens = max_answer_tokens
+        self._prices = prices
+
+    @property
+    def model(self) -> str:
+        """The model's name at its provider."""
+        return self._model.model_name
+
+    def has_price(self) -> bool:
+        """See `PricedJudge`."""
+        return is_priced(self.model, self._model.system, prices=self._prices)
 
     async def ask(self, evidence: Evidence, timeout_seconds: float) -> JudgeReply:
-        """The model was asked once: the reply says what it answered, or which of its failures came instead."""
+        """The model was asked once: the reply is its answer, or its failure."""
         started = time.monotonic()
         try:
             response = await self._request(evidence, timeout_seconds)
         except Exception as error:
             # A response that is no model's makes the libraries fail in ways of their own.
-            return _failure(error, self._model.model_name)
-        return _reply(response, int((time.monotonic() - started) * 1_000_000))
+            return _failure(error, self.model)
+        return self._reply(response, int((time.monotonic() - started) * MICROSECONDS_PER_SECOND))
+
+    def _reply(self, response: ModelResponse, elapsed_microseconds: int) -> JudgeReply:
+        usage, cost = _usage_of(response, elapsed_microseconds), None
+        if usage is not None:
+            written = response.usage.cache_write_tokens
+            cost = cost_microunits(
+                response.model_name, usage, response.provider_name, cache_write_tokens=written, prices=self._prices
+            )
+            usage = replace(usage, cost_microunits=cost or 0)
+        try:
+            reply = JudgeReply.of(read_answer(read_object(_answer_text(response))))
+        except BadAnswer as failure:
+            reply = JudgeReply(result=AttemptResult.BAD_OUTPUT, detail=str(failure))
+        return replace(reply, model=response.model_name, usage=usage, cost_is_known=cost is not None)
 
     async def _request(self, evidence: Evidence, timeout_seconds: float) -> ModelResponse:
         prompt = UserPromptPart(evidence.as_prompt())
@@ -96,11 +131,11 @@ def _failure(error: Exception, model: str) -> JudgeReply:
 
 
 def _result(error: Exception) -> AttemptResult:
-    """The quota that is used up is refused for good: no waiting of a provider's minutes brings it back."""
     if isinstance(error, ModelRateLimitError):
         return AttemptResult.RATE_LIMITED
     if isinstance(error, ModelTimeoutError | ModelRequestTimeout):
         return AttemptResult.TIMED_OUT
+    # A quota that is used up is refused for good: no waiting of a provider's minutes brings it back.
     if isinstance(error, ModelQuotaExceededError | ModelRequestRejectedError | UserError):
         return AttemptResult.REFUSED
     # A failure of no category is a response that came and could not be read.
@@ -108,16 +143,8 @@ def _result(error: Exception) -> AttemptResult:
     return AttemptResult.OUTAGE if is_outage else AttemptResult.BAD_OUTPUT
 
 
-def _reply(response: ModelResponse, elapsed_microseconds: int) -> JudgeReply:
-    model, usage = response.model_name, _usage_of(response, elapsed_microseconds)
-    try:
-        return JudgeReply.of(read_answer(read_object(_answer_text(response))), model=model, usage=usage)
-    except BadAnswer as failure:
-        return JudgeReply(result=AttemptResult.BAD_OUTPUT, detail=str(failure), model=model, usage=usage)
-
-
 def _answer_text(response: ModelResponse) -> str:
-    """What the model handed to the one tool, or said where its server does not know tools."""
+    """Return the call of the one tool, or the text where the model's server does not know tools."""
     calls = [part for part in response.parts if isinstance(part, ToolCallPart)]
     if len(calls) > 1:
         raise BadAnswer("the model answered more than once")
@@ -128,7 +155,7 @@ def _answer_text(response: ModelResponse) -> str:
 
 
 def _usage_of(response: ModelResponse, elapsed_microseconds: int) -> ModelUsage | None:
-    """What the response consumed; None where the provider did not say, which is not 0."""
+    """Return what the response consumed; None where the provider did not say, which is not 0."""
     used = response.usage
     if used.unmeasured_requests or not used.has_values():
         return None
@@ -139,8 +166,4 @@ def _usage_of(response: ModelResponse, elapsed_microseconds: int) -> ModelUsage 
         "reasoning_tokens": used.output_reasoning_tokens,
         "active_microseconds": elapsed_microseconds,
     }
-    usage = ModelUsage(**{name: min(max(count, 0), MAX_COUNTER) for name, count in counted.items()})
-    cost = cost_microunits(
-        response.model_name, usage, response.provider_name, cache_write_tokens=used.cache_write_tokens
-    )
-    return replace(usage, cost_microunits=cost or 0)
+    return ModelUsage(**{name: min(max(count, 0), MAX_COUNTER) for name, count in counted.items()})

@@ -10,8 +10,7 @@ from telic.domain.verdict import JUDGE_ERRORS, Approval, CheckError, Outcome, Ve
 from telic.domain.verification import Verification
 from telic.loop.verification.commands import CommandJudge, check_command
 from telic.loop.verification.evidence import AgentWork, gather
-from telic.loop.verification.judge import Judge, judge_criterion
-from telic.loop.verification.judge_policy import JudgePolicy
+from telic.loop.verification.judge import Judge, JudgePolicy, judge_criterion
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,7 +37,7 @@ class Verifier:
 
         All commands run. The judges are asked one after another if all of them passed, up to the first that gave
         no answer. Humans are waited for when all else passed: a criterion without an approval is pending.
-        Whoever hands in `approvals` vouches that they still count. `on_verdict` is called with each verdict at
+        The caller makes sure that the `approvals` still count. `on_verdict` is called with each verdict at
         once. Cancelled, it leaves no process behind, and no verdict.
         """
         round_ = _Round(self, goal, work or AgentWork(), {each.criterion_hash: each for each in approvals}, on_verdict)
