@@ -417,7 +417,7 @@ FAULTS = (
     ),
     Fault(
         "an agent's keeper knows no deadline",
-        ("src/telic/loop/agents/deadline.py",),
+        ("src/telic/loop/agents/process_group.py",),
         "deadline = float(sys.argv[3])",
         "deadline = 1e18",
         "tests/loop/test_keeper.py -k 'deadline_whatever'",

@@ -12,7 +12,7 @@ import pytest
 
 import telic
 from telic.domain.clock import Instant
-from telic.loop.agents.claims import read_time
+from telic.loop.agents.protocol import read_time
 from tests.hooks.conftest import PAYLOADS, HostProgram, on_hosts
 
 WORK_RESPONSES = {"claude-code": 3, "codex": 4, "gemini": 3, "copilot": 3}

@@ -6,9 +6,16 @@ from collections.abc import Iterator
 import pytest
 
 from telic.domain.errors import InvalidInput, InvalidNumber
-from telic.loop.agents.claims import AgentStatement, claim_instructions, read_claim
 from telic.loop.agents.command import last_words
-from telic.loop.agents.protocol import Claim, QuotaReached, TurnReport, Wake
+from telic.loop.agents.protocol import (
+    AgentStatement,
+    Claim,
+    QuotaReached,
+    TurnReport,
+    Wake,
+    claim_instructions,
+    read_claim,
+)
 from telic.loop.agents.provider_errors import is_lost_conversation, quota_of
 from telic.loop.agents.reset_times import reset_time
 from telic.types import Instant

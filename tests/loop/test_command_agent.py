@@ -24,8 +24,10 @@ from telic.errors import (
     AgentTurnFailed,
 )
 from telic.loop.agents.command import CommandAgent
-from telic.loop.agents.formats import CLAUDE_CODE, CODEX, JSON_LINES, PLAIN
+from telic.loop.agents.json_lines import JSON_LINES, PLAIN
 from telic.loop.agents.presets import (
+    CLAUDE_CODE,
+    CODEX,
     claude_code_agent,
     codex_agent,
     copilot_agent,

@@ -11,16 +11,14 @@ import telic
 from telic import ModelUsage
 from telic.loop.agents.claude_code import ClaudeCodeParser
 from telic.loop.agents.claude_usage import model_name, whole_usage
-from telic.loop.agents.codex import CodexParser
-from telic.loop.agents.codex_rollouts import CodexRollouts
+from telic.loop.agents.codex import CodexParser, CodexRollouts
 from telic.loop.agents.copilot import CopilotParser, CopilotStore
+from telic.loop.agents.formats import CumulativeSession, OutputParser, Parsed, read_session
 from telic.loop.agents.gemini import GeminiParser, GeminiRecordings
-from telic.loop.agents.json_reader import OutputParser, Parsed
 from telic.loop.agents.opencode import OpencodeDatabase, OpencodeParser
 from telic.loop.agents.output_follower import RunningCost
 from telic.loop.agents.protocol import Claim
 from telic.loop.agents.qwen import QwenParser
-from telic.loop.agents.usage_records import CumulativeSession, read_session
 from telic.types import Instant
 
 SAMPLES = Path(__file__).parent / "samples"

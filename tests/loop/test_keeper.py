@@ -10,9 +10,8 @@ from pathlib import Path
 import pytest
 
 import telic
-from telic.loop.agents.deadline import Deadline, kept, present_deadline
 from telic.loop.agents.process import run_process
-from telic.loop.agents.process_group import group_lives
+from telic.loop.agents.process_group import Deadline, group_lives, present_deadline, watchdog
 from telic.loop.heartbeat import Heartbeat
 from telic.testing import temporary_store
 from telic.testing.stores import SyncToAsyncStore
@@ -27,7 +26,7 @@ def wait_until_gone(process: "subprocess.Popen[bytes]") -> int:
 def test_a_command_ends_at_its_deadline_whatever_its_runner_does() -> None:
     """Its keeper needs nothing of the runner, which does nothing here."""
     process = subprocess.Popen(SLEEPS, start_new_session=True)
-    with kept(process.pid, 5.0, Deadline(time.monotonic() + 0.2)):
+    with watchdog(process.pid, 5.0, Deadline(time.monotonic() + 0.2)):
         assert wait_until_gone(process) == -signal.SIGKILL
 
 
@@ -35,7 +34,7 @@ def test_a_deadline_that_moves_lets_the_command_live() -> None:
     """Until it does not move any more."""
     process = subprocess.Popen(SLEEPS, start_new_session=True)
     deadline = Deadline(time.monotonic() + 5)
-    with kept(process.pid, 5.0, deadline):
+    with watchdog(process.pid, 5.0, deadline):
         deadline.move(time.monotonic() + 600)
         with pytest.raises(subprocess.TimeoutExpired):
             process.wait(timeout=7)

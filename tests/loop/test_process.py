@@ -14,8 +14,8 @@ import pytest
 
 from telic.domain.errors import InvalidInput
 from telic.loop.agents import process
-from telic.loop.agents.output import BoundedOutput, LineSplitter
-from telic.loop.agents.process import ProcessResult, run_process
+from telic.loop.agents.output_follower import LineSplitter
+from telic.loop.agents.process import BoundedOutput, ProcessResult, run_process
 from telic.loop.agents.process_group import group_lives
 
 ANNOUNCE = "import os, sys, time, signal\ndef tell(pid): os.write(1, b'%d\\n' % pid)\n"

@@ -10,12 +10,12 @@ from telic import ModelUsage
 from telic.loop.agents.claude_code import ClaudeCodeParser
 from telic.loop.agents.codex import CodexParser
 from telic.loop.agents.copilot import CopilotParser
+from telic.loop.agents.formats import CumulativeSession, OutputParser, Parsed, read_session
 from telic.loop.agents.gemini import GeminiParser
-from telic.loop.agents.json_reader import OutputParser, Parsed
+from telic.loop.agents.json_reader import used_since
 from telic.loop.agents.opencode import OpencodeParser
 from telic.loop.agents.protocol import Claim, QuotaReached
 from telic.loop.agents.qwen import QwenParser
-from telic.loop.agents.usage_records import CumulativeSession, read_session, used_since
 from telic.types import Instant
 
 SAMPLES = Path(__file__).parent / "samples"

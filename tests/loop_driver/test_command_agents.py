@@ -13,7 +13,7 @@ from telic.domain.clock import Instant
 from telic.domain.errors import AgentExited
 from telic.domain.loop_state import LoopState
 from telic.loop.agents.command import CommandAgent
-from telic.loop.agents.formats import JSON_LINES
+from telic.loop.agents.json_lines import JSON_LINES
 from telic.loop.run_context import LoopEventKind, LoopRecords
 from telic.loop.state_transitions import after_failure
 from tests.loop_driver.world import DONE_IS_THERE, World, eventually, policy

@@ -22,8 +22,7 @@ from telic.integrations.claude_usage import (
 )
 from telic.integrations.model_calls import ModelCall, model_name
 from telic.integrations.session import GoalSession
-from telic.loop.agents.json_reader import sum_usage
-from telic.loop.agents.usage_records import used_since
+from telic.loop.agents.json_reader import sum_usage, used_since
 from telic.pricing import cost_microunits
 
 with needs_extra("claude-agent", "telic.integrations.claude_agent"):

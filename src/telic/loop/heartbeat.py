@@ -9,7 +9,7 @@ from typing import Any, Final, TypeVar
 from telic.domain.errors import PASSING, LeaseLost
 from telic.domain.goal import Goal
 from telic.domain.lease import Lease
-from telic.loop.agents.deadline import Deadline
+from telic.loop.agents.process_group import Deadline
 from telic.observability.observer import LeaseRanOut
 from telic.store.async_store import AsyncGoalStore
 

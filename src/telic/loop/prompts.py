@@ -4,7 +4,7 @@ from telic.domain.decision import Step
 from telic.domain.goal import Goal
 from telic.domain.loop_state import LoopState
 from telic.domain.verification import Verification
-from telic.loop.agents.claims import claim_instructions
+from telic.loop.agents.protocol import claim_instructions
 from telic.prompt import (
     FailedCriterion,
     blocked_audit,

@@ -22,10 +22,8 @@ from telic.domain.clock import Instant
 from telic.domain.errors import InvalidNumber
 from telic.integrations.hosts.payload import HookEvent, HookHost, HookPayload, read_common_payload
 from telic.integrations.hosts.transcripts import TURN_BEGINS, HostResponse, instant_of, last_message_in
-from telic.loop.agents.codex import token_usage
-from telic.loop.agents.codex_rollouts import CopiedHistory, belongs_to, rollout_usage
-from telic.loop.agents.json_reader import Fields, count_of, fields_of, list_of, read_values, text_of
-from telic.loop.agents.usage_records import used_since
+from telic.loop.agents.codex import CopiedHistory, belongs_to, rollout_usage, token_usage
+from telic.loop.agents.json_reader import Fields, count_of, fields_of, list_of, read_values, text_of, used_since
 
 _EVENTS: Final = {
     "SessionStart": HookEvent.SESSION_START,

@@ -12,8 +12,8 @@ from telic.integrations.hosts.safeguards import HookLog
 from telic.integrations.hosts.session_state import SessionMemory, private_folder
 from telic.integrations.hosts.stop import NextTurn
 from telic.integrations.hosts.transcripts import home
-from telic.loop.agents.claims import claim_instructions
 from telic.loop.agents.json_reader import Fields
+from telic.loop.agents.protocol import claim_instructions
 from telic.loop.prompts import short_prompt, turn_prompt
 from telic.prompt import place_after_prefix, render
 

@@ -22,9 +22,9 @@ from telic.integrations.hosts.safeguards import HookLog, HookWatchdog, log_of
 from telic.integrations.hosts.session_goal import find_former_goal, takes_up, wake_due_goals
 from telic.integrations.hosts.session_state import SessionMemory, load_memory, state_folder
 from telic.integrations.hosts.stop import StopDecision, StopPolicy, claim_line, lost_claim, status_line
-from telic.loop.agents.claims import read_claim
 from telic.loop.agents.json_reader import Fields, read_values
 from telic.loop.agents.process_group import is_inside_turn
+from telic.loop.agents.protocol import read_claim
 from telic.store.connect import connect
 from telic.store.goal_store import GoalStore
 

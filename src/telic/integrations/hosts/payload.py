@@ -9,8 +9,8 @@ from typing import Any, Final
 
 from telic.integrations.hosts.transcripts import TranscriptReader
 from telic.integrations.hosts.usage_rows import UsageTable
-from telic.loop.agents.claims import claim_instructions
 from telic.loop.agents.json_reader import Fields, text_of
+from telic.loop.agents.protocol import claim_instructions
 from telic.prompt import SHORT_START
 
 

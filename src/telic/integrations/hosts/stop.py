@@ -18,8 +18,7 @@ from telic.integrations.hosts.checking import CheckFailed, StopCheck
 from telic.integrations.hosts.judge_choice import JudgeChoice
 from telic.integrations.hosts.payload import HookPayload
 from telic.integrations.hosts.session_state import SessionMemory
-from telic.loop.agents.claims import read_claim
-from telic.loop.agents.protocol import kept_tail
+from telic.loop.agents.protocol import kept_tail, read_claim
 from telic.prompt import quote
 from telic.store.goal_store import GoalStore
 from telic.wording.words import first_words

@@ -11,8 +11,8 @@ from typing import BinaryIO, Final, Protocol
 from telic.domain.budget import ModelUsage, TurnUsage, UsageKind
 from telic.domain.clock import Instant
 from telic.domain.errors import InvalidInput
-from telic.loop.agents.claims import read_time
 from telic.loop.agents.json_reader import Fields, read_values, text_of
+from telic.loop.agents.protocol import read_time
 
 MAX_LINE_BYTES: Final = 32 * 1024 * 1024
 """Longer lines are passed over."""

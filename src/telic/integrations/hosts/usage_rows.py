@@ -12,8 +12,8 @@ from telic.domain.errors import InvalidInput
 from telic.domain.limits import MAX_COUNTER
 from telic.integrations.hosts.transcripts import FilePlace, HostResponse
 from telic.integrations.model_calls import model_usage
-from telic.loop.agents.claims import read_time
 from telic.loop.agents.json_reader import Fields, within_total
+from telic.loop.agents.protocol import read_time
 from telic.storage.drivers.sqlite_reader import Selection, read_selected
 
 _MOST_ROWS: Final = 500

@@ -1,26 +1,22 @@
 """The agents that a loop drives: what one is, and those that are commands."""
 
 from importlib import import_module
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from telic.domain.claim import Claim, Wake
-from telic.loop.agents.claims import claim_instructions
-from telic.loop.agents.protocol import Agent, QuotaReached, ReportUsage, TurnReport, TurnRequest
+from telic.loop.agents.protocol import Agent, QuotaReached, ReportUsage, TurnReport, TurnRequest, claim_instructions
 
 if TYPE_CHECKING:
     from telic.loop.agents.command import CommandAgent
-    from telic.loop.agents.formats import (
+    from telic.loop.agents.formats import OutputFormat
+    from telic.loop.agents.json_lines import JSON_LINES, PLAIN
+    from telic.loop.agents.presets import (
         CLAUDE_CODE,
         CODEX,
         COPILOT,
         GEMINI,
-        JSON_LINES,
         OPENCODE,
-        PLAIN,
         QWEN,
-        OutputFormat,
-    )
-    from telic.loop.agents.presets import (
         claude_code_agent,
         codex_agent,
         copilot_agent,
@@ -58,11 +54,16 @@ __all__ = [
     "qwen_agent",
 ]
 
+_PLACES: Final = {
+    "CommandAgent": "command",
+    "OutputFormat": "formats",
+    "PLAIN": "json_lines",
+    "JSON_LINES": "json_lines",
+}
+
 
 def __getattr__(name: str) -> object:
-    """What only those need who run a command is imported when it is first asked for."""
+    # Parsers and commands are imported at their first use: an agent of one's own needs none of them.
     if name not in __all__:
         raise AttributeError(f"module 'telic.loop.agents' has no attribute {name!r}")
-    is_preset = name.endswith("_agent")
-    place = "command" if name == "CommandAgent" else "presets" if is_preset else "formats"
-    return getattr(import_module(f"telic.loop.agents.{place}"), name)
+    return getattr(import_module(f"telic.loop.agents.{_PLACES.get(name, 'presets')}"), name)

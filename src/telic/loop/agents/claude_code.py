@@ -1,11 +1,11 @@
-"""What `claude -p` prints with `--output-format stream-json --verbose`, or with `--output-format json`.
+"""Claude Code: the output of `claude -p` with `--output-format stream-json --verbose`, or `--output-format json`.
 
-Checked against Claude Code 2.1.331 and 2.1.197. Of interest here: an assistant message comes once for each of its
-content blocks, with the same id and a usage whose output is a mere beginning; with `--include-partial-messages` an
-event tells its end. The final `result` has the true counts. In a resumed session `total_cost_usd` and `modelUsage` are
-of the whole session, or (2.1.197) of this process; `usage` is of this turn without sub-agents, and
-`model_usage_since_last_result` (streams of later releases only) of this turn with them. A sub-agent's messages name the
-tool call that began it; its last one comes only as that call's result.
+Checked against Claude Code 2.1.331 and 2.1.197. An assistant message comes once for each of its content blocks, with
+the same id and a usage whose output is a mere beginning; with `--include-partial-messages` an event has its end. The
+final `result` has the true counts. In a resumed session `total_cost_usd` and `modelUsage` are of the whole session, or
+(2.1.197) of this process; `usage` is of this turn without sub-agents, and `model_usage_since_last_result` (streams of
+later releases only) of this turn with them. A sub-agent's messages name the tool call that began it; its last one comes
+only as that call's result.
 """
 
 import re
@@ -14,25 +14,12 @@ from typing import Final
 
 from telic.domain.budget import ModelUsage
 from telic.domain.clock import Instant
-from telic.domain.errors import InvalidNumber
-from telic.loop.agents.claims import read_claim
 from telic.loop.agents.claude_usage import ResponseSums, model_name, share_of_turn, usage_of_models, whole_usage
-from telic.loop.agents.json_reader import (
-    Fields,
-    Parsed,
-    TextTail,
-    cost_of,
-    count_of,
-    fields_of,
-    list_of,
-    read_values,
-    sum_usage,
-    text_of,
-)
-from telic.loop.agents.protocol import QuotaReached
+from telic.loop.agents.formats import HostParser, Parsed
+from telic.loop.agents.json_reader import Fields, cost_of, count_of, fields_of, list_of, sum_usage, text_of
+from telic.loop.agents.protocol import QuotaReached, read_claim
 from telic.loop.agents.provider_errors import is_limit, plausible_reset
 from telic.loop.agents.reset_times import instant_of_seconds, reset_time
-from telic.loop.agents.usage_records import CumulativeSession, read_session
 
 _BOUNDARIES: Final = frozenset({"error_max_turns", "error_max_budget_usd"})
 _LIMIT_BANNER: Final = re.compile(r"Claude(?: AI)? usage limit reached\|\d+", re.IGNORECASE)
@@ -41,15 +28,11 @@ _TOO_MANY_REQUESTS: Final = 429
 _NO_MODEL: Final = "<synthetic>"
 
 
-class ClaudeCodeParser:
+class ClaudeCodeParser(HostParser):
     """Follows the messages; the last `result` is what counts."""
 
     def __init__(self, session: str | None = None) -> None:
-        self._resumed = read_session(session)
-        self._session: str | None = None
-        self._model: str | None = None
-        self._text = ""
-        self._tool_output = TextTail()
+        super().__init__(session)
         self._tools: dict[str, str] = {}
         self._responses = ResponseSums()
         self._under_way: dict[str, str] = {}
@@ -61,15 +44,7 @@ class ClaudeCodeParser:
         self._result: Fields | None = None
         self._since_last: list[ModelUsage] = []
         self._turn_usage: list[ModelUsage] = []
-        self._broken: str | None = None
-
-    def take(self, line: bytes) -> None:
-        """The messages of the line are taken in; what is no JSON was not said by Claude Code."""
-        for fields in read_values(line):
-            try:
-                self._message(fields)
-            except InvalidNumber as error:
-                self._broken = str(error)
+        self._total: ModelUsage | None = None
 
     def _message(self, fields: Fields) -> None:
         self._session = text_of(fields, "session_id") or self._session
@@ -99,13 +74,14 @@ class ClaudeCodeParser:
             self._notice = _repeats(fields)
 
     def _event(self, parent: str, event: Fields) -> None:
-        """A response that is under way: its beginning names it, its end tells what it used."""
+        # The beginning of a response names it, its end has its usage.
         if event.get("type") == "message_start":
+            self._has_answered = True
             message = fields_of(event, "message")
             self._under_way[parent] = str(message.get("id"))
-            self._responses.hear(str(message.get("id")), whole_usage(fields_of(message, "usage")))
+            self._responses.add(str(message.get("id")), whole_usage(fields_of(message, "usage")))
         if event.get("type") == "message_delta" and parent in self._under_way:
-            self._responses.hear(self._under_way[parent], whole_usage(fields_of(event, "usage")))
+            self._responses.add(self._under_way[parent], whole_usage(fields_of(event, "usage")))
 
     def _assistant(self, fields: Fields, message: Fields) -> None:
         model = text_of(message, "model")
@@ -115,13 +91,14 @@ class ClaudeCodeParser:
             if block.get("type") == "tool_use":
                 self._use_tool(str(block.get("id")), str(block.get("name")))
         if model is not None and model != _NO_MODEL:
+            self._has_answered = True
             self._model = self._model or model_name(model)
-            self._responses.hear(str(message.get("id")), whole_usage(fields_of(message, "usage")))
+            self._responses.add(str(message.get("id")), whole_usage(fields_of(message, "usage")))
 
     def _sub_agents_last(self, result: Fields) -> None:
         usage = whole_usage(fields_of(result, "usage"))
         if usage is not None and not self._responses.has(usage):
-            self._responses.hear(f"agent {result.get('agentId')}", usage)
+            self._responses.add(f"agent {result.get('agentId')}", usage)
 
     def _use_tool(self, use_id: str, name: str) -> None:
         self._tools[use_id] = name
@@ -145,7 +122,7 @@ class ClaudeCodeParser:
         self._limit_type = text_of(info, "rateLimitType") or ""
 
     def _take_result(self, fields: Fields) -> None:
-        self._result = fields
+        self._result, self._finished = fields, True
         self._began = self._began or bool(count_of(fields, "num_turns"))
         self._text = text_of(fields, "result") or self._text
         turn = whole_usage(fields_of(fields, "usage"))
@@ -157,37 +134,22 @@ class ClaudeCodeParser:
 
     def so_far(self) -> Parsed:
         """See `OutputParser`."""
-        return Parsed(
-            usage=None if self._broken is not None else self._responses.total,
-            model=self._model,
-            session=self._session_text(self._responses.total),
-            notice=self._notice,
-        )
+        usage = None if self._broken is not None else self._responses.total
+        return Parsed(usage=usage, model=self._model, session=self._session_text(usage), notice=self._notice)
 
     def parsed(self, now: Instant) -> Parsed:
-        """What the messages so far say. Without a result, usage is what the messages told: a lower bound."""
+        """See `OutputParser`. Without a result, the usage is the sum of the messages: a lower bound."""
         result = self._result or {}
         quota = self._quota(result, now)
         boundary = text_of(result, "subtype") in _BOUNDARIES
         failed = result.get("is_error") is True and not boundary and quota is None
-        usage, session = self._usage_and_session(result)
-        return Parsed(
-            text=self._text,
-            usage=usage,
-            is_estimate=self._result is None,
-            model=self._model,
-            statement=read_claim(self._text, now, note=_said(result) if boundary else None),
-            session=session,
-            tool_output_tail=str(self._tool_output),
-            quota=quota,
-            finished=self._result is not None,
-            boundary=boundary,
-            failure=_said(result) if failed else None,
-            broken=self._broken,
-        )
+        said = _words_of(result)
+        note = said if boundary else None
+        parsed = replace(super().parsed(now), quota=quota, boundary=boundary, failure=said if failed else None)
+        return replace(parsed, statement=read_claim(self._text, now, note=note)).unless_refused(parsed.failure or "")
 
     def _quota(self, result: Fields, now: Instant) -> QuotaReached | None:
-        said = _said(result)
+        said = _words_of(result)
         limited = self._limit_rejects or is_limit(said)
         busy = result.get("api_error_status") == _TOO_MANY_REQUESTS
         refused = result.get("is_error") is True and (limited or busy)
@@ -198,56 +160,42 @@ class ClaudeCodeParser:
         resets_at = plausible_reset(resets_at, f"{self._limit_type} {said}", now)
         return QuotaReached(resets_at=resets_at, is_brief=busy and not limited)
 
-    def _usage_and_session(self, result: Fields) -> tuple[ModelUsage | None, str | None]:
-        try:
-            total = usage_of_models(fields_of(result, "modelUsage"))
-            usage = self._turn(result, total)
-        except InvalidNumber as error:
-            self._broken, total, usage = str(error), None, None
-        return usage, self._session_text(usage, total)
+    def _session_text(self, usage: ModelUsage | None) -> str | None:
+        # A conversation that never began has nothing to be resumed.
+        return self._cumulative_session(self._total, usage) if self._began else None
 
-    def _session_text(self, usage: ModelUsage | None, total: ModelUsage | None = None) -> str | None:
-        """The session with what it had used when this turn ended, as far as that is known."""
-        session = read_session(self._session)
-        if session is None or not self._began:
-            return None
-        before = ModelUsage() if self._resumed is None else self._resumed.used
-        if total is None and before is not None:
-            total = sum_usage([before, usage or ModelUsage()])
-        return str(CumulativeSession(session.id, total))
-
-    def _turn(self, result: Fields, total: ModelUsage | None) -> ModelUsage | None:
-        """This turn's share, from the best of what this release tells."""
-        heard = self._responses.total
-        if self._broken is not None:
-            return None
+    def _usage(self) -> ModelUsage | None:
+        """Return this turn's share, from the best source that this release has."""
+        result = self._result or {}
+        self._total = total = usage_of_models(fields_of(result, "modelUsage"))
+        responses = self._responses.total
         if self._since_last:
-            return share_of_turn(None, sum_usage(self._since_last), heard)
+            return share_of_turn(None, sum_usage(self._since_last), responses)
         if total is None or not self._turn_usage:
             return self._without_models(result)
         if self._resumed is None:
-            return share_of_turn(None, total, heard)
+            return share_of_turn(None, total, responses)
         turn = sum_usage(self._turn_usage)
-        heard = turn if heard is None or heard.input_tokens < turn.input_tokens else heard
+        responses = turn if responses is None or responses.input_tokens < turn.input_tokens else responses
         if self._resumed.used is None:
             return None
-        return share_of_turn(self._resumed.used, total, heard)
+        return share_of_turn(self._resumed.used, total, responses)
 
     def _without_models(self, result: Fields) -> ModelUsage | None:
-        """What an old release's result says, or else what the messages began with."""
+        # An old release's result has the turn alone; without one there are the beginnings in the messages.
         if self._turn_usage:
             return replace(sum_usage(self._turn_usage), cost_microunits=cost_of(result, "total_cost_usd") or 0)
         return self._responses.total
 
 
-def _said(result: Fields) -> str:
+def _words_of(result: Fields) -> str:
     errors = result.get("errors")
     listed = [str(error) for error in errors] if isinstance(errors, list) else []
     return text_of(result, "result") or "\n".join(listed) or str(result.get("subtype") or "")
 
 
 def _repeats(retry: Fields) -> str:
-    """What Claude Code says while it repeats a request by itself, which may last for minutes."""
+    """Return a notice that Claude Code repeats a request by itself, which may last for minutes."""
     tries = f"{retry.get('attempt')} of {retry.get('max_retries')}"
     status = retry.get("error_status") or "no answer"
     return f"the provider failed ({retry.get('error') or 'error'}, {status}); repeating, {tries}"

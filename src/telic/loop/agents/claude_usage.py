@@ -1,4 +1,4 @@
-"""One usage record of Anthropic's, as Claude Code passes it on: a response's own, and what stands beside it.
+"""Anthropic's usage records, as Claude Code passes them on: of one response, of a turn, of a session.
 
 Cached input is counted beside the rest. Where one request was answered in several steps, `iterations` lists each of
 them, and the record itself sums up the model's own output alone: an advisor's answer and a compaction are left out of
@@ -9,9 +9,18 @@ import re
 from dataclasses import dataclass
 from typing import Final
 
-from telic.domain.budget import MODEL_COUNTERS, ModelUsage, UsageKind
-from telic.loop.agents.json_reader import Fields, cost_of, count_of, fields_of, list_of, sum_usage, text_of
-from telic.loop.agents.usage_records import used_since
+from telic.domain.budget import ModelUsage, UsageKind
+from telic.loop.agents.json_reader import (
+    Fields,
+    cost_of,
+    count_of,
+    fields_of,
+    larger_usage,
+    list_of,
+    sum_usage,
+    text_of,
+    used_since,
+)
 
 _OWN: Final = "message"
 _COMPACTION: Final = "compaction"
@@ -21,7 +30,7 @@ _MESSAGES_KEPT: Final = 1_000
 
 @dataclass(frozen=True, slots=True)
 class SideUsage:
-    """What a step consumed that is no part of the response's own usage; `model` is None where it is the same one."""
+    """The usage of a step that is no part of the response's own; `model` is None where it is the same one."""
 
     usage: ModelUsage
     kind: UsageKind
@@ -30,7 +39,7 @@ class SideUsage:
 
 @dataclass(frozen=True, slots=True)
 class ResponseUsage:
-    """What one response consumed, and what its other steps did. Of its own input so many were written to a cache."""
+    """The usage of one response, and of its other steps. `cache_write_tokens` of its own input went to a cache."""
 
     own: ModelUsage
     beside: tuple[SideUsage, ...] = ()
@@ -38,45 +47,41 @@ class ResponseUsage:
 
     @property
     def whole(self) -> ModelUsage:
-        """All of it together."""
+        """The sum of both."""
         return sum_usage([self.own, *(side.usage for side in self.beside)])
 
 
 def response_usage(record: Fields) -> ResponseUsage | None:
-    """What the record tells, or None where it does not say.
+    """Return the usage in the record, or None where it has none.
 
     Raises:
         InvalidNumber: a count is none.
     """
-    told = api_usage(record)
-    if told is None:
+    own = api_usage(record)
+    if own is None:
         return None
     steps = [(step, usage) for step in list_of(record, "iterations") if (usage := api_usage(step)) is not None]
     mine = [usage for step, usage in steps if text_of(step, "type") in (_OWN, None)]
     beside = [_side(step, usage) for step, usage in steps if text_of(step, "type") not in (_OWN, None)]
-    if beside and _covers(told, sum_usage([usage for _, usage in steps])):
+    # Some releases count all steps in the record itself.
+    if beside and _covers(own, sum_usage([usage for _, usage in steps])):
         beside = []
     written = count_of(record, "cache_creation_input_tokens") or 0
-    return ResponseUsage(_larger(told, sum_usage(mine)), tuple(beside), written)
+    return ResponseUsage(larger_usage(own, sum_usage(mine)), tuple(beside), written)
 
 
 def _side(step: Fields, usage: ModelUsage) -> SideUsage:
-    """To write a summary is a tool's work; an advisor is another model that answers for itself."""
+    # To write a summary is a tool's work; an advisor is another model that answers for itself.
     kind = UsageKind.TOOL if text_of(step, "type") == _COMPACTION else UsageKind.SUB_AGENT
     return SideUsage(usage, kind, text_of(step, "model"))
 
 
-def _covers(told: ModelUsage, steps: ModelUsage) -> bool:
-    """Whether a release already counts all steps in the record itself."""
-    return told.input_tokens >= steps.input_tokens and told.output_tokens >= steps.output_tokens
-
-
-def _larger(one: ModelUsage, other: ModelUsage) -> ModelUsage:
-    return ModelUsage(**{name: max(getattr(one, name), getattr(other, name)) for name in MODEL_COUNTERS})
+def _covers(whole: ModelUsage, part: ModelUsage) -> bool:
+    return whole.input_tokens >= part.input_tokens and whole.output_tokens >= part.output_tokens
 
 
 def api_usage(usage: Fields) -> ModelUsage | None:
-    """What one response of Anthropic's API says of itself alone, or None where it does not say.
+    """Return the usage that one response of Anthropic's API has for itself alone, or None where it has none.
 
     Raises:
         InvalidNumber: a count is none.
@@ -95,27 +100,27 @@ def api_usage(usage: Fields) -> ModelUsage | None:
 
 
 def model_name(name: str | None) -> str | None:
-    """The model's name without the size of its context, which is no other model: `claude-opus-4-8[1m]`."""
+    """Return the model's name without the size of its context, which is no other model: `claude-opus-4-8[1m]`."""
     return None if name is None else _CONTEXT_SIZE.sub("", name) or None
 
 
 def whole_usage(record: Fields) -> ModelUsage | None:
-    """What one response consumed with its other steps, or None where the record does not say.
+    """Return the usage of one response with its other steps, or None where the record has none.
 
     Raises:
         InvalidNumber: a count is none.
     """
-    told = response_usage(record)
-    return None if told is None else told.whole
+    usage = response_usage(record)
+    return None if usage is None else usage.whole
 
 
-def usage_of_models(told: Fields) -> ModelUsage | None:
-    """All models of a `modelUsage` together; None where the release does not say, or nothing was asked of any.
+def usage_of_models(by_model: Fields) -> ModelUsage | None:
+    """Return the sum over a `modelUsage`; None where the release does not say, or nothing was asked of any model.
 
     Raises:
         InvalidNumber: a count is none.
     """
-    models = [fields_of(told, model) for model in told]
+    models = [fields_of(by_model, model) for model in by_model]
     return sum_usage([_one_model(model) for model in models]) if models else None
 
 
@@ -132,18 +137,18 @@ def _one_model(model: Fields) -> ModelUsage:
 
 
 class ResponseSums:
-    """What the responses of one turn have used so far, each counted once however often it is repeated."""
+    """The usage of one turn's responses so far, each counted once however often it is repeated."""
 
     def __init__(self) -> None:
         self._known: dict[str, ModelUsage] = {}
         self._earlier = ModelUsage()
-        self._has_heard = False
+        self._is_empty = True
 
-    def hear(self, identity: str, usage: ModelUsage | None) -> None:
-        """The response has used this much; what it told before is a beginning of it."""
+    def add(self, identity: str, usage: ModelUsage | None) -> None:
+        """The response has used this much; an earlier report of it was a beginning."""
         if usage is None:
             return
-        self._has_heard = True
+        self._is_empty = False
         before = self._known.get(identity)
         self._known[identity] = usage if before is None or usage.output_tokens >= before.output_tokens else before
         if len(self._known) > _MESSAGES_KEPT:
@@ -151,25 +156,21 @@ class ResponseSums:
             self._earlier = sum_usage([self._earlier, oldest])
 
     def has(self, usage: ModelUsage) -> bool:
-        """Whether a response with this input was heard of."""
+        """Return whether a response with this input is among them."""
         return any(known.input_tokens == usage.input_tokens for known in self._known.values())
 
     @property
     def total(self) -> ModelUsage | None:
-        """All of them together, or None where none was heard of."""
-        return sum_usage([self._earlier, *self._known.values()]) if self._has_heard else None
+        """The sum of all, or None where there was none."""
+        return None if self._is_empty else sum_usage([self._earlier, *self._known.values()])
 
 
-def share_of_turn(before: ModelUsage | None, total: ModelUsage, heard: ModelUsage | None) -> ModelUsage:
-    """What a turn used, where its result tells `total`, its responses told `heard`, and `before` was the last total.
-
-    Some releases tell what the whole conversation has used, others what this process has. The difference to before
-    is the turn's where it is no less than what was heard. What was heard is never more than what was used.
-    """
+def share_of_turn(before: ModelUsage | None, total: ModelUsage, responses: ModelUsage | None) -> ModelUsage:
+    """Return a turn's usage, by the `total` of its result, the sum of its `responses`, and the total `before` it."""
     share = total if before is None else used_since(before, total)
-    if heard is None:
+    if responses is None:
         return share
-    known = share if _covers(share, heard) else total
-    if _covers(known, heard):
-        return known
-    return _larger(known, heard)
+    # Some releases report the usage of the whole conversation, others that of this process. The difference to before
+    # is the turn's unless the turn's own responses are more; their sum is never more than the truth.
+    known = share if _covers(share, responses) else total
+    return known if _covers(known, responses) else larger_usage(known, responses)

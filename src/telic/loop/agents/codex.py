@@ -1,70 +1,79 @@
-"""What `codex exec --json` prints. Checked against Codex 0.163.0 and 0.171.0.
+"""Codex: the output of `codex exec --json`, and the rollout files of its threads.
 
-Of interest here: `turn.completed` reports what the whole thread has used, also after `resume`, without its sub-agents,
-and all zeros where nothing was counted; cached and reasoning tokens are parts of input and output; an `error` may be
-passing, while `turn.failed` ends the turn. What each response used is in files (`codex_rollouts`).
+Checked against Codex 0.163.0 and 0.171.0. `turn.completed` reports the usage of the whole thread, also after `resume`,
+without its sub-agents, and all zeros where nothing was counted; cached and reasoning tokens are parts of input and
+output; an `error` may pass, while `turn.failed` ends the turn.
+
+In a rollout file, a `token_usage_record` has the usage of each response, and names the thread, the thread that the
+session began with (`session_id`), and the response. Sub-agents have files of their own; a forked one begins with a copy
+of its parent's records, which are known by their response. Older releases write no such records.
+
+`CopiedHistory` finds that copy. Threads and turns have UUIDs that hold the millisecond in which they were made: a turn
+that is older than the thread it stands in was copied there, however long the copying took, and the turn that a hook
+names is the thread's own. Where no id helps, the lines do: copying goes on without a pause, and after the first pause
+the lines are the thread's own. That is a guess for as long as the turn that the hook names may still come.
 """
 
+import os
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Final
+from uuid import UUID
 
-from telic.domain.budget import MODEL_COUNTERS, ModelUsage
-from telic.domain.clock import Instant
+from telic.domain.budget import ModelUsage
+from telic.domain.clock import MICROSECONDS_PER_SECOND, Instant
 from telic.domain.errors import InvalidNumber
-from telic.loop.agents.claims import read_claim
+from telic.loop.agents.formats import CumulativeSession, HostParser, Parsed, id_of, read_session
 from telic.loop.agents.json_reader import (
     Fields,
-    Parsed,
-    TextTail,
     count_of,
     fields_of,
     list_of,
     read_values,
     text_of,
+    used_since,
     within_total,
 )
-from telic.loop.agents.provider_errors import is_lost_conversation, quota_of
-from telic.loop.agents.usage_records import CumulativeSession, read_session, used_since
+from telic.loop.agents.usage_records import (
+    GrowingFile,
+    GrowingFiles,
+    RecordedResponse,
+    RecordedResponses,
+    folder_of,
+    home,
+    with_recorded,
+)
 
 _TOOL_ITEMS: Final = frozenset({"command_execution", "file_change", "mcp_tool_call", "collab_tool_call", "web_search"})
+_PAUSE_MICROSECONDS: Final = MICROSECONDS_PER_SECOND
+_TIME_ORDERED_UUID: Final = 7
+_WORDS: Final = (b'"token_usage_record"', b'"turn_context"')
 
 
-class CodexParser:
+class CodexParser(HostParser):
     """Follows the events of one thread."""
 
     def __init__(self, session: str | None = None) -> None:
-        self._resumed = read_session(session)
-        self._thread: str | None = None
-        self._text = ""
-        self._tool_output = TextTail()
+        super().__init__(session)
         self._total: ModelUsage | None = None
-        self._finished = False
-        self._has_answered = False
         self._error: str | None = None
-        self._failure: str | None = None
-        self._broken: str | None = None
 
-    def take(self, line: bytes) -> None:
-        """The event of the line is taken in; what is no JSON was not said by Codex."""
-        for fields in read_values(line):
-            try:
-                self._event(fields)
-            except InvalidNumber as error:
-                self._broken = str(error)
-
-    def _event(self, fields: Fields) -> None:
+    def _message(self, fields: Fields) -> None:
         match fields.get("type"):
             case "thread.started":
-                self._thread = text_of(fields, "thread_id")
+                self._session = text_of(fields, "thread_id")
             case "item.completed":
                 self._item(fields_of(fields, "item"))
             case "turn.completed":
-                self._finished = True
+                self._finished, self._failure = True, None
                 self._total = token_usage(fields_of(fields, "usage")) or self._total
             case "turn.failed":
                 self._finished = True
                 self._failure = text_of(fields_of(fields, "error"), "message") or self._error or "the turn failed"
             case "error":
-                self._error = text_of(fields, "message")
+                # It may pass: it is the turn's failure only where no end of the turn follows.
+                self._failure = self._error = text_of(fields, "message")
             case _:
                 pass
 
@@ -78,42 +87,23 @@ class CodexParser:
 
     def so_far(self) -> Parsed:
         """See `OutputParser`."""
-        usage, session = self._usage_and_session()
-        return Parsed(usage=usage, session=session, notice=None if self._finished else self._error)
+        return replace(super().so_far(), notice=None if self._finished else self._error)
 
-    def parsed(self, now: Instant) -> Parsed:
-        """What the events say."""
-        failure = self._failure or (None if self._finished else self._error)
-        usage, session = self._usage_and_session()
-        quota = quota_of(failure, now)
-        is_refused = quota is not None or is_lost_conversation(failure or "")
-        if is_refused and not self._has_answered and self._total is None and self._broken is None:
-            # The provider refused the turn's only request: nothing was used.
-            usage = ModelUsage()
-        return Parsed(
-            text=self._text,
-            usage=usage,
-            is_estimate=not self._finished,
-            statement=read_claim(self._text, now),
-            session=session,
-            tool_output_tail=str(self._tool_output),
-            quota=quota,
-            finished=self._finished,
-            failure=failure,
-            broken=self._broken,
-        )
+    def _before(self) -> ModelUsage | None:
+        """Return the thread's usage when this turn began: none where the turn began it, None where unknown."""
+        continues = self._resumed is not None and self._resumed.id == self._session
+        return self._resumed.used if self._resumed is not None and continues else ModelUsage()
 
-    def _usage_and_session(self) -> tuple[ModelUsage | None, str | None]:
-        thread = read_session(self._thread)
-        if thread is None:
-            return None, None
-        continues = self._resumed is not None and self._resumed.id == thread.id
-        before = self._resumed.used if self._resumed is not None and continues else ModelUsage()
-        # A total that this turn did not tell is told by the next one, which then pays for both.
-        session = str(CumulativeSession(thread.id, self._total or before))
-        if self._broken is not None or self._total is None or before is None:
-            return None, session
-        return used_since(before, self._total), session
+    def _usage(self) -> ModelUsage | None:
+        before = self._before()
+        if id_of(self._session) is None or self._total is None or before is None:
+            return None
+        return used_since(before, self._total)
+
+    def _session_text(self, _: ModelUsage | None) -> str | None:
+        thread = id_of(self._session)
+        # A total that this turn did not print is in the next one's, which then pays for both.
+        return None if thread is None else str(CumulativeSession(thread, self._total or self._before()))
 
 
 def _output(item: Fields) -> str:
@@ -126,7 +116,7 @@ def _output(item: Fields) -> str:
 
 
 def token_usage(usage: Fields) -> ModelUsage | None:
-    """What Codex counted, or None where it counted nothing.
+    """Return the counts of Codex, or None where it counted nothing.
 
     Raises:
         InvalidNumber: a count is none.
@@ -140,6 +130,182 @@ def token_usage(usage: Fields) -> ModelUsage | None:
         output_tokens=output,
         reasoning_tokens=count_of(usage, "reasoning_output_tokens") or 0,
     )
-    if not any(getattr(counted, name) for name in MODEL_COUNTERS):
+    if counted == ModelUsage():
         return None
     return within_total(counted, usage.get("total_tokens"))
+
+
+class CodexRollouts:
+    """Follows the files of one thread and of its sub-agents."""
+
+    def __init__(self, environment: Mapping[str, str], session: str | None) -> None:
+        self._sessions = folder_of(environment, "CODEX_HOME", home(environment) / ".codex") / "sessions"
+        self._thread = id_of(session)
+        self._sizes: dict[Path, int] = {}
+        self._family: list[Path] = []
+        self._files = GrowingFiles()
+        self._responses = RecordedResponses()
+        self._model: str | None = None
+        self._thread_total: ModelUsage | None = None
+
+    def begin(self) -> None:
+        """See `UsageRecords`."""
+        self._sizes = dict(self._rollouts())
+        if self._thread is not None:
+            self._family = [path for path in self._sizes if belongs_to(path, self._thread)]
+            self._read()
+        self._responses.begin()
+
+    def improve(self, parsed: Parsed) -> Parsed:
+        """See `UsageRecords`. The record of each response is exact; a thread's sum may have begun again from 0."""
+        session = read_session(parsed.session)
+        if session is None:
+            return parsed
+        self._thread = session.id
+        grown = {path: size for path, size in self._rollouts() if self._sizes.get(path) != size}
+        self._sizes |= grown
+        self._family += [path for path in grown if path not in self._family and belongs_to(path, self._thread)]
+        self._read()
+        recorded = self._responses.total
+        if recorded is None:
+            return parsed
+        whole = CumulativeSession(session.id, self._thread_total or session.used)
+        printed = session.used
+        if parsed.usage is not None and printed is not None and not _covers(self._thread_total, printed):
+            # The files hold less than what was printed: somebody has changed them.
+            return with_recorded(replace(parsed, model=parsed.model or self._model), recorded)
+        return replace(parsed, usage=recorded, model=parsed.model or self._model, session=str(whole))
+
+    def _rollouts(self) -> Iterator[tuple[Path, int]]:
+        for folder, _, names in os.walk(self._sessions):
+            for name in names:
+                if name.startswith("rollout-") and name.endswith(".jsonl"):
+                    path = Path(folder) / name
+                    try:
+                        yield path, path.lstat().st_size
+                    except OSError:
+                        continue
+
+    def _read(self) -> None:
+        for line in self._files.lines(self._family):
+            # Most lines are long and of no interest: to read them all as JSON would cost much.
+            if any(word in line for word in _WORDS):
+                for fields in read_values(line):
+                    self._take(fields.get("type"), fields_of(fields, "payload"))
+
+    def _take(self, kind: object, payload: Fields) -> None:
+        if kind == "turn_context":
+            self._model = text_of(payload, "model") or self._model
+        if kind != "token_usage_record":
+            return
+        try:
+            record = rollout_usage(payload)
+        except InvalidNumber:
+            return
+        if record.thread == self._thread:
+            self._thread_total = record.thread_total or self._thread_total
+        if record.usage is not None and record.response is not None:
+            self._responses.take(RecordedResponse(record.response, record.usage))
+
+
+@dataclass(frozen=True, slots=True)
+class RolloutUsage:
+    """One `token_usage_record`: the usage of a response, and of its whole thread after it."""
+
+    thread: str | None
+    response: str | None
+    usage: ModelUsage | None
+    thread_total: ModelUsage | None
+
+
+def rollout_usage(record: Fields) -> RolloutUsage:
+    """Return the parts of the record, with None for each that is missing.
+
+    Raises:
+        InvalidNumber: a count is none.
+    """
+    return RolloutUsage(
+        thread=text_of(record, "thread_id"),
+        response=text_of(record, "response_id"),
+        usage=token_usage(fields_of(record, "usage")),
+        thread_total=token_usage(fields_of(record, "thread_token_usage")),
+    )
+
+
+def belongs_to(path: Path, thread: str | None) -> bool:
+    """Return whether the file is the thread's own, or one of a thread that was begun in its session."""
+    if path.name.endswith(f"-{thread}.jsonl"):
+        return True
+    first = next(GrowingFile(path).lines(), b"")
+    return any(text_of(fields_of(fields, "payload"), "session_id") == thread for fields in read_values(first))
+
+
+def _covers(whole: ModelUsage | None, part: ModelUsage) -> bool:
+    return whole is not None and whole.input_tokens >= part.input_tokens and whole.output_tokens >= part.output_tokens
+
+
+class CopiedHistory:
+    """Follows the lines of one thread, and knows which of them are another's."""
+
+    def __init__(self, own_turn: str | None) -> None:
+        self.is_copy = False
+        self.is_under_way = False
+        self.is_guess = False
+        self._own_turn = own_turn
+        self._born: int | None = None
+        self._told_by_ids = False
+        self._last: int | None = None
+
+    def begin_thread(self, meta: Fields, thread: str | None, at: Instant | None) -> None:
+        """The thread's own first line was read."""
+        is_sub_agent = bool(fields_of(fields_of(meta, "source"), "subagent"))
+        # A sub-agent that names its parent refers to its history by ids, and holds no copy.
+        is_fork = bool(text_of(meta, "forked_from_id"))
+        self.is_copy = is_fork or (is_sub_agent and not text_of(meta, "parent_thread_id"))
+        # A file that refers to its parent's holds no copy of it.
+        self.is_under_way = self.is_copy and not fields_of(meta, "history_base")
+        self._born = _made_at(thread) if is_fork or is_sub_agent else None
+        self._last = at
+
+    def pass_line(self, at: Instant | None) -> None:
+        """A line of this time was read: after a pause, it is the thread's own."""
+        if not self.is_under_way or at is None:
+            return
+        if not self._told_by_ids and self._last is not None and at - self._last > _PAUSE_MICROSECONDS:
+            self.is_under_way, self.is_guess = False, self._own_turn is not None
+        self._last = at
+
+    def begin_turn(self, turn: str | None) -> None:
+        """The lines that follow belong to this turn."""
+        made_at = _made_at(turn)
+        if self._born is not None and made_at is not None:
+            self._told_by_ids, self.is_under_way, self.is_guess = True, made_at < self._born, False
+        elif turn and turn == self._own_turn:
+            self._told_by_ids, self.is_under_way, self.is_guess = True, False, False
+
+    def carry(self) -> Fields:
+        """Return the state with which another process can go on."""
+        return {
+            "is_copy": self.is_copy,
+            "is_under_way": self.is_under_way,
+            "born": self._born,
+            "told_by_ids": self._told_by_ids,
+            "last": self._last,
+        }
+
+    def resume(self, carry: Fields) -> None:
+        """The history goes on from the state that `carry` returned."""
+        self.is_copy = carry.get("is_copy") is True
+        self.is_under_way = carry.get("is_under_way") is True
+        self._born = count_of(carry, "born")
+        self._told_by_ids = carry.get("told_by_ids") is True
+        self._last = count_of(carry, "last")
+
+
+def _made_at(name: str | None) -> int | None:
+    """Return the millisecond in which the id was made, if it holds one."""
+    try:
+        made = UUID(name or "")
+    except ValueError:
+        return None
+    return made.int >> 80 if made.version == _TIME_ORDERED_UUID else None

@@ -23,8 +23,8 @@ from telic.domain.errors import (
     AgentTurnFailed,
     InvalidInput,
 )
-from telic.loop.agents.formats import PLAIN, OutputFormat
-from telic.loop.agents.json_reader import Parsed
+from telic.loop.agents.formats import OutputFormat, Parsed
+from telic.loop.agents.json_lines import PLAIN
 from telic.loop.agents.output_follower import OutputFollower
 from telic.loop.agents.process import DEFAULT_GRACE_SECONDS, ProcessResult, run_process
 from telic.loop.agents.protocol import MAX_REPORT_TEXT_CHARS, MAX_SESSION_CHARS, TurnReport, TurnRequest, kept_tail
@@ -99,10 +99,11 @@ class CommandAgent:
         return not self.output_format.is_host and (result.timed_out or (result.exit_code or 0) < 0)
 
     def _with_errors(self, parsed: Parsed, result: ProcessResult, now: Instant) -> Parsed:
-        """The same with what a host said on its way out, where that is a limit and no result told of it."""
+        """Return the same with a host's last words, where these are a limit or a refusal and no result named it."""
         if not self.output_format.is_host or parsed.finished or parsed.quota is not None or not result.exit_code:
             return parsed
-        return replace(parsed, quota=quota_of(parsed.failure or last_words(_tail(result)), now))
+        said = parsed.failure or last_words(_tail(result))
+        return replace(parsed, quota=quota_of(said, now)).unless_refused(said)
 
     async def _run(
         self, request: TurnRequest, argv: list[str], environment: Mapping[str, str], on_chunk: Callable[[bytes], None]

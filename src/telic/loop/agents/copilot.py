@@ -1,8 +1,8 @@
-"""What `copilot` prints with `--output-format json`, and the rows of usage in its session store.
+"""Copilot CLI: the output of `copilot` with `--output-format json`, and the rows of usage in its session store.
 
-Checked against Copilot CLI 1.0.102. Nothing that it prints tells of tokens: its store has a row for each call of a
-model, of sub-agents too. Input includes what was read from the provider's cache, output includes reasoning. The session
-is named in the last line alone, so a new one is begun under an id that the loop chose.
+Checked against Copilot CLI 1.0.102. It prints no tokens: its store has a row for each call of a model, of sub-agents
+too. Input includes cached tokens, output includes reasoning. The session is named in the last line alone, so a new one
+is begun under an id that the loop chose.
 """
 
 from collections.abc import Mapping
@@ -10,19 +10,10 @@ from pathlib import Path
 from typing import Final
 
 from telic.domain.budget import ModelUsage
-from telic.domain.clock import Instant
 from telic.domain.errors import InvalidNumber, StoreError
-from telic.loop.agents.claims import read_claim
-from telic.loop.agents.json_reader import Fields, Parsed, TextTail, count_of, fields_of, read_values, text_of
-from telic.loop.agents.provider_errors import quota_of
-from telic.loop.agents.usage_records import (
-    RecordedResponse,
-    RecordedResponses,
-    folder_of,
-    home,
-    read_session,
-    with_recorded,
-)
+from telic.loop.agents.formats import HostParser, Parsed, id_of
+from telic.loop.agents.json_reader import Fields, count_of, fields_of, text_of
+from telic.loop.agents.usage_records import RecordedResponse, RecordedResponses, folder_of, home, with_recorded
 from telic.storage.drivers.sqlite_reader import Selection, read_selected
 
 _COLUMNS: Final = (
@@ -30,30 +21,17 @@ _COLUMNS: Final = (
     *("input_tokens", "output_tokens", "cache_read_tokens", "reasoning_tokens"),
 )
 _MOST_ROWS: Final = 500
+_ANSWERS: Final = ("assistant.message", "assistant.reasoning", "assistant.usage", "tool.")
+"""The beginnings of events that come only after the model has answered."""
 
 
-class CopilotParser:
+class CopilotParser(HostParser):
     """Follows the events of one run."""
 
-    def __init__(self, session: str | None = None) -> None:
-        self._session = session
-        self._model: str | None = None
-        self._text = ""
-        self._tool_output = TextTail()
-        self._exit_code: int | None = None
-        self._failure: str | None = None
-        self._broken: str | None = None
-
-    def take(self, line: bytes) -> None:
-        """The event of the line is taken in; what is no JSON was not said by Copilot."""
-        for fields in read_values(line):
-            try:
-                self._event(fields, fields_of(fields, "data"))
-            except InvalidNumber as error:
-                self._broken = str(error)
-
-    def _event(self, fields: Fields, data: Fields) -> None:
-        match fields.get("type"):
+    def _message(self, fields: Fields) -> None:
+        data, kind = fields_of(fields, "data"), str(fields.get("type"))
+        self._has_answered = self._has_answered or kind.startswith(_ANSWERS)
+        match kind:
             case "assistant.message" if data.get("parentToolCallId") is None:
                 self._text = text_of(data, "content") or self._text
             case "tool.execution_complete":
@@ -62,33 +40,14 @@ class CopilotParser:
                 self._failure = text_of(data, "message") or "the agent reports an error"
             case "result":
                 self._session = text_of(fields, "sessionId") or self._session
-                self._exit_code = count_of(fields, "exitCode")
+                exit_code = count_of(fields, "exitCode")
+                self._finished = exit_code is not None
+                self._failure = None if exit_code == 0 else self._failure
             case _:
                 pass
 
-    def so_far(self) -> Parsed:
-        """See `OutputParser`."""
-        return Parsed(session=_session(self._session))
-
-    def parsed(self, now: Instant) -> Parsed:
-        """What the events say."""
-        failure = self._failure if self._exit_code != 0 else None
-        return Parsed(
-            text=self._text,
-            is_estimate=self._exit_code is None,
-            statement=read_claim(self._text, now),
-            session=_session(self._session),
-            tool_output_tail=str(self._tool_output),
-            quota=quota_of(failure, now),
-            finished=self._exit_code is not None,
-            failure=failure,
-            broken=self._broken,
-        )
-
-
-def _session(text: str | None) -> str | None:
-    session = read_session(text)
-    return None if session is None else session.id
+    def _usage(self) -> ModelUsage | None:
+        return None
 
 
 class CopilotStore:
@@ -97,7 +56,7 @@ class CopilotStore:
     def __init__(self, environment: Mapping[str, str], session: str | None) -> None:
         folder = folder_of(environment, "COPILOT_HOME", home(environment) / ".copilot")
         self._path: Path = folder / "session-store.db"
-        self._session = _session(session)
+        self._session = id_of(session)
         self._responses = RecordedResponses()
         self._model: str | None = None
         self._last = 0
@@ -109,7 +68,7 @@ class CopilotStore:
 
     def improve(self, parsed: Parsed) -> Parsed:
         """See `UsageRecords`."""
-        self._session = _session(parsed.session) or self._session
+        self._session = id_of(parsed.session) or self._session
         self._read()
         return with_recorded(parsed, self._responses.total, self._model)
 

@@ -1,59 +1,39 @@
-"""What `gemini -p` prints with `--output-format stream-json`, and the recordings of its sessions.
+"""Gemini CLI: the output of `gemini -p` with `--output-format stream-json`, and the recordings of its sessions.
 
-Checked against Gemini CLI 0.61.0. The last line has what this process used, with sub-agents and the host's own calls;
-thoughts are in its total alone, neither in input nor in output. A recording has the tokens of each message: thoughts
-beside the output, and what tools read of the model's own beside the input.
+Checked against Gemini CLI 0.61.0. The last line has the usage of this process, with sub-agents and the host's own
+calls; thoughts are in its total alone, neither in input nor in output. A recording has the tokens of each message:
+thoughts beside the output, and the input of tools beside the model's own.
 """
 
 from collections.abc import Mapping
 from pathlib import Path
 
 from telic.domain.budget import ModelUsage
-from telic.domain.clock import Instant
 from telic.domain.errors import InvalidNumber
-from telic.loop.agents.claims import read_claim
-from telic.loop.agents.json_reader import Fields, Parsed, TextTail, count_of, fields_of, read_values, text_of
-from telic.loop.agents.provider_errors import quota_of
-from telic.loop.agents.usage_records import (
-    GrowingFiles,
-    RecordedResponse,
-    RecordedResponses,
-    home,
-    read_session,
-    with_recorded,
-)
+from telic.loop.agents.formats import HostParser, Parsed, id_of
+from telic.loop.agents.json_reader import Fields, count_of, fields_of, read_values, text_of
+from telic.loop.agents.usage_records import GrowingFiles, RecordedResponse, RecordedResponses, home, with_recorded
 
 _ID_CHARS = 8
 
 
-class GeminiParser:
+class GeminiParser(HostParser):
     """Follows the messages of one run."""
 
     def __init__(self, session: str | None = None) -> None:
-        self._session: str | None = session
-        self._model: str | None = None
-        self._said = ""
+        super().__init__(session)
         self._is_open = False
-        self._tool_output = TextTail()
-        self._usage: ModelUsage | None = None
-        self._finished = False
-        self._failure: str | None = None
-        self._broken: str | None = None
-
-    def take(self, line: bytes) -> None:
-        """The message of the line is taken in; what is no JSON was not said by Gemini CLI."""
-        for fields in read_values(line):
-            try:
-                self._message(fields)
-            except InvalidNumber as error:
-                self._broken = str(error)
+        self._total: ModelUsage | None = None
 
     def _message(self, fields: Fields) -> None:
-        match fields.get("type"):
+        kind = fields.get("type")
+        self._has_answered = self._has_answered or kind in ("tool_use", "tool_result")
+        match kind:
             case "init":
                 self._session = text_of(fields, "session_id") or self._session
                 self._model = text_of(fields, "model")
             case "message" if fields.get("role") == "assistant":
+                self._has_answered = True
                 self._say(text_of(fields, "content") or "", fields.get("delta") is True)
             case "tool_result":
                 self._is_open = False
@@ -66,41 +46,19 @@ class GeminiParser:
                 self._is_open = False
 
     def _say(self, text: str, is_piece: bool) -> None:
-        """Pieces of one message come one by one; the last message is what counts."""
-        self._said = self._said + text if is_piece and self._is_open else text
+        # Pieces of one message come one by one; the last message is what counts.
+        self._text = self._text + text if is_piece and self._is_open else text
         self._is_open = is_piece
 
     def _take_result(self, fields: Fields) -> None:
         self._finished = True
         is_error = fields.get("status") == "error"
-        told = text_of(fields_of(fields, "error"), "message")
-        self._failure = (told or self._failure or "the turn failed") if is_error else None
-        self._usage = _stats(fields_of(fields, "stats"))
+        said = text_of(fields_of(fields, "error"), "message")
+        self._failure = (said or self._failure or "the turn failed") if is_error else None
+        self._total = _stats(fields_of(fields, "stats"))
 
-    def so_far(self) -> Parsed:
-        """See `OutputParser`."""
-        return Parsed(usage=self._usage, model=self._model, session=_session(self._session))
-
-    def parsed(self, now: Instant) -> Parsed:
-        """What the messages say."""
-        return Parsed(
-            text=self._said,
-            usage=self._usage,
-            is_estimate=not self._finished,
-            model=self._model,
-            statement=read_claim(self._said, now),
-            session=_session(self._session),
-            tool_output_tail=str(self._tool_output),
-            quota=quota_of(self._failure, now),
-            finished=self._finished,
-            failure=self._failure,
-            broken=self._broken,
-        )
-
-
-def _session(text: str | None) -> str | None:
-    session = read_session(text)
-    return None if session is None else session.id
+    def _usage(self) -> ModelUsage | None:
+        return self._total
 
 
 def _stats(stats: Fields) -> ModelUsage | None:
@@ -122,7 +80,7 @@ class GeminiRecordings:
 
     def __init__(self, environment: Mapping[str, str], session: str | None) -> None:
         self._folder = home(environment) / ".gemini" / "tmp"
-        self._session = _session(session)
+        self._session = id_of(session)
         self._files = GrowingFiles()
         self._responses = RecordedResponses()
         self._model: str | None = None
@@ -134,12 +92,13 @@ class GeminiRecordings:
 
     def improve(self, parsed: Parsed) -> Parsed:
         """See `UsageRecords`."""
-        self._session = _session(parsed.session) or self._session
+        self._session = id_of(parsed.session) or self._session
         self._read()
         return with_recorded(parsed, self._responses.total, self._model)
 
     def _read(self) -> None:
         for line in self._files.lines(self._paths()):
+            # Most lines are long and of no interest: to read them all as JSON would cost much.
             if b'"tokens"' in line and b'"gemini"' in line:
                 for fields in read_values(line):
                     self._take(fields)
@@ -162,7 +121,7 @@ class GeminiRecordings:
 
 
 def recorded_tokens(tokens: Fields) -> ModelUsage:
-    """What the `tokens` of a recorded message say.
+    """Return the usage in the `tokens` of a recorded message.
 
     Raises:
         InvalidNumber: a count is none.

@@ -19,23 +19,24 @@ quota count. Unknown types and fields are passed over. Anything else than such l
 was cut off. Notes for people go to standard error.
 """
 
+from dataclasses import replace
 from typing import Final
 
 from telic.domain.budget import MODEL_COUNTERS, ModelUsage
 from telic.domain.claim import Claim, Wake
-from telic.domain.clock import Instant
+from telic.domain.clock import MICROSECONDS_PER_SECOND, Instant
 from telic.domain.errors import InvalidInput
-from telic.loop.agents.claims import AgentStatement, read_claim, read_time, wake_after
-from telic.loop.agents.json_reader import Fields, Parsed, TextTail, count_of, read_values, sum_usage, text_of
-from telic.loop.agents.protocol import QuotaReached, TurnReport
+from telic.loop.agents.formats import OutputFormat, Parsed, TextTail
+from telic.loop.agents.json_reader import Fields, count_of, read_values, sum_usage, text_of
+from telic.loop.agents.protocol import AgentStatement, QuotaReached, TurnReport, read_claim, read_time, wake_after
 
 _SHOWN_CHARS: Final = 200
 _TELLING: Final = frozenset({"tool", "usage", "session", "claim", "quota"})
 _KNOWN: Final = _TELLING | {"text", "error"}
 
 
-def is_telling(line: bytes) -> bool | None:
-    """Whether the line tells something that text alone does not; None where it is no line of this protocol."""
+def _is_telling(line: bytes) -> bool | None:
+    """Return whether the line holds more than text; None where it is no line of this protocol."""
     values = read_values(line)
     kind = text_of(values[0], "type") if len(values) == 1 else None
     return None if kind not in _KNOWN else kind in _TELLING
@@ -60,7 +61,7 @@ class JsonLinesParser:
         self._understood = False
 
     def take(self, line: bytes) -> None:
-        """The line is taken in."""
+        """The line is read."""
         if not line.strip():
             return
         self._broken = self._broken or self._unclear
@@ -108,7 +109,7 @@ class JsonLinesParser:
         return Parsed(usage=usage, model=self._model, session=self._session, without_cost=self._without_cost)
 
     def parsed(self, now: Instant) -> Parsed:
-        """What the lines say."""
+        """See `OutputParser`."""
         statement, broken = AgentStatement(), self._broken or (None if self._understood else self._unclear)
         try:
             statement = _statement(self._claim, now)
@@ -146,7 +147,7 @@ def _wake(fields: Fields, now: Instant) -> Wake:
     seconds, at = count_of(fields, "wake_after_seconds"), text_of(fields, "wake_at")
     signal = text_of(fields, "signal")
     if seconds is not None:
-        wake = wake_after(seconds, now)
+        wake = wake_after(seconds * MICROSECONDS_PER_SECOND, now)
         if wake is None:
             raise InvalidInput("wake_after_seconds is more than a year")
         return Wake(at=wake.at, signal=signal)
@@ -169,7 +170,7 @@ class PlainParser:
         self._text.add(line.decode(errors="replace"))
         if self._lines is None or not line.strip():
             return
-        kind = is_telling(line)
+        kind = _is_telling(line)
         if kind is None:
             self._lines = None
             return
@@ -184,20 +185,21 @@ class PlainParser:
         lines = self._recognised()
         if lines is None:
             return Parsed()
-        known = lines.so_far()
-        return Parsed(
-            usage=known.usage,
-            model=known.model,
-            session=known.session,
-            notice=_RECOGNISED,
-            without_cost=known.without_cost,
-        )
+        return replace(lines.so_far(), notice=_RECOGNISED)
 
     def parsed(self, now: Instant) -> Parsed:
-        """The text and what it claims."""
+        """See `OutputParser`."""
         lines = self._recognised()
         if lines is not None:
             return lines.parsed(now)
         text = str(self._text)
         statement = read_claim(text, now)
         return Parsed(text=text, statement=statement, makes_claims=statement.claim is not Claim.WORKING)
+
+
+PLAIN: Final = OutputFormat(
+    "plain", lambda _: PlainParser(), tells_usage=False, is_host=False, prints_before_it_asks=False
+)
+JSON_LINES: Final = OutputFormat(
+    "json_lines", lambda _: JsonLinesParser(), tells_cost=True, is_host=False, prints_before_it_asks=False
+)

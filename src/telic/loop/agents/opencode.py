@@ -1,7 +1,7 @@
-"""What `opencode run --format json` prints, and the sums in its database.
+"""opencode: the output of `opencode run --format json`, and the sums in its database.
 
-Checked against opencode 1.18.33. Each step tells its tokens: cached input beside the rest, reasoning beside the output.
-Sub-agents have sessions of their own, of which the database alone tells; of the call that finds a title nothing does.
+Checked against opencode 1.18.33. Each step has its tokens: cached input beside the rest, reasoning beside the output.
+Sub-agents have sessions of their own, which only the database shows; the call that finds a title is recorded nowhere.
 """
 
 import json
@@ -9,60 +9,39 @@ from collections.abc import Mapping
 from typing import Final
 
 from telic.domain.budget import ModelUsage
-from telic.domain.clock import Instant
 from telic.domain.errors import InvalidNumber, StoreError
-from telic.loop.agents.claims import read_claim
+from telic.loop.agents.formats import HostParser, Parsed, id_of
 from telic.loop.agents.json_reader import (
     Fields,
-    Parsed,
-    TextTail,
     as_fields,
     cost_of,
     count_of,
     fields_of,
-    read_values,
     sum_usage,
     text_of,
-)
-from telic.loop.agents.provider_errors import quota_of
-from telic.loop.agents.usage_records import (
-    RecordedResponse,
-    RecordedResponses,
-    folder_of,
-    home,
-    read_session,
     used_since,
-    with_recorded,
 )
+from telic.loop.agents.usage_records import RecordedResponse, RecordedResponses, folder_of, home, with_recorded
 from telic.storage.drivers.sqlite_reader import Selection, read_selected
 
 _COUNTS: Final = ("tokens_input", "tokens_output", "tokens_reasoning", "tokens_cache_read", "tokens_cache_write")
 _MOST_SESSIONS: Final = 500
+_ANSWERS: Final = ("step_start", "text", "reasoning", "tool_use", "step_finish")
+"""Events that come only after the model has answered: a step starts with the first piece of an answer."""
 
 
-class OpencodeParser:
+class OpencodeParser(HostParser):
     """Follows the events of one run."""
 
     def __init__(self, session: str | None = None) -> None:
-        self._session = session
-        self._text = ""
-        self._tool_output = TextTail()
+        super().__init__(session)
         self._steps = RecordedResponses()
-        self._finished = False
-        self._failure: str | None = None
-        self._broken: str | None = None
 
-    def take(self, line: bytes) -> None:
-        """The event of the line is taken in; what is no JSON was not said by opencode."""
-        for fields in read_values(line):
-            try:
-                self._event(fields, fields_of(fields, "part"))
-            except InvalidNumber as error:
-                self._broken = str(error)
-
-    def _event(self, fields: Fields, part: Fields) -> None:
+    def _message(self, fields: Fields) -> None:
         self._session = text_of(fields, "sessionID") or self._session
-        match fields.get("type"):
+        part, kind = fields_of(fields, "part"), fields.get("type")
+        self._has_answered = self._has_answered or kind in _ANSWERS
+        match kind:
             case "text":
                 self._text = text_of(part, "text") or self._text
             case "tool_use":
@@ -77,29 +56,8 @@ class OpencodeParser:
             case _:
                 pass
 
-    def so_far(self) -> Parsed:
-        """See `OutputParser`."""
-        return Parsed(usage=self._steps.total, session=_session(self._session))
-
-    def parsed(self, now: Instant) -> Parsed:
-        """What the events say."""
-        return Parsed(
-            text=self._text,
-            usage=self._steps.total,
-            is_estimate=not self._finished,
-            statement=read_claim(self._text, now),
-            session=_session(self._session),
-            tool_output_tail=str(self._tool_output),
-            quota=quota_of(self._failure, now),
-            finished=self._finished,
-            failure=self._failure,
-            broken=self._broken,
-        )
-
-
-def _session(text: str | None) -> str | None:
-    session = read_session(text)
-    return None if session is None else session.id
+    def _usage(self) -> ModelUsage | None:
+        return self._steps.total
 
 
 def _step_usage(part: Fields) -> ModelUsage:
@@ -122,7 +80,7 @@ class OpencodeDatabase:
     def __init__(self, environment: Mapping[str, str], session: str | None) -> None:
         data = folder_of(environment, "XDG_DATA_HOME", home(environment) / ".local" / "share")
         self._path = data / "opencode" / "opencode.db"
-        self._session = _session(session)
+        self._session = id_of(session)
         self._before = ModelUsage()
         self._model: str | None = None
 
@@ -132,7 +90,7 @@ class OpencodeDatabase:
 
     def improve(self, parsed: Parsed) -> Parsed:
         """See `UsageRecords`."""
-        self._session = _session(parsed.session) or self._session
+        self._session = id_of(parsed.session) or self._session
         total = self._total()
         share = None if total is None else used_since(self._before, total)
         # Sums that have not grown yet tell nothing of a request that may be under way.

@@ -1,18 +1,58 @@
 """Following a command while it runs: what it prints, what its host records, what the turn has used and cost so far."""
 
 import asyncio
-from collections.abc import AsyncGenerator, Callable
+from collections.abc import AsyncGenerator, Callable, Iterator
 from contextlib import asynccontextmanager
 from dataclasses import replace
+from typing import Final
 
 from telic.domain.budget import ModelUsage
 from telic.domain.clock import Instant
 from telic.domain.goal import Goal
-from telic.loop.agents.json_reader import OutputParser, Parsed
-from telic.loop.agents.output import LineSplitter
+from telic.loop.agents.formats import OutputParser, Parsed, UsageRecords
+from telic.loop.agents.json_reader import used_since
 from telic.loop.agents.protocol import TurnRequest
-from telic.loop.agents.usage_records import UsageRecords, used_since
 from telic.pricing import cost_microunits, has_price_table
+
+MAX_LINE_BYTES: Final = 16 * 1024 * 1024
+
+
+class LineSplitter:
+    """Makes lines of chunks. A line of more than `max_line_bytes` is dropped and counted in `dropped`."""
+
+    def __init__(self, max_line_bytes: int = MAX_LINE_BYTES) -> None:
+        self._max_line_bytes = max_line_bytes
+        self._partial = bytearray()
+        self._dropping = False
+        self.dropped = 0
+
+    def split(self, chunk: bytes) -> Iterator[bytes]:
+        """Give the lines that the chunk ends, without their line ends."""
+        *ended, rest = chunk.split(b"\n")
+        for piece in ended:
+            self._keep(piece)
+            yield from self._end_line()
+        self._keep(rest)
+
+    def finish(self) -> Iterator[bytes]:
+        """Give the last line, where no line end followed it."""
+        if self._partial or self._dropping:
+            yield from self._end_line()
+
+    def _keep(self, piece: bytes) -> None:
+        if self._dropping or len(self._partial) + len(piece) > self._max_line_bytes:
+            self._dropping = True
+            self._partial.clear()
+        else:
+            self._partial += piece
+
+    def _end_line(self) -> Iterator[bytes]:
+        line, dropped = bytes(self._partial), self._dropping
+        self._partial.clear()
+        self._dropping = False
+        self.dropped += dropped
+        if not dropped:
+            yield line.removesuffix(b"\r")
 
 
 class OutputFollower:

@@ -1,11 +1,26 @@
-"""Agents for the command lines that many have, and which command is which."""
+"""Agents for the coding hosts that are known, with the format of each, and which command is which."""
 
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Final, Protocol
 
+from telic.loop.agents.claude_code import ClaudeCodeParser
+from telic.loop.agents.codex import CodexParser, CodexRollouts
 from telic.loop.agents.command import CommandAgent
-from telic.loop.agents.formats import CLAUDE_CODE, CODEX, COPILOT, GEMINI, OPENCODE, QWEN
+from telic.loop.agents.copilot import CopilotParser, CopilotStore
+from telic.loop.agents.formats import OutputFormat
+from telic.loop.agents.gemini import GeminiParser, GeminiRecordings
+from telic.loop.agents.opencode import OpencodeDatabase, OpencodeParser
+from telic.loop.agents.qwen import QwenParser
+
+CLAUDE_CODE: Final = OutputFormat("claude_code", ClaudeCodeParser, tells_cost=True, tells_cost_at_end=True)
+CODEX: Final = OutputFormat("codex", CodexParser, CodexRollouts)
+GEMINI: Final = OutputFormat("gemini", GeminiParser, GeminiRecordings)
+COPILOT: Final = OutputFormat("copilot", CopilotParser, CopilotStore)
+OPENCODE: Final = OutputFormat(
+    "opencode", OpencodeParser, OpencodeDatabase, tells_cost=True, prints_before_it_asks=False
+)
+QWEN: Final = OutputFormat("qwen", QwenParser)
 
 
 def claude_code_agent(
@@ -16,20 +31,14 @@ def claude_code_agent(
     environment: Mapping[str, str] | None = None,
     on_line: Callable[[str], None] | None = None,
 ) -> CommandAgent:
-    """An agent that runs `claude -p` for each turn, and continues its session in the next.
+    """Return an agent that runs `claude -p` for each turn, and continues its session in the next.
 
-    What it may do is for `arguments` to say, such as `--permission-mode acceptEdits`; by itself it may only read.
-    Costs are what its provider's list says, also where a subscription pays.
+    Its permissions are in `arguments`, such as `--permission-mode acceptEdits`; by itself it may only read.
+    Costs are those of its provider's list, also where a subscription pays.
     """
     stream = ("--output-format", "stream-json", "--verbose", "--include-partial-messages")
     base = (*command, "-p", *stream, *_option("--model", model), *arguments)
-    return CommandAgent(
-        argv=base,
-        resume_argv=(*base, "--resume", "{session}"),
-        output_format=CLAUDE_CODE,
-        environment=dict(environment or {}),
-        on_line=on_line,
-    )
+    return _agent(CLAUDE_CODE, base, (), ("--resume", "{session}"), environment, on_line)
 
 
 def codex_agent(
@@ -40,19 +49,13 @@ def codex_agent(
     environment: Mapping[str, str] | None = None,
     on_line: Callable[[str], None] | None = None,
 ) -> CommandAgent:
-    """An agent that runs `codex exec` for each turn, and resumes its thread in the next.
+    """Return an agent that runs `codex exec` for each turn, and resumes its thread in the next.
 
-    What it may do is for `arguments` to say, such as `--sandbox workspace-write`; by itself it may only read, and
+    Its permissions are in `arguments`, such as `--sandbox workspace-write`; by itself it may only read, and
     only in a Git repository (`--skip-git-repo-check`). Codex reports no costs.
     """
     base = (*command, "exec", "--json", *_option("--model", model), *arguments)
-    return CommandAgent(
-        argv=(*base, "-"),
-        resume_argv=(*base, "resume", "{session}", "-"),
-        output_format=CODEX,
-        environment=dict(environment or {}),
-        on_line=on_line,
-    )
+    return _agent(CODEX, base, ("-",), ("resume", "{session}", "-"), environment, on_line)
 
 
 def gemini_agent(
@@ -63,18 +66,12 @@ def gemini_agent(
     environment: Mapping[str, str] | None = None,
     on_line: Callable[[str], None] | None = None,
 ) -> CommandAgent:
-    """An agent that runs `gemini` without a terminal for each turn, and resumes its session in the next.
+    """Return an agent that runs `gemini` without a terminal for each turn, and resumes its session in the next.
 
-    What it may do is for `arguments` to say, such as `--approval-mode yolo`. Gemini CLI reports no costs.
+    Its permissions are in `arguments`, such as `--approval-mode yolo`. Gemini CLI reports no costs.
     """
     base = (*command, *_option("--model", model), *arguments, "--output-format", "stream-json")
-    return CommandAgent(
-        argv=base,
-        resume_argv=(*base, "--resume", "{session}"),
-        output_format=GEMINI,
-        environment=dict(environment or {}),
-        on_line=on_line,
-    )
+    return _agent(GEMINI, base, (), ("--resume", "{session}"), environment, on_line)
 
 
 def copilot_agent(
@@ -85,18 +82,12 @@ def copilot_agent(
     environment: Mapping[str, str] | None = None,
     on_line: Callable[[str], None] | None = None,
 ) -> CommandAgent:
-    """An agent that runs `copilot` without a terminal for each turn, and resumes its session in the next.
+    """Return an agent that runs `copilot` without a terminal for each turn, and resumes its session in the next.
 
-    What it may do is for `arguments` to say, such as `--allow-all-tools`. Copilot CLI reports no costs.
+    Its permissions are in `arguments`, such as `--allow-all-tools`. Copilot CLI reports no costs.
     """
     base = (*command, *_option("--model", model), *arguments, "--output-format", "json")
-    return CommandAgent(
-        argv=(*base, "--session-id={new_session}"),
-        resume_argv=(*base, "--resume={session}"),
-        output_format=COPILOT,
-        environment=dict(environment or {}),
-        on_line=on_line,
-    )
+    return _agent(COPILOT, base, ("--session-id={new_session}",), ("--resume={session}",), environment, on_line)
 
 
 def opencode_agent(
@@ -107,18 +98,12 @@ def opencode_agent(
     environment: Mapping[str, str] | None = None,
     on_line: Callable[[str], None] | None = None,
 ) -> CommandAgent:
-    """An agent that runs `opencode run` for each turn, and continues its session in the next.
+    """Return an agent that runs `opencode run` for each turn, and continues its session in the next.
 
-    What it may do is for its configuration to say.
+    Its permissions are in its configuration.
     """
     base = (*command, *_option("--model", model), *arguments, "--format", "json")
-    return CommandAgent(
-        argv=base,
-        resume_argv=(*base, "--session", "{session}"),
-        output_format=OPENCODE,
-        environment=dict(environment or {}),
-        on_line=on_line,
-    )
+    return _agent(OPENCODE, base, (), ("--session", "{session}"), environment, on_line)
 
 
 def qwen_agent(
@@ -129,15 +114,26 @@ def qwen_agent(
     environment: Mapping[str, str] | None = None,
     on_line: Callable[[str], None] | None = None,
 ) -> CommandAgent:
-    """An agent that runs `qwen` without a terminal for each turn, and resumes its session in the next.
+    """Return an agent that runs `qwen` without a terminal for each turn, and resumes its session in the next.
 
-    What it may do is for `arguments` to say, such as `--approval-mode yolo`. Qwen Code reports no costs.
+    Its permissions are in `arguments`, such as `--approval-mode yolo`. Qwen Code reports no costs.
     """
     base = (*command, *_option("--model", model), *arguments, "--output-format", "stream-json")
+    return _agent(QWEN, base, (), ("--resume", "{session}"), environment, on_line)
+
+
+def _agent(
+    output_format: OutputFormat,
+    base: tuple[str, ...],
+    begin: tuple[str, ...],
+    resume: tuple[str, ...],
+    environment: Mapping[str, str] | None,
+    on_line: Callable[[str], None] | None,
+) -> CommandAgent:
     return CommandAgent(
-        argv=base,
-        resume_argv=(*base, "--resume", "{session}"),
-        output_format=QWEN,
+        argv=(*base, *begin),
+        resume_argv=(*base, *resume),
+        output_format=output_format,
         environment=dict(environment or {}),
         on_line=on_line,
     )
@@ -151,7 +147,7 @@ class Preset(Protocol):
     """Makes the agent of a host from its command and what else was typed."""
 
     def __call__(self, *, command: Sequence[str], arguments: Sequence[str]) -> CommandAgent:
-        """The agent, which runs the command with these arguments."""
+        """Return an agent that runs the command with these arguments."""
         ...
 
 
@@ -167,7 +163,7 @@ _SUBCOMMANDS: Final = {"codex": "exec", "opencode": "run"}
 
 
 def known_agent(words: Sequence[str]) -> CommandAgent | None:
-    """The agent of the host that the command line starts, or None where it is another command.
+    """Return the agent of the host that the command line starts, or None where it is another command.
 
     A prompt or a format that was typed for use by hand is left to the agent: `-p ""`, `codex exec`, `opencode run`.
     """
@@ -185,7 +181,7 @@ def known_agent(words: Sequence[str]) -> CommandAgent | None:
 
 
 def _without_prompt(arguments: Sequence[str]) -> list[str]:
-    """The arguments without an empty prompt: the prompt comes on standard input."""
+    # The prompt comes on standard input; some hosts need an empty one to be typed for that.
     kept: list[str] = []
     for word in arguments:
         if word == "" and kept and kept[-1] in ("-p", "--prompt"):

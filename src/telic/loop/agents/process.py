@@ -6,6 +6,7 @@ process that leaves the group (`setsid`) is beyond reach, and may keep running; 
 """
 
 import asyncio
+import hashlib
 import os
 import signal
 import subprocess
@@ -18,9 +19,10 @@ from typing import IO, Final
 
 from telic.domain.clock import Instant, SystemClock
 from telic.domain.errors import InvalidInput, LeaseLost
-from telic.loop.agents.deadline import kept, present_deadline
-from telic.loop.agents.output import HEAD_BYTES, TAIL_BYTES, BoundedOutput
-from telic.loop.agents.process_group import group_lives, signal_group
+from telic.loop.agents.process_group import group_lives, present_deadline, signal_group, watchdog
+
+HEAD_BYTES: Final = 4_096
+TAIL_BYTES: Final = 65_536
 
 OnChunk = Callable[[bytes], None]
 
@@ -32,6 +34,43 @@ _DRAIN_SECONDS: Final = 1.0
 _KILL_SECONDS: Final = 10.0
 _SHORTEST_NAP_SECONDS: Final = 0.001
 _LONGEST_NAP_SECONDS: Final = 0.05
+
+
+class BoundedOutput:
+    """The first and the last bytes of an output, its length and SHA-256; the middle is dropped."""
+
+    def __init__(self, head_bytes: int = HEAD_BYTES, tail_bytes: int = TAIL_BYTES) -> None:
+        self._head_bytes = head_bytes
+        self._tail_bytes = tail_bytes
+        self._head = bytearray()
+        self._tail = bytearray()
+        self._hash = hashlib.sha256()
+        self.length = 0
+
+    def take(self, chunk: bytes) -> None:
+        """The output ends with this chunk."""
+        self.length += len(chunk)
+        self._hash.update(chunk)
+        if len(self._head) < self._head_bytes:
+            self._head += chunk[: self._head_bytes - len(self._head)]
+        self._tail += chunk
+        if len(self._tail) > 2 * self._tail_bytes:
+            del self._tail[: -self._tail_bytes]
+
+    @property
+    def head(self) -> bytes:
+        """The first bytes."""
+        return bytes(self._head)
+
+    @property
+    def tail(self) -> bytes:
+        """The last bytes; in short output they are the first as well."""
+        return bytes(self._tail[-self._tail_bytes :])
+
+    @property
+    def sha256(self) -> str:
+        """The hash of all output, in hexadecimal."""
+        return self._hash.hexdigest()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -92,7 +131,7 @@ async def run_process(
     run = _ProcessRun(process, stdin or b"", _both(output.take, on_chunk), errors.take)
     keeping = ExitStack()
     try:
-        keeping.enter_context(kept(process.pid, grace_seconds, deadline))
+        keeping.enter_context(watchdog(process.pid, grace_seconds, deadline))
         exited = await run.exited_by(started + timeout_seconds)
     finally:
         with keeping:

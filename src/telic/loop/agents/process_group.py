@@ -1,11 +1,15 @@
-"""Processes and their groups: which live, who started them, and signals to all of them."""
+"""Processes and their groups: which live, who started them, and how a group is ended, by its deadline at the latest."""
 
 import contextlib
 import os
 import signal
-from collections.abc import Iterator, Mapping
+import sys
+import time
+from collections.abc import Callable, Generator, Iterator, Mapping
+from contextlib import contextmanager
+from contextvars import ContextVar
 from pathlib import Path
-from typing import Final
+from typing import IO, Final
 
 TURN_VARIABLE: Final = "TELIC_TURN_KEY"
 GOAL_VARIABLE: Final = "TELIC_GOAL_ID"
@@ -132,3 +136,107 @@ def _environment(folder: Path) -> Mapping[str, str]:
         return {}
     variables = (os.fsdecode(line).partition("=") for line in lines)
     return {name: value for name, _, value in variables}
+
+
+class Deadline:
+    """A moment of the monotonic clock, which all processes of a machine share; each renewal of a lease moves it."""
+
+    def __init__(self, at: float = float("inf")) -> None:
+        self.at = at
+        self._listeners: set[Callable[[float], None]] = set()
+
+    @property
+    def has_passed(self) -> bool:
+        """Whether nothing may run any more."""
+        return time.monotonic() >= self.at
+
+    def move(self, at: float) -> None:
+        """Commands may run until this moment, and every listener was called with it."""
+        self.at = at
+        for listener in list(self._listeners):
+            listener(at)
+
+    @contextmanager
+    def calling(self, listener: Callable[[float], None]) -> Generator[None]:
+        """Inside, the listener is called with each move."""
+        self._listeners.add(listener)
+        try:
+            yield
+        finally:
+            self._listeners.discard(listener)
+
+    def apply(self) -> None:
+        """The deadline holds for every command that the present context starts from now on."""
+        _PRESENT.set(self)
+
+
+_PRESENT: Final[ContextVar[Deadline | None]] = ContextVar("telic_deadline", default=None)
+
+
+def present_deadline() -> Deadline:
+    """Return the deadline that was applied in this context; one that never passes where none was."""
+    return _PRESENT.get() or Deadline()
+
+
+_SCRIPT: Final = """\
+import os, select, signal, sys, time
+group, grace, rest = int(sys.argv[1]), float(sys.argv[2]), b""
+deadline = float(sys.argv[3])
+try:
+    while (left := deadline - time.monotonic()) > 0:
+        if not select.select([0], [], [], min(left, 3600))[0]:
+            continue
+        moments = os.read(0, 4096)
+        if not moments:
+            os.killpg(group, signal.SIGTERM)
+            time.sleep(max(0, min(grace, deadline - time.monotonic())))
+            break
+        *moments, rest = (rest + moments).split(b"\\n")
+        deadline = float(moments[-1]) if moments else deadline
+    os.killpg(group, signal.SIGKILL)
+except (ProcessLookupError, PermissionError):
+    pass
+"""
+
+
+@contextmanager
+def watchdog(group: int, grace_seconds: float, deadline: Deadline) -> Generator[None]:
+    """Inside, the process group does not outlive the deadline, nor this process by more than `grace_seconds`.
+
+    When a lease ends, another worker may be at work in the same folder, beside a command whose runner was killed or
+    stands still. So a tiny process waits for the end of a pipe that only the runner holds open, or for the deadline,
+    which the runner moves with each renewal of its lease. It needs nothing else of the runner, which may be stopped
+    (SIGSTOP, a debugger, a swapping machine).
+
+    Raises:
+        OSError: the watchdog could not be started.
+    """
+    # That a kernel signals a child when its parent dies (Linux alone) is no remedy: it does so when the thread ends,
+    # and for the leader of the group alone.
+    import subprocess
+
+    dog = subprocess.Popen(
+        [sys.executable, "-I", "-S", "-c", _SCRIPT, str(group), str(grace_seconds), repr(deadline.at)],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        start_new_session=True,
+        bufsize=0,
+    )
+    assert dog.stdin is not None
+    os.set_blocking(dog.stdin.fileno(), False)
+    pipe = dog.stdin
+    try:
+        with deadline.calling(lambda at: _move(pipe, at)):
+            yield
+    finally:
+        # Before its pipe is closed, which would mean that this process is dead.
+        dog.kill()
+        dog.wait()
+        pipe.close()
+
+
+def _move(pipe: IO[bytes], at: float) -> None:
+    # A watchdog that does not read ends the command at the moment it knows, which is early enough.
+    with contextlib.suppress(OSError):
+        pipe.write(f"{at!r}\n".encode())

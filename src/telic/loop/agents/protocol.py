@@ -1,26 +1,46 @@
-"""What an agent is to the loop: anything that is given a turn and reports what came of it."""
+"""An agent as the loop sees it: it is given a turn, and its report claims where the goal stands."""
 
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final, Protocol
 
 from telic.domain.budget import ModelUsage
 from telic.domain.claim import Claim, Wake
-from telic.domain.clock import Clock, Instant, SystemClock
+from telic.domain.clock import MICROSECONDS_PER_SECOND, Clock, Instant, SystemClock, from_datetime
 from telic.domain.errors import InvalidInput
 from telic.domain.goal import Goal
 from telic.domain.limits import MAX_NAME_CHARS, MAX_NOTE_CHARS, check_counter, check_text
 
 MAX_REPORT_TEXT_CHARS: Final = 20_000
-"""How much of an agent's last words, and of its tools' output, a report keeps: the end, where the outcome is."""
+"""A report keeps so much of an agent's last words, and of its tools' output: the end, where the outcome is."""
 
 MAX_SESSION_CHARS: Final = 1_000
+
+_MARKER: Final = re.compile(r"TELIC: *(complete|blocked|wait)\b[ :]*(.*)", re.IGNORECASE)
+_LONGEST_WAIT_MICROSECONDS: Final = 366 * 86_400 * MICROSECONDS_PER_SECOND
+_DECORATION: Final = ' \t*_`">'
+_COLOURS: Final = re.compile(r"\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\))")
+_FENCE: Final = re.compile(r"\s*(?:`{3,}|~{3,})[\w-]*\s*")
+
+_INSTRUCTIONS: Final = """\
+When you stop, say where the goal stands: end your last message with exactly one of these lines, and nothing after it.
+
+TELIC: complete
+TELIC: blocked: <what you need, from whom>
+TELIC: wait 10m
+TELIC: wait until 2030-01-31T12:00:00Z
+TELIC: wait for <signal>
+
+Claim completion only when every part of the goal is reached: it is checked. You are blocked when only somebody else
+can remove the obstacle. Wait when something outside will change by itself. If you can go on, leave the line out."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class QuotaReached:
-    """The provider gives no more until its window opens; `resets_at` is None where it did not say when.
+    """The provider refuses until its window opens; `resets_at` is None where it did not say when.
 
     A brief one is a rate within a minute or so, and not an account's limit: it is soon asked again.
     """
@@ -30,7 +50,7 @@ class QuotaReached:
 
 
 class ReportUsage(Protocol):
-    """Hears, while a turn runs, what all of it has used so far; it may be called from any thread."""
+    """Takes a running turn's usage so far; it may be called from any thread."""
 
     def __call__(
         self,
@@ -47,24 +67,23 @@ class ReportUsage(Protocol):
         ...
 
 
-def _nobody_hears(
+def _ignore_usage(
     usage: ModelUsage, *, model: str | None = None, session: str | None = None, cost_is_known: bool = False
 ) -> None:
     """The default of `TurnRequest.report_usage`, for requests made by hand."""
 
 
-def _nobody_reads(notice: str) -> None:
+def _ignore_notice(notice: str) -> None:
     """The default of `TurnRequest.report_notice`."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TurnRequest:
-    """One turn to take: the goal as it stands, and everything the agent is to be told in `prompt`.
+    """One turn to take: the goal as it stands, and everything that the agent needs to know in `prompt`.
 
-    `session` is what an earlier report gave, to continue that conversation; None begins a new one.
-    `turn_key` is the same when a turn is taken again after a crash. By `clock`, which is the database's, "in an hour"
-    is meant. `report_usage` is for the agent to call after each response of its model, so that a budget holds within
-    the turn.
+    `session` is that of an earlier report, to continue its conversation; None begins a new one. `turn_key` is the same
+    when a turn is taken again after a crash. `clock` is the database's: "in an hour" is meant by it. The agent calls
+    `report_usage` after each response of its model, so that a budget holds within the turn.
     """
 
     goal: Goal
@@ -74,18 +93,18 @@ class TurnRequest:
     workspace: Path
     timeout_seconds: float
     session: str | None = None
-    report_usage: ReportUsage = _nobody_hears
-    report_notice: Callable[[str], None] = _nobody_reads
+    report_usage: ReportUsage = _ignore_usage
+    report_notice: Callable[[str], None] = _ignore_notice
     clock: Clock = field(default_factory=SystemClock)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TurnReport:
-    """What came of a turn.
+    """The result of a turn.
 
     `text`, `tool_output_tail`, `note` and `model` keep the end of what they are given, and only characters that a store
     keeps. `usage` and `tool_effects` (the tool calls that changed something) are None where unknown, which is not
-    0. `usage_is_estimate` tells that some of the usage is missing. With a budget of money, usage without a
+    0. `usage_is_estimate` says that some of the usage is missing. With a budget of money, usage without a
     cost is priced by its `model`, unless `cost_is_known`: then it cost nothing. `quota` is set when the provider
     refused to go on; the turn is then no failure. `makes_claims` is False for an agent that cannot claim anything: its
     goal is then checked after each turn.
@@ -143,5 +162,82 @@ class Agent(Protocol):
 
 
 def kept_tail(text: str, max_chars: int) -> str:
-    """The end of the text, without what no store keeps: NUL is left out, a lone surrogate becomes U+FFFD."""
+    """Return the end of the text, without what no store keeps: NUL is left out, a lone surrogate becomes U+FFFD."""
     return text[-max_chars:].replace("\0", "").encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AgentStatement:
+    """A claim with its note, or with what the agent waits for."""
+
+    claim: Claim = Claim.WORKING
+    note: str | None = None
+    wake: Wake | None = None
+
+
+def claim_instructions() -> str:
+    """Return the constant text that explains to a model how to claim completion, report an obstacle, or wait."""
+    return _INSTRUCTIONS
+
+
+def read_claim(text: str, now: Instant, note: str | None = None) -> AgentStatement:
+    """Return the claim of the text's last line; a line that is no marker, or cannot be understood, claims nothing.
+
+    Colours, a fence around the line and a mark of quotation before it are no part of it.
+    `note` is that of an agent that claims nothing.
+    """
+    last_line = _last_line(text).strip(_DECORATION)
+    match = _MARKER.fullmatch(last_line)
+    if match is None:
+        return AgentStatement(note=note)
+    word, rest = match[1].lower(), match[2].strip(_DECORATION)
+    if word == "complete":
+        return AgentStatement(claim=Claim.COMPLETE) if rest in ("", ".") else AgentStatement(note=note)
+    if word == "blocked":
+        return AgentStatement(claim=Claim.BLOCKED, note=rest or None)
+    wake = _read_wake(rest, now)
+    return AgentStatement(note=note) if wake is None else AgentStatement(claim=Claim.WAITING, wake=wake)
+
+
+def _last_line(text: str) -> str:
+    """Return the last line that is neither blank nor the end of a fence."""
+    for line in reversed(_COLOURS.sub("", text).splitlines()):
+        if line.strip() and _FENCE.fullmatch(line) is None:
+            return line
+    return ""
+
+
+def _read_wake(text: str, now: Instant) -> Wake | None:
+    # Only here: the hooks of coding hosts load this module, read no claims, and should load little.
+    from telic.wording.amounts import parse_amount
+
+    try:
+        if text.startswith("until "):
+            return Wake(at=read_time(text.removeprefix("until ").strip()))
+        if text.startswith("for "):
+            return Wake(signal=text.removeprefix("for ").strip())
+        # A model that writes 10M means minutes; typed by a person, as a budget, it would be tokens.
+        return wake_after(parse_amount("active_microseconds", text.lower()), now)
+    except InvalidInput:
+        return None
+
+
+def wake_after(microseconds: int, now: Instant) -> Wake | None:
+    """Return the wake for a wait of this length, or None beyond a year."""
+    return Wake(at=Instant(now + microseconds)) if 0 <= microseconds <= _LONGEST_WAIT_MICROSECONDS else None
+
+
+def read_time(text: str) -> Instant:
+    """Return the instant of an RFC 3339 time; one without an offset is in UTC.
+
+    Raises:
+        InvalidInput: the text is no such time, or is before 1970.
+    """
+    try:
+        moment = datetime.fromisoformat(text)
+        instant = from_datetime(moment if moment.tzinfo else moment.replace(tzinfo=UTC))
+    except (ValueError, OverflowError):
+        raise InvalidInput(f"{text!a} is no time such as 2030-01-31T12:00:00Z") from None
+    if instant < 0:
+        raise InvalidInput(f"{text!a} is before 1970")
+    return instant

@@ -45,6 +45,16 @@ _GONE: Final = re.compile(
 )
 
 
+_REFUSED: Final = re.compile(
+    r"(?:^|[(\[{\"]|\b(?:status|code|error|http(?:/[\d.]+)?)[\":]*)\s*4(?:0[0-4]|13|22|29)\b"
+    r"|unauthori[sz]ed|forbidden|permission_denied|not logged in"
+    r"|(?:invalid|incorrect) (?:x-)?api[ -]?key|api key (?:not valid|is invalid|expired)"
+    r"|authentication[_ ](?:error|failed)|invalid authentication",
+    re.IGNORECASE,
+)
+"""A provider's refusal of a request, before any model has read it."""
+
+
 def is_limit(text: str) -> bool:
     """Return whether the text says that an account's limit is reached: waiting helps, repeating does not."""
     return _LIMIT.search(text) is not None and not _is_unpaid(text)
@@ -58,6 +68,11 @@ def is_busy(text: str) -> bool:
 def is_lost_conversation(text: str) -> bool:
     """Return whether the text says that the conversation is full, or is not there: a new one helps."""
     return _FULL.search(text) is not None or _GONE.search(text) is not None
+
+
+def is_refusal(text: str) -> bool:
+    """Return whether the text says that a request was refused, so that it used nothing."""
+    return any(pattern.search(text) for pattern in (_REFUSED, _LIMIT, _BUSY, _UNPAID, _FULL, _GONE))
 
 
 def _is_unpaid(text: str) -> bool:
