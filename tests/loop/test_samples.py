@@ -211,19 +211,103 @@ def test_a_passing_error_of_codex_is_no_failure() -> None:
     assert parse(CodexParser(), [*lines[:3], error]).failure == "Reconnecting... 1/5"
 
 
-def test_a_request_that_was_refused_used_nothing() -> None:
-    """Codex tells no usage with it; where the model had answered before, what that used is unknown."""
-    begun, answered, failed = (
-        json.dumps(fields).encode()
-        for fields in (
-            {"type": "thread.started", "thread_id": "t"},
-            {"type": "item.completed", "item": {"type": "agent_message", "text": "I begin."}},
-            {"type": "turn.failed", "error": {"message": "You've hit your usage limit."}},
-        )
+def lines(*messages: dict[str, Any]) -> list[bytes]:
+    return [json.dumps(fields).encode() for fields in messages]
+
+
+def qwen_said(text: str, tokens: int = 0) -> tuple[dict[str, Any], dict[str, Any]]:
+    """The two messages in which Qwen Code has a text: its provider's errors too, of a turn that it calls a success."""
+    counts = {"input_tokens": tokens, "output_tokens": tokens}
+    content = [{"type": "text", "text": text}]
+    return (
+        {"type": "assistant", "message": {"id": text, "content": content, "usage": counts}},
+        {"type": "result", "subtype": "success", "is_error": False, "result": text, "usage": counts},
     )
-    refused = parse(CodexParser(), [begun, failed])
-    assert (refused.usage, refused.is_estimate) == (ModelUsage(), False)
-    assert parse(CodexParser(), [begun, answered, failed]).usage is None
+
+
+OPENCODE_ERROR = {"name": "APIError", "data": {"message": "token expired", "statusCode": 401}}
+COPILOT_TURN = ({"type": "assistant.turn_start", "data": {}}, {"type": "model.call_start", "data": {}})
+COPILOT_REFUSED = (
+    {"type": "model.call_failure", "data": {"statusCode": 403}},
+    {"type": "model.call_finished", "data": {"outcome": "error"}},
+    {"type": "session.error", "data": {"message": "Execution failed"}},
+    {"type": "result", "sessionId": "s", "exitCode": 1},
+)
+REFUSED: dict[str, tuple[str, list[bytes], list[bytes]]] = {
+    "codex, a limit": (
+        "codex",
+        lines({"type": "thread.started", "thread_id": "t"}, {"type": "item.completed", "item": {"type": "error"}}),
+        lines({"type": "turn.failed", "error": {"message": "You've hit your usage limit."}}),
+    ),
+    "codex, 401": (
+        "codex",
+        lines({"type": "thread.started", "thread_id": "t"}),
+        lines({"type": "turn.failed", "error": {"message": "unexpected status 401 Unauthorized: invalid x-api-key"}}),
+    ),
+    "gemini, 429": (
+        "gemini",
+        lines({"type": "init", "session_id": "g"}, {"type": "message", "role": "user", "content": "go"}),
+        lines({"type": "error", "message": '[API Error: {"error":{"code":429,"message":"slow down"}}]'}),
+    ),
+    "copilot, 403": ("copilot", lines(*COPILOT_TURN), lines(*COPILOT_REFUSED)),
+    "opencode, 401": ("opencode", [], lines({"type": "error", "sessionID": "o", "error": OPENCODE_ERROR})),
+    "opencode, full": (
+        "opencode",
+        [],
+        lines({"type": "error", "error": {"name": "APIError", "data": {"message": "prompt is too long: 9 > 8"}}}),
+    ),
+    "qwen, 401": (
+        "qwen",
+        lines({"type": "system", "subtype": "init", "session_id": "q"}),
+        lines(*qwen_said("[API Error: 401 invalid api key]")),
+    ),
+    "claude, a limit": (
+        "claude",
+        lines({"type": "system", "subtype": "init", "session_id": "c"}),
+        lines({"type": "result", "is_error": True, "result": "5-hour limit reached"}),
+    ),
+}
+ANSWERS: dict[str, list[bytes]] = {
+    "codex": lines({"type": "item.completed", "item": {"type": "agent_message", "text": "I begin."}}),
+    "gemini": lines({"type": "message", "role": "assistant", "content": "I begin."}),
+    "copilot": lines({"type": "model.call_finished", "data": {"outcome": "success"}}),
+    "opencode": lines({"type": "step_start", "sessionID": "o"}),
+    "qwen": lines({"type": "assistant", "message": {"content": [{"type": "text", "text": "I begin."}]}}),
+    "claude": lines({"type": "assistant", "message": {"id": "m", "model": "claude-opus-5-5", "content": []}}),
+}
+
+
+@pytest.mark.parametrize("name", REFUSED)
+def test_a_first_request_that_was_refused_used_nothing(name: str) -> None:
+    """No host tells usage with it; where the model had answered before, its usage is unknown."""
+    host, before, refused = REFUSED[name]
+    parsed = parse(PARSERS[host](), [*before, *refused])
+    assert (parsed.usage, parsed.is_estimate) == (ModelUsage(), False)
+    assert parsed.quota is not None or parsed.failure
+    assert parse(PARSERS[host](), [*before, *ANSWERS[host], *refused]).usage is None
+
+
+@pytest.mark.parametrize("host", ["codex", "copilot", "opencode", "qwen"])
+def test_another_failure_proves_nothing(host: str) -> None:
+    """A request may have been answered before the connection was lost: its usage stays unknown."""
+    lost = "stream disconnected before completion"
+    failed = {
+        "codex": lines(
+            {"type": "thread.started", "thread_id": "t"}, {"type": "turn.failed", "error": {"message": lost}}
+        ),
+        "copilot": lines({"type": "session.error", "data": {"message": lost}}, {"type": "result", "exitCode": 1}),
+        "opencode": lines({"type": "error", "error": {"name": "Error", "data": {"message": lost}}}),
+        "qwen": lines(*qwen_said(f"[API Error: {lost}]")),
+    }
+    parsed = parse(PARSERS[host](), failed[host])
+    assert (parsed.usage, parsed.failure is None) == (None, False)
+
+
+def test_an_error_that_qwen_prints_as_its_answer_is_a_failure() -> None:
+    """The whole answer is the error; one that only speaks of an error is none."""
+    parsed = parse(QwenParser(), lines(*qwen_said("[API Error: Connection error. (cause: fetch failed)]")))
+    assert parsed.failure == "[API Error: Connection error. (cause: fetch failed)]"
+    assert parse(QwenParser(), lines(*qwen_said("I saw [API Error: 401] in the log.", 9))).failure is None
 
 
 def test_all_zeros_of_codex_are_unknown() -> None:

@@ -36,6 +36,10 @@ class CopilotParser(HostParser):
                 self._text = text_of(data, "content") or self._text
             case "tool.execution_complete":
                 self._tool_output.add(text_of(fields_of(data, "result"), "content") or "")
+            case "model.call_failure":
+                self._status = count_of(data, "statusCode")
+            case "model.call_finished":
+                self._has_answered = self._has_answered or data.get("outcome") != "error"
             case "session.error":
                 self._failure = text_of(data, "message") or "the agent reports an error"
             case "result":

@@ -163,7 +163,7 @@ class TextTail:
 
 
 class HostParser(ABC):
-    """Follows the JSON messages of one turn of a coding host; a subclass reads its host's messages and usage."""
+    """Follows the JSON messages of one turn of a coding host; a subclass reads its messages and usage."""
 
     def __init__(self, session: str | None = None) -> None:
         self._resumed = read_session(session)
@@ -174,6 +174,7 @@ class HostParser(ABC):
         self._has_answered = False
         self._finished = False
         self._failure: str | None = None
+        self._status: int | None = None
         self._broken: str | None = None
 
     def take(self, line: bytes) -> None:
@@ -206,7 +207,8 @@ class HostParser(ABC):
             broken=self._broken,
             has_answered=self._has_answered,
         )
-        return parsed.unless_refused(self._failure or "")
+        # The HTTP status of the last error, where the host prints it, is surer than its words.
+        return parsed.unless_refused(f"status {self._status}: {self._failure or ''}")
 
     @abstractmethod
     def _message(self, fields: Fields) -> None: ...

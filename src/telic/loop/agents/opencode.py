@@ -51,7 +51,9 @@ class OpencodeParser(HostParser):
                 self._steps.take(RecordedResponse(str(part.get("id")), _step_usage(part)))
             case "error":
                 error = fields_of(fields, "error")
-                said = text_of(fields_of(error, "data"), "message") or text_of(error, "message")
+                data = fields_of(error, "data")
+                said = text_of(data, "message") or text_of(error, "message")
+                self._status = count_of(data, "statusCode")
                 self._failure = said or text_of(error, "name") or "the agent reports an error"
             case _:
                 pass

@@ -5,10 +5,15 @@ part of the input. Each block of an answer is a message of its own, one of which
 the usage of the whole session, with the host's own calls.
 """
 
+import re
+from typing import Final
+
 from telic.domain.budget import ModelUsage
 from telic.loop.agents.claude_usage import ResponseSums, share_of_turn
 from telic.loop.agents.formats import HostParser
 from telic.loop.agents.json_reader import Fields, count_of, fields_of, list_of, text_of
+
+_API_ERROR: Final = re.compile(r"\[API Error: .*\]\s*", re.DOTALL)
 
 
 class QwenParser(HostParser):
@@ -28,8 +33,10 @@ class QwenParser(HostParser):
             case "assistant":
                 self._responses.add(str(message.get("id")), _counts(fields_of(message, "usage")))
                 for block in list_of(message, "content"):
+                    text = text_of(block, "text") or ""
+                    self._has_answered = self._has_answered or _API_ERROR.fullmatch(text) is None
                     if block.get("type") == "text" and fields.get("parent_tool_use_id") is None:
-                        self._text = text_of(block, "text") or self._text
+                        self._text = text or self._text
             case "user":
                 for block in list_of(message, "content"):
                     self._tool_output.add(text_of(block, "content") or "")
@@ -37,7 +44,9 @@ class QwenParser(HostParser):
                 self._finished = True
                 self._text = text_of(fields, "result") or self._text
                 self._total = _counts(fields_of(fields, "usage"))
-                self._failure = _error(fields) if fields.get("is_error") is True else None
+                # A provider's error is printed as the model's own words, of a turn that is called a success.
+                is_error = fields.get("is_error") is True or _API_ERROR.fullmatch(self._text) is not None
+                self._failure = _error(fields) if is_error else None
             case _:
                 pass
 
