@@ -1,6 +1,7 @@
 """When a provider's window opens again, from the sentence that says so.
 
-The sentence names an epoch, a delay, or a time by calendar and clock: `Oct 6, 1pm (Europe/Berlin)`, `Mon 09:00`.
+The sentence names an epoch, a delay, or a time by calendar and clock: `Oct 6, 1pm (Europe/Berlin)`, `Mon 09:00`,
+`11/28, 3pm`.
 """
 
 import re
@@ -10,7 +11,7 @@ from datetime import date, datetime, time, timedelta, timezone, tzinfo
 from typing import Final
 from zoneinfo import ZoneInfo
 
-from telic.domain.clock import Instant, from_datetime, to_datetime
+from telic.domain.clock import MICROSECONDS_PER_SECOND, Instant, from_datetime, to_datetime
 
 _MONTHS: Final = ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec")
 _DAYS: Final = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
@@ -66,6 +67,7 @@ _PART: Final = re.compile(
     r"(?P<iso_day>(?P<iso>\d{4}-\d\d-\d\d)(?:T(?=\d))?)"
     rf"|(?P<month_day>(?P<month>{_MONTH}) (?P<day>\d{{1,2}}){_ORDINAL}(?![\d:])(?:,? {_YEAR.format('')})?)"
     rf"|(?P<day_month>(?P<day_>\d{{1,2}}){_ORDINAL}(?: of)? (?P<month_>{_MONTH})(?:,? {_YEAR.format('_')})?)"
+    r"|(?P<numbers>(?P<first>\d{1,2})/(?P<other>\d{1,2})(?:/(?P<short_year>\d{4}|\d\d))?(?![\d/:]))"
     r"|(?P<weekday>(?:mon|tues?|wed(?:nes)?|thu(?:rs?)?|fri|sat(?:ur)?|sun)(?:day)?\b)"
     r"|(?P<near>today|tonight|tomorrow)"
     r"|(?P<word>noon|midnight)"
@@ -81,7 +83,7 @@ Parts = Mapping[str, str]
 
 
 def wall_time(text: str, start: int, now: Instant) -> Instant | None:
-    """The instant that is named at this place of the text, or None; of what could be two times the next one.
+    """Return the instant that is named at this place of the text, or None; of two that are possible the next one.
 
     Raises:
         ValueError, OverflowError, OSError, KeyError: there is no such day, hour or zone.
@@ -108,7 +110,7 @@ def _parts(text: str, start: int) -> Parts:
 
 
 def _has_day(parts: Parts) -> bool:
-    return bool(parts.keys() & {"iso", "month", "month_", "weekday", "near"})
+    return bool(parts.keys() & {"iso", "month", "month_", "first", "weekday", "near"})
 
 
 def _clocks(parts: Parts) -> tuple[timedelta, ...]:
@@ -173,12 +175,31 @@ def _day(parts: Parts, here: datetime, clock: timedelta) -> date | None:
         return date.fromisoformat(parts["iso"])
     if "near" in parts:
         return here.date() + timedelta(days=parts["near"].lower() == "tomorrow")
+    if "first" in parts:
+        return _day_of_numbers(parts, here, clock)
     month = parts.get("month") or parts.get("month_")
     if month is None:
         return None
-    year = parts.get("year") or parts.get("year_")
-    number, day = _MONTHS.index(month[:3].lower()) + 1, int(parts.get("day") or parts["day_"])
-    named = date(int(year or here.year), number, day)
+    year, day = parts.get("year") or parts.get("year_"), int(parts.get("day") or parts["day_"])
+    return _next_date(year, _MONTHS.index(month[:3].lower()) + 1, day, here, clock)
+
+
+def _day_of_numbers(parts: Parts, here: datetime, clock: timedelta) -> date:
+    # Agents write American English, month/day. Where the day could be the first number too, the earlier date that is
+    # ahead is taken: asking too soon is refused once more, while waiting too long stops a goal for weeks.
+    first, other, year = int(parts["first"]), int(parts["other"]), parts.get("short_year")
+    year = f"20{year}" if year is not None and len(year) == 2 else year
+    found: list[date] = []
+    for month, day in ((first, other), (other, first)):
+        with suppress(ValueError):
+            found.append(_next_date(year, month, day, here, clock))
+    if not found:
+        raise ValueError("there is no such day")
+    return min((each for each in found if each >= here.date()), default=max(found))
+
+
+def _next_date(year: str | None, month: int, day: int, here: datetime, clock: timedelta) -> date:
+    named = date(int(year or here.year), month, day)
     is_past = datetime.combine(named, time.min) + clock < here.replace(tzinfo=None) - timedelta(days=1)
     return named.replace(year=here.year + 1) if year is None and is_past else named
 
@@ -194,8 +215,10 @@ _OPENS: Final = re.compile(
 _LINK: Final = re.compile(
     r"(?:[\s\"'\\:=,|·∙~_(-]|at|on(?!e)|in|after|for|about|around|is|by|time(?:stamp)?|date|delay|seconds)*", re.I
 )
-"""What stands between the word and the time: `resets at`, `reset_at":`, `quotaResetDelay: `."""
+"""The text between the word and the time: `resets at`, `reset_at":`, `quotaResetDelay: `."""
 _EPOCH: Final = re.compile(r"(\d{9,11})(\d{3})?(?![\d.:/-])")
+_COUNT: Final = re.compile(r"\d+/\d+\b(?!/\d|,?\s*(?:at\s+)?\d)")
+"""Which of how many tries it is, and no day: `retrying 2/5`."""
 _NUMBER: Final = r"(?:\d+(?:\.\d+)?|an?\b|one\b)"
 _DELAY: Final = re.compile(
     rf"(?:{_NUMBER}[ -]?(?:weeks?|days?|hours?|hrs?|minutes?|mins?|seconds?|secs?|[wdhms])(?![a-z])[ ,]*(?:and )?)+"
@@ -210,19 +233,20 @@ _SECONDS: Final = re.compile(
 
 
 def reset_time(text: str, now: Instant) -> Instant | None:
-    """The instant that the text names, or None; of several the first that is ahead, since asking again harms little.
+    """Return the instant that the text names, or None; of several the first that is ahead.
 
     A time without a zone is this machine's, as its commands print it.
     """
+    # Of several the first, since asking too soon harms little.
     found = [each for each in _all_times(text, now) if each is not None]
     ahead = [each for each in found if each > now]
     return min(ahead) if ahead else max(found, default=None)
 
 
 def instant_of_seconds(value: object) -> Instant | None:
-    """The instant of so many seconds since 1970, or None where that is no time between 2001 and 5138."""
+    """Return the instant of so many seconds since 1970, or None where that is no time between 2001 and 5138."""
     plausible = isinstance(value, int | float) and not isinstance(value, bool) and 1e9 <= value < 1e11
-    return Instant(int(value * 1_000_000)) if isinstance(value, int | float) and plausible else None
+    return Instant(int(value * MICROSECONDS_PER_SECOND)) if isinstance(value, int | float) and plausible else None
 
 
 def _all_times(text: str, now: Instant) -> Iterator[Instant | None]:
@@ -231,6 +255,8 @@ def _all_times(text: str, now: Instant) -> Iterator[Instant | None]:
     for match in _OPENS.finditer(text):
         link = _LINK.match(text, match.end())
         start = match.end() if link is None else link.end()
+        if _COUNT.match(text, start) and match[0].lower().startswith(("retry", "again", "wait")):
+            continue
         yield _epoch(text, start) or _after_delay(text, start, now) or _named(text, start, now)
 
 
