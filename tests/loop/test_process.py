@@ -68,7 +68,7 @@ class Announced(list[int]):
 async def test_a_command_runs_to_its_end() -> None:
     result = await run("print('out'); print('err', file=sys.stderr); sys.exit(3)")
     assert (result.exit_code, result.timed_out) == (3, False)
-    assert (result.output_head, result.output_tail, result.errors_tail) == (b"out\n", b"out\n", b"err\n")
+    assert (result.output_tail, result.errors_tail) == (b"out\n", b"err\n")
     assert result.output_sha256 == hashlib.sha256(b"out\n").hexdigest()
     assert result.elapsed_microseconds > 0
 
@@ -296,10 +296,10 @@ def test_a_group_of_zombies_does_not_live() -> None:
 
 
 def test_bounded_output_keeps_both_ends() -> None:
-    output = BoundedOutput(head_bytes=3, tail_bytes=4)
+    output = BoundedOutput(tail_bytes=4)
     for chunk in (b"a", b"bcdef", b"", b"ghijklmnop", b"q"):
         output.take(chunk)
-    assert (output.head, output.tail, output.length) == (b"abc", b"nopq", 17)
+    assert (output.tail, output.length) == (b"nopq", 17)
     assert output.sha256 == hashlib.sha256(b"abcdefghijklmnopq").hexdigest()
 
 

@@ -17,10 +17,10 @@ T = TypeVar("T")
 
 _ENDING_SECONDS: Final = 8.0
 _ENDING_PART: Final = 0.25
-"""What is left of a lease for ending the work: an agent is asked to stop, and is killed if it does not."""
+"""The rest of a lease in which work is ended: an agent is asked to stop, and is killed if it does not (ADR 26)."""
 _MARGIN_SECONDS: Final = 1.0
 _MARGIN_PART: Final = 0.1
-"""What is left of it when the keepers of this worker's processes kill them, should the worker itself do nothing."""
+"""The rest of it when the watchdogs of this worker's processes kill them, if the worker itself does nothing."""
 
 
 class GoalStopped(Exception):
@@ -45,22 +45,22 @@ class Heartbeat:
         self.keep(lease, time.monotonic())
 
     def keep(self, lease: Lease, asked_at: float) -> None:
-        """The lease was granted or renewed, which was asked for at this moment of the monotonic clock."""
+        """The lease, asked for at this moment of the monotonic clock, was granted or renewed."""
         self.lease = lease
         self._deadline.move(asked_at + self._ttl_seconds - min(_MARGIN_SECONDS, self._ttl_seconds * _MARGIN_PART))
         self._gives_up_at = asked_at + self._ttl_seconds - min(_ENDING_SECONDS, self._ttl_seconds * _ENDING_PART)
 
     @property
     def has_run_out(self) -> bool:
-        """Whether work must end now, by this worker's own clock: when the lease ends, nothing may work any more."""
+        """Whether work must end now, by this worker's own clock."""
         return time.monotonic() >= self._gives_up_at
 
     def poke(self) -> None:
-        """The goal is looked at now, not only with the next beat."""
+        """The next beat comes now."""
         self._poked.set()
 
     async def guard(self, work: Coroutine[Any, Any, T], goal: Goal) -> T:
-        """What the work on this goal gave, unless the goal was stopped or changed, or the lease lost.
+        """Return the result of the work on this goal, unless the goal was stopped or changed, or the lease lost.
 
         Then the work was cancelled, and has ended. Another budget alone lets the work go on.
 
@@ -93,7 +93,7 @@ class Heartbeat:
             self._poked.clear()
 
     async def beat(self) -> None:
-        """The lease is renewed, and carries the goal as it stands.
+        """The lease is renewed, and `lease.goal` is the goal as it stands.
 
         Raises:
             LeaseLost: it could not be, for as long as it lasts.
@@ -117,12 +117,16 @@ class Heartbeat:
             raise LeaseLost("it could not be renewed in time: this process stood still, or the store was away")
 
     async def rest(self, seconds: float, goal: Goal) -> None:
-        """The seconds have passed, under guard. Raises as `guard`."""
+        """The seconds have passed, under guard.
+
+        Raises:
+            GoalStopped, LeaseLost: see `guard`.
+        """
         await self.guard(asyncio.sleep(seconds), goal)
 
 
 async def _end(task: "asyncio.Future[Any]") -> None:
-    """The task has ended, however. Where this one is cancelled meanwhile, that passes afterwards."""
+    # Work may take a while to stop its processes: a cancellation of this task passes only afterwards.
     cancelled: asyncio.CancelledError | None = None
     while not task.done():
         try:
@@ -135,12 +139,12 @@ async def _end(task: "asyncio.Future[Any]") -> None:
 
 
 def look_at(task: "asyncio.Future[Any]") -> None:
-    """The ended task's exception was looked at, or the event loop would report that nobody did."""
+    """The ended task's exception counts as seen: the event loop would else report it."""
     if not task.cancelled():
         task.exception()
 
 
 def _is_overtaken(before: Goal, now: Goal) -> bool:
-    """Whether more than one change of the budget came between: a pause and a resumption are two revisions."""
+    # One change of the budget is one revision; a pause and a resumption are two.
     is_same = (before.status, before.text, before.criteria) == (now.status, now.text, now.criteria)
     return not is_same or now.revision > before.revision + 1

@@ -1,8 +1,7 @@
 """Progress is what can be observed: criteria newly passing, a workspace never seen like this, new tool effects.
 
-What an agent says of its progress is no part of it, so that rewording cannot pass for work. A
-workspace's state includes what was committed in its repository, read from the repository's own files: git is not
-asked, so that nothing of it runs.
+An agent's own words are no part of it, so that rewording cannot pass for work (ADR 30). A workspace's state includes
+the commits in its repository, read from the repository's own files: git is not asked, so that nothing of it runs.
 """
 
 import os
@@ -11,9 +10,8 @@ from dataclasses import dataclass
 from enum import StrEnum
 from hashlib import sha256
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
-from telic.domain.errors import InvalidInput
 from telic.domain.limits import check_counter
 from telic.domain.verdict import check_sha256
 
@@ -22,7 +20,7 @@ _MOST_REFS: Final = 20_000
 
 
 def hash_of_commits(folders: Iterable[Path]) -> str:
-    """The hash of the commits that the branches and tags of these folders' repositories name."""
+    """Return the hash of the commits that the branches and tags of these folders' repositories name."""
     digest = sha256()
     for name, content in sorted(line for folder in set(folders) for line in _refs_of(folder)):
         digest.update(f"{len(name)}:".encode() + name + f"{len(content)}:".encode() + content)
@@ -40,22 +38,22 @@ def _refs_of(folder: Path) -> list[tuple[bytes, bytes]]:
 
 
 def _git_folder(folder: Path) -> Path | None:
-    """Where the repository that the folder is in keeps its own, or None outside any."""
+    """Return the folder in which git keeps the repository of this folder, or None outside any."""
     for place in (folder, *folder.parents):
         git = place / ".git"
         if git.is_dir():
             return git
         if git.is_file():
             # A worktree or a submodule says where.
-            told = _content(git)
-            return place / os.fsdecode(told.removeprefix(b"gitdir:").strip()) if told.startswith(b"gitdir:") else None
+            named = _content(git)
+            return place / os.fsdecode(named[7:].strip()) if named.startswith(b"gitdir:") else None
     return None
 
 
 def _shared_folder(git: Path) -> Path:
-    """Where the branches are: worktrees share those of their repository."""
-    told = _content(git / "commondir").strip()
-    return git / os.fsdecode(told) if told else git
+    # Worktrees share the branches of their repository.
+    shared = _content(git / "commondir").strip()
+    return git / os.fsdecode(shared) if shared else git
 
 
 def _loose_refs(folder: Path) -> Iterator[Path]:
@@ -71,7 +69,7 @@ def _loose_refs(folder: Path) -> Iterator[Path]:
 
 
 def _content(file: Path) -> bytes:
-    """The file's first bytes; none where it is not there, or is no plain file."""
+    """Return the file's first bytes; none where it is not there, or is no plain file."""
     try:
         opened = os.open(file, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
     except (OSError, ValueError):
@@ -85,7 +83,7 @@ def _content(file: Path) -> bytes:
 
 
 class ProgressKind(StrEnum):
-    """What progress was made of."""
+    """The kinds of progress."""
 
     CRITERION = "criterion"
     WORKSPACE = "workspace"
@@ -94,7 +92,7 @@ class ProgressKind(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Observation:
-    """What could be observed after a turn.
+    """The observable state after a turn.
 
     `passed_hashes` are those of the criteria that passed (`Verification.passed_hashes`); `workspace_hash` is None
     where it was not looked at; `tool_effects` counts all of the goal's turns so far, so it never falls.
@@ -114,36 +112,9 @@ class Observation:
             check_sha256(self.workspace_hash)
         check_counter("tool_effects", self.tool_effects)
 
-    def as_dict(self) -> dict[str, Any]:
-        """The observation as JSON keeps it."""
-        return {
-            "passed_hashes": sorted(self.passed_hashes),
-            "workspace_hash": self.workspace_hash,
-            "tool_effects": self.tool_effects,
-        }
-
-
-def observation_from_dict(data: Any) -> Observation:
-    """The observation that `as_dict` gave.
-
-    Raises:
-        InvalidInput: the data is anything else.
-    """
-    if not isinstance(data, dict) or set(data) != {"passed_hashes", "workspace_hash", "tool_effects"}:
-        raise InvalidInput("an observation has passed_hashes, workspace_hash and tool_effects")
-    if not isinstance(data["passed_hashes"], list):
-        raise InvalidInput("passed_hashes is a list")
-    for passed in data["passed_hashes"]:
-        check_sha256(passed)
-    return Observation(
-        passed_hashes=frozenset(data["passed_hashes"]),
-        workspace_hash=data["workspace_hash"],
-        tool_effects=data["tool_effects"],
-    )
-
 
 def progress_since(history: Sequence[Observation], now: Observation) -> frozenset[ProgressKind]:
-    """What is new in `now` against all of the history; nothing where there is none to compare with.
+    """Return the kinds of progress in `now` since all of the history; none without a history.
 
     A criterion that passes again, or a workspace put back to an earlier state, is not new.
     """

@@ -1,4 +1,4 @@
-"""What an agent is told at each turn: the constant instructions, the goal's block, and one text for this turn."""
+"""The prompt of each turn: the constant instructions, the goal's block, and one text for this turn."""
 
 from telic.domain.decision import Step
 from telic.domain.goal import Goal
@@ -21,10 +21,10 @@ from telic.prompt import (
 
 
 def turn_prompt(goal: Goal, state: LoopState, step: Step, verification: Verification | None, *, secret: bytes) -> str:
-    """The whole prompt of a turn, built from the goal's row; `verification` is the last at this revision."""
+    """Return the whole prompt of a turn, built from the goal's row; `verification` is the last at this revision."""
     parts = [render(goal, secret=secret), _text(goal, state, step, verification)]
     if state.session is None and state.work:
-        # Whoever has no conversation to remember is told what it said last.
+        # An agent without a conversation remembers nothing of its last words.
         parts.append(former_turn(state.work))
     return place_after_prefix(claim_instructions(), "\n\n".join(parts))
 
@@ -35,12 +35,12 @@ def _text(goal: Goal, state: LoopState, step: Step, verification: Verification |
     if step is Step.AUDIT:
         return blocked_audit(goal, note=state.note)
     is_old = verification is None or state.unverified_turns or not state.turns
-    told = None if verification is None or is_old else feedback_of(goal, verification)
-    return told or continuation(goal)
+    mended = None if verification is None or is_old else feedback_of(goal, verification)
+    return mended or continuation(goal)
 
 
 def short_prompt(goal: Goal, step: Step, verification: Verification | None) -> str:
-    """What an agent is told at a turn of a conversation in which it knows its goal already."""
+    """Return the prompt of a turn in a conversation that knows its goal already (ADR 31)."""
     if step is Step.WIND_DOWN:
         return short_wind_down(goal)
     if verification is None or not verification.feedback:
@@ -49,7 +49,7 @@ def short_prompt(goal: Goal, step: Step, verification: Verification | None) -> s
 
 
 def feedback_of(goal: Goal, verification: Verification) -> str | None:
-    """What an agent is told of the verification; None where it has nothing to mend."""
+    """Return the text on a verification; None where the agent has nothing to mend."""
     if not verification.feedback:
         return None
     return feedback(goal, _failed(verification), suggestions=_suggestions(verification))

@@ -74,7 +74,7 @@ def ignore(_: LoopEvent) -> None:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LoopSettings:
-    """Where a loop works, and how it keeps its goal.
+    """The workspace of a loop, and how it keeps its goal.
 
     `holder` is the name of the lease's worker. The lease lasts `lease_seconds` and is renewed every
     `heartbeat_seconds`; a stop by anybody reaches a running turn within one heartbeat. Of a budget of tokens,

@@ -1,4 +1,4 @@
-"""Where a loop stands after a turn or a verification: pure functions of what came of them."""
+"""The state of a loop after a turn or a verification: pure functions of their results."""
 
 import random
 from dataclasses import dataclass, replace
@@ -29,17 +29,17 @@ from telic.storage.operations.loop import KeyedTurn
 
 _NOT_STARTED = (AgentNotRunnable, AgentPromptTooLarge)
 _HOPELESS = (*_NOT_STARTED, AgentCostUnknown)
-"""What no repetition mends."""
+"""Errors that no repetition mends."""
 
 
 def turn_key(state: LoopState) -> str:
-    """The key of the next turn: the same when it is taken again after a crash."""
+    """Return the key of the next turn: the same when it is taken again after a crash."""
     return f"loop/turn-{state.turns + 1}"
 
 
 @dataclass(frozen=True, slots=True)
 class Used:
-    """What a turn is known to have used: usage of None is unknown, and of an estimate something is missing."""
+    """The known usage of a turn: None is unknown, and of an estimate something is missing."""
 
     usage: ModelUsage | None
     model: str | None = None
@@ -47,7 +47,7 @@ class Used:
 
 
 def turn_line(state: LoopState, used: Used, hold: Hold, elapsed_microseconds: int) -> KeyedTurn:
-    """The ledger's line for a turn; of unknown usage it is an estimate, of what was held for the turn."""
+    """Return the ledger's line for a turn; of unknown usage it is an estimate: the turn's hold (ADR 43)."""
     usage = _held(hold, elapsed_microseconds) if used.usage is None else timed(used.usage, elapsed_microseconds)
     is_estimate = used.is_estimate or used.usage is None
     return KeyedTurn(NewTurn(usage, UsageKind.WORK, used.model or None, hold.key, is_estimate), turn_key(state))
@@ -62,14 +62,14 @@ def _held(hold: Hold, elapsed_microseconds: int) -> TurnUsage:
 
 
 def broken_off(usage: ModelUsage | None, model: str | None, hold: Hold) -> Used:
-    """What a turn used that did not come to its end: at least what it told, and what was held where it told no cost."""
+    """Return the usage of a turn that was cut off: its last report, with the cost that was held if it had none."""
     if usage is None or is_nothing(usage):
         return Used(usage, model)
     return Used(replace(usage, cost_microunits=usage.cost_microunits or hold.reserved.cost_microunits), model, True)
 
 
 def after_cut_off(state: LoopState, session: str | None) -> LoopState:
-    """Where the loop stands after a turn that was ended before its agent came to an end."""
+    """Return the state after a turn that was ended before its agent came to an end."""
     return replace(
         state,
         turns=state.turns + 1,
@@ -81,7 +81,7 @@ def after_cut_off(state: LoopState, session: str | None) -> LoopState:
 def after_report(
     state: LoopState, goal: Goal, step: Step, report: TurnReport, workspace_hash: str, policy: LoopPolicy, at: int
 ) -> LoopState:
-    """Where the loop stands after a turn that gave a report."""
+    """Return the state after a turn that gave a report."""
     if report.quota is not None:
         return _after_quota(state, report, policy, at)
     effects = min(state.tool_effects + (report.tool_effects or 0), MAX_COUNTER)
@@ -128,7 +128,7 @@ def _after_quota(state: LoopState, report: TurnReport, policy: LoopPolicy, at: i
 
 
 def _quota_until(quota: QuotaReached, waits: int, policy: LoopPolicy, at: int) -> int:
-    """When the provider is asked again, after so many waits in a row."""
+    """Return when the provider is asked again, after so many waits in a row."""
     growing = at + policy.wait_for_rate(waits)
     if quota.resets_at is None:
         return growing if quota.is_brief else at + round(policy.quota_wait_seconds * MICROSECONDS_PER_SECOND)
@@ -149,11 +149,9 @@ def _with(known: tuple[str, ...], new: str) -> tuple[str, ...]:
 
 
 def after_failure(state: LoopState, error: AgentFailure, policy: LoopPolicy, at: int) -> LoopState:
-    """Where the loop stands after a turn that came to nothing.
-
-    A conversation that cannot be continued is no failure of its turn: the next one begins anew, and at once. One that
-    had only just begun is: a new one would fail alike.
-    """
+    """Return the state after a turn that came to nothing."""
+    # A conversation that cannot be continued is no failure of its turn: the next one begins again, and at once. One
+    # that had only just begun is: a new one would fail alike.
     is_lost = isinstance(error, AgentConversationLost)
     is_new_start = is_lost and state.session is not None
     if error.is_outage:
@@ -173,28 +171,28 @@ def after_failure(state: LoopState, error: AgentFailure, policy: LoopPolicy, at:
 
 
 def _kept_session(session: str | None) -> str | None:
-    """None, which begins a new conversation, where no store would keep it."""
+    # None begins a new conversation, where no store would keep this one.
     return session if session is not None and kept_tail(session, MAX_SESSION_CHARS) == session else None
 
 
 def usage_of(error: AgentFailure) -> ModelUsage | None:
-    """What the failed turn consumed; nothing where the agent did not even start, None where nobody knows."""
+    """Return the usage of the failed turn; none where the agent did not even start, None where nobody knows."""
     return ModelUsage() if isinstance(error, _NOT_STARTED) else error.usage
 
 
 def is_nothing(usage: ModelUsage | None) -> bool:
-    """Whether it is known that no token and no money was used, however long that took."""
+    """Return whether it is known that no token and no money was used, however long that took."""
     return usage is not None and replace(usage, active_microseconds=0) == ModelUsage()
 
 
 def _pause_until(policy: LoopPolicy, failures: int, at: int) -> int:
-    """When the next turn may start; after failures chance lengthens the pause by up to a quarter."""
+    # After failures chance lengthens the pause by up to a quarter: workers that failed together should not retry so.
     pause = policy.pause_after(failures)
     return at + round(pause * random.uniform(1, MAX_CHANCE)) if failures else at + pause if pause else 0
 
 
 def after_verification(state: LoopState, found: Verification, policy: LoopPolicy, at: int) -> LoopState:
-    """Return where the loop stands after its goal's criteria were checked."""
+    """Return the state after the goal's criteria were checked."""
     checked = replace(state, verifications=state.verifications + 1)
     unpriced = next((each for each in found.verdicts if each.error is CheckError.JUDGE_COST_UNKNOWN), None)
     if unpriced is not None:
@@ -239,11 +237,11 @@ def _after_error(checked: LoopState, found: Verification, policy: LoopPolicy, at
 
 
 def _is_away(verdict: Verdict) -> bool:
-    """Whether a network or a provider that is away was all that kept the judge from answering."""
+    """Return whether only an absent network or provider kept the judge from answering."""
     last = verdict.attempts[-1] if verdict.attempts else None
     return last is not None and last.result is AttemptResult.OUTAGE and tells_of_outage(last.detail)
 
 
 def check_key(state: LoopState, revision: int) -> str:
-    """The key of the next verification at this revision."""
+    """Return the key of the next verification at this revision."""
     return f"loop/verification-{state.verifications + 1}/revision-{revision}"

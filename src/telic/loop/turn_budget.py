@@ -1,4 +1,4 @@
-"""The budget while a turn runs: what the turn has used so far, compared with what is left, and who holds the rest."""
+"""The budget while a turn runs: its usage so far, compared with what is left, and who holds the rest (ADR 28)."""
 
 import asyncio
 import shlex
@@ -26,7 +26,7 @@ _LONGEST_NAP_SECONDS: Final = 60.0
 
 
 class BudgetReached(Exception):
-    """The turn was cut off, since with what it has used the goal's budget is reached."""
+    """The turn was cut off, since with its usage the goal's budget is reached."""
 
     code: Final = "budget_reached"
 
@@ -36,11 +36,10 @@ class BudgetReached(Exception):
 
 
 class TurnMeter:
-    """Hears what one turn has used, and ends the turn as soon as that reaches its goal's budget.
+    """Takes the usage that one turn reports, and ends the turn as soon as it reaches its goal's budget.
 
-    What it has used beyond its hold is held as well: should this worker die, its hold is all that tells of the turn.
-    `usage`, `model` and `session` are what the agent told last; `usage` is None as long as it told nothing. Where the
-    goal has a budget of money, usage without a cost is priced.
+    `usage`, `model` and `session` are those of the last report; `usage` is None before the first. Where the goal has a
+    budget of money, usage without a cost is priced.
     """
 
     def __init__(self, run: RunContext, hold: Hold) -> None:
@@ -48,7 +47,7 @@ class TurnMeter:
         self._hold = hold
         self._held: Reservation | TurnUsage = hold.reserved
         self._loop = asyncio.get_running_loop()
-        self._heard = asyncio.Event()
+        self._reported = asyncio.Event()
         self._began = time.monotonic_ns()
         self._cost = RunningCost(run.heart.lease.goal)
         self.usage: ModelUsage | None = None
@@ -57,7 +56,7 @@ class TurnMeter:
 
     @property
     def elapsed_microseconds(self) -> int:
-        """How long ago the turn began, on a clock that does not jump."""
+        """The time since the turn began, by a clock that does not jump."""
         return (time.monotonic_ns() - self._began) // 1000
 
     def report(
@@ -74,7 +73,7 @@ class TurnMeter:
         self.session = session or self.session
         # An agent may work in a thread of its own, and may still report when the loop has ended.
         if not self._loop.is_closed():
-            self._loop.call_soon_threadsafe(self._heard.set)
+            self._loop.call_soon_threadsafe(self._reported.set)
 
     def priced(self, report: TurnReport) -> TurnReport:
         """Return the turn's report with its cost.
@@ -90,7 +89,7 @@ class TurnMeter:
         return replace(report, usage=usage, usage_is_estimate=report.usage_is_estimate or bool(self._cost.unknown))
 
     async def watch(self, work: Coroutine[Any, Any, T]) -> T:
-        """What the work gave, unless it was cancelled since the budget is reached.
+        """Return the work's result, unless it was cancelled since the budget is reached.
 
         Raises:
             BudgetReached: the work was cancelled, and has ended.
@@ -102,7 +101,7 @@ class TurnMeter:
             watching.cancel()
             if not task.done():
                 task.cancel()
-            # Whoever cancels this one waits for the work as well: it may have to stop processes.
+            # A cancellation of this task waits for the work as well: it may have to stop processes.
             await asyncio.wait({task, watching})
             look_at(task)
             look_at(watching)
@@ -113,7 +112,7 @@ class TurnMeter:
         raise BudgetReached(watching.result())
 
     async def _until_spent(self) -> str:
-        """The name of the limit that is reached, once one is."""
+        """Wait until a limit is reached, and return its name."""
         while True:
             goal = self._run.heart.lease.goal
             if self._reached(goal) is not None:
@@ -122,12 +121,12 @@ class TurnMeter:
                 limit = self._reached(goal)
                 if limit is not None:
                     return limit
-            self._heard.clear()
+            self._reported.clear()
             await self._keep(goal)
             await self._rest(self._seconds_left(goal))
 
     async def _keep(self, goal: Goal) -> None:
-        """What was heard is held, should it be more than that."""
+        # Usage beyond the hold is held as well: if this worker dies, its hold is all that remains of the turn.
         used = self._billed(goal)
         if used.tokens > self._held.tokens or used.cost_microunits > self._held.cost_microunits:
             await self._run.patiently(lambda: self._run.records.raise_hold(self._run.heart.lease, self._hold, used))
@@ -137,7 +136,7 @@ class TurnMeter:
         # Not `wait_for`, which can swallow a cancellation that comes together with what it waits for.
         with suppress(TimeoutError):
             async with asyncio.timeout(min(seconds, _LONGEST_NAP_SECONDS)):
-                await self._heard.wait()
+                await self._reported.wait()
 
     def _reached(self, goal: Goal) -> str | None:
         used = self._billed(goal)
@@ -160,13 +159,13 @@ class TurnMeter:
 
 
 def timed(usage: ModelUsage | None, elapsed_microseconds: int) -> ModelUsage:
-    """The usage with the time that the turn took, unless the agent told another; of unknown usage the time alone."""
+    """Return the usage with the turn's time, unless the agent reported another; of unknown usage the time alone."""
     known = usage or ModelUsage()
     return replace(known, active_microseconds=known.active_microseconds or elapsed_microseconds)
 
 
 async def reserving_holds(store: AsyncGoalStore, goal_id: str) -> list[Hold]:
-    """Return the goal's holds that reserve budget now, in the order of their keys. Raises as the store."""
+    """Return the goal's holds that reserve budget now, in the order of their keys."""
     found, after = list[Hold](), ""
     while True:
         page = await store.holds(goal_id, after=after, limit=MAX_PAGE)
@@ -178,10 +177,10 @@ async def reserving_holds(store: AsyncGoalStore, goal_id: str) -> list[Hold]:
 
 def held_by_others(goal: Goal, holds: Sequence[Hold]) -> str:
     """Return who holds the rest of the budget, until when, and how it is freed."""
-    told = "the rest of the budget is held by others"
+    why = "the rest of the budget is held by others"
     times = [hold.expires_at for hold in holds if hold.expires_at is not None]
     if times:
         counts = "" if all(hold.frees_on_expiry for hold in holds) else "; what is still held then counts as used"
-        told += f", until {to_datetime(max(times)):%Y-%m-%d %H:%M:%SZ}{counts}"
+        why += f", until {to_datetime(max(times)):%Y-%m-%d %H:%M:%SZ}{counts}"
     key = shlex.quote(holds[0].key) if len(holds) == 1 else "KEY"
-    return f"{told}. telic holds {goal.id} lists it, and telic release {goal.id} --hold {key} frees it"
+    return f"{why}. telic holds {goal.id} lists it, and telic release {goal.id} --hold {key} frees it"

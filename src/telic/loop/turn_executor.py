@@ -49,7 +49,7 @@ from telic.storage.operations.loop import KeyedTurn, TurnHold
 
 _MARGIN_SECONDS: Final = 60.0
 _PARTS_OF_BUDGET: Final = 10
-"""So many turns of which nobody tells what they used end a budget: a small one outlasts one of them."""
+"""So many turns of unknown usage end a budget: a small one outlasts one of them."""
 _MOST_HELD_TOKENS: Final = 50_000
 _LAST_WRITE_SECONDS: Final = 5.0
 
@@ -123,7 +123,7 @@ class TurnExecutor:
         return turn.meter.priced(await _report_of(self._agent, request))
 
     async def _hold(self, goal: Goal, state: LoopState) -> Hold | None:
-        """The turn's hold, or None where none was granted, and the goal is not active any more."""
+        """Return the turn's hold, or None where none was granted, and the goal is not active any more."""
         settings, lease = self._run.settings, self._run.heart.lease
         key = f"{turn_key(state)}/lease-{lease.token}/revision-{goal.revision}"
         ttl_seconds = min(settings.turn_timeout_seconds + _MARGIN_SECONDS, MAX_TTL_SECONDS)
@@ -179,7 +179,7 @@ class TurnExecutor:
         return await observe_workspace(workspace, excludes=(*DEFAULT_EXCLUDES, *map(glob.escape, own)))
 
     async def _without_workspace(self, turn: _Turn, used: Used, session: str | None, error: WorkspaceMissing) -> None:
-        """The turn counts, and the goal waits for a person: nothing can be done or checked without its folder."""
+        # The goal waits for a person: nothing can be done or checked without its folder.
         failed = AgentFailure(str(error), usage=used.usage, session=session)
         after = partial(after_failure, turn.state, failed, self._run.policy)
         result, state = await self._write(turn, used, after)
@@ -187,10 +187,10 @@ class TurnExecutor:
             await self._run.pause(result.goal, state, Reason.FAILED, str(error))
 
     async def _record_failure(self, turn: _Turn, error: AgentFailure) -> None:
-        known, heard = usage_of(error), turn.meter.usage
+        known, reported = usage_of(error), turn.meter.usage
         is_whole = known is not None and not error.usage_is_estimate
         model = turn.meter.model
-        used = Used(known, model) if is_whole else broken_off(known or heard, model, turn.hold)
+        used = Used(known, model) if is_whole else broken_off(known or reported, model, turn.hold)
         after = partial(after_failure, turn.state, error, self._run.policy)
         if error.is_outage and is_nothing(used.usage):
             await self._undo(turn, error, after)
@@ -199,7 +199,7 @@ class TurnExecutor:
         self._run.report(LoopEventKind.TURN_FAILED, result.goal, state, str(error))
 
     async def _undo(self, turn: _Turn, error: AgentFailure, after: Callable[[Instant], LoopState]) -> None:
-        """The turn never took place, as its agent reached nobody: it uses nothing up, and is tried again later."""
+        # The turn's agent reached nobody: it uses nothing up, and is tried again later.
 
         async def undo(lease: Lease | None) -> LoopState:
             state = after(turn.clock.now())
@@ -212,12 +212,11 @@ class TurnExecutor:
         self._run.report(LoopEventKind.TURN_FAILED, turn.goal, state, str(error))
 
     def _line_of_cut_off(self, turn: _Turn) -> KeyedTurn:
-        """What the turn told, as an estimate; of one that told nothing, what was held for it."""
         used = broken_off(turn.meter.usage, turn.meter.model, turn.hold)
         return turn_line(turn.state, used, turn.hold, turn.meter.elapsed_microseconds)
 
     async def _record_interrupted(self, turn: _Turn) -> None:
-        """What the cancelled turn used is recorded where the store can be reached; else its hold will tell of it."""
+        # Where the store cannot be reached, the turn's hold remains, and becomes an estimate.
         line, state = self._line_of_cut_off(turn), after_cut_off(turn.state, turn.meter.session)
         with suppress(GoalError, TimeoutError):
             async with asyncio.timeout(_LAST_WRITE_SECONDS):
@@ -232,7 +231,7 @@ class TurnExecutor:
     async def _finish(
         self, turn: _Turn, line: KeyedTurn, after: Callable[[Instant], LoopState]
     ) -> tuple[TurnResult, LoopState]:
-        """What was recorded, and where the loop then stands. The turn is paid: it is kept until the store takes it."""
+        # The turn is paid for: it is kept until the store takes it.
 
         async def write(lease: Lease | None) -> tuple[TurnResult, LoopState]:
             state = after(turn.clock.now())
@@ -242,7 +241,7 @@ class TurnExecutor:
 
 
 async def _report_of(agent: Agent, request: TurnRequest) -> TurnReport:
-    """The agent's report. Whatever else it raises, or that it overran its time for long, is a failure of its turn."""
+    """Return the agent's report, or raise AgentFailure for any other error, or if it overran its time for long."""
     try:
         async with asyncio.timeout(request.timeout_seconds + _MARGIN_SECONDS):
             return await agent.turn(request)

@@ -49,7 +49,7 @@ _LIST_FILES: Final = (
 
 
 class ListedBy(StrEnum):
-    """Who told which files there are."""
+    """The source of the list of files."""
 
     GIT = "git"
     WALK = "walk"
@@ -57,7 +57,7 @@ class ListedBy(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WorkspaceLimits:
-    """How much of a workspace is read.
+    """The limits on reading a workspace.
 
     The files are taken in the order of their paths. Beyond `max_files` files or `max_bytes` of content, a file's size
     and time of change stand for its content, and so they do for a file that cannot be read. Git may take
@@ -99,7 +99,7 @@ class WorkspaceState:
 async def observe_workspace(
     workspace: Path, *, excludes: Sequence[str] = DEFAULT_EXCLUDES, limits: WorkspaceLimits | None = None
 ) -> WorkspaceState:
-    """The workspace was looked at, outside the event loop's thread; nothing in it was changed or run.
+    """Return the state of the workspace; nothing in it was changed or run.
 
     `excludes` are shell patterns for a name anywhere, or for a whole path relative to the workspace.
 
@@ -120,7 +120,7 @@ async def observe_workspace(
 
 
 async def _listed(workspace: Path, limits: WorkspaceLimits) -> tuple[list[str], list[str]]:
-    """The paths that git lists, also of repositories inside, and the folders of those; none where git does not list."""
+    """Return the paths that git lists, also of repositories inside, and the folders of those."""
     listed, inside = await _listed_by_git(workspace, limits), list[str]()
     paths, waiting = set(listed), set(listed)
     while waiting:
@@ -140,13 +140,13 @@ async def _listed(workspace: Path, limits: WorkspaceLimits) -> tuple[list[str], 
 
 
 def _repositories(workspace: Path, paths: Iterable[str]) -> list[str]:
-    """Those of the paths that are folders: git lists a repository inside another, or a submodule, as one."""
+    # Git lists a repository inside another, or a submodule, as one path: a folder.
     folders = sorted({path.rstrip("/") for path in paths})
     return [path for path in folders if (workspace / path / ".git").exists() and not (workspace / path).is_symlink()]
 
 
 async def _listed_by_git(workspace: Path, limits: WorkspaceLimits) -> list[str]:
-    """The paths that git lists; none where git is not there, is not asked for this folder, or ignores it all."""
+    """Return the paths that git lists; none where git is not there, does not know the folder, or ignores it all."""
     listing = bytearray()
 
     def take(chunk: bytes) -> None:
@@ -202,7 +202,7 @@ class _Reading:
         return self._digest.hexdigest()
 
     def walk(self, folder: str) -> Iterator[str]:
-        """The files below the folder, in an order that only their names decide; links are not followed."""
+        """Give the files below the folder, in the order of their names; links are not followed."""
         waiting = [folder]
         while waiting:
             below = waiting.pop()
@@ -282,7 +282,7 @@ class _Excludes:
         self._shapes = re.compile("|".join(shapes)) if shapes else None
 
     def cover(self, path: str) -> bool:
-        """Whether the path is left out, for itself or for a folder that it is in."""
+        """Return whether the path is left out, for itself or for a folder that it is in."""
         names = [*path.split("/"), path]
         if not self._plain.isdisjoint(names):
             return True

@@ -1,4 +1,4 @@
-"""The agents that a loop drives: what one is, and those that are commands."""
+"""The agents that a loop drives: the protocol of one, and those that are commands."""
 
 from importlib import import_module
 from typing import TYPE_CHECKING, Final

@@ -14,8 +14,8 @@ names is the thread's own. Where no id helps, the lines do: copying goes on with
 the lines are the thread's own. That is a guess for as long as the turn that the hook names may still come.
 """
 
-import os
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
@@ -177,14 +177,9 @@ class CodexRollouts:
         return replace(parsed, usage=recorded, model=parsed.model or self._model, session=str(whole))
 
     def _rollouts(self) -> Iterator[tuple[Path, int]]:
-        for folder, _, names in os.walk(self._sessions):
-            for name in names:
-                if name.startswith("rollout-") and name.endswith(".jsonl"):
-                    path = Path(folder) / name
-                    try:
-                        yield path, path.lstat().st_size
-                    except OSError:
-                        continue
+        for path in self._sessions.rglob("rollout-*.jsonl"):
+            with suppress(OSError):
+                yield path, path.lstat().st_size
 
     def _read(self) -> None:
         for line in self._files.lines(self._family):
@@ -244,17 +239,17 @@ def _covers(whole: ModelUsage | None, part: ModelUsage) -> bool:
     return whole is not None and whole.input_tokens >= part.input_tokens and whole.output_tokens >= part.output_tokens
 
 
+@dataclass(slots=True)
 class CopiedHistory:
-    """Follows the lines of one thread, and knows which of them are another's."""
+    """Follows the lines of one thread, and separates those that were copied from another."""
 
-    def __init__(self, own_turn: str | None) -> None:
-        self.is_copy = False
-        self.is_under_way = False
-        self.is_guess = False
-        self._own_turn = own_turn
-        self._born: int | None = None
-        self._told_by_ids = False
-        self._last: int | None = None
+    own_turn: str | None
+    is_copy: bool = False
+    is_under_way: bool = False
+    is_guess: bool = False
+    _born: int | None = None
+    _ids_decide: bool = False
+    _last: int | None = None
 
     def begin_thread(self, meta: Fields, thread: str | None, at: Instant | None) -> None:
         """The thread's own first line was read."""
@@ -271,17 +266,17 @@ class CopiedHistory:
         """A line of this time was read: after a pause, it is the thread's own."""
         if not self.is_under_way or at is None:
             return
-        if not self._told_by_ids and self._last is not None and at - self._last > _PAUSE_MICROSECONDS:
-            self.is_under_way, self.is_guess = False, self._own_turn is not None
+        if not self._ids_decide and self._last is not None and at - self._last > _PAUSE_MICROSECONDS:
+            self.is_under_way, self.is_guess = False, self.own_turn is not None
         self._last = at
 
     def begin_turn(self, turn: str | None) -> None:
         """The lines that follow belong to this turn."""
         made_at = _made_at(turn)
         if self._born is not None and made_at is not None:
-            self._told_by_ids, self.is_under_way, self.is_guess = True, made_at < self._born, False
-        elif turn and turn == self._own_turn:
-            self._told_by_ids, self.is_under_way, self.is_guess = True, False, False
+            self._ids_decide, self.is_under_way, self.is_guess = True, made_at < self._born, False
+        elif turn and turn == self.own_turn:
+            self._ids_decide, self.is_under_way, self.is_guess = True, False, False
 
     def carry(self) -> Fields:
         """Return the state with which another process can go on."""
@@ -289,7 +284,7 @@ class CopiedHistory:
             "is_copy": self.is_copy,
             "is_under_way": self.is_under_way,
             "born": self._born,
-            "told_by_ids": self._told_by_ids,
+            "told_by_ids": self._ids_decide,
             "last": self._last,
         }
 
@@ -298,7 +293,7 @@ class CopiedHistory:
         self.is_copy = carry.get("is_copy") is True
         self.is_under_way = carry.get("is_under_way") is True
         self._born = count_of(carry, "born")
-        self._told_by_ids = carry.get("told_by_ids") is True
+        self._ids_decide = carry.get("told_by_ids") is True
         self._last = count_of(carry, "last")
 
 

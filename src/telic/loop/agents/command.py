@@ -1,4 +1,4 @@
-"""The agent that is a command: any program that takes a prompt and prints what came of it."""
+"""The agent that is a command: any program that takes a prompt and prints the result of its turn."""
 
 import errno
 import os
@@ -42,11 +42,10 @@ class CommandAgent:
     The prompt comes on standard input, or in place of `{prompt}` in a word of `argv`. `resume_argv`, where there is
     one, continues a conversation; `{session}` in it becomes the conversation's id, and `{new_session}` in `argv` an
     id for the one that begins. The command finds `TELIC_GOAL_ID`, `TELIC_TURN_NUMBER`, `TELIC_TURN_KEY` and
-    `TELIC_SESSION` in its environment, besides this process's own and `environment`. `on_line` is given each line of
-    output as it comes. What a host records of usage in files of its own is looked at every `records_seconds`. What it
-    says of times is understood by `clock`, or by the request's where none is given. Where the goal has a budget of
-    money, and a line tells usage without its cost and without a model whose price is known, the turn fails, unless
-    `allow_unknown_cost`.
+    `TELIC_SESSION` in its environment, besides this process's own and `environment`. `on_line` is called with each line
+    of output as it comes. A host's own records of usage are read every `records_seconds`. Times in its output are
+    understood by `clock`, or by the request's where none is given. Where the goal has a budget of money, and a line has
+    usage without its cost and without a model whose price is known, the turn fails, unless `allow_unknown_cost`.
 
     When the turn ends, however it ends, no process of the command's group is left: they have `grace_seconds` to
     stop when asked to, and are then killed.
@@ -63,7 +62,7 @@ class CommandAgent:
     allow_unknown_cost: bool = False
 
     async def turn(self, request: TurnRequest) -> TurnReport:
-        """The command has ended, and its output says what came of the turn.
+        """The command has ended; the report is read from its output.
 
         Raises:
             AgentFailure: it came to nothing; the error has the end of the output, and the usage as far as it is known.
@@ -95,7 +94,7 @@ class CommandAgent:
         return _report(parsed, result)
 
     def _was_cut_short(self, result: ProcessResult) -> bool:
-        """Return whether it was killed, and may have used more than it told; a host's format knows by itself."""
+        # It may have used more than it reported; a host's format knows by itself.
         return not self.output_format.is_host and (result.timed_out or (result.exit_code or 0) < 0)
 
     def _with_errors(self, parsed: Parsed, result: ProcessResult, now: Instant) -> Parsed:
@@ -165,7 +164,7 @@ def _raise_not_started(request: TurnRequest, command: str, error: OSError, in_ar
 
 
 def _with_time(parsed: Parsed, result: ProcessResult) -> Parsed:
-    """The same with the time that the turn took; what broken output says of usage is not believed."""
+    """Return the same with the turn's time; the usage in broken output is not believed."""
     usage = parsed.usage if parsed.broken is None else None
     if usage is not None and usage.active_microseconds == 0:
         usage = replace(usage, active_microseconds=result.elapsed_microseconds)
@@ -173,7 +172,7 @@ def _with_time(parsed: Parsed, result: ProcessResult) -> Parsed:
 
 
 def _check_conversation(result: ProcessResult, parsed: Parsed) -> None:
-    """Raise AgentConversationLost where the agent, or what it left on its way out, says that a new one is needed."""
+    """Raise AgentConversationLost if the agent's failure, or its last words, say that a new one is needed."""
     said = parsed.failure or (last_words(_tail(result)) if result.exit_code and not parsed.finished else "")
     if parsed.quota is None and is_lost_conversation(said):
         message = f"the conversation cannot be continued: {kept_tail(said, MAX_REPORT_TEXT_CHARS)}"
@@ -181,7 +180,7 @@ def _check_conversation(result: ProcessResult, parsed: Parsed) -> None:
 
 
 def _is_silent(request: TurnRequest, result: ProcessResult, parsed: Parsed, output_format: OutputFormat) -> bool:
-    """Whether the agent worked without a word, as one that writes a log: then the goal's criteria tell what it did."""
+    # An agent that writes a log elsewhere works without a word: then the goal's criteria decide.
     ended_well = result.exit_code == 0 and result.output_bytes == 0 and parsed.failure is None
     return ended_well and not output_format.is_host and bool(request.goal.criteria)
 
@@ -215,7 +214,7 @@ def _fail(kind: type[AgentFailure], message: str, result: ProcessResult, parsed:
     is_outage = _is_outage(kind, result, parsed)
     usage = parsed.usage
     if is_outage and usage is None and not (parsed.text or parsed.tool_effects or parsed.tool_output_tail):
-        # It never got an answer: there is nothing that it could have consumed.
+        # It never got an answer, so it consumed nothing.
         usage = ModelUsage()
     raise kind(
         message,
@@ -234,7 +233,7 @@ def _is_outage(kind: type[AgentFailure], result: ProcessResult, parsed: Parsed) 
 
 
 def _tail(result: ProcessResult) -> str:
-    """The end of both streams, errors last: there commands say what went wrong."""
+    """Return the end of both streams, errors last: there commands say what went wrong."""
     streams = [text for text in (result.output_tail, result.errors_tail) if text]
     half = MAX_REPORT_TEXT_CHARS // 2
     return "\n".join(kept_tail(stream.decode(errors="replace"), half) for stream in streams)
@@ -268,7 +267,7 @@ _ERROR: Final = re.compile(r"^(?:\S* )?(?:fatal |internal )?error\b[^\n]*:", re.
 
 
 def last_words(output_tail: str) -> str:
-    """The last error and what follows it, without the list of calls that led there; else the last line."""
+    """Return the last error and the lines after it, without a list of calls; else the last line."""
     backtraces = [match.start() for match in _BACKTRACE.finditer(output_tail)]
     text = output_tail[: backtraces[-1]].rstrip() if backtraces else output_tail.rstrip()
     errors = [match.start() for match in _ERROR.finditer(text)]

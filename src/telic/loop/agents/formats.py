@@ -1,4 +1,4 @@
-"""The formats that agents print: how one is read, and what is found out."""
+"""The formats of agents' output: how one is read, and the result."""
 
 import re
 from abc import ABC, abstractmethod
@@ -18,7 +18,7 @@ _SESSION: Final = re.compile(r"([A-Za-z0-9][A-Za-z0-9._:-]{0,199})(?: used ([0-9
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Parsed:
-    """What an agent's output says.
+    """The result of reading an agent's output.
 
     `finished` is True if the format's end was seen; `failure` is the agent's own word for a failure, `broken` says how
     its format was violated. A `boundary` is a limit of the agent's own, reached in an orderly way: its exit code is no

@@ -95,7 +95,7 @@ class OpencodeDatabase:
         self._session = id_of(parsed.session) or self._session
         total = self._total()
         share = None if total is None else used_since(self._before, total)
-        # Sums that have not grown yet tell nothing of a request that may be under way.
+        # Sums that have not grown yet prove nothing: a request may be under way.
         has_grown = share is not None and share.input_tokens + share.output_tokens > 0
         return with_recorded(parsed, share if has_grown else None, self._model)
 
@@ -132,10 +132,10 @@ class OpencodeDatabase:
 
 def _model_of(row: Fields) -> str | None:
     try:
-        told = as_fields(json.loads(text_of(row, "model") or "{}"))
+        model = as_fields(json.loads(text_of(row, "model") or "{}"))
     except (ValueError, RecursionError):
         return None
-    return None if told is None else text_of(told, "id")
+    return None if model is None else text_of(model, "id")
 
 
 def _row_usage(row: Fields) -> ModelUsage:

@@ -1,4 +1,4 @@
-"""Following a command while it runs: what it prints, what its host records, what the turn has used and cost so far."""
+"""Follows a command while it runs: its output, its host's records, and the turn's usage and cost so far."""
 
 import asyncio
 from collections.abc import AsyncGenerator, Callable, Iterator
@@ -81,16 +81,16 @@ class OutputFollower:
 
     @property
     def dropped_lines(self) -> int:
-        """How many lines were too long to be read."""
+        """The number of lines that were too long to be read."""
         return self._lines.dropped
 
     @property
     def unknown_cost(self) -> str:
-        """Why the turn's cost is not known, where somebody limits it; else empty."""
+        """Why the turn's cost is not known, if the goal limits it; else empty."""
         return self._cost.unknown
 
     def take_chunk(self, chunk: bytes) -> None:
-        """The output goes on with this."""
+        """The output goes on with this chunk."""
         for line in self._lines.split(chunk):
             self._take(line)
 
@@ -112,7 +112,7 @@ class OutputFollower:
 
     @asynccontextmanager
     async def following(self) -> AsyncGenerator[None]:
-        """Inside, the host's own files are looked at again and again; at the end all that is known was reported."""
+        """Inside, the host's own files are read again and again; at the end all known usage was reported."""
         if self._records is None:
             try:
                 yield
@@ -134,7 +134,7 @@ class OutputFollower:
         for line in self._lines.finish():
             self._take(line)
         if self._is_silent:
-            # Its model was asked for nothing: that is known, and no estimate.
+            # Its model was asked for nothing: that is certain, and no estimate.
             self._request.report_usage(ModelUsage(), cost_is_known=True)
 
     async def _look_until(self, records: UsageRecords, ended: asyncio.Event) -> None:
@@ -146,7 +146,7 @@ class OutputFollower:
                 self._report(await asyncio.to_thread(records.improve, self._parser.so_far()))
 
     async def parsed(self, now: Instant) -> Parsed:
-        """What all of it says."""
+        """Return what all of it says, with the cost of its usage."""
         parsed = self._parser.parsed(now)
         if self._records is not None:
             parsed = await asyncio.to_thread(self._records.improve, parsed)
@@ -164,14 +164,13 @@ class RunningCost:
 
     @property
     def unknown(self) -> str:
-        """Why the turn's cost is not known, and how it could be; empty where it is known, or nobody limits money."""
+        """Why the turn's cost is not known, and how it could be; empty where it is known, or money is not limited."""
         return self._unknown
 
     def added_to(self, usage: ModelUsage, model: str | None) -> ModelUsage:
-        """Return the turn's usage so far with its cost; unchanged where the agent told it, or nobody limits money.
+        """Return the turn's usage so far with its cost; unchanged where it has one, or money is not limited.
 
-        What a model costs that the table does not know stays out, and so does all of it without the table; `unknown`
-        says so as long as the agent does not tell it either.
+        A cost without a known price stays out; `unknown` then says so.
         """
         if not self._is_wanted:
             return usage
@@ -180,7 +179,7 @@ class RunningCost:
         return usage if usage.cost_microunits else replace(usage, cost_microunits=self._cost)
 
     def added_to_lines(self, parsed: Parsed) -> ModelUsage | None:
-        """As `added_to`, where the output's format tells which of its responses came without their cost."""
+        """As `added_to`, for a format that may separate the responses without their cost."""
         if parsed.usage is None or parsed.without_cost is None:
             return None if parsed.usage is None else self.added_to(parsed.usage, parsed.model)
         if not self._is_wanted:
@@ -190,7 +189,7 @@ class RunningCost:
         return replace(parsed.usage, cost_microunits=parsed.usage.cost_microunits + self._cost)
 
     def _add(self, usage: ModelUsage, model: str | None) -> bool:
-        """Price what was used since the last time, and return whether its price is known."""
+        """Price the usage since the last time, and return whether its price is known."""
         added = used_since(self._priced, usage)
         cost = cost_microunits(model, added) if added.input_tokens or added.output_tokens else 0
         if cost is None:

@@ -1,7 +1,7 @@
 """One command run to its end, with everything it started: bounded output, bounded time, nothing left behind.
 
 The command leads a process group of its own. However the run ends – by itself, by time-out, by cancellation, by an
-error in a callback, by the death of this process – the whole group is told to stop, and killed if it does not. A
+error in a callback, by the death of this process – the whole group is asked to stop, and killed if it does not. A
 process that leaves the group (`setsid`) is beyond reach, and may keep running; it cannot keep the run from ending.
 """
 
@@ -17,17 +17,16 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Final
 
-from telic.domain.clock import Instant, SystemClock
+from telic.domain.clock import MICROSECONDS_PER_SECOND
 from telic.domain.errors import InvalidInput, LeaseLost
-from telic.loop.agents.process_group import group_lives, present_deadline, signal_group, watchdog
+from telic.loop.agents.process_group import Deadline, group_lives, present_deadline, signal_group, watchdog
 
-HEAD_BYTES: Final = 4_096
 TAIL_BYTES: Final = 65_536
 
 OnChunk = Callable[[bytes], None]
 
 DEFAULT_GRACE_SECONDS: Final = 5.0
-"""How long a process group may take to stop when asked, before it is killed."""
+"""A process group may take so long to stop when asked, before it is killed."""
 
 _CHUNK_BYTES: Final = 65_536
 _DRAIN_SECONDS: Final = 1.0
@@ -37,12 +36,10 @@ _LONGEST_NAP_SECONDS: Final = 0.05
 
 
 class BoundedOutput:
-    """The first and the last bytes of an output, its length and SHA-256; the middle is dropped."""
+    """The last bytes of an output, its length and its SHA-256; the rest is dropped."""
 
-    def __init__(self, head_bytes: int = HEAD_BYTES, tail_bytes: int = TAIL_BYTES) -> None:
-        self._head_bytes = head_bytes
+    def __init__(self, tail_bytes: int = TAIL_BYTES) -> None:
         self._tail_bytes = tail_bytes
-        self._head = bytearray()
         self._tail = bytearray()
         self._hash = hashlib.sha256()
         self.length = 0
@@ -51,20 +48,13 @@ class BoundedOutput:
         """The output ends with this chunk."""
         self.length += len(chunk)
         self._hash.update(chunk)
-        if len(self._head) < self._head_bytes:
-            self._head += chunk[: self._head_bytes - len(self._head)]
         self._tail += chunk
         if len(self._tail) > 2 * self._tail_bytes:
             del self._tail[: -self._tail_bytes]
 
     @property
-    def head(self) -> bytes:
-        """The first bytes."""
-        return bytes(self._head)
-
-    @property
     def tail(self) -> bytes:
-        """The last bytes; in short output they are the first as well."""
+        """The last bytes."""
         return bytes(self._tail[-self._tail_bytes :])
 
     @property
@@ -75,22 +65,24 @@ class BoundedOutput:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ProcessResult:
-    """How a run ended, and what it printed.
+    """How a run ended, and its output.
 
-    `exit_code` is negative for a signal, as in `subprocess`, and None where the run timed out. `output_head` and
-    `output_tail` are the first and last bytes of standard output, `errors_tail` the last of standard error;
-    `output_bytes` and `output_sha256` are of all standard output. With merged errors both streams are output.
+    `exit_code` is negative for a signal, as in `subprocess`, and None where the run timed out. `output_tail` has the
+    last bytes of standard output, `errors_tail` those of standard error; `output_bytes` and `output_sha256` are of all
+    standard output. With merged errors both streams are output.
     """
 
     exit_code: int | None
-    timed_out: bool
-    output_head: bytes
     output_tail: bytes
     output_bytes: int
     output_sha256: str
     errors_tail: bytes
-    started_at: Instant
     elapsed_microseconds: int
+
+    @property
+    def timed_out(self) -> bool:
+        """Whether the run was ended by its time-out."""
+        return self.exit_code is None
 
 
 async def run_process(
@@ -103,7 +95,6 @@ async def run_process(
     merge_errors: bool = False,
     on_chunk: OnChunk | None = None,
     grace_seconds: float = DEFAULT_GRACE_SECONDS,
-    head_bytes: int = HEAD_BYTES,
     tail_bytes: int = TAIL_BYTES,
 ) -> ProcessResult:
     """The command has ended, and no process of its group is left.
@@ -118,15 +109,8 @@ async def run_process(
         InvalidInput: the command is empty or holds a NUL character, or the time-out is not above 0.
         LeaseLost: the lease under which it ran has ended, and the command with it.
     """
-    if not argv or any("\0" in word for word in argv):
-        raise InvalidInput("a command has at least one word, and no NUL character")
-    if not timeout_seconds > 0:
-        raise InvalidInput("timeout_seconds must be above 0")
-    deadline = present_deadline()
-    if deadline.has_passed:
-        raise LeaseLost("the lease ran out before the command was started")
-    output, errors = BoundedOutput(head_bytes, tail_bytes), BoundedOutput(0, tail_bytes)
-    started_at, started = SystemClock().now(), time.monotonic()
+    deadline = _checked(argv, timeout_seconds)
+    output, errors, started = BoundedOutput(tail_bytes), BoundedOutput(tail_bytes), time.monotonic()
     process = _start(argv, cwd, environment, stdin is not None, merge_errors)
     run = _ProcessRun(process, stdin or b"", _both(output.take, on_chunk), errors.take)
     keeping = ExitStack()
@@ -139,7 +123,25 @@ async def run_process(
     run.raise_failure()
     if deadline.has_passed and process.returncode < 0:
         raise LeaseLost("the lease ran out while the command ran, and it was killed")
-    return _result(process.returncode if exited else None, output, errors, started_at, started)
+    return ProcessResult(
+        exit_code=process.returncode if exited else None,
+        output_tail=output.tail,
+        output_bytes=output.length,
+        output_sha256=output.sha256,
+        errors_tail=errors.tail,
+        elapsed_microseconds=int((time.monotonic() - started) * MICROSECONDS_PER_SECOND),
+    )
+
+
+def _checked(argv: Sequence[str], timeout_seconds: float) -> Deadline:
+    if not argv or any("\0" in word for word in argv):
+        raise InvalidInput("a command has at least one word, and no NUL character")
+    if not timeout_seconds > 0:
+        raise InvalidInput("timeout_seconds must be above 0")
+    deadline = present_deadline()
+    if deadline.has_passed:
+        raise LeaseLost("the lease ran out before the command was started")
+    return deadline
 
 
 def _both(first: OnChunk, second: OnChunk | None) -> OnChunk:
@@ -149,22 +151,6 @@ def _both(first: OnChunk, second: OnChunk | None) -> OnChunk:
             second(chunk)
 
     return take
-
-
-def _result(
-    exit_code: int | None, output: BoundedOutput, errors: BoundedOutput, started_at: Instant, started: float
-) -> ProcessResult:
-    return ProcessResult(
-        exit_code=exit_code,
-        timed_out=exit_code is None,
-        output_head=output.head,
-        output_tail=output.tail,
-        output_bytes=output.length,
-        output_sha256=output.sha256,
-        errors_tail=errors.tail,
-        started_at=started_at,
-        elapsed_microseconds=int((time.monotonic() - started) * 1_000_000),
-    )
 
 
 def _start(
@@ -183,7 +169,7 @@ def _start(
 
 
 async def _insist(ending: "asyncio.Task[None]") -> None:
-    """The ending has ended, also when this task is cancelled meanwhile; the cancellation then passes."""
+    # Also when this task is cancelled meanwhile: the processes must be gone before the cancellation passes.
     cancelled: asyncio.CancelledError | None = None
     while not ending.done():
         try:
@@ -219,11 +205,11 @@ class _ProcessRun:
             raise self._failure
 
     async def exited_by(self, deadline: float) -> bool:
-        """Whether the leader ended before the deadline, a moment of the monotonic clock."""
+        """Return whether the leader ended before the deadline, a moment of the monotonic clock."""
         return await self._comes_true(self._leader_has_ended, deadline)
 
     def end(self, grace_seconds: float) -> "asyncio.Task[None]":
-        """Begins the end of the run: the group is stopped, then the rest of its output is taken."""
+        """The end of the run has begun: the group is stopped, then the rest of its output is taken."""
         return self._loop.create_task(self._end(grace_seconds))
 
     async def _end(self, grace_seconds: float) -> None:
@@ -261,7 +247,7 @@ class _ProcessRun:
         return self._leader_is_reaped() and not group_lives(self._process.pid)
 
     def _read(self, pipe: IO[bytes]) -> bool:
-        """Whether there may be more to read."""
+        """Return whether there may be more to read."""
         try:
             chunk = os.read(pipe.fileno(), _CHUNK_BYTES)
         except BlockingIOError:
@@ -280,7 +266,7 @@ class _ProcessRun:
                 self._failure = error
 
     def _drain(self, deadline: float) -> None:
-        """What the dead have written is taken; whoever outlived the group may write on unheard."""
+        # A process that left the group may write on for ever, and is not waited for.
         for pipe in list(self._readers):
             while time.monotonic() < deadline and self._read(pipe):
                 pass
@@ -291,7 +277,7 @@ class _ProcessRun:
         except BlockingIOError:
             return
         except OSError:
-            # It does not care for the rest of its input, which is its own affair.
+            # The command has closed its input, which it may.
             self._close_writer(pipe)
             return
         self._unwritten = self._unwritten[written:]

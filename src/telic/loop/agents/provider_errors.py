@@ -1,4 +1,4 @@
-"""What agents' hosts and providers say when they refuse or are away: a limit, a lost conversation, an outage."""
+"""Errors of agents' hosts and providers, by their texts: a limit, a refusal, a lost conversation, an outage."""
 
 import errno
 import re
@@ -26,7 +26,7 @@ _UNPAID: Final = re.compile(
     re.IGNORECASE,
 )
 _WINDOW: Final = re.compile(r"resource[ _]exhausted|rate-limits|retry in|per (?:minute|hour|day)", re.IGNORECASE)
-"""Google sends you to your plan and billing for a quota of a minute too, and tells these beside."""
+"""Google sends you to your plan and billing for a quota of a minute too, and has these words beside."""
 _FULL: Final = re.compile(
     r"ran out of room|start a new (?:thread|session|conversation|chat)"
     r"|context[ _](?:window|length)[ _]?(?:is )?(?:exceeded|full|overflow)|context_length_exceeded"
@@ -88,7 +88,7 @@ _WINDOWS: Final = (
         timedelta(hours=25),
     ),
 )
-"""How far ahead a limit's window can open, by what the provider calls it: of several the longest, of none a month's."""
+"""How far ahead a limit's window can open, by the limit's name: of several the longest, of none a month's."""
 _LONGEST: Final = timedelta(days=32)
 
 

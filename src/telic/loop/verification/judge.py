@@ -30,8 +30,8 @@ _ERRORS: Final = {
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Patience:
-    """How often one kind of failure may happen in a row of attempts, and how long to wait between: each wait is
-    twice the one before, up to the longest.
+    """The attempts that one kind of failure may take in a row, and the waits between: each is twice the one before,
+    up to the longest.
 
     Raises:
         InvalidNumber: `attempts` is not from 1 to 100, or a delay is negative.
@@ -54,7 +54,7 @@ class Patience:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class JudgePolicy:
-    """The patience with each way in which a judge can fail, and how often it is asked at most altogether.
+    """The patience with each way in which a judge can fail, and the most attempts altogether.
 
     A provider's own waiting time goes before `rate_limited`'s delays, up to the longest of them; asked to wait
     longer, the judge is given up, and the verdict says for how long. `timeout_seconds` is for one attempt where

@@ -45,8 +45,8 @@ class ModelJudge:
     """Asks a model for one structured answer, without retries of its own.
 
     The model is named as Pydantic AI names it (`anthropic:claude-…`, `openai-chat:gpt-…`), with the provider's
-    usual environment variables, or is a model made with Pydantic AI, for a server of your own. What it costs is told by
-    your own `prices`, else by the table of the extra `pricing`.
+    usual environment variables, or is a model made with Pydantic AI, for a server of your own. Its cost comes from
+    your own `prices`, else from the table of the extra `pricing`.
 
     Raises:
         InvalidInput: there is no such model or provider, or its key or library is missing.
