@@ -6,14 +6,13 @@ is begun under an id that the loop chose.
 """
 
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Final
 
 from telic.domain.budget import ModelUsage
 from telic.domain.errors import InvalidNumber, StoreError
-from telic.loop.agents.formats import HostParser, Parsed, id_of
+from telic.loop.agents.formats import HostParser
 from telic.loop.agents.json_reader import Fields, count_of, fields_of, text_of
-from telic.loop.agents.usage_records import RecordedResponse, RecordedResponses, folder_of, home, with_recorded
+from telic.loop.agents.usage_records import RecordedResponse, SessionRecords, folder_of, home
 from telic.storage.drivers.sqlite_reader import Selection, read_selected
 
 _COLUMNS: Final = (
@@ -54,27 +53,13 @@ class CopilotParser(HostParser):
         return None
 
 
-class CopilotStore:
+class CopilotStore(SessionRecords):
     """Follows the rows of one session."""
 
     def __init__(self, environment: Mapping[str, str], session: str | None) -> None:
-        folder = folder_of(environment, "COPILOT_HOME", home(environment) / ".copilot")
-        self._path: Path = folder / "session-store.db"
-        self._session = id_of(session)
-        self._responses = RecordedResponses()
-        self._model: str | None = None
+        super().__init__(session)
+        self._path = folder_of(environment, "COPILOT_HOME", home(environment) / ".copilot") / "session-store.db"
         self._last = 0
-
-    def begin(self) -> None:
-        """See `UsageRecords`."""
-        self._read()
-        self._responses.begin()
-
-    def improve(self, parsed: Parsed) -> Parsed:
-        """See `UsageRecords`."""
-        self._session = id_of(parsed.session) or self._session
-        self._read()
-        return with_recorded(parsed, self._responses.total, self._model)
 
     def _read(self) -> None:
         if self._session is None:

@@ -10,9 +10,9 @@ from pathlib import Path
 
 from telic.domain.budget import ModelUsage
 from telic.domain.errors import InvalidNumber
-from telic.loop.agents.formats import HostParser, Parsed, id_of
+from telic.loop.agents.formats import HostParser
 from telic.loop.agents.json_reader import Fields, count_of, fields_of, read_values, text_of
-from telic.loop.agents.usage_records import GrowingFiles, RecordedResponse, RecordedResponses, home, with_recorded
+from telic.loop.agents.usage_records import GrowingFiles, RecordedResponse, SessionRecords, home
 
 _ID_CHARS = 8
 
@@ -75,26 +75,13 @@ def _stats(stats: Fields) -> ModelUsage | None:
     )
 
 
-class GeminiRecordings:
+class GeminiRecordings(SessionRecords):
     """Follows the recordings of one session and of its sub-agents."""
 
     def __init__(self, environment: Mapping[str, str], session: str | None) -> None:
+        super().__init__(session)
         self._folder = home(environment) / ".gemini" / "tmp"
-        self._session = id_of(session)
         self._files = GrowingFiles()
-        self._responses = RecordedResponses()
-        self._model: str | None = None
-
-    def begin(self) -> None:
-        """See `UsageRecords`."""
-        self._read()
-        self._responses.begin()
-
-    def improve(self, parsed: Parsed) -> Parsed:
-        """See `UsageRecords`."""
-        self._session = id_of(parsed.session) or self._session
-        self._read()
-        return with_recorded(parsed, self._responses.total, self._model)
 
     def _read(self) -> None:
         for line in self._files.lines(self._paths()):

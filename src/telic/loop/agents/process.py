@@ -113,16 +113,7 @@ async def run_process(
     output, errors, started = BoundedOutput(tail_bytes), BoundedOutput(tail_bytes), time.monotonic()
     process = _start(argv, cwd, environment, stdin is not None, merge_errors)
     run = _ProcessRun(process, stdin or b"", _both(output.take, on_chunk), errors.take)
-    keeping = ExitStack()
-    try:
-        keeping.enter_context(watchdog(process.pid, grace_seconds, deadline))
-        exited = await run.exited_by(started + timeout_seconds)
-    finally:
-        with keeping:
-            await _insist(run.end(grace_seconds))
-    run.raise_failure()
-    if deadline.has_passed and process.returncode < 0:
-        raise LeaseLost("the lease ran out while the command ran, and it was killed")
+    exited = await _to_its_end(process, run, deadline, started + timeout_seconds, grace_seconds)
     return ProcessResult(
         exit_code=process.returncode if exited else None,
         output_tail=output.tail,
@@ -131,6 +122,24 @@ async def run_process(
         errors_tail=errors.tail,
         elapsed_microseconds=int((time.monotonic() - started) * MICROSECONDS_PER_SECOND),
     )
+
+
+async def _to_its_end(
+    process: subprocess.Popen[bytes], run: "_ProcessRun", deadline: Deadline, until: float, grace_seconds: float
+) -> bool:
+    """Wait until the group has ended, and return whether its leader ended by itself before `until`."""
+    guarding = ExitStack()
+    try:
+        guarding.enter_context(watchdog(process.pid, grace_seconds, deadline))
+        exited = await run.exited_by(until)
+    finally:
+        # The watchdog stays until the group is gone, also where ending it fails.
+        with guarding:
+            await _insist(run.end(grace_seconds))
+    run.raise_failure()
+    if deadline.has_passed and process.returncode < 0:
+        raise LeaseLost("the lease ran out while the command ran, and it was killed")
+    return exited
 
 
 def _checked(argv: Sequence[str], timeout_seconds: float) -> Deadline:

@@ -6,13 +6,14 @@ only add to what the host printed (ADR 29).
 
 import os
 import stat
+from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
 
 from telic.domain.budget import ModelUsage
-from telic.loop.agents.formats import Parsed
+from telic.loop.agents.formats import Parsed, id_of
 from telic.loop.agents.json_reader import larger_usage, sum_usage
 
 _READ_BYTES: Final = 1 << 20
@@ -51,6 +52,29 @@ class RecordedResponses:
     def total(self) -> ModelUsage | None:
         """The sum of what the turn has added, or None where that is nothing."""
         return sum_usage([*self._new.values()]) if self._new else None
+
+
+class SessionRecords(ABC):
+    """Follows the records of one session, which a subclass reads from its host's files."""
+
+    def __init__(self, session: str | None) -> None:
+        self._session = id_of(session)
+        self._responses = RecordedResponses()
+        self._model: str | None = None
+
+    def begin(self) -> None:
+        """See `UsageRecords`."""
+        self._read()
+        self._responses.begin()
+
+    def improve(self, parsed: Parsed) -> Parsed:
+        """See `UsageRecords`."""
+        self._session = id_of(parsed.session) or self._session
+        self._read()
+        return with_recorded(parsed, self._responses.total, self._model)
+
+    @abstractmethod
+    def _read(self) -> None: ...
 
 
 def with_recorded(parsed: Parsed, recorded: ModelUsage | None, model: str | None = None) -> Parsed:
