@@ -298,7 +298,7 @@ FAULTS = (
     ),
     Fault(
         "a turn's key changes with each attempt",
-        (f"{ACCOUNTING}/flusher.py",),
+        (f"{ACCOUNTING}/async_flusher.py", f"{ACCOUNTING}/flusher.py"),
         "hold=hold, key=turn.key",
         "hold=hold, key=turn.key + str(time.monotonic())",
         "tests/accounting/test_turns.py -k once",
