@@ -5,7 +5,7 @@ from datetime import timedelta
 from enum import StrEnum
 from typing import TYPE_CHECKING, Final
 
-from telic.domain.errors import BudgetExceeded, InvalidNumber
+from telic.domain.base_errors import InvalidNumber
 from telic.domain.limits import MAX_COUNTER, check_counter
 
 if TYPE_CHECKING:
@@ -286,14 +286,3 @@ def larger_budget(usage: Usage, budget: Budget) -> Budget:
     used, limits = usage.as_dict(), budget.as_dict()
     spent = {name: min(2 * used[name], MAX_COUNTER) for name, limit in limits.items() if limit and used[name] >= limit}
     return replace(budget, **spent)
-
-
-def require_budget_left(usage: Usage, budget: Budget) -> None:
-    """Raise BudgetExceeded if a limit is reached.
-
-    Raises:
-        BudgetExceeded: a limit is reached.
-    """
-    name = exhausted_limit(usage, budget)
-    if name is not None:
-        raise BudgetExceeded(name, getattr(usage, name), getattr(budget, name))

@@ -46,3 +46,8 @@ def to_datetime(instant: Instant) -> datetime:
 def from_datetime(moment: datetime) -> Instant:
     """The aware datetime as an instant."""
     return Instant((moment - EPOCH) // timedelta(microseconds=1))
+
+
+def time_to_json(instant: Instant | None) -> str | None:
+    """The instant as RFC 3339 in UTC, with all six digits of its microseconds."""
+    return None if instant is None else to_datetime(instant).strftime("%Y-%m-%dT%H:%M:%S.%fZ")

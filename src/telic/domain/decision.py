@@ -5,12 +5,14 @@ from enum import StrEnum
 from typing import Final
 
 from telic.domain.budget import LIMITS, Budget
-from telic.domain.claim import Claim
 from telic.domain.criteria import CriterionKind
 from telic.domain.errors import InvalidNumber
 from telic.domain.goal import Goal, GoalStatus, Reason
 from telic.domain.limits import check_counter
-from telic.domain.loop_state import LoopState
+from telic.domain.loop_state import (
+    Claim,
+    LoopState,
+)
 
 _MICRO: Final = 1_000_000
 _FEWEST_TURNS: Final = 2

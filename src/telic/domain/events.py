@@ -5,14 +5,13 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
-from typing import TYPE_CHECKING, Any, Final, overload
+from typing import Any, Final, overload
 
-from telic.domain.budget import TurnUsage, UsageKind
+from telic.domain.budget import TURN_COUNTERS, TurnUsage, UsageKind
 from telic.domain.clock import Instant, to_datetime
 from telic.domain.errors import InvalidCursor
-
-if TYPE_CHECKING:
-    from telic.domain.goal import Actor, Goal
+from telic.domain.goal import Actor, Goal
+from telic.domain.ids import digest
 
 ACTED_BY: Final = "acted_by"
 """What of an event's data names who acted, and by which door, beside the kind of actor."""
@@ -46,7 +45,7 @@ class Event:
     number: int
     revision: int
     kind: EventKind
-    actor: "Actor"
+    actor: Actor
     at: Instant
     key: str | None
     data: Mapping[str, Any]
@@ -99,8 +98,59 @@ class Turn:
 class TurnResult:
     """The turn as it stands in the ledger, and the goal after it."""
 
-    goal: "Goal"
+    goal: Goal
     turn: Turn
+
+
+# The chain: each line of a history is hashed with the hash before it, over a canonical text that both databases build
+# alike. Fields of arbitrary characters come last (`data` is self-delimiting JSON), so no two histories share a text.
+
+
+def event_hash(
+    previous: str,
+    *,
+    goal_id: str,
+    number: int,
+    revision: int,
+    kind: str,
+    actor: str,
+    at: int,
+    data: str,
+    key: str | None,
+) -> str:
+    """The hash of an event that follows the one whose hash is `previous`."""
+    return digest(f"{previous}|{goal_id}|{number}|{revision}|{kind}|{actor}|{at}|{data}|{key or ''}")
+
+
+def turn_label(kind: UsageKind, model: str | None, *, is_estimate: bool, takes_back: int | None) -> str:
+    """Return what stands before a line's counts in its canonical text; nothing for work by no named model.
+
+    The counts begin with a digit or a minus and a label does not, and the name's length says where it ends. Only
+    estimates, and lines that take one back, say so: the hashes of all others are as they always were.
+    """
+    estimate = ("estimate|" if is_estimate else "") + ("" if takes_back is None else f"takes_back|{takes_back}|")
+    if kind is UsageKind.WORK and model is None:
+        return estimate
+    return f"{estimate}{kind.value}|{len(model or '')}|{model or ''}|"
+
+
+def turn_hash(
+    previous: str,
+    *,
+    goal_id: str,
+    number: int,
+    at: int,
+    usage: TurnUsage,
+    key: str,
+    kind: UsageKind,
+    model: str | None,
+    is_estimate: bool,
+    takes_back: int | None,
+) -> str:
+    """The hash of a turn that follows the one whose hash is `previous`."""
+    counts = "|".join(str(getattr(usage, name)) for name in TURN_COUNTERS)
+    label = turn_label(kind, model, is_estimate=is_estimate, takes_back=takes_back)
+    return digest(f"{previous}|{goal_id}|{number}|{at}|{label}{counts}|{key}")
 
 
 _POSITION = r"([0-9:,+]{0,100000})(?:@([0-9a-f]{16}))?"

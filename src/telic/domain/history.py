@@ -14,12 +14,20 @@ from telic.domain.budget import (
     budget_columns,
     estimates_of,
 )
-from telic.domain.chain import event_hash, to_data, turn_hash
 from telic.domain.clock import Instant
 from telic.domain.criteria import criteria_from_data
 from telic.domain.errors import GoalError, StoreCorrupt
-from telic.domain.events import Event, EventKind, Turn
+from telic.domain.events import (
+    Event,
+    EventKind,
+    Turn,
+    event_hash,
+    turn_hash,
+)
 from telic.domain.goal import Actor, Goal, GoalStatus, Reason
+from telic.domain.ids import (
+    to_data,
+)
 from telic.domain.lifecycle import REMARKS, STATUS_OF, TERMINAL, check_reason, check_transition
 
 

@@ -1,12 +1,14 @@
-"""Ids and keys."""
+"""Ids, keys, and the digests that make histories tamper-evident."""
 
+import json
 import os
 import re
-from collections.abc import Sequence
-from typing import Final, NewType
+from collections.abc import Mapping, Sequence
+from hashlib import sha256
+from typing import Any, Final, NewType
 
+from telic.domain.base_errors import InvalidText
 from telic.domain.clock import Instant
-from telic.domain.errors import InvalidText
 
 GoalId = NewType("GoalId", str)
 """A UUID of version 7 as text, so that ids made later sort later."""
@@ -69,3 +71,16 @@ def short_ids(ids: Sequence[str]) -> list[str]:
     while len({goal_id[:length] for goal_id in ids}) < len(set(ids)):
         length += 1
     return [goal_id[:length] for goal_id in ids]
+
+
+_ENCODE: Final = json.JSONEncoder(separators=(",", ":"), sort_keys=True).encode
+
+
+def digest(canonical: str) -> str:
+    """The SHA-256 of the text, in hexadecimal."""
+    return sha256(canonical.encode()).hexdigest()
+
+
+def to_data(data: Mapping[str, Any]) -> str:
+    """An event's data as the one text it is kept and hashed as."""
+    return _ENCODE(data)

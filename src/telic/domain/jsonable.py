@@ -1,54 +1,24 @@
 """Goals, events, turns and reports as JSON: the one shape that the command, exports and programs share."""
 
 from dataclasses import asdict
+from datetime import datetime
 from typing import Any
 
 from telic.domain.budget import TurnUsage, UsageKind, UsageTakenBack
-from telic.domain.clock import Instant, from_datetime, to_datetime
+from telic.domain.clock import Instant, from_datetime, time_to_json
 from telic.domain.errors import GoalError, StoreCorrupt
 from telic.domain.events import Event, EventKind, FeedEvent, Turn
-from telic.domain.goal import Actor, Goal
+from telic.domain.goal import Actor
 from telic.domain.history import GoalHistory, replay
-from telic.domain.hold import Hold
-from telic.domain.lease import Lease, LeaseState
+from telic.domain.lease import Hold, Lease, LeaseState
 from telic.domain.report import UsageReport, UsageSum
 
 FORMAT_VERSION = 1
 
 
-def time_to_json(instant: Instant | None) -> str | None:
-    """The instant as RFC 3339 in UTC, with all six digits of its microseconds."""
-    return None if instant is None else to_datetime(instant).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
-
-
 def time_from_json(text: str) -> Instant:
     """The instant that `time_to_json` wrote."""
-    from datetime import datetime
-
     return from_datetime(datetime.fromisoformat(text))
-
-
-def goal_to_json(goal: Goal) -> dict[str, Any]:
-    """The goal under its field names; budget and usage are objects, times RFC 3339 texts."""
-    return {
-        "id": goal.id,
-        "scope": goal.scope,
-        "text": goal.text,
-        "status": goal.status.value,
-        "reason": goal.reason and goal.reason.value,
-        "note": goal.note,
-        "revision": goal.revision,
-        "criteria": [criterion.as_dict() for criterion in goal.criteria],
-        "budget": goal.budget.as_dict(),
-        "usage": goal.usage.as_dict(),
-        "estimated_lines": goal.estimated_lines,
-        "billing": goal.billing.value,
-        "wake_at": time_to_json(goal.wake_at),
-        "wake_signal": goal.wake_signal,
-        "created_at": time_to_json(goal.created_at),
-        "updated_at": time_to_json(goal.updated_at),
-        "ended_at": time_to_json(goal.ended_at),
-    }
 
 
 def event_to_json(event: Event) -> dict[str, Any]:
@@ -98,7 +68,7 @@ def hold_to_json(hold: Hold) -> dict[str, Any]:
 
 def lease_to_json(lease: Lease) -> dict[str, Any]:
     """The lease under its field names."""
-    return {"goal": goal_to_json(lease.goal), "holder": lease.holder, "token": lease.token}
+    return {"goal": lease.goal.to_json(), "holder": lease.holder, "token": lease.token}
 
 
 def lease_state_to_json(state: LeaseState) -> dict[str, Any]:
@@ -141,7 +111,7 @@ def history_to_json(history: GoalHistory) -> dict[str, Any]:
     """One line of an export."""
     return {
         "telic": FORMAT_VERSION,
-        "goal": goal_to_json(history.goal),
+        "goal": history.goal.to_json(),
         "events": [event_to_json(event) for event in history.events],
         "turns": [turn_to_json(turn) for turn in history.turns],
     }
@@ -164,7 +134,7 @@ def history_from_json(data: Any) -> GoalHistory:
             raise
         raise StoreCorrupt(f"not a line of an export: {type(error).__name__}: {error!s:.200}") from error
     # An export from before goals counted their estimates does not say how many it has.
-    if goal_to_json(history.goal) != {"estimated_lines": history.goal.estimated_lines} | data["goal"]:
+    if history.goal.to_json() != {"estimated_lines": history.goal.estimated_lines} | data["goal"]:
         raise StoreCorrupt(f"goal {history.goal.id}: its history does not make the goal beside it")
     return history
 

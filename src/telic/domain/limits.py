@@ -3,7 +3,7 @@
 from enum import StrEnum
 from typing import Final, TypeVar
 
-from telic.domain.errors import EmptyText, InvalidInput, InvalidNumber, InvalidText, TextTooLong
+from telic.domain.base_errors import EmptyText, InvalidInput, InvalidNumber, InvalidText, TextTooLong
 
 E = TypeVar("E", bound=StrEnum)
 

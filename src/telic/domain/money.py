@@ -3,7 +3,7 @@
 from decimal import ROUND_HALF_UP, Context, Decimal, Inexact, InvalidOperation
 from typing import Final
 
-from telic.domain.errors.base import InvalidNumber
+from telic.domain.base_errors import InvalidNumber
 
 _CENT: Final = 10_000
 _MICRO: Final = 1_000_000

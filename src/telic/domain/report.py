@@ -1,4 +1,4 @@
-"""Reports: the ledger added up, by goal, scope, kind, model or day."""
+"""Reports: the ledger added up by goal, scope, kind, model or day; and the findings of a check of a store."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field, fields
@@ -166,3 +166,26 @@ _ESTIMATED_AT: Final = 1 + len(_COUNTERS)
 _HELD_AT: Final = _ESTIMATED_AT + len(fields(Estimated))
 _UNCERTAIN_AT: Final = _HELD_AT + len(fields(Reserved))
 _WIDTH: Final = _UNCERTAIN_AT + len(fields(Reserved))
+
+
+class Level(StrEnum):
+    """How bad a finding is."""
+
+    OK = "ok"
+    WARNING = "warning"
+    PROBLEM = "problem"
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One result of one check; `advice` says what to do about it."""
+
+    check: str
+    level: Level
+    message: str
+    advice: str | None = None
+
+
+def make_finding(check: str, is_good: bool, message: str, advice: str, *, level: Level = Level.PROBLEM) -> Finding:
+    """Return an `ok` finding if all is good, else one of the given level with its advice."""
+    return Finding(check, Level.OK, message) if is_good else Finding(check, level, message, advice)
