@@ -35,10 +35,10 @@ class AccountingState:
         self.reports: deque[Report] = deque(maxlen=_MOST_REPORTS)
         self.accepted = 0
         self.settled = 0
+        # How many settled turns the host's callbacks have been called for.
         self.notified = 0
-        """How many settled turns the host's callbacks have been called for."""
+        # The goal to which a turn is booked if the host names none.
         self.turns_goal: str | None = None
-        """The goal to which a turn is booked if the host names none."""
         self._token: Hashable = None
         self._pending: dict[str, PendingUsage] = {}
         self._is_writing = False

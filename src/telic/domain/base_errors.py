@@ -7,6 +7,8 @@ from collections.abc import Generator
 from contextlib import contextmanager
 from typing import ClassVar, Final
 
+from telic.domain.clock import MICRO
+
 
 class GoalError(Exception):
     """The root of every error Telic raises. `code` is stable across releases; messages are not."""
@@ -138,7 +140,7 @@ class LeaseHeld(GoalError, code="lease_held"):
     """Another worker has the goal's lease: `holder` says who. Nothing was written; ask again when it has expired."""
 
     def __init__(self, goal_id: str, holder: str | None, expires_in_microseconds: int) -> None:
-        seconds = max(0, expires_in_microseconds) / 1_000_000
+        seconds = max(0, expires_in_microseconds) / MICRO
         super().__init__(f"goal {goal_id} is driven by {holder!r} for the next {seconds:.1f} s")
         self.goal_id = goal_id
         self.holder = holder

@@ -18,38 +18,8 @@
 Each docstring says what happened, whether anything was written, and whether a retry is safe.
 """
 
+from telic.domain.base_errors import *
 from telic.domain.base_errors import PASSING as PASSING
-from telic.domain.base_errors import (
-    AmbiguousId,
-    EmptyText,
-    GoalError,
-    GoalNotFound,
-    HoldLost,
-    InvalidCommand,
-    InvalidCursor,
-    InvalidInput,
-    InvalidNumber,
-    InvalidText,
-    KeyConflict,
-    LeaseHeld,
-    LeaseLost,
-    MissingExtra,
-    NotAllowed,
-    OutcomeUnknown,
-    PriceUnknown,
-    SchemaMismatch,
-    StoreBusy,
-    StoreClosed,
-    StoreCorrupt,
-    StoreError,
-    StoreFull,
-    StoreMisconfigured,
-    StoreMoved,
-    StoreUnavailable,
-    TextTooLong,
-    TurnConflict,
-    WorkspaceMissing,
-)
 from telic.domain.budget import ModelUsage
 from telic.domain.clock import Instant, to_datetime
 from telic.domain.goal import Goal, GoalStatus

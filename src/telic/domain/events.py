@@ -11,7 +11,7 @@ from telic.domain.budget import TURN_COUNTERS, TurnUsage, UsageKind
 from telic.domain.clock import Instant, to_datetime
 from telic.domain.errors import InvalidCursor
 from telic.domain.goal import Actor, Goal
-from telic.domain.ids import digest
+from telic.domain.ids import digest, to_data
 
 ACTED_BY: Final = "acted_by"
 """What of an event's data names who acted, and by which door, beside the kind of actor."""
@@ -31,6 +31,23 @@ class EventKind(StrEnum):
     CHECKED = "checked"
     APPROVED = "approved"
     REJECTED = "rejected"
+
+
+# The chain: each line of a history is hashed with the hash before it, over a canonical text that both databases build
+# alike. Fields of arbitrary characters come last (`data` is self-delimiting JSON), so no two histories share a text.
+def event_hash(
+    previous: str,
+    goal_id: str,
+    number: int,
+    revision: int,
+    kind: EventKind,
+    actor: Actor,
+    at: int,
+    data: str,
+    key: str | None,
+) -> str:
+    """Return the hash of an event after the one whose hash is `previous`."""
+    return digest(f"{previous}|{goal_id}|{number}|{revision}|{kind.value}|{actor.value}|{at}|{data}|{key or ''}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +72,11 @@ class Event:
     def time(self) -> datetime:
         """When it was recorded, in UTC."""
         return to_datetime(self.at)
+
+    def hash_after(self, previous: str) -> str:
+        """Return the hash that this event has after the one whose hash is `previous`."""
+        place = (self.goal_id, self.number, self.revision)
+        return event_hash(previous, *place, self.kind, self.actor, self.at, to_data(self.data), self.key)
 
     @property
     def acted_by(self) -> Mapping[str, str]:
@@ -93,6 +115,12 @@ class Turn:
         """When it was recorded, in UTC."""
         return to_datetime(self.at)
 
+    def hash_after(self, previous: str) -> str:
+        """Return the hash that this line has after the one whose hash is `previous`."""
+        counts = "|".join(str(getattr(self.usage, name)) for name in TURN_COUNTERS)
+        label = turn_label(self.kind, self.model, is_estimate=self.is_estimate, takes_back=self.takes_back)
+        return digest(f"{previous}|{self.goal_id}|{self.number}|{self.at}|{label}{counts}|{self.key}")
+
 
 @dataclass(frozen=True, slots=True)
 class TurnResult:
@@ -100,26 +128,6 @@ class TurnResult:
 
     goal: Goal
     turn: Turn
-
-
-# The chain: each line of a history is hashed with the hash before it, over a canonical text that both databases build
-# alike. Fields of arbitrary characters come last (`data` is self-delimiting JSON), so no two histories share a text.
-
-
-def event_hash(
-    previous: str,
-    *,
-    goal_id: str,
-    number: int,
-    revision: int,
-    kind: str,
-    actor: str,
-    at: int,
-    data: str,
-    key: str | None,
-) -> str:
-    """The hash of an event that follows the one whose hash is `previous`."""
-    return digest(f"{previous}|{goal_id}|{number}|{revision}|{kind}|{actor}|{at}|{data}|{key or ''}")
 
 
 def turn_label(kind: UsageKind, model: str | None, *, is_estimate: bool, takes_back: int | None) -> str:
@@ -132,25 +140,6 @@ def turn_label(kind: UsageKind, model: str | None, *, is_estimate: bool, takes_b
     if kind is UsageKind.WORK and model is None:
         return estimate
     return f"{estimate}{kind.value}|{len(model or '')}|{model or ''}|"
-
-
-def turn_hash(
-    previous: str,
-    *,
-    goal_id: str,
-    number: int,
-    at: int,
-    usage: TurnUsage,
-    key: str,
-    kind: UsageKind,
-    model: str | None,
-    is_estimate: bool,
-    takes_back: int | None,
-) -> str:
-    """The hash of a turn that follows the one whose hash is `previous`."""
-    counts = "|".join(str(getattr(usage, name)) for name in TURN_COUNTERS)
-    label = turn_label(kind, model, is_estimate=is_estimate, takes_back=takes_back)
-    return digest(f"{previous}|{goal_id}|{number}|{at}|{label}{counts}|{key}")
 
 
 _POSITION = r"([0-9:,+]{0,100000})(?:@([0-9a-f]{16}))?"

@@ -6,7 +6,7 @@ from enum import StrEnum
 from typing import Any, Final
 
 from telic.domain.base_errors import InvalidInput
-from telic.domain.budget import BillingPolicy, Budget, Usage
+from telic.domain.budget import BUDGET_COLUMNS, USAGE_COUNTERS, BillingPolicy, Budget, Usage
 from telic.domain.clock import Instant, time_to_json, to_datetime
 from telic.domain.criteria import Criterion
 from telic.domain.limits import check_instant, check_name
@@ -196,26 +196,12 @@ class Goal:
     @property
     def budget(self) -> Budget:
         """The limits on usage."""
-        return Budget(
-            tokens=self.token_budget,
-            turns=self.turn_budget,
-            active_microseconds=self.active_microseconds_budget,
-            cost_microunits=self.cost_microunits_budget,
-        )
+        return Budget(**{name: getattr(self, column) for name, column in BUDGET_COLUMNS.items()})
 
     @property
     def usage(self) -> Usage:
         """What the goal's turns have consumed so far."""
-        return Usage(
-            turns=self.turns_used,
-            tokens=self.tokens_used,
-            input_tokens=self.input_tokens_used,
-            cached_input_tokens=self.cached_input_tokens_used,
-            output_tokens=self.output_tokens_used,
-            reasoning_tokens=self.reasoning_tokens_used,
-            active_microseconds=self.active_microseconds_used,
-            cost_microunits=self.cost_microunits_used,
-        )
+        return Usage(**{name: getattr(self, f"{name}_used") for name in USAGE_COUNTERS})
 
     @property
     def is_finished(self) -> bool:

@@ -1,9 +1,11 @@
-"""Ids, keys, and the digests that make histories tamper-evident."""
+"""Ids and keys; values as JSON keeps them, and the digests of such texts."""
 
 import json
 import os
 import re
 from collections.abc import Mapping, Sequence
+from dataclasses import fields
+from enum import StrEnum
 from hashlib import sha256
 from typing import Any, Final, NewType
 
@@ -74,6 +76,18 @@ def short_ids(ids: Sequence[str]) -> list[str]:
 
 
 _ENCODE: Final = json.JSONEncoder(separators=(",", ":"), sort_keys=True).encode
+
+
+def plain_value(value: Any) -> Any:
+    """Return the value as JSON keeps it: an enumeration's member as its text, and what has an `as_dict` as that."""
+    if isinstance(value, StrEnum):
+        return value.value
+    return value.as_dict() if hasattr(value, "as_dict") else value
+
+
+def plain_fields(value: Any) -> dict[str, Any]:
+    """Return the fields of a dataclass by name, each as `plain_value` gives it."""
+    return {field.name: plain_value(getattr(value, field.name)) for field in fields(value)}
 
 
 def digest(canonical: str) -> str:

@@ -117,15 +117,15 @@ class LoopState:
         return json.dumps({field.name: getattr(self, field.name) for field in fields(self)}, separators=(",", ":"))
 
 
+# How many characters each may have, and whether there may be none.
 _TEXTS: Final = {
     "note": (MAX_NOTE_CHARS, True),
     "session": (MAX_SESSION_CHARS, True),
     "work": (MAX_WORK_CHARS, False),
     "tool_output": (MAX_WORK_CHARS, False),
 }
-"""How many characters each may have, and whether there may be none."""
+# What the states of the first release do not have yet; it begins as in a new one.
 _ADDED_SINCE: Final = frozenset({"outages", "asked_pause", "tells_usage"})
-"""What the states of the first release do not have yet; it begins as in a new one."""
 _COUNTS: Final = tuple(field.name for field in fields(LoopState) if field.type is int)
 
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field, fields
 from enum import StrEnum
 from typing import Final
 
-from telic.domain.budget import Usage
+from telic.domain.budget import USAGE_COUNTERS, Usage
 from telic.domain.clock import Instant
 from telic.domain.errors import InvalidInput, InvalidNumber
 from telic.domain.ids import check_id
@@ -153,16 +153,15 @@ class UsageTally:
 def _to_sum(numbers: Sequence[int]) -> UsageSum:
     return UsageSum(
         numbers[0],
-        Usage(**dict(zip(_COUNTERS, numbers[1:_ESTIMATED_AT], strict=True))),
+        Usage(**dict(zip(USAGE_COUNTERS, numbers[1:_ESTIMATED_AT], strict=True))),
         Estimated(*numbers[_ESTIMATED_AT:_HELD_AT]),
         Reserved(*numbers[_HELD_AT:_UNCERTAIN_AT]),
         Reserved(*numbers[_UNCERTAIN_AT:]),
     )
 
 
-_COUNTERS: Final = tuple(Usage().as_dict())
-_TOKENS_AT: Final = 1 + _COUNTERS.index("tokens")
-_ESTIMATED_AT: Final = 1 + len(_COUNTERS)
+_TOKENS_AT: Final = 1 + USAGE_COUNTERS.index("tokens")
+_ESTIMATED_AT: Final = 1 + len(USAGE_COUNTERS)
 _HELD_AT: Final = _ESTIMATED_AT + len(fields(Estimated))
 _UNCERTAIN_AT: Final = _HELD_AT + len(fields(Reserved))
 _WIDTH: Final = _UNCERTAIN_AT + len(fields(Reserved))

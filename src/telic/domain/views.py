@@ -10,9 +10,13 @@ from telic.domain.clock import Instant
 from telic.domain.criteria import Criterion, CriterionKind
 from telic.domain.events import Event
 from telic.domain.goal import Goal, GoalStatus, Reason
+from telic.domain.ids import plain_fields, plain_value
 from telic.domain.lease import Hold, LeaseState
 from telic.domain.verdict import Approval, Outcome, Verdict
 
+NOT_CHECKED: Final = "not checked"
+_TAIL_LINES: Final = 10
+_ALWAYS_SHOWN: Final = frozenset({"tokens", "turns"})
 MAX_COUNTED: Final = 10_000
 """Counting stops here: nobody reads a larger number, and the cost of a page shall not grow with the store."""
 
@@ -110,46 +114,19 @@ class GoalSnapshot:
         return [(name, limit) for name, limit in pairs if limit is not None]
 
     def as_dict(self) -> dict[str, Any]:
-        """The snapshot as JSON takes it, with what is left of the budget."""
-        return {
-            "id": self.id,
-            "scope": self.scope,
-            "text": self.text,
-            "status": self.status.value,
-            "reason": self.reason and self.reason.value,
-            "note": self.note,
-            "revision": self.revision,
-            "budget": self.budget.as_dict(),
-            "usage": self.usage.as_dict(),
-            "estimated_lines": self.estimated_lines,
-            "left": self.left,
-            "fractions": self.fractions,
-            "pending": self.pending,
-            "is_stale": self.is_stale,
-        }
+        """Return the snapshot as JSON values, with what is left of the budget."""
+        return {name: plain_value(getattr(self, name)) for name in _SNAPSHOT_PARTS}
+
+
+# The parts of a snapshot that are its goal's.
+_OF_GOAL: Final = ("id", "scope", "text", "status", "reason", "note", "revision", "budget", "estimated_lines")
+_SNAPSHOT_PARTS: Final = (*_OF_GOAL[:-1], "usage", "estimated_lines", "left", "fractions", "pending", "is_stale")
 
 
 def snapshot_of(goal: Goal, usage: Usage, pending: int, *, is_stale: bool) -> GoalSnapshot:
-    """The goal's snapshot with this usage."""
-    return GoalSnapshot(
-        id=goal.id,
-        scope=goal.scope,
-        text=goal.text,
-        status=goal.status,
-        reason=goal.reason,
-        note=goal.note,
-        revision=goal.revision,
-        budget=goal.budget,
-        usage=usage,
-        pending=pending,
-        is_stale=is_stale,
-        estimated_lines=goal.estimated_lines,
-    )
-
-
-NOT_CHECKED: Final = "not checked"
-_TAIL_LINES: Final = 10
-_ALWAYS_SHOWN: Final = frozenset({"tokens", "turns"})
+    """Return the goal's snapshot with this usage."""
+    parts = {name: getattr(goal, name) for name in _OF_GOAL}
+    return GoalSnapshot(**parts, usage=usage, pending=pending, is_stale=is_stale)
 
 
 @dataclass(frozen=True, slots=True)
@@ -200,14 +177,7 @@ class CriterionStanding:
 
     def as_dict(self) -> dict[str, Any]:
         """The criterion's standing as JSON."""
-        return {
-            "number": self.number,
-            "criterion": self.criterion.as_dict(),
-            "outcome": self.outcome,
-            "verdict": self.verdict and self.verdict.as_dict(),
-            "approval": self.approval and self.approval.as_dict(),
-            "pending": self.is_pending,
-        }
+        return plain_fields(self) | {"outcome": self.outcome, "pending": self.is_pending}
 
 
 def standings(goal: Goal, verdicts: Iterable[Verdict], approvals: Iterable[Approval]) -> tuple[CriterionStanding, ...]:

@@ -6,6 +6,7 @@ from typing import Final
 from opentelemetry.metrics import CallbackOptions, Meter, Observation
 
 from telic.domain.budget import turns_of
+from telic.domain.clock import MICRO
 from telic.domain.errors import BudgetExceeded, HoldLost, LeaseLost
 from telic.observability.observer import (
     EventsReceived,
@@ -124,7 +125,7 @@ class Instruments:
             case HoldMoved(hold):
                 self._count_hold(hold.state.value)
             case EventsReceived(_, lag_microseconds):
-                self._lag.record(lag_microseconds / 1_000_000)
+                self._lag.record(lag_microseconds / MICRO)
             case LeaseRanOut():
                 self._losses.add(1)
 

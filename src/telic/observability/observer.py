@@ -98,8 +98,8 @@ class Work:
         self.goal_id = goal_id
         self.error: BaseException | None = None
         self.facts: Sequence[Fact] = ()
+        # What the observer keeps from the beginning to the end.
         self.memory: object = None
-        """What the observer keeps from the beginning to the end."""
         self.started = 0.0
 
     def __enter__(self) -> Self:

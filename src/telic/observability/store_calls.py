@@ -21,8 +21,8 @@ T = TypeVar("T")
 
 WATCH: Final = "watch"
 """The call that watchers repeat by themselves."""
+# When more has changed than so many thousand events, counting all goals again costs less than reading them.
 _MOST_PAGES: Final = 10
-"""When more has changed than so many thousand events, counting all goals again costs less than reading them."""
 
 
 class _ObservedCall(StoreCall):
@@ -48,8 +48,8 @@ class OperationCall(_ObservedCall, Generic[T]):
     def __init__(self, observed_by: "CallObserver", name: str, operation: Operation[T]) -> None:
         super().__init__(observed_by.observer, name, observed_by.system)
         self._now = observed_by.now
+        # What is to be run in the operation's place.
         self.operation = RecordingOperation(operation)
-        """What is to be run in the operation's place."""
 
     def complete(self) -> None:
         """Set the facts to what was committed; an error has committed nothing."""
@@ -178,8 +178,8 @@ class RecordingOperation(Generic[T]):
     def __init__(self, operation: Operation[T]) -> None:
         self._operation = operation
         self.writes: list[Write] = []
+        # Which goal it was about first, if any.
         self.goal_id: str | None = None
-        """Which goal it was about first, if any."""
 
     def __call__(self, tx: Transaction) -> Coroutine[Any, Any, T]:
         """See `Operation`."""
@@ -259,10 +259,10 @@ def _called_at(parameters: Parameters) -> int:
     return int(parameters["at"] or 0)
 
 
+# A goal that is being created has an id, but may never be there.
 _CREATION: Final = "goals.create"
-"""A goal that is being created has an id, but may never be there."""
+# A turn's columns, and whether the goal has expired holds that are to be counted.
 _TURN_WIDTH: Final = 10 + len(TURN_COUNTERS)
-"""A turn's columns, and whether the goal has expired holds that are to be counted."""
 _READERS: Final[dict[str, Callable[[Parameters, Row], Iterator[Fact]]]] = {
     _CREATION: _created,
     "goals.transition": _moved,

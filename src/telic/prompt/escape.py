@@ -9,11 +9,11 @@ import sys
 import unicodedata
 from typing import Final
 
+# White space that is seen as such (category Zs); Python counts it among the unprintable.
 _SPACES: Final = frozenset(map(chr, (0x20, 0xA0, 0x1680, *range(0x2000, 0x200B), 0x202F, 0x205F, 0x3000)))
-"""White space that is seen as such (category Zs); Python counts it among the unprintable."""
 
+# What tags, entities, code fences and JSON strings are made of.
 _STRUCTURAL: Final = frozenset('<>&`"\\')
-"""What tags, entities, code fences and JSON strings are made of."""
 
 _INVISIBLE: Final = (
     (0x034F, 0x034F),  # combining grapheme joiner
@@ -45,17 +45,17 @@ _LOOK_ALIKES: Final = (
     (0x1D236, 0x1D237),  # Greek instrumental notation
 )  # fmt: skip
 
+# Marks of no script of their own: they compose with, enclose or strike through whatever stands before them.
 _OVERLAYS: Final = (
     (0x0300, 0x036F), (0x0488, 0x0489), (0x1AB0, 0x1AFF), (0x1DC0, 0x1DFF), (0x20D0, 0x20FF), (0xFE20, 0xFE2F),
     (0xA670, 0xA672),
 )  # fmt: skip
-"""Marks of no script of their own: they compose with, enclose or strike through whatever stands before them."""
 
+# The variation selectors that choose between text and emoji; a person sees what they do, a prompt escapes them.
 _EMOJI_STYLES: Final = ((0xFE0E, 0xFE0F),)
-"""The variation selectors that choose between text and emoji; a person sees what they do, a prompt escapes them."""
 
+# From here on nothing is written: planes unassigned, of tags and variation selectors, and for private use.
 _EMPTY_FROM: Final = 0x40000
-"""From here on nothing is written: planes unassigned, of tags and variation selectors, and for private use."""
 
 _ZERO_WIDTH_JOINER: Final = "\u200d"
 JOINERS: Final = frozenset({"\u200c", _ZERO_WIDTH_JOINER})
@@ -81,8 +81,8 @@ _SKIN_TONES: Final = ((0x1F3FB, 0x1F3FF),)
 
 _LEAF_RANGES: Final = 32
 _RISKY_TOLD_FIRST: Final = 12
+# Beyond the basic plane the longest ranges hold nearly all that there is: emoji, ideographs, whole scripts, gaps.
 _SHOWN_TOLD_FIRST: Final = 48
-"""Beyond the basic plane the longest ranges hold nearly all that there is: emoji, ideographs, whole scripts, gaps."""
 
 Ranges = list[tuple[int, int]]
 

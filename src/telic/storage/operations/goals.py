@@ -104,17 +104,7 @@ def _creation(call: Call, new: NewGoal, data: str, may_replace: bool) -> Paramet
         "superseded_data": superseded_data(new.id),
         "over_unfinished": int(may_replace),
         "replaced": call.replaced,
-        "created_hash": event_hash(
-            "",
-            goal_id=new.id,
-            number=1,
-            revision=1,
-            kind=EventKind.CREATED.value,
-            actor=call.actor.value,
-            at=call.at,
-            data=data,
-            key=call.key,
-        ),
+        "created_hash": event_hash("", new.id, 1, 1, EventKind.CREATED, call.actor, call.at, data, call.key),
     }
 
 
