@@ -13,8 +13,7 @@ import telic
 from telic.loop.agents.process import run_process
 from telic.loop.agents.process_group import Deadline, group_lives, present_deadline, watchdog
 from telic.loop.heartbeat import Heartbeat
-from telic.testing import temporary_store
-from telic.testing.stores import SyncToAsyncStore
+from telic.testing import SyncToAsyncStore, temporary_store
 
 SLEEPS = (sys.executable, "-S", "-c", "import time; time.sleep(600)")
 

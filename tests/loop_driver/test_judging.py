@@ -8,8 +8,8 @@ import pytest
 import telic
 from telic import Budget, Criterion, GoalStatus, Reason
 from telic.domain.budget import UsageKind
-from telic.domain.claim import Claim
 from telic.domain.events import EventKind
+from telic.domain.loop_state import Claim
 from telic.domain.verdict import AttemptResult, CheckError
 from telic.loop.run_context import LoopEventKind
 from telic.loop.verification.evidence import Evidence, JudgeAnswer, JudgeVerdict

@@ -5,11 +5,10 @@ from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from functools import partial
 
-from telic.domain.claim import Wake
-from telic.domain.clock import MICROSECONDS_PER_SECOND, Clock, Instant, SteadyClock, SystemClock
+from telic.domain.clock import MICRO, Clock, Instant, SteadyClock, SystemClock
 from telic.domain.decision import Decision, LoopPolicy, Step, decide
 from telic.domain.errors import GoalError, LeaseHeld, LeaseLost, StaleUpdate
-from telic.domain.goal import Actor, Goal, GoalStatus, Reason
+from telic.domain.goal import Actor, Goal, GoalStatus, Reason, Wake
 from telic.domain.lease import Lease
 from telic.domain.limits import MAX_TTL_SECONDS
 from telic.domain.loop_state import LoopState
@@ -173,7 +172,7 @@ class GoalLoop:
         while True:
             self._poked.clear()
             state = await retry(partial(self.store.lease, goal.id))
-            seconds = state.due_in_microseconds / MICROSECONDS_PER_SECOND
+            seconds = state.due_in_microseconds / MICRO
             if state.goal.status is not GoalStatus.ACTIVE or not seconds:
                 return state.goal
             with suppress(TimeoutError):
@@ -202,7 +201,7 @@ class _LoopSteps:
                 self._run.report(LoopEventKind.STOPPED, goal, state, goal.reason or goal.status)
                 return goal, 0
             if decision.step is Step.SLEEP:
-                seconds = ((decision.until or at) - at) / MICROSECONDS_PER_SECOND
+                seconds = ((decision.until or at) - at) / MICRO
                 self._run.report(LoopEventKind.SLEEPING, goal, state, f"{seconds:.0f} s")
                 # A goal that is verified after its end can be claimed by nobody: its lease is kept.
                 if seconds > self._run.settings.lease_seconds and goal.status is GoalStatus.ACTIVE:

@@ -9,16 +9,14 @@ from pathlib import Path
 from typing import Final, TypeVar
 
 from telic.domain.budget import TurnUsage
-from telic.domain.claim import Claim, Wake
 from telic.domain.clock import Clock, Instant
 from telic.domain.decision import LoopPolicy
 from telic.domain.errors import GoalNotActive, InvalidNumber, LeaseHeld, LeaseLost
 from telic.domain.events import TurnResult
-from telic.domain.goal import Actor, Goal, Reason
-from telic.domain.hold import Hold
-from telic.domain.lease import Lease
+from telic.domain.goal import Actor, Goal, Reason, Wake
+from telic.domain.lease import Hold, Lease
 from telic.domain.limits import check_counter
-from telic.domain.loop_state import LoopState
+from telic.domain.loop_state import Claim, LoopState
 from telic.domain.verdict import Verdict
 from telic.domain.verification import Verification
 from telic.loop.heartbeat import Heartbeat

@@ -4,8 +4,7 @@ import random
 from dataclasses import dataclass, replace
 
 from telic.domain.budget import ModelUsage, TurnUsage, UsageKind
-from telic.domain.claim import Claim
-from telic.domain.clock import MICROSECONDS_PER_SECOND
+from telic.domain.clock import MICRO
 from telic.domain.decision import MAX_CHANCE, LoopPolicy, Step
 from telic.domain.errors import (
     AgentConversationLost,
@@ -15,9 +14,9 @@ from telic.domain.errors import (
     AgentPromptTooLarge,
 )
 from telic.domain.goal import Goal
-from telic.domain.hold import Hold
+from telic.domain.lease import Hold
 from telic.domain.limits import MAX_COUNTER, MAX_NOTE_CHARS
-from telic.domain.loop_state import MAX_SESSION_CHARS, MAX_WORK_CHARS, MAX_WORKSPACES, LoopState
+from telic.domain.loop_state import MAX_SESSION_CHARS, MAX_WORK_CHARS, MAX_WORKSPACES, Claim, LoopState
 from telic.domain.verdict import AttemptResult, CheckError, Outcome, Verdict
 from telic.domain.verification import Verification
 from telic.loop.agents.protocol import QuotaReached, TurnReport, kept_tail
@@ -131,7 +130,7 @@ def _quota_until(quota: QuotaReached, waits: int, policy: LoopPolicy, at: int) -
     """Return when the provider is asked again, after so many waits in a row."""
     growing = at + policy.wait_for_rate(waits)
     if quota.resets_at is None:
-        return growing if quota.is_brief else at + round(policy.quota_wait_seconds * MICROSECONDS_PER_SECOND)
+        return growing if quota.is_brief else at + round(policy.quota_wait_seconds * MICRO)
     # A time that is past, or that did not help before, says little: asked at once, the provider would refuse again.
     is_trusted = quota.resets_at > at and not waits
     return quota.resets_at if is_trusted else max(quota.resets_at, growing)

@@ -2,11 +2,10 @@
 
 from contextlib import suppress
 
-from telic.domain.claim import approval_signal
-from telic.domain.clock import MICROSECONDS_PER_SECOND, to_datetime
+from telic.domain.clock import MICRO, to_datetime
 from telic.domain.errors import GoalError, GoalNotActive, LeaseHeld, LeaseLost
 from telic.domain.events import FeedEvent
-from telic.domain.goal import Goal, GoalStatus
+from telic.domain.goal import Goal, GoalStatus, approval_signal
 from telic.domain.lease import Lease
 from telic.loop.goal_loop import GoalLoop
 from telic.loop.run_context import LoopEvent, LoopEventKind
@@ -96,7 +95,7 @@ class _Supervisor:
         longest = self._loop.settings.heartbeat_seconds
         seconds = longest
         if goal.wake_at is not None:
-            seconds = (goal.wake_at - await retry(self._loop.store.now)) / MICROSECONDS_PER_SECOND
+            seconds = (goal.wake_at - await retry(self._loop.store.now)) / MICRO
         if seconds > 0:
             await listener.wait(min(seconds, longest))
             return None

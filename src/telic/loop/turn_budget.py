@@ -9,10 +9,10 @@ from dataclasses import replace
 from typing import Any, Final, TypeVar
 
 from telic.domain.budget import ModelUsage, TurnUsage, UsageKind, exhausted_limit
-from telic.domain.clock import MICROSECONDS_PER_SECOND, to_datetime
+from telic.domain.clock import MICRO, to_datetime
 from telic.domain.errors import AgentCostUnknown, InvalidNumber
 from telic.domain.goal import Goal
-from telic.domain.hold import Hold, Reservation
+from telic.domain.lease import Hold, Reservation
 from telic.domain.limits import MAX_PAGE
 from telic.loop.agents.output_follower import RunningCost
 from telic.loop.agents.protocol import TurnReport
@@ -155,7 +155,7 @@ class TurnMeter:
             return _LONGEST_NAP_SECONDS
         left = max(limit - goal.usage.active_microseconds - self.elapsed_microseconds, 0)
         # A little later than the limit: a nap that ends on it would find it not reached yet.
-        return left / MICROSECONDS_PER_SECOND + 0.001
+        return left / MICRO + 0.001
 
 
 def timed(usage: ModelUsage | None, elapsed_microseconds: int) -> ModelUsage:

@@ -3,7 +3,8 @@
 from importlib import import_module
 from typing import TYPE_CHECKING, Final
 
-from telic.domain.claim import Claim, Wake
+from telic.domain.goal import Wake
+from telic.domain.loop_state import Claim
 from telic.loop.agents.protocol import Agent, QuotaReached, ReportUsage, TurnReport, TurnRequest, claim_instructions
 
 if TYPE_CHECKING:

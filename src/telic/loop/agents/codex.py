@@ -22,7 +22,7 @@ from typing import Final
 from uuid import UUID
 
 from telic.domain.budget import ModelUsage
-from telic.domain.clock import MICROSECONDS_PER_SECOND, Instant
+from telic.domain.clock import MICRO, Instant
 from telic.domain.errors import InvalidNumber
 from telic.loop.agents.formats import CumulativeSession, HostParser, Parsed, id_of, read_session
 from telic.loop.agents.json_reader import (
@@ -46,7 +46,7 @@ from telic.loop.agents.usage_records import (
 )
 
 _TOOL_ITEMS: Final = frozenset({"command_execution", "file_change", "mcp_tool_call", "collab_tool_call", "web_search"})
-_PAUSE_MICROSECONDS: Final = MICROSECONDS_PER_SECOND
+_PAUSE_MICROSECONDS: Final = MICRO
 _TIME_ORDERED_UUID: Final = 7
 _WORDS: Final = (b'"token_usage_record"', b'"turn_context"')
 

@@ -23,9 +23,10 @@ from dataclasses import replace
 from typing import Final
 
 from telic.domain.budget import MODEL_COUNTERS, ModelUsage
-from telic.domain.claim import Claim, Wake
-from telic.domain.clock import MICROSECONDS_PER_SECOND, Instant
+from telic.domain.clock import MICRO, Instant
 from telic.domain.errors import InvalidInput
+from telic.domain.goal import Wake
+from telic.domain.loop_state import Claim
 from telic.loop.agents.formats import OutputFormat, Parsed, TextTail
 from telic.loop.agents.json_reader import Fields, count_of, read_values, sum_usage, text_of
 from telic.loop.agents.protocol import AgentStatement, QuotaReached, TurnReport, read_claim, read_time, wake_after
@@ -147,7 +148,7 @@ def _wake(fields: Fields, now: Instant) -> Wake:
     seconds, at = count_of(fields, "wake_after_seconds"), text_of(fields, "wake_at")
     signal = text_of(fields, "signal")
     if seconds is not None:
-        wake = wake_after(seconds * MICROSECONDS_PER_SECOND, now)
+        wake = wake_after(seconds * MICRO, now)
         if wake is None:
             raise InvalidInput("wake_after_seconds is more than a year")
         return Wake(at=wake.at, signal=signal)

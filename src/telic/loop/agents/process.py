@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Final
 
-from telic.domain.clock import MICROSECONDS_PER_SECOND
+from telic.domain.clock import MICRO
 from telic.domain.errors import InvalidInput, LeaseLost
 from telic.loop.agents.process_group import Deadline, group_lives, present_deadline, signal_group, watchdog
 
@@ -120,7 +120,7 @@ async def run_process(
         output_bytes=output.length,
         output_sha256=output.sha256,
         errors_tail=errors.tail,
-        elapsed_microseconds=int((time.monotonic() - started) * MICROSECONDS_PER_SECOND),
+        elapsed_microseconds=int((time.monotonic() - started) * MICRO),
     )
 
 

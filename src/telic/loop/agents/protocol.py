@@ -8,11 +8,11 @@ from pathlib import Path
 from typing import Final, Protocol
 
 from telic.domain.budget import ModelUsage
-from telic.domain.claim import Claim, Wake
-from telic.domain.clock import MICROSECONDS_PER_SECOND, Clock, Instant, SystemClock, from_datetime
+from telic.domain.clock import MICRO, Clock, Instant, SystemClock, from_datetime
 from telic.domain.errors import InvalidInput
-from telic.domain.goal import Goal
+from telic.domain.goal import Goal, Wake
 from telic.domain.limits import MAX_NAME_CHARS, MAX_NOTE_CHARS, check_counter, check_text
+from telic.domain.loop_state import Claim
 
 MAX_REPORT_TEXT_CHARS: Final = 20_000
 """A report keeps so much of an agent's last words, and of its tools' output: the end, where the outcome is."""
@@ -20,7 +20,7 @@ MAX_REPORT_TEXT_CHARS: Final = 20_000
 MAX_SESSION_CHARS: Final = 1_000
 
 _MARKER: Final = re.compile(r"TELIC: *(complete|blocked|wait)\b[ :]*(.*)", re.IGNORECASE)
-_LONGEST_WAIT_MICROSECONDS: Final = 366 * 86_400 * MICROSECONDS_PER_SECOND
+_LONGEST_WAIT_MICROSECONDS: Final = 366 * 86_400 * MICRO
 _DECORATION: Final = ' \t*_`">'
 _COLOURS: Final = re.compile(r"\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\))")
 _FENCE: Final = re.compile(r"\s*(?:`{3,}|~{3,})[\w-]*\s*")

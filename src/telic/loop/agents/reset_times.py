@@ -11,7 +11,7 @@ from datetime import date, datetime, time, timedelta, timezone, tzinfo
 from typing import Final
 from zoneinfo import ZoneInfo
 
-from telic.domain.clock import MICROSECONDS_PER_SECOND, Instant, from_datetime, to_datetime
+from telic.domain.clock import MICRO, Instant, from_datetime, to_datetime
 
 _MONTHS: Final = ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec")
 _DAYS: Final = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
@@ -246,7 +246,7 @@ def reset_time(text: str, now: Instant) -> Instant | None:
 def instant_of_seconds(value: object) -> Instant | None:
     """Return the instant of so many seconds since 1970, or None where that is no time between 2001 and 5138."""
     plausible = isinstance(value, int | float) and not isinstance(value, bool) and 1e9 <= value < 1e11
-    return Instant(int(value * MICROSECONDS_PER_SECOND)) if isinstance(value, int | float) and plausible else None
+    return Instant(int(value * MICRO)) if isinstance(value, int | float) and plausible else None
 
 
 def _all_times(text: str, now: Instant) -> Iterator[Instant | None]:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 from typing import Final, Protocol, runtime_checkable
 
 from telic.domain.budget import ModelUsage
-from telic.domain.clock import MICROSECONDS_PER_SECOND
+from telic.domain.clock import MICRO
 from telic.domain.criteria import Criterion
 from telic.domain.errors import InvalidNumber
 from telic.domain.limits import MAX_COUNTER, MAX_NAME_CHARS
@@ -119,7 +119,7 @@ def next_step(policy: JudgePolicy, history: Sequence[JudgeAttempt]) -> AskAgain 
     if patience is None or failures >= patience.attempts or len(history) >= policy.max_attempts:
         return GiveUp(_ERRORS[last.result])
     if last.result is AttemptResult.RATE_LIMITED and last.retry_after_microseconds is not None:
-        asked_seconds = last.retry_after_microseconds / MICROSECONDS_PER_SECOND
+        asked_seconds = last.retry_after_microseconds / MICRO
         if asked_seconds > patience.longest_delay_seconds:
             return GiveUp(CheckError.JUDGE_RATE_LIMITED)
         return AskAgain(asked_seconds)
@@ -247,14 +247,14 @@ def _attempt(reply: JudgeReply, seconds: float, *, cost_is_known: bool) -> Judge
     asked_seconds = reply.retry_after_seconds
     return JudgeAttempt(
         result=reply.result,
-        duration_microseconds=int(seconds * MICROSECONDS_PER_SECOND),
+        duration_microseconds=int(seconds * MICRO),
         detail=kept_statement(reply.detail),
         model=None if reply.model is None else kept_tail(reply.model[:MAX_NAME_CHARS], MAX_NAME_CHARS),
         usage=reply.usage,
         cost_is_known=cost_is_known,
         retry_after_microseconds=None
         if asked_seconds is None
-        else int(min(max(asked_seconds, 0.0) * MICROSECONDS_PER_SECOND, MAX_COUNTER)),
+        else int(min(max(asked_seconds, 0.0) * MICRO, MAX_COUNTER)),
     )
 
 

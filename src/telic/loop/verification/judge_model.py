@@ -4,10 +4,10 @@ import time
 from dataclasses import replace
 from typing import Final
 
+from telic.domain.base_errors import needs_extra
 from telic.domain.budget import ModelUsage
-from telic.domain.clock import MICROSECONDS_PER_SECOND
+from telic.domain.clock import MICRO
 from telic.domain.errors import InvalidInput
-from telic.domain.errors.base import needs_extra
 from telic.domain.limits import MAX_COUNTER
 from telic.domain.verdict import AttemptResult
 from telic.loop.verification.evidence import (
@@ -79,7 +79,7 @@ class ModelJudge:
         except Exception as error:
             # A response that is no model's makes the libraries fail in ways of their own.
             return _failure(error, self.model)
-        return self._reply(response, int((time.monotonic() - started) * MICROSECONDS_PER_SECOND))
+        return self._reply(response, int((time.monotonic() - started) * MICRO))
 
     def _reply(self, response: ModelResponse, elapsed_microseconds: int) -> JudgeReply:
         usage, cost = _usage_of(response, elapsed_microseconds), None
