@@ -100,36 +100,29 @@ class LoopSettings:
 
 
 class LoopRecords:
-    """Reads and writes the rows of one goal's loop; everything is written under the lease that is passed."""
+    """Reads and writes the rows of one goal's loop; everything is written under the lease that is passed.
+
+    Raises:
+        LeaseLost: another worker has the goal; nothing was written.
+        GoalNotFound, StoreError: see the methods of `AsyncGoalStore` and `settlement`.
+    """
 
     def __init__(self, store: AsyncGoalStore, goal_id: str) -> None:
         self._store = store
         self._goal_id = goal_id
 
     async def load(self) -> tuple[Goal, LoopState]:
-        """Return the goal and the state of its loop, as they stood at one moment.
-
-        Raises:
-            GoalNotFound, StoreError: see `AsyncGoalStore.get`.
-        """
+        """Return the goal and the state of its loop, as they stood at one moment."""
         return await self._store.run("load_loop", partial(loop.load, goal_id=self._goal_id), Mode.READ)
 
     async def save(self, lease: Lease | None, state: LoopState) -> None:
-        """The loop's state is stored.
-
-        Raises:
-            LeaseLost: another worker has the goal.
-        """
+        """The loop's state is stored."""
         call = self._store.new_call(Actor.SYSTEM, None, lease=lease)
         operation = partial(loop.save, call=call, goal_id=self._goal_id, state=state)
         await self._store.run("save_loop", operation, Mode.ATOMIC, call.key)
 
     async def begin_turn(self, lease: Lease, asked: TurnHold) -> Hold:
-        """Budget for the turn is held, as far as it is free up to what is asked.
-
-        Raises:
-            BudgetExceeded, GoalNotActive, LeaseLost, StoreError: nothing is held; see `AsyncGoalStore.hold`.
-        """
+        """Budget for the turn is held, as far as it is free up to what is asked."""
         call = self._store.new_call(Actor.SYSTEM, asked.key, lease=lease)
         # A dead worker's hold for the same turn becomes an estimate in a transaction of its own: that may reach the
         # budget, and must stay although nothing is held then (ADR 43).
@@ -145,11 +138,7 @@ class LoopRecords:
         await self._store.run("raise_hold", operation, Mode.SINGLE, call.key)
 
     async def finish_turn(self, lease: Lease | None, turn: KeyedTurn, state: LoopState) -> TurnResult:
-        """The turn is recorded and the state stored: both, or neither.
-
-        Raises:
-            LeaseLost, StoreError: see `AsyncGoalStore.record_turn`.
-        """
+        """The turn is recorded and the state stored: both, or neither."""
         call = self._store.new_call(Actor.SYSTEM, turn.key, lease=lease)
         operation = partial(loop.finish_turn, call=call, goal_id=self._goal_id, turn=turn, state=state)
         return await self._store.run("finish_turn", operation, Mode.ATOMIC, turn.key)
@@ -164,11 +153,7 @@ class LoopRecords:
         wake: Wake | None = None,
         revision: int | None = None,
     ) -> Goal:
-        """The goal is paused and the state stored: both, or neither.
-
-        Raises:
-            StaleUpdate, LeaseLost, StoreError: see `AsyncGoalStore.pause`.
-        """
+        """The goal is paused and the state stored: both, or neither."""
         call = self._store.new_call(Actor.SYSTEM, None, revision, lease)
         operation = partial(
             loop.pause, call=call, goal_id=self._goal_id, reason=reason, note=note, wake=wake, state=state
@@ -176,22 +161,14 @@ class LoopRecords:
         return await self._store.run("pause", operation, Mode.ATOMIC, call.key)
 
     async def settle(self, lease: Lease | None, key: str, state: LoopState, found: Verification) -> Goal:
-        """The verdicts are recorded, the judges billed, the state stored: all, or nothing.
-
-        Raises:
-            StaleUpdate, LeaseLost, StoreError: see `settlement.settle`.
-        """
+        """The verdicts are recorded, the judges billed, the state stored: all, or nothing."""
         check = GoalCheck(goal_id=self._goal_id, key=key, lease=lease, state=state)
         return await settle(self._store, check, found)
 
     async def bill_void_check(
         self, lease: Lease | None, key: str, state: LoopState, verdicts: Sequence[Verdict]
     ) -> Goal:
-        """The judges are billed and the state stored: both, or neither.
-
-        Raises:
-            LeaseLost, StoreError: see `settlement.bill_void_check`.
-        """
+        """The judges are billed and the state stored: both, or neither."""
         check = GoalCheck(goal_id=self._goal_id, key=key, lease=lease, state=state)
         return await bill_void_check(self._store, check, verdicts)
 

@@ -8,10 +8,9 @@ In a rollout file, a `token_usage_record` has the usage of each response, and na
 session began with (`session_id`), and the response. Sub-agents have files of their own; a forked one begins with a copy
 of its parent's records, which are known by their response. Older releases write no such records.
 
-`CopiedHistory` finds that copy. Threads and turns have UUIDs that hold the millisecond in which they were made: a turn
-that is older than the thread it stands in was copied there, however long the copying took, and the turn that a hook
-names is the thread's own. Where no id helps, the lines do: copying goes on without a pause, and after the first pause
-the lines are the thread's own. That is a guess for as long as the turn that the hook names may still come.
+`CopiedHistory` finds that copy. Threads and turns have UUIDs with the millisecond in which they were made: a turn that
+is older than its thread was copied, and the turn that a hook names is the thread's own. Where no id helps, copying goes
+on without a pause: that is a guess for as long as the turn that the hook names may still come.
 """
 
 from collections.abc import Iterator, Mapping
@@ -170,8 +169,7 @@ class CodexRollouts:
         if recorded is None:
             return parsed
         whole = CumulativeSession(session.id, self._thread_total or session.used)
-        printed = session.used
-        if parsed.usage is not None and printed is not None and not _covers(self._thread_total, printed):
+        if parsed.usage is not None and session.used is not None and not _covers(self._thread_total, session.used):
             # The files hold less than what was printed: somebody has changed them.
             return with_recorded(replace(parsed, model=parsed.model or self._model), recorded)
         return replace(parsed, usage=recorded, model=parsed.model or self._model, session=str(whole))
@@ -219,12 +217,8 @@ def rollout_usage(record: Fields) -> RolloutUsage:
     Raises:
         InvalidNumber: a count is none.
     """
-    return RolloutUsage(
-        thread=text_of(record, "thread_id"),
-        response=text_of(record, "response_id"),
-        usage=token_usage(fields_of(record, "usage")),
-        thread_total=token_usage(fields_of(record, "thread_token_usage")),
-    )
+    usage, total = (token_usage(fields_of(record, name)) for name in ("usage", "thread_token_usage"))
+    return RolloutUsage(text_of(record, "thread_id"), text_of(record, "response_id"), usage, total)
 
 
 def belongs_to(path: Path, thread: str | None) -> bool:

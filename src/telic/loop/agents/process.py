@@ -135,7 +135,7 @@ async def _to_its_end(
     finally:
         # The watchdog stays until the group is gone, also where ending it fails.
         with guarding:
-            await _insist(run.end(grace_seconds))
+            await _insist(asyncio.create_task(run.end(grace_seconds)))
     run.raise_failure()
     if deadline.has_passed and process.returncode < 0:
         raise LeaseLost("the lease ran out while the command ran, and it was killed")
@@ -217,11 +217,8 @@ class _ProcessRun:
         """Return whether the leader ended before the deadline, a moment of the monotonic clock."""
         return await self._comes_true(self._leader_has_ended, deadline)
 
-    def end(self, grace_seconds: float) -> "asyncio.Task[None]":
-        """The end of the run has begun: the group is stopped, then the rest of its output is taken."""
-        return self._loop.create_task(self._end(grace_seconds))
-
-    async def _end(self, grace_seconds: float) -> None:
+    async def end(self, grace_seconds: float) -> None:
+        """The group is stopped, the rest of its output is taken, and its pipes are closed."""
         try:
             if not self._group_is_gone():
                 signal_group(self._process.pid, signal.SIGTERM)
@@ -247,13 +244,10 @@ class _ProcessRun:
 
     def _leader_has_ended(self) -> bool:
         self.raise_failure()
-        return self._leader_is_reaped()
-
-    def _leader_is_reaped(self) -> bool:
         return self._process.poll() is not None
 
     def _group_is_gone(self) -> bool:
-        return self._leader_is_reaped() and not group_lives(self._process.pid)
+        return self._process.poll() is not None and not group_lives(self._process.pid)
 
     def _read(self, pipe: IO[bytes]) -> bool:
         """Return whether there may be more to read."""
