@@ -5,7 +5,6 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
-from telic.testing.contract import SHORT_SECONDS, expire
 
 import telic
 from telic import Actor, Budget
@@ -14,6 +13,7 @@ from telic.domain.loop_state import LoopState
 from telic.loop.run_context import LoopRecords
 from telic.storage.operations.ledger import NewTurn
 from telic.storage.operations.loop import KeyedTurn, TurnHold
+from telic.testing.contract import SHORT_SECONDS, expire
 from tests.loop_driver.world import World
 from tests.support.raw import execute
 
