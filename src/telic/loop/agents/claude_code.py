@@ -160,7 +160,7 @@ class ClaudeCodeParser(HostParser):
         resets_at = plausible_reset(resets_at, f"{self._limit_type} {said}", now)
         return QuotaReached(resets_at=resets_at, is_brief=busy and not limited)
 
-    def _session_text(self, usage: ModelUsage | None) -> str | None:
+    def _session_text(self, usage: ModelUsage | None, /) -> str | None:
         # A conversation that never began has nothing to be resumed.
         return self._cumulative_session(self._total, usage) if self._began else None
 

@@ -99,7 +99,7 @@ class CodexParser(HostParser):
             return None
         return used_since(before, self._total)
 
-    def _session_text(self, _: ModelUsage | None) -> str | None:
+    def _session_text(self, _: ModelUsage | None, /) -> str | None:
         thread = id_of(self._session)
         # A total that this turn did not print is in the next one's, which then pays for both.
         return None if thread is None else str(CumulativeSession(thread, self._total or self._before()))

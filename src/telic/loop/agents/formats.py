@@ -223,7 +223,7 @@ class HostParser(ABC):
             self._broken, usage = str(error), None
         return usage if self._broken is None else None
 
-    def _session_text(self, _: ModelUsage | None) -> str | None:
+    def _session_text(self, _: ModelUsage | None, /) -> str | None:
         return id_of(self._session) or (None if self._resumed is None else self._resumed.id)
 
     def _cumulative_session(self, total: ModelUsage | None, used: ModelUsage | None) -> str | None:

@@ -56,7 +56,7 @@ class QwenParser(HostParser):
             return sums
         return share_of_turn(None if self._resumed is None else self._resumed.used, self._total, sums)
 
-    def _session_text(self, usage: ModelUsage | None) -> str | None:
+    def _session_text(self, usage: ModelUsage | None, /) -> str | None:
         return self._cumulative_session(self._total, usage)
 
 
