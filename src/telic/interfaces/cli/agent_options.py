@@ -105,6 +105,11 @@ class AgentOptions:
         if names and not self.allow_unknown_usage:
             raise InvalidInput(unmeasured(names, f"{agent.argv[0]!a} does not tell {_untold(unknown)}"))
 
+    def require_measured(self, agent: CommandAgent, judge: Judge | None, budget: Budget) -> None:
+        """Raise InvalidInput where a budget is to hold that the agent or the judge would leave unmeasured."""
+        self.require_known_usage(agent, budget)
+        self.require_priced_judge(judge, budget)
+
     def require_priced_judge(self, judge: Judge | None, budget: Budget) -> None:
         """Raise InvalidInput if the budget of money cannot hold, since the price of the judge's model is unknown."""
         if budget.cost_microunits is None or self.allow_unknown_usage or not isinstance(judge, PricedJudge):

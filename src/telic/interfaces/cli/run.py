@@ -5,7 +5,6 @@ from pathlib import Path
 
 import click
 
-from telic.domain.budget import Budget
 from telic.domain.criteria import typed_criteria
 from telic.domain.errors import LeaseHeld, LeaseLost
 from telic.domain.goal import Goal
@@ -63,11 +62,6 @@ def run(
     agent_options.require_sound()
     criteria = tuple(typed_criteria(checks, judges, approvals))
     require_judge(criteria, judge)
-
-    def accept_budget(budget: Budget) -> None:
-        agent_options.require_known_usage(agent, budget)
-        agent_options.require_priced_judge(judge, budget)
-
     wish = RunRequest(
         target=target,
         scope=session.scope,
@@ -78,7 +72,7 @@ def run(
         max_chars=max_chars,
         actor=session.named_actor,
         accept=lambda goal: require_judge(goal.criteria, judge),
-        accept_budget=accept_budget,
+        accept_budget=lambda budget: agent_options.require_measured(agent, judge, budget),
     )
     goal, done = choose(session.store, wish)
     notice = "" if goal.is_finished else agent_options.usage_notice(agent, goal.budget)
