@@ -20,8 +20,9 @@ from telic.integrations.claude_usage import (
     sum_of_models,
     told_usage,
 )
-from telic.integrations.model_calls import ModelCall, model_name
+from telic.integrations.model_calls import ModelCall, model_name, turn_key
 from telic.integrations.session import GoalSession
+from telic.loop.agents.claude_usage import ResponseUsage
 from telic.loop.agents.json_reader import sum_usage
 from telic.loop.agents.usage_records import used_since
 from telic.pricing import cost_microunits
@@ -146,26 +147,41 @@ class FollowedRun:
             return
         self._is_cut = not ended.is_whole
         if ended.is_whole:
-            await self._bill(ended.usage, ended.model, ended.id, ended.written_tokens)
+            await self._bill(ended.usage, ended.model, ended.id)
         else:
             await self._break_off(ended)
         if ended.uses_tool or not ended.is_whole:
             await self._expect()
         self._is_settled.set()
 
-    async def _bill(self, usage: ModelUsage | None, model: object, response_id: object, written: int = 0) -> None:
+    async def _bill(self, told: ResponseUsage | None, model: object, response_id: object) -> None:
+        """Bill the response's own usage, and each step beside it by the price of the model that made it."""
         call, self.call = self.call or self.session.unannounced(), None
         self._whole.pop(str(response_id), None)
-        cost = None if usage is None else self._know(usage, model, written)
-        await self.session.answered(call, usage, model=model, response_id=response_id, cost_microunits=cost)
+        if told is None:
+            await self.session.answered(call, None, model=model, response_id=response_id)
+            return
+        cost = self._know(told.own, model, told.cache_write_tokens)
+        await self.session.answered(call, told.own, model=model, response_id=response_id, cost_microunits=cost)
+        for number, step in enumerate(told.beside, 1):
+            beside = self._side.unannounced()
+            cost = self._know(step.usage, step.model or model)
+            await self._side.answered(
+                replace(beside, key=turn_key(call.key, response_id, f"beside-{number}")),
+                step.usage,
+                model=step.model or model,
+                kind=step.kind,
+                cost_microunits=cost,
+            )
 
     async def _break_off(self, ended: EndedResponse) -> None:
         call, self.call = self.call or self.session.unannounced(), None
+        told = None if ended.usage is None else ended.usage.whole
         # The command counts what it heard of such a response, and so must what it is compared with.
-        self._known += [] if ended.usage is None else [ended.usage]
+        self._known += [] if told is None else [told]
         self._whole.pop(str(ended.id), None)
         await self.session.answered(
-            call, None, model=ended.model, response_id=ended.id, seen_bytes=ended.seen_bytes, told=ended.usage
+            call, None, model=ended.model, response_id=ended.id, seen_bytes=ended.seen_bytes, told=told
         )
 
     def _know(self, usage: ModelUsage, model: object, written: int = 0) -> int:

@@ -14,32 +14,31 @@ from telic.domain.errors import InvalidNumber
 from telic.integrations.hosts.claude_code import ClaudeCodeUsage
 from telic.integrations.hosts.transcripts import HostResponse
 from telic.integrations.model_calls import model_usage
-from telic.loop.agents.claude_usage import usage_of_models, whole_usage
+from telic.loop.agents.claude_usage import ResponseUsage, response_usage, usage_of_models
 from telic.loop.agents.json_reader import Fields, cost_of, fields_of, read_values
 
 _ROUNDING_MICROUNITS: Final = 100
 """What the prices of single responses may differ from the price of their sum."""
 
 
-def told_usage(told: dict[str, Any]) -> ModelUsage | None:
-    """Return what a response of Anthropic's API used with all its steps; None where it does not say."""
+def told_usage(told: Fields) -> ResponseUsage | None:
+    """Return what a response of Anthropic's API used, and its other steps beside it; None where it does not say."""
     try:
-        used = whole_usage(told)
+        used = response_usage(told)
     except InvalidNumber:
         return None
-    return used if used is not None and used.input_tokens + used.output_tokens else None
+    return used if used is not None and used.whole.input_tokens + used.whole.output_tokens else None
 
 
 @dataclass(frozen=True, slots=True)
 class EndedResponse:
     """A response that is over; where it is not whole it broke off, and `usage` is what it had told before."""
 
-    usage: ModelUsage | None
+    usage: ResponseUsage | None
     model: object
     id: object
     is_whole: bool
     uses_tool: bool
-    written_tokens: int
     seen_bytes: int
 
 
@@ -82,14 +81,12 @@ class ResponseEvents:
         message, self._message = self._message, None
         if message is None:
             return None
-        written = self._usage.get("cache_creation_input_tokens")
         return EndedResponse(
             usage=told_usage(self._usage),
             model=message.get("model"),
             id=message.get("id"),
             is_whole=self._stop_reason is not None,
             uses_tool=self._stop_reason == "tool_use",
-            written_tokens=written if type(written) is int and written > 0 else 0,
             seen_bytes=self._seen_bytes,
         )
 

@@ -25,10 +25,15 @@ def model_usage(
     """The usage; None where a count is missing or none, or all are 0: a model reads and writes something.
 
     A part that is no count is taken as 0, and one that is larger than its whole as the whole. Where the provider tells
-    a total, input and output together are at most that.
+    a total, input and output together are that: what passes it was counted twice, and what no part tells is output.
     """
     asked, answered = _count(input_tokens), _count(output_tokens)
-    if asked is None or answered is None or not asked + answered:
+    if asked is None or answered is None:
+        return None
+    total = _count(total_tokens) or 0
+    # Some providers, or older clients of theirs, leave thoughts out of the output, and tell them in the total alone.
+    answered = max(answered, total - asked)
+    if not asked + answered:
         return None
     used = ModelUsage(
         input_tokens=asked,
@@ -37,7 +42,7 @@ def model_usage(
         reasoning_tokens=min(_count(reasoning_tokens) or 0, answered),
         cost_microunits=cost_microunits,
     )
-    return within_total(used, total_tokens)
+    return within_total(used, total)
 
 
 def _count(value: object) -> int | None:

@@ -289,6 +289,7 @@ def _usage(used: Any) -> ModelUsage | None:
         output_tokens=used.output_tokens,
         cached_input_tokens=getattr(asked, "cached_tokens", None),
         reasoning_tokens=getattr(answered, "reasoning_tokens", None),
+        total_tokens=getattr(used, "total_tokens", None),
     )
 
 
