@@ -202,9 +202,9 @@ def measured_limits(budget: Budget) -> str:
     return " and ".join(name for name, limit in limits.items() if limit is not None)
 
 
-def unmeasured(limits: str, why: str) -> str:
+def unmeasured(limits: str, why: str, how: str = _MEASURABLE) -> str:
     """That a budget of these limits cannot be kept, why, and what can be done."""
-    return f"a budget of {limits} cannot hold: {why}; {_MEASURABLE}"
+    return f"a budget of {limits} cannot hold: {why}; {how}"
 
 
 def _when_stuck(goal: Goal, state: LoopState, policy: LoopPolicy) -> Decision | None:

@@ -15,11 +15,11 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Final
 
-from telic.domain.budget import ModelUsage, TurnUsage, UsageKind
+from telic.domain.budget import ModelUsage, UsageKind
 from telic.integrations.hosts.payload import HookEvent, HookHost, HookPayload, read_common_payload
 from telic.integrations.hosts.transcripts import HostResponse, instant_of
 from telic.integrations.model_calls import model_usage
-from telic.loop.agents.json_reader import Fields, fields_of, read_values, text_of, within_total
+from telic.loop.agents.json_reader import Fields, fields_of, read_values, text_of
 
 _EVENTS: Final = {
     "SessionStart": HookEvent.SESSION_START,
@@ -100,18 +100,18 @@ class GeminiUsage:
         self._last = text_of(carry, "last")
 
 
-def _usage(tokens: Fields) -> ModelUsage | TurnUsage:
+def _usage(tokens: Fields) -> ModelUsage | None:
     def sum_of(*names: str) -> int | None:
         counts = [tokens.get(name) or 0 for name in names]
         return sum(counts) if all(type(count) is int for count in counts) else None
 
-    told = model_usage(
+    return model_usage(
         input_tokens=sum_of("input", "tool"),
         cached_input_tokens=tokens.get("cached"),
         output_tokens=sum_of("output", "thoughts"),
         reasoning_tokens=tokens.get("thoughts"),
+        total_tokens=tokens.get("total"),
     )
-    return TurnUsage() if told is None else within_total(told, tokens.get("total"))
 
 
 GEMINI: Final = HookHost(name="gemini", read=_read, decision="deny", usage_reader=GeminiUsage, hides_reasons=True)

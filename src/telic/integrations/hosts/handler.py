@@ -142,10 +142,13 @@ class _HookCall:
         except StoreError:
             self._keep_claim(memory, payload, lost)
             raise
-        told = lost is not None and self.host.shows_messages and payload.event in _TELLING
-        memory.lost_claim = None if told else lost
+        said: list[str] = []
+        if self.host.shows_messages and payload.event in _TELLING:
+            said = [text for text in (lost and lost_claim(lost), memory.unsaid) if text]
+            lost = memory.unsaid = None
+        memory.lost_claim = lost
         memory.save()
-        return with_message(answer, lost_claim(lost)) if told and lost else answer
+        return with_message(answer, " ".join(said)) if said else answer
 
     def _keep_claim(self, memory: SessionMemory, payload: HookPayload, lost: str | None) -> None:
         """What the model claims now comes to nothing: the user hears of it when the store is there again."""

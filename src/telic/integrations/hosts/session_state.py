@@ -36,11 +36,12 @@ class SessionMemory:
 
     `continuations` counts how often in a row the turn was kept going; at `wound_down_at`, a revision, the model was
     asked to come to an end. `told` names the goal and revision that the model knows; while `is_unanswered`, it was
-    told before any answer. `lost_claim` is one that came to nothing, and `unpriced` a goal that was
-    paused since its price is unknown: the user has not heard of either. `session`, `folder`, `scope` and
-    `last_response` tell whose the memory is, so that the next session of the same conversation finds its goal;
-    `has_looked` for such a goal, it was `offered` its scope, or has `adopted` it. The session `is_over` where its
-    host said so.
+    told before any answer. The user has not heard yet of `lost_claim`, one that came to nothing; of `unpriced`, a goal
+    that was paused since its price is unknown; and of what is `unsaid`, that the budget of the goal `unmeasured` cannot
+    hold. The session `tells_usage` once a response of its own was read; until then `untold_hold` is the hold that the
+    last stop's estimate settled. `session`, `folder`, `scope` and `last_response` tell whose the memory is, so that the
+    next session of the same conversation finds its goal; `has_looked` for such a goal, it was `offered` its scope, or
+    has `adopted` it. The session `is_over` where its host said so.
     """
 
     file: Path
@@ -51,6 +52,10 @@ class SessionMemory:
     is_unanswered: bool = False
     lost_claim: str | None = None
     unpriced: str | None = None
+    unmeasured: str | None = None
+    unsaid: str | None = None
+    tells_usage: bool = False
+    untold_hold: str | None = None
     session: str | None = None
     folder: str | None = None
     scope: str | None = None
@@ -140,6 +145,9 @@ _TEXTS: Final = (
     "told",
     "lost_claim",
     "unpriced",
+    "unmeasured",
+    "unsaid",
+    "untold_hold",
     "session",
     "folder",
     "scope",
@@ -148,7 +156,7 @@ _TEXTS: Final = (
     "adopted",
 )
 _COUNTS: Final = ("continuations", "wound_down_at")
-_TRUTHS: Final = ("is_unanswered", "has_looked", "is_over")
+_TRUTHS: Final = ("is_unanswered", "tells_usage", "has_looked", "is_over")
 
 
 def _read(file: Path, data: Fields) -> SessionMemory:

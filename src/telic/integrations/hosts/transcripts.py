@@ -8,7 +8,7 @@ from hashlib import sha256
 from pathlib import Path
 from typing import BinaryIO, Final, Protocol
 
-from telic.domain.budget import ModelUsage, TurnUsage, UsageKind
+from telic.domain.budget import ModelUsage, UsageKind
 from telic.domain.clock import Instant
 from telic.domain.errors import InvalidInput
 from telic.loop.agents.claims import read_time
@@ -23,14 +23,14 @@ _MILLISECOND: Final = 1_000
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class HostResponse:
-    """What one response of a model consumed; a `TurnUsage` of nothing where the host does not know it.
+    """What one response of a model consumed; None where the host does not know it.
 
     `at` is None where the host does not say when. It is a time cut off to whole units of `precision_microseconds`.
     Of the input, `cache_write_tokens` were written to the provider's cache, where the host says so.
     """
 
     key: str
-    usage: ModelUsage | TurnUsage
+    usage: ModelUsage | None
     kind: UsageKind
     model: str | None
     at: Instant | None

@@ -6,14 +6,14 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Final
 
-from telic.domain.budget import ModelUsage, TurnUsage
+from telic.domain.budget import ModelUsage
 from telic.domain.clock import Instant
 from telic.domain.errors import InvalidInput
 from telic.domain.limits import MAX_COUNTER
 from telic.integrations.hosts.transcripts import FilePlace, HostResponse
 from telic.integrations.model_calls import model_usage
 from telic.loop.agents.claims import read_time
-from telic.loop.agents.json_reader import Fields, within_total
+from telic.loop.agents.json_reader import Fields
 from telic.storage.drivers.sqlite_reader import Selection, read_selected
 
 _MOST_ROWS: Final = 500
@@ -94,15 +94,15 @@ def _place(row: Fields, columns: tuple[str, ...]) -> FilePlace:
     )
 
 
-def usage_of_row(row: Fields) -> ModelUsage | TurnUsage:
-    """The usage that the row tells; a turn's of nothing where it tells none."""
-    told = model_usage(
+def usage_of_row(row: Fields) -> ModelUsage | None:
+    """Return the usage that the row tells; None where it tells none."""
+    return model_usage(
         input_tokens=row.get("input_tokens"),
         cached_input_tokens=row.get("cache_read_tokens"),
         output_tokens=row.get("output_tokens"),
         reasoning_tokens=row.get("reasoning_tokens"),
+        total_tokens=row.get("total_tokens"),
     )
-    return TurnUsage() if told is None else within_total(told, row.get("total_tokens"))
 
 
 def time_of_row(value: object) -> tuple[Instant | None, int]:
