@@ -12,7 +12,7 @@ import pytest
 
 import telic
 from telic.integrations.hosts.billing import SessionBilling
-from telic.integrations.hosts.hosts import HOSTS
+from telic.integrations.hosts.session_goal import HOSTS
 from telic.integrations.hosts.session_state import load_memory
 from tests.hooks.conftest import HostProgram, going_on, on_hosts
 from tests.hooks.transcripts import (

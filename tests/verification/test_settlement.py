@@ -13,12 +13,11 @@ from telic.domain.claim import Claim
 from telic.domain.clock import SystemClock
 from telic.domain.decision import LoopPolicy
 from telic.domain.loop_state import LoopState
-from telic.integrations.hosts.checking import StopCheck
-from telic.integrations.hosts.judge_choice import JudgeChoice
+from telic.integrations.hosts.checking import JudgeChoice, StopCheck
 from telic.integrations.hosts.payload import HookEvent, HookPayload
-from telic.integrations.reports import report_complete
 from telic.integrations.session import GoalSession
 from telic.integrations.settings import SessionSettings
+from telic.integrations.tools import report_complete
 from telic.loop.heartbeat import Heartbeat
 from telic.loop.loop_events import ignore
 from telic.loop.loop_records import LoopRecords

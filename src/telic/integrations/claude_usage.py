@@ -1,24 +1,26 @@
-"""What Claude Code says of usage: of each response in Anthropic's words, and of a session in its own words and files.
+"""Usage as Claude Code tells it: of each response in Anthropic's words, and of a session in its own words and files.
 
 Its files tell what sub-agents used, and what the session had used before. The shapes themselves are read by
 `telic.loop.agents.claude_usage`, as for every other way in which Claude Code is run.
 """
 
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Final
 
-from telic.domain.budget import ModelUsage
+from telic.domain.budget import MODEL_COUNTERS, ModelUsage
 from telic.domain.errors import InvalidNumber
 from telic.integrations.hosts.claude_code import ClaudeCodeUsage
-from telic.integrations.hosts.transcripts import HostResponse
+from telic.integrations.hosts.usage_sources import HostResponse
 from telic.integrations.model_calls import model_usage
 from telic.loop.agents.claude_usage import ResponseUsage, response_usage, usage_of_models
-from telic.loop.agents.json_reader import Fields, cost_of, fields_of, read_values
+from telic.loop.agents.json_reader import Fields, cost_of, fields_of, read_values, sum_usage
+from telic.loop.agents.usage_records import used_since
 
 _ROUNDING_MICROUNITS: Final = 100
-"""What the prices of single responses may differ from the price of their sum."""
+"""How much the prices of single responses may differ from the price of their sum."""
 
 
 def told_usage(told: Fields) -> ResponseUsage | None:
@@ -53,7 +55,7 @@ class ResponseEvents:
 
     @property
     def is_open(self) -> bool:
-        """Whether a response has begun and is not over."""
+        """A response has begun and is not over."""
         return self._message is not None
 
     def take(self, event: dict[str, Any]) -> EndedResponse | None:
@@ -91,34 +93,34 @@ class ResponseEvents:
         )
 
 
-def money(dollars: object) -> int:
-    """The amount in millionths; 0 where there is none that could be read."""
-    try:
-        return cost_of({"cost": dollars}, "cost") or 0
-    except InvalidNumber:
-        return 0
+def _sum_of_models(told: Mapping[str, Any], dollars: object) -> ModelUsage:
+    """Return all models' usage together, at this cost; without counts, or cost, where one of them is none."""
+    used, cost = ModelUsage(), 0
+    with suppress(InvalidNumber):
+        used = usage_of_models(told) or used
+    with suppress(InvalidNumber):
+        cost = cost_of({"cost": dollars}, "cost") or 0
+    return replace(used, cost_microunits=cost)
 
 
-def sum_of_models(told: Mapping[str, Any], *, cost_microunits: int = 0) -> ModelUsage:
-    """Return all models' usage together, at this cost; without their counts where one of them is none."""
-    try:
-        used = usage_of_models(told)
-    except InvalidNumber:
-        used = None
-    return replace(used or ModelUsage(), cost_microunits=cost_microunits)
-
-
-def difference(total: ModelUsage, part: ModelUsage) -> ModelUsage | None:
-    """What of the total is beyond the part; None where nothing is. Without input no model was called."""
-    asked = max(total.input_tokens - part.input_tokens, 0)
-    cost = max(total.cost_microunits - part.cost_microunits, 0)
-    if not asked:
+def beyond(
+    told: Mapping[str, Any], dollars: object, before: ModelUsage | None, known: list[ModelUsage]
+) -> ModelUsage | None:
+    """Return what a session's sum has beside what it had before, and the responses that are known; None if nothing."""
+    used = None if before is None else used_since(before, _sum_of_models(told, dollars))
+    if used is None:
+        return None
+    part = sum_usage(known)
+    left = {name: max(getattr(used, name) - getattr(part, name), 0) for name in MODEL_COUNTERS}
+    cost = left["cost_microunits"]
+    # Without input no model was called: then the rest is what the price of a sum differs from the prices of its parts.
+    if not left["input_tokens"]:
         return ModelUsage(cost_microunits=cost) if cost > _ROUNDING_MICROUNITS else None
     return model_usage(
-        input_tokens=asked,
-        cached_input_tokens=max(total.cached_input_tokens - part.cached_input_tokens, 0),
-        output_tokens=max(total.output_tokens - part.output_tokens, 0),
-        reasoning_tokens=max(total.reasoning_tokens - part.reasoning_tokens, 0),
+        input_tokens=left["input_tokens"],
+        cached_input_tokens=left["cached_input_tokens"],
+        output_tokens=left["output_tokens"],
+        reasoning_tokens=left["reasoning_tokens"],
         cost_microunits=cost,
     )
 
@@ -150,7 +152,7 @@ class _Growing:
 class SessionFiles:
     """A session's files, read on from where they ended when this was made.
 
-    `transcript` is the main conversation's file, as hooks are told of it. `used_before` is what former processes had
+    `transcript` is the main conversation's file, as hooks get it. `used_before` is what former processes had
     used, of this session or of the one that it was forked from: the command goes on counting from there. It is None
     where no file tells.
     """
@@ -179,8 +181,5 @@ def _recorded_total(transcript: Path) -> ModelUsage | None:
         file.seek(max(transcript.stat().st_size - _TAIL_BYTES, 0))
         lines = file.read().splitlines()
     last = next((line for line in reversed(lines) if line.startswith(_TOTAL)), b"")
-    return next((_total(fields) for fields in read_values(last)), ModelUsage())
-
-
-def _total(fields: Fields) -> ModelUsage:
-    return sum_of_models(fields_of(fields, "modelUsage"), cost_microunits=money(fields.get("totalCostUSD")))
+    told = next(iter(read_values(last)), {})
+    return _sum_of_models(fields_of(told, "modelUsage"), told.get("totalCostUSD"))

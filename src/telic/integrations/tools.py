@@ -1,21 +1,27 @@
-"""The tools by which a model acts on its goal: one table for the adapters and the MCP server.
-
-A tool's name, description, parameters, check and call stand here alone, so that a model reads and gets the same
-through whichever of them it works.
-"""
+"""The tools by which a model acts on its goal: one table for the adapters and the MCP server (ADR 50)."""
 
 import json
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from enum import Enum
+from functools import partial
 from typing import Any, Final
 
+from telic.domain.claim import Claim
 from telic.domain.errors import GoalError, InvalidInput, StaleUpdate, StoreError
+from telic.domain.goal import Actor, Goal, GoalStatus, Reason
+from telic.domain.ids import new_key
 from telic.domain.limits import MAX_COUNTER
-from telic.integrations.reports import report_blocked, report_complete, set_goal
+from telic.domain.verdict import Outcome
+from telic.domain.verification import Verification
 from telic.integrations.session import GoalSession
+from telic.loop.agents.protocol import MAX_REPORT_TEXT_CHARS, kept_tail
+from telic.loop.prompts import feedback_of
+from telic.loop.verification.evidence import AgentWork
+from telic.loop.verification.verifier import Verifier
 from telic.prompt import quote, render
+from telic.services.settlement import GoalCheck, bill_void_check, settle
 
 Arguments = Mapping[str, Any]
 """A tool's checked arguments. Those that were left out are None; a table without a key has none."""
@@ -31,17 +37,27 @@ class ParameterKind(Enum):
 
 
 _MOST_TEXTS: Final = 50
-_SCHEMAS: Final[dict[ParameterKind, dict[str, Any]]] = {
-    ParameterKind.TEXT: {"type": "string"},
-    ParameterKind.COUNT: {"type": "integer", "minimum": 0, "maximum": MAX_COUNTER},
-    ParameterKind.FLAG: {"type": "boolean"},
-    ParameterKind.TEXTS: {"type": "array", "items": {"type": "string"}, "maxItems": _MOST_TEXTS},
+_KINDS: Final[dict[ParameterKind, tuple[dict[str, Any], Callable[[Any], bool]]]] = {
+    ParameterKind.TEXT: ({"type": "string"}, lambda value: isinstance(value, str)),
+    # True is no number here, though Python says so.
+    ParameterKind.COUNT: (
+        {"type": "integer", "minimum": 0, "maximum": MAX_COUNTER},
+        lambda value: type(value) is int and 0 <= value <= MAX_COUNTER,
+    ),
+    ParameterKind.FLAG: ({"type": "boolean"}, lambda value: type(value) is bool),
+    ParameterKind.TEXTS: (
+        {"type": "array", "items": {"type": "string"}, "maxItems": _MOST_TEXTS},
+        lambda value: (
+            isinstance(value, list) and len(value) <= _MOST_TEXTS and all(type(text) is str for text in value)
+        ),
+    ),
 }
+"""The schema of each kind, and which values are of it."""
 
 
 @dataclass(frozen=True, slots=True)
 class ToolParameter:
-    """One argument of a tool: how clients are told of it, and by the same table how it is checked."""
+    """One argument of a tool, as clients read of it and as it is checked."""
 
     name: str
     kind: ParameterKind
@@ -52,21 +68,11 @@ class ToolParameter:
     def schema(self) -> dict[str, Any]:
         """Return the JSON schema of its values."""
         choices: dict[str, Any] = {"enum": list(self.choices)} if self.choices else {}
-        return _SCHEMAS[self.kind] | choices | {"description": self.description}
+        return _KINDS[self.kind][0] | choices | {"description": self.description}
 
     def accepts(self, value: object) -> bool:
-        """Return whether the value is one of them; True is no number here."""
-        match self.kind:
-            case ParameterKind.TEXT:
-                return isinstance(value, str) and (not self.choices or value in self.choices)
-            case ParameterKind.COUNT:
-                return type(value) is int and 0 <= value <= MAX_COUNTER
-            case ParameterKind.FLAG:
-                return type(value) is bool
-            case ParameterKind.TEXTS:
-                return (
-                    isinstance(value, list) and len(value) <= _MOST_TEXTS and all(type(each) is str for each in value)
-                )
+        """Return whether the value is one of them."""
+        return _KINDS[self.kind][1](value) and (not self.choices or value in self.choices)
 
 
 def object_schema(parameters: Sequence[ToolParameter]) -> dict[str, Any]:
@@ -101,7 +107,7 @@ def checked(tool: str, parameters: Sequence[ToolParameter], given: Mapping[str, 
 
 @dataclass(frozen=True, slots=True)
 class GoalTool:
-    """A tool as a model is told of it, and its call, which answers in words that the model reads."""
+    """A tool as a model reads of it, and its call, which answers in words that the model reads."""
 
     name: str
     description: str
@@ -120,8 +126,93 @@ def text_parameter(
     return ToolParameter(name, ParameterKind.TEXT, description, is_required, choices)
 
 
+_CHECKED_BY_THE_HOST: Final = (
+    "Noted. The goal's criteria are checked by the host; your word passes none of them. End your turn."
+)
+
+
+async def report_complete(session: GoalSession, summary: str, *, key: str | None = None) -> str:
+    """Complete the goal if it has no criteria or all of them pass; return what the model is answered.
+
+    A call that is repeated with its `key` completes nothing a second time.
+
+    Raises:
+        StaleUpdate: the goal is no longer as the model saw it.
+        GoalError: the goal may not be completed, or the summary cannot be kept.
+    """
+    goal, call = session.seen, new_key() if key is None else key
+    if goal is None:
+        return "There is no goal to report."
+    present = await session.patiently(lambda: session.store.get(goal.id))
+    if present.is_finished:
+        session.seen = present
+        return f"Nothing changed: the goal is {present.status} already. End your turn."
+    if present.revision != goal.revision:
+        raise StaleUpdate(present, goal.revision)
+    verifier = session.settings.verifier
+    if goal.criteria and verifier is not None:
+        return await _verify(session, goal, verifier, summary)
+    if goal.criteria:
+        session.claim = Claim.COMPLETE
+        return _CHECKED_BY_THE_HOST
+    complete = partial(session.store.complete, goal.id, expected_revision=goal.revision, note=summary)
+    session.seen = await session.patiently(lambda: complete(actor=Actor.MODEL, key=call))
+    return "The goal is completed. End your turn now."
+
+
+async def _verify(session: GoalSession, goal: Goal, verifier: Verifier, summary: str) -> str:
+    store, check = session.store, GoalCheck(goal_id=goal.id, key=new_key())
+    approvals = await session.patiently(lambda: store.approvals(goal.id))
+    work = AgentWork(text=kept_tail(summary, MAX_REPORT_TEXT_CHARS))
+    found = await verifier.verify(goal, work, approvals=approvals)
+    try:
+        settled = await session.patiently(lambda: settle(store, check, found))
+    except BaseException:
+        # The keys of the lines are those of the settlement: should it have been made, nothing is billed twice.
+        billed = await session.patiently(lambda: bill_void_check(store, check, found.verdicts))
+        session.note_spent(billed)
+        raise
+    session.note_spent(settled)
+    session.seen = settled
+    return _answer(session, settled, found)
+
+
+def _answer(session: GoalSession, goal: Goal, found: Verification) -> str:
+    if goal.is_finished:
+        return "All criteria passed: the goal is completed. End your turn now."
+    if found.is_verified:
+        return f"All criteria passed, but the goal is {goal.status}. End your turn now."
+    if found.outcome is Outcome.PENDING:
+        return "All that can be checked passed; a person has to approve the rest. End your turn now."
+    feedback = feedback_of(goal, found)
+    if feedback is None:
+        session.claim = Claim.COMPLETE
+        return f"The criteria could not be checked, through no fault of yours. {_CHECKED_BY_THE_HOST}"
+    return feedback
+
+
+async def _report_blocked(session: GoalSession, given: Arguments) -> str:
+    goal, call = session.seen, new_key() if given.get("key") is None else given["key"]
+    if goal is None:
+        return "There is no goal."
+    pause = partial(session.store.transition, goal.id, GoalStatus.PAUSED, expected_revision=goal.revision)
+    session.seen = await session.patiently(
+        lambda: pause(reason=Reason.BLOCKED, note=given["reason"], actor=Actor.MODEL, key=call)
+    )
+    return "The goal is paused as blocked. End your turn now."
+
+
+async def _set_goal(session: GoalSession, given: Arguments) -> str:
+    budget = session.settings.created_budget
+    call = new_key() if given.get("key") is None else given["key"]
+    session.seen = await session.patiently(
+        lambda: session.store.create(given["text"], scope=session.scope, budget=budget, actor=Actor.MODEL, key=call)
+    )
+    return "The goal is set."
+
+
 async def _show(session: GoalSession, _: Arguments) -> str:
-    """Return the active goal, or the one that the session saw last; the session has seen it as it stands now."""
+    # A goal that has just ended is no scope's active one, and still what the model asks for.
     active = await session.patiently(lambda: session.store.active(session.scope))
     session.seen = active or await session.latest()
     return await _shown(session)
@@ -152,13 +243,13 @@ REPORT_BLOCKED: Final = GoalTool(
     "Reports that nothing you can do moves any part of the goal. It is paused until somebody removes the obstacle. "
     "Hard, slow or unclear work is not blocked.",
     (text_parameter("reason", "What exactly stops you, and who can remove it.", is_required=True),),
-    lambda session, given: report_blocked(session, given["reason"], key=given.get("key")),
+    _report_blocked,
 )
 CREATE_GOAL: Final = GoalTool(
     "create_goal",
     "Sets the goal, where there is no unfinished one. Use it only when the user asks for it.",
     (text_parameter("text", "What is to be achieved, in the user's words.", is_required=True),),
-    lambda session, given: set_goal(session, given["text"], key=given.get("key")),
+    _set_goal,
 )
 
 
@@ -173,7 +264,7 @@ class GoalTools:
         )
 
     async def call(self, name: str, arguments: object) -> str:
-        """The tool was used, or the answer says why not, and nothing changed. `arguments` are an object or its JSON.
+        """Use the tool, or answer why not, with nothing changed. `arguments` are an object or its JSON.
 
         Raises:
             StoreError: the store is away or broken.
@@ -196,11 +287,9 @@ class GoalTools:
 
 
 def _object(arguments: object) -> dict[str, Any]:
-    value = arguments
     if isinstance(arguments, str):
-        value = None
         with suppress(ValueError, RecursionError):
-            value = json.loads(arguments or "{}")
-    if not isinstance(value, dict):
+            arguments = json.loads(arguments or "{}")
+    if not isinstance(arguments, dict):
         raise InvalidInput("the arguments must be one JSON object")
-    return {str(name): given for name, given in value.items()}
+    return {str(name): given for name, given in arguments.items()}

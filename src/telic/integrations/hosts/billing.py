@@ -27,7 +27,7 @@ from telic.domain.goal import Actor, Goal, Reason
 from telic.domain.limits import MAX_NAME_CHARS, MAX_PAGE
 from telic.integrations.hosts.payload import HookEvent, HookHost, HookPayload
 from telic.integrations.hosts.session_state import SessionMemory, TranscriptBookmark
-from telic.integrations.hosts.transcripts import (
+from telic.integrations.hosts.usage_sources import (
     MAX_LINE_BYTES,
     FilePlace,
     HostResponse,
@@ -59,7 +59,7 @@ class SessionBilling:
     _is_behind: bool = False
 
     def settle(self, payload: HookPayload) -> Goal | None:
-        """What the session consumed is billed, and here is the scope's active goal.
+        """Bill what the session consumed, and return the scope's active goal.
 
         It is billed to the goal that the turn under way works on, also where that was stopped meanwhile; otherwise
         to the active one, from the time on at which it became active. What stays unread is read by the next call.
@@ -86,7 +86,7 @@ class SessionBilling:
         return remembered if remembered.scope == self.scope else active
 
     def _active_since(self, goal: Goal) -> Instant:
-        """When the goal last became active. What a session consumed before is not the goal's, or was billed then."""
+        # What a session consumed before the goal last became active is not the goal's, or was billed then.
         since, after = goal.created_at, 0
         while True:
             page = self.store.events(goal.id, after=after, limit=MAX_PAGE)
@@ -156,7 +156,7 @@ class SessionBilling:
             self._mark(path, file, reading, end)
 
     def _end_turn(self, path: Path, reading: "_TranscriptReading") -> None:
-        """Tell the reader that the transcript's turn is over; lines not written yet are read by the next call."""
+        # Lines that are not written yet when a turn is over are read by the next call.
         payload = reading.payload
         if path == payload.transcript:
             if payload.is_session_over:
@@ -185,7 +185,7 @@ class SessionBilling:
             self.memory.last_response = response.key.rpartition("/")[2]
             hold, self.memory.untold_hold = self.memory.untold_hold, None
         model = kept_tail(response.model or "", MAX_NAME_CHARS) or None
-        usage = response.usage if goal.budget.cost_microunits is None else with_cost(response)
+        usage = response.usage if goal.budget.cost_microunits is None else _with_cost(response)
         record = partial(
             self.store.record_turn,
             goal.id,
@@ -241,9 +241,9 @@ class SessionBilling:
         self.log(self.memory.unsaid)
 
     def _stop_unpriced(self, goal: Goal, model: str | None) -> None:
-        """The goal is paused, since nobody knows what is left of its money; the user is to hear of it."""
+        # Nobody knows what is left of the money any more; the user is told at the next chance (ADR 33).
         with suppress(GoalNotActive, InvalidTransition):
-            self.store.pause(goal.id, reason=Reason.FAILED, note=unknown_price(model), actor=Actor.SYSTEM)
+            self.store.pause(goal.id, reason=Reason.FAILED, note=_unknown_price(model), actor=Actor.SYSTEM)
             self.memory.unpriced = goal.id
 
 
@@ -264,7 +264,7 @@ def _is_half_written(file: BinaryIO, end: int) -> bool:
     return rest.startswith(b"{") and not read_values(rest)
 
 
-def with_cost(response: HostResponse) -> ModelUsage | None:
+def _with_cost(response: HostResponse) -> ModelUsage | None:
     """Return the response's usage with its cost; None where its price, or what it used, is unknown."""
     # Loaded only here: a hook of a goal without a budget of money must load little.
     from telic.pricing import cost_microunits
@@ -278,8 +278,7 @@ def with_cost(response: HostResponse) -> ModelUsage | None:
     return None if cost is None else replace(usage, cost_microunits=cost)
 
 
-def unknown_price(model: str | None) -> str:
-    """Return why the goal cannot go on, and how it could."""
+def _unknown_price(model: str | None) -> str:
     from telic.pricing import has_price_table
 
     whose = "its model" if model is None else f"the model {model!a}"

@@ -23,7 +23,7 @@ def main() -> None:
             raise
         if is_hook:
             # A host shows what a hook prints, and counts its exit code.
-            from telic.integrations.hosts.safeguards import log_of
+            from telic.integrations.hosts.session_state import log_of
 
             log_of(os.environ, "hook").write(f"{error}: pip install 'telic[cli]'")
             sys.exit(0)

@@ -72,7 +72,7 @@ def create(
 
 def _who_accounts(goal: Goal) -> str:
     # Only here: with the hosts come all the readers of their transcripts.
-    from telic.integrations.hosts.hosts import is_hosts_scope
+    from telic.integrations.hosts.session_goal import is_hosts_scope
 
     if is_hosts_scope(goal.scope):
         return "the session's hooks tell the goal and account its turns (telic install sets them up)"

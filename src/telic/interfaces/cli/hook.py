@@ -8,6 +8,7 @@ from contextlib import suppress
 import click
 
 from telic.domain.errors import InvalidInput
+from telic.integrations.hosts.checking import JudgeChoice
 from telic.integrations.hosts.handler import (
     DEFAULT_ANSWER_SECONDS,
     DEFAULT_CHECK_SECONDS,
@@ -15,8 +16,7 @@ from telic.integrations.hosts.handler import (
     HookOptions,
     run_hook,
 )
-from telic.integrations.hosts.judge_choice import JudgeChoice
-from telic.integrations.hosts.safeguards import log_of
+from telic.integrations.hosts.session_state import log_of
 from telic.interfaces.cli.store_place import default_store
 
 _FAILED = 1

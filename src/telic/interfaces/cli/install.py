@@ -11,10 +11,9 @@ from pathlib import Path
 import click
 
 from telic.domain.errors import InvalidInput
-from telic.integrations.hosts.files import FileChange, apply
+from telic.integrations.hosts.checking import JudgeChoice
 from telic.integrations.hosts.handler import check_answer_seconds
-from telic.integrations.hosts.install import InstallPlan, for_settings, plan_install, plan_removal
-from telic.integrations.hosts.judge_choice import JudgeChoice
+from telic.integrations.hosts.install import FileChange, InstallPlan, apply, for_settings, plan_install, plan_removal
 from telic.interfaces.cli.store_place import default_store
 from telic.interfaces.cli.terminal import Terminal
 
