@@ -35,7 +35,7 @@ from telic.integrations.hosts.session_state import (
     log_of,
     state_folder,
 )
-from telic.integrations.hosts.stop import StopDecision, StopPolicy, claim_line, lost_claim, status_line
+from telic.integrations.hosts.stop import StopPolicy, claim_line, lost_claim, status_line
 from telic.loop.agents.claims import read_claim
 from telic.loop.agents.json_reader import Fields, read_values
 from telic.loop.agents.turn_above import is_inside_turn
@@ -159,7 +159,8 @@ class _HookCall:
             raise
         said: list[str] = []
         if self.host.shows_messages and payload.event in _TELLING:
-            said = [text for text in (lost and lost_claim(lost), memory.unsaid) if text]
+            shown = str((answer or {}).get("systemMessage"))
+            said = [text for text in (lost and lost_claim(lost), memory.unsaid) if text and text not in shown]
             lost = memory.unsaid = None
         memory.lost_claim = lost
         memory.save()
@@ -184,62 +185,52 @@ class _HookCall:
         worker = short_name(f"hook/{self.host.name}/", payload.session)
         is_of_session = self.options.scope == SESSION_SCOPE
         took_up = is_of_session and takes_up(memory, payload)
-        scope = memory.adopted if is_of_session and memory.adopted else self._scope(payload)
+        adopted = memory.adopted if is_of_session else None
+        scope = adopted or scope_of(self.host.name, payload, self.options.scope)
         wake_due_goals(store, scope, worker)
         # Billing forgets it when the goal has stopped, and the user is to read that.
         worked_on = memory.goal_id
         deadline = time.monotonic() + _READING_SHARE * self.options.answer_seconds
-        accounts = SessionBilling(store, self.host, scope, memory, deadline, self.log.write, os.environ)
-        goal = accounts.settle(payload)
+        goal = SessionBilling(store, self.host, scope, memory, deadline, self.log.write, os.environ).settle(payload)
+        if memory.unpriced is not None and payload.event in _TELLING:
+            # Said once, and only while it is true (ADR 33).
+            unpriced, memory.unpriced = store.get(memory.unpriced), None
+            memory.unsaid = status_line(unpriced) if unpriced.status is GoalStatus.PAUSED else memory.unsaid
         memory.note_session(payload.folder, scope if goal is not None else None, payload.is_session_over)
         telling = GoalContext(self.host, memory, store.secret)
         if self.host.context_variable is not None:
             write_context(self.folder, os.environ.get(self.host.context_variable), telling.whole(goal), self.log)
+        if payload.event is HookEvent.STOP and (goal is not None or worked_on is not None):
+            return self._stop(store, self._policy(store, memory, worker), payload, telling, goal or worked_on)
         if goal is None:
             former = find_former_goal(store, self.folder, self.host.name, memory, payload) if is_of_session else None
-            stopped = self._unpriced(store, memory, payload) or self._stopped(store, worker, memory, worked_on, payload)
-            return stopped or self._tell_user(former)
+            return self._tell_user(former)
         if payload.event in (HookEvent.SESSION_START, HookEvent.PROMPT):
             return telling.at_start(payload, goal, anew=took_up)
-        if payload.event is HookEvent.STOP:
-            return self._said(telling, payload, self._stop(store, worker, memory, payload, goal))
         telling.forget_if_compacted(payload)
         return None
-
-    def _scope(self, payload: HookPayload) -> str:
-        return scope_of(self.host.name, payload, self.options.scope)
-
-    def _unpriced(self, store: GoalStore, memory: SessionMemory, payload: HookPayload) -> Fields | None:
-        # Said once: the goal is paused since its budget of money cannot be measured (ADR 33).
-        if memory.unpriced is None or payload.event not in _TELLING:
-            return None
-        goal, memory.unpriced = store.get(memory.unpriced), None
-        return self._tell_user(status_line(goal)) if goal.status is GoalStatus.PAUSED else None
-
-    def _stopped(
-        self, store: GoalStore, worker: str, memory: SessionMemory, worked_on: str | None, payload: HookPayload
-    ) -> Fields | None:
-        # Said once: the goal that the turn worked on is not active any more.
-        if worked_on is None or payload.event is not HookEvent.STOP:
-            return None
-        goal = store.get(worked_on)
-        if goal.status is GoalStatus.PAUSED and goal.reason is Reason.BUDGET:
-            # The turn that used it up may have reached the goal.
-            return self._tell_user(self._stopping(store, worker, memory).decide_spent(goal, payload).message)
-        return self._tell_user(status_line(goal))
 
     def _tell_user(self, message: str | None) -> Fields | None:
         return None if message is None else self.host.tell_user(message)
 
     def _stop(
-        self, store: GoalStore, worker: str, memory: SessionMemory, payload: HookPayload, goal: Goal
-    ) -> StopDecision:
+        self, store: GoalStore, policy: StopPolicy, payload: HookPayload, telling: GoalContext, goal: Goal | str | None
+    ) -> Fields | None:
+        """Answer a stop that works on the goal, or did on the one of this id, which is not active any more."""
+        if not isinstance(goal, Goal):
+            stopped = store.get(goal or "")
+            # The turn that used the budget up may have reached the goal.
+            is_spent = stopped.status is GoalStatus.PAUSED and stopped.reason is Reason.BUDGET
+            return self._tell_user(policy.decide_spent(stopped, payload).message if is_spent else status_line(stopped))
         try:
-            return self._stopping(store, worker, memory).decide(goal, payload)
+            decision = policy.decide(goal, payload)
         except LeaseHeld:
-            return StopDecision()
+            return None
+        if decision.turn is None:
+            return self._tell_user(decision.message)
+        return self.host.keep_going(payload, telling.going_on(decision.turn), decision.message or "")
 
-    def _stopping(self, store: GoalStore, worker: str, memory: SessionMemory) -> StopPolicy:
+    def _policy(self, store: GoalStore, memory: SessionMemory, worker: str) -> StopPolicy:
         return StopPolicy(
             store=store,
             memory=memory,
@@ -257,11 +248,6 @@ class _HookCall:
             cap = int(given)
         own = self.options.most_continuations
         return own if cap is None or cap <= 0 else min(own, cap - 1)
-
-    def _said(self, telling: GoalContext, payload: HookPayload, outlook: StopDecision) -> Fields | None:
-        if outlook.turn is not None:
-            return self.host.keep_going(payload, telling.going_on(outlook.turn), outlook.message or "")
-        return self._tell_user(outlook.message)
 
 
 _TELLING: Final = frozenset({HookEvent.SESSION_START, HookEvent.PROMPT, HookEvent.STOP})

@@ -45,8 +45,8 @@ class SessionMemory:
 
     `continuations` counts how often in a row the turn was kept going; at `wound_down_at`, a revision, the model was
     asked to come to an end. `told` names the goal and revision that the model knows; while `is_unanswered`, it was
-    told before any answer. The user has not heard yet of `lost_claim`, one that came to nothing; of `unpriced`, a goal
-    that was paused since its price is unknown; and of what is `unsaid`, that the budget of the goal `unmeasured` cannot
+    told before any answer. The user has not read yet of `lost_claim`, one that came to nothing; of `unpriced`, a goal
+    that was paused since its price is unknown; and what is `unsaid`, as that the budget of the goal `unmeasured` cannot
     hold. The session `tells_usage` once a response of its own was read; until then `untold_hold` is the hold that the
     last stop's estimate settled. `session`, `folder`, `scope` and `last_response` tell whose the memory is, so that the
     next session of the same conversation finds its goal; `has_looked` for such a goal, it was `offered` its scope, or
