@@ -299,7 +299,7 @@ def test_a_huge_transcript_delays_nobody(program: HostProgram) -> None:
         file.write('{"type":"assistant","usage":"' + "y" * (40 * 1024 * 1024) + '"}\n')
         file.write(json.dumps(assistant("the last")) + "\n")
     while used(program, goal).turns < 2_001:
-        assert program.call("prompt") is not None
+        program.call("prompt")
     assert "no answer" not in program.log
 
 

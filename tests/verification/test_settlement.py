@@ -9,10 +9,9 @@ import pytest
 
 import telic
 from telic import Criterion, GoalStatus, Reason, UsageKind
-from telic.domain.claim import Claim
 from telic.domain.clock import SystemClock
 from telic.domain.decision import LoopPolicy
-from telic.domain.loop_state import LoopState
+from telic.domain.loop_state import Claim, LoopState
 from telic.integrations.hosts.checking import JudgeChoice, StopCheck
 from telic.integrations.hosts.payload import HookEvent, HookPayload
 from telic.integrations.session import GoalSession

@@ -6,7 +6,7 @@ from dataclasses import replace
 from functools import partial
 from typing import Any, Final
 
-from telic.domain.errors.base import needs_extra
+from telic.domain.base_errors import needs_extra
 from telic.domain.goal import DEFAULT_SCOPE
 from telic.domain.ids import new_key
 from telic.integrations.runs import EndedRun, RunOutcome, run_while_active

@@ -6,9 +6,9 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, Final, Generic, TypeVar
 
-from telic.domain.claim import Claim
 from telic.domain.errors import GoalNotActive
 from telic.domain.goal import Goal, GoalStatus, Reason
+from telic.domain.loop_state import Claim
 from telic.integrations.session import SPENT, GoalSession
 
 T = TypeVar("T")

@@ -8,11 +8,11 @@ from enum import Enum
 from functools import partial
 from typing import Any, Final
 
-from telic.domain.claim import Claim
 from telic.domain.errors import GoalError, InvalidInput, StaleUpdate, StoreError
 from telic.domain.goal import Actor, Goal, GoalStatus, Reason
 from telic.domain.ids import new_key
 from telic.domain.limits import MAX_COUNTER
+from telic.domain.loop_state import Claim
 from telic.domain.verdict import Outcome
 from telic.domain.verification import Verification
 from telic.integrations.session import GoalSession

@@ -9,10 +9,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import BinaryIO, Final
 
-from telic.domain.claim import Claim
 from telic.domain.clock import SystemClock
 from telic.domain.errors import InvalidInput, LeaseHeld, StoreError
 from telic.domain.goal import Goal, GoalStatus, Reason
+from telic.domain.loop_state import (
+    Claim,
+)
 from telic.integrations.hosts.billing import SessionBilling
 from telic.integrations.hosts.checking import JudgeChoice
 from telic.integrations.hosts.payload import HookEvent, HookHost, HookPayload, to_line, with_message
