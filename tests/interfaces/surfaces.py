@@ -14,9 +14,8 @@ from telic.domain.clock import SystemClock
 from telic.domain.goal import Goal
 from telic.domain.jsonable import time_from_json
 from telic.interfaces.mcp.calls import ToolCalls
-from telic.interfaces.mcp.conversation import McpConversation
+from telic.interfaces.mcp.conversation import McpConversation, Role, ServerSettings
 from telic.interfaces.mcp.resources import read_resource
-from telic.interfaces.mcp.settings import Role, ServerSettings
 from telic.interfaces.mcp.tools import tools_for
 from telic.interfaces.terminal.goal_screen import GoalScreen
 from telic.interfaces.web import goal_page, listing

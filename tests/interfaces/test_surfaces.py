@@ -35,7 +35,7 @@ from telic.interfaces.cli.goals import create
 from telic.interfaces.mcp.results import refusal
 from telic.interfaces.terminal.formatting import refusal as refusal_on_screen
 from telic.interfaces.web.app import create_app
-from telic.interfaces.web.error_pages import show_goal_error
+from telic.interfaces.web.pages import show_goal_error
 from telic.interfaces.web.settings import DashboardSettings
 from telic.services.chat.commands import execute_async
 from telic.services.chat.reply_text import render

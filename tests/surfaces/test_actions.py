@@ -15,8 +15,7 @@ from telic.domain.jsonable import goal_to_json
 from telic.interfaces.api import api_routes
 from telic.interfaces.cli import app as command
 from telic.interfaces.mcp.calls import ToolCalls
-from telic.interfaces.mcp.conversation import McpConversation
-from telic.interfaces.mcp.settings import Role, ServerSettings
+from telic.interfaces.mcp.conversation import McpConversation, Role, ServerSettings
 from telic.interfaces.mcp.tools import tools_for
 from telic.interfaces.web.app import create_app, guarded
 from telic.interfaces.web.settings import DashboardSettings

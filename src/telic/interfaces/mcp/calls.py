@@ -13,10 +13,8 @@ from telic.domain.goal import Actor, Goal, GoalStatus
 from telic.domain.ids import new_key
 from telic.domain.limits import MAX_COUNTER
 from telic.integrations.tools import CREATE_GOAL, REPORT_BLOCKED, REPORT_COMPLETE, Arguments, GoalTool, checked
-from telic.interfaces.mcp.advice import next_steps
-from telic.interfaces.mcp.conversation import McpConversation, about
+from telic.interfaces.mcp.conversation import McpConversation, Role, about, next_steps
 from telic.interfaces.mcp.results import ToolAnswer, plainly, refusal
-from telic.interfaces.mcp.settings import Role
 from telic.interfaces.mcp.tools import ServerTool
 from telic.prompt import quote
 from telic.services.actions import ActionRequest, ActionResult, GoalAction, execute

@@ -11,13 +11,11 @@ from starlette.responses import PlainTextResponse
 from starlette.types import ASGIApp
 
 from telic.domain.errors import InvalidInput
-from telic.http.guard import MAX_BODY_BYTES, HttpGuard, HttpRefusal, bearer_of, check_names
-from telic.http.rates import RequestRates
+from telic.http.guard import MAX_BODY_BYTES, HttpGuard, HttpRefusal, RequestRates, bearer_of, check_names
 from telic.http.serving import HttpServer, listen
 from telic.http.tokens import Token, choose_token, is_everywhere, is_loopback, is_same, url_of
-from telic.interfaces.mcp.running import open_store
-from telic.interfaces.mcp.server import GoalServer
-from telic.interfaces.mcp.settings import ServerSettings
+from telic.interfaces.mcp.conversation import ServerSettings
+from telic.interfaces.mcp.server import GoalServer, open_store
 from telic.observability.observer import Observer
 from telic.services.outcomes import http_status
 

@@ -13,8 +13,7 @@ from telic.domain.errors import GoalNotFound, InvalidInput
 from telic.domain.events import Event
 from telic.domain.goal import Goal
 from telic.domain.jsonable import time_to_json
-from telic.interfaces.mcp.advice import next_steps
-from telic.interfaces.mcp.conversation import McpConversation, told
+from telic.interfaces.mcp.conversation import McpConversation, next_steps, told
 from telic.interfaces.mcp.results import plainly
 from telic.prompt import quote, review, wind_down
 

@@ -2,8 +2,9 @@
 
 import asyncio
 import logging
-from collections.abc import AsyncGenerator, Generator
-from contextlib import asynccontextmanager, contextmanager, suppress
+import signal
+from collections.abc import AsyncGenerator, Coroutine, Generator
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, contextmanager, suppress
 from importlib.metadata import version
 from typing import Any, Final
 
@@ -17,12 +18,14 @@ from mcp.shared.exceptions import MCPError
 from telic.domain.errors import GoalError, GoalNotFound, InvalidInput
 from telic.interfaces.mcp import resources
 from telic.interfaces.mcp.calls import ToolCalls
-from telic.interfaces.mcp.conversation import McpConversation
+from telic.interfaces.mcp.conversation import McpConversation, ServerSettings
 from telic.interfaces.mcp.notifying import MAX_SUBSCRIPTIONS, Notifier
-from telic.interfaces.mcp.settings import ServerSettings
+from telic.interfaces.mcp.stdio import open_stdio
 from telic.interfaces.mcp.tools import listed, schema_of, tools_for
+from telic.observability.observer import Observer
 from telic.prompt import quote
 from telic.store.async_store import AsyncGoalStore
+from telic.store.connect import connect_async
 
 Context = ServerRequestContext[Any, Any]
 
@@ -160,3 +163,42 @@ def _client(context: Context) -> str:
     """Return the id of the connection's session; all of stdio are one."""
     headers = getattr(context.request, "headers", {})
     return str(headers.get("mcp-session-id", ""))
+
+
+ENDING: Final = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
+
+
+def run_until_stopped(work: Coroutine[Any, Any, None]) -> None:
+    """The work has ended by itself, or a signal has ended it."""
+    with suppress(asyncio.CancelledError):
+        asyncio.run(_until_stopped(work))
+
+
+async def _until_stopped(work: Coroutine[Any, Any, None]) -> None:
+    task, loop = asyncio.ensure_future(work), asyncio.get_running_loop()
+    for number in ENDING:
+        loop.add_signal_handler(number, task.cancel)
+    await task
+
+
+def open_store(
+    location: str, settings: ServerSettings, observer: Observer | None
+) -> AbstractAsyncContextManager[AsyncGoalStore]:
+    """Return the store, which is there already: a mistyped place is an error, and not made into an empty store."""
+    return connect_async(location, create=False, model_may_create=settings.agent_may_create, observer=observer)
+
+
+async def serve_stdio(location: str, settings: ServerSettings, observer: Observer | None = None) -> None:
+    """The client has closed its end, and the store is closed.
+
+    Raises:
+        StoreError: the store is not there, or cannot be opened.
+    """
+    async with open_store(location, settings, observer) as store:
+        await _serve(store, settings)
+
+
+async def _serve(store: AsyncGoalStore, settings: ServerSettings) -> None:
+    server = GoalServer(store, settings)
+    async with open_stdio() as (incoming, outgoing):
+        await server.lowlevel.run(incoming, outgoing, server.options())

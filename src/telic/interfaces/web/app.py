@@ -1,8 +1,11 @@
-"""The dashboard as an ASGI application."""
+"""The dashboard as an ASGI application, and serving it until it is told to stop."""
 
 import asyncio
 import contextlib
+import socket
 from collections.abc import AsyncGenerator, Callable, Hashable, Sequence
+from contextlib import AbstractAsyncContextManager
+from dataclasses import replace
 from typing import Final
 
 from starlette.applications import Starlette
@@ -14,20 +17,21 @@ from starlette.types import ASGIApp
 
 from telic.domain.errors import GoalError
 from telic.http.event_stream import EventStreamResponse, write_beginning, write_event
-from telic.http.guard import HttpGuard, HttpRefusal
-from telic.http.rates import RequestRates
+from telic.http.guard import HttpGuard, HttpRefusal, RequestRates
+from telic.http.serving import DEFAULT_CONNECTIONS, HttpServer, listen
+from telic.interfaces.api import api_routes
+from telic.interfaces.api.feed import MOST_STREAMS
 from telic.interfaces.web import goal_page, listing
 from telic.interfaces.web.actions import act
-from telic.interfaces.web.auth_routes import choose_theme, enter, enter_by_token, leave
-from telic.interfaces.web.error_pages import show_goal_error, show_http_error, show_refusal
 from telic.interfaces.web.goal_page import show_goal
-from telic.interfaces.web.guard import DashboardSite, SecurityHeaders
+from telic.interfaces.web.guard import DashboardSite, SecurityHeaders, choose_theme, enter, enter_by_token, leave
 from telic.interfaces.web.listing import show_list
 from telic.interfaces.web.live import Broadcaster, LiveView
-from telic.interfaces.web.pages import FOLDER, AppState, Pages, state_of
-from telic.interfaces.web.sessions import SessionSigner
-from telic.interfaces.web.settings import DashboardSettings
+from telic.interfaces.web.pages import FOLDER, AppState, Pages, show_goal_error, show_http_error, show_refusal, state_of
+from telic.interfaces.web.settings import DashboardSettings, SessionSigner
+from telic.observability.observer import Observer
 from telic.store.async_store import AsyncGoalStore
+from telic.store.connect import connect_async
 
 _RETRY_MILLISECONDS: Final = 2_000
 
@@ -113,3 +117,45 @@ async def _watching(app: Starlette) -> AsyncGenerator[None, None]:
         watcher.cancel()
         with contextlib.suppress(asyncio.CancelledError):
             await watcher
+
+
+_STREAMS: Final = MOST_STREAMS + DEFAULT_CONNECTIONS
+
+
+def serve(
+    location: str,
+    settings: DashboardSettings,
+    announce: Callable[[DashboardSettings, str], None],
+    observer: Observer | None = None,
+) -> None:
+    """The dashboard was served until a signal ended it.
+
+    `announce` is called once it listens, with the settings as they turned out (port 0 means any that is free) and an
+    address that lets one browser in.
+
+    Raises:
+        InvalidInput: it cannot listen there.
+        StoreError: the store cannot be opened.
+    """
+    with listen(settings.host, settings.port) as listening:
+        settings = replace(settings, port=listening.getsockname()[1])
+        asyncio.run(_serve(connect_async(location, create=False, observer=observer), settings, listening, announce))
+
+
+async def _serve(
+    opening: AbstractAsyncContextManager[AsyncGoalStore],
+    settings: DashboardSettings,
+    listening: socket.socket,
+    announce: Callable[[DashboardSettings, str], None],
+) -> None:
+    async with opening as store:
+        # The API knows all scopes: a dashboard of one scope does without it.
+        api = [] if settings.scope is not None else api_routes(store, allow_write=settings.allow_write)
+        app = create_app(store, settings, api)
+        state: AppState = app.state.app_state
+        announce(settings, f"{settings.address}/enter?code={state.signer.new_code()}")
+        # Open pages are let go first: else their connections would be waited for.
+        server = HttpServer(
+            guarded(app), max_connections=settings.max_live_pages + _STREAMS, on_end=state.broadcaster.close
+        )
+        await server.serve([listening])

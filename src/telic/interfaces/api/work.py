@@ -1,0 +1,230 @@
+"""The operations of workers: accounting turns, holding budget beforehand, and driving a goal alone."""
+
+from collections.abc import Mapping
+from typing import Any, Final
+
+from starlette.responses import Response
+
+from telic.domain.budget import ModelUsage, TurnUsage, UsageKind
+from telic.domain.errors import InvalidInput
+from telic.domain.goal import Actor
+from telic.domain.jsonable import (
+    goal_to_json,
+    hold_to_json,
+    lease_state_to_json,
+    lease_to_json,
+    report_to_json,
+    turn_to_json,
+)
+from telic.domain.lease import Lease
+from telic.domain.limits import MAX_NAME_CHARS
+from telic.domain.report import MAX_GROUPS, UsageGrouping
+from telic.interfaces.api.answers import goal_answer, goal_tag, json_answer
+from telic.interfaces.api.goals import instant
+from telic.interfaces.api.operation import ApiCall, ApiOperation, operation
+from telic.interfaces.api.schema import (
+    AFTER_NUMBER,
+    COUNTS,
+    GOAL,
+    GOAL_ID,
+    HOLDER,
+    LEASE,
+    LIMIT,
+    MODEL_USAGE,
+    SCOPE,
+    SHOWN_LEASE,
+    TIME,
+    TTL,
+    TURN_USAGE,
+    integer,
+    list_of,
+    name,
+    one_of,
+    open_object,
+    shape,
+    strict_object,
+    text,
+)
+from telic.services.json_schema import Schema
+
+_HOLD_KEY: Final = name("The key of a hold.")
+_TURN: Final[Mapping[str, Schema]] = {
+    "tokens": integer(description="Short for a usage with nothing else."),
+    "usage": TURN_USAGE,
+    "model_usage": MODEL_USAGE,
+    "kind": one_of(list(UsageKind)),
+    "model": text(MAX_NAME_CHARS, 1),
+    "hold": _HOLD_KEY,
+    "lease": LEASE,
+}
+
+
+@operation(
+    "POST /goals/{goal_id}/turns",
+    "The turn of this key is counted exactly once, whatever the goal's status.",
+    open_object({"goal": GOAL, "turn": shape("turn")}),
+    status=201,
+    body=strict_object(_TURN, minProperties=1),
+    is_keyed=True,
+)
+async def _record_turn(call: ApiCall) -> Response:
+    goal = await call.goal()
+    result = await call.store.record_turn(
+        goal.id,
+        usage=_usage(call.body),
+        kind=UsageKind(call.body.get("kind", UsageKind.WORK)),
+        model=call.body.get("model"),
+        hold=call.body.get("hold"),
+        lease=call.lease(goal),
+        actor=Actor.HOST,
+        key=call.key,
+    )
+    content = {"goal": goal_to_json(result.goal), "turn": turn_to_json(result.turn)}
+    return json_answer(content, 201, {"ETag": goal_tag(result.goal)})
+
+
+def _usage(body: Mapping[str, Any]) -> TurnUsage | ModelUsage:
+    match [name for name in ("tokens", "usage", "model_usage") if name in body]:
+        case ["tokens"]:
+            return TurnUsage(tokens=body["tokens"])
+        case ["usage"]:
+            return TurnUsage(**body["usage"])
+        case ["model_usage"]:
+            return ModelUsage(**body["model_usage"])
+        case _:
+            raise InvalidInput("give tokens, usage or model_usage, one of them")
+
+
+@operation(
+    "GET /goals/{goal_id}/turns",
+    "The goal's turns, in order.",
+    list_of(shape("turn")),
+    query={"after": AFTER_NUMBER, "limit": LIMIT},
+)
+async def _list_turns(call: ApiCall) -> Response:
+    goal = await call.goal()
+    return json_answer([turn_to_json(turn) for turn in await call.store.turns(goal.id, **call.query)])
+
+
+@operation(
+    "POST /goals/{goal_id}/holds",
+    "The amounts are reserved until a turn settles the hold, it is released, or it expires.",
+    shape("hold"),
+    status=201,
+    body=strict_object({**COUNTS, "ttl_seconds": TTL, "lease": LEASE}),
+    is_keyed=True,
+)
+async def _hold_budget(call: ApiCall) -> Response:
+    goal = await call.goal()
+    wanted = {**call.body, "lease": call.lease(goal)}
+    return json_answer(hold_to_json(await call.store.hold(goal.id, **wanted, actor=Actor.HOST, key=call.key)), 201)
+
+
+@operation(
+    "GET /goals/{goal_id}/holds",
+    "The goal's holds, in the order of their keys.",
+    list_of(shape("hold")),
+    query={"after": text(MAX_NAME_CHARS, description="Only keys above this."), "limit": LIMIT},
+)
+async def _list_holds(call: ApiCall) -> Response:
+    goal = await call.goal()
+    return json_answer([hold_to_json(hold) for hold in await call.store.holds(goal.id, **call.query)])
+
+
+@operation(
+    "POST /goals/{goal_id}/holds/release",
+    "What the open hold reserved is free again.",
+    shape("hold"),
+    body=strict_object({"hold": _HOLD_KEY, "lease": LEASE}, ["hold"]),
+    is_keyed=True,
+)
+async def _release_hold(call: ApiCall) -> Response:
+    goal = await call.goal()
+    lease = call.lease(goal)
+    released = await call.store.release(goal.id, call.body["hold"], lease=lease, actor=Actor.HOST, key=call.key)
+    return json_answer(hold_to_json(released))
+
+
+_REPORT: Final[Mapping[str, Schema]] = {
+    "by": one_of(list(UsageGrouping)),
+    "scope": SCOPE,
+    "goal_id": GOAL_ID,
+    "since": TIME,
+    "until": TIME,
+    "limit": integer(1, MAX_GROUPS, description="At most so many groups; the total has all."),
+}
+
+
+@operation("GET /usage", "What was consumed, added up.", shape("report"), query=_REPORT)
+async def _get_usage(call: ApiCall) -> Response:
+    wanted = await call.named_goal(call.query)
+    wanted["by"] = UsageGrouping(wanted.get("by", UsageGrouping.GOAL))
+    wanted |= {name: instant(wanted[name]) for name in ("since", "until") if name in wanted}
+    return json_answer(report_to_json(await call.store.usage(**wanted)))
+
+
+@operation("GET /goals/{goal_id}/lease", "Who may drive the goal now.", shape("lease_state"))
+async def _get_lease(call: ApiCall) -> Response:
+    goal = await call.goal()
+    return json_answer(lease_state_to_json(await call.store.lease(goal.id)))
+
+
+@operation(
+    "POST /leases",
+    "The holder alone may drive the active goal, named by its id or its scope.",
+    shape("lease"),
+    body=strict_object({"goal_id": GOAL_ID, "scope": SCOPE, "holder": HOLDER, "ttl_seconds": TTL}, ["holder"]),
+    status=201,
+)
+async def _claim_goal(call: ApiCall) -> Response:
+    if ("goal_id" in call.body) is ("scope" in call.body):
+        raise InvalidInput("give goal_id or scope, one of them")
+    return json_answer(lease_to_json(await call.store.claim(**await call.named_goal(call.body))), 201)
+
+
+@operation(
+    "POST /leases/due",
+    "What is due is awake, and goals that nobody drives are the holder's.",
+    list_of(shape("lease")),
+    body=strict_object({"scope": SCOPE, "holder": HOLDER, "ttl_seconds": TTL, "limit": LIMIT}, ["holder"]),
+)
+async def _claim_due(call: ApiCall) -> Response:
+    return json_answer([lease_to_json(lease) for lease in await call.store.claim_due(**call.body)])
+
+
+_KEPT_LEASE: Final[Mapping[str, Schema]] = {"goal_id": GOAL_ID, **SHOWN_LEASE}
+
+
+async def _shown(call: ApiCall) -> Lease:
+    return Lease(await call.goal_of(call.body["goal_id"]), call.body["holder"], call.body["token"])
+
+
+@operation(
+    "POST /leases/renew",
+    "The lease lasts from now on; a worker that lost it must stop.",
+    shape("lease"),
+    body=strict_object({**_KEPT_LEASE, "ttl_seconds": TTL}, list(_KEPT_LEASE)),
+)
+async def _renew_lease(call: ApiCall) -> Response:
+    ttl = {name: value for name, value in call.body.items() if name == "ttl_seconds"}
+    return json_answer(lease_to_json(await call.store.renew(await _shown(call), **ttl)))
+
+
+@operation("POST /leases/release", "Nobody drives the goal.", GOAL, body=strict_object(_KEPT_LEASE, list(_KEPT_LEASE)))
+async def _release_lease(call: ApiCall) -> Response:
+    return goal_answer(await call.store.release_lease(await _shown(call)))
+
+
+OPERATIONS: Final[tuple[ApiOperation, ...]] = (
+    _record_turn,
+    _list_turns,
+    _hold_budget,
+    _list_holds,
+    _release_hold,
+    _get_usage,
+    _get_lease,
+    _claim_goal,
+    _claim_due,
+    _renew_lease,
+    _release_lease,
+)
