@@ -131,6 +131,7 @@ FILTERS: Final = {
     "when": show_time,
     "machine_time": time_to_json,
     "age": show_age,
+    "zip": zip,
 }
 
 
@@ -151,7 +152,7 @@ def state_of(request: HTTPConnection) -> AppState:
 
 
 _TITLES_BY_STATUS: Final = {
-    401: "Enter first",
+    401: "Sign in first",
     403: "That is not allowed",
     404: "There is no such page",
     405: "That cannot be asked for",
