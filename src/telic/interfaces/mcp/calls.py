@@ -1,7 +1,7 @@
 """The tools at work: each call is checked, done, and answered."""
 
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any, Final
 
@@ -39,7 +39,7 @@ class ToolCalls:
         """The tool was used, or the answer says why not; then nothing changed."""
         tool = self.tools.get(name)
         if tool is None:
-            return refusal(InvalidInput("there is no such tool"))
+            return refusal(InvalidInput(f"there is no such tool; there are {', '.join(self.tools)}"))
         try:
             return await self._handlers()[name](checked(name, tool.parameters, given))
         except StaleUpdate as error:
@@ -67,7 +67,7 @@ class ToolCalls:
         """Nothing changed; the client sees the goal as it stands, and may decide again."""
         why = "the goal was changed since you saw it" if error.expected_revision else "you had not looked at it yet"
         shown = await self.conversation.shown(error.goal)
-        again = f"decide anew; if you still mean it, call again with revision {error.goal.revision}"
+        again = f"decide again; if you still mean it, call again with revision {error.goal.revision}"
         text = f"Nothing changed: {why}. It stands like this now.\n\n{shown}"
         return ToolAnswer(outcome="refused", text=text, goal=error.goal, next=(again,), error=error)
 
@@ -152,12 +152,9 @@ class ToolCalls:
 
     def _in_the_way(self, error: WouldReplace) -> ToolAnswer:
         driven = "" if error.holder is None else f" It is driven by {quote(error.holder)}."
-        text = (
-            "Nothing changed: another goal is active and would be paused. "
-            f"Goal {plainly(error.goal.id)}, {about(error.goal)}.{driven}"
-        )
-        steps = ("ask the user; if they agree, call again with replace true",)
-        return ToolAnswer(outcome="refused", text=text, goal=error.goal, next=steps, error=error)
+        goal = f"Goal {plainly(error.goal.id)}, {about(error.goal)}."
+        text = f"Nothing changed: another goal is active and would be paused. {goal}{driven}"
+        return replace(refusal(error), text=text, goal=error.goal)
 
     async def _pause(self, given: Arguments) -> ToolAnswer:
         goal = await self.conversation.meant(given["goal_id"])

@@ -20,6 +20,7 @@ from telic.interfaces.mcp import resources
 from telic.interfaces.mcp.calls import ToolCalls
 from telic.interfaces.mcp.conversation import McpConversation, ServerSettings
 from telic.interfaces.mcp.notifying import MAX_SUBSCRIPTIONS, Notifier
+from telic.interfaces.mcp.results import advice_on
 from telic.interfaces.mcp.stdio import open_stdio
 from telic.interfaces.mcp.tools import listed, schema_of, tools_for
 from telic.observability.observer import Observer
@@ -153,10 +154,10 @@ def _refusals() -> Generator[None]:
     """Inside, what goals refuse becomes an error of the protocol."""
     try:
         yield
-    except (InvalidInput, GoalNotFound) as error:
-        raise MCPError(types.INVALID_PARAMS, quote(str(error))) from None
     except GoalError as error:
-        raise MCPError(types.INTERNAL_ERROR, quote(str(error)), {"code": error.code}) from None
+        code = types.INVALID_PARAMS if isinstance(error, InvalidInput | GoalNotFound) else types.INTERNAL_ERROR
+        advice = advice_on(error)
+        raise MCPError(code, f"{quote(str(error))}: {advice}", {"code": error.code, "next": [advice]}) from None
 
 
 def _client(context: Context) -> str:
