@@ -36,11 +36,6 @@ def goal_answer(goal: Goal, status: int = 200, headers: Mapping[str, str] | None
     return json_answer(goal_to_json(goal), status, {"ETag": goal_tag(goal), **(headers or {})})
 
 
-def unchanged_answer(goal: Goal) -> Response:
-    """Nothing but the tag: the client has the goal as it stands."""
-    return Response(None, 304, {**HEADERS, "ETag": goal_tag(goal)})
-
-
 def goal_tag(goal: Goal) -> str:
     """Return the goal's revision, which guards writes, and a digest, which also changes with every recorded turn."""
     digest = hashlib.sha256(json.dumps(goal_to_json(goal)).encode()).hexdigest()[:16]
@@ -85,18 +80,23 @@ def problem_of(error: Exception) -> dict[str, Any]:
     return problem("internal_error", "the server failed; its log says why")
 
 
+# What a program needs to go on. A refusal whose goal is not known has no goal.
+_PARTICULARS: Final[Mapping[type[GoalError], tuple[str, ...]]] = {
+    StaleUpdate: ("goal",),
+    GoalNotActive: ("goal",),
+    WouldReplace: ("goal", "holder"),
+    BudgetExceeded: ("limit", "used", "budget", "held", "asked"),
+    LeaseHeld: ("holder", "expires_in_microseconds"),
+    OutcomeUnknown: ("key",),
+}
+
+
 def _particulars(error: GoalError) -> dict[str, Any]:
-    """Return the error's particulars that a program needs to go on."""
-    if isinstance(error, StaleUpdate) or (isinstance(error, GoalNotActive) and error.goal is not None):
-        return {"goal": error.goal and goal_to_json(error.goal)}
-    if isinstance(error, WouldReplace):
-        return {"goal": goal_to_json(error.goal), "holder": error.holder}
-    if isinstance(error, BudgetExceeded):
-        names = ("limit", "used", "budget", "held", "asked")
-        return {name: getattr(error, name) for name in names}
-    if isinstance(error, LeaseHeld):
-        return {"holder": error.holder, "expires_in_microseconds": error.expires_in_microseconds}
-    return {"key": error.key} if isinstance(error, OutcomeUnknown) else {}
+    names = next((names for kind, names in _PARTICULARS.items() if isinstance(error, kind)), ())
+    told = {name: getattr(error, name) for name in names}
+    if isinstance(told.get("goal"), Goal):
+        return {**told, "goal": goal_to_json(told["goal"])}
+    return {name: value for name, value in told.items() if name != "goal"}
 
 
 def problem_answer(error: Exception) -> Response:

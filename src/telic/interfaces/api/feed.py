@@ -13,9 +13,9 @@ from telic.domain.events import FeedEvent
 from telic.domain.jsonable import event_to_json, feed_event_to_json
 from telic.domain.limits import MAX_PAGE
 from telic.http.event_stream import EventStreamResponse, write_beginning, write_event
+from telic.interfaces.api import schema
 from telic.interfaces.api.answers import ApiRefusal, json_answer, problem_of
 from telic.interfaces.api.operation import ApiCall, ApiOperation, OpenStreams, operation
-from telic.interfaces.api.schema import AFTER_NUMBER, CURSOR, GOAL_ID, LIMIT, SCOPE, list_of, open_object, shape
 
 MOST_STREAMS: Final = 1_000
 _RETRY_MILLISECONDS: Final = 1_000
@@ -25,8 +25,8 @@ _log = logging.getLogger(__name__)
 @operation(
     "GET /goals/{goal_id}/events",
     "The goal's history, in order.",
-    list_of(shape("event")),
-    query={"after": AFTER_NUMBER, "limit": LIMIT},
+    schema.list_of(schema.shape("event")),
+    query={"after": schema.AFTER_NUMBER, "limit": schema.LIMIT},
 )
 async def _list_events(call: ApiCall) -> Response:
     goal = await call.goal()
@@ -36,8 +36,8 @@ async def _list_events(call: ApiCall) -> Response:
 @operation(
     "GET /events",
     "Every committed event exactly once, from the first one or after a cursor.",
-    open_object({"events": list_of(shape("feed_event")), "cursor": {"type": "string"}}),
-    query={"scope": SCOPE, "after": CURSOR, "limit": LIMIT},
+    schema.open_object({"events": schema.list_of(schema.shape("feed_event")), "cursor": {"type": "string"}}),
+    query={"scope": schema.SCOPE, "after": schema.CURSOR, "limit": schema.LIMIT},
 )
 async def _list_feed(call: ApiCall) -> Response:
     page = await call.store.events(**{"limit": MAX_PAGE, **call.query})
@@ -66,7 +66,7 @@ async def _written(events: AsyncIterator[FeedEvent], cursor: str, streams: OpenS
     "Every event as it is committed, from now on or after a cursor, as server-sent events.",
     {"type": "string"},
     answer_type="text/event-stream",
-    query={"scope": SCOPE, "goal_id": GOAL_ID, "after": CURSOR},
+    query={"scope": schema.SCOPE, "goal_id": schema.GOAL_ID, "after": schema.CURSOR},
 )
 async def _stream_events(call: ApiCall) -> ASGIApp:
     if call.streams.open >= MOST_STREAMS:

@@ -13,28 +13,9 @@ from telic.domain.goal import DEFAULT_SCOPE, Goal, GoalStatus, Reason
 from telic.domain.jsonable import goal_to_json, time_from_json
 from telic.domain.lifecycle import REASONS
 from telic.domain.limits import DEFAULT_MAX_CHARS, MAX_TEXT_CHARS
-from telic.interfaces.api.answers import goal_answer, goal_tag, json_answer, unchanged_answer
+from telic.interfaces.api import schema
+from telic.interfaces.api.answers import HEADERS, goal_answer, goal_tag, json_answer
 from telic.interfaces.api.operation import ApiCall, ApiOperation, RevisionGuard, operation
-from telic.interfaces.api.schema import (
-    BUDGET,
-    CRITERIA,
-    CURSOR,
-    GOAL,
-    LEASE,
-    LIMIT,
-    NOTE,
-    REPLACE,
-    SCOPE,
-    TIME,
-    integer,
-    list_of,
-    name,
-    one_of,
-    open_object,
-    shape,
-    strict_object,
-    text,
-)
 from telic.services.actions import ANSWERS, ActionRequest, GoalAction, execute
 from telic.services.insight import list_goals, listing_to_json, read_goal
 from telic.services.json_schema import Schema
@@ -82,23 +63,23 @@ async def _act(action: GoalAction, call: ApiCall) -> Goal:
     return (await execute(call.store, request)).goal
 
 
-_GOAL_TEXT: Final = text(MAX_TEXT_CHARS, 1, description="What is to be reached.")
-_MAX_CHARS: Final = integer(1, MAX_TEXT_CHARS, description=f"The longest text; {DEFAULT_MAX_CHARS} by default.")
-_SIGNAL: Final = name("A signal's name.")
-_LISTED: Final = {"allOf": [GOAL, open_object({"holder": {"type": ["string", "null"]}})]}
+_GOAL_TEXT: Final = schema.text(MAX_TEXT_CHARS, 1, description="What is to be reached.")
+_MAX_CHARS: Final = schema.integer(1, MAX_TEXT_CHARS, description=f"The longest text; {DEFAULT_MAX_CHARS} by default.")
+_SIGNAL: Final = schema.name("A signal's name.")
+_LISTED: Final = {"allOf": [schema.GOAL, schema.open_object({"holder": {"type": ["string", "null"]}})]}
 _LISTING: Final = {
-    "scope": SCOPE,
-    "status": one_of(list(GoalStatus)),
-    "text": text(MAX_TEXT_CHARS, 1, description="Only goals whose text has this in it."),
-    "cursor": CURSOR,
-    "limit": LIMIT,
+    "scope": schema.SCOPE,
+    "status": schema.one_of(list(GoalStatus)),
+    "text": schema.text(MAX_TEXT_CHARS, 1, description="Only goals whose text has this in it."),
+    "cursor": schema.CURSOR,
+    "limit": schema.LIMIT,
 }
 
 
 @operation(
     "GET /goals",
     "One page of goals, newest first.",
-    open_object({"goals": list_of(_LISTED), "next_cursor": {"type": ["string", "null"]}}),
+    schema.open_object({"goals": schema.list_of(_LISTED), "next_cursor": {"type": ["string", "null"]}}),
     query=_LISTING,
 )
 async def _list_goals(call: ApiCall) -> Response:
@@ -110,21 +91,21 @@ async def _list_goals(call: ApiCall) -> Response:
 
 _NEW_GOAL: Final[Mapping[str, Schema]] = {
     "text": _GOAL_TEXT,
-    "scope": SCOPE,
-    "budget": BUDGET,
-    "criteria": CRITERIA,
-    "billing": one_of(list(BillingPolicy)),
+    "scope": schema.SCOPE,
+    "budget": schema.BUDGET,
+    "criteria": schema.CRITERIA,
+    "billing": schema.one_of(list(BillingPolicy)),
     "max_chars": _MAX_CHARS,
-    "replace": REPLACE,
+    "replace": schema.REPLACE,
 }
 
 
 @operation(
     "POST /goals",
     "A new goal is its scope's active one. Where another is, only `replace` pauses it.",
-    GOAL,
+    schema.GOAL,
     status=201,
-    body=strict_object(_NEW_GOAL, ["text"]),
+    body=schema.strict_object(_NEW_GOAL, ["text"]),
     is_keyed=True,
 )
 async def _create_goal(call: ApiCall) -> Response:
@@ -132,17 +113,17 @@ async def _create_goal(call: ApiCall) -> Response:
     return goal_answer(goal, 201, {"Location": f"{call.root}/goals/{goal.id}"})
 
 
-@operation("GET /goals/{goal_id}", "The goal as it stands.", GOAL)
+@operation("GET /goals/{goal_id}", "The goal as it stands.", schema.GOAL)
 async def _get_goal(call: ApiCall) -> Response:
     goal = await call.goal()
     is_known = "*" in call.known_tags or goal_tag(goal) in call.known_tags
-    return unchanged_answer(goal) if is_known else goal_answer(goal)
+    return Response(None, 304, {**HEADERS, "ETag": goal_tag(goal)}) if is_known else goal_answer(goal)
 
 
 @operation(
     "GET /goals/{goal_id}/details",
     "The goal in full: who drives it, what is held, what is estimated, and how its criteria stand.",
-    shape("details"),
+    schema.shape("details"),
 )
 async def _get_details(call: ApiCall) -> Response:
     return json_answer((await read_goal(call.store, (await call.goal()).id)).as_dict())
@@ -151,8 +132,8 @@ async def _get_details(call: ApiCall) -> Response:
 @operation(
     "POST /signals",
     "Every goal that waited for the signal is awake, or kept asleep where another is active.",
-    list_of(GOAL),
-    body=strict_object({"name": _SIGNAL}, ["name"]),
+    schema.list_of(schema.GOAL),
+    body=schema.strict_object({"name": _SIGNAL}, ["name"]),
     is_keyed=True,
 )
 async def _signal(call: ApiCall) -> Response:
@@ -169,24 +150,24 @@ def _acting(
     async def handle(call: ApiCall) -> Response:
         return goal_answer(await _act(action, call))
 
-    return operation(summary=summary, answer=GOAL, body=body, guard=guard, is_keyed=True, **given)(handle)
+    return operation(summary=summary, answer=schema.GOAL, body=body, guard=guard, is_keyed=True, **given)(handle)
 
 
 def _reasons(status: GoalStatus) -> Schema:
-    return one_of(sorted(REASONS[status]))
+    return schema.one_of(sorted(REASONS[status]))
 
 
 _PAUSING: Final[Mapping[str, Schema]] = {
     "reason": _reasons(GoalStatus.PAUSED),
-    "note": NOTE,
-    "wake_at": TIME,
+    "note": schema.NOTE,
+    "wake_at": schema.TIME,
     "wake_signal": _SIGNAL,
-    "lease": LEASE,
+    "lease": schema.LEASE,
 }
 _ANSWERING: Final[Mapping[str, Schema]] = {
-    "criterion": integer(1, MAX_CRITERIA, description="Which criterion, counted from 1."),
-    "note": NOTE,
-    "decided_by": name("Who decided; by default whoever was let in."),
+    "criterion": schema.integer(1, MAX_CRITERIA, description="Which criterion, counted from 1."),
+    "note": schema.NOTE,
+    "decided_by": schema.name("Who decided; by default whoever was let in."),
 }
 
 OPERATIONS: Final[tuple[ApiOperation, ...]] = (
@@ -197,13 +178,15 @@ OPERATIONS: Final[tuple[ApiOperation, ...]] = (
     _acting(
         GoalAction.EDIT,
         "The goal has this text and these criteria; what is left out stays.",
-        strict_object({"text": _GOAL_TEXT, "criteria": CRITERIA, "max_chars": _MAX_CHARS}, minProperties=1),
+        schema.strict_object(
+            {"text": _GOAL_TEXT, "criteria": schema.CRITERIA, "max_chars": _MAX_CHARS}, minProperties=1
+        ),
         route="PATCH /goals/{goal_id}",
     ),
     _acting(
         GoalAction.SET_BUDGET,
         "The goal has exactly this budget; an active one that has used it up is paused.",
-        BUDGET,
+        schema.BUDGET,
         route="PUT /goals/{goal_id}/budget",
         name="set_budget",
     ),
@@ -211,31 +194,31 @@ OPERATIONS: Final[tuple[ApiOperation, ...]] = (
     _acting(
         GoalAction.PAUSE,
         "The goal is paused, for good or until a time or a signal. Stopping needs no If-Match.",
-        strict_object(_PAUSING),
+        schema.strict_object(_PAUSING),
         RevisionGuard.OPTIONAL,
     ),
     _acting(
         GoalAction.RESUME,
         "The paused goal is active, with this budget where one is given. Only `replace` pauses another for it.",
-        strict_object({"budget": BUDGET, "note": NOTE, "replace": REPLACE}),
+        schema.strict_object({"budget": schema.BUDGET, "note": schema.NOTE, "replace": schema.REPLACE}),
     ),
     _acting(
         GoalAction.COMPLETE,
         "The goal is completed; its criteria are accepted.",
-        strict_object({"note": NOTE, "lease": LEASE}),
+        schema.strict_object({"note": schema.NOTE, "lease": schema.LEASE}),
     ),
     _acting(
         GoalAction.CLEAR,
         "The goal is given up, for good; its history stays.",
-        strict_object({"reason": _reasons(GoalStatus.CLEARED), "note": NOTE, "lease": LEASE}),
+        schema.strict_object({"reason": _reasons(GoalStatus.CLEARED), "note": schema.NOTE, "lease": schema.LEASE}),
     ),
     _acting(
         GoalAction.WAKE,
         "The waiting goal is awake. Only `replace` pauses another for it.",
-        strict_object({"replace": REPLACE}),
+        schema.strict_object({"replace": schema.REPLACE}),
         RevisionGuard.OPTIONAL,
     ),
-    _acting(GoalAction.APPROVE, "A person approved the criterion.", strict_object(_ANSWERING, ["criterion"])),
-    _acting(GoalAction.REJECT, "A person rejected the criterion.", strict_object(_ANSWERING, ["criterion"])),
+    _acting(GoalAction.APPROVE, "A person approved the criterion.", schema.strict_object(_ANSWERING, ["criterion"])),
+    _acting(GoalAction.REJECT, "A person rejected the criterion.", schema.strict_object(_ANSWERING, ["criterion"])),
     _signal,
 )

@@ -143,27 +143,36 @@ def operation(
     return declared
 
 
-def check(schema: Schema, value: Any, place: str) -> None:
-    """Raise ApiRefusal unless the value matches the schema; `place` says in the message which value is meant."""
+def _check(schema: Schema, value: Any, place: str) -> None:
     problem = mismatch(schema, value, place)
     if problem is not None:
         raise ApiRefusal("invalid_request", problem)
 
 
-def read_path(request: Request) -> Mapping[str, str]:
-    """Return the path's parameters."""
-    path: dict[str, str] = request.path_params
-    for value in path.values():
-        check(GOAL_ID, value, "the path's goal_id")
-    return path
-
-
-def read_query(operation: ApiOperation, request: Request) -> dict[str, Any]:
-    """Return the query's fields by name, each once, numbers as numbers.
+async def read_call(operation: ApiOperation, request: Request, **shared: Any) -> ApiCall:
+    """Return the call that a request makes; `shared` are those of its fields that no request says.
 
     Raises:
-        ApiRefusal: it is not UTF-8, names another field, or a value does not match.
+        ApiRefusal: a part of the request does not match what the operation declares, or is declared by none.
     """
+    path: dict[str, str] = request.path_params
+    for value in path.values():
+        _check(GOAL_ID, value, "the path's goal_id")
+    return ApiCall(
+        actor_name=str(getattr(request.state, "actor_name", None) or "operator"),
+        root=request.scope.get("root_path", ""),
+        path=path,
+        query=_read_query(operation, request),
+        key=_read_key(operation, request),
+        expected_revision=_read_revision(operation, request),
+        known_tags=_read_known_tags(request),
+        last_event_id=request.headers.get("Last-Event-ID") if operation.is_stream else None,
+        body=await _read_body(operation, request),
+        **shared,
+    )
+
+
+def _read_query(operation: ApiOperation, request: Request) -> dict[str, Any]:
     raw = request.scope["query_string"]
     try:
         pairs = parse_qsl(
@@ -178,7 +187,7 @@ def read_query(operation: ApiOperation, request: Request) -> dict[str, Any]:
         for name, schema in operation.query.items()
         if name in query and schema["type"] == "integer" and _INTEGER.fullmatch(query[name])
     }
-    check({"type": "object", "properties": operation.query, "required": []}, query, "the query")
+    _check({"type": "object", "properties": operation.query, "required": []}, query, "the query")
     return query
 
 
@@ -189,20 +198,14 @@ def _without_repetitions(pairs: list[tuple[str, Any]], place: str) -> dict[str, 
     return found
 
 
-def read_key(operation: ApiOperation, request: Request) -> str | None:
-    """Return the idempotency key, where the operation takes one."""
+def _read_key(operation: ApiOperation, request: Request) -> str | None:
     key = _header(request, "Idempotency-Key") if operation.is_keyed else None
     if key is not None:
-        check(IDEMPOTENCY_KEY, key, "the header Idempotency-Key")
+        _check(IDEMPOTENCY_KEY, key, "the header Idempotency-Key")
     return key
 
 
-def read_revision(operation: ApiOperation, request: Request) -> int | None:
-    """Return the revision that the caller has seen, of the tag in `If-Match`; None for `*`, which means any.
-
-    Raises:
-        ApiRefusal: the operation needs one.
-    """
+def _read_revision(operation: ApiOperation, request: Request) -> int | None:
     if operation.guard is RevisionGuard.NONE:
         return None
     tag = _header(request, "If-Match")
@@ -210,13 +213,13 @@ def read_revision(operation: ApiOperation, request: Request) -> int | None:
         if operation.guard is RevisionGuard.OPTIONAL:
             return None
         raise ApiRefusal("precondition_required", "give the goal's ETag as If-Match, or If-Match: * for any revision")
-    check(IF_MATCH, tag, "the header If-Match")
+    _check(IF_MATCH, tag, "the header If-Match")
     # Only the revision counts: recorded turns change the digest behind it, and no write is about them.
     return None if tag == "*" else int(tag.strip('"').partition(".")[0])
 
 
-def read_known_tags(request: Request) -> tuple[str, ...]:
-    """Return the tags in `If-None-Match`, which is compared weakly (RFC 9110, section 13.1.2)."""
+def _read_known_tags(request: Request) -> tuple[str, ...]:
+    # If-None-Match is compared weakly (RFC 9110, section 13.1.2): a proxy may have made a tag weak.
     given = request.headers.getlist("If-None-Match")
     return tuple(tag.strip().removeprefix("W/") for line in given for tag in line.split(","))
 
@@ -228,19 +231,15 @@ def _header(request: Request, name: str) -> str | None:
     return given[0] if given else None
 
 
-async def read_body(operation: ApiOperation, request: Request) -> Mapping[str, Any]:
-    """Return the body's object; an empty body is one without fields.
-
-    Raises:
-        ApiRefusal: it is no JSON in UTF-8, or does not match.
-    """
+async def _read_body(operation: ApiOperation, request: Request) -> Mapping[str, Any]:
     if operation.body is None:
         return {}
     raw = await request.body()
     if raw or "content-type" in request.headers:
         _check_type(request.headers.get("content-type"))
+    # An empty body is an object without fields: most actions need none.
     body = parse_json(raw) if raw else {}
-    check(operation.body, body, "the body")
+    _check(operation.body, body, "the body")
     return dict(body)
 
 

@@ -2,7 +2,6 @@
 
 import logging
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from http import HTTPStatus
 from itertools import groupby
 from operator import attrgetter
@@ -14,22 +13,9 @@ from starlette.routing import BaseRoute, Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from telic.domain.errors import GoalError
-from telic.interfaces.api import feed, goals, work
+from telic.interfaces.api import feed, goals, schema, work
 from telic.interfaces.api.answers import PROBLEM_MEDIA_TYPE, ApiRefusal, json_answer, problem_answer
-from telic.interfaces.api.operation import (
-    ApiCall,
-    ApiOperation,
-    OpenStreams,
-    RevisionGuard,
-    operation,
-    read_body,
-    read_key,
-    read_known_tags,
-    read_path,
-    read_query,
-    read_revision,
-)
-from telic.interfaces.api.schema import GOAL_ID, IDEMPOTENCY_KEY, IF_MATCH, SHAPES, open_object, shape
+from telic.interfaces.api.operation import ApiCall, ApiOperation, OpenStreams, RevisionGuard, operation, read_call
 from telic.services.json_schema import Schema
 from telic.store.async_store import AsyncGoalStore
 
@@ -52,7 +38,7 @@ def document(operations: Iterable[ApiOperation]) -> dict[str, Any]:
         "info": {"title": "Telic", "version": VERSION, "description": _ABOUT, "license": {"name": "MIT"}},
         "paths": paths,
         "components": {
-            "schemas": dict(SHAPES),
+            "schemas": dict(schema.SHAPES),
             "securitySchemes": {"token": {"type": "http", "scheme": "bearer"}},
         },
         "security": [{"token": []}],
@@ -75,13 +61,13 @@ def _described(operation: ApiOperation) -> dict[str, Any]:
 
 def _parameters(operation: ApiOperation) -> Iterable[Mapping[str, Any]]:
     if "{goal_id}" in operation.path:
-        yield _parameter("path", "goal_id", GOAL_ID, is_required=True)
-    for name, schema in operation.query.items():
-        yield _parameter("query", name, schema)
+        yield _parameter("path", "goal_id", schema.GOAL_ID, is_required=True)
+    for name, values in operation.query.items():
+        yield _parameter("query", name, values)
     if operation.is_keyed:
-        yield _parameter("header", "Idempotency-Key", IDEMPOTENCY_KEY)
+        yield _parameter("header", "Idempotency-Key", schema.IDEMPOTENCY_KEY)
     if operation.guard is not RevisionGuard.NONE:
-        yield _parameter("header", "If-Match", IF_MATCH, is_required=operation.guard is RevisionGuard.REQUIRED)
+        yield _parameter("header", "If-Match", schema.IF_MATCH, is_required=operation.guard is RevisionGuard.REQUIRED)
     if operation.is_tagged and operation.method == "GET":
         yield _parameter("header", "If-None-Match", {"type": "string", "description": "Tags that the client has."})
     if operation.is_stream:
@@ -89,8 +75,8 @@ def _parameters(operation: ApiOperation) -> Iterable[Mapping[str, Any]]:
         yield _parameter("header", "Last-Event-ID", {"type": "string", "description": about})
 
 
-def _parameter(place: str, name: str, schema: Schema, *, is_required: bool = False) -> Mapping[str, Any]:
-    return {"name": name, "in": place, "required": is_required, "schema": dict(schema)}
+def _parameter(place: str, name: str, values: Schema, *, is_required: bool = False) -> Mapping[str, Any]:
+    return {"name": name, "in": place, "required": is_required, "schema": dict(values)}
 
 
 def _responses(operation: ApiOperation) -> dict[str, Any]:
@@ -103,7 +89,7 @@ def _responses(operation: ApiOperation) -> dict[str, Any]:
     responses = {str(operation.status): answer}
     if operation.is_tagged and operation.method == "GET":
         responses["304"] = {"description": "The client has the goal as it stands.", "headers": _TAG}
-    content = {PROBLEM_MEDIA_TYPE: {"schema": shape("problem")}}
+    content = {PROBLEM_MEDIA_TYPE: {"schema": schema.shape("problem")}}
     for status in sorted(_problems(operation)):
         responses[str(status)] = {"description": HTTPStatus(status).phrase, "content": content}
     return responses
@@ -125,21 +111,12 @@ def _problems(operation: ApiOperation) -> set[int]:
 _log = logging.getLogger(__name__)
 
 
-@dataclass(frozen=True, slots=True)
-class ApiContext:
-    """The store and the settings that all paths share."""
-
-    store: AsyncGoalStore
-    allow_write: bool
-    document: Mapping[str, Any]
-    streams: OpenStreams
-
-
 class ApiResource:
     """Answers the methods of one path; every refusal and failure is a problem document."""
 
-    def __init__(self, api: ApiContext, operations: Sequence[ApiOperation]) -> None:
-        self._api = api
+    def __init__(self, operations: Sequence[ApiOperation], *, allow_write: bool, **shared: Any) -> None:
+        self._allow_write = allow_write
+        self._shared = shared
         self._operations = {operation.method: operation for operation in operations}
         get = self._operations.get("GET")
         if get is not None and not get.is_stream:
@@ -154,7 +131,7 @@ class ApiResource:
     async def _answer(self, request: Request) -> ASGIApp:
         try:
             operation = self._operation(request.method)
-            call = await self._call(operation, request)
+            call = await read_call(operation, request, **self._shared)
         except ApiRefusal as refusal:
             return problem_answer(refusal)
         try:
@@ -170,28 +147,12 @@ class ApiResource:
         if operation is None:
             allowed = ", ".join(sorted(self.methods))
             raise ApiRefusal("method_not_allowed", f"this path takes {allowed}", {"Allow": allowed})
-        if operation.is_write and not self._api.allow_write:
+        if operation.is_write and not self._allow_write:
             raise ApiRefusal("read_only", "this server only reads; start it with --allow-write")
         return operation
 
-    async def _call(self, operation: ApiOperation, request: Request) -> ApiCall:
-        return ApiCall(
-            store=self._api.store,
-            document=self._api.document,
-            streams=self._api.streams,
-            actor_name=str(getattr(request.state, "actor_name", None) or "operator"),
-            root=request.scope.get("root_path", ""),
-            path=read_path(request),
-            query=read_query(operation, request),
-            key=read_key(operation, request),
-            expected_revision=read_revision(operation, request),
-            known_tags=read_known_tags(request),
-            last_event_id=request.headers.get("Last-Event-ID") if operation.is_stream else None,
-            body=await read_body(operation, request),
-        )
 
-
-@operation("GET /health", "Whether the store answers.", open_object({"healthy": {"type": "boolean"}}))
+@operation("GET /health", "Whether the store answers.", schema.open_object({"healthy": {"type": "boolean"}}))
 async def _get_health(call: ApiCall) -> Response:
     await call.store.cursor()
     return json_answer({"healthy": True})
@@ -200,7 +161,7 @@ async def _get_health(call: ApiCall) -> Response:
 @operation(
     "GET /openapi.json",
     "This document.",
-    open_object({"openapi": {"type": "string"}, "paths": {"type": "object"}}),
+    schema.open_object({"openapi": {"type": "string"}, "paths": {"type": "object"}}),
 )
 async def _get_document(call: ApiCall) -> Response:
     return json_answer({**call.document, "servers": [{"url": call.root or "/"}]})
@@ -220,10 +181,11 @@ def api_routes(store: AsyncGoalStore, *, allow_write: bool) -> list[BaseRoute]:
 
     Whoever is let in acts with the authority of an operator; `actor_name` in the request's state says who it is.
     """
-    api = ApiContext(store, allow_write, document(OPERATIONS), OpenStreams())
+    # One count of open streams: what is bounded is all of the server's.
+    shared = {"store": store, "document": document(OPERATIONS), "streams": OpenStreams()}
     by_path = attrgetter("path")
     routes: list[BaseRoute] = [
-        Route(path, ApiResource(api, list(operations)))
+        Route(path, ApiResource(list(operations), allow_write=allow_write, **shared))
         for path, operations in groupby(sorted(OPERATIONS, key=by_path), key=by_path)
     ]
     unknown = ApiRefusal("not_found", "there is no such path; openapi.json has them all")

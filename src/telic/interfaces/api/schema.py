@@ -156,6 +156,7 @@ def _counts(names: Sequence[str]) -> Schema:
     return open_object(dict.fromkeys(names, _COUNT))
 
 
+_LEASE_COUNTS: Final = ("token", "expires_in_microseconds", "due_in_microseconds")
 _RESERVED: Final = ("tokens", "active_microseconds", "cost_microunits")
 
 SHAPES: Final[Mapping[str, Schema]] = {
@@ -246,14 +247,7 @@ SHAPES: Final[Mapping[str, Schema]] = {
         ]
     },
     "lease": open_object({"goal": GOAL, "holder": _TEXT, "token": _COUNT}),
-    "lease_state": open_object(
-        {
-            "holder": or_null(_TEXT),
-            "token": _COUNT,
-            "expires_in_microseconds": _COUNT,
-            "due_in_microseconds": _COUNT,
-        }
-    ),
+    "lease_state": open_object({"holder": or_null(_TEXT), **dict.fromkeys(_LEASE_COUNTS, _COUNT)}),
     "sum": open_object(
         {
             "lines": _COUNT,

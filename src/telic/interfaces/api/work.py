@@ -19,52 +19,30 @@ from telic.domain.jsonable import (
 from telic.domain.lease import Lease
 from telic.domain.limits import MAX_NAME_CHARS
 from telic.domain.report import MAX_GROUPS, UsageGrouping
+from telic.interfaces.api import schema
 from telic.interfaces.api.answers import goal_answer, goal_tag, json_answer
 from telic.interfaces.api.goals import instant
 from telic.interfaces.api.operation import ApiCall, ApiOperation, operation
-from telic.interfaces.api.schema import (
-    AFTER_NUMBER,
-    COUNTS,
-    GOAL,
-    GOAL_ID,
-    HOLDER,
-    LEASE,
-    LIMIT,
-    MODEL_USAGE,
-    SCOPE,
-    SHOWN_LEASE,
-    TIME,
-    TTL,
-    TURN_USAGE,
-    integer,
-    list_of,
-    name,
-    one_of,
-    open_object,
-    shape,
-    strict_object,
-    text,
-)
 from telic.services.json_schema import Schema
 
-_HOLD_KEY: Final = name("The key of a hold.")
+_HOLD_KEY: Final = schema.name("The key of a hold.")
 _TURN: Final[Mapping[str, Schema]] = {
-    "tokens": integer(description="Short for a usage with nothing else."),
-    "usage": TURN_USAGE,
-    "model_usage": MODEL_USAGE,
-    "kind": one_of(list(UsageKind)),
-    "model": text(MAX_NAME_CHARS, 1),
+    "tokens": schema.integer(description="Short for a usage with nothing else."),
+    "usage": schema.TURN_USAGE,
+    "model_usage": schema.MODEL_USAGE,
+    "kind": schema.one_of(list(UsageKind)),
+    "model": schema.text(MAX_NAME_CHARS, 1),
     "hold": _HOLD_KEY,
-    "lease": LEASE,
+    "lease": schema.LEASE,
 }
 
 
 @operation(
     "POST /goals/{goal_id}/turns",
     "The turn of this key is counted exactly once, whatever the goal's status.",
-    open_object({"goal": GOAL, "turn": shape("turn")}),
+    schema.open_object({"goal": schema.GOAL, "turn": schema.shape("turn")}),
     status=201,
-    body=strict_object(_TURN, minProperties=1),
+    body=schema.strict_object(_TURN, minProperties=1),
     is_keyed=True,
 )
 async def _record_turn(call: ApiCall) -> Response:
@@ -98,8 +76,8 @@ def _usage(body: Mapping[str, Any]) -> TurnUsage | ModelUsage:
 @operation(
     "GET /goals/{goal_id}/turns",
     "The goal's turns, in order.",
-    list_of(shape("turn")),
-    query={"after": AFTER_NUMBER, "limit": LIMIT},
+    schema.list_of(schema.shape("turn")),
+    query={"after": schema.AFTER_NUMBER, "limit": schema.LIMIT},
 )
 async def _list_turns(call: ApiCall) -> Response:
     goal = await call.goal()
@@ -109,9 +87,9 @@ async def _list_turns(call: ApiCall) -> Response:
 @operation(
     "POST /goals/{goal_id}/holds",
     "The amounts are reserved until a turn settles the hold, it is released, or it expires.",
-    shape("hold"),
+    schema.shape("hold"),
     status=201,
-    body=strict_object({**COUNTS, "ttl_seconds": TTL, "lease": LEASE}),
+    body=schema.strict_object({**schema.COUNTS, "ttl_seconds": schema.TTL, "lease": schema.LEASE}),
     is_keyed=True,
 )
 async def _hold_budget(call: ApiCall) -> Response:
@@ -123,8 +101,8 @@ async def _hold_budget(call: ApiCall) -> Response:
 @operation(
     "GET /goals/{goal_id}/holds",
     "The goal's holds, in the order of their keys.",
-    list_of(shape("hold")),
-    query={"after": text(MAX_NAME_CHARS, description="Only keys above this."), "limit": LIMIT},
+    schema.list_of(schema.shape("hold")),
+    query={"after": schema.text(MAX_NAME_CHARS, description="Only keys above this."), "limit": schema.LIMIT},
 )
 async def _list_holds(call: ApiCall) -> Response:
     goal = await call.goal()
@@ -134,8 +112,8 @@ async def _list_holds(call: ApiCall) -> Response:
 @operation(
     "POST /goals/{goal_id}/holds/release",
     "What the open hold reserved is free again.",
-    shape("hold"),
-    body=strict_object({"hold": _HOLD_KEY, "lease": LEASE}, ["hold"]),
+    schema.shape("hold"),
+    body=schema.strict_object({"hold": _HOLD_KEY, "lease": schema.LEASE}, ["hold"]),
     is_keyed=True,
 )
 async def _release_hold(call: ApiCall) -> Response:
@@ -146,16 +124,16 @@ async def _release_hold(call: ApiCall) -> Response:
 
 
 _REPORT: Final[Mapping[str, Schema]] = {
-    "by": one_of(list(UsageGrouping)),
-    "scope": SCOPE,
-    "goal_id": GOAL_ID,
-    "since": TIME,
-    "until": TIME,
-    "limit": integer(1, MAX_GROUPS, description="At most so many groups; the total has all."),
+    "by": schema.one_of(list(UsageGrouping)),
+    "scope": schema.SCOPE,
+    "goal_id": schema.GOAL_ID,
+    "since": schema.TIME,
+    "until": schema.TIME,
+    "limit": schema.integer(1, MAX_GROUPS, description="At most so many groups; the total has all."),
 }
 
 
-@operation("GET /usage", "What was consumed, added up.", shape("report"), query=_REPORT)
+@operation("GET /usage", "What was consumed, added up.", schema.shape("report"), query=_REPORT)
 async def _get_usage(call: ApiCall) -> Response:
     wanted = await call.named_goal(call.query)
     wanted["by"] = UsageGrouping(wanted.get("by", UsageGrouping.GOAL))
@@ -163,7 +141,7 @@ async def _get_usage(call: ApiCall) -> Response:
     return json_answer(report_to_json(await call.store.usage(**wanted)))
 
 
-@operation("GET /goals/{goal_id}/lease", "Who may drive the goal now.", shape("lease_state"))
+@operation("GET /goals/{goal_id}/lease", "Who may drive the goal now.", schema.shape("lease_state"))
 async def _get_lease(call: ApiCall) -> Response:
     goal = await call.goal()
     return json_answer(lease_state_to_json(await call.store.lease(goal.id)))
@@ -172,8 +150,11 @@ async def _get_lease(call: ApiCall) -> Response:
 @operation(
     "POST /leases",
     "The holder alone may drive the active goal, named by its id or its scope.",
-    shape("lease"),
-    body=strict_object({"goal_id": GOAL_ID, "scope": SCOPE, "holder": HOLDER, "ttl_seconds": TTL}, ["holder"]),
+    schema.shape("lease"),
+    body=schema.strict_object(
+        {"goal_id": schema.GOAL_ID, "scope": schema.SCOPE, "holder": schema.HOLDER, "ttl_seconds": schema.TTL},
+        ["holder"],
+    ),
     status=201,
 )
 async def _claim_goal(call: ApiCall) -> Response:
@@ -185,14 +166,16 @@ async def _claim_goal(call: ApiCall) -> Response:
 @operation(
     "POST /leases/due",
     "What is due is awake, and goals that nobody drives are the holder's.",
-    list_of(shape("lease")),
-    body=strict_object({"scope": SCOPE, "holder": HOLDER, "ttl_seconds": TTL, "limit": LIMIT}, ["holder"]),
+    schema.list_of(schema.shape("lease")),
+    body=schema.strict_object(
+        {"scope": schema.SCOPE, "holder": schema.HOLDER, "ttl_seconds": schema.TTL, "limit": schema.LIMIT}, ["holder"]
+    ),
 )
 async def _claim_due(call: ApiCall) -> Response:
     return json_answer([lease_to_json(lease) for lease in await call.store.claim_due(**call.body)])
 
 
-_KEPT_LEASE: Final[Mapping[str, Schema]] = {"goal_id": GOAL_ID, **SHOWN_LEASE}
+_KEPT_LEASE: Final[Mapping[str, Schema]] = {"goal_id": schema.GOAL_ID, **schema.SHOWN_LEASE}
 
 
 async def _shown(call: ApiCall) -> Lease:
@@ -202,15 +185,20 @@ async def _shown(call: ApiCall) -> Lease:
 @operation(
     "POST /leases/renew",
     "The lease lasts from now on; a worker that lost it must stop.",
-    shape("lease"),
-    body=strict_object({**_KEPT_LEASE, "ttl_seconds": TTL}, list(_KEPT_LEASE)),
+    schema.shape("lease"),
+    body=schema.strict_object({**_KEPT_LEASE, "ttl_seconds": schema.TTL}, list(_KEPT_LEASE)),
 )
 async def _renew_lease(call: ApiCall) -> Response:
     ttl = {name: value for name, value in call.body.items() if name == "ttl_seconds"}
     return json_answer(lease_to_json(await call.store.renew(await _shown(call), **ttl)))
 
 
-@operation("POST /leases/release", "Nobody drives the goal.", GOAL, body=strict_object(_KEPT_LEASE, list(_KEPT_LEASE)))
+@operation(
+    "POST /leases/release",
+    "Nobody drives the goal.",
+    schema.GOAL,
+    body=schema.strict_object(_KEPT_LEASE, list(_KEPT_LEASE)),
+)
 async def _release_lease(call: ApiCall) -> Response:
     return goal_answer(await call.store.release_lease(await _shown(call)))
 

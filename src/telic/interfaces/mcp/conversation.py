@@ -9,13 +9,11 @@ from typing import Final
 from telic.domain.budget import Budget
 from telic.domain.goal import DEFAULT_SCOPE, Goal, GoalStatus
 from telic.domain.limits import check_name
-from telic.domain.verification import Verification
 from telic.integrations.session import GoalSession
 from telic.integrations.settings import SessionSettings
 from telic.interfaces.mcp.results import plainly
-from telic.loop.prompts import feedback_of
 from telic.loop.verification.verifier import Verifier
-from telic.prompt import continuation, quote, render
+from telic.prompt import quote, render
 from telic.services.actions import PURPOSES, GoalAction, fitting_actions
 from telic.services.scoped_goals import ScopedGoals
 from telic.store.async_store import AsyncGoalStore
@@ -60,8 +58,8 @@ class ServerSettings:
 
 
 _PATIENCE_SECONDS: Final = 5.0
+# No goal is at this revision: a write that names it is refused, unless it was made before under the same key.
 _UNSEEN: Final = 0
-"""No goal is at this revision: a write that names it is refused, unless it was made before under the same key."""
 
 
 @dataclass(slots=True)
@@ -107,16 +105,13 @@ class McpConversation:
                 patience_seconds=_PATIENCE_SECONDS,
             ),
         )
-        session.seen = None if goal is None else replace(goal, revision=self._revision(goal, revision))
+        if goal is not None:
+            shown = self.seen.revision if self.seen is not None and self.seen.id == goal.id else _UNSEEN
+            session.seen = replace(goal, revision=shown if revision is None else revision)
         return session
 
-    def _revision(self, goal: Goal, given: int | None) -> int:
-        if given is not None:
-            return given
-        return self.seen.revision if self.seen is not None and self.seen.id == goal.id else _UNSEEN
-
     async def shown(self, goal: Goal) -> str:
-        """The goal as a model reads it; from now on the client has seen it so."""
+        """Return the goal as a model reads it; from now on the client has seen it so."""
         block = render(goal, secret=await self.store.secret())
         self.remember(goal)
         return block
@@ -125,11 +120,6 @@ class McpConversation:
         """The client has seen the goal as it is here. Clients that cannot be told apart are not remembered."""
         if not self.settings.shared:
             self.seen = goal
-
-
-def told(goal: Goal, verification: Verification | None) -> str:
-    """Return the prompt to go on: what failed when the goal was last checked, else that it continues."""
-    return (verification and feedback_of(goal, verification)) or continuation(goal)
 
 
 def about(goal: Goal) -> str:
@@ -141,31 +131,27 @@ def next_steps(goal: Goal | None, settings: ServerSettings) -> tuple[str, ...]:
     """Return the steps that fit the goal as it stands, and the role."""
     if settings.role is Role.OBSERVER:
         return ()
-    if goal is None:
-        return _without_goal(settings)
-    if settings.role is Role.AGENT:
-        return _for_agents(goal)
-    return _for_operators(goal)
-
-
-def _without_goal(settings: ServerSettings) -> tuple[str, ...]:
-    if settings.role is Role.OPERATOR or settings.agent_may_create:
-        return ("create_goal sets one, when the user asks for it",)
-    return ("do what the user asks for; goals are set by the user or the host",)
+    if goal is not None:
+        return _for_agents(goal) if settings.role is Role.AGENT else _for_operators(goal)
+    may_create = settings.role is Role.OPERATOR or settings.agent_may_create
+    # A model that reads of a tool which it lacks goes on looking for it.
+    return (
+        "create_goal sets one, when the user asks for it"
+        if may_create
+        else "do what the user asks for; goals are set by the user or the host",
+    )
 
 
 def _for_agents(goal: Goal) -> tuple[str, ...]:
-    match goal.status:
-        case GoalStatus.ACTIVE:
-            return (
-                "work on it, and call report_progress at the end of your turn",
-                f"call report_complete with revision {goal.revision} when every part of it holds and you have seen how",
-                f"call report_blocked with revision {goal.revision} if nothing that you can do moves any part of it",
-            )
-        case GoalStatus.PAUSED:
-            return ("stop working on it and end your turn; only the user or the host can resume it",)
-        case _:
-            return ("nothing is left to do for it; end your turn",)
+    if goal.is_finished:
+        return ("nothing is left to do for it; end your turn",)
+    if goal.status is GoalStatus.PAUSED:
+        return ("stop working on it and end your turn; only the user or the host can resume it",)
+    return (
+        "work on it, and call report_progress at the end of your turn",
+        f"call report_complete with revision {goal.revision} when every part of it holds and you have seen how",
+        f"call report_blocked with revision {goal.revision} if nothing that you can do moves any part of it",
+    )
 
 
 _TOOLS: Final = {

@@ -46,12 +46,7 @@ class HttpOptions:
 
 
 def token_of(options: HttpOptions) -> Token:
-    """Return the token that clients must show.
-
-    Raises:
-        NotAllowed: other machines could reach the server, and no token was set beforehand.
-        InvalidInput: the token or its file cannot be used.
-    """
+    """Return the token that clients must show, as `choose_token`."""
     return choose_token(options.host, given=options.given_token, file=options.token_file, variable=ENVIRONMENT_NAME)
 
 

@@ -9,7 +9,7 @@ import mcp_types as types
 from telic.domain.budget import LIMITS
 from telic.domain.errors import GoalError, OutcomeUnknown
 from telic.domain.goal import Goal, GoalStatus
-from telic.domain.jsonable import time_to_json
+from telic.domain.jsonable import goal_to_json
 from telic.domain.lease import LeaseState
 from telic.domain.overview import CriterionStanding
 from telic.prompt import quote
@@ -177,29 +177,20 @@ def plainly(name: str) -> str:
 
 def goal_data(goal: Goal) -> dict[str, Any]:
     """Return the goal as data for a model's host, without its scope; what others wrote is quoted."""
-    usage, budget = goal.usage.as_dict(), goal.budget.as_dict()
+    data = goal_to_json(goal)
+    usage, budget = data["usage"], data["budget"]
+    written = {"text": quote(goal.text), "note": _quoted(goal.note), "wake_signal": _quoted(goal.wake_signal)}
     return {
+        **{name: value for name, value in data.items() if name not in ("scope", "billing")},
+        **written,
         "id": plainly(goal.id),
-        "status": goal.status.value,
-        "reason": goal.reason and goal.reason.value,
-        "revision": goal.revision,
-        "text": quote(goal.text),
-        "note": _quoted(goal.note),
         "criteria": [show_criterion(criterion) for criterion in goal.criteria],
-        "budget": budget,
-        "usage": usage,
-        "estimated_lines": goal.estimated_lines,
         "left": {name: max(0, limit - usage[name]) for name in LIMITS if (limit := budget[name]) is not None},
-        "wake_at": time_to_json(goal.wake_at),
-        "wake_signal": _quoted(goal.wake_signal),
-        "created_at": time_to_json(goal.created_at),
-        "updated_at": time_to_json(goal.updated_at),
-        "ended_at": time_to_json(goal.ended_at),
     }
 
 
 def _details_data(details: GoalDetails | None) -> dict[str, Any]:
-    """What is known of a goal beside its row; where a call did not look, nothing."""
+    # Where a call did not look, nothing is said: an empty list of holds would say that there are none.
     if details is None:
         return {"checks": []}
     lease, total = details.lease, details.total

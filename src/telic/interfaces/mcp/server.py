@@ -22,7 +22,7 @@ from telic.interfaces.mcp.conversation import McpConversation, ServerSettings
 from telic.interfaces.mcp.notifying import MAX_SUBSCRIPTIONS, Notifier
 from telic.interfaces.mcp.results import advice_on
 from telic.interfaces.mcp.stdio import open_stdio
-from telic.interfaces.mcp.tools import listed, schema_of, tools_for
+from telic.interfaces.mcp.tools import tools_for
 from telic.observability.observer import Observer
 from telic.prompt import quote
 from telic.store.async_store import AsyncGoalStore
@@ -55,7 +55,7 @@ class GoalServer:
             title="Telic goals",
             instructions=INSTRUCTIONS,
             lifespan=self._lifespan,
-            get_tool_input_schema=lambda name: schema_of(self._tools, name),
+            get_tool_input_schema=lambda name: self._tools[name].schema() if name in self._tools else None,
             on_list_tools=self._list_tools,
             on_call_tool=self._call_tool,
             on_list_resources=self._list_resources,
@@ -74,7 +74,6 @@ class GoalServer:
 
     @asynccontextmanager
     async def _lifespan(self, _: Server[None]) -> AsyncGenerator[None]:
-        """Inside, subscribers hear of changes."""
         task = asyncio.create_task(self._notifier.run(await self._store.cursor()), name="telic-mcp-notifier")
         try:
             yield
@@ -85,11 +84,11 @@ class GoalServer:
                 await task
 
     def _conversation_of_call(self) -> McpConversation:
-        """Return the client's conversation; of clients that cannot be told apart nothing is kept."""
+        # Of clients that cannot be told apart nothing is kept: one would act on what another has seen.
         return McpConversation(self._store, self._settings) if self._settings.shared else self._conversation
 
     async def _list_tools(self, _: Context, __: object) -> types.ListToolsResult:
-        return types.ListToolsResult(tools=listed(self._tools))
+        return types.ListToolsResult(tools=[tool.as_type() for tool in self._tools.values()])
 
     async def _call_tool(self, _: Context, params: types.CallToolRequestParams) -> types.CallToolResult:
         calls = ToolCalls(self._conversation_of_call(), self._tools)
@@ -130,7 +129,7 @@ class GoalServer:
     async def _stream(
         self, context: Context, params: types.SubscriptionsListenRequestParams
     ) -> types.SubscriptionsListenResult:
-        """The stream carries changes of the resources that are there, and acknowledges no others."""
+        # What is acknowledged is what the stream carries: resources that are not there are left out of both.
         wanted = params.notifications.resource_subscriptions or []
         with _refusals():
             conversation = self._conversation_of_call()
@@ -151,7 +150,6 @@ class GoalServer:
 
 @contextmanager
 def _refusals() -> Generator[None]:
-    """Inside, what goals refuse becomes an error of the protocol."""
     try:
         yield
     except GoalError as error:
@@ -161,7 +159,7 @@ def _refusals() -> Generator[None]:
 
 
 def _client(context: Context) -> str:
-    """Return the id of the connection's session; all of stdio are one."""
+    # Over stdio there is one client, and no header.
     headers = getattr(context.request, "headers", {})
     return str(headers.get("mcp-session-id", ""))
 
@@ -196,10 +194,6 @@ async def serve_stdio(location: str, settings: ServerSettings, observer: Observe
         StoreError: the store is not there, or cannot be opened.
     """
     async with open_store(location, settings, observer) as store:
-        await _serve(store, settings)
-
-
-async def _serve(store: AsyncGoalStore, settings: ServerSettings) -> None:
-    server = GoalServer(store, settings)
-    async with open_stdio() as (incoming, outgoing):
-        await server.lowlevel.run(incoming, outgoing, server.options())
+        server = GoalServer(store, settings)
+        async with open_stdio() as (incoming, outgoing):
+            await server.lowlevel.run(incoming, outgoing, server.options())

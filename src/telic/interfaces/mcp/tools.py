@@ -6,19 +6,8 @@ from typing import Any, Final
 import mcp_types as types
 
 from telic.domain.goal import GoalStatus
-from telic.integrations.tools import (
-    COUNT,
-    CREATE_GOAL,
-    FLAG,
-    GET_GOAL,
-    REPORT_BLOCKED,
-    REPORT_COMPLETE,
-    TEXT,
-    TEXTS,
-    GoalTool,
-    ToolParameter,
-    object_schema,
-)
+from telic.integrations import tools as shared
+from telic.integrations.tools import GoalTool, ToolParameter
 from telic.interfaces.mcp.conversation import Role, ServerSettings
 from telic.interfaces.mcp.results import OUTPUT_SCHEMA
 
@@ -39,13 +28,17 @@ class ServerTool:
     reads_only: bool = False
     destructive: bool = False
 
+    def schema(self) -> dict[str, Any]:
+        """Return the JSON schema of its arguments."""
+        return shared.object_schema(self.parameters)
+
     def as_type(self) -> types.Tool:
         """Return the tool as the protocol tells of it."""
         return types.Tool(
             name=self.name,
             title=self.title,
             description=self.description,
-            input_schema=object_schema(self.parameters),
+            input_schema=self.schema(),
             output_schema=OUTPUT_SCHEMA,
             annotations=types.ToolAnnotations(
                 title=self.title,
@@ -73,14 +66,14 @@ _AMOUNTS: Final = (
     '["none"] lifts all.'
 )
 _REPLACE: Final = ToolParameter(
-    "replace", "True to go on although another goal is active, which is then paused. Ask the user first.", FLAG
+    "replace", "True to go on although another goal is active, which is then paused. Ask the user first.", shared.FLAG
 )
 
 
 def _shared(
     tool: GoalTool, title: str, roles: frozenset[Role], *more: ToolParameter, description: str = "", **hints: bool
 ) -> ServerTool:
-    """Return a tool of the adapters' as a server offers it: its clients also say which goal, and name their call."""
+    # Clients of a server also say which goal, and name their call.
     return ServerTool(
         name=tool.name,
         title=title,
@@ -92,7 +85,7 @@ def _shared(
 
 
 _GET: Final = _shared(
-    GET_GOAL,
+    shared.GET_GOAL,
     "Show the goal",
     _EVERYBODY,
     _GOAL,
@@ -104,7 +97,7 @@ _LIST: Final = ServerTool(
     title="List goals",
     description="Lists the goals, newest first, with their status and ids: at most 20 at a time.",
     parameters=(
-        ToolParameter("status", "Only goals of this status.", {**TEXT, "enum": list(map(str, GoalStatus))}),
+        ToolParameter("status", "Only goals of this status.", {**shared.TEXT, "enum": list(map(str, GoalStatus))}),
         ToolParameter("text", "Only goals that have this in their text."),
         ToolParameter("cursor", "The next_cursor of the answer before, to see older ones."),
     ),
@@ -119,11 +112,11 @@ _PROGRESS: Final = ServerTool(
     "completes nothing. Where a budget is used up, the goal is paused.",
     parameters=(
         ToolParameter("goal_id", "The id of the goal that you worked on, as get_goal shows it.", is_required=True),
-        ToolParameter("input_tokens", "Tokens that the model read in this turn, cached ones included.", COUNT),
-        ToolParameter("cached_input_tokens", "How many of these came from a cache.", COUNT),
-        ToolParameter("output_tokens", "Tokens that the model wrote in this turn, reasoning included.", COUNT),
-        ToolParameter("reasoning_tokens", "How many of these were reasoning.", COUNT),
-        ToolParameter("active_seconds", "How long you worked in this turn, in seconds.", COUNT),
+        ToolParameter("input_tokens", "Tokens that the model read in this turn, cached ones included.", shared.COUNT),
+        ToolParameter("cached_input_tokens", "How many of these came from a cache.", shared.COUNT),
+        ToolParameter("output_tokens", "Tokens that the model wrote in this turn, reasoning included.", shared.COUNT),
+        ToolParameter("reasoning_tokens", "How many of these were reasoning.", shared.COUNT),
+        ToolParameter("active_seconds", "How long you worked in this turn, in seconds.", shared.COUNT),
         ToolParameter("model", "The model's name."),
         _KEY,
     ),
@@ -134,7 +127,7 @@ _SET_BUDGET: Final = ServerTool(
     title="Set the goal's budget",
     description="Sets limits on what the goal may use. A goal that has already used up a limit is paused. Raising the "
     "budget resumes nothing; resume_goal does, and can set the budget in the same call.",
-    parameters=(ToolParameter("budget", f"The limits. {_AMOUNTS}", TEXTS, is_required=True), _GOAL, _KEY),
+    parameters=(ToolParameter("budget", f"The limits. {_AMOUNTS}", shared.TEXTS, is_required=True), _GOAL, _KEY),
     roles=_OPERATORS,
 )
 _PAUSE: Final = ServerTool(
@@ -150,7 +143,7 @@ _RESUME: Final = ServerTool(
     description="Makes a paused goal active again, so that work on it goes on.",
     parameters=(
         _NAMED_GOAL,
-        ToolParameter("budget", f"Set these limits first. {_AMOUNTS}", TEXTS),
+        ToolParameter("budget", f"Set these limits first. {_AMOUNTS}", shared.TEXTS),
         _REPLACE,
         _KEY,
     ),
@@ -164,17 +157,19 @@ _CLEAR: Final = ServerTool(
     roles=_OPERATORS,
     destructive=True,
 )
-_CREATE_AS_AGENT: Final = _shared(CREATE_GOAL, "Set the goal", frozenset({Role.AGENT}), _KEY)
+_CREATE_AS_AGENT: Final = _shared(shared.CREATE_GOAL, "Set the goal", frozenset({Role.AGENT}), _KEY)
 _CREATE_AS_OPERATOR: Final = ServerTool(
-    name=CREATE_GOAL.name,
+    name=shared.CREATE_GOAL.name,
     title="Set a goal",
     description="Sets a new goal and makes it the active one. Use it only when the user asks for it.",
     parameters=(
-        *CREATE_GOAL.parameters,
-        ToolParameter("budget", f"Limits on what it may use. {_AMOUNTS}", TEXTS),
-        ToolParameter("checks", 'Commands that must exit with 0, such as "pytest -q"; no shell runs them.', TEXTS),
-        ToolParameter("judges", "Questions that a judging model must answer with yes.", TEXTS),
-        ToolParameter("approvals", "What a person must approve.", TEXTS),
+        *shared.CREATE_GOAL.parameters,
+        ToolParameter("budget", f"Limits on what it may use. {_AMOUNTS}", shared.TEXTS),
+        ToolParameter(
+            "checks", 'Commands that must exit with 0, such as "pytest -q"; no shell runs them.', shared.TEXTS
+        ),
+        ToolParameter("judges", "Questions that a judging model must answer with yes.", shared.TEXTS),
+        ToolParameter("approvals", "What a person must approve.", shared.TEXTS),
         _REPLACE,
         _KEY,
     ),
@@ -186,14 +181,14 @@ def _revision(settings: ServerSettings) -> ToolParameter:
     shown = "The goal's revision, as the last answer showed it to you. A goal that has changed since is not touched."
     # A server that cannot tell its clients apart does not know what this one has looked at.
     needed = "" if settings.shared else " Needed only if you did not look at it here before."
-    return ToolParameter("revision", f"{shown}{needed}", COUNT, is_required=settings.shared)
+    return ToolParameter("revision", f"{shown}{needed}", shared.COUNT, is_required=settings.shared)
 
 
 def _reports(settings: ServerSettings) -> tuple[ServerTool, ...]:
     about = (_GOAL, _revision(settings), _KEY)
     return (
-        _shared(REPORT_COMPLETE, "Report the goal complete", _WORKERS, *about, destructive=True),
-        _shared(REPORT_BLOCKED, "Report the goal blocked", _WORKERS, *about),
+        _shared(shared.REPORT_COMPLETE, "Report the goal complete", _WORKERS, *about, destructive=True),
+        _shared(shared.REPORT_BLOCKED, "Report the goal blocked", _WORKERS, *about),
     )
 
 
@@ -202,14 +197,3 @@ def tools_for(settings: ServerSettings) -> dict[str, ServerTool]:
     creating = (_CREATE_AS_OPERATOR, *((_CREATE_AS_AGENT,) if settings.agent_may_create else ()))
     all_tools = (_GET, _LIST, _PROGRESS, *_reports(settings), *creating, _PAUSE, _RESUME, _CLEAR, _SET_BUDGET)
     return {tool.name: tool for tool in all_tools if settings.role in tool.roles}
-
-
-def listed(tools: dict[str, ServerTool]) -> list[types.Tool]:
-    """Return the tools as the protocol lists them."""
-    return [tool.as_type() for tool in tools.values()]
-
-
-def schema_of(tools: dict[str, ServerTool], name: str) -> dict[str, Any] | None:
-    """Return the schema of the arguments of the tool of this name, or None."""
-    tool = tools.get(name)
-    return None if tool is None else object_schema(tool.parameters)

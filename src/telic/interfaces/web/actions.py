@@ -21,6 +21,7 @@ from telic.wording.amounts import parse_amount
 from telic.wording.events import change_parts, who_acted
 
 _FORM: Final = re.compile(r"[0-9a-f]{64}")
+# The page that asks again has these of its own.
 _RENEWED: Final = frozenset({"token", "replace"})
 _DIGITS: Final = re.compile(r"[0-9][0-9_,.]*")
 _OFFERED: Final = frozenset(GoalAction) - {GoalAction.CREATE, GoalAction.EDIT, GoalAction.COMPLETE, GoalAction.WAKE}
@@ -62,7 +63,8 @@ class ActionForm:
 
     @property
     def note(self) -> str | None:
-        """Return the note, where one was written; browsers end lines in their own way."""
+        """Return the note, where one was written."""
+        # Browsers end lines in their own way, whatever the text had.
         return self.text("note").replace("\r\n", "\n") or None
 
     def number(self, name: str) -> int:
@@ -142,7 +144,6 @@ async def own_form(request: Request) -> FormData:
 
 
 async def _show_stale(request: Request, state: AppState, stale: StaleUpdate, action: str) -> Response:
-    """Return what changed since the page was drawn, instead of what was asked for."""
     overview = await state.store.overview(stale.goal.id)
     events = [event for event in overview.events if event.revision > stale.expected_revision]
     return state.pages.respond(

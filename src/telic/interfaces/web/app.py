@@ -21,13 +21,12 @@ from telic.http.guard import HttpGuard, HttpRefusal, RequestRates
 from telic.http.serving import DEFAULT_CONNECTIONS, HttpServer, listen
 from telic.interfaces.api import api_routes
 from telic.interfaces.api.feed import MOST_STREAMS
-from telic.interfaces.web import goal_page, listing
 from telic.interfaces.web.actions import act
-from telic.interfaces.web.goal_page import show_goal
+from telic.interfaces.web.goal_page import GoalView, find_goal, show_goal
 from telic.interfaces.web.guard import DashboardSite, SecurityHeaders, choose_theme, enter, enter_by_token, leave
-from telic.interfaces.web.listing import show_list
+from telic.interfaces.web.listing import ListView, parse_query, show_list
 from telic.interfaces.web.live import Broadcaster, LiveView
-from telic.interfaces.web.pages import FOLDER, AppState, Pages, show_goal_error, show_http_error, show_refusal, state_of
+from telic.interfaces.web.pages import FOLDER, AppState, Pages, show_goal_error, show_refusal, state_of
 from telic.interfaces.web.settings import DashboardSettings, SessionSigner
 from telic.observability.observer import Observer
 from telic.store.async_store import AsyncGoalStore
@@ -39,15 +38,15 @@ _RETRY_MILLISECONDS: Final = 2_000
 async def follow_list(request: Request) -> ASGIApp:
     """Return a stream of what changes in the list."""
     state = state_of(request)
-    query = listing.parse_query(request.query_params, state.settings.scope)
-    return _stream(request, query, lambda: listing.view_of(state, query))
+    query = parse_query(request.query_params, state.settings.scope)
+    return _stream(request, query, lambda: ListView(state, query))
 
 
 async def follow_goal(request: Request) -> ASGIApp:
     """Return a stream of what changes in the goal."""
     state = state_of(request)
-    goal = await goal_page.find_goal(state, request.path_params["goal_id"])
-    return _stream(request, goal.id, lambda: goal_page.view_of(state, goal.id))
+    goal = await find_goal(state, request.path_params["goal_id"])
+    return _stream(request, goal.id, lambda: GoalView(state, goal.id))
 
 
 def _stream(request: Request, key: Hashable, make: Callable[[], LiveView]) -> ASGIApp:
@@ -92,7 +91,7 @@ def create_app(store: AsyncGoalStore, settings: DashboardSettings, api: Sequence
     state = AppState(store, settings, signer, pages, Broadcaster(store, settings.max_live_pages))
     app = Starlette(
         routes=[*_ROUTES, *([Mount("/api/v1", routes=api)] if api else [])],
-        exception_handlers={GoalError: show_goal_error, HttpRefusal: show_refusal, HTTPException: show_http_error},
+        exception_handlers={GoalError: show_goal_error, HttpRefusal: show_refusal, HTTPException: show_refusal},
         lifespan=_watching,
     )
     app.state.app_state = state
@@ -109,7 +108,6 @@ def guarded(app: Starlette, rates: RequestRates | None = None) -> ASGIApp:
 
 @contextlib.asynccontextmanager
 async def _watching(app: Starlette) -> AsyncGenerator[None, None]:
-    """Open pages are kept live as long as the dashboard is served."""
     watcher = asyncio.create_task(app.state.app_state.broadcaster.run())
     try:
         yield

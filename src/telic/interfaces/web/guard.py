@@ -4,11 +4,12 @@ from typing import Final
 
 from starlette.datastructures import MutableHeaders
 from starlette.requests import HTTPConnection, Request
-from starlette.responses import RedirectResponse, Response
+from starlette.responses import JSONResponse, RedirectResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from telic.domain.errors import InvalidInput
 from telic.http.guard import HttpRefusal, bearer_of, check_names
+from telic.interfaces.api.answers import PROBLEM_MEDIA_TYPE, problem
 from telic.interfaces.web.actions import own_form
 from telic.interfaces.web.pages import THEME_COOKIE, THEMES, AppState, Pages, state_of
 from telic.interfaces.web.settings import SESSION_SECONDS, DashboardSettings, SessionSigner, check_actor_name
@@ -67,7 +68,8 @@ class DashboardSite:
         """Return a problem for programs, and a page for people, which lets them enter."""
         status = http_status(refusal.code)
         if request.url.path.startswith(API):
-            response: Response = self._pages.problem(refusal.code, refusal.reason)
+            content = problem(refusal.code, refusal.reason)
+            response: Response = JSONResponse(content, status, media_type=PROBLEM_MEDIA_TYPE)
         elif status == 401 and request.scope["method"] == "GET" and "/live" not in request.url.path:
             response = self._pages.respond(request, "enter.html", status=status, problem=None)
         else:
@@ -108,8 +110,7 @@ async def enter(request: Request) -> Response:
         return state.pages.respond(request, "enter.html", problem=None)
     if state.signer.spend_code(code):
         return _let_in(state, state.settings.actor_name)
-    problem = "That link was used before, or is another dashboard's. Enter the token."
-    return state.pages.respond(request, "enter.html", status=http_status("token_required"), problem=problem)
+    return _ask_again(request, "token_required", "That link was used before, or leads elsewhere. Enter the token.")
 
 
 async def enter_by_token(request: Request) -> Response:
@@ -118,13 +119,15 @@ async def enter_by_token(request: Request) -> Response:
     form = await request.form(max_files=0, max_fields=10)
     token, name = (str(form.get(field) or "").strip() for field in ("token", "name"))
     if not state.signer.is_token(token):
-        return state.pages.respond(
-            request, "enter.html", status=http_status("token_required"), problem="That is not the token."
-        )
+        return _ask_again(request, "token_required", "That is not the token.")
     try:
         return _let_in(state, check_actor_name(name or state.settings.actor_name))
     except InvalidInput as error:
-        return state.pages.respond(request, "enter.html", status=http_status(error.code), problem=str(error))
+        return _ask_again(request, error.code, str(error))
+
+
+def _ask_again(request: Request, code: str, problem: str) -> Response:
+    return state_of(request).pages.respond(request, "enter.html", status=http_status(code), problem=problem)
 
 
 def _let_in(state: AppState, name: str) -> Response:

@@ -10,14 +10,13 @@ from typing import Any, Final, cast
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from starlette.exceptions import HTTPException
 from starlette.requests import HTTPConnection, Request
-from starlette.responses import HTMLResponse, JSONResponse, Response
+from starlette.responses import HTMLResponse, Response
 
 from telic.domain.clock import SystemClock
 from telic.domain.errors import GoalError, StoreError
 from telic.domain.goal import Goal
 from telic.domain.jsonable import time_to_json
 from telic.http.guard import HttpRefusal
-from telic.interfaces.api.answers import PROBLEM_MEDIA_TYPE, problem
 from telic.interfaces.web.live import Broadcaster
 from telic.interfaces.web.settings import DashboardSettings, SessionSigner
 from telic.prompt import escape
@@ -84,15 +83,9 @@ class Pages:
         }
         return HTMLResponse(self.for_session(request, self.draw(template, **shared, **values)), status)
 
-    def problem(self, code: str, reason: str) -> JSONResponse:
-        """Return a refusal as programs read it."""
-        body = problem(code, reason)
-        headers = {"WWW-Authenticate": "Bearer"} if body["status"] == 401 else {}
-        return JSONResponse(body, body["status"], headers, media_type=PROBLEM_MEDIA_TYPE)
-
 
 def _version_of_static_files() -> str:
-    """Return a name for what the static files hold, so that browsers may keep them."""
+    # A name for what the files hold: browsers may keep them, and ask for others after an upgrade.
     files = sorted(path for path in (FOLDER / "static").rglob("*") if path.is_file())
     return hashlib.sha256(b"".join(path.read_bytes() for path in files)).hexdigest()[:12]
 
@@ -188,24 +181,18 @@ def _title(error: GoalError, *, is_change: bool) -> str:
 
 
 def _back(request: Request) -> str | None:
-    """Return the page that a form was sent from."""
+    # Only forms of a goal's page are sent to an address below it.
     goal_id = request.path_params.get("goal_id")
     return f"/goals/{goal_id}" if goal_id and request.method == "POST" else None
 
 
 async def show_refusal(request: Request, error: Exception) -> Response:
-    """Return the page for a request that is refused."""
-    assert isinstance(error, HttpRefusal)
-    return _show(request, http_status(error.code), error.reason)
-
-
-async def show_http_error(request: Request, error: Exception) -> Response:
-    """Return the page for a request that leads nowhere."""
-    assert isinstance(error, HTTPException)
-    return _show(request, error.status_code, error.detail)
-
-
-def _show(request: Request, status: int, reason: str) -> Response:
+    """Return the page for a request that is refused, or that leads nowhere."""
+    if isinstance(error, HttpRefusal):
+        status, reason = http_status(error.code), error.reason
+    else:
+        assert isinstance(error, HTTPException)
+        status, reason = error.status_code, error.detail
     title = _TITLES_BY_STATUS.get(status, "Refused")
     return state_of(request).pages.respond(
         request, "refusal.html", status=status, title=title, reason=reason, retry=[], back=_back(request)

@@ -45,16 +45,16 @@ class DashboardSettings:
 
     @property
     def address(self) -> str:
-        """Where a browser on this machine finds it."""
+        """Return where a browser on this machine finds it."""
         return url_of(self.host, self.port)
 
     @property
     def hosts(self) -> frozenset[str]:
         """Return what the Host header of an honest request may say, in lower case and with the port."""
-        usual = (
-            ("127.0.0.1", "localhost", "[::1]") if is_loopback(self.host) else (self.address[7:].rpartition(":")[0],)
-        )
+        own = self.address.removeprefix("http://").rpartition(":")[0]
+        usual = ("127.0.0.1", "localhost", "[::1]") if is_loopback(self.host) else (own,)
         names = [name.lower() for name in (*usual, *self.names)]
+        # Browsers leave the usual port out. A name that was given may have a port of its own: that of a proxy.
         return frozenset(f"{name}:{self.port}" for name in names) | frozenset(
             names if self.port == 80 else names[len(usual) :]
         )
