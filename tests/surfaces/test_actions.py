@@ -9,7 +9,7 @@ import httpx2
 import pytest
 
 import telic
-from telic.interfaces.api import api_routes
+from telic.interfaces.api.routes import api_routes
 from telic.interfaces.cli import app as command
 from telic.interfaces.mcp.calls import ToolCalls
 from telic.interfaces.mcp.conversation import McpConversation, Role, ServerSettings

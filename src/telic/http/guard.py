@@ -107,8 +107,8 @@ class GuardedSite(Protocol):
 class HttpGuard:
     """Serves requests that may be made, within the rates, whose bodies are whole, small enough and in time.
 
-    An address may be refused for its credentials twenty times, then once a second; whoever has been let in is not
-    kept out by others' guesses (ADR 49).
+    An address may be refused for its credentials twenty times, then once a second; clients that were let in are
+    not kept out by others' guesses (ADR 49).
     """
 
     def __init__(self, app: ASGIApp, site: GuardedSite, rates: RequestRates) -> None:

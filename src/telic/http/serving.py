@@ -147,7 +147,7 @@ class HttpServer(uvicorn.Server):
 
     @contextlib.contextmanager
     def capture_signals(self) -> Generator[None]:
-        """Inside, a signal ends the server, and does nothing else; only a main thread can be told of signals."""
+        """Inside, a signal ends the server, and does nothing else; only a main thread can handle signals."""
         if threading.current_thread() is not threading.main_thread():
             yield
             return

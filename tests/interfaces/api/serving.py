@@ -20,8 +20,8 @@ from starlette.types import ASGIApp
 import telic
 from telic.http.guard import HttpGuard, HttpRefusal, RequestRates, bearer_of
 from telic.http.serving import HttpServer, listen
-from telic.interfaces.api import api_routes
 from telic.interfaces.api.answers import ApiRefusal, problem_answer
+from telic.interfaces.api.routes import api_routes
 
 ROOT = "/api/v1"
 

@@ -72,7 +72,7 @@ def problem(code: str, detail: str, *, is_retryable: bool = False, **more: Any) 
 
 
 def problem_of(error: Exception) -> dict[str, Any]:
-    """Return the error as a problem; of an unknown error nothing is told."""
+    """Return the error as a problem; an unknown error says nothing of itself."""
     if isinstance(error, ApiRefusal):
         return problem(error.code, error.detail, is_retryable=http_status(error.code) in _PASSING)
     if isinstance(error, GoalError) and error.code in OUTCOMES:
@@ -93,18 +93,18 @@ _PARTICULARS: Final[Mapping[type[GoalError], tuple[str, ...]]] = {
 
 def _particulars(error: GoalError) -> dict[str, Any]:
     names = next((names for kind, names in _PARTICULARS.items() if isinstance(error, kind)), ())
-    told = {name: getattr(error, name) for name in names}
-    if isinstance(told.get("goal"), Goal):
-        return {**told, "goal": goal_to_json(told["goal"])}
-    return {name: value for name, value in told.items() if name != "goal"}
+    found = {name: getattr(error, name) for name in names}
+    if isinstance(found.get("goal"), Goal):
+        return {**found, "goal": goal_to_json(found["goal"])}
+    return {name: value for name, value in found.items() if name != "goal"}
 
 
 def problem_answer(error: Exception) -> Response:
     """Return the error as a response; a stale update carries the present goal's tag, what may be repeated when."""
-    told = problem_of(error)
+    content = problem_of(error)
     headers = dict(HEADERS) | (error.headers if isinstance(error, ApiRefusal) else {})
-    if told["retryable"]:
+    if content["retryable"]:
         headers["Retry-After"] = str(RETRY_AFTER_SECONDS)
     if isinstance(error, StaleUpdate):
         headers["ETag"] = goal_tag(error.goal)
-    return Response(json.dumps(told).encode(), told["status"], headers, PROBLEM_MEDIA_TYPE)
+    return Response(json.dumps(content).encode(), content["status"], headers, PROBLEM_MEDIA_TYPE)

@@ -153,21 +153,22 @@ def _acting(
     return operation(summary=summary, answer=schema.GOAL, body=body, guard=guard, is_keyed=True, **given)(handle)
 
 
-def _reasons(status: GoalStatus) -> Schema:
-    return schema.one_of(sorted(REASONS[status]))
-
-
 _PAUSING: Final[Mapping[str, Schema]] = {
-    "reason": _reasons(GoalStatus.PAUSED),
+    "reason": schema.one_of(sorted(REASONS[GoalStatus.PAUSED])),
     "note": schema.NOTE,
     "wake_at": schema.TIME,
     "wake_signal": _SIGNAL,
     "lease": schema.LEASE,
 }
+_CLEARING: Final[Mapping[str, Schema]] = {
+    "reason": schema.one_of(sorted(REASONS[GoalStatus.CLEARED])),
+    "note": schema.NOTE,
+    "lease": schema.LEASE,
+}
 _ANSWERING: Final[Mapping[str, Schema]] = {
     "criterion": schema.integer(1, MAX_CRITERIA, description="Which criterion, counted from 1."),
     "note": schema.NOTE,
-    "decided_by": schema.name("Who decided; by default whoever was let in."),
+    "decided_by": schema.name("Who decided; by default the operator that was let in."),
 }
 
 OPERATIONS: Final[tuple[ApiOperation, ...]] = (
@@ -210,7 +211,7 @@ OPERATIONS: Final[tuple[ApiOperation, ...]] = (
     _acting(
         GoalAction.CLEAR,
         "The goal is given up, for good; its history stays.",
-        schema.strict_object({"reason": _reasons(GoalStatus.CLEARED), "note": schema.NOTE, "lease": schema.LEASE}),
+        schema.strict_object(_CLEARING),
     ),
     _acting(
         GoalAction.WAKE,

@@ -35,11 +35,11 @@ class RevisionGuard(Enum):
     REQUIRED = "required"
 
 
+@dataclass(slots=True)
 class OpenStreams:
     """Counts the open streams."""
 
-    def __init__(self) -> None:
-        self.open = 0
+    open: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -244,10 +244,10 @@ async def _read_body(operation: ApiOperation, request: Request) -> Mapping[str, 
 
 
 def _check_type(content_type: str | None) -> None:
-    told = Message()
-    told["content-type"] = content_type or ""
+    message = Message()
+    message["content-type"] = content_type or ""
     # Only UTF-8 is JSON (RFC 8259, section 8.1), whatever a client calls it.
-    if told.get_content_type() != "application/json" or (told.get_content_charset() or "utf-8") != "utf-8":
+    if message.get_content_type() != "application/json" or (message.get_content_charset() or "utf-8") != "utf-8":
         raise ApiRefusal(
             "unsupported_media_type", "a body is application/json in UTF-8", {"Accept": "application/json"}
         )

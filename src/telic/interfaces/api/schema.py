@@ -129,6 +129,7 @@ CRITERIA: Final = array(CRITERION, MAX_CRITERIA)
 
 _TEXT: Final[Schema] = {"type": "string"}
 _INTEGER: Final[Schema] = {"type": "integer"}
+_FLAG: Final[Schema] = {"type": "boolean"}
 _COUNT: Final[Schema] = {"type": "integer", "minimum": 0}
 _TIME: Final[Schema] = {"type": "string", "format": "date-time"}
 _OBJECT: Final[Schema] = {"type": "object"}
@@ -204,7 +205,7 @@ SHAPES: Final[Mapping[str, Schema]] = {
             "usage": open_object(dict.fromkeys(TURN_COUNTERS, _INTEGER)),
             "kind": one_of(list(UsageKind)),
             "model": or_null(_TEXT),
-            "is_estimate": {"type": "boolean"},
+            "is_estimate": _FLAG,
             "takes_back": or_null(_COUNT),
             "hash": _TEXT,
         }
@@ -218,7 +219,7 @@ SHAPES: Final[Mapping[str, Schema]] = {
             "expires_at": or_null(_TIME),
             "state": one_of(list(HoldState)),
             "turn_key": or_null(_TEXT),
-            "frees_on_expiry": {"type": "boolean"},
+            "frees_on_expiry": _FLAG,
         }
     ),
     "details": {
@@ -238,7 +239,7 @@ SHAPES: Final[Mapping[str, Schema]] = {
                                 "outcome": one_of((*Outcome, "approved", "rejected", NOT_CHECKED)),
                                 "verdict": or_null(_OBJECT),
                                 "approval": or_null(_OBJECT),
-                                "pending": {"type": "boolean"},
+                                "pending": _FLAG,
                             }
                         )
                     ),
@@ -266,13 +267,6 @@ SHAPES: Final[Mapping[str, Schema]] = {
         }
     ),
     "problem": open_object(
-        {
-            "type": _TEXT,
-            "title": _TEXT,
-            "status": _COUNT,
-            "detail": _TEXT,
-            "code": _TEXT,
-            "retryable": {"type": "boolean"},
-        }
+        {**dict.fromkeys(("type", "title", "detail", "code"), _TEXT), "status": _COUNT, "retryable": _FLAG}
     ),
 }

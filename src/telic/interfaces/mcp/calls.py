@@ -103,15 +103,14 @@ class ToolCalls:
 
     async def _report_progress(self, given: Arguments) -> ToolAnswer:
         before = await self.conversation.goals.named(given["goal_id"])
-        key = _key(given)
-        session = self.conversation.session(before, None)
-        usage = _usage(given)
+        session, usage = self.conversation.session(before, None), _usage(given)
+        # One that cannot be a key is refused by the store. To replace it would make a repeated call another one.
+        key = new_key() if given["key"] is None else str(given["key"])
         result = await session.patiently(
             lambda: session.store.record_turn(before.id, usage=usage, model=given["model"], key=key)
         )
-        goal = result.goal
-        text = f"Turn {result.turn.number} is counted. The goal is {about(goal)}"
-        return self._done("recorded", text, goal, before)
+        text = f"Turn {result.turn.number} is counted. The goal is {about(result.goal)}"
+        return self._done("recorded", text, result.goal, before)
 
     async def _report(self, tool: GoalTool, given: Arguments) -> ToolAnswer:
         before = await self.conversation.reported(given["goal_id"])
@@ -174,11 +173,6 @@ class ToolCalls:
             **more,
         )
         return await execute(self.conversation.store, request)
-
-
-def _key(given: Arguments) -> str:
-    # One that cannot be a key is refused by the store. To replace it would make the next call another one.
-    return new_key() if given["key"] is None else str(given["key"])
 
 
 def _usage(given: Arguments) -> ModelUsage:

@@ -69,10 +69,11 @@ class McpConversation:
     store: AsyncGoalStore
     settings: ServerSettings
     seen: Goal | None = None
-    goals: ScopedGoals = field(init=False)
 
-    def __post_init__(self) -> None:
-        self.goals = ScopedGoals(self.store, self.settings.scope)
+    @property
+    def goals(self) -> ScopedGoals:
+        """Return the goals of the server's scope."""
+        return ScopedGoals(self.store, self.settings.scope)
 
     async def meant(self, goal_id: str | None) -> Goal | None:
         """Return the goal that is named; else the active one, the one shown last, or the one changed last.

@@ -13,7 +13,7 @@ from starlette.types import ASGIApp
 from telic.domain.errors import InvalidInput
 from telic.http.guard import MAX_BODY_BYTES, HttpGuard, HttpRefusal, RequestRates, bearer_of, check_names
 from telic.http.serving import HttpServer, listen
-from telic.http.tokens import Token, choose_token, is_everywhere, is_loopback, is_same, url_of
+from telic.http.tokens import Token, choose_token, is_everywhere, is_same, names_of, url_of
 from telic.interfaces.mcp.conversation import ServerSettings
 from telic.interfaces.mcp.server import GoalServer, open_store
 from telic.observability.observer import Observer
@@ -26,12 +26,11 @@ ENVIRONMENT_NAME: Final = "TELIC_MCP_TOKEN"
 _REQUESTS_PER_SECOND: Final = 100
 _MAX_SESSIONS: Final = 100
 _SESSION_IDLE_SECONDS: Final = 1_800.0
-_LOOPBACK_NAMES: Final = ("127.0.0.1", "localhost", "[::1]")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class HttpOptions:
-    """Where to listen, and whom to serve.
+    """The address to listen on, and the clients to serve.
 
     `allowed_hosts` are names under which clients may reach the server, and `allowed_origins` pages that may, besides
     those of the loopback interface or of `host`. `given_token` is what the environment says.
@@ -58,12 +57,9 @@ class McpSite:
     """
 
     def __init__(self, options: HttpOptions, token: str) -> None:
-        hosts = [*options.allowed_hosts]
-        if is_loopback(options.host):
-            hosts += _LOOPBACK_NAMES
-        elif not is_everywhere(options.host):
-            hosts.append(f"[{options.host}]" if ":" in options.host else options.host)
-        elif not hosts:
+        # Every address is no name: clients would have to guess which one this machine has for them.
+        hosts = [*options.allowed_hosts, *(() if is_everywhere(options.host) else names_of(options.host))]
+        if not hosts:
             raise InvalidInput(
                 f"{options.host!r} is every address: --allow-host NAME says how clients call this machine"
             )

@@ -15,8 +15,8 @@ from telic.domain.events import EventKind
 from telic.interfaces.mcp.resources import parse_uri, uris_of
 from telic.store.async_store import AsyncGoalStore
 
+# So many of all clients together are kept; the oldest gives way.
 MAX_SUBSCRIPTIONS: Final = 1_000
-"""How many of all clients together are kept; the oldest gives way."""
 
 _USAGE_SECONDS: Final = 1.0
 _SEND_SECONDS: Final = 2.0

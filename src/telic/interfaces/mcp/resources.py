@@ -51,21 +51,15 @@ def uris_of(goal_id: str) -> tuple[str, ...]:
     return (ACTIVE_URI, f"goal://{goal_id}", f"goal://{goal_id}/history")
 
 
-TEMPLATES: Final = (
+_TEMPLATES: Final = (
+    ("", "goal", "A goal", "The goal as it stands: text, criteria, status, what is left of its budget."),
+    ("/history", "history", "A goal's history", "What happened to the goal, when, and by whom."),
+)
+TEMPLATES: Final = tuple(
     types.ResourceTemplate(
-        uri_template="goal://{id}",
-        name="goal",
-        title="A goal",
-        description="The goal as it stands: text, criteria, status, what is left of its budget.",
-        mime_type=_TEXT,
-    ),
-    types.ResourceTemplate(
-        uri_template="goal://{id}/history",
-        name="history",
-        title="A goal's history",
-        description="What happened to the goal, when, and by whom.",
-        mime_type=_TEXT,
-    ),
+        uri_template=f"goal://{{id}}{part}", name=name, title=title, description=description, mime_type=_TEXT
+    )
+    for part, name, title, description in _TEMPLATES
 )
 
 
@@ -128,25 +122,17 @@ def _line(event: Event) -> str:
 
 
 _GOAL: Final = types.PromptArgument(
-    name="goal_id",
-    description="The goal's id, or its beginning; else the active goal.",
-    required=False,
+    name="goal_id", description="The goal's id, or its beginning; else the active goal.", required=False
 )
 CONTINUE: Final = "continue_goal"
 REVIEW: Final = "review_goal"
-PROMPTS: Final = (
-    types.Prompt(
-        name=CONTINUE,
-        title="Continue the goal",
-        description="Go on with the goal from where it stands now.",
-        arguments=[_GOAL],
-    ),
-    types.Prompt(
-        name=REVIEW,
-        title="Review the goal",
-        description="Look at what of the goal is done, how that is known, and what is left.",
-        arguments=[_GOAL],
-    ),
+_PROMPTS: Final = (
+    (CONTINUE, "Continue the goal", "Go on with the goal from where it stands now."),
+    (REVIEW, "Review the goal", "Look at what of the goal is done, how that is known, and what is left."),
+)
+PROMPTS: Final = tuple(
+    types.Prompt(name=name, title=title, description=description, arguments=[_GOAL])
+    for name, title, description in _PROMPTS
 )
 
 

@@ -11,7 +11,6 @@ from typing import Any, Final
 import mcp_types as types
 from mcp.server.context import ServerRequestContext
 from mcp.server.lowlevel.server import NotificationOptions, Server
-from mcp.server.models import InitializationOptions
 from mcp.server.subscriptions import ListenHandler
 from mcp.shared.exceptions import MCPError
 
@@ -67,10 +66,6 @@ class GoalServer:
             on_list_prompts=self._list_prompts,
             on_get_prompt=self._get_prompt,
         )
-
-    def options(self) -> InitializationOptions:
-        """Return the server's capabilities, for a client that shakes hands."""
-        return self.lowlevel.create_initialization_options(NotificationOptions(resources_changed=False))
 
     @asynccontextmanager
     async def _lifespan(self, _: Server[None]) -> AsyncGenerator[None]:
@@ -196,4 +191,6 @@ async def serve_stdio(location: str, settings: ServerSettings, observer: Observe
     async with open_store(location, settings, observer) as store:
         server = GoalServer(store, settings)
         async with open_stdio() as (incoming, outgoing):
-            await server.lowlevel.run(incoming, outgoing, server.options())
+            capabilities = NotificationOptions(resources_changed=False)
+            options = server.lowlevel.create_initialization_options(capabilities)
+            await server.lowlevel.run(incoming, outgoing, options)

@@ -22,8 +22,8 @@ MAX_MESSAGE_BYTES: Final = 1_000_000
 _DRAIN_SECONDS: Final = 5.0
 _ENDLESS: Final = "subscriptions/listen"
 
+# The two ends that the SDK's server reads from and writes to: it has no public names for their types.
 Streams = tuple[Any, Any]
-"""What the SDK's server reads from and writes to; it has no public names for their types."""
 
 
 @asynccontextmanager

@@ -19,8 +19,8 @@ from telic.domain.errors import GoalError
 from telic.http.event_stream import EventStreamResponse, write_beginning, write_event
 from telic.http.guard import HttpGuard, HttpRefusal, RequestRates
 from telic.http.serving import DEFAULT_CONNECTIONS, HttpServer, listen
-from telic.interfaces.api import api_routes
 from telic.interfaces.api.feed import MOST_STREAMS
+from telic.interfaces.api.routes import api_routes
 from telic.interfaces.web.actions import act
 from telic.interfaces.web.goal_page import GoalView, find_goal, show_goal
 from telic.interfaces.web.guard import DashboardSite, SecurityHeaders, choose_theme, enter, enter_by_token, leave
@@ -117,9 +117,6 @@ async def _watching(app: Starlette) -> AsyncGenerator[None, None]:
             await watcher
 
 
-_STREAMS: Final = MOST_STREAMS + DEFAULT_CONNECTIONS
-
-
 def serve(
     location: str,
     settings: DashboardSettings,
@@ -154,6 +151,8 @@ async def _serve(
         announce(settings, f"{settings.address}/enter?code={state.signer.new_code()}")
         # Open pages are let go first: else their connections would be waited for.
         server = HttpServer(
-            guarded(app), max_connections=settings.max_live_pages + _STREAMS, on_end=state.broadcaster.close
+            guarded(app),
+            max_connections=settings.max_live_pages + MOST_STREAMS + DEFAULT_CONNECTIONS,
+            on_end=state.broadcaster.close,
         )
         await server.serve([listening])

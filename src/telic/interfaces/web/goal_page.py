@@ -65,7 +65,7 @@ class GoalView:
             "larger": larger_budget(goal.usage, goal.budget),
             "plot": draw_plot(details.overview),
             "events": [(event, who_acted(event), change_parts(event)) for event in details.events],
-            # Another for each event: a form that is sent twice acts once, one that is drawn anew acts again.
+            # Another for each event: a form that is sent twice acts once, one that is drawn again acts again.
             "form": f"{goal.id}/{latest}",
         }
         return {f"goal-{part}": self._pages.draw(f"goal/{part}.html", **values) for part in PARTS}

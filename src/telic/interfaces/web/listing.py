@@ -23,7 +23,7 @@ Word = TypeVar("Word", bound=StrEnum)
 
 @dataclass(frozen=True, slots=True)
 class ListQuery:
-    """What the list shows; the names are those of the page's address."""
+    """A query of the list; its names are those of the page's address."""
 
     scope: str | None = None
     status: GoalStatus | None = None

@@ -36,7 +36,7 @@ class LiveView(Protocol):
 
 
 class ConflatingQueue:
-    """What one page must still show: only the latest of each fragment is kept."""
+    """The fragments that one page must still show: only the latest of each is kept."""
 
     def __init__(self) -> None:
         self._fragments: dict[str, str] = {}

@@ -30,7 +30,7 @@ class Tick:
 
 @dataclass(frozen=True, slots=True)
 class Sum:
-    """How much was used up to a moment."""
+    """The usage up to a moment."""
 
     until: Instant
     lines: int

@@ -10,7 +10,7 @@ from typing import Final
 
 from telic.domain.errors import InvalidInput
 from telic.domain.limits import check_name
-from telic.http.tokens import checked_token, is_loopback, is_same, url_of
+from telic.http.tokens import checked_token, is_same, names_of, url_of
 
 DEFAULT_PORT: Final = 8137
 MAX_ACTOR_CHARS: Final = 60
@@ -18,7 +18,7 @@ MAX_ACTOR_CHARS: Final = 60
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DashboardSettings:
-    """How one dashboard is served, and to whom.
+    """Settings of one dashboard: where it is served, and to whom.
 
     Everybody who has the token is let in. Only `scope` is shown where it is given. `names` are the hosts that requests
     may be addressed to besides the one it listens on.
@@ -51,8 +51,7 @@ class DashboardSettings:
     @property
     def hosts(self) -> frozenset[str]:
         """Return what the Host header of an honest request may say, in lower case and with the port."""
-        own = self.address.removeprefix("http://").rpartition(":")[0]
-        usual = ("127.0.0.1", "localhost", "[::1]") if is_loopback(self.host) else (own,)
+        usual = names_of(self.host)
         names = [name.lower() for name in (*usual, *self.names)]
         # Browsers leave the usual port out. A name that was given may have a port of its own: that of a proxy.
         return frozenset(f"{name}:{self.port}" for name in names) | frozenset(
@@ -131,10 +130,6 @@ class SessionSigner:
     def form_token(self, session: BrowserSession) -> str:
         """Return what every form of this session carries, and no other site can know."""
         return self.sign("form", session.value)
-
-    def is_form_token(self, session: BrowserSession, text: str) -> bool:
-        """Return whether the form was drawn for this session."""
-        return is_same(text, self.form_token(session))
 
     def sign(self, purpose: str, text: str) -> str:
         """Return a code that cannot be made without the token."""
