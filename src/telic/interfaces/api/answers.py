@@ -18,7 +18,6 @@ from telic.domain.errors import (
     WouldReplace,
 )
 from telic.domain.goal import Goal
-from telic.domain.jsonable import goal_to_json
 from telic.services.outcomes import OUTCOMES, http_status
 
 HEADERS: Final = {"X-Content-Type-Options": "nosniff", "Cache-Control": "no-store"}
@@ -33,12 +32,12 @@ def json_answer(content: Any, status: int = 200, headers: Mapping[str, str] | No
 
 def goal_answer(goal: Goal, status: int = 200, headers: Mapping[str, str] | None = None) -> Response:
     """Return the goal with its tag."""
-    return json_answer(goal_to_json(goal), status, {"ETag": goal_tag(goal), **(headers or {})})
+    return json_answer(goal.to_json(), status, {"ETag": goal_tag(goal), **(headers or {})})
 
 
 def goal_tag(goal: Goal) -> str:
     """Return the goal's revision, which guards writes, and a digest, which also changes with every recorded turn."""
-    digest = hashlib.sha256(json.dumps(goal_to_json(goal)).encode()).hexdigest()[:16]
+    digest = hashlib.sha256(json.dumps(goal.to_json()).encode()).hexdigest()[:16]
     return f'"{goal.revision}.{digest}"'
 
 
@@ -95,7 +94,7 @@ def _particulars(error: GoalError) -> dict[str, Any]:
     names = next((names for kind, names in _PARTICULARS.items() if isinstance(error, kind)), ())
     found = {name: getattr(error, name) for name in names}
     if isinstance(found.get("goal"), Goal):
-        return {**found, "goal": goal_to_json(found["goal"])}
+        return {**found, "goal": found["goal"].to_json()}
     return {name: value for name, value in found.items() if name != "goal"}
 
 

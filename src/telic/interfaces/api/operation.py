@@ -12,10 +12,10 @@ from urllib.parse import parse_qsl
 from starlette.requests import Request
 from starlette.types import ASGIApp
 
-from telic.domain.authority import NamedActor
 from telic.domain.goal import Actor, Goal
 from telic.domain.ids import check_id_prefix
 from telic.domain.lease import Lease
+from telic.domain.lifecycle import NamedActor
 from telic.domain.limits import MAX_COUNTER
 from telic.interfaces.api.answers import ApiRefusal
 from telic.interfaces.api.schema import GOAL, GOAL_ID, IDEMPOTENCY_KEY, IF_MATCH

@@ -11,11 +11,11 @@ from telic.domain.budget import LIMITS, MODEL_COUNTERS, TURN_COUNTERS, BillingPo
 from telic.domain.criteria import MAX_CRITERIA, MAX_TIMEOUT_SECONDS, CriterionKind
 from telic.domain.events import EventKind
 from telic.domain.goal import Actor, GoalStatus, Reason
-from telic.domain.hold import HoldState
+from telic.domain.lease import HoldState
 from telic.domain.limits import MAX_COUNTER, MAX_NAME_CHARS, MAX_NOTE_CHARS, MAX_PAGE, MAX_TTL_SECONDS
-from telic.domain.overview import NOT_CHECKED
 from telic.domain.report import UsageGrouping
 from telic.domain.verdict import Outcome
+from telic.domain.views import NOT_CHECKED
 from telic.services.json_schema import Schema
 
 

@@ -9,7 +9,6 @@ from telic.domain.budget import ModelUsage, TurnUsage, UsageKind
 from telic.domain.errors import InvalidInput
 from telic.domain.goal import Actor
 from telic.domain.jsonable import (
-    goal_to_json,
     hold_to_json,
     lease_state_to_json,
     lease_to_json,
@@ -57,7 +56,7 @@ async def _record_turn(call: ApiCall) -> Response:
         actor=Actor.HOST,
         key=call.key,
     )
-    content = {"goal": goal_to_json(result.goal), "turn": turn_to_json(result.turn)}
+    content = {"goal": result.goal.to_json(), "turn": turn_to_json(result.turn)}
     return json_answer(content, 201, {"ETag": goal_tag(result.goal)})
 
 

@@ -9,11 +9,10 @@ import mcp_types as types
 from telic.domain.budget import LIMITS
 from telic.domain.errors import GoalError, OutcomeUnknown
 from telic.domain.goal import Goal, GoalStatus
-from telic.domain.jsonable import goal_to_json
 from telic.domain.lease import LeaseState
-from telic.domain.overview import CriterionStanding
+from telic.domain.views import CriterionStanding
 from telic.prompt import quote
-from telic.prompt.block import show_criterion
+from telic.prompt.texts import show_criterion
 from telic.services.chat.replies import GoalChange
 from telic.services.insight import GoalDetails
 from telic.services.outcomes import FailureKind, failure_kind, outcome_of
@@ -177,7 +176,7 @@ def plainly(name: str) -> str:
 
 def goal_data(goal: Goal) -> dict[str, Any]:
     """Return the goal as data for a model's host, without its scope; what others wrote is quoted."""
-    data = goal_to_json(goal)
+    data = goal.to_json()
     usage, budget = data["usage"], data["budget"]
     written = {"text": quote(goal.text), "note": _quoted(goal.note), "wake_signal": _quoted(goal.wake_signal)}
     return {

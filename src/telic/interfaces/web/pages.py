@@ -12,10 +12,9 @@ from starlette.exceptions import HTTPException
 from starlette.requests import HTTPConnection, Request
 from starlette.responses import HTMLResponse, Response
 
-from telic.domain.clock import SystemClock
+from telic.domain.clock import SystemClock, time_to_json
 from telic.domain.errors import GoalError, StoreError
 from telic.domain.goal import Goal
-from telic.domain.jsonable import time_to_json
 from telic.http.guard import HttpRefusal
 from telic.interfaces.web.live import Broadcaster
 from telic.interfaces.web.settings import DashboardSettings, SessionSigner

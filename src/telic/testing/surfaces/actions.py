@@ -8,11 +8,10 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
 
-from telic.domain.authority import NamedActor
 from telic.domain.budget import Budget
 from telic.domain.criteria import Criterion
 from telic.domain.goal import DEFAULT_SCOPE, Actor, Goal
-from telic.domain.jsonable import goal_to_json
+from telic.domain.lifecycle import NamedActor
 from telic.services.actions import ANSWERS, ActionRequest, GoalAction, execute_blocking
 from telic.store.connect import connect
 from telic.store.goal_store import GoalStore
@@ -103,7 +102,7 @@ def _request(deed: Deed, goal: Goal, actor: NamedActor) -> ActionRequest:
 
 def _left_by(store: GoalStore, goal_id: str) -> dict[str, Any]:
     """Return the goal and its history without what no two goals share, and by which doors operators came."""
-    goal = {name: value for name, value in goal_to_json(store.get(goal_id)).items() if name not in _DIFFERENT}
+    goal = {name: value for name, value in store.get(goal_id).to_json().items() if name not in _DIFFERENT}
     events = store.events(goal_id)
     history = [(event.kind, event.revision, event.actor, _changed(event.changed)) for event in events]
     acted_by = [dict(event.acted_by) for event in events if event.actor is Actor.OPERATOR]
