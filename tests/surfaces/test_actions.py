@@ -121,7 +121,7 @@ def revision_and_events(place: str, goal_id: str) -> tuple[int, int]:
 
 
 NEEDS_A_PERSON = "an answer is given where a person reads the question"
-NO_ANSWERS = dict.fromkeys((GoalAction.APPROVE, GoalAction.REJECT), NEEDS_A_PERSON)
+NO_ANSWERS: dict[GoalAction, str] = dict.fromkeys((GoalAction.APPROVE, GoalAction.REJECT), NEEDS_A_PERSON)
 SURFACES = (
     ActingSurface("cli", by_cli),
     ActingSurface("chat", by_chat, lacks=NO_ANSWERS),

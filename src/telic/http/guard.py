@@ -96,12 +96,15 @@ class GuardedSite(Protocol):
 
     def is_known(self, request: HTTPConnection, /) -> bool:
         """Return whether the request carries what lets it in; what is found is kept in its state."""
+        ...
 
     def is_open(self, request: HTTPConnection, /) -> bool:
         """Return whether the request is served to anybody."""
+        ...
 
     def answer(self, request: HTTPConnection, refusal: HttpRefusal, /) -> ASGIApp:
         """Return the answer that says so in the site's own way."""
+        ...
 
 
 class HttpGuard:

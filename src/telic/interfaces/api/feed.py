@@ -40,7 +40,8 @@ async def _list_events(call: ApiCall) -> Response:
     query={"scope": schema.SCOPE, "after": schema.CURSOR, "limit": schema.LIMIT},
 )
 async def _list_feed(call: ApiCall) -> Response:
-    page = await call.store.events(**{"limit": MAX_PAGE, **call.query})
+    get = call.query.get
+    page = await call.store.events(scope=get("scope"), after=get("after"), limit=get("limit", MAX_PAGE))
     return json_answer({"events": [feed_event_to_json(event) for event in page], "cursor": page.cursor})
 
 

@@ -93,7 +93,7 @@ async def _list_turns(call: ApiCall) -> Response:
 )
 async def _hold_budget(call: ApiCall) -> Response:
     goal = await call.goal()
-    wanted = {**call.body, "lease": call.lease(goal)}
+    wanted: dict[str, Any] = {**call.body, "lease": call.lease(goal)}
     return json_answer(hold_to_json(await call.store.hold(goal.id, **wanted, actor=Actor.HOST, key=call.key)), 201)
 
 

@@ -30,9 +30,11 @@ class LiveView(Protocol):
 
     async def look(self) -> Mapping[str, str]:
         """Return the fragments that are not as they were at the last look; all of them at first."""
+        ...
 
     def whole(self) -> Mapping[str, str]:
         """Return all fragments as of the last look."""
+        ...
 
 
 class ConflatingQueue:
