@@ -726,8 +726,8 @@ FAULTS = (
     Fault(
         "a tool's key is dropped",
         ("src/telic/interfaces/mcp/calls.py",),
-        'return new_key() if given["key"] is None else str(given["key"])',
-        "return new_key()",
+        'key = new_key() if given["key"] is None else str(given["key"])',
+        "key = new_key()",
         "tests/interfaces/mcp/test_raw_stdio.py -k counts_once",
     ),
     Fault(

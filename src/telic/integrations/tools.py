@@ -3,8 +3,7 @@
 import json
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
-from enum import Enum
+from dataclasses import dataclass, field
 from functools import partial
 from typing import Any, Final
 
@@ -21,58 +20,31 @@ from telic.loop.prompts import feedback_of
 from telic.loop.verification.evidence import AgentWork
 from telic.loop.verification.verifier import Verifier
 from telic.prompt import quote, render
+from telic.services.json_schema import Schema, mismatch
 from telic.services.settlement import GoalCheck, bill_void_check, settle
 
 Arguments = Mapping[str, Any]
 """A tool's checked arguments. Those that were left out are None; a table without a key has none."""
 
 
-class ParameterKind(Enum):
-    """Which values a parameter takes."""
-
-    TEXT = "a text"
-    COUNT = "a whole number from 0"
-    FLAG = "true or false"
-    TEXTS = "a list of texts"
-
-
-_MOST_TEXTS: Final = 50
-_KINDS: Final[dict[ParameterKind, tuple[dict[str, Any], Callable[[Any], bool]]]] = {
-    ParameterKind.TEXT: ({"type": "string"}, lambda value: isinstance(value, str)),
-    # True is no number here, though Python says so.
-    ParameterKind.COUNT: (
-        {"type": "integer", "minimum": 0, "maximum": MAX_COUNTER},
-        lambda value: type(value) is int and 0 <= value <= MAX_COUNTER,
-    ),
-    ParameterKind.FLAG: ({"type": "boolean"}, lambda value: type(value) is bool),
-    ParameterKind.TEXTS: (
-        {"type": "array", "items": {"type": "string"}, "maxItems": _MOST_TEXTS},
-        lambda value: (
-            isinstance(value, list) and len(value) <= _MOST_TEXTS and all(type(text) is str for text in value)
-        ),
-    ),
-}
-"""The schema of each kind, and which values are of it."""
+TEXT: Final[Schema] = {"type": "string"}
+COUNT: Final[Schema] = {"type": "integer", "minimum": 0, "maximum": MAX_COUNTER}
+FLAG: Final[Schema] = {"type": "boolean"}
+TEXTS: Final[Schema] = {"type": "array", "items": TEXT, "maxItems": 50}
 
 
 @dataclass(frozen=True, slots=True)
 class ToolParameter:
-    """One argument of a tool, as clients read of it and as it is checked."""
+    """One argument of a tool, and the JSON schema of its values."""
 
     name: str
-    kind: ParameterKind
     description: str
+    values: Schema = field(default_factory=lambda: TEXT)
     is_required: bool = False
-    choices: tuple[str, ...] = ()
 
     def schema(self) -> dict[str, Any]:
-        """Return the JSON schema of its values."""
-        choices: dict[str, Any] = {"enum": list(self.choices)} if self.choices else {}
-        return _KINDS[self.kind][0] | choices | {"description": self.description}
-
-    def accepts(self, value: object) -> bool:
-        """Return whether the value is one of them."""
-        return _KINDS[self.kind][1](value) and (not self.choices or value in self.choices)
+        """Return the JSON schema of its values, as clients get it."""
+        return {**self.values, "description": self.description}
 
 
 def object_schema(parameters: Sequence[ToolParameter]) -> dict[str, Any]:
@@ -91,18 +63,13 @@ def checked(tool: str, parameters: Sequence[ToolParameter], given: Mapping[str, 
     Raises:
         InvalidInput: one is missing, or not of its kind, or not known here.
     """
-    known = {each.name: each for each in parameters}
-    if given.keys() - known.keys():
-        takes = ", ".join(known) or "nothing"
-        raise InvalidInput(f"{tool} takes {takes}, and nothing else; the host gives the scope")
-    for name, parameter in known.items():
-        if given.get(name) is None:
-            if parameter.is_required:
-                raise InvalidInput(f"{tool} needs {name}: {parameter.kind.value}")
-        elif not parameter.accepts(given[name]):
-            wanted = f"one of {', '.join(parameter.choices)}" if parameter.choices else parameter.kind.value
-            raise InvalidInput(f"{name} must be {wanted}")
-    return {name: given.get(name) for name in known}
+    known = [each.name for each in parameters]
+    # Models write null for what they leave out.
+    values = {name: value for name, value in given.items() if value is not None or name not in known}
+    problem = mismatch(object_schema(parameters), values, tool)
+    if problem is not None:
+        raise InvalidInput(problem)
+    return dict.fromkeys(known) | values
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,13 +84,6 @@ class GoalTool:
     def schema(self) -> dict[str, Any]:
         """Return the JSON schema of its arguments."""
         return object_schema(self.parameters)
-
-
-def text_parameter(
-    name: str, description: str, *, is_required: bool = False, choices: tuple[str, ...] = ()
-) -> ToolParameter:
-    """Return a parameter that takes a text."""
-    return ToolParameter(name, ParameterKind.TEXT, description, is_required, choices)
 
 
 _CHECKED_BY_THE_HOST: Final = (
@@ -235,20 +195,20 @@ REPORT_COMPLETE: Final = GoalTool(
     "report_complete",
     "Reports that every part of the goal is reached. Its criteria are checked; they decide, not your word. Call it "
     "only when you have seen the evidence for each part.",
-    (text_parameter("summary", "What was done, and how you know.", is_required=True),),
+    (ToolParameter("summary", "What was done, and how you know.", is_required=True),),
     lambda session, given: report_complete(session, given["summary"], key=given.get("key")),
 )
 REPORT_BLOCKED: Final = GoalTool(
     "report_blocked",
     "Reports that nothing you can do moves any part of the goal. It is paused until somebody removes the obstacle. "
     "Hard, slow or unclear work is not blocked.",
-    (text_parameter("reason", "What exactly stops you, and who can remove it.", is_required=True),),
+    (ToolParameter("reason", "What exactly stops you, and who can remove it.", is_required=True),),
     _report_blocked,
 )
 CREATE_GOAL: Final = GoalTool(
     "create_goal",
     "Sets the goal, where there is no unfinished one. Use it only when the user asks for it.",
-    (text_parameter("text", "What is to be achieved, in the user's words.", is_required=True),),
+    (ToolParameter("text", "What is to be achieved, in the user's words.", is_required=True),),
     _set_goal,
 )
 

@@ -56,7 +56,7 @@ def dashboard(
     starts lets one browser in, once. On any other --host a token must be given, and --name says how it is called.
     """
     with needs_extra("web", "telic dashboard"):
-        from telic.interfaces.web.server import serve
+        from telic.interfaces.web.app import serve
         from telic.interfaces.web.settings import DashboardSettings
     token = choose_token(host, given=os.environ.get(_VARIABLE), file=token_file, variable=_VARIABLE)
     settings = DashboardSettings(

@@ -23,7 +23,7 @@ from telic.wording.amounts import parse_budget
 
 if TYPE_CHECKING:
     from telic.http.tokens import Token
-    from telic.interfaces.mcp.settings import ServerSettings
+    from telic.interfaces.mcp.conversation import ServerSettings
 
 _ROLES: Final = ("observer", "agent", "operator")
 _PORT: Final = 7420
@@ -106,8 +106,8 @@ def mcp(
     token as "Authorization: Bearer TOKEN"; other addresses than the loopback interface's need one set beforehand.
     """
     with needs_extra("mcp", "telic mcp"):
-        from telic.interfaces.mcp import running
-        from telic.interfaces.mcp.settings import Role, ServerSettings
+        from telic.interfaces.mcp.conversation import Role, ServerSettings
+        from telic.interfaces.mcp.server import run_until_stopped, serve_stdio
     _log_to_standard_error()
     place = store or default_store()
     settings = ServerSettings(
@@ -122,14 +122,15 @@ def mcp(
     if over_http:
         _serve_http(place, settings, observer_of(context), **listening)
     else:
-        running.run_until_stopped(running.serve_stdio(place, settings, observer_of(context)))
+        run_until_stopped(serve_stdio(place, settings, observer_of(context)))
 
 
 def _serve_http(place: str, settings: "ServerSettings", observer: Observer | None, **listening: Any) -> None:
     with needs_extra("mcp", "telic mcp --http"):
-        from telic.interfaces.mcp import http, running
+        from telic.interfaces.mcp import http
+        from telic.interfaces.mcp.server import run_until_stopped
     options = http.HttpOptions(**listening, given_token=os.environ.get(http.ENVIRONMENT_NAME))
-    running.run_until_stopped(http.serve_http(place, settings, options, _say_where, observer))
+    run_until_stopped(http.serve_http(place, settings, options, _say_where, observer))
 
 
 def _say_where(url: str, token: "Token") -> None:
