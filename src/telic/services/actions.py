@@ -4,19 +4,21 @@ import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import TYPE_CHECKING, Any, Final
+from functools import partial
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from telic.domain.authority import NamedActor
 from telic.domain.budget import BillingPolicy, Budget
 from telic.domain.clock import Instant
 from telic.domain.criteria import Criterion, CriterionKind
 from telic.domain.errors import InvalidInput, OutcomeUnknown, StoreBusy
-from telic.domain.goal import DEFAULT_SCOPE, Goal, GoalStatus, Reason
+from telic.domain.goal import DEFAULT_SCOPE, Actor, Goal, GoalStatus, Reason
+from telic.domain.hold import Hold
 from telic.domain.ids import new_key
 from telic.domain.lease import Lease
 from telic.domain.limits import DEFAULT_MAX_CHARS
 from telic.domain.overview import CriterionStanding
-from telic.services.scoped_goals import ScopedGoals
+from telic.services.insight import ScopedGoals
 from telic.storage.transaction import complete
 from telic.store.sync_to_async import as_async_store
 
@@ -24,6 +26,8 @@ if TYPE_CHECKING:
     # A command that blocks loads neither the async store nor asyncio.
     from telic.store.async_store import AsyncGoalStore
     from telic.store.goal_store import GoalStore
+
+T = TypeVar("T")
 
 _ATTEMPTS: Final = 3
 _PAUSE_SECONDS: Final = 0.5
@@ -119,7 +123,7 @@ async def execute(
     scope = request.scope if request.goal is None else request.goal.scope
     may_replace = request.action in _REPLACING and bool(request.replace)
     active = await store.active(scope) if may_replace else None
-    goal = await _with_patience(store, request, sleep or _sleep_in_event_loop)
+    goal = await _patiently(lambda key: _call(store, request, key), request.key, sleep or _sleep_in_event_loop)
     if not may_replace:
         return ActionResult(request, goal)
     former = await ScopedGoals(store, scope).superseded_by(goal, None if active is None else active.id)
@@ -135,6 +139,21 @@ def execute_blocking(store: "GoalStore", request: ActionRequest) -> ActionResult
     return complete(execute(as_async_store(store), request, sleep_blocking))
 
 
+def release_hold(
+    store: "GoalStore", goal: Goal, hold: str, *, actor: Actor, lease: Lease | None = None, key: str | None = None
+) -> Hold:
+    """The goal's hold of this key is released, once, by whoever knows that its call was never made or is lost.
+
+    A hold makes no event, so nothing but its state, and the ledger where an estimate stood for it, tells of this.
+
+    Raises:
+        HoldLost: there is none, or it was settled, or its expiry has freed it.
+        GoalNotFound, LeaseLost, InvalidInput, NotAllowed, StoreError: as `AsyncGoalStore.release`.
+    """
+    release = partial(as_async_store(store).release, goal.id, hold, lease=lease, actor=actor)
+    return complete(_patiently(lambda each: release(key=each), key, sleep_blocking))
+
+
 async def _sleep_in_event_loop(seconds: float) -> None:
     import asyncio
 
@@ -146,19 +165,17 @@ async def sleep_blocking(seconds: float, sleep: Callable[[float], None] = time.s
     sleep(seconds)
 
 
-async def _with_patience(
-    store: "AsyncGoalStore", request: ActionRequest, sleep: Callable[[float], Awaitable[None]]
-) -> Goal:
+async def _patiently(
+    call: Callable[[str], Awaitable[T]], key: str | None, sleep: Callable[[float], Awaitable[None]]
+) -> T:
     # One key for all attempts: the store does under one key what it was asked once.
-    key = new_key() if request.key is None else request.key
-    for attempt in range(1, _ATTEMPTS + 1):
+    key = new_key() if key is None else key
+    for _ in range(_ATTEMPTS - 1):
         try:
-            return await _call(store, request, key)
+            return await call(key)
         except (OutcomeUnknown, StoreBusy):
-            if attempt == _ATTEMPTS:
-                raise
             await sleep(_PAUSE_SECONDS)
-    raise AssertionError("the last attempt returns or raises")
+    return await call(key)
 
 
 async def _call(store: "AsyncGoalStore", request: ActionRequest, key: str) -> Goal:

@@ -8,6 +8,7 @@ from enum import IntEnum, StrEnum
 from typing import Any, Final
 
 from telic.domain.errors import GoalError, OutcomeUnknown, StoreError
+from telic.domain.ids import short_ids
 
 
 class ExitCode(IntEnum):
@@ -32,7 +33,8 @@ class ExitCode(IntEnum):
 class ErrorOutcome:
     """What an error means: a command's exit code, an HTTP status, a page's title, and what to do next.
 
-    Of the next step in a shell, parts between semicolons stand for themselves, and `{command}` is the one that failed.
+    In a next step `{id}` is the goal's, see `about`. Of one in a shell, parts between semicolons stand for themselves,
+    and `{command}` is the command that failed.
     """
 
     exit_code: ExitCode
@@ -43,6 +45,14 @@ class ErrorOutcome:
 
 
 HELP: Final = "{command} --help tells what is accepted"
+
+
+def about(advice: str, goal_id: str | None) -> str:
+    """Return the advice with the goal's short id, ready to be pasted.
+
+    Where the goal is not known the id is left out: commands then mean the scope's active goal, or its latest.
+    """
+    return advice.replace(" {id}", f" {short_ids([goal_id])[0]}" if goal_id else "")
 
 
 def _outcomes(exit_code: ExitCode, http_status: int, **rows: tuple[Any, ...]) -> dict[str, ErrorOutcome]:
@@ -92,7 +102,10 @@ OUTCOMES: Final[dict[str, ErrorOutcome]] = {
     **_outcomes(
         ExitCode.CONFLICT,
         409,
-        invalid_transition=("/goal status ID shows where the goal stands", "telic show ID tells where the goal stands"),
+        invalid_transition=(
+            "/goal status {id} shows where the goal stands",
+            "telic show {id} tells where the goal stands",
+        ),
         key_conflict=(
             "this message was answered before; send a new one",
             "the key belongs to another call; --key NAME gives this one its own",
@@ -102,20 +115,20 @@ OUTCOMES: Final[dict[str, ErrorOutcome]] = {
             "the first record stands; --key NAME records another turn",
         ),
         goal_not_active=(
-            "/goal resume ID starts it again",
-            "telic show ID tells why it rests; telic resume ID starts it again",
+            "/goal resume {id} starts it again",
+            "telic show {id} tells why it rests; telic resume {id} starts it again",
         ),
         lease_held=(
             "another worker has the goal; look at it with /goal status",
-            "wait until the lease has expired; telic show ID tells who has the goal",
+            "wait until the lease has expired; telic show {id} tells who has the goal",
         ),
         lease_lost=(
             "another worker has the goal; look at it with /goal status",
-            "stop working on the goal; telic claim ID asks for it anew",
+            "stop working on the goal; telic claim {id} asks for it again",
         ),
         hold_lost=(
             "the turn counts without its hold",
-            "the hold is open no more; telic record ID --tokens N records the turn without it",
+            "the hold is open no more; telic record {id} --tokens N records the turn without it",
         ),
     ),
     **_outcomes(
@@ -123,7 +136,7 @@ OUTCOMES: Final[dict[str, ErrorOutcome]] = {
         412,
         stale_update=(
             "somebody changed the goal meanwhile; look at it, then send the command again",
-            "look at it with telic show ID, then repeat; --revision N names what you have seen",
+            "look at it with telic show {id}, then repeat; --revision N names what you have seen",
         ),
     ),
     **_outcomes(
@@ -131,7 +144,7 @@ OUTCOMES: Final[dict[str, ErrorOutcome]] = {
         409,
         budget_exceeded=(
             "raise the budget in the same command",
-            "raise it in the same call: telic resume ID --budget 4M",
+            "raise it in the same call: telic resume {id} --budget 4M",
             "The budget is used up",
         ),
         price_unknown=(
@@ -157,7 +170,7 @@ OUTCOMES: Final[dict[str, ErrorOutcome]] = {
     **_outcomes(
         ExitCode.AGENT_FAILED,
         500,
-        agent_failure=("look at the agent's output; /goal resume ID tries again",),
+        agent_failure=("look at the agent's output; /goal resume {id} tries again",),
         agent_not_runnable=(
             "the agent's command must be put right",
             "name a command that can be executed, and a folder that is there",
@@ -167,13 +180,13 @@ OUTCOMES: Final[dict[str, ErrorOutcome]] = {
             "leave {prompt} out of the command; the prompt then comes on standard input",
         ),
         agent_cost_unknown=("give the agent's model a price, or take the money budget away",),
-        agent_exited=("look at the agent's output; /goal resume ID tries again", "the end of its output says why"),
+        agent_exited=("look at the agent's output; /goal resume {id} tries again", "the end of its output says why"),
         agent_timed_out=(
             "give the agent more time, or smaller steps",
             "give each turn more time, or the agent smaller steps",
         ),
         agent_said_nothing=(
-            "look at the agent's settings; /goal resume ID tries again",
+            "look at the agent's settings; /goal resume {id} tries again",
             "run the command by hand to see why it prints nothing",
         ),
         agent_output_broken=(
@@ -181,11 +194,11 @@ OUTCOMES: Final[dict[str, ErrorOutcome]] = {
             "tell Telic the format that the command prints",
         ),
         agent_turn_failed=(
-            "look at the agent's provider; /goal resume ID tries again",
+            "look at the agent's provider; /goal resume {id} tries again",
             "the end of its output says why",
         ),
         agent_conversation_lost=("the next turn begins a new conversation", "the next turn begins a new conversation"),
-        workspace_missing=("put the goal's folder back, then /goal resume ID", "name a folder that is there"),
+        workspace_missing=("put the goal's folder back, then /goal resume {id}", "name a folder that is there"),
     ),
     **_outcomes(
         ExitCode.RETRYABLE,
@@ -216,7 +229,7 @@ OUTCOMES: Final[dict[str, ErrorOutcome]] = {
         ExitCode.STORE_FAILED,
         503,
         store_moved=(
-            "nothing was written; the program must open the store anew",
+            "nothing was written; the program must open the store again",
             "repeat the command; it opens the file that is there now",
         ),
         store_closed=("nothing was written; the program must open the store again",),

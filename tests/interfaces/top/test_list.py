@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 import telic
-from telic.interfaces.terminal.listing import GoalsScreen
+from telic.interfaces.terminal.app import GoalsScreen
 from telic.interfaces.terminal.live import BURST_SECONDS, Live
 from tests.interfaces.shell import Shell
 from tests.interfaces.top.screen import running

@@ -1,11 +1,11 @@
 """The options of commands that drive agents: which agent, where, how patiently, and who judges."""
 
 import shutil
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 import click
 
@@ -14,7 +14,7 @@ from telic.domain.criteria import Criterion, CriterionKind, command_words
 from telic.domain.decision import LoopPolicy, unmeasured
 from telic.domain.errors import AgentNotRunnable, InvalidInput, InvalidNumber, WorkspaceMissing
 from telic.domain.limits import MAX_TTL_SECONDS
-from telic.interfaces.cli.options import DURATION
+from telic.interfaces.cli.options import DURATION, gathered
 from telic.interfaces.cli.session import Session
 from telic.loop.agents import (
     CLAUDE_CODE,
@@ -202,22 +202,13 @@ def require_judge(criteria: Sequence[Criterion], judge: Judge | None) -> None:
         raise InvalidInput("a criterion asks a judge: name one with --judge-model, such as anthropic:claude-sonnet-4-5")
 
 
-def agent_options(function: Callable[..., Any]) -> Callable[..., Any]:
-    """Adds the options, and hands them over as one `AgentOptions`."""
-    names = AgentOptions.__dataclass_fields__
-
-    def call(*arguments: Any, **options: Any) -> Any:
-        typed = AgentOptions(**{name: options.pop(name) for name in names})
-        return function(*arguments, agent_options=typed, **options)
-
-    call.__name__, call.__doc__ = function.__name__, function.__doc__
-    call.__dict__.update(function.__dict__)
-    for option in reversed(_OPTIONS):
-        call = option(call)
-    return call
+def _untold(unknown: Mapping[str, bool]) -> str:
+    return f"what it uses ({_WHO_TELLS})" if unknown["tokens"] else "what its turns cost (claude does)"
 
 
-_OPTIONS: Final = (
+agent_options: Final = gathered(
+    "agent_options",
+    AgentOptions,
     click.option(
         "--agent",
         envvar="TELIC_AGENT",
@@ -264,7 +255,3 @@ _OPTIONS: Final = (
     ),
     click.option("--holder", help="The name that leases are held under; a name in use takes its leases over."),
 )
-
-
-def _untold(unknown: Mapping[str, bool]) -> str:
-    return f"what it uses ({_WHO_TELLS})" if unknown["tokens"] else "what its turns cost (claude does)"

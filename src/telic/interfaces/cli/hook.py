@@ -17,7 +17,7 @@ from telic.integrations.hosts.handler import (
 )
 from telic.integrations.hosts.judge_choice import JudgeChoice
 from telic.integrations.hosts.safeguards import log_of
-from telic.interfaces.cli.store_place import default_store
+from telic.interfaces.cli.options import default_store
 
 _FAILED = 1
 

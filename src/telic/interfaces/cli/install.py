@@ -15,7 +15,7 @@ from telic.integrations.hosts.files import FileChange, apply
 from telic.integrations.hosts.handler import check_answer_seconds
 from telic.integrations.hosts.install import InstallPlan, for_settings, plan_install, plan_removal
 from telic.integrations.hosts.judge_choice import JudgeChoice
-from telic.interfaces.cli.store_place import default_store
+from telic.interfaces.cli.options import default_store
 from telic.interfaces.cli.terminal import Terminal
 
 

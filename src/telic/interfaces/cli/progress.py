@@ -1,10 +1,15 @@
-"""What a loop tells of itself: a live line on a terminal, plain lines elsewhere, JSON lines for programs."""
+"""How a loop runs below a shell: what it shows of its progress, and which signals end it.
 
-import contextlib
+Progress is a live line on a terminal, plain lines elsewhere, JSON lines for programs.
+"""
+
+import asyncio
 import os
+import signal
 import sys
 import time
-from collections.abc import Generator
+from collections.abc import Callable, Generator
+from contextlib import contextmanager
 from typing import Any, Final, Protocol
 
 from telic.domain.claim import approval_signal
@@ -12,6 +17,7 @@ from telic.domain.clock import SystemClock
 from telic.domain.goal import Goal
 from telic.domain.jsonable import goal_to_json, time_to_json
 from telic.interfaces.cli.terminal import StatusLine, Terminal
+from telic.loop.agents.process_group import kill_children
 from telic.loop.loop_events import LoopEvent, LoopEventKind
 from telic.wording.goals import spending_line, standing_of
 from telic.wording.words import show_duration
@@ -19,22 +25,23 @@ from telic.wording.words import show_duration
 _TOLD_OF_GOALS: Final = frozenset(
     {"scope", "status", "reason", "note", "revision", "budget", "usage", "estimated_lines", "wake_at", "wake_signal"}
 )
+_ENDING: Final = (signal.SIGTERM, signal.SIGHUP)
 _WORDS: Final = {"wind_down": " to wind down", "audit": " to look at the obstacle"}
 
 
 class ProgressView(Protocol):
-    """Shows what happens."""
+    """Shows what happens, as long as somebody reads."""
 
     def tell(self, progress: LoopEvent) -> None:
-        """It was shown, or nobody looks any more."""
+        """Show what happened."""
         ...
 
     def say(self, sentence: str, goal: Goal | None = None) -> None:
-        """A sentence of the command's own was shown."""
+        """Show a sentence of the command's own."""
         ...
 
     def close(self) -> None:
-        """The terminal is as it was before."""
+        """Leave the terminal as it was before."""
         ...
 
 
@@ -49,17 +56,17 @@ class TextProgress(ProgressView):
         self._status: StatusLine | None = terminal.status_line()
 
     def tell(self, progress: LoopEvent) -> None:
-        """It is a line of text, unless another says it already; the line below all is up to date."""
+        """Write a line of text, unless another says it already, and draw the line below all others."""
         if progress.kind is LoopEventKind.CHECKED:
             self._verdict = progress.detail
-        line = sentence(progress)
+        line = _sentence(progress)
         if line is not None:
             self.say(line, progress.goal)
         if self._status is not None:
             self._status.show(lambda: self._standing(progress))
 
     def say(self, sentence: str, goal: Goal | None = None) -> None:
-        """The sentence is a line of text, with the time before it."""
+        """Write the sentence with the time before it."""
         name = f"{goal.scope}/{goal.id[-12:]}  " if goal is not None and self._names_goals else ""
         line = f"{time.strftime('%H:%M:%S')}  {name}{sentence}"
         with _unless_nobody_looks():
@@ -70,7 +77,7 @@ class TextProgress(ProgressView):
                 self._status.line(line)
 
     def close(self) -> None:
-        """The line below all is gone."""
+        """Take the line below all others away."""
         if self._status is not None:
             self._status.close()
 
@@ -87,19 +94,19 @@ class JsonProgress(ProgressView):
         self._terminal = terminal
 
     def tell(self, progress: LoopEvent) -> None:
-        """It is one object, named after what happened."""
+        """Write one object, named after what happened."""
         turn = progress.turn_number + (progress.kind in (LoopEventKind.TURN_BEGAN, LoopEventKind.NOTICE))
         self._write(progress.kind.value, progress.goal, turn=turn, detail=progress.detail)
 
     def say(self, sentence: str, goal: Goal | None = None) -> None:
-        """It is one object named `said`."""
+        """Write one object named `said`."""
         self._write("said", goal, turn=None, detail=sentence)
 
     def close(self) -> None:
-        """Nothing is to be put back."""
+        """Do nothing: there is nothing to be put back."""
 
     def ended(self, goal: Goal, exit_code: int) -> None:
-        """The last line: the goal as it was left, and the exit code."""
+        """Write the last line: the goal as it was left, and the exit code."""
         self._write("ended", goal, turn=goal.turns_used, detail=standing_of(goal), exit_code=exit_code)
 
     def _write(self, event: str, goal: Goal | None, **more: Any) -> None:
@@ -112,9 +119,14 @@ class JsonProgress(ProgressView):
             self._terminal.flush()
 
 
-@contextlib.contextmanager
+def progress_view(terminal: Terminal, *, names_goals: bool = False) -> TextProgress | JsonProgress:
+    """Return the view that fits the terminal; `names_goals` where several goals are worked on at once."""
+    return JsonProgress(terminal) if terminal.as_json else TextProgress(terminal, names_goals=names_goals)
+
+
+@contextmanager
 def _unless_nobody_looks() -> Generator[None]:
-    """Work does not end because what it tells can no longer be written: the rest is written to nobody."""
+    """Let work go on although its progress can no longer be written: the rest is written to nobody."""
     try:
         yield
     except OSError as error:
@@ -123,8 +135,8 @@ def _unless_nobody_looks() -> Generator[None]:
             sys.stderr.write(f"telic: standard output cannot be written, and work goes on: {error.strerror}\n")
 
 
-def sentence(progress: LoopEvent) -> str | None:
-    """What happened, in words; None where another line says it already."""
+def _sentence(progress: LoopEvent) -> str | None:
+    """Return in words what happened; None where another line says it already."""
     goal, detail, number = progress.goal, progress.detail, progress.turn_number
     match progress.kind:
         case LoopEventKind.TURN_BEGAN:
@@ -163,3 +175,34 @@ def _doing(progress: LoopEvent) -> str:
             return "waiting"
         case _:
             return str(progress.goal.status)
+
+
+@contextmanager
+def handling_signals(
+    *, on_interrupt: Callable[[], None], on_end: Callable[[], None], before_exit: Callable[[], None]
+) -> Generator[None]:
+    """Call `on_interrupt` on Ctrl-C, and `on_end` on SIGTERM and SIGHUP.
+
+    Any signal after that kills the agents with everything they started, and ends the process after `before_exit`.
+    """
+    loop = asyncio.get_running_loop()
+    seen: list[int] = []
+
+    def receive(number: int, first: Callable[[], None]) -> None:
+        if seen:
+            before_exit()
+            kill_children()
+            sys.stdout.flush()
+            # Not `sys.exit`: tasks that hang would be waited for.
+            os._exit(128 + number)
+        seen.append(number)
+        first()
+
+    loop.add_signal_handler(signal.SIGINT, receive, signal.SIGINT, on_interrupt)
+    for number in _ENDING:
+        loop.add_signal_handler(number, receive, number, on_end)
+    try:
+        yield
+    finally:
+        for number in (signal.SIGINT, *_ENDING):
+            loop.remove_signal_handler(number)

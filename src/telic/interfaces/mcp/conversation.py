@@ -11,7 +11,7 @@ from telic.interfaces.mcp.settings import ServerSettings
 from telic.loop.prompts import feedback_of
 from telic.loop.verification.verifier import Verifier
 from telic.prompt import continuation, quote, render
-from telic.services.scoped_goals import ScopedGoals
+from telic.services.insight import ScopedGoals
 from telic.store.async_store import AsyncGoalStore
 from telic.wording.goals import status_of
 

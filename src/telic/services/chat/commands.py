@@ -28,9 +28,8 @@ from telic.services.chat.replies import (
     steps_after_error,
     steps_for,
 )
-from telic.services.insight import list_goals, read_goal
+from telic.services.insight import ScopedGoals, list_goals, read_goal
 from telic.services.outcomes import FailureKind, failure_kind, outcome_of
-from telic.services.scoped_goals import ScopedGoals
 from telic.storage.transaction import complete
 from telic.store.async_store import AsyncGoalStore
 from telic.store.goal_store import GoalStore

@@ -1,39 +1,40 @@
-"""Commands that move whole databases."""
+"""Commands that take care of whole stores: checking, backups, export and import."""
 
 import os
 from collections.abc import Sequence
+from dataclasses import asdict
 from pathlib import Path
 
 import click
 
 from telic.domain.errors import StoreMisconfigured
+from telic.interfaces.cli.options import FILE
 from telic.interfaces.cli.session import Session, command
-from telic.services.transfer.codex import read_codex
-from telic.services.transfer.history import ImportReport, Placement, export_lines, import_histories, read_lines
-from telic.services.transfer.zeph import read_zeph
+from telic.services.outcomes import ExitCode
+from telic.services.transfer.histories import ImportReport, Placement, export_lines, import_histories, read_lines
+from telic.store.doctor import Level, examine
 
 _LISTED = 20
 
 
-@click.command("import")
-@click.argument("system", type=click.Choice(["telic", "zeph", "codex"]))
-@click.argument("file", type=click.Path(path_type=Path))
-@command(creates=True)
-def import_goals(session: Session, system: str, file: Path) -> None:
-    """Import goals with their history from FILE: an export of telic, or the database of zeph or codex.
-
-    What is already there is left alone, so an import may be repeated. Goals of zeph go into --scope, those of
-    codex into one scope for each thread.
-    """
-    if system == "telic":
-        _report(session, _import_lines(session, file), ())
-        return
-    imported = read_zeph(file, scope=session.scope) if system == "zeph" else read_codex(file)
-    _report(session, import_histories(session.store, imported.histories), imported.not_carried)
+@click.command()
+@command()
+def doctor(session: Session) -> int:
+    """Check chain, sums, schema, durability and file safety; exit with 10 if there is a problem."""
+    findings = examine(session.place)
+    is_bad = any(finding.level is Level.PROBLEM for finding in findings)
+    if session.terminal.as_json:
+        session.terminal.json({"healthy": not is_bad, "findings": [asdict(finding) for finding in findings]})
+        return ExitCode.FOUND_PROBLEMS if is_bad else 0
+    for finding in findings:
+        session.terminal.line(f"{finding.level:<8} {finding.check}: {finding.message}")
+        if finding.advice is not None:
+            session.terminal.line(f"{'':<8} → {finding.advice}")
+    return ExitCode.FOUND_PROBLEMS if is_bad else 0
 
 
 @click.command()
-@click.argument("file", type=click.Path(path_type=Path))
+@click.argument("file", type=FILE)
 @click.option("--overwrite", is_flag=True, help="Replace FILE where it is a former backup.")
 @click.option("--no-verify", is_flag=True, help="Keep the copy without checking it, as of a damaged store.")
 @command()
@@ -44,11 +45,29 @@ def backup(session: Session, file: Path, overwrite: bool, no_verify: bool) -> No
     is backed up by pg_dump.
     """
     made = session.store.backup(file, overwrite=overwrite, verify=not no_verify)
-    if session.terminal.as_json:
-        session.terminal.json({"file": str(made), "bytes": made.stat().st_size, "verified": not no_verify})
+    size, checked = made.stat().st_size, "not checked" if no_verify else "checked"
+    data = {"file": str(made), "bytes": size, "verified": not no_verify}
+    session.terminal.either(data, f"backed up into {made} ({size:,} bytes, {checked})")
+
+
+@click.command("import")
+@click.argument("system", type=click.Choice(["telic", "zeph", "codex"]))
+@click.argument("file", type=FILE)
+@command(creates=True)
+def import_goals(session: Session, system: str, file: Path) -> None:
+    """Import goals with their history from FILE: an export of telic, or the database of zeph or codex.
+
+    What is already there is left alone, so an import may be repeated. Goals of zeph go into --scope, those of
+    codex into one scope for each thread.
+    """
+    if system == "telic":
+        _report(session, _import_lines(session, file), ())
         return
-    checked = "not checked" if no_verify else "checked"
-    session.terminal.line(f"backed up into {made} ({made.stat().st_size:,} bytes, {checked})")
+    # Only here: its readers of other databases are of no use to the commands beside this one.
+    from telic.services.transfer.other_systems import read_codex, read_zeph
+
+    imported = read_zeph(file, scope=session.scope) if system == "zeph" else read_codex(file)
+    _report(session, import_histories(session.store, imported.histories), imported.not_carried)
 
 
 def _import_lines(session: Session, file: Path) -> ImportReport:
@@ -60,8 +79,8 @@ def _import_lines(session: Session, file: Path) -> ImportReport:
 
 
 def _report(session: Session, report: ImportReport, not_carried: Sequence[str]) -> None:
-    counts = {placement.name.lower(): report.placements[placement] for placement in Placement}
     if session.terminal.as_json:
+        counts = {placement.name.lower(): report.placements[placement] for placement in Placement}
         details = {"refused_ids": report.refused_ids, "not_carried": list(not_carried)}
         session.terminal.json({"placements": counts, **details})
         return
@@ -72,11 +91,11 @@ def _report(session: Session, report: ImportReport, not_carried: Sequence[str]) 
         session.terminal.line(f"not carried over: {sentence}")
     if len(not_carried) > _LISTED:
         session.terminal.line(f"and {len(not_carried) - _LISTED} more; --json lists all")
-    session.terminal.hint("telic list --all-scopes shows what is there now")
+    session.hint("telic list --all-scopes shows what is there now")
 
 
 @click.command()
-@click.argument("file", type=click.Path(path_type=Path), required=False)
+@click.argument("file", type=FILE, required=False)
 @command()
 def export(session: Session, file: Path | None) -> None:
     """Write every goal with its whole history as JSON lines, to FILE or standard output.
@@ -88,10 +107,7 @@ def export(session: Session, file: Path | None) -> None:
             session.terminal.raw_json_line(line)
         return
     count = _write_file(session, file)
-    if session.terminal.as_json:
-        session.terminal.json({"exported": count, "file": str(file)})
-    else:
-        session.terminal.line(f"{count} goals written to {file}")
+    session.terminal.either({"exported": count, "file": str(file)}, f"{count} goals written to {file}")
 
 
 def _write_file(session: Session, file: Path) -> int:
@@ -108,6 +124,7 @@ def _write_file(session: Session, file: Path) -> int:
                 output.write(line + "\n")
                 count += 1
             output.flush()
+            # Before the new name: after a power cut there is the whole file, or none.
             os.fsync(output.fileno())
         unfinished.rename(file)
     except OSError as error:
@@ -115,4 +132,4 @@ def _write_file(session: Session, file: Path) -> int:
     return count
 
 
-COMMANDS = (import_goals, export, backup)
+COMMANDS = (doctor, backup, export, import_goals)
