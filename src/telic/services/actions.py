@@ -122,6 +122,7 @@ async def execute(
     """
     scope = request.scope if request.goal is None else request.goal.scope
     may_replace = request.action in _REPLACING and bool(request.replace)
+    # Before the action: afterwards nobody can tell any more which goal was active.
     active = await store.active(scope) if may_replace else None
     goal = await _patiently(lambda key: _call(store, request, key), request.key, sleep or _sleep_in_event_loop)
     if not may_replace:
@@ -142,7 +143,7 @@ def execute_blocking(store: "GoalStore", request: ActionRequest) -> ActionResult
 def release_hold(
     store: "GoalStore", goal: Goal, hold: str, *, actor: Actor, lease: Lease | None = None, key: str | None = None
 ) -> Hold:
-    """The goal's hold of this key is released, once, by whoever knows that its call was never made or is lost.
+    """The goal's hold of this key is released, once: its call was never made, or is lost.
 
     A hold makes no event, so nothing but its state, and the ledger where an estimate stood for it, tells of this.
 
@@ -179,32 +180,24 @@ async def _patiently(
 
 
 async def _call(store: "AsyncGoalStore", request: ActionRequest, key: str) -> Goal:
-    if request.action is GoalAction.CREATE:
-        return await _create(store, request, key)
-    assert request.goal is not None
-    move: Callable[..., Awaitable[Goal]] = getattr(store, _METHODS[request.action])
-    seen = {"expected_revision": request.expected_revision, "actor": request.actor, "key": key}
-    return await move(request.goal.id, **_ARGUMENTS[request.action](request), **seen)
+    method: Callable[..., Awaitable[Goal]] = getattr(store, _METHODS[request.action])
+    arguments = _ARGUMENTS[request.action](request) | {"actor": request.actor, "key": key}
+    if request.goal is None:
+        return await method(**arguments)
+    return await method(request.goal.id, expected_revision=request.expected_revision, **arguments)
 
 
-async def _create(store: "AsyncGoalStore", request: ActionRequest, key: str) -> Goal:
-    return await store.create(
-        request.text or "",
-        scope=request.scope,
-        budget=request.budget or Budget(),
-        criteria=request.criteria or (),
-        billing=request.billing,
-        max_chars=request.max_chars,
-        replace=request.replace,
-        actor=request.actor,
-        key=key,
-    )
+def _creation(request: ActionRequest) -> dict[str, Any]:
+    given = _named("scope", "billing", "max_chars", "replace")(request)
+    wanted = {"text": request.text or "", "budget": request.budget or Budget(), "criteria": request.criteria or ()}
+    return given | wanted
 
 
 def _answer(request: ActionRequest) -> dict[str, Any]:
     return {
         "criterion": request.criterion,
         "is_approved": request.action is GoalAction.APPROVE,
+        # A verdict always names somebody.
         "decided_by": request.decided_by or request.actor.name or request.actor.actor.value,
         "note": request.note or "",
     }
@@ -221,6 +214,7 @@ _METHODS: Final[Mapping[GoalAction, str]] = {
     GoalAction.REJECT: "approve",
 }
 _ARGUMENTS: Final[Mapping[GoalAction, Callable[[ActionRequest], dict[str, Any]]]] = {
+    GoalAction.CREATE: _creation,
     GoalAction.EDIT: _named("text", "criteria", "max_chars"),
     GoalAction.SET_BUDGET: _named("budget"),
     GoalAction.PAUSE: _named("reason", "note", "wake_at", "wake_signal", "lease"),
@@ -233,30 +227,20 @@ _ARGUMENTS: Final[Mapping[GoalAction, Callable[[ActionRequest], dict[str, Any]]]
 }
 
 
+_ANY_OPEN: Final = (GoalAction.EDIT, GoalAction.APPROVE, GoalAction.REJECT)
+# What can be done to a goal of this status, the likeliest first.
 _FITTING: Final[Mapping[GoalStatus, tuple[GoalAction, ...]]] = {
     GoalStatus.ACTIVE: (
-        GoalAction.PAUSE,
-        GoalAction.COMPLETE,
-        GoalAction.SET_BUDGET,
-        GoalAction.CLEAR,
-        GoalAction.EDIT,
-        GoalAction.APPROVE,
-        GoalAction.REJECT,
+        *(GoalAction.PAUSE, GoalAction.COMPLETE, GoalAction.SET_BUDGET, GoalAction.CLEAR),
+        *_ANY_OPEN,
     ),
     GoalStatus.PAUSED: (
-        GoalAction.RESUME,
-        GoalAction.CLEAR,
-        GoalAction.SET_BUDGET,
-        GoalAction.COMPLETE,
-        GoalAction.EDIT,
-        GoalAction.WAKE,
-        GoalAction.APPROVE,
-        GoalAction.REJECT,
+        *(GoalAction.RESUME, GoalAction.CLEAR, GoalAction.SET_BUDGET, GoalAction.COMPLETE, GoalAction.WAKE),
+        *_ANY_OPEN,
     ),
     GoalStatus.COMPLETED: (GoalAction.CREATE,),
     GoalStatus.CLEARED: (GoalAction.CREATE,),
 }
-"""What can be done to a goal of this status, the likeliest first."""
 
 PURPOSES: Final[Mapping[GoalAction, str]] = {
     GoalAction.CREATE: "to set the next one",
@@ -266,7 +250,7 @@ PURPOSES: Final[Mapping[GoalAction, str]] = {
     GoalAction.COMPLETE: "to say that it is reached",
     GoalAction.CLEAR: "to give it up for good",
 }
-"""What an action is good for, where a surface offers it."""
+"""The purpose of an action, where a surface offers it."""
 
 
 def why_unfit(action: GoalAction, goal: Goal, checks: Sequence[CriterionStanding] = ()) -> str | None:

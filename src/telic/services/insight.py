@@ -22,15 +22,13 @@ from telic.domain.limits import MAX_PAGE
 from telic.domain.overview import CriterionStanding, GoalGlance, GoalOverview, UsagePoint, tightest
 from telic.domain.report import UsageGrouping, UsageSum
 from telic.domain.views import GoalOrder, GoalPage
-from telic.store.goal_store import GoalStore
-from telic.store.sync_to_async import as_async_store, complete
 
 if TYPE_CHECKING:
     from telic.store.async_store import AsyncGoalStore
 
 
 class Order(StrEnum):
-    """How goals can be put in order: the first three hold for the whole store, the others within each page."""
+    """The orders that goals can be in: the first three hold for the whole store, the others within each page."""
 
     NEWEST = "newest"
     OLDEST = "oldest"
@@ -140,11 +138,6 @@ async def read_goal(store: "AsyncGoalStore", goal_id: str, clock: Clock | None =
     return GoalDetails(overview, overview.glance.lease, total, (clock or SystemClock()).now())
 
 
-def read_goal_now(store: GoalStore, goal_id: str) -> GoalDetails:
-    """Return what `read_goal` does, from a blocking store."""
-    return complete(read_goal(as_async_store(store), goal_id))
-
-
 async def usage_by_kind(store: "AsyncGoalStore", goal_id: str) -> dict[str, Usage]:
     """Return what the goal used by kind of usage; it costs a look at its whole ledger."""
     report = await store.usage(by=UsageGrouping.KIND, goal_id=goal_id)
@@ -166,6 +159,7 @@ class GoalReader:
         Raises:
             GoalNotFound, StoreCorrupt: as `AsyncGoalStore.overview`.
         """
+        # A glance costs little; an overview reads the goal's events and its ledger.
         glance = await store.glance(self._goal_id)
         if self.details is None or not glance.is_like(self._glance):
             self.details = await read_goal(store, self._goal_id, self._clock)
@@ -252,6 +246,7 @@ class ScopedGoals:
 
         `active_id` is the one that was active shortly before.
         """
+        # The event of the goal that gave way names the one that took its place; nothing names it the other way round.
         (*_, taken) = await self.last_events(goal.id, 1)
         for candidate in await self.paused():
             if candidate.reason is Reason.SUPERSEDED and (

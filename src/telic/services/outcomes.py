@@ -1,18 +1,18 @@
-"""What each error means to a caller: a shell, a program that speaks HTTP, a browser, a person in a chat.
+"""The meaning of each error to a caller: a shell, a program that speaks HTTP, a browser, a person in a chat.
 
 One row for each code. Surfaces look it up here and add only what their own call knows, such as the goal's id.
 """
 
 from dataclasses import dataclass
-from enum import IntEnum, StrEnum
+from enum import IntEnum
 from typing import Any, Final
 
-from telic.domain.errors import GoalError, OutcomeUnknown, StoreError
+from telic.domain.errors import GoalError
 from telic.domain.ids import short_ids
 
 
 class ExitCode(IntEnum):
-    """How a command ended, for scripts. `telic run` has more, which say how it left its goal."""
+    """The exit code of a command, for scripts. `telic run` has more, which say where it left its goal."""
 
     DONE = 0
     WRONG_INPUT = 2
@@ -31,7 +31,7 @@ class ExitCode(IntEnum):
 
 @dataclass(frozen=True, slots=True)
 class ErrorOutcome:
-    """What an error means: a command's exit code, an HTTP status, a page's title, and what to do next.
+    """The meaning of an error: a command's exit code, an HTTP status, a page's title, and what to do next.
 
     In a next step `{id}` is the goal's, see `about`. Of one in a shell, parts between semicolons stand for themselves,
     and `{command}` is the command that failed.
@@ -60,6 +60,7 @@ def _outcomes(exit_code: ExitCode, http_status: int, **rows: tuple[Any, ...]) ->
     return {code: ErrorOutcome(exit_code, http_status, *row) for code, row in rows.items()}
 
 
+# Every code there is. Agents never run behind HTTP: their errors there would be the server's own fault.
 OUTCOMES: Final[dict[str, ErrorOutcome]] = {
     **_outcomes(
         ExitCode.WRONG_INPUT,
@@ -78,7 +79,7 @@ OUTCOMES: Final[dict[str, ErrorOutcome]] = {
             "amounts are 2M or 500k tokens, $5, 90m, 40turns; in front of a goal's text, -- ends options",
             HELP,
         ),
-        invalid_cursor=("start again with /goal list", "use the next_cursor of the page before, unchanged"),
+        invalid_cursor=("start again with /goal list", "use the cursor that the page before gave, unchanged"),
         invalid_command=("/goal help shows what can be typed", "/goal help tells what can be typed in a chat"),
     ),
     **_outcomes(
@@ -252,8 +253,8 @@ OUTCOMES: Final[dict[str, ErrorOutcome]] = {
         ),
     ),
 }
-"""Every code there is. Agents never run behind HTTP: their errors there would be the server's own fault."""
 
+# What is refused over HTTP before the store is asked.
 HTTP_REFUSALS: Final[dict[str, int]] = {
     "invalid_request": 400,
     "token_required": 401,
@@ -272,27 +273,8 @@ HTTP_REFUSALS: Final[dict[str, int]] = {
     "internal_error": 500,
     "too_many_streams": 503,
 }
-"""What is refused over HTTP before the store is asked."""
 
 _OTHER: Final = ErrorOutcome(ExitCode.STORE_FAILED, 500, next_in_chat="/goal status shows where things stand")
-
-
-class FailureKind(StrEnum):
-    """What is known of a call that failed."""
-
-    REFUSED = "refused"
-    """The call cannot be done as it is; nothing changed."""
-    FAILED = "failed"
-    """The store failed; nothing was written."""
-    UNKNOWN = "unknown"
-    """The store failed; nobody knows whether it was done."""
-
-
-def failure_kind(error: GoalError) -> FailureKind:
-    """Return what is known of the call that ended with this error."""
-    if isinstance(error, OutcomeUnknown):
-        return FailureKind.UNKNOWN
-    return FailureKind.FAILED if isinstance(error, StoreError) else FailureKind.REFUSED
 
 
 def http_status(code: str) -> int:

@@ -61,7 +61,7 @@ def _is_open(number: int) -> bool:
 
 
 def _say_what_is_missing() -> int:
-    """The exit code; standard error says what is missing, in the form of every other error."""
+    # In the form of every other error, so that a program that reads JSON gets JSON here too.
     from telic.domain.errors import MissingExtra
     from telic.interfaces.cli.terminal import Terminal
 

@@ -19,6 +19,7 @@ from telic.interfaces.cli.terminal import ReaderGone, Terminal
 from telic.observability.observer import Observer
 from telic.services.outcomes import ExitCode
 
+# Each command, and the module that has it. Only the module of the command that is asked for is loaded.
 SECTIONS: Final[dict[str, dict[str, str]]] = {
     "Run": {"run": "run", "worker": "worker"},
     "Look": {
@@ -33,11 +34,10 @@ SECTIONS: Final[dict[str, dict[str, str]]] = {
         **dict.fromkeys(("pause", "resume", "wake", "approve", "reject", "complete", "clear"), "moves"),
     },
     "Work": dict.fromkeys(("claim", "renew", "unclaim", "hold", "holds", "release", "record"), "leases"),
-    "Serve": {"dashboard": "serve", "mcp": "serve", "install": "install", "hook": "hook"},
-    "Care": dict.fromkeys(("doctor", "backup", "export", "import"), "maintenance"),
+    "Serve": {"dashboard": "serve", "mcp": "serve", "install": "hook", "hook": "hook"},
+    "Care": dict.fromkeys(("doctor", "backup", "export", "import"), "history"),
     "Help and more": dict.fromkeys(("help", "version"), "app"),
 }
-"""Each command, and the module that has it. Only the module of the command that is asked for is loaded."""
 
 _MODULES: Final = {name: module for commands in SECTIONS.values() for name, module in commands.items()}
 _ASKING: Final = (
@@ -76,6 +76,7 @@ class SectionedGroup(click.Group):
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         """Read the arguments; without any the help is what was asked for, and the exit code is that of wrong usage."""
+        # Click would raise an error that has the whole help as its message.
         if not args and not ctx.resilient_parsing:
             click.echo(ctx.get_help(), err=True)
             ctx.exit(ExitCode.WRONG_INPUT)
@@ -151,7 +152,7 @@ def telic(context: click.Context, log_level: str | None, log_format: str, teleme
 
 
 def _log(level: str, form: str) -> Callable[[], None]:
-    """Lines are written from now on, until the function that this gives is called."""
+    # The handler is taken away again at the end: a program may run several commands in one process.
     from telic.observability.log_lines import LineFormatter
 
     logger, handler = logging.getLogger("telic"), logging.StreamHandler(sys.stderr)
@@ -222,6 +223,7 @@ def run(arguments: Sequence[str]) -> int:
         code = telic.main(args=list(arguments), prog_name="telic", standalone_mode=False)
         sys.stdout.flush()
         return code if isinstance(code, int) else 0
+    # Click turns Ctrl-C at a prompt into Abort, and lets it through elsewhere.
     except (click.exceptions.Abort, KeyboardInterrupt):
         return ExitCode.INTERRUPTED
     except click.ClickException as wrong:
@@ -251,13 +253,10 @@ def _report_usage(terminal: Terminal, error: click.ClickException, command: clic
     context = error.ctx if isinstance(error, click.UsageError) else None
     path = context.command_path if context else "telic" if command is telic else f"telic {command.name}"
     hint = f"{path} --help tells what is accepted"
-    if isinstance(error, click.BadOptionUsage) and _is_amount(command, error.option_name):
+    amounts = {name for each in command.params if isinstance(each.type, type(AMOUNT)) for name in each.opts}
+    if isinstance(error, click.BadOptionUsage) and error.option_name in amounts:
         hint = f"{QUOTED_MONEY}; {hint}"
     terminal.error("usage", error.format_message(), retryable=False, hint=hint)
-
-
-def _is_amount(command: click.Command, option: str) -> bool:
-    return any(option in parameter.opts and isinstance(parameter.type, type(AMOUNT)) for parameter in command.params)
 
 
 def _write_to_nobody() -> None:

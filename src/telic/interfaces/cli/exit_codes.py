@@ -1,4 +1,4 @@
-"""What a command comes to: an exit code and a next step, by where a run left its goal, or by what failed."""
+"""The exit code and the next step of a command, by where a run left its goal, or by what failed."""
 
 import re
 import shlex
@@ -33,12 +33,13 @@ ENDINGS: Final[dict[Reason, tuple[int, str | None]]] = {
     Reason.DISMISSED: (28, None),
     Reason.GIVEN_UP: (28, None),
 }
-"""What each reason means to a shell; `{id}` in a next step is the goal's."""
+"""The exit code and the next step for each reason; `{id}` in a next step is the goal's."""
 
 _STILL_ACTIVE: Final[tuple[int, str | None]] = (EXIT_STILL_ACTIVE, "nothing drives it now; telic run {id} goes on")
 _FOR_A_PERSON: Final = "telic approve {id} answers it, or telic reject {id}; telic run {id} goes on then"
 _STORE_NAMED: Final = "--store PATH or TELIC_STORE names the store"
 
+# Where a code means something of its own to one command, the table of all surfaces would mislead.
 _OF_COMMANDS: Final[dict[tuple[str, str], str]] = {
     ("create", "store_misconfigured"): _STORE_NAMED,
     ("export", "store_misconfigured"): "name a FILE that is not there yet, in a folder that you can write to",
@@ -48,27 +49,32 @@ _OF_COMMANDS: Final[dict[tuple[str, str], str]] = {
     ("mcp", "store_misconfigured"): f"{_STORE_NAMED}; telic create --store PATH makes one",
     ("release", "hold_lost"): "telic holds {id} shows the goal's holds with their keys",
 }
-"""Where a code means something of its own to one command."""
 
 _MAKERS: Final = frozenset({"create", "run"})
 _OPTION: Final = re.compile(r"--[a-z][a-z-]+")
+# Errors name the library's arguments, which every surface but this one has; people type these instead.
 _TYPED_AS: Final = {
     "active_microseconds": "--time",
+    "cached_input_tokens": "--cached",
     "cost_microunits": "--cost",
+    "decided_by": "--by",
     "delay_seconds": "--delay",
     "expected_revision": "--revision",
     "goal_id": "ID",
     "idle_seconds": "--idle",
+    "input_tokens": "--input",
+    "lease_seconds": "--lease",
     "max_chars": "--max-chars",
     "max_failures": "--max-failures",
     "max_idle_turns": "--max-idle",
-    "next_cursor": "--cursor",
+    "output_tokens": "--output",
+    "reasoning_tokens": "--reasoning",
     "ttl_seconds": "--ttl",
+    "turn_timeout_seconds": "--turn-timeout",
     "verify_every_turns": "--verify-every",
     "wake_at": "--wake-at",
     "wake_signal": "--wake-signal",
 }
-"""How an argument of the library that an error names is typed."""
 _QUOTED_OR_NAME: Final = re.compile(r"""'[^']*'|"[^"]*"|“[^”]*”|\b[a-z]+(?:_[a-z]+)+\b""")
 
 

@@ -16,7 +16,7 @@ from telic.interfaces.cli.render import show_details, show_goal, show_goals
 from telic.interfaces.cli.session import Session, command
 from telic.services.actions import GoalAction, fitting_actions
 from telic.services.insight import list_goals as list_goals_of
-from telic.services.insight import listing_to_json, read_goal_now, usage_by_kind
+from telic.services.insight import listing_to_json, read_goal, usage_by_kind
 from telic.services.outcomes import ExitCode
 from telic.store.sync_to_async import complete
 from telic.wording.amounts import parse_budget
@@ -109,7 +109,7 @@ def show(session: Session, goal_id: str | None) -> None:
     """Show a goal: where it stands, what it used, who drives it, what is held or awaited, how it was checked."""
     goal = session.goal(goal_id)
     by_kind = complete(usage_by_kind(session.async_store, goal.id))
-    show_details(session.terminal, read_goal_now(session.store, goal.id), by_kind)
+    show_details(session.terminal, complete(read_goal(session.async_store, goal.id)), by_kind)
 
 
 @click.command()
@@ -128,6 +128,7 @@ def edit(
     max_chars: int,
 ) -> None:
     """Change a goal's TEXT, its criteria, or both; its usage stays."""
+    # `telic edit TEXT` means the scope's goal; a text that looks like an id is taken for one.
     if goal_id is not None and text is None and not looks_like_id(goal_id):
         goal_id, text = None, goal_id
     wanted = criteria if criteria or no_criteria else None

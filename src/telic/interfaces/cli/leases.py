@@ -12,32 +12,32 @@ from telic.domain.budget import ModelUsage, TurnUsage, UsageKind
 from telic.domain.errors import InvalidInput
 from telic.domain.goal import Actor
 from telic.domain.hold import HoldState
-from telic.domain.jsonable import goal_to_json, lease_to_json, turn_to_json
+from telic.domain.jsonable import goal_to_json, hold_to_json, lease_to_json, turn_to_json
 from telic.domain.lease import Lease
 from telic.interfaces.cli import options
 from telic.interfaces.cli.options import ShownLease
-from telic.interfaces.cli.render import show_hold, show_holds, show_lease, show_leases
+from telic.interfaces.cli.render import show_hold, show_lease, show_leases, show_rows
 from telic.interfaces.cli.session import Session, command
 from telic.services.actions import release_hold
 from telic.services.outcomes import ExitCode
+from telic.wording.events import HOLDS
 
 _KINDS = [kind.value.replace("_", "-") for kind in UsageKind]
+
+
+def _time_and_money(what_for: str = "") -> options.Option:
+    def amount(name: str, argument: str, kind: options.Amount, help: str) -> options.Option:
+        return click.option(name, argument, type=kind, default=0, metavar="AMOUNT", help=help)
+
+    time = amount("--time", "active_microseconds", options.ACTIVE_TIME, f"Active time{what_for}: 90s, 5m.")
+    money = amount("--cost", "cost_microunits", options.MONEY, f"Money{what_for}: $0.25.")
+    return lambda command: time(money(command))
 
 
 @click.command()
 @options.goal_id
 @click.option("--tokens", type=options.TOKENS, default=0, metavar="N", help="Tokens to reserve: 20k.")
-@click.option(
-    "--time",
-    "active_microseconds",
-    type=options.ACTIVE_TIME,
-    default=0,
-    metavar="AMOUNT",
-    help="Active time to reserve: 5m.",
-)
-@click.option(
-    "--cost", "cost_microunits", type=options.MONEY, default=0, metavar="AMOUNT", help="Money to reserve: $0.25."
-)
+@_time_and_money(" to reserve")
 @options.ttl("10m")
 @options.lease
 @command(actor=Actor.HOST, keyed=True)
@@ -72,7 +72,7 @@ def holds(session: Session, goal_id: str | None, after: str, limit: int) -> None
     """Show a goal's holds: open, expired, settled and released."""
     goal = session.goal(goal_id)
     found = session.store.holds(goal.id, after=after, limit=limit)
-    show_holds(session.terminal, found)
+    show_rows(session.terminal, HOLDS, found, hold_to_json)
     if len(found) == limit:
         session.hint(f"more: add --after {found[-1].key}")
     if goal.is_finished and any(hold.state is HoldState.OPEN for hold in found):
@@ -98,6 +98,7 @@ def claim(
         if goal_id is not None:
             raise click.UsageError("give an ID or --due, not both")
         return _claim_due(session, None if all_scopes else session.scope, holder, ttl, limit)
+    # By scope in one statement: a goal that was read first may no longer be the active one.
     target = {"scope": session.scope} if goal_id is None else {"goal_id": session.goal(goal_id).id}
     lease = session.store.claim(**target, holder=holder, ttl_seconds=ttl)
     show_lease(session.terminal, lease)
@@ -159,15 +160,7 @@ def unclaim(session: Session, goal_id: str | None, holder: str, lease_token: int
 @click.option("--cached", "cached_input_tokens", type=int, default=0, help="Cached input tokens.")
 @click.option("--output", "output_tokens", type=int, default=0, help="Output tokens, reasoning among them.")
 @click.option("--reasoning", "reasoning_tokens", type=int, default=0, help="Reasoning tokens.")
-@click.option(
-    "--time",
-    "active_microseconds",
-    type=options.ACTIVE_TIME,
-    default=0,
-    metavar="AMOUNT",
-    help="Active time: 90s, 5m.",
-)
-@click.option("--cost", "cost_microunits", type=options.MONEY, default=0, metavar="AMOUNT", help="Money: $0.25.")
+@_time_and_money()
 @click.option("--kind", type=click.Choice(_KINDS), default="work", show_default=True, help="Only work is a turn.")
 @click.option("--model", metavar="NAME", help="The model that was called.")
 @click.option("--hold", metavar="KEY", help="The hold that this settles.")
@@ -185,7 +178,7 @@ def record(
     key: str | None,
     **amounts: Any,
 ) -> None:
-    """Account one turn, or what was consumed on its behalf, to a goal; say at least one amount."""
+    """Record what one turn used, or what was used on its behalf; say at least one amount."""
     if tokens is None and not any(amounts.values()):
         raise InvalidInput(
             "say what the turn consumed: --tokens N, or --input, --output, --time, --cost; 0 is --tokens 0"

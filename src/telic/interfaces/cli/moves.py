@@ -91,7 +91,7 @@ def wake(session: Session, goal_id: str | None, signal: str | None, replaces: bo
 
 @click.command()
 @options.goal_id
-@options.budgets("Set this budget first; what is not named stays.")
+@options.budgets("Set this budget first; a limit that is not named stays.")
 @options.note
 @options.replace
 @command(guarded=True)
@@ -152,7 +152,7 @@ def _show_answered(session: Session, goal: Goal, asked: CriterionStanding, *, is
         return
     session.terminal.line(f"{checks[asked.number - 1].outcome}: {asked.criterion.question}")
     if is_woken:
-        session.hint("goal {id} is awake; its loop checks it again")
+        session.hint("goal {id} is awake; whatever drives it checks it again, or telic run {id} does")
     elif goal.reason is Reason.SUPERSEDED:
         session.hint("another goal is active in its scope: telic resume {id} --replace pauses that one and goes on")
     else:
@@ -181,6 +181,6 @@ def _answering(action: GoalAction, help: str) -> click.Command:
 
 COMMANDS = (
     *(pause, resume, complete, clear, wake),
-    _answering(GoalAction.APPROVE, "Approve what a goal asks a person for; a goal that waits for it wakes."),
-    _answering(GoalAction.REJECT, "Reject what a goal asks a person for; its agent goes on, and reads the note."),
+    _answering(GoalAction.APPROVE, "Say yes to what a goal asks a person; a goal that waits for this wakes."),
+    _answering(GoalAction.REJECT, "Say no to what a goal asks a person; its agent goes on, and reads the note."),
 )

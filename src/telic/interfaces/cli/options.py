@@ -75,8 +75,12 @@ class Moment(click.ParamType[Any]):
         self._may_be_ago = may_be_ago
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
-        """Return the moment that the text names, which must say in which zone."""
-        text, help = str(value).strip(), "write 2026-12-31 (in UTC) or 2026-12-31T18:00Z"
+        """Return the moment that the text names.
+
+        Raises:
+            InvalidInput: it names none, or leaves open in which zone.
+        """
+        text, help = click.STRING.convert(value, param, ctx).strip(), "write 2026-12-31 (in UTC) or 2026-12-31T18:00Z"
         if self._may_be_ago:
             help = f"{help}, or 7d for seven days ago"
             with suppress(InvalidNumber):
@@ -85,11 +89,11 @@ class Moment(click.ParamType[Any]):
             moment = datetime.fromisoformat(text)
             if _DATE.fullmatch(text):
                 moment = moment.replace(tzinfo=UTC)
-            if moment.tzinfo is None:
-                self.fail(f"{text!r} has no offset from UTC: end it in Z, or +01:00", param, ctx)
-            return from_datetime(moment)
+            if moment.tzinfo is not None:
+                return from_datetime(moment)
         except (ValueError, OverflowError):
-            self.fail(f"{text!r} is no moment: {help}", param, ctx)
+            raise InvalidInput(f"{text!r} is no moment: {help}") from None
+        raise InvalidInput(f"{text!r} has no offset from UTC: end it in Z, or +01:00")
 
 
 AMOUNT: Final = AmountText()
@@ -192,13 +196,13 @@ def ttl(default: str) -> Option:
 
 def page(after: str, kind: type = int) -> Option:
     """Return the options of a listing that goes on after a number or a key."""
-    nothing = kind()
     limit = click.option("--limit", type=int, default=1000, show_default=True, help="At most so many.")
-    return lambda command: click.option("--after", type=kind, default=nothing, help=after)(limit(command))
+    begin = click.option("--after", type=kind, default=kind(), metavar="KEY" if kind is str else None, help=after)
+    return lambda command: begin(limit(command))
 
 
 def login_name() -> str:
-    """Return the name of whoever runs the command; a user without a name is called by number."""
+    """Return the user's name; one without a name is called by number."""
     try:
         return getpass.getuser()
     except (OSError, KeyError):

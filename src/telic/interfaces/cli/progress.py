@@ -1,4 +1,4 @@
-"""How a loop runs below a shell: what it shows of its progress, and which signals end it.
+"""A loop below a shell: its progress as it is shown, and the signals that end it.
 
 Progress is a live line on a terminal, plain lines elsewhere, JSON lines for programs.
 """
@@ -10,7 +10,7 @@ import sys
 import time
 from collections.abc import Callable, Generator
 from contextlib import contextmanager
-from typing import Any, Final, Protocol
+from typing import Any, Final, TypeAlias
 
 from telic.domain.claim import approval_signal
 from telic.domain.clock import SystemClock
@@ -29,23 +29,7 @@ _ENDING: Final = (signal.SIGTERM, signal.SIGHUP)
 _WORDS: Final = {"wind_down": " to wind down", "audit": " to look at the obstacle"}
 
 
-class ProgressView(Protocol):
-    """Shows what happens, as long as somebody reads."""
-
-    def tell(self, progress: LoopEvent) -> None:
-        """Show what happened."""
-        ...
-
-    def say(self, sentence: str, goal: Goal | None = None) -> None:
-        """Show a sentence of the command's own."""
-        ...
-
-    def close(self) -> None:
-        """Leave the terminal as it was before."""
-        ...
-
-
-class TextProgress(ProgressView):
+class TextProgress:
     """Lines of text; on a terminal with a line below them that is always up to date."""
 
     def __init__(self, terminal: Terminal, *, names_goals: bool = False) -> None:
@@ -87,7 +71,7 @@ class TextProgress(ProgressView):
         return " · ".join(filter(None, [*parts, self._verdict and f"last verdict {self._verdict}"]))
 
 
-class JsonProgress(ProgressView):
+class JsonProgress:
     """One JSON object a line."""
 
     def __init__(self, terminal: Terminal) -> None:
@@ -95,6 +79,7 @@ class JsonProgress(ProgressView):
 
     def tell(self, progress: LoopEvent) -> None:
         """Write one object, named after what happened."""
+        # A turn that goes on has no number yet.
         turn = progress.turn_number + (progress.kind in (LoopEventKind.TURN_BEGAN, LoopEventKind.NOTICE))
         self._write(progress.kind.value, progress.goal, turn=turn, detail=progress.detail)
 
@@ -119,14 +104,17 @@ class JsonProgress(ProgressView):
             self._terminal.flush()
 
 
-def progress_view(terminal: Terminal, *, names_goals: bool = False) -> TextProgress | JsonProgress:
+ProgressView: TypeAlias = TextProgress | JsonProgress
+
+
+def progress_view(terminal: Terminal, *, names_goals: bool = False) -> ProgressView:
     """Return the view that fits the terminal; `names_goals` where several goals are worked on at once."""
     return JsonProgress(terminal) if terminal.as_json else TextProgress(terminal, names_goals=names_goals)
 
 
 @contextmanager
 def _unless_nobody_looks() -> Generator[None]:
-    """Let work go on although its progress can no longer be written: the rest is written to nobody."""
+    # Work is paid for, so it goes on although its progress can no longer be written.
     try:
         yield
     except OSError as error:
@@ -189,6 +177,7 @@ def handling_signals(
     seen: list[int] = []
 
     def receive(number: int, first: Callable[[], None]) -> None:
+        # The first signal may hang in what it asks for, so the second waits for nothing.
         if seen:
             before_exit()
             kill_children()

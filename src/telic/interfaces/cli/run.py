@@ -17,11 +17,10 @@ from telic.interfaces.cli.exit_codes import EXIT_HELD, EXIT_LOST, CommandFailed,
 from telic.interfaces.cli.progress import JsonProgress, ProgressView, handling_signals, progress_view
 from telic.interfaces.cli.run_target import RunRequest, choose
 from telic.interfaces.cli.session import Session, command
-from telic.loop.agents.protocol import Agent
+from telic.loop.agents import CommandAgent
 from telic.loop.goal_loop import GoalLoop
 from telic.loop.supervisor import run_until_over
 from telic.loop.verification.judge import Judge
-from telic.loop.verification.verifier import Verifier
 from telic.loop.worker_identity import claim_for_loop
 from telic.services.actions import ActionRequest, GoalAction, execute
 from telic.services.outcomes import ExitCode
@@ -86,7 +85,7 @@ class _Run:
 
     session: Session
     options: AgentOptions
-    agent: Agent
+    agent: CommandAgent
     judge: Judge | None
     folder: Path
     waits: bool
@@ -111,14 +110,7 @@ class _Run:
 
     async def _drive(self, goal: Goal) -> Goal:
         async with self.options.store(self.session) as store:
-            loop = GoalLoop(
-                store=store,
-                agent=self.agent,
-                settings=self.options.settings(self.folder),
-                policy=self.options.policy(),
-                verifier=Verifier(workspace=self.folder, judge=self.judge),
-                on_progress=self._view.tell,
-            )
+            loop = self.options.loop(store, self.agent, self.folder, self.judge, self._view.tell)
             return await self._until_over(store, loop, goal.id)
 
     async def _until_over(self, store: AsyncGoalStore, loop: GoalLoop, goal_id: str) -> Goal:

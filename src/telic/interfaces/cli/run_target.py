@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final
 
 from telic.domain.authority import NamedActor
 from telic.domain.budget import Budget
@@ -12,7 +12,7 @@ from telic.domain.goal import Goal, GoalStatus
 from telic.domain.ids import looks_like_id
 from telic.domain.limits import MAX_PAGE
 from telic.interfaces.cli.session import NothingMeant
-from telic.services.actions import ActionRequest, ActionResult, GoalAction, execute_blocking
+from telic.services.actions import ActionRequest, GoalAction, execute_blocking
 from telic.services.insight import ScopedGoals
 from telic.store.goal_store import GoalStore
 from telic.store.sync_to_async import as_async_store, complete
@@ -67,6 +67,7 @@ def choose(store: GoalStore, request: RunRequest) -> tuple[Goal, str]:
         return _go_on(store, request, _meant(store, request.scope))
     if request.is_id:
         return _go_on(store, request, store.find(request.target))
+    # An editor or another system may have changed the line ends of a text that is kept in a file.
     text = with_plain_lines(request.target)
     goals = store.list(scope=request.scope, limit=MAX_PAGE).goals
     unfinished = [goal for goal in goals if not goal.is_finished]
@@ -74,6 +75,7 @@ def choose(store: GoalStore, request: RunRequest) -> tuple[Goal, str]:
     open_one = next((goal for goal in same if not goal.is_finished), None)
     if open_one is not None:
         return _go_on(store, request, open_one)
+    # The same command in cron must not pay for what is done already.
     done = next((goal for goal in same if goal.criteria == request.criteria), None)
     if done is not None and done.status is GoalStatus.COMPLETED and not request.again:
         return done, f"goal {done.id} is {status_of(done)} already: nothing was started. {_AGAIN}"
@@ -85,20 +87,16 @@ def choose(store: GoalStore, request: RunRequest) -> tuple[Goal, str]:
 def _create(store: GoalStore, request: RunRequest, text: str) -> tuple[Goal, str]:
     budget = parse_budget(request.budgets, Budget())
     request.accept_budget(budget)
-    created = execute_blocking(
-        store,
-        ActionRequest(
-            action=GoalAction.CREATE,
-            actor=request.actor,
-            scope=request.scope,
-            text=text,
-            budget=budget,
-            criteria=request.criteria,
-            max_chars=request.max_chars,
-            replace=request.replace,
-        ),
-    )
-    return created.goal, f"new goal {created.goal.id}" + _given_way(created)
+    wanted = {"text": text, "criteria": request.criteria, "max_chars": request.max_chars, "scope": request.scope}
+    created, given_way = _act(store, request, GoalAction.CREATE, budget=budget, **wanted)
+    return created, f"new goal {created.id}{given_way}"
+
+
+def _act(store: GoalStore, request: RunRequest, action: GoalAction, **more: Any) -> tuple[Goal, str]:
+    """The action is done; return the goal, and in words which one is paused for it."""
+    asked = ActionRequest(action=action, actor=request.actor, replace=request.replace, **more)
+    result = execute_blocking(store, asked)
+    return result.goal, "" if result.superseded is None else f"; goal {result.superseded.id} is paused for it"
 
 
 def with_plain_lines(text: str) -> str:
@@ -119,6 +117,7 @@ def _go_on(store: GoalStore, request: RunRequest, goal: Goal) -> tuple[Goal, str
     if goal.is_finished:
         return goal, f"goal {goal.id} is {goal.status} already: nothing was started"
     request.accept(goal)
+    # Criteria that were typed and not checked would be worse than a refusal.
     if request.criteria and request.criteria != goal.criteria:
         raise InvalidInput(f"goal {goal.id} is there with other criteria: telic edit {goal.id} --check … changes them")
     if goal.status is GoalStatus.ACTIVE or goal.is_waiting:
@@ -135,19 +134,12 @@ def _resume(store: GoalStore, request: RunRequest, goal: Goal) -> tuple[Goal, st
         raise _would_replace(active)
     wanted = parse_budget(request.budgets, goal.budget) if request.budgets else goal.budget
     request.accept_budget(wanted)
-    resumed = execute_blocking(
-        store,
-        ActionRequest(
-            action=GoalAction.RESUME,
-            actor=request.actor,
-            goal=goal,
-            expected_revision=goal.revision,
-            budget=None if wanted == goal.budget else wanted,
-            replace=request.replace,
-        ),
+    budget = None if wanted == goal.budget else wanted
+    resumed, given_way = _act(
+        store, request, GoalAction.RESUME, goal=goal, expected_revision=goal.revision, budget=budget
     )
     was = f"{goal.reason}{f': {goal.note}' if goal.note else ''}"
-    return resumed.goal, f"resumed goal {goal.id}, which was paused ({was})" + _given_way(resumed)
+    return resumed, f"resumed goal {goal.id}, which was paused ({was}){given_way}"
 
 
 def _would_replace(goal: Goal) -> NotAllowed:
@@ -155,7 +147,3 @@ def _would_replace(goal: Goal) -> NotAllowed:
         f"scope {goal.scope!r} has an unfinished goal, {goal.id} ({goal.status}): {first_words(goal.text)!r}; "
         f"telic run {goal.id} goes on with it, --replace puts it aside"
     )
-
-
-def _given_way(result: ActionResult) -> str:
-    return "" if result.superseded is None else f"; goal {result.superseded.id} is paused for it"

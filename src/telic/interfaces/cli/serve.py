@@ -32,8 +32,8 @@ if TYPE_CHECKING:
     from telic.store.async_store import AsyncGoalStore
 
 _VARIABLE: Final = "TELIC_DASHBOARD_TOKEN"
+# A person looks on: an outage is shown soon.
 _TOP_TIMEOUT_SECONDS: Final = 5.0
-"""A person looks on: an outage is shown soon."""
 
 
 def _listening(port: int) -> options.Option:
@@ -177,7 +177,7 @@ def _folder(path: Path) -> Path:
 
 
 class _VisibleFormatter(logging.Formatter):
-    """Writes hidden characters out: nothing that a client sent controls the terminal in which the log is read."""
+    # Writes hidden characters out: nothing that a client sent controls the terminal in which the log is read.
 
     def format(self, record: logging.LogRecord) -> str:
         return "\n".join(visible(line) for line in super().format(record).split("\n"))

@@ -55,6 +55,7 @@ class Session:
     @cached_property
     def store(self) -> GoalStore:
         """Return the open store; a missing one is made only by commands that write new goals."""
+        # A command that only reads must not leave an empty store where a path was mistyped.
         if self.creates:
             make_folder_of(self.place)
         return connect(self.place, create=self.creates, observer=self.observer)
@@ -111,6 +112,7 @@ class Session:
     @property
     def named_actor(self) -> NamedActor:
         """Return who runs the command, by the login name where that is a person."""
+        # A model or a host that runs as somebody is not that person.
         is_person = self.actor in (Actor.USER, Actor.OPERATOR)
         return NamedActor(self.actor, login_name() if is_person else None, "cli")
 

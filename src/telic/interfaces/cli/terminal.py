@@ -26,6 +26,7 @@ class Terminal:
 
     def json(self, data: Any) -> None:
         """Write the data as one line of JSON to standard output, ASCII only."""
+        # ASCII alone, whatever the terminal's encoding is, and nothing in it can control a terminal.
         self._output.write(json.dumps(data) + "\n")
 
     def either(self, data: Any, text: str) -> None:
@@ -132,6 +133,7 @@ class StatusLine:
             console=self._console,
             refresh_per_second=2,
             transient=True,
+            # Whatever is written passes `visible` here, and nothing by another way.
             redirect_stdout=False,
             redirect_stderr=False,
         )

@@ -26,6 +26,7 @@ from telic.wording.words import first_words
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
+# Each column's unit and value. What is held and uncertain is known by goal only.
 _COLUMNS: Final[dict[str, tuple[str, Callable[[UsageSum], int]]]] = {
     "turns": ("turns", attrgetter("usage.turns")),
     "tokens": ("tokens", attrgetter("usage.tokens")),
@@ -39,12 +40,18 @@ _COLUMNS: Final[dict[str, tuple[str, Callable[[UsageSum], int]]]] = {
     "held": ("tokens", attrgetter("held.tokens")),
     "uncertain": ("tokens", attrgetter("uncertain.tokens")),
 }
-"""Each column's unit and value. What is held and uncertain is known by goal only."""
 
 _ALWAYS: Final = frozenset({"turns", "tokens"})
+# What is in the store itself, however little is known of what was used.
 _KNOWN: Final = frozenset({"estimated", "held", "uncertain"})
-"""What is in the store itself, however little is known of what was used."""
 _NAMELESS: Final = "(not named)"
+
+_FORMATS: Final = {".png": "png", ".svg": "svg"}
+_INK: Final = "#3b6ea5"
+_GREY: Final = "#666666"
+_LABEL_CHARS: Final = 28
+_MOST_BARS: Final = 30
+_MOST_DATES: Final = 6
 
 
 @click.command()
@@ -70,13 +77,17 @@ def usage(session: Session, goal_id: str | None, by: str, all_scopes: bool, file
         _require_plot(file)
     grouping = UsageGrouping(by)
     goal = None if goal_id is None else session.goal(goal_id)
+    source = click.get_current_context().get_parameter_source("scope")
+    # To add up by scope only makes sense everywhere, unless somebody names one.
+    everywhere = all_scopes or (grouping is UsageGrouping.SCOPE and source is not ParameterSource.COMMANDLINE)
     report = session.store.usage(
         by=grouping,
-        scope=session.scope if goal is None and not (all_scopes or _is_everywhere(grouping)) else None,
-        goal_id=None if goal is None else goal.id,
+        scope=None if goal is not None or everywhere else session.scope,
+        goal_id=session.meant_id,
         **bounds,
     )
-    labels = _labels(report)
+    labels = [_NAMELESS if group.name is None else group.name for group in report.groups]
+    labels = short_ids(labels) if grouping is UsageGrouping.GOAL and labels else labels
     if file is not None:
         _draw(report, labels, file)
     if session.terminal.as_json:
@@ -84,17 +95,7 @@ def usage(session: Session, goal_id: str | None, by: str, all_scopes: bool, file
         return
     _show(session, report, labels)
     if file is not None:
-        session.terminal.hint(f"the plot is in {file}")
-
-
-def _is_everywhere(grouping: UsageGrouping) -> bool:
-    source = click.get_current_context().get_parameter_source("scope")
-    return grouping is UsageGrouping.SCOPE and source is not ParameterSource.COMMANDLINE
-
-
-def _labels(report: UsageReport) -> list[str]:
-    names = [_NAMELESS if group.name is None else group.name for group in report.groups]
-    return short_ids(names) if report.by is UsageGrouping.GOAL and names else names
+        session.hint(f"the plot is in {file}")
 
 
 def _show(session: Session, report: UsageReport, labels: Sequence[str]) -> None:
@@ -102,21 +103,23 @@ def _show(session: Session, report: UsageReport, labels: Sequence[str]) -> None:
         session.terminal.line("nothing was recorded")
         session.hint("--all-scopes looks everywhere; telic record {id} --tokens N accounts a turn")
         return
-    columns = [name for name in _COLUMNS if _is_shown(session, report, name)]
+    # A terminal is narrow: there, only columns that say something.
+    is_wide = not session.terminal.is_screen
+    columns = [name for name, (_, value) in _COLUMNS.items() if is_wide or name in _ALWAYS or value(report.total) > 0]
+    by_goal = report.by is UsageGrouping.GOAL
     rows = [
-        [label, *_cells(columns, group.sum), *_text(session, report, group.name)]
-        for label, group in zip(labels, report.groups, strict=True)
+        [label, *_cells(columns, each.sum), *([_first_words_of(session, each.name)] if by_goal else [])]
+        for label, each in zip(labels, report.groups, strict=True)
     ]
-    text = ["text"] if report.by is UsageGrouping.GOAL else []
-    total = ["total", *_cells(columns, report.total), *("" for _ in text)]
-    session.terminal.table([report.by.value, *columns, *text], [*rows, total], numbers=columns, has_total=True)
+    total = ["total", *_cells(columns, report.total), *[""] * by_goal]
+    titles = [report.by.value, *columns, *["text"] * by_goal]
+    session.terminal.table(titles, [*rows, total], numbers=columns, has_total=True)
     if report.left_out:
-        session.terminal.hint(f"{report.left_out:,} smaller ones are in the total only; --limit N shows more")
+        session.hint(f"{report.left_out:,} smaller ones are in the total only; --limit N shows more")
 
 
-def _is_shown(session: Session, report: UsageReport, name: str) -> bool:
-    """On a terminal, only columns that say something: it is narrow."""
-    return name in _ALWAYS or not session.terminal.is_screen or _COLUMNS[name][1](report.total) > 0
+def _first_words_of(session: Session, goal_id: str | None) -> str:
+    return first_words(session.store.get(str(goal_id)).text, 30)
 
 
 def _cells(columns: Sequence[str], of: UsageSum) -> list[str]:
@@ -127,37 +130,15 @@ def _cells(columns: Sequence[str], of: UsageSum) -> list[str]:
     ]
 
 
-def _text(session: Session, report: UsageReport, name: str | None) -> list[str]:
-    return [first_words(session.store.get(str(name)).text, 30)] if report.by is UsageGrouping.GOAL else []
-
-
-_FORMATS: Final = {".png": "png", ".svg": "svg"}
-_INK: Final = "#3b6ea5"
-_GREY: Final = "#666666"
-_LABEL_CHARS: Final = 28
-_MOST_BARS: Final = 30
-_MOST_DATES: Final = 6
-
-
 def _require_plot(file: Path) -> None:
-    """Raise an error unless a plot can be drawn into such a file.
-
-    Raises:
-        InvalidInput: its name has another ending.
-        MissingExtra: the library is not installed.
-    """
     if file.suffix.lower() not in _FORMATS:
         raise InvalidInput(f"a plot's file ends in {' or '.join(_FORMATS)}, not in {file.suffix!r}")
+    # Before the store is asked: a report can take long.
     with needs_extra("plot", "drawing a plot"):
         import_module("matplotlib")
 
 
 def _draw(report: UsageReport, labels: Sequence[str], file: Path) -> None:
-    """The file has the plot; a former one of this name is gone.
-
-    Raises:
-        InvalidInput: the file cannot be written.
-    """
     from matplotlib.figure import Figure
 
     bars = min(len(labels), _MOST_BARS)

@@ -17,7 +17,6 @@ from telic.interfaces.cli.progress import ProgressView, handling_signals, progre
 from telic.interfaces.cli.session import Session, command
 from telic.loop.goal_loop import GoalLoop
 from telic.loop.verification.judge import Judge
-from telic.loop.verification.verifier import Verifier
 from telic.loop.worker import Worker
 from telic.store.async_store import AsyncGoalStore
 
@@ -26,7 +25,7 @@ _PLAIN_NAME: Final = re.compile(r"[A-Za-z0-9_@+=,-][A-Za-z0-9_@+=,.-]{0,199}")
 
 @dataclass(frozen=True, slots=True)
 class Workspaces:
-    """Where goals are worked on: all in one folder, or each in the folder below `root` that its scope names."""
+    """The folders that goals are worked on in: one for all, or each in the folder below `root` that its scope names."""
 
     one: Path | None
     root: Path | None
@@ -40,6 +39,7 @@ class Workspaces:
         """
         if self.root is None:
             return existing_folder(self.one or Path())
+        # Whoever makes a goal chooses its scope, which must not lead out of the root.
         if _PLAIN_NAME.fullmatch(goal.scope) is None:
             raise InvalidInput(f"the scope {goal.scope!r} is no plain name of a folder below {str(self.root)!r}")
         folder = self.root / goal.scope
@@ -126,16 +126,10 @@ class _Work:
         agent = self.options.command_agent(folder)
         self.options.require_known_usage(agent, goal.budget)
         notice = self.options.usage_notice(agent, goal.budget)
+        # Once at the start is enough for what is true of every goal.
         if notice and notice != self.notice:
             self.view.say(notice, goal)
-        return GoalLoop(
-            store=store,
-            agent=agent,
-            settings=self.options.settings(folder),
-            policy=self.options.policy(),
-            verifier=Verifier(workspace=folder, judge=self.judge),
-            on_progress=self.view.tell,
-        )
+        return self.options.loop(store, agent, folder, self.judge, self.view.tell)
 
 
 COMMANDS = (worker,)

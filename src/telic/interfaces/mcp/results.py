@@ -7,7 +7,7 @@ from typing import Any, Final
 import mcp_types as types
 
 from telic.domain.budget import LIMITS
-from telic.domain.errors import GoalError
+from telic.domain.errors import GoalError, OutcomeUnknown, StoreError
 from telic.domain.goal import Goal
 from telic.domain.jsonable import time_to_json
 from telic.domain.lease import LeaseState
@@ -16,7 +16,6 @@ from telic.prompt import quote
 from telic.prompt.block import show_criterion
 from telic.services.chat.replies import GoalChange
 from telic.services.insight import GoalDetails
-from telic.services.outcomes import FailureKind, failure_kind
 
 _TEXT_OR_NULL: Final = {"type": ["string", "null"]}
 _AMOUNTS: Final = {"type": "object"}
@@ -260,15 +259,16 @@ def _error_data(error: GoalError) -> dict[str, Any]:
 
 def refusal(error: GoalError, goal: Goal | None = None) -> ToolAnswer:
     """Return the answer to a call that could not be done."""
-    kind, said = failure_kind(error), quote(str(error))
-    match kind:
-        case FailureKind.REFUSED:
-            return ToolAnswer(outcome=kind, text=f"Nothing changed: {said}", goal=goal, error=error)
-        case FailureKind.UNKNOWN:
-            key = quote(getattr(error, "key", None) or "")
+    outcome, said = "failed", quote(str(error))
+    match error:
+        case OutcomeUnknown():
+            outcome = "unknown"
+            key = quote(error.key or "")
             advice = f"It may or may not have been done. Repeat the call with the key {key}: it happens once."
-        case FailureKind.FAILED if error.retryable:
+        case StoreError() if error.retryable:
             advice = "Nothing was written. Repeat the call later."
-        case FailureKind.FAILED:
+        case StoreError():
             advice = "Nothing was written. Tell the user: the goals' store needs attention."
-    return ToolAnswer(outcome=kind, text=f"The store failed: {said}", next=(advice,), error=error)
+        case _:
+            return ToolAnswer(outcome="refused", text=f"Nothing changed: {said}", goal=goal, error=error)
+    return ToolAnswer(outcome=outcome, text=f"The store failed: {said}", next=(advice,), error=error)

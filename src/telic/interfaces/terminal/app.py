@@ -15,10 +15,9 @@ from telic.domain.goal import Actor, Goal, GoalStatus
 from telic.domain.views import GoalPage
 from telic.interfaces.terminal.action_screen import ActingScreen, ScreenHost
 from telic.interfaces.terminal.dialogs import Dialog, Help, Question
-from telic.interfaces.terminal.formatting import literal
+from telic.interfaces.terminal.formatting import GoalTable, literal
 from telic.interfaces.terminal.goal_screen import GoalScreen
 from telic.interfaces.terminal.live import Live, OpenStore
-from telic.interfaces.terminal.table import GoalTable
 from telic.services.insight import Order, list_goals
 from telic.wording.words import counted
 
@@ -67,7 +66,7 @@ class GoalsScreen(ActingScreen):
         self._heading = Static(id="heading")
 
     def compose(self) -> ComposeResult:
-        """What is listed, the list, and the keys."""
+        """Return the heading, the list, and the keys."""
         yield self._heading
         yield self._table
         yield from self.compose_foot()
@@ -107,6 +106,7 @@ class GoalsScreen(ActingScreen):
                 limit=self._page_rows,
             )
         )
+        # An answer that comes after the next question was asked is out of date.
         if (view, cursor) == (self._view, self._cursors[-1]):
             self._listing = listing
             self._show()
@@ -242,6 +242,7 @@ class TopApp(App[None]):
         self.run_worker(self.live.keep_fresh(self._look), group="fresh")
 
     async def _look(self) -> None:
+        # A dialog may lie above the screen that is kept fresh.
         shown = [screen for screen in self.screen_stack if isinstance(screen, ActingScreen)]
         if shown:
             try:

@@ -29,7 +29,7 @@ _SHOWN_ID_CHARS: Final = 80
 
 @dataclass(slots=True)
 class ImportReport:
-    """How many histories were placed how, and which goals were not added."""
+    """The number of histories for each placement, and the goals that were not added."""
 
     placements: Counter[Placement] = field(default_factory=Counter)
     refused_ids: list[str] = field(default_factory=list)
@@ -81,7 +81,7 @@ def import_histories(store: GoalStore, histories: Iterable[GoalHistory]) -> Impo
 
 @dataclass(frozen=True, slots=True)
 class Imported:
-    """What another system's database held, oldest goal first, and in sentences what could not be carried over."""
+    """The goals of another system's database, oldest first, and in sentences what could not be carried over."""
 
     histories: tuple[GoalHistory, ...]
     not_carried: tuple[str, ...]
@@ -128,7 +128,7 @@ class ForeignRow:
 
 @dataclass(frozen=True, slots=True)
 class ForeignStop:
-    """How a goal left the status `active`."""
+    """The way in which a goal left the status `active`."""
 
     kind: EventKind
     reason: Reason

@@ -1,7 +1,7 @@
 """The goals of Zeph and Codex, read from their SQLite databases.
 
 Zeph keeps them in its table `zeph_goals`, Codex in `thread_goals` of `goals_1.sqlite`, in old releases of
-`state_5.sqlite`. Nothing is guessed: what a database does not say is told in sentences.
+`state_5.sqlite`. Nothing is guessed: what a database does not say is said in sentences.
 """
 
 import re
