@@ -16,18 +16,7 @@ from telic.domain.errors import AgentNotRunnable, InvalidInput, InvalidNumber, W
 from telic.domain.limits import MAX_TTL_SECONDS
 from telic.interfaces.cli.options import DURATION, gathered
 from telic.interfaces.cli.session import Session
-from telic.loop.agents import (
-    CLAUDE_CODE,
-    CODEX,
-    COPILOT,
-    GEMINI,
-    JSON_LINES,
-    OPENCODE,
-    PLAIN,
-    QWEN,
-    CommandAgent,
-    known_agent,
-)
+from telic.loop.agents import CommandAgent, formats, known_agent
 from telic.loop.goal_loop import GoalLoop
 from telic.loop.loop_events import LoopEvent
 from telic.loop.run_context import LoopSettings
@@ -38,16 +27,9 @@ from telic.pricing import has_price_table
 from telic.store.async_store import AsyncGoalStore
 from telic.store.connect import connect_async
 
-_FORMATS: Final = {
-    "plain": PLAIN,
-    "json-lines": JSON_LINES,
-    "claude-code": CLAUDE_CODE,
-    "codex": CODEX,
-    "gemini": GEMINI,
-    "copilot": COPILOT,
-    "opencode": OPENCODE,
-    "qwen": QWEN,
-}
+_ANY_COMMANDS: Final = (formats.PLAIN, formats.JSON_LINES)
+_HOSTS: Final = (formats.CLAUDE_CODE, formats.CODEX, formats.GEMINI, formats.COPILOT, formats.OPENCODE, formats.QWEN)
+_FORMATS: Final = {format.name.replace("_", "-"): format for format in (*_ANY_COMMANDS, *_HOSTS)}
 _PROMPT: Final = "{prompt}"
 _WHO_TELLS: Final = "claude, codex, gemini, copilot, opencode and qwen do, and what prints --format json-lines"
 _HEARTBEAT_SECONDS: Final = 2.0

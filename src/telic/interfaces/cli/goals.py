@@ -154,11 +154,6 @@ def budget(session: Session, words: tuple[str, ...]) -> None:
 
 
 def _id_and_amounts(session: Session, words: tuple[str, ...]) -> tuple[str | None, tuple[str, ...]]:
-    """Return the id, where the first word is one, and the amounts.
-
-    Raises:
-        InvalidInput: the first word is both a number of tokens and a part of a goal's id.
-    """
     if not words or not looks_like_id(words[0]):
         return None, words
     # An id begins with 0, which an amount does not; its end may be all digits.

@@ -177,9 +177,8 @@ def _home() -> Path:
     try:
         return Path.home()
     except RuntimeError as error:
-        raise InvalidInput(
-            "hooks are installed below the user's folder, and there is none: set HOME, or give --project"
-        ) from error
+        why = "hooks are installed below the user's folder, and there is none: set HOME, or give --project"
+        raise InvalidInput(why) from error
 
 
 def _own_program() -> list[str]:

@@ -130,11 +130,7 @@ def clear(session: Session, goal_id: str | None, reason: str | None, note: str |
 
 
 def _asked(checks: Sequence[CriterionStanding], number: int | None) -> CriterionStanding:
-    """Return the approval that is meant: the one of this number, or the only one that is pending, or the only one.
-
-    Raises:
-        InvalidInput: it asks for no approval, or it is not clear which is meant.
-    """
+    """Return the approval that is meant: the one of this number, or the only one that is pending, or the only one."""
     asking = [check for check in checks if check.criterion.kind is CriterionKind.APPROVAL]
     found = answerable(checks) if number is None else [check for check in asking if check.number == number]
     if len(found) == 1:

@@ -185,24 +185,12 @@ def command(
                 # Click would make a failure of it.
                 raise ReaderGone from error
 
-        repeatable = [options.key] if keyed or guarded else []
-        for option in [*_shared_options(actor), *repeatable, *([options.revision] if guarded else [])]:
+        as_json = click.option("--json", "as_json", is_flag=True, help="Write JSON, also for errors.")
+        kinds = click.Choice([kind.value for kind in Actor])
+        by = click.option("--actor", type=kinds, default=actor.value, show_default=True, help="On whose behalf.")
+        own = [options.key] * (keyed or guarded) + [options.revision] * guarded
+        for option in (as_json, by, options.scope, options.store, *own):
             call = option(call)
         return call
 
     return decorate
-
-
-def _shared_options(actor: Actor) -> list[options.Option]:
-    return [
-        click.option("--json", "as_json", is_flag=True, help="Write JSON, also for errors."),
-        click.option(
-            "--actor",
-            type=click.Choice([kind.value for kind in Actor]),
-            default=actor.value,
-            show_default=True,
-            help="On whose behalf.",
-        ),
-        options.scope,
-        options.store,
-    ]
