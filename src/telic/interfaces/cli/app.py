@@ -212,8 +212,7 @@ def help_of(command: click.Command, parent: click.Context) -> str:
 def every_command() -> dict[str, click.Command]:
     """Return the sub-commands by their names, all loaded."""
     context = click.Context(telic)
-    found = ((name, telic.get_command(context, name)) for name in telic.list_commands(context))
-    return {name: command for name, command in found if command is not None}
+    return {name: each for name in telic.list_commands(context) if (each := telic.get_command(context, name))}
 
 
 def run(arguments: Sequence[str]) -> int:

@@ -50,7 +50,6 @@ _OF_COMMANDS: Final[dict[tuple[str, str], str]] = {
     ("release", "hold_lost"): "telic holds {id} shows the goal's holds with their keys",
 }
 
-_MAKERS: Final = frozenset({"create", "run"})
 _OPTION: Final = re.compile(r"--[a-z][a-z-]+")
 # Errors name the library's arguments, which every surface but this one has; people type these instead.
 _TYPED_AS: Final = {
@@ -132,7 +131,7 @@ def _of_this(error: GoalError, name: str) -> str | None:
         case OutcomeUnknown(key=str(key)):
             return f"repeat the command; --key {key} makes it happen exactly once"
         case WouldReplace():
-            both = "; --scope NAME keeps both" if name in _MAKERS else ""
+            both = "; --scope NAME keeps both" if name in ("create", "run") else ""
             return f"--replace pauses it: “{first_words(error.goal.text)}”{both}; telic show {{id}} tells more"
         case NotAllowed() if "expected_revision" in str(error):
             return "--revision N names the revision that was seen"

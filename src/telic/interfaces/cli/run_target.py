@@ -42,11 +42,6 @@ class RunRequest:
     accept: Callable[[Goal], None]
     accept_budget: Callable[[Budget], None]
 
-    @property
-    def is_id(self) -> bool:
-        """Return whether the target names a goal that is there."""
-        return self.target is not None and looks_like_id(self.target)
-
 
 def choose(store: GoalStore, request: RunRequest) -> tuple[Goal, str]:
     """Return the goal, and in a few words what was done so that it can be driven.
@@ -65,7 +60,7 @@ def choose(store: GoalStore, request: RunRequest) -> tuple[Goal, str]:
     """
     if request.target is None:
         return _go_on(store, request, _meant(store, request.scope))
-    if request.is_id:
+    if looks_like_id(request.target):
         return _go_on(store, request, store.find(request.target))
     # An editor or another system may have changed the line ends of a text that is kept in a file.
     text = with_plain_lines(request.target)

@@ -6,7 +6,7 @@ import os
 import signal
 import sys
 import webbrowser
-from dataclasses import dataclass
+from collections.abc import Callable
 from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
@@ -72,27 +72,24 @@ def dashboard(context: click.Context, /, store: str | None, token_file: Path | N
         from telic.interfaces.web.settings import DashboardSettings
     token = choose_token(given["host"], given=os.environ.get(_VARIABLE), file=token_file, variable=_VARIABLE)
     settings = DashboardSettings(token=token.secret, **given)
-    serve(store or default_store(), settings, _Announcement(token.is_new, opens).make, observer_of(context))
+    announce = _announcing(is_token_new=token.is_new, opens=opens)
+    serve(store or default_store(), settings, announce, observer_of(context))
 
 
-@dataclass(frozen=True, slots=True)
-class _Announcement:
-    """Tells how to get into the dashboard as soon as it listens."""
-
-    is_token_new: bool
-    opens: bool
-
-    def make(self, settings: "DashboardSettings", address: str) -> None:
+def _announcing(*, is_token_new: bool, opens: bool) -> Callable[["DashboardSettings", str], None]:
+    def announce(settings: "DashboardSettings", address: str) -> None:
         terminal = Terminal(as_json=False)
         terminal.line(f"the dashboard is at {settings.address}")
         terminal.line(f"this address lets one browser in, once: {address}")
-        if self.is_token_new:
+        if is_token_new:
             terminal.line(f"the token for any other: {settings.token}")
         if not settings.allow_write:
             terminal.hint("it is read-only; --allow-write lets operators act")
         terminal.flush()
-        if self.opens:
+        if opens:
             webbrowser.open(address)
+
+    return announce
 
 
 @click.command()
