@@ -7,17 +7,16 @@ from enum import StrEnum
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
-from telic.domain.authority import NamedActor
 from telic.domain.budget import BillingPolicy, Budget
 from telic.domain.clock import Instant
 from telic.domain.criteria import Criterion, CriterionKind
 from telic.domain.errors import InvalidInput, OutcomeUnknown, StoreBusy
 from telic.domain.goal import DEFAULT_SCOPE, Actor, Goal, GoalStatus, Reason
-from telic.domain.hold import Hold
 from telic.domain.ids import new_key
-from telic.domain.lease import Lease
+from telic.domain.lease import Hold, Lease
+from telic.domain.lifecycle import NamedActor
 from telic.domain.limits import DEFAULT_MAX_CHARS
-from telic.domain.overview import CriterionStanding
+from telic.domain.views import CriterionStanding
 from telic.services.insight import ScopedGoals
 from telic.storage.transaction import complete
 from telic.store.sync_to_async import as_async_store

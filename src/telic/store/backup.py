@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Final
 
 from telic.domain.errors import InvalidInput, StoreCorrupt, StoreFull, StoreUnavailable
-from telic.domain.findings import Level
+from telic.domain.report import Level
 from telic.storage.options import SIDE_FILES
 from telic.storage.transaction import AsyncDriver, Driver
 from telic.store.doctor import examine

@@ -118,8 +118,7 @@ def _call_observer(location: str | Path, options: OpenOptions, context: Context)
     """Return what observes the store's calls; None where nobody asked for it, so that nothing of it is imported."""
     if context.observer is UNOBSERVED:
         return None
-    from telic.observability.status_counts import StatusCounter
-    from telic.observability.store_calls import CallObserver
+    from telic.observability.store_calls import CallObserver, StatusCounter
 
     own = replace(options, create=False, pool_size=1)
     counter = StatusCounter(lambda: open_driver(location, own)) if is_shared(location) else None

@@ -8,7 +8,7 @@ from typing import Final
 
 from telic.domain.decision import LoopPolicy
 from telic.domain.errors import GoalError, StoreError, StoreFull
-from telic.domain.findings import Finding, Level
+from telic.domain.report import Finding, Level
 from telic.storage.connect import open_driver
 from telic.storage.operations import loop, transfer
 from telic.storage.options import OpenOptions

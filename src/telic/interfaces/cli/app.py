@@ -11,8 +11,8 @@ from typing import Any, Final
 
 import click
 
+from telic.domain.base_errors import needs_extra
 from telic.domain.errors import GoalError
-from telic.domain.errors.base import needs_extra
 from telic.interfaces.cli.exit_codes import CommandFailed
 from telic.interfaces.cli.options import AMOUNT, QUOTED_MONEY
 from telic.interfaces.cli.terminal import ReaderGone, Terminal

@@ -20,7 +20,7 @@ from telic.interfaces.cli.session import Session, command
 from telic.services.outcomes import ExitCode
 from telic.services.transfer.histories import ImportReport, Placement, export_lines, import_histories, read_lines
 from telic.store.doctor import Level, examine
-from telic.wording.events import EVENTS, TURNS, describe_event
+from telic.wording.goals import EVENTS, TURNS, describe_event
 from telic.wording.words import show_time
 
 

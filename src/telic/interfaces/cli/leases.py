@@ -11,16 +11,15 @@ import click
 from telic.domain.budget import ModelUsage, TurnUsage, UsageKind
 from telic.domain.errors import InvalidInput
 from telic.domain.goal import Actor
-from telic.domain.hold import HoldState
-from telic.domain.jsonable import goal_to_json, hold_to_json, lease_to_json, turn_to_json
-from telic.domain.lease import Lease
+from telic.domain.jsonable import hold_to_json, lease_to_json, turn_to_json
+from telic.domain.lease import HoldState, Lease
 from telic.interfaces.cli import options
 from telic.interfaces.cli.options import ShownLease
 from telic.interfaces.cli.render import show_hold, show_lease, show_leases, show_rows
 from telic.interfaces.cli.session import Session, command
 from telic.services.actions import release_hold
 from telic.services.outcomes import ExitCode
-from telic.wording.events import HOLDS
+from telic.wording.goals import HOLDS
 
 _KINDS = [kind.value.replace("_", "-") for kind in UsageKind]
 
@@ -195,7 +194,7 @@ def record(
         key=key,
     )
     if session.terminal.as_json:
-        session.terminal.json({"goal": goal_to_json(result.goal), "turn": turn_to_json(result.turn)})
+        session.terminal.json({"goal": result.goal.to_json(), "turn": turn_to_json(result.turn)})
         return
     session.show_changed(result.goal, "telic turns {id} shows the ledger")
 

@@ -9,9 +9,8 @@ from telic.domain.clock import Instant
 from telic.domain.criteria import CriterionKind
 from telic.domain.errors import InvalidInput
 from telic.domain.goal import Goal, GoalStatus, Reason
-from telic.domain.jsonable import goal_to_json
 from telic.domain.lifecycle import REASONS
-from telic.domain.overview import CriterionStanding
+from telic.domain.views import CriterionStanding
 from telic.interfaces.cli import options
 from telic.interfaces.cli.options import ShownLease
 from telic.interfaces.cli.render import show_goals
@@ -86,7 +85,7 @@ def wake(session: Session, goal_id: str | None, signal: str | None, replaces: bo
         show_goals(session.terminal, woken)
         session.hint("telic claim --due --all-scopes drives what is active")
     else:
-        session.terminal.either([goal_to_json(goal) for goal in woken], f"no goal waits for the signal {signal}")
+        session.terminal.either([goal.to_json() for goal in woken], f"no goal waits for the signal {signal}")
 
 
 @click.command()

@@ -12,10 +12,11 @@ from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from typing import Any, Final, TypeAlias
 
-from telic.domain.claim import approval_signal
-from telic.domain.clock import SystemClock
-from telic.domain.goal import Goal
-from telic.domain.jsonable import goal_to_json, time_to_json
+from telic.domain.clock import SystemClock, time_to_json
+from telic.domain.goal import (
+    Goal,
+    approval_signal,
+)
 from telic.interfaces.cli.terminal import StatusLine, Terminal
 from telic.loop.agents.process_group import kill_children
 from telic.loop.loop_events import LoopEvent, LoopEventKind
@@ -97,7 +98,7 @@ class JsonProgress:
     def _write(self, event: str, goal: Goal | None, **more: Any) -> None:
         data = {"event": event, "at": time_to_json(SystemClock().now()), "goal_id": goal and goal.id, **more}
         if goal is not None:
-            known = goal_to_json(goal)
+            known = goal.to_json()
             data |= {name: value for name, value in known.items() if name in _TOLD_OF_GOALS}
         with _unless_nobody_looks():
             self._terminal.json(data)

@@ -4,12 +4,12 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Final
 
-from telic.domain.authority import NamedActor
 from telic.domain.budget import Budget
 from telic.domain.criteria import Criterion
 from telic.domain.errors import InvalidInput, NotAllowed
 from telic.domain.goal import Goal, GoalStatus
 from telic.domain.ids import looks_like_id
+from telic.domain.lifecycle import NamedActor
 from telic.domain.limits import MAX_PAGE
 from telic.interfaces.cli.session import NothingMeant
 from telic.services.actions import ActionRequest, GoalAction, execute_blocking

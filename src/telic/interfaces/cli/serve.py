@@ -13,9 +13,9 @@ from typing import TYPE_CHECKING, Any, Final
 
 import click
 
+from telic.domain.base_errors import needs_extra
 from telic.domain.budget import Budget
 from telic.domain.errors import InvalidInput
-from telic.domain.errors.base import needs_extra
 from telic.http.tokens import choose_token
 from telic.interfaces.cli import options
 from telic.interfaces.cli.options import FILE, default_store, login_name, observer_of

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Any, Final
 
 import click
 
-from telic.domain.authority import NamedActor
 from telic.domain.errors import GoalError, GoalNotFound, InvalidInput
 from telic.domain.goal import Actor, Goal
+from telic.domain.lifecycle import NamedActor
 from telic.interfaces.cli import options
 from telic.interfaces.cli.exit_codes import CommandFailed
 from telic.interfaces.cli.options import default_store, login_name, make_folder_of, observer_of

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any, Final
 import click
 from click.core import ParameterSource
 
+from telic.domain.base_errors import needs_extra
 from telic.domain.errors import InvalidInput
-from telic.domain.errors.base import needs_extra
 from telic.domain.ids import short_ids
 from telic.domain.jsonable import report_to_json
 from telic.domain.report import UsageGrouping, UsageReport, UsageSum

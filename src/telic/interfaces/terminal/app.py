@@ -9,9 +9,9 @@ from textual.binding import Binding, BindingType
 from textual.content import Content
 from textual.widgets import Static
 
-from telic.domain.authority import NamedActor
 from telic.domain.clock import Clock, SystemClock
 from telic.domain.goal import Actor, Goal, GoalStatus
+from telic.domain.lifecycle import NamedActor
 from telic.domain.views import GoalPage
 from telic.interfaces.terminal.action_screen import ActingScreen, ScreenHost
 from telic.interfaces.terminal.dialogs import Dialog, Help, Question

@@ -16,9 +16,8 @@ from telic.domain.errors import BudgetExceeded, GoalError, StaleUpdate
 from telic.domain.goal import Goal, GoalStatus
 from telic.domain.ids import short_ids
 from telic.domain.lease import LeaseState
-from telic.domain.overview import BudgetUse, tightest
-from telic.prompt.characters import JOINERS
-from telic.prompt.escape import visible
+from telic.domain.views import BudgetUse, tightest
+from telic.prompt.escape import JOINERS, visible
 from telic.wording.amounts import LIMIT_NAMES, show_amount, show_percent, show_used
 from telic.wording.goals import status_of, used_of
 from telic.wording.words import first_words, show_age, spoken

@@ -6,7 +6,7 @@ from typing import Final, TypeVar
 
 import psycopg
 
-from telic.domain.findings import Finding
+from telic.domain.report import Finding
 from telic.storage.drivers.fork import watch_forks
 from telic.storage.drivers.postgres_changes import PostgresChanges
 from telic.storage.drivers.postgres_errors import Replays, translate

@@ -4,7 +4,7 @@ from typing import Any, Final
 
 import psycopg
 
-from telic.domain.findings import Finding, Level, make_finding
+from telic.domain.report import Finding, Level, make_finding
 from telic.storage.migrate import load_migrations
 
 _SHOWN: Final = 5

@@ -11,7 +11,6 @@ from typing import Final
 
 import apsw
 
-from telic.domain.chain import digest
 from telic.domain.errors import (
     OutcomeUnknown,
     StoreBusy,
@@ -19,6 +18,9 @@ from telic.domain.errors import (
     StoreFull,
     StoreMisconfigured,
     StoreMoved,
+)
+from telic.domain.ids import (
+    digest,
 )
 from telic.storage.drivers.monotonic_clock import end_former_runs, steady_microseconds, wall_microseconds
 from telic.storage.drivers.sqlite_errors import translate, translated

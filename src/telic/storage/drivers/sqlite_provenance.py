@@ -12,7 +12,7 @@ from typing import Final
 import apsw
 
 from telic.domain.clock import Instant
-from telic.domain.findings import Finding, Level
+from telic.domain.report import Finding, Level
 from telic.storage.drivers.monotonic_clock import wall_microseconds
 from telic.storage.drivers.turnstile import Turnstile
 from telic.wording.words import show_time

@@ -3,13 +3,12 @@
 import dataclasses
 from collections.abc import Sequence
 
-from telic.domain.authority import Action
 from telic.domain.budget import Budget, budget_columns, exhausted_limit
 from telic.domain.criteria import Criterion, check_criteria, criteria_to_json
 from telic.domain.errors import InvalidInput, NotAllowed
 from telic.domain.events import EventKind
 from telic.domain.goal import Actor, Goal, GoalStatus, Reason
-from telic.domain.lifecycle import check_transition
+from telic.domain.lifecycle import Action, check_transition
 from telic.domain.limits import check_goal_text
 from telic.storage.operations.call import Call, was_done
 from telic.storage.operations.goals import get

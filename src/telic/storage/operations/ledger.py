@@ -3,14 +3,21 @@
 from dataclasses import dataclass
 from typing import Final
 
-from telic.domain.authority import Action
 from telic.domain.budget import BillingPolicy, ModelUsage, TurnUsage, UsageKind, UsageTakenBack, estimates_of, turns_of
-from telic.domain.chain import to_data, turn_label
 from telic.domain.errors import GoalError, HoldLost, InvalidInput, TurnConflict
-from telic.domain.events import Event, Turn, TurnResult
+from telic.domain.events import (
+    Event,
+    Turn,
+    TurnResult,
+    turn_label,
+)
 from telic.domain.goal import Goal, Reason
-from telic.domain.hold import HoldState
-from telic.domain.ids import check_id
+from telic.domain.ids import (
+    check_id,
+    to_data,
+)
+from telic.domain.lease import HoldState
+from telic.domain.lifecycle import Action
 from telic.domain.limits import check_counter, check_name, check_page_size
 from telic.storage.operations.call import Call, require_lease
 from telic.storage.operations.goals import get

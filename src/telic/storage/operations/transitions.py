@@ -2,15 +2,30 @@
 
 from dataclasses import dataclass
 
-from telic.domain.authority import Action, completion_reasons, why_not
-from telic.domain.budget import budget_columns, require_budget_left
-from telic.domain.claim import Wake
+from telic.domain.budget import budget_columns
 from telic.domain.criteria import criteria_to_json
 from telic.domain.errors import InvalidInput, NotAllowed
 from telic.domain.events import EventKind
-from telic.domain.goal import Goal, GoalStatus, Reason
+from telic.domain.goal import (
+    Goal,
+    GoalStatus,
+    Reason,
+    Wake,
+)
 from telic.domain.ids import check_id
-from telic.domain.lifecycle import EVENT_OF, TERMINAL, WAITS, check_reason, check_status, check_transition, sources
+from telic.domain.lifecycle import (
+    EVENT_OF,
+    TERMINAL,
+    WAITS,
+    Action,
+    check_reason,
+    check_status,
+    check_transition,
+    completion_reasons,
+    require_budget_left,
+    sources,
+    why_not,
+)
 from telic.domain.limits import check_note
 from telic.storage.operations.call import Call, require_free_scope, require_lease, was_done
 from telic.storage.operations.goals import found, get, superseded_data

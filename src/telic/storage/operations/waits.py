@@ -1,12 +1,12 @@
 """Waits: paused goals that become active by themselves, at a time or on a named signal."""
 
-from telic.domain.authority import Action
 from telic.domain.budget import exhausted_limit
 from telic.domain.clock import Instant
 from telic.domain.errors import GoalNotActive, KeyConflict
 from telic.domain.events import EventKind
 from telic.domain.goal import Actor, Goal, GoalStatus, Reason
 from telic.domain.lease import Lease
+from telic.domain.lifecycle import Action
 from telic.domain.limits import MAX_PAGE, check_name, check_page_size
 from telic.storage.operations.call import Call, require_free_scope
 from telic.storage.operations.estimates import count_expired_anywhere, count_expired_of
