@@ -21,8 +21,8 @@ from telic.store.goal_store import GoalStore
 _SHORTEST_PAUSE_SECONDS: Final = 0.05
 _LONGEST_PAUSE_SECONDS: Final = 2.0
 _RECOVERY_SECONDS: Final = 30.0
+# An error that no store should raise may be an outage in disguise, or a turn that nobody can store.
 _MOST_SURPRISES: Final = 10
-"""An error that no store should raise may be an outage in disguise, or a turn that nobody can store."""
 _READINGS: Final = 5
 _READING_PAUSE_SECONDS: Final = 0.002
 _LOG: Final = logging.getLogger("telic.accounting")
