@@ -711,7 +711,7 @@ FAULTS = (
     ),
     Fault(
         "a client of a scope finds another's goals",
-        ("src/telic/services/scoped_goals.py",),
+        ("src/telic/services/insight.py",),
         "if goal.scope != self.scope:",
         "if False:",
         "tests/interfaces/mcp/test_tools.py -k other_scopes",

@@ -45,7 +45,7 @@ from telic.interfaces.web.pages import show_goal_error
 from telic.interfaces.web.settings import DashboardSettings
 from telic.services.chat.commands import execute_async
 from telic.services.chat.reply_text import render
-from telic.services.outcomes import OUTCOMES
+from telic.services.outcomes import OUTCOMES, about
 from telic.testing.surfaces import (
     FACTS,
     GOAL_NAMES,
@@ -201,7 +201,7 @@ async def test_a_chat_says_what_an_error_means(shown: Shown, code: str) -> None:
     reply = await execute_async(store, "/goal status")
     assert reply.problem is not None
     assert (reply.problem.code, reply.problem.is_retryable) == (code, error.retryable)
-    assert reply.problem.advice == OUTCOMES[code].next_in_chat != ""
+    assert reply.problem.advice == about(OUTCOMES[code].next_in_chat, None) != ""
     text = render(reply)
     assert f"[{code}]" in text
     assert reply.problem.advice in text

@@ -199,7 +199,7 @@ class OutcomeUnknown(StoreError, code="outcome_unknown"):
     retryable = True
 
     def __init__(self, key: str | None) -> None:
-        super().__init__(f"the store failed while committing; repeat the call with key={key!r}")
+        super().__init__(f"the store failed while committing; repeat the call with the key {key!r}")
         self.key = key
 
 

@@ -133,7 +133,7 @@ class BudgetExceeded(GoalError, code="budget_exceeded"):
         held_until: Instant | None = None,
         goal_id: str | None = None,
     ) -> None:
-        name = "cost" if limit == "cost_microunits" else limit
+        name = {"cost_microunits": "cost", "active_microseconds": "time"}.get(limit, limit)
         shown_used, shown_budget, shown_held, shown_asked = (_show(limit, each) for each in (used, budget, held, asked))
         told = f"the budget of {name} is used up: {shown_used} of {shown_budget}"
         if asked:
@@ -156,6 +156,8 @@ class BudgetExceeded(GoalError, code="budget_exceeded"):
 
 
 def _show(limit: str, amount: int) -> str:
+    if limit == "active_microseconds":
+        return f"{amount / 1_000_000:g} s"
     if limit != "cost_microunits":
         return str(amount)
     # Imported here, since it takes decimals, of which most programs need none.

@@ -146,7 +146,7 @@ class ToolCalls:
         driven = "" if error.holder is None else f" It is driven by {quote(error.holder)}."
         goal = f"Goal {plainly(error.goal.id)}, {about(error.goal)}."
         text = f"Nothing changed: another goal is active and would be paused. {goal}{driven}"
-        return replace(refusal(error), text=text, goal=error.goal)
+        return replace(refusal(error, error.goal), text=text)
 
     async def _move(self, action: GoalAction, is_now: str, given: Arguments) -> ToolAnswer:
         before = await self.conversation.meant(given["goal_id"])

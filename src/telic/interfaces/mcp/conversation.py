@@ -15,7 +15,7 @@ from telic.interfaces.mcp.results import plainly
 from telic.loop.verification.verifier import Verifier
 from telic.prompt import quote, render
 from telic.services.actions import PURPOSES, GoalAction, fitting_actions
-from telic.services.scoped_goals import ScopedGoals
+from telic.services.insight import ScopedGoals
 from telic.store.async_store import AsyncGoalStore
 from telic.wording.amounts import write_larger_limits
 from telic.wording.goals import status_of

@@ -7,7 +7,7 @@ from typing import Any, Final
 import mcp_types as types
 
 from telic.domain.budget import LIMITS
-from telic.domain.errors import GoalError, OutcomeUnknown
+from telic.domain.errors import GoalError, OutcomeUnknown, StoreError
 from telic.domain.goal import Goal, GoalStatus
 from telic.domain.lease import LeaseState
 from telic.domain.views import CriterionStanding
@@ -15,7 +15,7 @@ from telic.prompt import quote
 from telic.prompt.texts import show_criterion
 from telic.services.chat.replies import GoalChange
 from telic.services.insight import GoalDetails
-from telic.services.outcomes import FailureKind, failure_kind, outcome_of
+from telic.services.outcomes import outcome_of
 
 Schema = Mapping[str, Any]
 
@@ -272,8 +272,11 @@ def advice_on(error: GoalError) -> str:
     return f"tell the user: {outcome_of(error).next_in_chat}"
 
 
-def refusal(error: GoalError) -> ToolAnswer:
+def refusal(error: GoalError, goal: Goal | None = None) -> ToolAnswer:
     """Return the answer to a call that could not be done, with what to do about it."""
-    kind = failure_kind(error)
-    began = "Nothing changed" if kind is FailureKind.REFUSED else "The store failed"
-    return ToolAnswer(outcome=kind, text=f"{began}: {quote(str(error))}", next=(advice_on(error),), error=error)
+    outcome = (
+        "unknown" if isinstance(error, OutcomeUnknown) else "failed" if isinstance(error, StoreError) else "refused"
+    )
+    began = "Nothing changed" if outcome == "refused" else "The store failed"
+    text = f"{began}: {quote(str(error))}"
+    return ToolAnswer(outcome=outcome, text=text, next=(advice_on(error),), goal=goal, error=error)

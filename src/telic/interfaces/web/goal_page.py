@@ -12,8 +12,7 @@ from telic.domain.views import budget_uses
 from telic.interfaces.web.pages import AppState, state_of
 from telic.interfaces.web.plot import draw_plot
 from telic.services.actions import fitting_actions
-from telic.services.insight import GoalDetails, GoalReader
-from telic.services.scoped_goals import ScopedGoals
+from telic.services.insight import GoalDetails, GoalReader, ScopedGoals
 from telic.wording.goals import HOLDS, change_parts, driver_of, reserved_lines, wait_of, who_acted
 
 PARTS: Final = ("head", "actions", "budget", "criteria", "usage", "sharing", "history")

@@ -110,7 +110,9 @@ async def release(tx: Transaction, call: Call, goal_id: str, *, hold: str) -> Ho
         return known
     if known is not None and known.state is HoldState.ESTIMATED:
         raise HoldEstimated("an estimate of the hold is in the ledger")
-    raise HoldLost(f"the hold {hold!a} is {'unknown' if known is None else known.state}")
+    if known is None:
+        raise HoldLost(f"the goal has no hold with the key {hold!a}")
+    raise HoldLost(f"the hold {hold!a} is {known.state}")
 
 
 async def raise_to(tx: Transaction, call: Call, goal_id: str, *, hold: str, used: TurnUsage) -> None:
