@@ -11,7 +11,7 @@ from telic.domain.lease import Lease, LeaseState
 from telic.domain.overview import CriterionStanding, GoalGlance, GoalOverview, UsagePoint
 from telic.domain.report import Reserved, UsageGroup, UsageGrouping, UsageReport, UsageSum
 from telic.domain.views import GoalCounts, GoalOrder, GoalPage, GoalSnapshot
-from telic.storage.options import Durability
+from telic.storage.transaction import Durability
 
 __all__ = [
     "DEFAULT_SCOPE",

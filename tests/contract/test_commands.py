@@ -11,7 +11,7 @@ from telic import Actor, Budget, GoalStatus, Reason
 from telic.services.chat.commands import execute, execute_async
 from telic.services.chat.replies import ChatReply, ReplyKind
 from telic.services.chat.reply_text import render
-from telic.store.sync_to_async import SyncToAsyncStore
+from telic.store.connect import SyncToAsyncStore
 from telic.testing import FakeClock
 from tests.conftest import new_location
 from tests.support.raw import drop_checks

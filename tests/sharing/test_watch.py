@@ -19,7 +19,7 @@ from telic.storage.drivers.postgres_changes import AsyncPostgresChanges
 from telic.storage.drivers.postgres_server import PostgresServer as Settings
 from telic.storage.drivers.sqlite_async import AsyncSqliteChanges
 from telic.storage.drivers.sqlite_changes import SqliteChanges
-from telic.storage.options import OpenOptions
+from telic.storage.transaction import OpenOptions
 from tests.crash.support import COLOURS, Crew, fork, hold_the_write_lock, wait_for
 from tests.left_out import needs
 from tests.postgres.bouncer import DROPS_SETTINGS, running_bouncer

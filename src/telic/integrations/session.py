@@ -30,8 +30,8 @@ from telic.integrations.settings import SessionSettings
 from telic.prompt import continuation, render, wind_down
 from telic.services.retry import retry
 from telic.store.async_store import AsyncGoalStore
+from telic.store.connect import as_async_store
 from telic.store.goal_store import GoalStore
-from telic.store.sync_to_async import as_async_store
 
 T = TypeVar("T")
 

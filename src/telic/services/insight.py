@@ -17,8 +17,8 @@ from telic.domain.lease import LeaseState
 from telic.domain.overview import CriterionStanding, GoalGlance, GoalOverview, UsagePoint, tightest
 from telic.domain.report import UsageGrouping, UsageSum
 from telic.domain.views import GoalOrder, GoalPage
+from telic.store.connect import as_async_store, complete
 from telic.store.goal_store import GoalStore
-from telic.store.sync_to_async import as_async_store, complete
 
 if TYPE_CHECKING:
     from telic.store.async_store import AsyncGoalStore

@@ -7,8 +7,7 @@ from urllib.parse import unquote, urlsplit
 
 from telic.domain.errors import StoreMisconfigured
 from telic.domain.errors.base import needs_extra
-from telic.storage.options import SIDE_FILES, TURNSTILE, OpenOptions
-from telic.storage.transaction import AsyncDriver, Driver
+from telic.storage.transaction import SIDE_FILES, TURNSTILE, AsyncDriver, Driver, OpenOptions
 
 _HOST_AND_PATH: Final = re.compile(r"^([^/?#]*)(/[^?#]*)?")
 IN_MEMORY: Final = ":memory:"
@@ -56,7 +55,7 @@ def is_shared(location: str | Path) -> bool:
     return _names_postgres(location) or str(sqlite_path(location)) != IN_MEMORY
 
 
-def named(location: str | Path) -> str:
+def name_of(location: str | Path) -> str:
     """The location as others may read it: a whole path, or a URL with neither user, password nor parameters.
 
     Raises:

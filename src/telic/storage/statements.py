@@ -1,8 +1,11 @@
-"""Reads the SQL files: lays a dialect's statements over the common ones and fills in fragments."""
+"""The SQL files: a dialect's statements, laid over the common ones, and its numbered migrations."""
 
 import re
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
+
+from telic.domain.errors import SchemaMismatch
 
 SQL_FOLDER: Final = Path(__file__).parent / "sql"
 
@@ -50,3 +53,45 @@ def number_parameters(statement: str, sign: str = "$") -> str:
     """The statement with `$1`, `$2`, … in the order of `parameter_names`; SQLite's sign is `?`."""
     numbers = {name: f"{sign}{index}" for index, name in enumerate(parameter_names(statement), 1)}
     return _PARAMETER.sub(lambda parameter: numbers[parameter[1]], statement)
+
+
+@dataclass(frozen=True, slots=True)
+class Migration:
+    """One numbered file: a script that runs in one transaction and raises the schema to its version."""
+
+    version: int
+    script: str
+
+
+def load_migrations(dialect: str) -> list[Migration]:
+    """The dialect's migrations in order."""
+    files = sorted((SQL_FOLDER / "migrations" / dialect).glob("*.sql"))
+    return [Migration(int(file.name.split("_")[0]), file.read_text(encoding="utf-8")) for file in files]
+
+
+def newest_version(dialect: str) -> int:
+    """Return the schema version that this release makes."""
+    return load_migrations(dialect)[-1].version
+
+
+def require_version(version: int, known: int) -> None:
+    """Raise SchemaMismatch where another release has changed the open database's schema."""
+    if version != known:
+        raise SchemaMismatch(
+            f"another release of Telic has changed the database from schema version {known} to {version}:"
+            " start this process again with that release"
+        )
+
+
+def pending(dialect: str, current_version: int) -> list[Migration]:
+    """The migrations that a database at `current_version` (0 when empty) still needs, in order.
+
+    Raises:
+        SchemaMismatch: the database is newer than this release.
+    """
+    newest = newest_version(dialect)
+    if current_version > newest:
+        raise SchemaMismatch(
+            f"the database has schema version {current_version}, this Telic knows {newest}: upgrade Telic"
+        )
+    return load_migrations(dialect)[current_version:]

@@ -1,11 +1,12 @@
-"""What an operation sees of a database, and what a driver must offer."""
+"""What an operation sees of a database, what a driver must offer, and how one is opened."""
 
 from collections.abc import Callable, Coroutine, Hashable, Mapping
-from enum import Enum
+from dataclasses import dataclass
+from enum import Enum, StrEnum
 from pathlib import Path
-from typing import Any, Protocol, TypeVar
+from typing import Any, Final, Protocol, TypeVar
 
-from telic.domain.errors import StoreCorrupt, StoreError
+from telic.domain.errors import InvalidNumber, StoreCorrupt, StoreError
 from telic.domain.findings import Finding
 
 Value = int | str | None
@@ -13,6 +14,42 @@ Row = tuple[Any, ...]
 Parameters = Mapping[str, Value]
 
 T = TypeVar("T")
+
+
+SIDE_FILES: Final = ("-wal", "-shm", "-journal")
+"""What SQLite puts beside a database while it is open."""
+
+TURNSTILE: Final = "-turnstile"
+"""What Telic keeps beside it: the writers' queue, and where the file came from."""
+
+
+class Durability(StrEnum):
+    """What an acknowledged write survives: a power cut (`full`), or the end of the process only (`normal`)."""
+
+    FULL = "full"
+    NORMAL = "normal"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OpenOptions:
+    """Settings of a driver.
+
+    No call lasts longer than `timeout_seconds` without an answer. With `create` off, a database that is not
+    there, or has no tables yet, is an error. `pool_size` bounds the connections to PostgreSQL. Behind a pooler in
+    transaction mode, `notification_url` leads past it to the server, for notifications.
+    """
+
+    timeout_seconds: float = 10.0
+    durability: Durability = Durability.FULL
+    create: bool = True
+    pool_size: int = 8
+    notification_url: str | None = None
+
+    def __post_init__(self) -> None:
+        if not 0 < self.timeout_seconds <= 3600:
+            raise InvalidNumber("timeout_seconds must be more than 0 and at most 3600")
+        if not 1 <= self.pool_size <= 1000:
+            raise InvalidNumber("pool_size must be from 1 to 1000")
 
 
 class Mode(Enum):

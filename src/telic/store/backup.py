@@ -9,8 +9,7 @@ from typing import Final
 
 from telic.domain.errors import InvalidInput, StoreCorrupt, StoreFull, StoreUnavailable
 from telic.domain.findings import Level
-from telic.storage.options import SIDE_FILES
-from telic.storage.transaction import AsyncDriver, Driver
+from telic.storage.transaction import SIDE_FILES, AsyncDriver, Driver
 from telic.store.doctor import examine
 
 

@@ -11,8 +11,7 @@ from telic.domain.errors import GoalError, StoreError, StoreFull
 from telic.domain.findings import Finding, Level
 from telic.storage.connect import open_driver
 from telic.storage.operations import loop, transfer
-from telic.storage.options import OpenOptions
-from telic.storage.transaction import Mode
+from telic.storage.transaction import Mode, OpenOptions
 from telic.store.blocking.base import StoreBase
 from telic.store.context import Context
 

@@ -33,8 +33,8 @@ from telic.services.outcomes import FailureKind, failure_kind, outcome_of
 from telic.services.scoped_goals import ScopedGoals
 from telic.storage.transaction import complete
 from telic.store.async_store import AsyncGoalStore
+from telic.store.connect import as_async_store
 from telic.store.goal_store import GoalStore
-from telic.store.sync_to_async import as_async_store
 
 _LISTED: Final = 20
 _LAST_EVENTS: Final = 20

@@ -13,8 +13,7 @@ from telic.storage.drivers.postgres_errors import Replays, translate
 from telic.storage.drivers.postgres_inspection import inspect_server
 from telic.storage.drivers.postgres_pool import BoundedWaitConnection, ConnectionPool
 from telic.storage.drivers.postgres_server import PostgresServer, is_lost
-from telic.storage.options import OpenOptions
-from telic.storage.transaction import Mode, Operation, Parameters, Raced, Row, complete
+from telic.storage.transaction import Mode, OpenOptions, Operation, Parameters, Raced, Row, complete
 
 T = TypeVar("T")
 

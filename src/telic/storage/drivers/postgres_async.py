@@ -12,8 +12,7 @@ from telic.storage.drivers.postgres_errors import Replays
 from telic.storage.drivers.postgres_pool import AsyncBoundedWaitConnection, AsyncConnectionPool
 from telic.storage.drivers.postgres_queue import StatementQueue
 from telic.storage.drivers.postgres_server import PostgresServer, is_lost
-from telic.storage.options import OpenOptions
-from telic.storage.transaction import Mode, Operation, Parameters, Raced, Row
+from telic.storage.transaction import Mode, OpenOptions, Operation, Parameters, Raced, Row
 
 T = TypeVar("T")
 

@@ -5,7 +5,7 @@ from typing import Any, Final
 import psycopg
 
 from telic.domain.findings import Finding, Level, make_finding
-from telic.storage.migrate import load_migrations
+from telic.storage.statements import load_migrations
 
 _SHOWN: Final = 5
 _SCRATCH: Final = "telic_doctor"

@@ -24,10 +24,8 @@ from telic.storage.drivers.postgres_errors import PreparedStatementLost, transla
 from telic.storage.drivers.postgres_hosts import Hosts, connect_blocking
 from telic.storage.drivers.postgres_place import keep_place
 from telic.storage.drivers.postgres_statements import PostgresStatement
-from telic.storage.migrate import newest_version, pending
-from telic.storage.options import Durability, OpenOptions
-from telic.storage.statements import load_statements
-from telic.storage.transaction import Raced
+from telic.storage.statements import load_statements, newest_version, pending
+from telic.storage.transaction import Durability, OpenOptions, Raced
 
 OLDEST_POSTGRES: Final = 14
 GRACE_SECONDS: Final = 1.0

@@ -27,7 +27,7 @@ from telic.storage.drivers.sqlite_provenance import Provenance, recall, remember
 from telic.storage.drivers.sqlite_schema import SchemaCheck, migrate
 from telic.storage.drivers.sqlite_transaction import SqliteTransaction, sqlite_statements
 from telic.storage.drivers.turnstile import Turnstile
-from telic.storage.options import Durability, OpenOptions
+from telic.storage.transaction import Durability, OpenOptions
 
 OLDEST_SAFE_SQLITE: Final = 3_051_003
 """SQLite's own advice on the WAL-reset bug: 3.51.3 is the first release without it (sqlite.org/wal.html)."""

@@ -11,7 +11,7 @@ from telic.domain.findings import Finding, Level, make_finding
 from telic.storage.drivers.sqlite_database import SqliteDatabase
 from telic.storage.drivers.sqlite_files import file_system_of, is_shared_file_system, is_volatile_file_system
 from telic.storage.drivers.sqlite_provenance import findings
-from telic.storage.migrate import load_migrations
+from telic.storage.statements import load_migrations
 
 _SHOWN: Final = 5
 _FULL: Final = 2

@@ -6,7 +6,7 @@ from typing import Final
 import apsw
 
 from telic.domain.errors import SchemaMismatch, StoreMisconfigured
-from telic.storage.migrate import Migration, pending, require_version
+from telic.storage.statements import Migration, pending, require_version
 
 _VERSION: Final = "SELECT max(version) FROM schema_version"
 

@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Final
 
 from telic.domain.errors import StoreBusy, StoreUnavailable
-from telic.storage.options import TURNSTILE
+from telic.storage.transaction import TURNSTILE
 
 _SET_LOCK: Final[int | None] = getattr(fcntl, "F_OFD_SETLK", None)
 _GET_LOCK: Final[int] = getattr(fcntl, "F_OFD_GETLK", 0)
