@@ -494,9 +494,9 @@ FAULTS = (
     ),
     Fault(
         "a sleeper pushes out whoever took its place",
-        ("src/telic/storage/operations/waits.py",),
-        'if row is not None:\n        return {"reason": Reason.SUPERSEDED.value',
-        'if row is not None and not row:\n        return {"reason": Reason.SUPERSEDED.value',
+        ("src/telic/storage/operations/leases.py",),
+        'if active is not None:\n        return {"reason": Reason.SUPERSEDED.value',
+        'if active is not None and not active.id:\n        return {"reason": Reason.SUPERSEDED.value',
         "tests/sharing/test_waits.py -k 'one_after_the_other and sqlite'",
     ),
     Fault(

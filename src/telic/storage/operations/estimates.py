@@ -13,10 +13,8 @@ from telic.domain.hold import Hold, HoldState
 from telic.domain.ids import check_id
 from telic.domain.limits import MAX_COUNTER, MAX_PAGE
 from telic.storage.operations import holds, ledger
-from telic.storage.operations.call import Call, require_lease
-from telic.storage.operations.goals import get
+from telic.storage.operations.call import Call, get, lock, require_lease
 from telic.storage.operations.ledger import HoldEstimated, NewTurn, Recorded
-from telic.storage.operations.transitions import lock
 from telic.storage.records import goal_from_row, hold_from_row, turn_from_row
 from telic.storage.transaction import Transaction, Value
 

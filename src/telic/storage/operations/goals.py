@@ -15,7 +15,7 @@ from telic.domain.ids import GoalId, check_id_prefix
 from telic.domain.limits import check_goal_text, check_name
 from telic.storage.operations.call import Call, require_free_scope, was_done
 from telic.storage.records import goal_from_row
-from telic.storage.transaction import Parameters, Raced, Row, Transaction
+from telic.storage.transaction import Parameters, Raced, Transaction
 
 _NAMED: Final = 4
 """So many goals are named where one was meant."""
@@ -35,11 +35,7 @@ class NewGoal:
     billing: BillingPolicy = BillingPolicy.INPUT_AND_OUTPUT
 
     def checked(self) -> "NewGoal":
-        """The same, known to be valid.
-
-        Raises:
-            InvalidInput: a part of it is not.
-        """
+        """Return the same, or raise InvalidInput if a part of it cannot be."""
         check_goal_text(self.text, self.max_chars)
         check_name("scope", self.scope)
         if not isinstance(self.budget, Budget):
@@ -63,9 +59,6 @@ async def create(tx: Transaction, call: Call, new: NewGoal) -> Goal:
     """The new goal is active, and the scope's former active goal is paused as superseded.
 
     A call with a key that has already created this goal gives that goal as it stands.
-
-    Raises:
-        WouldReplace: another goal is active, which the call may not pause.
     """
     may_replace = _authorize_creation(call, new)
     new = new.checked()
@@ -113,7 +106,7 @@ def _creation(call: Call, new: NewGoal, data: str, may_replace: bool) -> Paramet
 
 
 def superseded_data(successor: str) -> str:
-    """What the event of a goal holds that another goal has pushed out of its scope's slot."""
+    """Return the data of the event of a goal that another goal has superseded in its scope."""
     return to_data({"reason": Reason.SUPERSEDED.value, "by": successor})
 
 
@@ -129,32 +122,8 @@ async def _why_not_created(tx: Transaction, call: Call, new: NewGoal, data: dict
     raise Raced("another call with the same key is creating this goal")
 
 
-async def get(tx: Transaction, goal_id: str) -> Goal:
-    """The goal with this id.
-
-    Raises:
-        GoalNotFound: there is none.
-    """
-    return found(await tx.one_or_none("goals.get", {"id": goal_id}), goal_id)
-
-
-def found(row: Row | None, goal_id: str) -> Goal:
-    """The goal in the row.
-
-    Raises:
-        GoalNotFound: there is no row.
-    """
-    if row is None:
-        raise GoalNotFound(goal_id)
-    return goal_from_row(row)
-
-
 async def find(tx: Transaction, prefix: str) -> Goal:
-    """The one goal whose id begins, or else ends, with these 8 or more characters.
-
-    Raises:
-        GoalNotFound, AmbiguousId: there is none, or there are several.
-    """
+    """Return the one goal whose id begins, or else ends, with these 8 or more characters."""
     typed = check_id_prefix(prefix)
     rows = await tx.all("goals.find", {"first": typed, "last": typed + "~", "limit": _NAMED})
     rows = rows or await tx.all("goals.find_by_end", {"pattern": f"%{typed}", "limit": _NAMED})
@@ -166,16 +135,12 @@ async def find(tx: Transaction, prefix: str) -> Goal:
 
 
 def folded(text: str) -> str:
-    """The text as searches compare it: ASCII letters in lower case."""
+    """Return the text as searches compare it: ASCII letters in lower case, as both databases fold them."""
     return "".join(character.lower() if character.isascii() else character for character in text)
 
 
 async def secret(tx: Transaction) -> bytes:
-    """The store's own random bytes.
-
-    Raises:
-        StoreCorrupt: they are gone.
-    """
+    """Return the store's own random bytes, or raise StoreCorrupt if they are gone."""
     row = await tx.one_or_none("identity.get", {})
     if row is None:
         raise StoreCorrupt("the table store_identity is empty")

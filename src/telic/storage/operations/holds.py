@@ -10,8 +10,7 @@ from telic.domain.goal import Goal, GoalStatus
 from telic.domain.hold import Hold, HoldState, Reservation
 from telic.domain.ids import check_id
 from telic.domain.limits import MAX_NAME_CHARS, MAX_PAGE, check_name, check_page_size, check_text, check_ttl
-from telic.storage.operations.call import Call, require_lease
-from telic.storage.operations.goals import get
+from telic.storage.operations.call import Call, get, require_lease
 from telic.storage.operations.ledger import HoldEstimated
 from telic.storage.records import hold_from_row
 from telic.storage.transaction import Raced, Transaction, Value

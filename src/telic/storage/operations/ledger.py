@@ -12,8 +12,7 @@ from telic.domain.goal import Goal, Reason
 from telic.domain.hold import HoldState
 from telic.domain.ids import check_id
 from telic.domain.limits import check_counter, check_name, check_page_size
-from telic.storage.operations.call import Call, require_lease
-from telic.storage.operations.goals import get
+from telic.storage.operations.call import Call, get, require_lease
 from telic.storage.records import event_from_row, goal_and_turn_from_row, hold_from_row, turn_from_row
 from telic.storage.transaction import LimitViolated, Raced, Row, Transaction, Value
 

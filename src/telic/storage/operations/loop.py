@@ -14,9 +14,8 @@ from telic.domain.loop_state import LoopState, loop_state_from_text
 from telic.domain.verdict import Outcome
 from telic.domain.verification import Verification
 from telic.storage.operations import holds, verdicts
-from telic.storage.operations.call import Call, lease_lost
+from telic.storage.operations.call import Call, get, lease_lost
 from telic.storage.operations.estimates import count_expired, count_lost, record_turn
-from telic.storage.operations.goals import get
 from telic.storage.operations.ledger import NewTurn, events
 from telic.storage.operations.transitions import transition
 from telic.storage.records import hold_from_row

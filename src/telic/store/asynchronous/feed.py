@@ -9,10 +9,10 @@ from telic.domain.events import Event, EventPage, FeedEvent
 from telic.domain.limits import check_choice
 from telic.domain.report import UsageFilter, UsageGrouping, UsageReport
 from telic.storage.operations import feed, ledger
+from telic.storage.operations.feed import FeedFollower
+from telic.storage.operations.reports import Reporter
 from telic.storage.transaction import Mode
 from telic.store.asynchronous.base import StoreBase, let_others_run
-from telic.store.feed_follower import FeedFollower
-from telic.store.usage_report import Reporter
 
 
 class FeedMethods(StoreBase):

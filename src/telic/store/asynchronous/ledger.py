@@ -13,7 +13,7 @@ from telic.domain.goal import Actor, Goal
 from telic.domain.hold import Hold, Reservation
 from telic.domain.lease import Lease, LeaseState
 from telic.domain.limits import check_choice
-from telic.storage.operations import estimates, holds, leases, ledger, waits
+from telic.storage.operations import estimates, holds, leases, ledger
 from telic.storage.operations.call import Call
 from telic.storage.transaction import Mode
 from telic.store.asynchronous.base import StoreBase
@@ -212,7 +212,7 @@ class LedgerMethods(StoreBase):
         call = self._context.call(Actor.SYSTEM, None)
         return await self.run(
             "claim_due",
-            lambda tx: waits.claim_what_is_due(
+            lambda tx: leases.claim_what_is_due(
                 tx, call, scope=scope, holder=holder, ttl_seconds=ttl_seconds, limit=limit
             ),
             Mode.ATOMIC,
@@ -254,4 +254,4 @@ class LedgerMethods(StoreBase):
 
         That is the server's clock on PostgreSQL, and the machine's on SQLite.
         """
-        return await self.run("now", waits.now, Mode.READ)
+        return await self.run("now", leases.now, Mode.READ)

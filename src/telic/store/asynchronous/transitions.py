@@ -11,7 +11,7 @@ from telic.domain.lease import Lease
 from telic.domain.lifecycle import check_status
 from telic.domain.verdict import Approval
 from telic.domain.verification import Verification
-from telic.storage.operations import definition, transitions, verdicts, waits
+from telic.storage.operations import leases, transitions, verdicts
 from telic.storage.transaction import Mode
 from telic.store.asynchronous.base import StoreBase
 
@@ -123,7 +123,7 @@ class TransitionMethods(StoreBase):
             )
         return await self.run(
             "resume",
-            lambda tx: definition.resume_with_budget(tx, call, goal_id, budget=budget, note=note),
+            lambda tx: transitions.resume_with_budget(tx, call, goal_id, budget=budget, note=note),
             Mode.ATOMIC,
             call.key,
         )
@@ -203,7 +203,7 @@ class TransitionMethods(StoreBase):
             GoalNotFound, StaleUpdate, NotAllowed, KeyConflict: nothing changed.
         """
         call = self._context.call(actor, key, expected_revision, replace=replace)
-        return await self.run("wake", lambda tx: waits.wake(tx, call, goal_id), Mode.ATOMIC, call.key)
+        return await self.run("wake", lambda tx: leases.wake(tx, call, goal_id), Mode.ATOMIC, call.key)
 
     async def signal(
         self, name: str, *, actor: Actor | NamedActor | str = Actor.USER, key: str | None = None
@@ -218,7 +218,7 @@ class TransitionMethods(StoreBase):
             NotAllowed, InvalidInput: nothing changed.
         """
         call = self._context.call(actor, key)
-        return await self.run("signal", lambda tx: waits.signal(tx, call, name), Mode.ATOMIC, call.key)
+        return await self.run("signal", lambda tx: leases.signal(tx, call, name), Mode.ATOMIC, call.key)
 
     async def verify(
         self,

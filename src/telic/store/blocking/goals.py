@@ -15,7 +15,8 @@ from telic.domain.lifecycle import check_status
 from telic.domain.limits import DEFAULT_MAX_CHARS, MAX_PAGE, check_choice, check_name
 from telic.domain.overview import GoalGlance, GoalOverview
 from telic.domain.views import GoalCounts, GoalOrder, GoalPage
-from telic.storage.operations import definition, goals, views
+from telic.storage.operations import goals, transitions, views
+from telic.storage.operations.call import found
 from telic.storage.operations.views import GoalFilter
 from telic.storage.records import goal_from_row
 from telic.storage.transaction import Mode
@@ -62,7 +63,7 @@ class GoalMethods(StoreBase):
         Raises:
             GoalNotFound: there is none.
         """
-        return goals.found(self.read_one("get", "goals.get", {"id": check_id(goal_id)}), goal_id)
+        return found(self.read_one("get", "goals.get", {"id": check_id(goal_id)}), goal_id)
 
     def find(self, prefix: str) -> Goal:
         """The one goal whose id begins, or else ends, with these 8 or more characters, as a person types them.
@@ -167,7 +168,7 @@ class GoalMethods(StoreBase):
         call = self._context.call(actor, key, expected_revision)
         return self.run(
             "edit",
-            lambda tx: definition.edit(tx, call, goal_id, text=text, criteria=criteria, max_chars=max_chars),
+            lambda tx: transitions.edit(tx, call, goal_id, text=text, criteria=criteria, max_chars=max_chars),
             Mode.ATOMIC,
             call.key,
         )
@@ -188,7 +189,7 @@ class GoalMethods(StoreBase):
         """
         call = self._context.call(actor, key, expected_revision)
         return self.run(
-            "set_budget", lambda tx: definition.set_budget(tx, call, goal_id, budget=budget), Mode.ATOMIC, call.key
+            "set_budget", lambda tx: transitions.set_budget(tx, call, goal_id, budget=budget), Mode.ATOMIC, call.key
         )
 
     def secret(self) -> bytes:

@@ -13,7 +13,7 @@ from telic.domain.lease import Lease
 from telic.domain.lifecycle import check_status
 from telic.domain.verdict import Approval
 from telic.domain.verification import Verification
-from telic.storage.operations import definition, transitions, verdicts, waits
+from telic.storage.operations import leases, transitions, verdicts
 from telic.storage.transaction import Mode
 from telic.store.blocking.base import StoreBase
 
@@ -125,7 +125,7 @@ class TransitionMethods(StoreBase):
             )
         return self.run(
             "resume",
-            lambda tx: definition.resume_with_budget(tx, call, goal_id, budget=budget, note=note),
+            lambda tx: transitions.resume_with_budget(tx, call, goal_id, budget=budget, note=note),
             Mode.ATOMIC,
             call.key,
         )
@@ -205,7 +205,7 @@ class TransitionMethods(StoreBase):
             GoalNotFound, StaleUpdate, NotAllowed, KeyConflict: nothing changed.
         """
         call = self._context.call(actor, key, expected_revision, replace=replace)
-        return self.run("wake", lambda tx: waits.wake(tx, call, goal_id), Mode.ATOMIC, call.key)
+        return self.run("wake", lambda tx: leases.wake(tx, call, goal_id), Mode.ATOMIC, call.key)
 
     def signal(self, name: str, *, actor: Actor | NamedActor | str = Actor.USER, key: str | None = None) -> list[Goal]:
         """Every goal that waits for the signal of this name was woken; here they are.
@@ -218,7 +218,7 @@ class TransitionMethods(StoreBase):
             NotAllowed, InvalidInput: nothing changed.
         """
         call = self._context.call(actor, key)
-        return self.run("signal", lambda tx: waits.signal(tx, call, name), Mode.ATOMIC, call.key)
+        return self.run("signal", lambda tx: leases.signal(tx, call, name), Mode.ATOMIC, call.key)
 
     def verify(
         self,
