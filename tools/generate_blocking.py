@@ -13,18 +13,23 @@ from typing import Final
 
 ROOT: Final = Path(__file__).parents[1]
 STORE: Final = ROOT / "src" / "telic" / "store"
+DRIVERS: Final = ROOT / "src" / "telic" / "storage" / "drivers"
 _WORDS: Final = (
     (r"\basync (def|with|for) ", r"\1 "),
-    (r"\bawait asyncio\.to_thread\((\w+)\)", r"\1()"),
-    (r"\bawait asyncio\.sleep\(0\)", "time.sleep(0)"),
+    (r"\bawait asyncio\.to_thread\(([\w.]+)\)", r"\1()"),
+    (r"\bawait asyncio\.sleep\(", "time.sleep("),
     (r"\bimport asyncio\b", "import time"),
+    (r"\bawait (operation\(.*\))", r"complete(\1)"),
     (r"\bawait ", ""),
     (r"\bAsync(GoalStore|Driver|Changes|Iterator)\b", r"\1"),
+    (r"\bAsync(Postgres\w+|Connection\w*|IdleConnections|BoundedWaitConnection)\b", r"\1"),
+    (r"\bOperation, Parameters, Raced, Row\b", "Operation, Parameters, Raced, Row, complete"),
     (r"__a(enter|exit)__", r"__\1__"),
     (r"\btelic\.store\.asynchronous\b", "telic.store.blocking"),
     (r"\bconnect_async\b", "connect"),
     (r"async store\b", "blocking store"),
     (r"\bother tasks\b", "other threads"),
+    (r" The blocking driver is generated from this one.", ""),
     (r"async front door", "blocking front door"),
     (r"any number of tasks of one event loop, processes", "any number of threads, processes"),
 )
@@ -34,7 +39,8 @@ def sources() -> dict[Path, Path]:
     """Return each async source, and where its blocking twin belongs."""
     methods = [path for path in sorted((STORE / "asynchronous").glob("*.py")) if path.stem != "__init__"]
     return {path: STORE / "blocking" / path.name for path in methods} | {
-        STORE / "async_store.py": STORE / "goal_store.py"
+        STORE / "async_store.py": STORE / "goal_store.py",
+        DRIVERS / "postgres_async.py": DRIVERS / "postgres.py",
     }
 
 

@@ -25,7 +25,7 @@ def open_driver(location: str | Path, options: OpenOptions) -> Driver:
         with needs_extra("postgres", "PostgreSQL"):
             from telic.storage.drivers.postgres import PostgresDriver
 
-        return PostgresDriver(str(location), options)
+        return PostgresDriver.open(str(location), options)
     from telic.storage.drivers.sqlite import SqliteDriver
 
     return SqliteDriver(sqlite_path(location), options)
@@ -35,9 +35,9 @@ async def open_async_driver(location: str | Path, options: OpenOptions) -> Async
     """An async driver for the location, otherwise as `open_driver`."""
     if _names_postgres(location):
         with needs_extra("postgres", "PostgreSQL"):
-            from telic.storage.drivers.postgres_async import AsyncPostgresDriver
+            from telic.storage.drivers.postgres_queue import QueuedPostgresDriver
 
-        return await AsyncPostgresDriver.open(str(location), options)
+        return await QueuedPostgresDriver.open(str(location), options)
     import asyncio
 
     from telic.storage.drivers.sqlite_async import AsyncSqliteDriver

@@ -11,16 +11,19 @@ import asyncio
 import time
 from collections import deque
 from dataclasses import dataclass
-from typing import Final
+from functools import partial
+from typing import ClassVar, Final, TypeVar
 
 import psycopg
 
-from telic.domain.errors import StoreBusy, StoreError
+from telic.domain.errors import StoreBusy, StoreClosed, StoreError
+from telic.storage.drivers.postgres_async import AsyncBoundedWaitConnection, AsyncConnectionPool, AsyncPostgresDriver
 from telic.storage.drivers.postgres_errors import LockHeld
-from telic.storage.drivers.postgres_pool import AsyncBoundedWaitConnection, AsyncConnectionPool
 from telic.storage.drivers.postgres_server import PostgresServer, is_lost
-from telic.storage.drivers.postgres_statements import PostgresStatement
-from telic.storage.transaction import Mode, Parameters, Row, Value
+from telic.storage.drivers.postgres_statements import AsyncPostgresTransaction, PostgresStatement
+from telic.storage.transaction import Mode, Operation, Parameters, Row, Value
+
+T = TypeVar("T")
 
 _LARGEST_BATCH: Final = 32
 _ALONE: Final = frozenset({"goals.create", "goals.resume"})
@@ -65,12 +68,13 @@ class QueuedStatement:
 
 
 class StatementQueue:
-    """Waiting statements, and at most `senders` batches of them under way."""
+    """Waiting statements, and a bounded number of batches of them under way."""
 
-    def __init__(self, server: PostgresServer, pool: AsyncConnectionPool, senders: int) -> None:
+    def __init__(self, server: PostgresServer, pool: AsyncConnectionPool) -> None:
         self._server = server
         self._pool = pool
-        self._max_senders = senders
+        # The other half of the connections is left to transactions.
+        self._max_senders = max(1, server.options.pool_size // 2)
         self._senders = 0
         self._waiting: deque[QueuedStatement] = deque()
         self._parked: dict[str, deque[QueuedStatement]] = {}
@@ -239,3 +243,31 @@ def _refuse(request: QueuedStatement, error: BaseException) -> None:
         request.future.set_exception(error)
     else:
         request.future.cancel()
+
+
+class QueuedPostgresDriver(AsyncPostgresDriver):
+    """Single statements share connections through a queue, transactions take one of their own."""
+
+    longest_lock_seconds: ClassVar[float] = 0.25
+    """How long a statement waits for a locked goal at a time, as it keeps those behind it waiting as well."""
+
+    def __init__(self, server: PostgresServer) -> None:
+        super().__init__(server)
+        self._queue = StatementQueue(server, self._pool)
+
+    def after_fork_in_child(self) -> None:
+        """See `Forked`; what the parent's callers wait for is the parent's to send."""
+        super().after_fork_in_child()
+        self._queue = StatementQueue(self._server, self._pool)
+
+    async def _run_once(self, operation: Operation[T], mode: Mode, key: str | None) -> T:
+        if self._server.is_closed:
+            raise StoreClosed("the store is closed")
+        if mode is Mode.ATOMIC:
+            return await super()._run_once(operation, mode, key)
+        return await operation(AsyncPostgresTransaction(partial(self._queue.submit, mode=mode, key=key)))
+
+    async def close(self) -> None:
+        self._server.is_closed = True
+        await self._queue.finish()
+        await super().close()

@@ -1,7 +1,6 @@
 """One PostgreSQL database: how to connect to it, what it can do, and its schema."""
 
 import contextlib
-import re
 import time
 from collections.abc import Mapping
 from functools import partial
@@ -14,25 +13,21 @@ from psycopg.pq import TransactionStatus
 from telic.domain.errors import (
     InvalidInput,
     OutcomeUnknown,
-    SchemaMismatch,
     StoreBusy,
     StoreError,
     StoreMisconfigured,
     StoreUnavailable,
 )
+from telic.domain.findings import Finding
+from telic.storage.drivers.postgres_connections import Hosts, connect
 from telic.storage.drivers.postgres_errors import PreparedStatementLost, translate
-from telic.storage.drivers.postgres_hosts import Hosts, connect_blocking
-from telic.storage.drivers.postgres_place import keep_place
+from telic.storage.drivers.postgres_schema import check_server, guarded, inspect_server, keep_place, migrate, version
 from telic.storage.drivers.postgres_statements import PostgresStatement
-from telic.storage.statements import load_statements, newest_version, pending
+from telic.storage.statements import load_statements, pending
 from telic.storage.transaction import Durability, OpenOptions, Raced
 
-OLDEST_POSTGRES: Final = 14
 GRACE_SECONDS: Final = 1.0
 """How much longer than the server's own time-outs the client waits for an answer."""
-
-MIGRATION_LOCK: Final = 0x7E11C
-_MIGRATION_SECONDS: Final = 3600
 
 
 class PostgresServer:
@@ -42,7 +37,7 @@ class PostgresServer:
         self.options = options
         self._lock_seconds = options.timeout_seconds if lock_seconds is None else lock_seconds
         self.statements = {
-            name: PostgresStatement.of(_guarded(text)) for name, text in load_statements("postgres").items()
+            name: PostgresStatement.of(guarded(text)) for name, text in load_statements("postgres").items()
         }
         self.prepares = True
         self.is_closed = False
@@ -94,7 +89,7 @@ class PostgresServer:
         arguments = self.connection_arguments()
         if self.options.notification_url is not None:
             arguments |= _parse(self.options.notification_url)
-        return connect_blocking(self._notification_hosts, self.deadline(), partial(psycopg.connect, **arguments))
+        return connect(self._notification_hosts, self.deadline(), partial(psycopg.connect, **arguments))
 
     def copied_by_pg_dump(self) -> InvalidInput:
         """How a backup is made here: whoever runs a server has its tools, and they know what is beside the goals."""
@@ -137,7 +132,7 @@ class PostgresServer:
         """
         with self._connect() as connection:
             try:
-                _check_server(connection)
+                check_server(connection)
                 self._keep_sessions_only_if(self._has_session_settings(connection))
                 self._migrate(connection)
                 keep_place(connection)
@@ -169,7 +164,7 @@ class PostgresServer:
     def _attempt(self, deadline: float, *, keeps_sessions: bool) -> psycopg.Connection[Any] | StoreUnavailable:
         self._keep_sessions_only_if(keeps_sessions)
         try:
-            return connect_blocking(self.hosts, deadline, partial(psycopg.connect, **self.connection_arguments()))
+            return connect(self.hosts, deadline, partial(psycopg.connect, **self.connection_arguments()))
         except psycopg.Error as error:
             return self.unreachable(error)
 
@@ -190,23 +185,19 @@ class PostgresServer:
         return row == (wanted,)
 
     def _migrate(self, connection: psycopg.Connection[Any]) -> None:
-        if not pending("postgres", _version(connection)):
+        if not pending("postgres", version(connection)):
             return
         if not self.options.create:
             raise StoreMisconfigured(f"{self.place} holds no Telic store of this release")
-        with connection.transaction():
-            # Others may be migrating now; and a large database takes longer than any other statement may.
-            connection.execute(f"SET LOCAL lock_timeout = {self._timeouts()['statement_timeout']}".encode())
-            connection.execute("SELECT pg_advisory_xact_lock(%s)", (MIGRATION_LOCK,))
-            connection.execute(f"SET LOCAL statement_timeout = {_MIGRATION_SECONDS * 1000}".encode())
-            connection.execute("CREATE TABLE IF NOT EXISTS schema_version (version BIGINT PRIMARY KEY)")
-            if _version(connection) == 0 and _has_table(connection, "goals"):
-                raise SchemaMismatch("the database has a table named goals that Telic did not make")
-            for migration in pending("postgres", _version(connection)):
-                connection.execute(migration.script.encode())
-                connection.execute("INSERT INTO schema_version VALUES (%s)", (migration.version,))
-                connection.execute(f"DROP VIEW IF EXISTS {_guard(migration.version - 1)}".encode())
-                connection.execute(f"CREATE VIEW {_guard(migration.version)} AS SELECT 1 AS current".encode())
+        migrate(connection, lock_milliseconds=self._timeouts()["statement_timeout"])
+
+    def inspect(self) -> list[Finding]:
+        """Return the findings on the database, read over a connection of its own."""
+        try:
+            with connect(self.hosts, self.deadline(), partial(psycopg.connect, **self.connection_arguments())) as own:
+                return inspect_server(own)
+        except psycopg.Error as error:
+            raise translate(error) from error
 
     def meaning(self, error: psycopg.Error, *, is_lost: bool, may_have_written: bool, key: str | None) -> StoreError:
         """What the error means to the caller of an operation."""
@@ -225,27 +216,6 @@ def is_lost(connection: psycopg.BaseConnection[Any]) -> bool:
     return bool(connection.closed) or connection.pgconn.transaction_status in unclear
 
 
-def _guard(version: int) -> str:
-    """Return the name of the view that only a database of this schema version has."""
-    return f"telic_schema_{version}"
-
-
-def _guarded(statement: str) -> str:
-    """Return the statement so that it fails once another release has migrated the database, if it writes.
-
-    Naming the view is enough: nothing of it is computed, and no round trip is added. It also takes the view's lock, so
-    a migration waits for the transactions that have written, and those that come later see what it did.
-    """
-    if not _WRITES.search(statement):
-        return statement
-    guard = " ".join(("WITH of_this_schema AS (SELECT current FROM", _guard(newest_version("postgres")), ")"))
-    return f"{guard}, {statement[len(_WITH) :]}" if statement.startswith(_WITH) else f"{guard} {statement}"
-
-
-_WITH: Final = "WITH "
-_WRITES: Final = re.compile(r"\b(INSERT|UPDATE|DELETE)\b")
-
-
 def _parse(url: str) -> Mapping[str, Any]:
     # What follows a NUL the library would not see, and so take the password for the port.
     if "\0" not in url:
@@ -253,23 +223,3 @@ def _parse(url: str) -> Mapping[str, Any]:
             return conninfo.conninfo_to_dict(url)
     # The library's own error, which repeats the whole URL with its password, is not even this one's context.
     raise StoreMisconfigured("the PostgreSQL URL cannot be read: postgresql://user:password@host:port/name")
-
-
-def _check_server(connection: psycopg.Connection[Any]) -> None:
-    if connection.info.server_version < OLDEST_POSTGRES * 10_000:
-        raise StoreMisconfigured(f"Telic needs PostgreSQL {OLDEST_POSTGRES} or newer")
-    if connection.info.parameter_status("server_encoding") != "UTF8":
-        raise StoreMisconfigured("the PostgreSQL database must have the encoding UTF8")
-
-
-def _version(connection: psycopg.Connection[Any]) -> int:
-    if not _has_table(connection, "schema_version"):
-        return 0
-    row = connection.execute("SELECT coalesce(max(version), 0) FROM schema_version").fetchone()
-    assert row is not None
-    return int(row[0])
-
-
-def _has_table(connection: psycopg.Connection[Any], name: str) -> bool:
-    row = connection.execute("SELECT to_regclass(%s) IS NOT NULL", (name,)).fetchone()
-    return row is not None and bool(row[0])

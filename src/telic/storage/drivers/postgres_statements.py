@@ -8,7 +8,7 @@ with interrupts.
 
 import hashlib
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -49,6 +49,34 @@ class PostgresStatement:
 
 
 Request = tuple[PostgresStatement, list[Value]]
+
+
+class PostgresTransaction:
+    """Runs named statements by a function that sends them, and blocks."""
+
+    def __init__(self, send: Callable[[str, Parameters], list[Row]]) -> None:
+        self._send = send
+
+    async def one_or_none(self, statement: str, parameters: Parameters) -> Row | None:
+        rows = self._send(statement, parameters)
+        return rows[0] if rows else None
+
+    async def all(self, statement: str, parameters: Parameters) -> list[Row]:
+        return self._send(statement, parameters)
+
+
+class AsyncPostgresTransaction:
+    """`PostgresTransaction`, of a function that is awaited."""
+
+    def __init__(self, send: Callable[[str, Parameters], Awaitable[list[Row]]]) -> None:
+        self._send = send
+
+    async def one_or_none(self, statement: str, parameters: Parameters) -> Row | None:
+        rows = await self._send(statement, parameters)
+        return rows[0] if rows else None
+
+    async def all(self, statement: str, parameters: Parameters) -> list[Row]:
+        return await self._send(statement, parameters)
 
 
 class StatementSession:

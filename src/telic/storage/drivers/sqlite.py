@@ -10,7 +10,6 @@ from typing import TypeVar
 from telic.domain.errors import StoreBusy
 from telic.domain.findings import Finding
 from telic.storage.drivers.fork import watch_forks
-from telic.storage.drivers.sqlite_backup import copy_database
 from telic.storage.drivers.sqlite_changes import SqliteChanges
 from telic.storage.drivers.sqlite_database import SqliteDatabase
 from telic.storage.drivers.sqlite_errors import MOST_ATTEMPTS, overtaken, translated
@@ -87,8 +86,7 @@ class SqliteDriver:
             self._write_lock.release()
 
     def copy_into(self, target: Path, /) -> None:
-        """See `Driver.copy_into`."""
-        copy_database(self.database, target)
+        self.database.copy_into(target)
 
     def close(self) -> None:
         """See `Driver.close`."""

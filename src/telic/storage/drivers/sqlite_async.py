@@ -17,7 +17,6 @@ from typing import Any, Final, TypeVar
 
 from telic.domain.errors import OutcomeUnknown, StoreBusy, StoreClosed
 from telic.storage.drivers.fork import watch_forks
-from telic.storage.drivers.sqlite_backup import copy_database
 from telic.storage.drivers.sqlite_changes import POLL_SECONDS, VersionWatch
 from telic.storage.drivers.sqlite_database import SqliteDatabase
 from telic.storage.drivers.sqlite_errors import MOST_ATTEMPTS, SQLITE_FAILURES, overtaken, translate, translated
@@ -199,8 +198,7 @@ class AsyncSqliteDriver:
         transaction.execute("RELEASE call")
 
     def copy_into(self, target: Path, /) -> None:
-        """See `Driver.copy_into`."""
-        copy_database(self.database, target)
+        self.database.copy_into(target)
 
     async def close(self) -> None:
         """See `Driver.close`; calls already made are finished first."""

@@ -11,8 +11,8 @@ from typing import Final
 
 import apsw
 
-from telic.domain.chain import digest
 from telic.domain.errors import (
+    InvalidInput,
     OutcomeUnknown,
     StoreBusy,
     StoreClosed,
@@ -20,12 +20,11 @@ from telic.domain.errors import (
     StoreMisconfigured,
     StoreMoved,
 )
-from telic.storage.drivers.monotonic_clock import end_former_runs, steady_microseconds, wall_microseconds
 from telic.storage.drivers.sqlite_errors import translate, translated
 from telic.storage.drivers.sqlite_files import MEMORY, identity, prepare_file
-from telic.storage.drivers.sqlite_provenance import Provenance, recall, remember
-from telic.storage.drivers.sqlite_schema import SchemaCheck, migrate
-from telic.storage.drivers.sqlite_transaction import SqliteTransaction, sqlite_statements
+from telic.storage.drivers.sqlite_provenance import Provenance, copy_database, recall, remember
+from telic.storage.drivers.sqlite_schema import SchemaCheck, end_former_runs, migrate
+from telic.storage.drivers.sqlite_transaction import SqliteTransaction, add_functions, sqlite_statements
 from telic.storage.drivers.turnstile import Turnstile
 from telic.storage.transaction import Durability, OpenOptions
 
@@ -40,10 +39,6 @@ _CACHE_KIBIBYTES: Final = 64 * 1024
 _PAUSE_SECONDS: Final = 0.002
 LOG_BYTES: Final = 8 * 1024 * 1024
 """How long the log beside the database stays while nobody needs more of it: twice what SQLite gathers by itself."""
-
-
-def _digest(*arguments: object) -> str:
-    return digest(str(arguments[0]))
 
 
 class SqliteDatabase:
@@ -197,9 +192,7 @@ class SqliteDatabase:
         connection.config(apsw.SQLITE_DBCONFIG_ENABLE_FKEY, 1)
         # Without it SQLite compiles some statements anew at each execution, to look at the bound values.
         connection.config(apsw.SQLITE_DBCONFIG_ENABLE_QPSG, 1)
-        connection.create_scalar_function("telic_digest", _digest, 1, deterministic=True)
-        connection.create_scalar_function("telic_now", steady_microseconds, 0)
-        connection.create_scalar_function("telic_wall_now", wall_microseconds, 0)
+        add_functions(connection)
         full = self.options.durability is Durability.FULL
         connection.execute(f"PRAGMA synchronous = {'FULL' if full else 'NORMAL'}")
         connection.execute(f"PRAGMA cache_size = -{_CACHE_KIBIBYTES}")
@@ -279,6 +272,12 @@ class SqliteDatabase:
     def is_in_transaction(self) -> bool:
         """Whether the write transaction is still open; some failures end it on their own."""
         return self._writer is not None and self._writer.in_transaction
+
+    def copy_into(self, target: Path) -> None:
+        """See `Driver.copy_into`; any thread may call it."""
+        if self.is_memory:
+            raise InvalidInput("a store in memory has no file to back up: export its goals")
+        copy_database(self.path, target, self.options.timeout_seconds)
 
     def close(self) -> None:
         """Both connections and the turnstile are closed. Idempotent."""

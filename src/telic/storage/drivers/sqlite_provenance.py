@@ -1,22 +1,26 @@
-"""Where an SQLite file came from: what the turnstile's file beside it remembers, and the file itself cannot tell.
+"""Copies of SQLite files: making a whole one, and knowing where a file came from.
 
 A copy by `cp` lacks the newest turns where the store was in use, and nothing in it says so; an older copy that was put
-in a store's place looks like a store that has always been so.
+in a store's place looks like a store that has always been so. The turnstile's file beside it remembers (ADR 42).
 """
 
 import json
 import zlib
+from contextlib import closing
 from dataclasses import asdict, dataclass, replace
+from pathlib import Path
 from typing import Final
 
 import apsw
 
 from telic.domain.clock import Instant
 from telic.domain.findings import Finding, Level
-from telic.storage.drivers.monotonic_clock import wall_microseconds
+from telic.storage.drivers.sqlite_errors import translated
+from telic.storage.drivers.sqlite_transaction import wall_microseconds
 from telic.storage.drivers.turnstile import Turnstile
 from telic.wording.words import show_time
 
+_PAGES_AT_A_TIME: Final = 1_000
 _NEWEST: Final = """
 SELECT events.sequence, substr(events.hash, 1, 16), goals.id, goals.ledger_count, substr(goals.turn_hash, 1, 16)
 FROM events JOIN goals ON goals.id = events.goal_id ORDER BY events.sequence DESC LIMIT 1
@@ -88,9 +92,30 @@ def recall(turnstile: Turnstile) -> Provenance:
         return Provenance()
 
 
-def mark_as_whole(copy: apsw.Connection) -> None:
-    """The copy tells of itself that nothing was missing when it was made; any later write makes that untrue."""
-    copy.pragma("user_version", _fingerprint(copy))
+def copy_database(source: Path, target: Path, timeout_seconds: float) -> None:
+    """The empty file holds everything that was committed when the copying began.
+
+    Writers go on meanwhile: the copy is read from one snapshot, which no write makes it begin anew.
+
+    Raises:
+        StoreError: it could not be read, or the copy not be written.
+    """
+    with translated(source), closing(_open(source)) as original, closing(_open(target)) as copy:
+        original.set_busy_timeout(int(timeout_seconds * 1000))
+        original.execute("BEGIN")
+        # A transaction begins with its first read; from here on the snapshot stays.
+        original.execute("SELECT count(*) FROM sqlite_schema").fetchall()
+        with copy.backup("main", original, "main") as copying:
+            while not copying.done:
+                copying.step(_PAGES_AT_A_TIME)
+        original.execute("COMMIT")
+        # The copy says of itself that nothing was missing when it was made; any later write makes that untrue.
+        copy.pragma("user_version", _fingerprint(copy))
+
+
+def _open(path: Path) -> apsw.Connection:
+    # Connections of their own: the store's are another thread's to use meanwhile.
+    return apsw.Connection(str(path), apsw.SQLITE_OPEN_READWRITE | apsw.SQLITE_OPEN_NOFOLLOW)
 
 
 def findings(known: Provenance) -> list[Finding]:

@@ -1,12 +1,22 @@
-"""What a PostgreSQL store's schema and the server's settings really are."""
+"""The schema of a PostgreSQL database: made and kept at the newest version, and compared with what it should be.
 
+Also the place where the database is: the feed counts by its server's transactions, and so do cursors.
+"""
+
+import re
 from typing import Any, Final
 
 import psycopg
 
+from telic.domain.errors import SchemaMismatch, StoreMisconfigured
 from telic.domain.findings import Finding, Level, make_finding
-from telic.storage.statements import load_migrations
+from telic.storage.statements import load_migrations, newest_version, pending
 
+OLDEST_POSTGRES: Final = 14
+MIGRATION_LOCK: Final = 0x7E11C
+_MIGRATION_SECONDS: Final = 3600
+_WITH: Final = "WITH "
+_WRITES: Final = re.compile(r"\b(INSERT|UPDATE|DELETE)\b")
 _SHOWN: Final = 5
 _SCRATCH: Final = "telic_doctor"
 
@@ -28,6 +38,99 @@ SELECT relname FROM pg_class
 WHERE relnamespace = %(schema)s::regnamespace AND relname = ANY(%(tables)s) AND relpersistence <> 'p'
 """
 _TABLES: Final = ("goals", "turns", "events", "holds", "store_identity", "loop_states")
+
+_RENAME: Final = b"""
+WITH feed AS (
+    SELECT coalesce((SELECT transaction_id FROM events ORDER BY transaction_id DESC LIMIT 1)
+        >= pg_snapshot_xmax(pg_current_snapshot()), false) AS is_ahead
+)
+UPDATE store_identity SET place = %(place)s,
+    id = CASE WHEN place = '' AND NOT is_ahead THEN id ELSE replace(gen_random_uuid()::text, '-', '') END
+FROM feed WHERE place <> %(place)s OR is_ahead
+"""
+_COUNT_AS_OLDEST: Final = b"""
+UPDATE events SET transaction_id = '1' WHERE transaction_id >= pg_snapshot_xmax(pg_current_snapshot())
+"""
+
+
+_DATABASE: Final = b"""
+SELECT oid::text, has_function_privilege('pg_control_system()', 'execute')
+FROM pg_database WHERE datname = current_database()
+"""
+_SERVER: Final = b"SELECT system_identifier::text FROM pg_control_system()"
+
+
+def migrate(connection: psycopg.Connection[Any], *, lock_milliseconds: int) -> None:
+    """The open database is at the newest schema."""
+    with connection.transaction():
+        # Others may be migrating now; and a large database takes longer than any other statement may.
+        connection.execute(f"SET LOCAL lock_timeout = {lock_milliseconds}".encode())
+        connection.execute("SELECT pg_advisory_xact_lock(%s)", (MIGRATION_LOCK,))
+        connection.execute(f"SET LOCAL statement_timeout = {_MIGRATION_SECONDS * 1000}".encode())
+        connection.execute("CREATE TABLE IF NOT EXISTS schema_version (version BIGINT PRIMARY KEY)")
+        if version(connection) == 0 and _has_table(connection, "goals"):
+            raise SchemaMismatch("the database has a table named goals that Telic did not make")
+        for migration in pending("postgres", version(connection)):
+            connection.execute(migration.script.encode())
+            connection.execute("INSERT INTO schema_version VALUES (%s)", (migration.version,))
+            connection.execute(f"DROP VIEW IF EXISTS {_guard(migration.version - 1)}".encode())
+            connection.execute(f"CREATE VIEW {_guard(migration.version)} AS SELECT 1 AS current".encode())
+
+
+def _guard(version: int) -> str:
+    """Return the name of the view that only a database of this schema version has."""
+    return f"telic_schema_{version}"
+
+
+def guarded(statement: str) -> str:
+    """Return the statement so that it fails once another release has migrated the database, if it writes.
+
+    Naming the view is enough: nothing of it is computed, and no round trip is added. It also takes the view's lock, so
+    a migration waits for the transactions that have written, and those that come later see what it did.
+    """
+    if not _WRITES.search(statement):
+        return statement
+    guard = " ".join(("WITH of_this_schema AS (SELECT current FROM", _guard(newest_version("postgres")), ")"))
+    return f"{guard}, {statement[len(_WITH) :]}" if statement.startswith(_WITH) else f"{guard} {statement}"
+
+
+def check_server(connection: psycopg.Connection[Any]) -> None:
+    """Raise StoreMisconfigured if the server is too old, or the database has another encoding than UTF8."""
+    if connection.info.server_version < OLDEST_POSTGRES * 10_000:
+        raise StoreMisconfigured(f"Telic needs PostgreSQL {OLDEST_POSTGRES} or newer")
+    if connection.info.parameter_status("server_encoding") != "UTF8":
+        raise StoreMisconfigured("the PostgreSQL database must have the encoding UTF8")
+
+
+def version(connection: psycopg.Connection[Any]) -> int:
+    """Return the database's schema version, 0 where it is empty."""
+    if not _has_table(connection, "schema_version"):
+        return 0
+    row = connection.execute("SELECT coalesce(max(version), 0) FROM schema_version").fetchone()
+    assert row is not None
+    return int(row[0])
+
+
+def _has_table(connection: psycopg.Connection[Any], name: str) -> bool:
+    row = connection.execute("SELECT to_regclass(%s) IS NOT NULL", (name,)).fetchone()
+    return row is not None and bool(row[0])
+
+
+def keep_place(connection: psycopg.Connection[Any]) -> None:
+    """A database that was restored or copied from elsewhere has a new name, so that no cursor from there counts here.
+
+    Its events carry that server's transactions' numbers: those that this one has not reached count as the oldest.
+    """
+    with connection.transaction():
+        if connection.execute(_RENAME, {"place": _place(connection)}).rowcount:
+            connection.execute(_COUNT_AS_OLDEST)
+
+
+def _place(connection: psycopg.Connection[Any]) -> str:
+    """The server and the database, as far as the user may know; a promoted replica is the same server."""
+    database, may_ask = connection.execute(_DATABASE).fetchone() or ("", False)
+    (server,) = (connection.execute(_SERVER).fetchone() if may_ask else None) or ("",)
+    return f"{server}/{database}"
 
 
 def inspect_server(connection: psycopg.Connection[Any]) -> list[Finding]:
