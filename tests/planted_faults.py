@@ -445,7 +445,7 @@ FAULTS = (
     ),
     Fault(
         "a backup replaces what is there",
-        ("src/telic/store/backup.py",),
+        ("src/telic/store/doctor.py",),
         "(os.path.lexists(target) and not overwrite)",
         "False",
         "tests/crash/test_backup.py -k 'unasked'",

@@ -37,7 +37,7 @@ _WORDS: Final = (
 
 def sources() -> dict[Path, Path]:
     """Return each async source, and where its blocking twin belongs."""
-    methods = [path for path in sorted((STORE / "asynchronous").glob("*.py")) if path.stem != "__init__"]
+    methods = sorted((STORE / "asynchronous").glob("*.py"))
     return {path: STORE / "blocking" / path.name for path in methods} | {
         STORE / "async_store.py": STORE / "goal_store.py",
         DRIVERS / "postgres_async.py": DRIVERS / "postgres.py",

@@ -229,6 +229,6 @@ class GoalMethods(StoreBase):
             StoreFull, StoreUnavailable: nothing was kept.
         """
         # Few programs make backups, and what examines one takes long to load.
-        from telic.store.backup import back_up
+        from telic.store.doctor import back_up
 
         return aside(partial(back_up, self._driver, path, overwrite=overwrite, verify=verify))
