@@ -131,7 +131,7 @@ async def now(tx: Transaction) -> Instant:
     return Instant(int(row[0]))
 
 
-async def claim_what_is_due(
+async def claim_due(
     tx: Transaction, call: Call, *, scope: str | None, holder: str, ttl_seconds: float, limit: int
 ) -> list[Lease]:
     """Goals whose time has come were woken, and up to `limit` active goals that nobody drives are the worker's.

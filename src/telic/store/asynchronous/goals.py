@@ -130,18 +130,10 @@ class GoalMethods(StoreBase):
         Raises:
             InvalidText, InvalidNumber, InvalidInput: an argument is unusable.
         """
+        listed = partial(self.list, scope=scope, status=status, reason=reason, text=text, holder=holder, order=order)
         cursor = None
         while True:
-            page = await self.list(
-                scope=scope,
-                status=status,
-                reason=reason,
-                text=text,
-                holder=holder,
-                order=order,
-                cursor=cursor,
-                limit=MAX_PAGE,
-            )
+            page = await listed(cursor=cursor, limit=MAX_PAGE)
             for goal in page:
                 yield goal
             cursor = page.next_cursor
@@ -165,12 +157,8 @@ class GoalMethods(StoreBase):
             GoalNotFound, StaleUpdate, NotAllowed, KeyConflict, InvalidInput: nothing changed.
         """
         call = self._context.call(actor, key, expected_revision)
-        return await self.run(
-            "edit",
-            lambda tx: transitions.edit(tx, call, goal_id, text=text, criteria=criteria, max_chars=max_chars),
-            Mode.ATOMIC,
-            call.key,
-        )
+        edit = partial(transitions.edit, text=text, criteria=criteria, max_chars=max_chars)
+        return await self.run("edit", lambda tx: edit(tx, call, goal_id), Mode.ATOMIC, call.key)
 
     async def set_budget(
         self,
@@ -187,9 +175,8 @@ class GoalMethods(StoreBase):
             GoalNotFound, StaleUpdate, NotAllowed, KeyConflict, InvalidInput: nothing changed.
         """
         call = self._context.call(actor, key, expected_revision)
-        return await self.run(
-            "set_budget", lambda tx: transitions.set_budget(tx, call, goal_id, budget=budget), Mode.ATOMIC, call.key
-        )
+        new = partial(transitions.set_budget, call=call, goal_id=goal_id, budget=budget)
+        return await self.run("set_budget", new, Mode.ATOMIC, call.key)
 
     async def secret(self) -> bytes:
         """The store's own 32 random bytes, made with it: what the boundaries of prompts are derived from."""

@@ -1,6 +1,7 @@
 """Transitions of a goal, its waking, the verdicts on its criteria, and people's approvals."""
 
 from collections.abc import Sequence
+from functools import partial
 
 from telic.domain.authority import NamedActor
 from telic.domain.budget import Budget
@@ -47,13 +48,9 @@ class TransitionMethods(StoreBase):
             LeaseLost: the lease expired, was released, or is another worker's.
         """
         call = self._context.call(actor, key, expected_revision, lease)
-        target, wake = check_status(to), Wake.of(wake_at, wake_signal)
-        return await self.run(
-            "transition",
-            lambda tx: transitions.transition(tx, call, goal_id, to=target, reason=reason, note=note, wake=wake),
-            Mode.SINGLE,
-            call.key,
-        )
+        wake = Wake.of(wake_at, wake_signal)
+        move = partial(transitions.transition, to=check_status(to), reason=reason, note=note, wake=wake)
+        return await self.run("transition", lambda tx: move(tx, call, goal_id), Mode.SINGLE, call.key)
 
     async def pause(
         self,
@@ -77,19 +74,11 @@ class TransitionMethods(StoreBase):
             StaleUpdate: the goal is no longer at `expected_revision`; the error carries it.
             LeaseLost: the lease expired, was released, or is another worker's.
         """
-        waits = wake_at is not None or wake_signal is not None
-        return await self.transition(
-            goal_id,
-            GoalStatus.PAUSED,
-            expected_revision=expected_revision,
-            reason=reason or (Reason.WAITING if waits else Reason.USER),
-            note=note,
-            wake_at=wake_at,
-            wake_signal=wake_signal,
-            lease=lease,
-            actor=actor,
-            key=key,
-        )
+        call = self._context.call(actor, key, expected_revision, lease)
+        wake = Wake.of(wake_at, wake_signal)
+        why = reason or (Reason.USER if wake is None else Reason.WAITING)
+        pause = partial(transitions.transition, to=GoalStatus.PAUSED, reason=why, note=note, wake=wake)
+        return await self.run("transition", lambda tx: pause(tx, call, goal_id), Mode.SINGLE, call.key)
 
     async def resume(
         self,
@@ -115,18 +104,10 @@ class TransitionMethods(StoreBase):
         """
         call = self._context.call(actor, key, expected_revision, replace=replace)
         if budget is None:
-            return await self.run(
-                "resume",
-                lambda tx: transitions.transition(tx, call, goal_id, to=GoalStatus.ACTIVE, reason=None, note=note),
-                Mode.SINGLE,
-                call.key,
-            )
-        return await self.run(
-            "resume",
-            lambda tx: transitions.resume_with_budget(tx, call, goal_id, budget=budget, note=note),
-            Mode.ATOMIC,
-            call.key,
-        )
+            resume = partial(transitions.transition, to=GoalStatus.ACTIVE, reason=None, note=note)
+            return await self.run("resume", lambda tx: resume(tx, call, goal_id), Mode.SINGLE, call.key)
+        both = partial(transitions.resume_with_budget, budget=budget, note=note)
+        return await self.run("resume", lambda tx: both(tx, call, goal_id), Mode.ATOMIC, call.key)
 
     async def complete(
         self,
@@ -149,9 +130,8 @@ class TransitionMethods(StoreBase):
             LeaseLost: the lease expired, was released, or is another worker's.
         """
         call = self._context.call(actor, key, expected_revision, lease)
-        return await self.run(
-            "complete", lambda tx: transitions.complete(tx, call, goal_id, note=note), Mode.ATOMIC, call.key
-        )
+        complete = partial(transitions.complete, call=call, goal_id=goal_id, note=note)
+        return await self.run("complete", complete, Mode.ATOMIC, call.key)
 
     async def clear(
         self,
@@ -171,16 +151,9 @@ class TransitionMethods(StoreBase):
             StaleUpdate: the goal is no longer at `expected_revision`; the error carries it.
             LeaseLost: the lease expired, was released, or is another worker's.
         """
-        return await self.transition(
-            goal_id,
-            GoalStatus.CLEARED,
-            expected_revision=expected_revision,
-            reason=reason,
-            note=note,
-            lease=lease,
-            actor=actor,
-            key=key,
-        )
+        call = self._context.call(actor, key, expected_revision, lease)
+        clear = partial(transitions.transition, to=GoalStatus.CLEARED, reason=reason, note=note)
+        return await self.run("transition", lambda tx: clear(tx, call, goal_id), Mode.SINGLE, call.key)
 
     async def wake(
         self,
@@ -243,9 +216,8 @@ class TransitionMethods(StoreBase):
         """
         revision = verification.revision if expected_revision is None else expected_revision
         call = self._context.call(actor, key, revision, lease)
-        return await self.run(
-            "verify", lambda tx: verdicts.verify(tx, call, goal_id, verification), Mode.ATOMIC, call.key
-        )
+        verify = partial(verdicts.verify, call=call, goal_id=goal_id, verification=verification)
+        return await self.run("verify", verify, Mode.ATOMIC, call.key)
 
     async def approve(
         self,
