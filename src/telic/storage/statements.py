@@ -15,11 +15,7 @@ _PARAMETER = re.compile(r":(\w+)")
 
 
 def load_statements(dialect: str) -> dict[str, str]:
-    """Every named statement of the dialect, complete, with `:name` parameters.
-
-    Raises:
-        KeyError: a statement names a fragment that no file has.
-    """
+    """Return every named statement of the dialect, complete, with `:name` parameters."""
     parts: dict[str, dict[str, str]] = {"fragment": {}, "statement": {}}
     for name in ("common", dialect):
         for kind, part, text in _read(SQL_FOLDER / f"{name}.sql"):
@@ -45,12 +41,12 @@ def _fill(text: str, fragments: dict[str, str]) -> str:
 
 
 def parameter_names(statement: str) -> tuple[str, ...]:
-    """The statement's parameters, each once, in the order of their first use."""
+    """Return the statement's parameters, each once, in the order of their first use."""
     return tuple(dict.fromkeys(_PARAMETER.findall(statement)))
 
 
 def number_parameters(statement: str, sign: str = "$") -> str:
-    """The statement with `$1`, `$2`, … in the order of `parameter_names`; SQLite's sign is `?`."""
+    """Return the statement with `$1`, `$2`, … in the order of `parameter_names`; SQLite's sign is `?`."""
     numbers = {name: f"{sign}{index}" for index, name in enumerate(parameter_names(statement), 1)}
     return _PARAMETER.sub(lambda parameter: numbers[parameter[1]], statement)
 
@@ -64,7 +60,7 @@ class Migration:
 
 
 def load_migrations(dialect: str) -> list[Migration]:
-    """The dialect's migrations in order."""
+    """Return the dialect's migrations in order."""
     files = sorted((SQL_FOLDER / "migrations" / dialect).glob("*.sql"))
     return [Migration(int(file.name.split("_")[0]), file.read_text(encoding="utf-8")) for file in files]
 
@@ -84,10 +80,9 @@ def require_version(version: int, known: int) -> None:
 
 
 def pending(dialect: str, current_version: int) -> list[Migration]:
-    """The migrations that a database at `current_version` (0 when empty) still needs, in order.
+    """Return the migrations that a database at `current_version` (0 when empty) still needs, in order.
 
-    Raises:
-        SchemaMismatch: the database is newer than this release.
+    Raise SchemaMismatch if the database is newer than this release.
     """
     newest = newest_version(dialect)
     if current_version > newest:

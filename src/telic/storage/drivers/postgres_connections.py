@@ -43,12 +43,12 @@ class Attempt:
 
     @property
     def arguments(self) -> dict[str, Any]:
-        """What a connection to this host alone is opened with besides."""
+        """The further arguments of a connection to this host alone."""
         return {**self.place, "connect_timeout": max(_LEAST_SECONDS, int(self.seconds))}
 
 
 class Hosts:
-    """Where a URL, or the environment in its place, says that the server may be."""
+    """The hosts that a URL, or the environment in its place, names."""
 
     def __init__(self, base: Mapping[str, Any], clock: Callable[[], float] = time.monotonic) -> None:
         named = {name: str(base.get(name) or os.environ.get(variable) or "") for name, variable in _WHERE.items()}
@@ -57,9 +57,9 @@ class Hosts:
         self._clock = clock
 
     def attempts(self, deadline: float) -> Iterator[Attempt]:
-        """Each host once, the one that worked last before the others; together they last until the deadline.
+        """Yield each host once, the one that worked last before the others; together they last until the deadline.
 
-        What a host leaves of its share, as it refuses at once, is shared by those after it.
+        A host that refuses at once leaves the rest of its share to those after it.
         """
         count = len(self._places)
         order = [self._first, *(number for number in range(count) if number != self._first)]
@@ -74,7 +74,7 @@ class Hosts:
 
 
 def _split(lists: Mapping[str, list[str]]) -> list[dict[str, str]]:
-    """One place for each host; what libpq would refuse is left to it as it is."""
+    """Return one place for each host; a list that libpq would refuse is left to it as it is."""
     count = max(len(lists.get("host", [])), len(lists.get("hostaddr", [])), 1)
     if any(len(each) not in (1, count) or (len(each) != count and name != "port") for name, each in lists.items()):
         return [{}]
@@ -84,10 +84,9 @@ def _split(lists: Mapping[str, list[str]]) -> list[dict[str, str]]:
 
 
 def connect(hosts: Hosts, deadline: float, opens: Callable[..., C]) -> C:
-    """A connection to the first host that gives one before the deadline, a moment of the monotonic clock.
+    """Return a connection to the first host that gives one before the deadline, a moment of the monotonic clock.
 
-    Raises:
-        psycopg.Error: none did; the last one's error.
+    Raise the last host's psycopg.Error if none did.
     """
     error: psycopg.Error = _too_late()
     for attempt in hosts.attempts(deadline):
@@ -102,7 +101,7 @@ def connect(hosts: Hosts, deadline: float, opens: Callable[..., C]) -> C:
 
 
 def _within(attempt: Attempt, opens: Callable[..., C]) -> C:
-    """What the attempt gives within its time: also looking a name up, which nothing else can end."""
+    # In a thread of its own, which can be left behind: nothing else ends the look-up of a name.
     connecting: Future[C] = Future()
 
     def work() -> None:
@@ -154,7 +153,7 @@ class IdleConnections(Generic[C]):
         self._is_closed = False
 
     def take(self) -> C | None:
-        """A connection that was idle and on which the server has not hung up; None where there is none."""
+        """Return a connection that was idle and on which the server has not hung up, or None."""
         while self._idle:
             try:
                 _, connection = self._idle.pop()
@@ -166,7 +165,7 @@ class IdleConnections(Generic[C]):
         return None
 
     def add(self, connection: C) -> C:
-        """The connection, known to have been opened now."""
+        """Return the connection, whose life begins now."""
         self._opened_at[connection] = time.monotonic()
         return connection
 
@@ -269,11 +268,7 @@ class Attempts:
         self._pause_seconds = 0.01
 
     def pause_after(self, refusal: StoreUnavailable) -> float:
-        """Seconds to wait before the next attempt.
-
-        Raises:
-            StoreUnavailable: the time is up.
-        """
+        """Return the seconds to wait before the next attempt, or raise the refusal if the time is up."""
         self._pause_seconds = min(self._pause_seconds * 2, _LONGEST_PAUSE_SECONDS)
         pause = random.uniform(self._pause_seconds / 2, self._pause_seconds)
         if time.monotonic() + pause > self._deadline:

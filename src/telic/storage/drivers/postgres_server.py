@@ -56,11 +56,11 @@ class PostgresServer:
 
     @property
     def wait_seconds(self) -> float:
-        """How long a client waits for any one answer."""
+        """The seconds that a client waits for any one answer: a little longer than the server's own time-outs."""
         return self.options.timeout_seconds + GRACE_SECONDS
 
     def connection_arguments(self) -> dict[str, Any]:
-        """What every connection is opened with, time-outs everywhere."""
+        """Return the arguments that every connection is opened with: time-outs everywhere."""
         arguments: dict[str, Any] = {
             "tcp_user_timeout": int(self.options.timeout_seconds * 1000),
             "keepalives_idle": 10,
@@ -81,25 +81,21 @@ class PostgresServer:
         return self._keeps_sessions or self.options.notification_url is not None
 
     def connect_for_notifications(self) -> psycopg.Connection[Any]:
-        """The connection that listens.
-
-        Raises:
-            psycopg.Error: there is none within the time-out.
-        """
+        """Return the connection that listens, or raise psycopg.Error."""
         arguments = self.connection_arguments()
         if self.options.notification_url is not None:
             arguments |= _parse(self.options.notification_url)
         return connect(self._notification_hosts, self.deadline(), partial(psycopg.connect, **arguments))
 
     def copied_by_pg_dump(self) -> InvalidInput:
-        """How a backup is made here: whoever runs a server has its tools, and they know what is beside the goals."""
+        """Return the error that names PostgreSQL's own tools, which know what else is in the database."""
         return InvalidInput(
             f"the store at {self.place} is backed up by PostgreSQL's own tools: "
             'pg_dump --format=custom --file=FILE --dbname="$TELIC_STORE"; docs/howto/backup.md tells how to restore it'
         )
 
     def deadline(self) -> float:
-        """When a call that begins now must have its connection, a moment of the monotonic clock."""
+        """Return when a call that begins now must have its connection, a moment of the monotonic clock."""
         return time.monotonic() + self.options.timeout_seconds
 
     def _session_settings(self) -> str:
@@ -118,18 +114,14 @@ class PostgresServer:
 
     @property
     def begin(self) -> bytes:
-        """What opens a transaction, with the time-outs where the session has none."""
+        """The command that opens a transaction, with the time-outs where the session has none."""
         if self._keeps_sessions:
             return b"BEGIN"
         local = (f"; SET LOCAL {name} = {value}" for name, value in self._timeouts().items())
         return f"BEGIN{''.join(local)}".encode()
 
     def open(self) -> None:
-        """The database answers and is at the newest schema.
-
-        Raises:
-            StoreError: it does not, or is not.
-        """
+        """The database answers and is at the newest schema; otherwise raise StoreError."""
         with self._connect() as connection:
             try:
                 check_server(connection)
@@ -142,7 +134,6 @@ class PostgresServer:
                 raise (busy if isinstance(found, Raced) else found) from error
 
     def _connect(self) -> psycopg.Connection[Any]:
-        """A connection; with session settings, unless it can only be had without."""
         deadline = self.deadline()
         first = self._attempt(deadline, keeps_sessions=True)
         if isinstance(first, psycopg.Connection):
@@ -169,7 +160,7 @@ class PostgresServer:
             return self.unreachable(error)
 
     def unreachable(self, error: psycopg.Error) -> StoreUnavailable:
-        """What a refused connection means; without the library's message, which may repeat parts of the URL."""
+        """Return the error of a refused connection, without the library's message: that may repeat parts of it."""
         refusal = StoreUnavailable(
             f"cannot connect to PostgreSQL at {self.place}: check that it runs there, and the user and password"
         )
@@ -200,7 +191,7 @@ class PostgresServer:
             raise translate(error) from error
 
     def meaning(self, error: psycopg.Error, *, is_lost: bool, may_have_written: bool, key: str | None) -> StoreError:
-        """What the error means to the caller of an operation."""
+        """Return the error that the caller of an operation gets."""
         found = translate(error)
         if is_lost:
             lost = StoreUnavailable(f"the connection to PostgreSQL at {self.place} was lost")
@@ -211,7 +202,7 @@ class PostgresServer:
 
 
 def is_lost(connection: psycopg.BaseConnection[Any]) -> bool:
-    """Whether the connection can no longer tell what became of its statement."""
+    """Return whether the connection can no longer say what became of its statement."""
     unclear = (TransactionStatus.ACTIVE, TransactionStatus.UNKNOWN)
     return bool(connection.closed) or connection.pgconn.transaction_status in unclear
 

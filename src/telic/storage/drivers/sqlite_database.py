@@ -64,7 +64,6 @@ class SqliteDatabase:
         self._writer: apsw.Connection | None = None
         self._reader: apsw.Connection | None = None
         self._turnstile: Turnstile | None = None
-        # The first read and the first write may come at once, each under a lock of its own.
         self._opening = threading.RLock()
         self._deadline = 0.0
         self.write_transaction: SqliteTransaction | None = None
@@ -85,8 +84,8 @@ class SqliteDatabase:
         self._release()
 
     def writing(self) -> SqliteTransaction:
-        """The writing connection's statements, opened if need be."""
-        with self._opening:
+        """Return the writing connection's statements; it is opened if need be."""
+        with self._opening:  # a lock: the first read and the first write may come at once
             if self.write_transaction is None:
                 if self._is_closed:
                     raise StoreClosed("the store is closed")
@@ -95,7 +94,7 @@ class SqliteDatabase:
             return self.write_transaction
 
     def reading(self) -> SqliteTransaction:
-        """The reading connection's statements, opened if need be."""
+        """Return the reading connection's statements; it is opened if need be."""
         with self._opening:
             if self.read_transaction is None:
                 writing = self.writing()
@@ -109,7 +108,7 @@ class SqliteDatabase:
             return self.read_transaction
 
     def version(self) -> Hashable:
-        """Something that differs after every commit, whoever made it; of the reading connection."""
+        """Return something that differs after every commit of any process; asks the reading connection."""
         execute = self.reading().execute
         with translated(self.requested_path):
             # In memory there is one connection, which does not count its own commits as others'.
@@ -123,7 +122,7 @@ class SqliteDatabase:
 
     @property
     def provenance(self) -> Provenance:
-        """What is known of where the file came from."""
+        """The memory of where the file came from."""
         return Provenance() if self._turnstile is None else recall(self._turnstile)
 
     @property
@@ -163,7 +162,7 @@ class SqliteDatabase:
         return connection
 
     def _find_file(self) -> None:
-        """The file is there, made if it may be; opened anew, it must be the one that was opened first."""
+        """The file is there, made if it may be; opened once more, it must be the one that was opened first."""
         if self._identity is None:
             self.path = prepare_file(self.requested_path, create=self.options.create)
             self._identity = identity(self.path)
@@ -201,7 +200,7 @@ class SqliteDatabase:
         return connection
 
     def _waits_on(self, _attempt: int) -> bool:
-        """Whether to try for a lock once more; the deadline is the call's, however often it had to wait."""
+        # SQLite's busy handler: the deadline is the call's, however often it had to wait.
         if time.monotonic() > self._deadline:
             return False
         time.sleep(_PAUSE_SECONDS)
@@ -210,10 +209,8 @@ class SqliteDatabase:
     def begin(self, deadline: float) -> SqliteTransaction:
         """A write transaction is open, and no other process's is; `deadline` is a moment of `time.monotonic`.
 
-        Raises:
-            StoreBusy: others were still writing at the deadline.
-            StoreMoved: the file is no longer the one that was opened.
-            SchemaMismatch: another release has migrated it meanwhile.
+        Raise StoreBusy at the deadline, StoreMoved if the file is no longer the one that was opened, SchemaMismatch if
+        another release has migrated it meanwhile.
         """
         transaction = self.write_transaction or self.writing()
         self._deadline = deadline
@@ -233,18 +230,16 @@ class SqliteDatabase:
         return transaction
 
     def has_moved(self) -> bool:
-        """Whether the path no longer leads to the file that is open."""
+        """Return whether the path no longer leads to the file that is open."""
         if self._writer is None or self.is_memory:
             return False
         self._writer.file_control("main", apsw.SQLITE_FCNTL_HAS_MOVED, self._moved_address)
         return bool(self._moved.value)
 
     def commit(self, key: str | None) -> None:
-        """What was written is durable.
+        """The transaction's changes are durable.
 
-        Raises:
-            StoreFull, StoreBusy: nothing was written.
-            OutcomeUnknown: the disk failed, so that it may or may not be.
+        Raise StoreFull or StoreBusy if nothing was written, OutcomeUnknown if the disk failed, so that it may be.
         """
         assert self.write_transaction is not None
         try:

@@ -49,7 +49,7 @@ class Selection:
 
 
 def read_tables(path: Path, tables: Sequence[str]) -> dict[str, list[dict[str, Any]]]:
-    """Every row of each named table by column, all as of one moment; a table that is not there is absent.
+    """Return every row of each named table by column, all as of one moment; a table that is not there is absent.
 
     The file may be in use by its own program. Two cases leave a WAL or its index beside it, which harm nobody: a
     WAL copied without its index, and a program that closes the file at the very moment of reading.
@@ -68,7 +68,7 @@ def read_tables(path: Path, tables: Sequence[str]) -> dict[str, list[dict[str, A
 
 
 def read_selected(path: Path, selection: Selection, *, patience_seconds: float = _PATIENCE_SECONDS) -> list[Row]:
-    """The selected rows by column; none where the table, or a column that is needed to find them, is not there.
+    """Return the selected rows by column; none where the table, or a column to find them by, is not there.
 
     Raises:
         StoreError: as `read_tables`.
@@ -111,7 +111,7 @@ def _real_path(path: Path) -> Path:
 
 
 def _access(path: Path) -> _Access:
-    """How to open the file so that nothing appears beside it, and what must not change meanwhile."""
+    """Return how to open the file so that nothing appears beside it, and what must not change meanwhile."""
     if not _is_write_ahead(path):
         return "mode=ro", ()
     if not _beside(path, "-wal").exists():
@@ -157,7 +157,7 @@ def _distrust(connection: apsw.Connection, patience_seconds: float) -> None:
 
 
 def _has(connection: apsw.Connection, table: str) -> bool:
-    """Whether the file has it as a table proper: a view or a virtual table could be anything."""
+    # A table proper: a view or a virtual table could be anything.
     query = "SELECT count(*) FROM pragma_table_list WHERE schema = 'main' AND type = 'table' AND name = ?"
     return bool(connection.execute(query, (table,)).get)
 
@@ -183,7 +183,6 @@ def _rows(connection: apsw.Connection, table: str) -> list[Row]:
 
 
 def _quoted(name: str) -> str:
-    """A name cannot be bound, only quoted."""
     return '"' + name.replace('"', '""') + '"'
 
 

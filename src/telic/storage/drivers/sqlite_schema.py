@@ -27,9 +27,8 @@ _LONGEST_ID_BYTES: Final = 64
 def migrate(connection: apsw.Connection, path: Path, *, create: bool) -> None:
     """The database is at the newest schema, and keeps a write-ahead log.
 
-    Raises:
-        SchemaMismatch: it is newer than this release, or another program's.
-        StoreMisconfigured: it is empty, and nothing may be made.
+    Raise SchemaMismatch if it is newer than this release, or another program's; StoreMisconfigured if it is empty, and
+    nothing may be made.
     """
     try:
         migrations = _pending(connection)

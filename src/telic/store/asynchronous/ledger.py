@@ -181,7 +181,7 @@ class LedgerMethods(StoreBase):
         holder: str,
         ttl_seconds: float = DEFAULT_TTL_SECONDS,
     ) -> Lease:
-        """The worker `holder` alone may drive the active goal, by id or of a scope, for `ttl_seconds` (0.001 to 86,400).
+        """The worker `holder` alone may drive the active goal, by id or scope, for `ttl_seconds` (0.001 to 86,400).
 
         Each grant has a higher token. A worker that has the lease already is granted it once more, and its former token
         is void. It expires by the database's clock on PostgreSQL, and on SQLite by one that nobody can set.
