@@ -1,14 +1,17 @@
 """The SQL files: a dialect's statements, laid over the common ones, and its numbered migrations."""
 
 import re
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
 from telic.domain.errors import SchemaMismatch
+from telic.domain.findings import Finding, make_finding
 
 SQL_FOLDER: Final = Path(__file__).parent / "sql"
 
+_SHOWN: Final = 5
 _HEADER = re.compile(r"-- (fragment|statement): (\S+)")
 _REFERENCE = re.compile(r"\{(\w+)\}")
 _PARAMETER = re.compile(r":(\w+)")
@@ -68,6 +71,17 @@ def load_migrations(dialect: str) -> list[Migration]:
 def newest_version(dialect: str) -> int:
     """Return the schema version that this release makes."""
     return load_migrations(dialect)[-1].version
+
+
+def schema_finding(strange: Iterable[str]) -> Finding:
+    """Return the finding on a schema in which these things are not as the migrations make them."""
+    names = sorted(strange)
+    return make_finding(
+        "schema",
+        not names,
+        f"differs in: {', '.join(names[:_SHOWN])}" if names else "as this release makes it",
+        "Export the goals and import them into a new store.",
+    )
 
 
 def require_version(version: int, known: int) -> None:

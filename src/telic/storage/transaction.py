@@ -17,14 +17,14 @@ T = TypeVar("T")
 
 
 SIDE_FILES: Final = ("-wal", "-shm", "-journal")
-"""What SQLite puts beside a database while it is open."""
+"""The files that SQLite puts beside a database while it is open."""
 
 TURNSTILE: Final = "-turnstile"
-"""What Telic keeps beside it: the writers' queue, and where the file came from."""
+"""The file that Telic keeps beside it: the writers' queue, and where the database came from."""
 
 
 class Durability(StrEnum):
-    """What an acknowledged write survives: a power cut (`full`), or the end of the process only (`normal`)."""
+    """How durable an acknowledged write is: it survives a power cut (`full`), or the process's end only (`normal`)."""
 
     FULL = "full"
     NORMAL = "normal"
@@ -53,7 +53,7 @@ class OpenOptions:
 
 
 class Mode(Enum):
-    """What an operation needs of its transaction."""
+    """The transaction that an operation needs."""
 
     READ = "read"
     """It writes nothing."""
@@ -74,7 +74,7 @@ class ConstraintRefused(Raced):
 
 
 def never_accepted() -> StoreCorrupt:
-    """The error of a call that a unique index refuses whenever it is made."""
+    """Return the error of a call that a unique index refuses whenever it is made."""
     return StoreCorrupt(
         "an index refuses this change every time: the goal's rows do not fit together; run `telic doctor`"
     )
@@ -88,31 +88,26 @@ class Transaction(Protocol):
     """The only thing an operation may await."""
 
     async def one_or_none(self, statement: str, parameters: Parameters) -> Row | None:
-        """The row that the named statement gives, or None where it gives none."""
-        ...
+        """Return the row that the named statement gives, or None where it gives none."""
 
     async def all(self, statement: str, parameters: Parameters) -> list[Row]:
-        """All rows that the named statement gives."""
-        ...
+        """Return all rows that the named statement gives."""
 
 
 Operation = Callable[[Transaction], Coroutine[Any, Any, T]]
 
 
 class Changes(Protocol):
-    """Tells whether anybody may have committed a change; costs microseconds while nobody does."""
+    """A watch over commits of all processes; asking costs microseconds while nobody commits."""
 
     def token(self) -> Hashable:
-        """Something that differs from its earlier values once a change was, or may have been, committed."""
-        ...
+        """Return something that differs from its earlier values once a change was, or may have been, committed."""
 
     def wait(self, token: Hashable, seconds: float) -> None:
-        """The token may differ from the given one, or the seconds are over; it may also be too early."""
-        ...
+        """Return when the token may differ from the given one, or the seconds are over, or earlier."""
 
     def close(self) -> None:
-        """What it holds is let go. Idempotent."""
-        ...
+        """The watch is over. Closing twice does nothing."""
 
 
 class AsyncChanges(Protocol):
@@ -120,39 +115,32 @@ class AsyncChanges(Protocol):
 
     def token(self) -> Hashable:
         """See `Changes.token`."""
-        ...
 
     async def wait(self, token: Hashable, seconds: float) -> None:
         """See `Changes.wait`; other tasks go on meanwhile."""
-        ...
 
     def close(self) -> None:
         """See `Changes.close`."""
-        ...
 
 
 class Driver(Protocol):
     """Runs operations, each in its own transaction, and translates every database error."""
 
     def run(self, operation: Operation[T], mode: Mode, key: str | None) -> T:
-        """What the operation returned, committed; nothing of it is there if this raises.
+        """Return what the operation returned, committed; nothing of it is there if this raises.
 
         Except for OutcomeUnknown(key), after which the same call with the same key is the safe retry. The
         operation may be run more than once, so it has no effect but through its transaction.
         """
-        ...
 
     def read_one(self, statement: str, parameters: Parameters) -> Row | None:
-        """The row of a statement that reads at most one; the shortest way there is."""
-        ...
+        """Return the row of a statement that reads at most one, by the shortest way there is."""
 
     def changes(self) -> Changes:
-        """A new watch over what anybody commits: one thread waits with it, any may ask for its token."""
-        ...
+        """Return a new watch over commits: one thread waits with it, any may ask for its token."""
 
     def inspect(self) -> list[Finding]:
-        """What can be told of the database beyond its rows: damage, schema, durability, file safety."""
-        ...
+        """Return the findings on the database beyond its rows: damage, schema, durability, file safety."""
 
     def copy_into(self, target: Path, /) -> None:
         """The empty file is a copy of the database as it was at some moment since; any thread may call it.
@@ -160,11 +148,9 @@ class Driver(Protocol):
         Raises:
             InvalidInput: this database is not copied so; the message says how it is.
         """
-        ...
 
     def close(self) -> None:
-        """The database is let go. Idempotent."""
-        ...
+        """The database is released. Closing twice does nothing."""
 
 
 class AsyncDriver(Protocol):
@@ -172,27 +158,22 @@ class AsyncDriver(Protocol):
 
     async def run(self, operation: Operation[T], mode: Mode, key: str | None) -> T:
         """See `Driver.run`."""
-        ...
 
     async def read_one(self, statement: str, parameters: Parameters) -> Row | None:
         """See `Driver.read_one`."""
-        ...
 
     def changes(self) -> AsyncChanges:
-        """A new watch over what anybody commits, for one task."""
-        ...
+        """Return a new watch over commits, for one task."""
 
     def copy_into(self, target: Path, /) -> None:
         """See `Driver.copy_into`; blocks."""
-        ...
 
     async def close(self) -> None:
         """See `Driver.close`."""
-        ...
 
 
 def complete(operation: Coroutine[Any, Any, T]) -> T:
-    """What the coroutine returns; it awaits only a blocking transaction and so never suspends."""
+    """Return what the coroutine returns; it awaits only a blocking transaction, and so never suspends (ADR 1)."""
     try:
         operation.send(None)
     except StopIteration as stop:

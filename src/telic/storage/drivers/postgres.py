@@ -132,7 +132,6 @@ class PostgresDriver:
         """See `Forked`."""
 
     def after_fork_in_child(self) -> None:
-        """See `Forked`."""
         # The parent's connections are kept from ever being closed: closing them would end the parent's sessions.
         self._inherited: Any = self._pool, getattr(self, "_inherited", None)
         self._pool = ConnectionPool(self._server)

@@ -36,7 +36,6 @@ class _Listener:
         self._lock = threading.Lock()
 
     def token(self) -> Hashable:
-        """See `Changes.token`."""
         with self._lock:
             self._drain()
             return self._count, time.monotonic() // (1.0 if self._connection else _LOOK_SECONDS)
@@ -95,7 +94,6 @@ class _Listener:
             return None if self._connection is None else self._connection.pgconn.socket
 
     def close(self) -> None:
-        """See `Changes.close`."""
         with self._lock:
             self._is_closed = True
             if self._connection is not None and self._owner == os.getpid():
@@ -107,7 +105,6 @@ class PostgresChanges(_Listener):
     """See `Changes`."""
 
     def wait(self, token: Hashable, seconds: float) -> None:
-        """See `Changes.wait`."""
         if self.wants_connection:
             self.connect()
         if self.token() != token:
@@ -127,7 +124,6 @@ class AsyncPostgresChanges(_Listener):
     """See `AsyncChanges`."""
 
     async def wait(self, token: Hashable, seconds: float) -> None:
-        """See `Changes.wait`."""
         if self.wants_connection:
             await asyncio.to_thread(self.connect)
         if self.token() != token:

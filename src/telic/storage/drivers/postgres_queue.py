@@ -256,7 +256,7 @@ class QueuedPostgresDriver(AsyncPostgresDriver):
         self._queue = StatementQueue(server, self._pool)
 
     def after_fork_in_child(self) -> None:
-        """See `Forked`; what the parent's callers wait for is the parent's to send."""
+        # What the parent's callers wait for is the parent's to send.
         super().after_fork_in_child()
         self._queue = StatementQueue(self._server, self._pool)
 

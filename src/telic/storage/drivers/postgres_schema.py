@@ -10,14 +10,13 @@ import psycopg
 
 from telic.domain.errors import SchemaMismatch, StoreMisconfigured
 from telic.domain.findings import Finding, Level, make_finding
-from telic.storage.statements import load_migrations, newest_version, pending
+from telic.storage.statements import load_migrations, newest_version, pending, schema_finding
 
 OLDEST_POSTGRES: Final = 14
 MIGRATION_LOCK: Final = 0x7E11C
 _MIGRATION_SECONDS: Final = 3600
 _WITH: Final = "WITH "
 _WRITES: Final = re.compile(r"\b(INSERT|UPDATE|DELETE)\b")
-_SHOWN: Final = 5
 _SCRATCH: Final = "telic_doctor"
 
 _COLUMNS: Final = """
@@ -150,13 +149,7 @@ def _schema(connection: psycopg.Connection[Any]) -> Finding:
     except psycopg.errors.InsufficientPrivilege:
         advice = "Run the check as a user that may create schemas."
         return Finding("schema", Level.WARNING, "could not be compared: the user may not create a schema", advice)
-    strange = sorted(name for name, definition in wanted.items() if actual.get(name) != definition)
-    return make_finding(
-        "schema",
-        not strange,
-        f"differs in: {', '.join(strange[:_SHOWN])}" if strange else "as this release makes it",
-        "Export the goals and import them into a new store.",
-    )
+    return schema_finding(name for name, definition in wanted.items() if actual.get(name) != definition)
 
 
 def _home(connection: psycopg.Connection[Any]) -> str:

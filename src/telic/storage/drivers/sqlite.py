@@ -29,7 +29,6 @@ class SqliteDriver:
         watch_forks(self)
 
     def run(self, operation: Operation[T], mode: Mode, key: str | None) -> T:
-        """See `Driver.run`."""
         if mode is Mode.READ:
             with self._read_lock:
                 return complete(operation(self.database.read_transaction or self.database.reading()))
@@ -63,7 +62,6 @@ class SqliteDriver:
             return (self.database.read_transaction or self.database.reading()).read_one(statement, parameters)
 
     def changes(self) -> SqliteChanges:
-        """See `Driver.changes`."""
         return SqliteChanges(self._version, self.database.log)
 
     def _version(self) -> Hashable:
@@ -71,7 +69,7 @@ class SqliteDriver:
             return self.database.version()
 
     def _wait_to_write(self) -> float:
-        """The call's deadline; the caller has the lock and releases it."""
+        """Return the call's deadline; the caller has the lock, and releases it."""
         deadline = time.monotonic() + self.database.options.timeout_seconds
         if not self._write_lock.acquire(timeout=self.database.options.timeout_seconds):
             raise StoreBusy("other threads kept writing for longer than the time-out")
@@ -89,33 +87,25 @@ class SqliteDriver:
         self.database.copy_into(target)
 
     def close(self) -> None:
-        """See `Driver.close`."""
-        self._stop()
+        self.before_fork()
         try:
             with translated():
                 self.database.close()
         finally:
-            self._go_on()
+            self.after_fork_in_parent()
 
-    def _stop(self) -> None:
+    # A fork, and the end, find both connections at rest: SQLite forbids to take one in use into a child (ADR 9).
+
+    def before_fork(self) -> None:
         self._write_lock.acquire()
         if self._read_lock is not self._write_lock:
             self._read_lock.acquire()
 
-    def _go_on(self) -> None:
+    def after_fork_in_parent(self) -> None:
         self._write_lock.release()
         if self._read_lock is not self._write_lock:
             self._read_lock.release()
 
-    def before_fork(self) -> None:
-        """See `Forked`."""
-        self._stop()
-
-    def after_fork_in_parent(self) -> None:
-        """See `Forked`."""
-        self._go_on()
-
     def after_fork_in_child(self) -> None:
-        """See `Forked`."""
         self.database.leave_to_parent()
-        self._go_on()
+        self.after_fork_in_parent()

@@ -50,7 +50,6 @@ class AsyncSqliteChanges(VersionWatch):
     """See `AsyncChanges`."""
 
     async def wait(self, token: Hashable, seconds: float) -> None:
-        """See `Changes.wait`."""
         for pause, told in self.pauses(token, seconds):
             if told is None:
                 await asyncio.sleep(pause)
@@ -96,7 +95,6 @@ class AsyncSqliteDriver:
         self._is_closing = False
 
     async def run(self, operation: Operation[T], mode: Mode, key: str | None) -> T:
-        """See `Driver.run`; other tasks go on meanwhile."""
         self._require_open()
         # Statements of an in-memory database share one connection, where a read would see uncommitted writes.
         if mode is Mode.READ and not self.database.is_memory:
@@ -115,7 +113,6 @@ class AsyncSqliteDriver:
             return (self.database.read_transaction or self.database.reading()).read_one(statement, parameters)
 
     def changes(self) -> AsyncSqliteChanges:
-        """See `AsyncDriver.changes`."""
         return AsyncSqliteChanges(self._version, self.database.log)
 
     def _version(self) -> Hashable:
@@ -201,7 +198,6 @@ class AsyncSqliteDriver:
         self.database.copy_into(target)
 
     async def close(self) -> None:
-        """See `Driver.close`; calls already made are finished first."""
         if self._is_closing:
             return
         self._is_closing = True
@@ -215,17 +211,15 @@ class AsyncSqliteDriver:
             self.database.close()
 
     def before_fork(self) -> None:
-        """See `Forked`."""
         self._write_lock.acquire()
         self._read_lock.acquire()
 
     def after_fork_in_parent(self) -> None:
-        """See `Forked`."""
         self._write_lock.release()
         self._read_lock.release()
 
     def after_fork_in_child(self) -> None:
-        """See `Forked`; what other threads' callers wait for is the parent's to answer."""
+        # What other threads' callers wait for is the parent's to answer.
         self.database.leave_to_parent()
         self._start()
         self.after_fork_in_parent()

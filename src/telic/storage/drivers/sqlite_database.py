@@ -269,7 +269,6 @@ class SqliteDatabase:
         return self._writer is not None and self._writer.in_transaction
 
     def copy_into(self, target: Path) -> None:
-        """See `Driver.copy_into`; any thread may call it."""
         if self.is_memory:
             raise InvalidInput("a store in memory has no file to back up: export its goals")
         copy_database(self.path, target, self.options.timeout_seconds)

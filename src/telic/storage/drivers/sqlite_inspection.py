@@ -11,9 +11,8 @@ from telic.domain.findings import Finding, Level, make_finding
 from telic.storage.drivers.sqlite_database import SqliteDatabase
 from telic.storage.drivers.sqlite_files import file_system_of, is_shared_file_system, is_volatile_file_system
 from telic.storage.drivers.sqlite_provenance import findings
-from telic.storage.statements import load_migrations
+from telic.storage.statements import load_migrations, schema_finding
 
-_SHOWN: Final = 5
 _FULL: Final = 2
 MOST_LOG_BYTES: Final = 64 * 1024 * 1024
 """A log that is longer costs every reader time, and the disk its room."""
@@ -70,12 +69,7 @@ def _schema(connection: apsw.Connection) -> Finding:
     wanted, actual = _definitions(expected), _definitions(connection)
     strange = [name for name, sql in wanted.items() if actual.get(name) != sql]
     strange += [name for name in actual.keys() - wanted.keys() if name.startswith("trigger ")]
-    return make_finding(
-        "schema",
-        not strange,
-        f"differs in: {', '.join(sorted(strange)[:_SHOWN])}" if strange else "as this release makes it",
-        "Export the goals and import them into a new store.",
-    )
+    return schema_finding(strange)
 
 
 def _definitions(connection: apsw.Connection) -> dict[str, str]:

@@ -1,4 +1,4 @@
-"""Estimates in the ledger: what lost holds may have consumed, until somebody says what it was."""
+"""Estimates in the ledger: the usage of lost holds, until somebody says what it was (ADR 21)."""
 
 from dataclasses import replace
 from hashlib import sha256
@@ -26,7 +26,7 @@ _HELD: Final = ("tokens", "active_microseconds", "cost_microunits")
 async def count_expired(tx: Transaction, *, at: Instant, goal_id: str) -> Goal:
     """Each expired hold of the goal that its expiry does not free is one line of the ledger, marked as an estimate.
 
-    A budget that is reached so has paused the goal. Raises as `goals.get`.
+    A budget that is reached so has paused the goal.
     """
     return await count_expired_of(tx, at, await lock(tx, goal_id))
 
@@ -60,9 +60,9 @@ async def count_expired_of_ended(tx: Transaction, *, at: Instant, goal_id: str |
 
 
 async def count_lost(tx: Transaction, call: Call, goal_id: str, *, prefix: str, but: str) -> Goal:
-    """What expired is counted, and at once each open hold whose key begins so: its turn is taken again, as another.
+    """Expired holds are counted, and at once each open one whose key begins so: its turn is taken once more.
 
-    `but` is the key of the hold under which it is taken. The lost ones count as no turns. Raises as `record_turn`.
+    `but` is the key of the hold under which it is taken. The lost ones count as no turns.
     """
     goal = await lock(tx, goal_id)
     await require_lease(tx, call, goal)
@@ -130,11 +130,7 @@ async def release(tx: Transaction, call: Call, goal_id: str, *, hold: str) -> Ho
 
 
 async def _estimate_of(tx: Transaction, call: Call, goal_id: str, hold: str) -> Turn | None:
-    """Return the line that stands for the hold of the goal, which is locked then; None where it is no estimate.
-
-    Raises:
-        LeaseLost: the call's lease is no longer kept.
-    """
+    """Return the line that stands for the hold of the goal, which is locked then; None where it is no estimate."""
     await require_lease(tx, call, await lock(tx, goal_id))
     row = await tx.one_or_none("holds.get", {"id": goal_id, "key": hold})
     if row is None or (found := hold_from_row(row)).state is not HoldState.ESTIMATED:

@@ -35,11 +35,7 @@ class NewTurn:
     takes_back: int | None = None
 
     def checked(self) -> "NewTurn":
-        """The same, known to be valid.
-
-        Raises:
-            InvalidInput: a part of it is not.
-        """
+        """Return the same, or raise InvalidInput if a part of it cannot be."""
         is_taken_back = isinstance(self.usage, UsageTakenBack)
         if not isinstance(self.usage, TurnUsage | ModelUsage) or is_taken_back is (self.takes_back is None):
             raise InvalidInput("the usage must be a TurnUsage or a ModelUsage")
@@ -51,11 +47,11 @@ class NewTurn:
         return self
 
     def billed(self, policy: BillingPolicy) -> TurnUsage:
-        """The usage as the ledger keeps it for a goal of this policy."""
+        """Return the usage as the ledger keeps it for a goal of this policy."""
         return self.usage if isinstance(self.usage, TurnUsage) else self.usage.billed(policy)
 
     def columns(self) -> dict[str, Value]:
-        """The parameters of `turns.record` that describe the line; the goal's policy chooses among the tokens."""
+        """Return the parameters of `turns.record` for the line; the goal's policy chooses among the tokens there."""
         usage = self.usage
         both, without_cached, of_output = self._tokens()
         return {
@@ -79,7 +75,7 @@ class NewTurn:
         }
 
     def _tokens(self) -> tuple[int, int, int]:
-        """What is billed under each policy, in the order of `BillingPolicy`."""
+        """Return the billed tokens under each policy, in the order of `BillingPolicy`."""
         if isinstance(self.usage, TurnUsage):
             return self.usage.tokens, self.usage.tokens, self.usage.tokens
         both, without_cached, of_output = (self.usage.billed(policy).tokens for policy in BillingPolicy)
@@ -88,7 +84,7 @@ class NewTurn:
 
 @dataclass(frozen=True, slots=True)
 class Recorded:
-    """What became of a turn, and whether the goal has expired holds that `estimates.count_expired` should count."""
+    """A recorded turn, and whether the goal has expired holds that `estimates.count_expired` should count."""
 
     result: TurnResult
     has_overdue_holds: bool
@@ -106,12 +102,7 @@ class HoldEstimated(HoldLost):
 async def record_turn(tx: Transaction, call: Call, goal_id: str, new: NewTurn) -> Recorded:
     """The turn is in the ledger exactly once, whatever the goal's status; a reached budget has paused the goal.
 
-    Raises:
-        HoldEstimated: an estimate stands for the hold; nothing changed.
-        TurnConflict: the key was recorded with other usage.
-        GoalNotFound: there is no such goal.
-        LeaseLost, HoldLost: nothing changed.
-        InvalidNumber: a counter would pass 2**53 - 1.
+    Raise HoldEstimated if an estimate stands for the hold, whose place `estimates.record_turn` gives to the turn.
     """
     call.authorize(Action.RECORD_TURN)
     parameters: dict[str, Value] = {
@@ -123,6 +114,7 @@ async def record_turn(tx: Transaction, call: Call, goal_id: str, new: NewTurn) -
     try:
         row = await tx.one_or_none("turns.record", parameters | new.checked().columns() | call.lease_columns)
     except LimitViolated:
+        # The columns' CHECK only refuses; the sum says which counter would pass 2**53 - 1.
         goal = await get(tx, goal_id)
         goal.usage.plus(new.billed(goal.billing), new.kind)
         raise
@@ -147,12 +139,12 @@ async def _why_not_recorded(tx: Transaction, call: Call, goal_id: str, new: NewT
 
 
 async def events(tx: Transaction, goal_id: str, *, after: int, limit: int) -> list[Event]:
-    """The goal's events whose number is above `after`, in order."""
+    """Return the goal's events whose number is above `after`, in order."""
     return [event_from_row(row) for row in await _page(tx, "events.page", goal_id, after, limit)]
 
 
 async def turns(tx: Transaction, goal_id: str, *, after: int, limit: int) -> list[Turn]:
-    """The goal's turns whose number is above `after`, in order."""
+    """Return the goal's turns whose number is above `after`, in order."""
     return [turn_from_row(row) for row in await _page(tx, "turns.page", goal_id, after, limit)]
 
 

@@ -57,19 +57,19 @@ def _ledger(row: Row) -> GoalLedger:
 
 
 async def ledger_sums(tx: Transaction, wanted: UsageFilter, part: LedgerPart) -> list[tuple[str | None, list[int]]]:
-    """The part's lines added up by name: how many, how many of them turns, and each counter."""
+    """Return the part's lines added up by name: how many, how many of them turns, and each counter."""
     rows = await tx.all("reports.ledger", _of_part(wanted, part))
     names = _names(wanted, part)
     return [(names(row[0]), [*row[1:3], *_whole(row[3:])]) for row in rows]
 
 
 def _name(by: UsageGrouping, name: str | None) -> str | None:
-    """The name as a report shows it; of a day the database gives its number since the epoch."""
+    # Of a day the database gives its number since the epoch.
     return str(EPOCH.date() + timedelta(days=int(name))) if by is UsageGrouping.DAY and name is not None else name
 
 
 async def estimate_sums(tx: Transaction, wanted: UsageFilter, part: LedgerPart) -> list[tuple[str | None, list[int]]]:
-    """The part's estimates added up by name: how many, and what they say."""
+    """Return the part's estimates added up by name: how many, and each counter."""
     rows = await tx.all("reports.estimates", _of_part(wanted, part))
     names = _names(wanted, part)
     return [(names(row[0]), [row[1], *_whole(row[2:])]) for row in rows]
@@ -90,7 +90,7 @@ def _names(wanted: UsageFilter, part: LedgerPart) -> Callable[[str | None], str 
 async def unsettled_holds(
     tx: Transaction, wanted: UsageFilter, goals: Sequence[GoalLedger]
 ) -> list[tuple[str, bool, list[int]]]:
-    """The goals' holds that no turn has settled, added up: by goal, and by whether they are open still."""
+    """Return the goals' holds that no turn has settled, added up: by goal, and by whether they are still open."""
     rows = await tx.all("reports.holds", _of_goals(wanted, goals))
     return [(row[0], bool(row[1]), [row[2], *_whole(row[3:])]) for row in rows]
 
@@ -104,7 +104,7 @@ def _of_goals(wanted: UsageFilter, goals: Sequence[GoalLedger]) -> dict[str, Val
 
 
 def _whole(halves: Row) -> list[int]:
-    """The sums whose upper and lower 32 bits were added up apart: together they may need more than 64."""
+    # The upper and lower 32 bits were added up apart: together the sums may need more than 64 bits.
     return [(upper << _HALF_BITS) + lower for upper, lower in zip(halves[::2], halves[1::2], strict=True)]
 
 
@@ -114,7 +114,7 @@ _LINES_OF_A_PART: Final = 10_000
 
 @dataclass(frozen=True, slots=True)
 class _ReportStep:
-    """What one step found: a page of goals with their unsettled holds, or the sums of a part of the ledger."""
+    """One step's findings: a page of goals with their unsettled holds, or the sums of a part of the ledger."""
 
     goals: Sequence[GoalLedger] = ()
     holds: Sequence[tuple[str, bool, list[int]]] = ()
@@ -145,7 +145,7 @@ class Reporter:
         return bool(self._parts) or self._after is not None
 
     async def next_step(self, tx: Transaction) -> _ReportStep:
-        """What the next step finds; nothing changes until `took`, so it may be repeated."""
+        """Return what the next step finds; nothing changes until `took`, so it may be repeated."""
         if self._parts:
             part = self._parts[0]
             sums = await ledger_sums(tx, self._wanted, part)
@@ -187,12 +187,12 @@ class Reporter:
         return goal.goal_id if self._wanted.by is UsageGrouping.GOAL else goal.scope
 
     def report(self) -> UsageReport:
-        """The report, once no step is left."""
+        """Return the report, once no step is left."""
         return self._tally.report(self._wanted.by, self._wanted.limit)
 
 
 def _parts(goals: Sequence[GoalLedger]) -> Iterator[LedgerPart]:
-    """The goals' ledgers in parts of bounded length: several small ones together, a long one in pieces."""
+    """Yield the goals' ledgers in parts of bounded length: several small ones together, a long one in pieces."""
     gathered: list[GoalLedger] = []
     lines = 0
     for goal in goals:

@@ -29,7 +29,7 @@ EVENTS_LOOKED_AT: Final = 5_000
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class GoalFilter:
-    """What a page is to show."""
+    """The goals that a page shows, and their order."""
 
     scope: str | None = None
     status: GoalStatus | None = None
@@ -41,11 +41,7 @@ class GoalFilter:
     limit: int = 50
 
     def parameters(self) -> dict[str, Value]:
-        """What every statement of a listing takes.
-
-        Raises:
-            InvalidText, InvalidNumber, InvalidInput: a filter is unusable.
-        """
+        """Return the parameters of every statement of a listing, or raise InvalidInput if a filter is unusable."""
         return {
             "limit": check_page_size(self.limit) + 1,
             "text": None if self.text is None else folded(check_text("text", self.text, MAX_TEXT_CHARS)),
@@ -54,7 +50,7 @@ class GoalFilter:
         }
 
     def indexed(self) -> dict[str, Value]:
-        """The filters that an index serves."""
+        """Return the filters that an index serves."""
         scope = None if self.scope is None else check_name("scope", self.scope)
         return {"scope": scope, "status": None if self.status is None else check_status(self.status).value}
 
@@ -65,11 +61,7 @@ class GoalFilter:
         return self.order is GoalOrder.CHANGED or any(other is not None for other in others)
 
     def position(self) -> int | None:
-        """Where the page begins.
-
-        Raises:
-            InvalidCursor: another listing made the cursor, or none.
-        """
+        """Return where the page begins, or raise InvalidCursor if another listing made the cursor, or none."""
         if self.cursor is None:
             return None
         order, _, digits = self.cursor.partition("-") if isinstance(self.cursor, str) else ("", "", "")
@@ -78,7 +70,7 @@ class GoalFilter:
         return int(digits)
 
     def page(self, rows: list[Row], span: "_Span") -> GoalPage:
-        """The page of what was found in the span."""
+        """Return the page of the rows that were found in the span."""
         shown = rows[: self.limit]
         is_full = len(rows) > self.limit
         position = shown[-1][0] if is_full else span.end
@@ -97,11 +89,7 @@ class _Span:
 
 
 async def list_goals(tx: Transaction, wanted: GoalFilter) -> GoalPage:
-    """One page of the goals that match, with who drives them.
-
-    Raises:
-        InvalidCursor, InvalidText, InvalidNumber, InvalidInput: an argument is unusable.
-    """
+    """Return one page of the goals that match, with their workers."""
     parameters, indexed, position = wanted.parameters(), wanted.indexed(), wanted.position()
     span = _span(wanted, position, await _last(tx, wanted.order) if wanted.is_searched_for else _NO_END)
     between: dict[str, Value] = {"above": span.above, "below": span.below}
@@ -138,7 +126,7 @@ def _span(wanted: GoalFilter, position: int | None, last: int) -> _Span:
 
 
 async def count(tx: Transaction, scope: str | None) -> GoalCounts:
-    """How many goals there are by status, as far as it is worth counting."""
+    """Return how many goals there are by status, as far as it is worth counting."""
     if scope is None:
         counted = [await _count(tx, status) for status in GoalStatus]
         return GoalCounts(*counted)
@@ -161,23 +149,14 @@ LINES_READ: Final = 20_000
 
 
 async def glance(tx: Transaction, goal_id: str) -> GoalGlance:
-    """The goal, who drives it, and its open holds.
-
-    Raises:
-        GoalNotFound: there is none with this id.
-    """
+    """Return the goal, its worker, and its open holds."""
     state = await lease(tx, goal_id)
     rows = await tx.all("holds.unsettled", {"id": state.goal.id, "limit": HOLDS_SHOWN})
     return GoalGlance(state, tuple(hold_from_row(row) for row in rows))
 
 
 async def overview(tx: Transaction, goal_id: str) -> GoalOverview:
-    """The goal with its history's end, how its criteria stand, and the course of its usage.
-
-    Raises:
-        GoalNotFound: there is none with this id.
-        StoreCorrupt: a verdict or an answer cannot be understood.
-    """
+    """Return the goal with its history's end, how its criteria stand, and the course of its usage."""
     seen = await glance(tx, check_id(goal_id))
     return GoalOverview(
         glance=seen,
