@@ -1,4 +1,4 @@
-"""What an operation sees of a database, what a driver must offer, and how one is opened."""
+"""The view that an operation has of a database, the methods of a driver, and the options for opening one."""
 
 from collections.abc import Callable, Coroutine, Hashable, Mapping
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""How a store is opened, and how a blocking one is used as an async one."""
+"""Opening a store, and using a blocking one as an async one."""
 
 from collections.abc import AsyncIterator, Callable, Coroutine, Generator
 from dataclasses import KW_ONLY, dataclass, replace
@@ -7,7 +7,7 @@ from inspect import signature
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar, cast
 
-from telic.domain.clock import Clock
+from telic.domain.clock import Clock, SystemClock
 from telic.domain.goal import Goal
 from telic.observability.observer import UNOBSERVED, Observer
 from telic.storage.connect import files_of, is_shared, name_of, open_async_driver, open_driver, system_of
@@ -28,7 +28,7 @@ R = TypeVar("R")
 
 @dataclass(frozen=True, slots=True)
 class StoreOptions(OpenOptions):
-    """Where a store is and how it is opened: the one list of what `connect` and `connect_async` take."""
+    """The location of a store and the options for opening it: the one list for `connect` and `connect_async`."""
 
     location: str | Path
     _: KW_ONLY
@@ -38,8 +38,9 @@ class StoreOptions(OpenOptions):
 
     def context(self) -> Context:
         """Return what the store brings to its calls."""
-        files, name = files_of(self.location), name_of(self.location)
-        return Context(self.clock, self.model_may_create, self.observer, files, name)
+        clock = self.clock or SystemClock()
+        observer = UNOBSERVED if self.observer is None else self.observer
+        return Context(clock, self.model_may_create, observer, files_of(self.location), name_of(self.location))
 
     def call_observer(self, context: Context) -> "CallObserver | None":
         """Return what observes the store's calls; None where nobody asked, so that nothing of it is imported."""

@@ -32,7 +32,7 @@ _ADVICE: Final = (
 
 
 def goal_ids(store: StoreBase) -> Iterator[str]:
-    """The id of every goal in the store, oldest first."""
+    """Yield the id of every goal in the store, oldest first."""
     after = 0
     while page := store.run("goal_ids", partial(transfer.ids, after=after), Mode.READ):
         yield from (goal_id for _, goal_id in page)
@@ -40,22 +40,22 @@ def goal_ids(store: StoreBase) -> Iterator[str]:
 
 
 def examine(location: str | Path) -> list[Finding]:
-    """The findings on the store at the location; one that cannot be opened is a finding too."""
+    """Return the findings on the store at the location; one that cannot be opened is a finding too."""
     try:
         # Not by `connect`: a backup is examined too, and stores make backups.
         with closing(open_driver(location, OpenOptions(create=False))) as driver:
-            return examine_store(StoreBase(driver, Context(None, model_may_create=False)))
+            return examine_store(StoreBase(driver, Context()))
     except StoreError as error:
         return [Finding("opening", Level.PROBLEM, str(error), "Mend what the message names, then run this again.")]
 
 
 def examine_store(store: StoreBase) -> list[Finding]:
-    """The findings on an open store."""
+    """Return the findings on an open store."""
     return [*_inspect(store), *_examine_histories(store), *_asleep(store)]
 
 
 def _advice(error: GoalError) -> str:
-    """Return what to do: a store that cannot be read is not damaged for that."""
+    # A store that cannot be read now is not damaged for that.
     if isinstance(error, StoreFull):
         return "Make room, then run this again."
     if error.retryable:
@@ -106,7 +106,7 @@ def _asleep(store: StoreBase) -> list[Finding]:
 
 
 def _problems(store: StoreBase, goal_id: str) -> list[str]:
-    """What is wrong with the goal, more than once: it may have changed between its row and its lines being read."""
+    # Read more than once: the goal may have changed between its row and its lines.
     wrong: list[str] = []
     for _ in range(_READINGS):
         try:
@@ -120,7 +120,7 @@ def _problems(store: StoreBase, goal_id: str) -> list[str]:
 
 
 def back_up(driver: Driver | AsyncDriver, path: str | Path, *, overwrite: bool, verify: bool) -> Path:
-    """The path of the backup, which is on disk. See `GoalStore.backup`."""
+    """Return the path of the backup, which is on disk. See `GoalStore.backup`."""
     target = _target(path, overwrite)
     part = target.with_name(f"{target.name}.{os.urandom(4).hex()}.part")
     try:
@@ -160,7 +160,7 @@ def _target(path: str | Path, overwrite: bool) -> Path:
 
 
 def _holds_database(target: Path) -> bool:
-    """Whether it is a file with a database, or an empty one: neither a device, a pipe, nor anybody's text."""
+    # Or an empty file, but neither a device, a pipe, nor anybody's text.
     if not target.is_file():
         return False
     with target.open("rb") as file:

@@ -1,4 +1,4 @@
-"""What happens to a store when its process forks."""
+"""Stores whose process forks (ADR 9)."""
 
 import os
 import weakref
@@ -7,7 +7,7 @@ from typing import Protocol
 
 
 class Forked(Protocol):
-    """What must be at rest when the process forks: nothing is under way before, and work goes on in the parent.
+    """Something that must be at rest when the process forks; work goes on in the parent.
 
     The child leaves to the parent what is the parent's, and makes its own when it needs it.
     """

@@ -1,4 +1,4 @@
-"""How a change in PostgreSQL is noticed: by notification on a connection of its own, else by looking again.
+"""Noticing a change in PostgreSQL: by notification on a connection of its own, else by looking again.
 
 A pooler in transaction mode passes no notifications on: then, and while the connection is lost, every look counts
 as a change. Notifications tell of events; that other processes recorded turns is seen within a second.
@@ -63,7 +63,7 @@ class _Listener:
 
     @property
     def wants_connection(self) -> bool:
-        """Whether it should be opened now."""
+        """Whether the connection should be opened now."""
         is_possible = self._server.notifies and not self._is_closed and self._connection is None
         return is_possible and time.monotonic() >= self._next_attempt
 
@@ -83,13 +83,13 @@ class _Listener:
                 self.close()
 
     def _pauses(self, seconds: float) -> Iterator[float]:
-        """How long to wait for the socket at a time; a store that is closed meanwhile ends it."""
+        # In short waits, as a store may be closed meanwhile.
         deadline = time.monotonic() + min(seconds, _LOOK_ANYWAY_SECONDS)
         while not self._server.is_closed and (left := deadline - time.monotonic()) > 0:
             yield min(left, _LOOK_SECONDS)
 
     def socket(self) -> int | None:
-        """What becomes readable when the server has something to say; None while nothing listens."""
+        """Return the socket that can be read when the server has something to say; None while nothing listens."""
         with self._lock:
             return None if self._connection is None else self._connection.pgconn.socket
 

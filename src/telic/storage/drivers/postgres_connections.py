@@ -1,4 +1,4 @@
-"""Where connections to PostgreSQL come from, and where they rest.
+"""Connections to PostgreSQL: the hosts that they are opened to, and the pool in which they rest.
 
 Each host of a URL has a share of the time that a call has, and the one that worked is first. libpq's own
 `connect_timeout` is for each host, in whole seconds, and at least two: three hosts that do not answer would take three
@@ -26,7 +26,7 @@ C = TypeVar("C", bound=psycopg.BaseConnection[Any])
 
 _LONGEST_IDLE_SECONDS: Final = 600.0
 _REST_SECONDS: Final = 3.0
-"""How long a task's connection is kept for the next: a worker that has nothing to do needs none but its listener's."""
+"""The time for which an idle connection is kept: a worker that has nothing to do needs none but its listener's."""
 _LONGEST_LIFE_SECONDS: Final = 3600.0
 _LONGEST_PAUSE_SECONDS: Final = 0.25
 _LEAST_SECONDS: Final = 2
@@ -261,7 +261,7 @@ def is_in_transaction(connection: psycopg.BaseConnection[Any]) -> bool:
 
 
 class Attempts:
-    """How long to pause after a connection was refused, so that a server that comes back is found soon."""
+    """The pauses after a connection was refused: short ones, so that a server that comes back is found soon."""
 
     def __init__(self, deadline: float) -> None:
         self._deadline = deadline

@@ -63,7 +63,7 @@ def translate(error: psycopg.Error) -> StoreError:
 
 
 class Replays:
-    """How long to pause before an operation that raced is run again, until the deadline."""
+    """The pauses before an operation that raced is run again, until the deadline."""
 
     def __init__(self, timeout_seconds: float) -> None:
         self._deadline = time.monotonic() + timeout_seconds

@@ -57,7 +57,7 @@ class QueuedStatement:
         return self.mode is not Mode.READ
 
     def is_given_up(self, now: float) -> bool:
-        """Whether nobody waits for it any more; one that waited for too long is refused."""
+        """Return whether nobody waits for it any more; one that waited for too long is refused."""
         if now > self.deadline:
             _refuse(self, StoreBusy("others kept the connections busy for longer than the time-out"))
         return self.future.done()
@@ -84,7 +84,7 @@ class StatementQueue:
         self._is_idle.set()
 
     async def submit(self, name: str, parameters: Parameters, mode: Mode, key: str | None) -> list[Row]:
-        """The rows that the statement gave, committed."""
+        """Return the rows that the statement gave, committed."""
         future: asyncio.Future[list[Row]] = asyncio.get_running_loop().create_future()
         deadline = time.monotonic() + self._server.options.timeout_seconds
         self._waiting.append(
@@ -99,7 +99,7 @@ class StatementQueue:
         await self._is_idle.wait()
 
     async def _send_at_once(self) -> None:
-        """Sends what waits, without a task's delay, and leaves to a task what has gathered meanwhile."""
+        """Send the waiting statements without a task's delay; those that have gathered meanwhile are left to a task."""
         self._senders += 1
         self._is_idle.clear()
         try:
@@ -145,7 +145,7 @@ class StatementQueue:
             self._waiting.extendleft(reversed(parked))
 
     def _next_batch(self) -> tuple[list[QueuedStatement], set[str]]:
-        """Requests to share a transaction, and the goals they write to; writes to a goal under way are parked."""
+        """Return requests to share a transaction, and the goals they write to; park writes to a goal under way."""
         # Each free sender gets an equal part, rounded up: one batch with everything would leave the others idle.
         share = -(-len(self._waiting) // self._max_senders)
         batch: list[QueuedStatement] = []
@@ -184,7 +184,7 @@ class StatementQueue:
                 raise
 
     async def _pipeline(self, connection: AsyncBoundedWaitConnection, batch: list[QueuedStatement]) -> bool:
-        """Whether the batch was committed; otherwise nothing of it was, unless the connection was lost."""
+        """Return whether each request has its answer; if not, nothing of the batch was committed."""
         # One implicit transaction: the server commits at the pipeline's end, or rolls all back at the first error.
         statements = [(request.statement, request.values) for request in batch]
         try:
@@ -199,7 +199,7 @@ class StatementQueue:
         return True
 
     async def _send_each(self, connection: AsyncBoundedWaitConnection, batch: list[QueuedStatement]) -> None:
-        """Runs each request as a transaction of its own; a goal found locked is not waited for a second time."""
+        # Each is a transaction of its own; a goal found locked is not waited for a second time.
         held: dict[str, StoreError] = {}
         for request in batch:
             known = held.get(request.goal) if request.writes else None
@@ -213,7 +213,7 @@ class StatementQueue:
                 self._contended.discard(request.goal)
 
     async def _execute(self, connection: AsyncBoundedWaitConnection, request: QueuedStatement) -> StoreError | None:
-        """Answers the request, or gives the error to refuse it with."""
+        """Answer the request, or return the error to refuse it with."""
         statement = (request.statement, request.values)
         try:
             rows = await connection.wait(connection.session.ask(statement, prepares=self._server.prepares))
@@ -249,7 +249,7 @@ class QueuedPostgresDriver(AsyncPostgresDriver):
     """Single statements share connections through a queue, transactions take one of their own."""
 
     longest_lock_seconds: ClassVar[float] = 0.25
-    """How long a statement waits for a locked goal at a time, as it keeps those behind it waiting as well."""
+    """A statement waits for a locked goal this long at a time, as it keeps those behind it waiting as well."""
 
     def __init__(self, server: PostgresServer) -> None:
         super().__init__(server)

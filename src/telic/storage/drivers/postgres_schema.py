@@ -77,7 +77,7 @@ def migrate(connection: psycopg.Connection[Any], *, lock_milliseconds: int) -> N
 
 
 def _guard(version: int) -> str:
-    """Return the name of the view that only a database of this schema version has."""
+    # The name of a view that only a database of this schema version has (ADR 23).
     return f"telic_schema_{version}"
 
 
@@ -126,14 +126,14 @@ def keep_place(connection: psycopg.Connection[Any]) -> None:
 
 
 def _place(connection: psycopg.Connection[Any]) -> str:
-    """The server and the database, as far as the user may know; a promoted replica is the same server."""
+    # The server and the database, as far as the user may know; a promoted replica is the same server.
     database, may_ask = connection.execute(_DATABASE).fetchone() or ("", False)
     (server,) = (connection.execute(_SERVER).fetchone() if may_ask else None) or ("",)
     return f"{server}/{database}"
 
 
 def inspect_server(connection: psycopg.Connection[Any]) -> list[Finding]:
-    """The findings on one open database."""
+    """Return the findings on one open database."""
     return [
         _schema(connection),
         *_durability(connection),
@@ -158,7 +158,7 @@ def _home(connection: psycopg.Connection[Any]) -> str:
 
 
 def _expected_definitions(connection: psycopg.Connection[Any]) -> dict[str, str]:
-    """What the migrations make, made in a scratch schema that is rolled back."""
+    # In a scratch schema, which is rolled back.
     with connection.transaction(force_rollback=True):
         connection.execute(f"CREATE SCHEMA {_SCRATCH}".encode())
         connection.execute(f"SET LOCAL search_path = {_SCRATCH}".encode())
@@ -199,7 +199,7 @@ def _durability(connection: psycopg.Connection[Any]) -> list[Finding]:
 
 
 def _logged(connection: psycopg.Connection[Any]) -> Finding:
-    """A table outside the write-ahead log is emptied by a crash, and is not on any replica."""
+    # A table outside the write-ahead log is emptied by a crash, and is not on any replica.
     rows = connection.execute(_UNLOGGED.encode(), {"schema": _home(connection), "tables": list(_TABLES)}).fetchall()
     names = ", ".join(sorted(str(name) for (name,) in rows))
     return make_finding(
@@ -227,7 +227,7 @@ def _replicas(connection: psycopg.Connection[Any]) -> Finding:
 
 
 def _timeline(connection: psycopg.Connection[Any]) -> list[Finding]:
-    """Return how often a failover, or a recovery to an earlier moment, cut the history; nothing where it is hidden."""
+    # Each failover, or recovery to an earlier moment, began a timeline. Not every user may know its number.
     if not _value(connection, "SELECT has_function_privilege('pg_control_checkpoint()', 'execute')"):
         return []
     cuts = int(_value(connection, "SELECT timeline_id FROM pg_control_checkpoint()")) - 1

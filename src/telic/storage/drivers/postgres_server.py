@@ -27,11 +27,11 @@ from telic.storage.statements import load_statements, pending
 from telic.storage.transaction import Durability, OpenOptions, Raced
 
 GRACE_SECONDS: Final = 1.0
-"""How much longer than the server's own time-outs the client waits for an answer."""
+"""The client waits so much longer than the server's own time-outs for an answer."""
 
 
 class PostgresServer:
-    """What both drivers share: settings, statements, and the opening, which is blocking."""
+    """The part that both drivers share: settings, statements, and the opening, which blocks."""
 
     def __init__(self, url: str, options: OpenOptions, lock_seconds: float | None = None) -> None:
         self.options = options
@@ -50,7 +50,7 @@ class PostgresServer:
 
     @property
     def place(self) -> str:
-        """Where the server is, without a secret."""
+        """The server's address, without a secret."""
         base = self._base
         return f"{base.get('host') or 'localhost'}:{base.get('port') or 5432}/{base.get('dbname') or ''}"
 
@@ -77,7 +77,7 @@ class PostgresServer:
 
     @property
     def notifies(self) -> bool:
-        """Whether notifications can be had: on a session of its own, by this URL or by another given for them."""
+        """Whether the server can notify: on a session of its own, by this URL or by another given for that."""
         return self._keeps_sessions or self.options.notification_url is not None
 
     def connect_for_notifications(self) -> psycopg.Connection[Any]:

@@ -50,17 +50,16 @@ class AsyncSqliteChanges(VersionWatch):
     """See `AsyncChanges`."""
 
     async def wait(self, token: Hashable, seconds: float) -> None:
-        for pause, told in self.pauses(token, seconds):
-            if told is None:
+        for pause, quiet in self.pauses(token, seconds):
+            if quiet is None:
                 await asyncio.sleep(pause)
             else:
-                await _readable(told.descriptor, pause)
-        # A look at a file whose readers are locked out may outlast the time: whoever could end that has a turn.
+                await _readable(quiet.descriptor, pause)
+        # A look at a file whose readers are locked out may outlast the time: the task that could end that has a turn.
         await asyncio.sleep(0)
 
 
 async def _readable(descriptor: int, seconds: float) -> None:
-    """The descriptor can be read, or the seconds are over."""
     loop = asyncio.get_running_loop()
     is_readable = asyncio.Event()
     try:
@@ -141,7 +140,7 @@ class AsyncSqliteDriver:
                     waiting = self._write(waiting)
 
     def _gather(self, waiting: list[_WaitingCall]) -> bool:
-        """Whether the thread is to end; `waiting` has all the calls there are, at least one unless it ends."""
+        """Return whether the thread shall end; `waiting` has all the calls there are, at least one unless it ends."""
         while len(waiting) < _LARGEST_BATCH and not (waiting and self._work.empty()):
             call = self._work.get()
             if call is None:
@@ -150,7 +149,7 @@ class AsyncSqliteDriver:
         return False
 
     def _write(self, batch: list[_WaitingCall]) -> list[_WaitingCall]:
-        """The calls to try again; all others are told, whatever happens."""
+        """Return the calls to try again; all others have their answer, whatever happens."""
         try:
             transaction = self.database.begin(min(call.deadline for call in batch))
         except StoreBusy as error:
@@ -233,7 +232,7 @@ def _fail(calls: list[_WaitingCall], error: Exception) -> None:
 
 def _settle(calls: list[_WaitingCall]) -> None:
     for loop in {call.future.get_loop() for call in calls}:
-        # Where the callers' loop has ended, so has everyone who could be told.
+        # Where the callers' loop has ended, so have all callers that wait.
         with suppress(RuntimeError):
             loop.call_soon_threadsafe(_settle_those_of, loop, calls)
 

@@ -1,6 +1,6 @@
-"""How a change of an SQLite file is noticed: by looking at its version, which costs microseconds.
+"""Noticing a change of an SQLite file: by looking at its version, which costs microseconds.
 
-While a file is quiet the kernel tells when its log is written, so that an idle watcher costs nothing. What it tells
+While a file is quiet the kernel tells when its log is written, so that an idle watcher costs nothing. Its news
 comes a little before the commit can be seen; so for some time after it, and where it tells nothing, the version is
 looked at every 40 ms. ADR 22 has the measurements.
 """
@@ -70,7 +70,7 @@ POLL_SECONDS: Final = 0.04
 QUIET_SECONDS: Final = 2.0
 """So long after a write its commit may be waited for; longer than a disk takes to sync."""
 LONGEST_PAUSE_SECONDS: Final = 2.0
-"""How long a quiet file is not looked at, should the kernel have told nothing."""
+"""The longest time without a look at a quiet file, should the kernel have kept silent."""
 
 
 class VersionWatch:
@@ -86,8 +86,8 @@ class VersionWatch:
         """Yield how long to sleep before each next look, and what may end the sleep, until the version is another."""
         deadline = time.monotonic() + seconds
         while self._is_still(token) and (left := deadline - time.monotonic()) > 0:
-            told = self._quiet_file()
-            yield min(POLL_SECONDS if told is None else LONGEST_PAUSE_SECONDS, left), told
+            quiet = self._quiet_file()
+            yield min(POLL_SECONDS if quiet is None else LONGEST_PAUSE_SECONDS, left), quiet
 
     def _quiet_file(self) -> FileChanges | None:
         try:
@@ -110,7 +110,7 @@ class VersionWatch:
         try:
             return self.token() == token
         except (StoreBusy, StoreUnavailable):
-            # Nobody can tell now; whoever waits looks again when the time is over.
+            # Nobody knows now; the watcher looks again when the time is over.
             return True
 
     def close(self) -> None:
@@ -123,8 +123,8 @@ class SqliteChanges(VersionWatch):
     """See `Changes`."""
 
     def wait(self, token: Hashable, seconds: float) -> None:
-        for pause, told in self.pauses(token, seconds):
-            if told is None:
+        for pause, quiet in self.pauses(token, seconds):
+            if quiet is None:
                 time.sleep(pause)
             else:
-                told.wait(pause)
+                quiet.wait(pause)

@@ -38,7 +38,7 @@ it is used under its driver's lock alone, and by one cursor, which nothing can k
 _CACHE_KIBIBYTES: Final = 64 * 1024
 _PAUSE_SECONDS: Final = 0.002
 LOG_BYTES: Final = 8 * 1024 * 1024
-"""How long the log beside the database stays while nobody needs more of it: twice what SQLite gathers by itself."""
+"""The log beside the database shrinks to this once nobody needs more of it: twice what SQLite gathers by itself."""
 
 
 class SqliteDatabase:
@@ -189,7 +189,7 @@ class SqliteDatabase:
         connection.config(apsw.SQLITE_DBCONFIG_DEFENSIVE, 1)
         connection.config(apsw.SQLITE_DBCONFIG_TRUSTED_SCHEMA, 0)
         connection.config(apsw.SQLITE_DBCONFIG_ENABLE_FKEY, 1)
-        # Without it SQLite compiles some statements anew at each execution, to look at the bound values.
+        # Without it SQLite compiles some statements again at each execution, to look at the bound values.
         connection.config(apsw.SQLITE_DBCONFIG_ENABLE_QPSG, 1)
         add_functions(connection)
         full = self.options.durability is Durability.FULL

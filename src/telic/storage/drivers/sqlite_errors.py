@@ -32,11 +32,11 @@ _BY_EXTENDED_RESULT: Final[dict[int, type[StoreError]]] = {
 
 
 SQLITE_FAILURES: Final = (apsw.Error, UnicodeDecodeError)
-"""What apsw raises: its own errors, and Python's where a damaged file's text is no text."""
+"""The errors that apsw raises: its own, and Python's where a damaged file's text is no text."""
 
 
 MOST_ATTEMPTS: Final = 10
-"""How often an operation is run that raced: here only with the clock, by which leases and holds end meanwhile."""
+"""The runs of an operation that raced: here only with the clock, by which leases and holds end meanwhile."""
 
 
 def overtaken(error: Raced) -> StoreError:

@@ -22,7 +22,7 @@ _SHARED: Final = frozenset(
 _LOCAL_FUSE: Final = frozenset(
     {"fuse-overlayfs", "gocryptfs", "encfs", "ntfs-3g", "ntfs", "exfat", "fuse2fs", "ext2", "ext4"}
 )
-"""What FUSE surely serves from this machine's own disks, `fuseblk` besides: containers, encrypted folders, disks of
+"""FUSE surely serves these from this machine's own disks, `fuseblk` besides: containers, encrypted folders, disks of
 other systems. Of all other kinds nobody knows where the files are, nor whether shared memory works on them."""
 _VOLATILE: Final = frozenset({"tmpfs", "ramfs", "devtmpfs"})
 

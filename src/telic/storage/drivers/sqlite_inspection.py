@@ -1,4 +1,4 @@
-"""What an SQLite store's file, schema and settings really are."""
+"""Findings on an SQLite store's file, schema and settings."""
 
 import os
 import stat
@@ -19,7 +19,7 @@ MOST_LOG_BYTES: Final = 64 * 1024 * 1024
 
 
 def inspect_database(database: SqliteDatabase) -> list[Finding]:
-    """The findings on one open database."""
+    """Return the findings on one open database."""
     connection = database.writer
     system = None if database.is_memory else file_system_of(database.path.stat().st_dev)
     found = [_integrity(connection), _foreign_keys(connection), _schema(connection), _durability(connection, system)]
@@ -29,7 +29,7 @@ def inspect_database(database: SqliteDatabase) -> list[Finding]:
 
 
 def _log(connection: apsw.Connection, path: Path) -> Finding:
-    """Return how long the log is, and whether somebody keeps it from being moved into the database."""
+    # A passive checkpoint moves as much of the log as no reader needs: what stays, somebody keeps.
     row = connection.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchall()[0]
     _, frames, moved = (int(count or 0) for count in row)
     log = path.with_name(f"{path.name}-wal")

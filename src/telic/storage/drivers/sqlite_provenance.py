@@ -35,7 +35,7 @@ _ALL: Final = "SELECT printf('%d %d %d', count(*), sum(revision), sum(ledger_cou
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Provenance:
-    """What is remembered of one database: its newest event, and the newest turn of that event's goal.
+    """The memory of one database: its newest event, and the newest turn of that event's goal.
 
     A mark is the beginning of a hash. Where the file came as a copy, `copied_at` says when that was seen first, and
     `copied_with` how many events it had. Where it was set back, `set_back_at` says when that was seen, and
@@ -80,7 +80,7 @@ def _newest(connection: apsw.Connection) -> Provenance:
 
 
 def _fingerprint(connection: apsw.Connection) -> int:
-    """Return a number that every change of a goal makes another one, as large as SQLite keeps one for programs."""
+    # Every change of a goal makes it another number. SQLite keeps 31 bits of `user_version` for programs.
     return zlib.crc32(str(connection.execute(_ALL).get).encode()) & 0x7FFFFFFF
 
 
@@ -95,7 +95,7 @@ def recall(turnstile: Turnstile) -> Provenance:
 def copy_database(source: Path, target: Path, timeout_seconds: float) -> None:
     """The empty file holds everything that was committed when the copying began.
 
-    Writers go on meanwhile: the copy is read from one snapshot, which no write makes it begin anew.
+    Writers go on meanwhile: the copy is read from one snapshot, so that no write makes it start over.
 
     Raises:
         StoreError: it could not be read, or the copy not be written.
@@ -119,7 +119,7 @@ def _open(path: Path) -> apsw.Connection:
 
 
 def findings(known: Provenance) -> list[Finding]:
-    """What is remembered, in words."""
+    """Return the findings on where the file came from."""
     return [_origin(known), *_set_back(known)]
 
 
@@ -145,5 +145,5 @@ def _set_back(known: Provenance) -> list[Finding]:
         f"set back, as seen on {show_time(known.set_back_at)}: an older copy took the store's place, and the"
         f" newest turns or events of the former one, which had {known.set_back_from:,} events, are gone"
     )
-    advice = "What happened since that copy is lost: turns that were paid, approvals, pauses. Read the feed anew."
+    advice = "Turns that were paid, approvals and pauses since that copy are lost. Read the feed from its beginning."
     return [Finding("history of the file", Level.WARNING, message, advice)]

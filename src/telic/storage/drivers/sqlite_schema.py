@@ -1,4 +1,4 @@
-"""What an SQLite file goes through when it is opened: whether it is a store, its schema, and what a restart has ended.
+"""Opening an SQLite file: is it a store, at which schema, and has the machine restarted since it was written?
 
 Nothing is written to a file that is no store.
 """
@@ -95,7 +95,7 @@ def _pending(connection: apsw.Connection) -> list[Migration]:
 
 
 def end_former_runs(connection: apsw.Connection) -> None:
-    """What was granted before the machine was started has expired: its workers are gone, and so is its clock."""
+    """Leases and holds from before the machine's start have expired: their workers are gone, and so is their clock."""
     present = _boot_id()
     known = "SELECT count(*) FROM store_identity WHERE boot = ?"
     if connection.execute(known, (present,)).get:
@@ -109,7 +109,7 @@ def end_former_runs(connection: apsw.Connection) -> None:
 
 
 def _boot_id() -> str:
-    """Return the id of this run of the machine; on platforms without one, an empty text."""
+    # The id of this run of the machine; empty on platforms without one.
     if sys.platform == "darwin":
         text = ctypes.create_string_buffer(_LONGEST_ID_BYTES)
         size = ctypes.c_size_t(_LONGEST_ID_BYTES)

@@ -1,9 +1,9 @@
 """A fair queue for the processes that write one SQLite file.
 
 SQLite's own busy handler lets one process starve the others for seconds. Here a writer takes the gate, then the floor,
-then leaves the gate: whoever has just written must pass the gate again, behind the one that already waits there. Where
-nobody waits, both are taken at once. Who must wait takes a ticket, and goes to the gate when nobody with an earlier
-ticket waits any more (ADR 22).
+then leaves the gate: after its write it must pass the gate again, behind the one that already waits there. Where nobody
+waits, both are taken at once (ADR 6). A writer that must wait takes a ticket, and goes to the gate when nobody with an
+earlier ticket waits any more (ADR 22).
 
 All of these are byte-range locks that belong to the open file description (Linux), so that a process's end frees them
 and two stores in one process exclude each other too. A ticket is a lock on the byte of its number.
@@ -40,7 +40,7 @@ _FIRST_TICKET: Final = 1 << 20
 """The byte of ticket 0."""
 
 TURN_SECONDS: Final = 0.005
-"""So long a writer may go on before it must wait behind others: handing over costs more than a write."""
+"""A writer may go on so long before it must wait behind others: handing over costs more than a write."""
 STUCK_SECONDS: Final = 0.25
 """When nobody has been let through for so long, a process that waits may be stopped: its ticket is passed over."""
 _SHORTEST_PAUSE_SECONDS: Final = 0.0001
@@ -157,7 +157,7 @@ class Turnstile:
                 self._pace_seconds = min((moved - started) / (last - first), TURN_SECONDS)
 
     def _let_next_come(self, ticket: int) -> None:
-        """The caller is at the gate: earlier tickets that are still held count no more."""
+        """The caller is at the gate; earlier tickets that are still held count no more."""
         if ticket > self._counters()[1]:
             with suppress(OSError):
                 os.pwrite(self._descriptor, struct.pack("q", ticket), _NOTE_BYTES + 8)

@@ -1,4 +1,4 @@
-"""What every writing operation begins and ends with: its call, the goal's row, and one more line of its history."""
+"""The parts that writing operations share: the call, the goal's row, and one more line of its history."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -30,7 +30,7 @@ class Call:
     lease: Lease | None = None
     replace: bool | str = True
     signature: Mapping[str, object] = field(default_factory=dict[str, object])
-    """Who acted and by which door, where that is known: part of the data of every event of the call."""
+    """The actor's name and door, where they are known: part of the data of every event of the call."""
 
     def data(self, changed: Mapping[str, object]) -> str:
         """Return the data of the call's event, as it is stored: what changed, and who acted."""
@@ -43,7 +43,7 @@ class Call:
 
     @property
     def lease_columns(self) -> dict[str, Value]:
-        """What a statement compares with the goal's lease; None for a call without one."""
+        """The values that a statement compares with the goal's lease; None for a call without one."""
         if self.lease is None:
             return {"lease_holder": None, "lease_token": None}
         return {"lease_holder": self.lease.holder, "lease_token": self.lease.token}

@@ -140,7 +140,7 @@ async def _estimate_of(tx: Transaction, call: Call, goal_id: str, hold: str) -> 
 
 
 async def _take_back(tx: Transaction, call: Call, estimate: Turn) -> None:
-    """The ledger has a line that takes back what the estimate added."""
+    # A line of its own, as the ledger is only ever added to (ADR 21).
     line = NewTurn(
         UsageTakenBack.of(estimate.usage),
         estimate.kind,

@@ -93,7 +93,7 @@ _PAUSE_SECONDS: Final = 0.25
 
 
 class FeedFollower:
-    """Where a watcher stands in the feed, and how long it is to wait before it looks again."""
+    """A watcher's place in the feed, and the seconds that it waits before it looks again."""
 
     def __init__(self, scope: str | None, goal_id: str | None, after: str | None, idle_seconds: float | None) -> None:
         self._scope = scope
@@ -104,14 +104,14 @@ class FeedFollower:
         self.wait_seconds = 0.0
 
     async def next_page(self, tx: Transaction) -> EventPage:
-        """The events that came since; none at first where the watcher begins now."""
+        """Return the events that came since; none at first where the watcher begins now."""
         if self._cursor is None:
             # The watch begins now: what is there already is not shown, and nothing after this moment is missed.
             return EventPage((), await present(tx))
         return await feed(tx, after=self._cursor, scope=self._scope, goal_id=self._goal_id, limit=MAX_PAGE)
 
     def accept(self, page: EventPage) -> Sequence[FeedEvent]:
-        """The page's events; the next page begins after them."""
+        """Return the page's events; the next page begins after them."""
         is_first = self._cursor is None
         self._cursor = page.cursor
         if page.events:

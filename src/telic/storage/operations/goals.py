@@ -23,7 +23,7 @@ _NAMED: Final = 4
 
 @dataclass(frozen=True, slots=True)
 class NewGoal:
-    """What a goal is created from; `max_chars` bounds the text."""
+    """A goal that is to be created; `max_chars` bounds its text."""
 
     id: GoalId
     scope: str
@@ -44,7 +44,7 @@ class NewGoal:
         return self
 
     def data(self) -> dict[str, object]:
-        """What the creation's event holds."""
+        """Return the data of the creation's event."""
         data: dict[str, object] = {
             "text": self.text,
             "scope": self.scope,

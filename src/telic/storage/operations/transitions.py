@@ -45,7 +45,7 @@ class Move:
     wake: Wake | None = None
 
     def data(self, *, has_criteria: bool) -> dict[str, object]:
-        """What the move's event holds."""
+        """Return the data of the move's event."""
         reason = self.reason_with_criteria if has_criteria else self.reason
         named = {
             "reason": reason and reason.value,

@@ -18,7 +18,7 @@ from telic.storage.records import event_from_row, hold_from_row, lease_state_fro
 from telic.storage.transaction import Row, Transaction, Value
 
 LOOKED_AT: Final = 20_000
-"""How many goals one page looks at where no index finds what is asked for: some tens of milliseconds."""
+"""One page looks at so many goals where no index finds what is asked for: some tens of milliseconds."""
 
 _NO_END: Final = 2**63 - 2
 """Above every number: what an index finds needs no end to the search, and no statement to ask for it."""
@@ -108,7 +108,6 @@ def _statement(wanted: GoalFilter) -> str:
 
 
 async def _last(tx: Transaction, order: GoalOrder) -> int:
-    """Return the highest number there is, of a goal or of an event."""
     row = await tx.one_or_none("goals.newest_numbers", {})
     assert row is not None
     return int(row[1] if order is GoalOrder.CHANGED else row[0])

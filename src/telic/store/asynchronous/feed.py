@@ -101,7 +101,7 @@ class FeedMethods(StoreBase):
         until: Instant | None = None,
         limit: int = 1000,
     ) -> UsageReport:
-        """What was consumed, of one goal or one scope or all, by goal, scope, kind, model or day in UTC.
+        """Return the usage of one goal, one scope or all, by goal, scope, kind, model or day in UTC.
 
         Of turns recorded at or after `since` and before `until`, in microseconds since the epoch. The `limit`
         (1 to 100,000) groups with the most tokens are named, of days the latest; the total has all. Sums are

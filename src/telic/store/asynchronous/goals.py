@@ -183,7 +183,7 @@ class GoalMethods(StoreBase):
         return await self.run("secret", goals.secret, Mode.READ)
 
     async def count(self, *, scope: str | None = None) -> GoalCounts:
-        """How many goals there are by status, in one scope or in all, each up to 10,000."""
+        """Return how many goals there are by status, in one scope or in all, each up to 10,000."""
         return await self.run("count", lambda tx: views.count(tx, scope), Mode.READ)
 
     async def glance(self, goal_id: str) -> GoalGlance:

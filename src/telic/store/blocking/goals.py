@@ -184,7 +184,7 @@ class GoalMethods(StoreBase):
         return self.run("secret", goals.secret, Mode.READ)
 
     def count(self, *, scope: str | None = None) -> GoalCounts:
-        """How many goals there are by status, in one scope or in all, each up to 10,000."""
+        """Return how many goals there are by status, in one scope or in all, each up to 10,000."""
         return self.run("count", lambda tx: views.count(tx, scope), Mode.READ)
 
     def glance(self, goal_id: str) -> GoalGlance:
