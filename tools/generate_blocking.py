@@ -26,7 +26,7 @@ _WORDS: Final = (
     (r"\bOperation, Parameters, Raced, Row\b", "Operation, Parameters, Raced, Row, complete"),
     (r"__a(enter|exit)__", r"__\1__"),
     (r"\btelic\.store\.asynchronous\b", "telic.store.blocking"),
-    (r"\bconnect_async\b", "connect"),
+    (r"\b(connect|readable)_async\b", r"\1"),
     (r"async store\b", "blocking store"),
     (r"\bother tasks\b", "other threads"),
     (r" The blocking driver is generated from this one.", ""),

@@ -15,7 +15,7 @@ import pytest
 
 import telic
 from telic import EventKind, FeedEvent
-from telic.storage.drivers.postgres_changes import AsyncPostgresChanges
+from telic.storage.drivers.postgres_async import AsyncPostgresChanges
 from telic.storage.drivers.postgres_server import PostgresServer as Settings
 from telic.storage.drivers.sqlite_async import AsyncSqliteChanges
 from telic.storage.drivers.sqlite_changes import SqliteChanges

@@ -97,30 +97,28 @@ class Transaction(Protocol):
 Operation = Callable[[Transaction], Coroutine[Any, Any, T]]
 
 
-class Changes(Protocol):
+class CommitWatch(Protocol):
     """A watch over commits of all processes; asking costs microseconds while nobody commits."""
 
     def token(self) -> Hashable:
         """Return something that differs from its earlier values once a change was, or may have been, committed."""
 
-    def wait(self, token: Hashable, seconds: float) -> None:
-        """Return when the token may differ from the given one, or the seconds are over, or earlier."""
-
     def close(self) -> None:
         """The watch is over. Closing twice does nothing."""
 
 
-class AsyncChanges(Protocol):
-    """`Changes`, with the waiting awaited."""
+class Changes(CommitWatch, Protocol):
+    """A watch for threads."""
 
-    def token(self) -> Hashable:
-        """See `Changes.token`."""
+    def wait(self, token: Hashable, seconds: float) -> None:
+        """Return when the token may differ from the given one, or the seconds are over, or earlier."""
+
+
+class AsyncChanges(CommitWatch, Protocol):
+    """A watch for tasks."""
 
     async def wait(self, token: Hashable, seconds: float) -> None:
         """See `Changes.wait`; other tasks go on meanwhile."""
-
-    def close(self) -> None:
-        """See `Changes.close`."""
 
 
 class Driver(Protocol):

@@ -7,6 +7,7 @@ attempts double without bound, and stale connections are replaced one by one wit
 """
 
 import time
+from collections.abc import Hashable
 from functools import cached_property, partial
 from math import inf
 from pathlib import Path
@@ -18,13 +19,14 @@ from psycopg.abc import PQGen
 from telic.domain.errors import StoreBusy, StoreClosed
 from telic.domain.findings import Finding
 from telic.storage.drivers.fork import watch_forks
-from telic.storage.drivers.postgres_changes import PostgresChanges
+from telic.storage.drivers.postgres_changes import LOOK_SECONDS, NotificationListener
 from telic.storage.drivers.postgres_connections import (
     Attempts,
     ConnectionSlots,
     IdleConnections,
     connect,
     is_in_transaction,
+    readable,
 )
 from telic.storage.drivers.postgres_errors import Replays, translate
 from telic.storage.drivers.postgres_server import PostgresServer, is_lost
@@ -106,6 +108,23 @@ class ConnectionPool:
         for _ in range(self._server.options.pool_size):
             self._slots.take(max(0.0, deadline - time.monotonic()))
         self._idle_connections.close()
+
+
+class PostgresChanges(NotificationListener):
+    """See `Changes`."""
+
+    def wait(self, token: Hashable, seconds: float) -> None:
+        if self.wants_connection:
+            self.connect()
+        if self.token() != token:
+            return
+        socket = self.socket()
+        if socket is None:
+            time.sleep(min(seconds, LOOK_SECONDS))
+            return
+        for pause in self.pauses(seconds):
+            if readable(socket, pause):
+                return
 
 
 class PostgresDriver:

@@ -6,6 +6,7 @@ attempts double without bound, and stale connections are replaced one by one wit
 
 import asyncio
 import time
+from collections.abc import Hashable
 from functools import cached_property, partial
 from math import inf
 from pathlib import Path
@@ -17,13 +18,14 @@ from psycopg.abc import PQGen
 from telic.domain.errors import StoreBusy, StoreClosed
 from telic.domain.findings import Finding
 from telic.storage.drivers.fork import watch_forks
-from telic.storage.drivers.postgres_changes import AsyncPostgresChanges
+from telic.storage.drivers.postgres_changes import LOOK_SECONDS, NotificationListener
 from telic.storage.drivers.postgres_connections import (
     AsyncConnectionSlots,
     AsyncIdleConnections,
     Attempts,
     connect_async,
     is_in_transaction,
+    readable_async,
 )
 from telic.storage.drivers.postgres_errors import Replays, translate
 from telic.storage.drivers.postgres_server import PostgresServer, is_lost
@@ -105,6 +107,23 @@ class AsyncConnectionPool:
         for _ in range(self._server.options.pool_size):
             await self._slots.take(max(0.0, deadline - time.monotonic()))
         self._idle_connections.close()
+
+
+class AsyncPostgresChanges(NotificationListener):
+    """See `AsyncChanges`."""
+
+    async def wait(self, token: Hashable, seconds: float) -> None:
+        if self.wants_connection:
+            await asyncio.to_thread(self.connect)
+        if self.token() != token:
+            return
+        socket = self.socket()
+        if socket is None:
+            await asyncio.sleep(min(seconds, LOOK_SECONDS))
+            return
+        for pause in self.pauses(seconds):
+            if await readable_async(socket, pause):
+                return
 
 
 class AsyncPostgresDriver:

@@ -4,10 +4,8 @@ A pooler in transaction mode passes no notifications on: then, and while the con
 as a change. Notifications tell of events; that other processes recorded turns is seen within a second.
 """
 
-import asyncio
 import contextlib
 import os
-import select
 import threading
 import time
 from collections.abc import Hashable, Iterator
@@ -17,13 +15,13 @@ import psycopg
 
 from telic.storage.drivers.postgres_server import PostgresServer
 
-_LOOK_SECONDS: Final = 0.5
+LOOK_SECONDS: Final = 0.5
 _LOOK_ANYWAY_SECONDS: Final = 5.0
 """A connection that died without a word is found out by keepalives only; meanwhile this bounds the delay."""
 _RECONNECT_SECONDS: Final = 1.0
 
 
-class _Listener:
+class NotificationListener:
     """The listening connection, opened when first needed and again after it was lost."""
 
     def __init__(self, server: PostgresServer) -> None:
@@ -38,7 +36,7 @@ class _Listener:
     def token(self) -> Hashable:
         with self._lock:
             self._drain()
-            return self._count, time.monotonic() // (1.0 if self._connection else _LOOK_SECONDS)
+            return self._count, time.monotonic() // (1.0 if self._connection else LOOK_SECONDS)
 
     def _drain(self) -> None:
         connection = self._connection
@@ -82,11 +80,11 @@ class _Listener:
                 # A task that was cancelled does not wait for the thread in which this runs.
                 self.close()
 
-    def _pauses(self, seconds: float) -> Iterator[float]:
-        # In short waits, as a store may be closed meanwhile.
+    def pauses(self, seconds: float) -> Iterator[float]:
+        """Yield short waits that fill the seconds, as the store may be closed meanwhile."""
         deadline = time.monotonic() + min(seconds, _LOOK_ANYWAY_SECONDS)
         while not self._server.is_closed and (left := deadline - time.monotonic()) > 0:
-            yield min(left, _LOOK_SECONDS)
+            yield min(left, LOOK_SECONDS)
 
     def socket(self) -> int | None:
         """Return the socket that can be read when the server has something to say; None while nothing listens."""
@@ -99,47 +97,3 @@ class _Listener:
             if self._connection is not None and self._owner == os.getpid():
                 self._connection.close()
             self._connection = None
-
-
-class PostgresChanges(_Listener):
-    """See `Changes`."""
-
-    def wait(self, token: Hashable, seconds: float) -> None:
-        if self.wants_connection:
-            self.connect()
-        if self.token() != token:
-            return
-        socket = self.socket()
-        if socket is None:
-            time.sleep(min(seconds, _LOOK_SECONDS))
-            return
-        poll = select.poll()
-        poll.register(socket, select.POLLIN)
-        for pause in self._pauses(seconds):
-            if poll.poll(pause * 1000):
-                return
-
-
-class AsyncPostgresChanges(_Listener):
-    """See `AsyncChanges`."""
-
-    async def wait(self, token: Hashable, seconds: float) -> None:
-        if self.wants_connection:
-            await asyncio.to_thread(self.connect)
-        if self.token() != token:
-            return
-        socket = self.socket()
-        if socket is None:
-            await asyncio.sleep(min(seconds, _LOOK_SECONDS))
-            return
-        loop = asyncio.get_running_loop()
-        is_readable = asyncio.Event()
-        loop.add_reader(socket, is_readable.set)
-        try:
-            for pause in self._pauses(seconds):
-                with contextlib.suppress(TimeoutError):
-                    async with asyncio.timeout(pause):
-                        await is_readable.wait()
-                        return
-        finally:
-            loop.remove_reader(socket)

@@ -243,11 +243,7 @@ class AsyncConnectionSlots(asyncio.Semaphore):
 
 def _is_quiet(connection: psycopg.BaseConnection[Any]) -> bool:
     # What a server says to an idle connection is good-bye. To look whether it has costs no round trip.
-    if connection.closed:
-        return False
-    poll = select.poll()
-    poll.register(connection.pgconn.socket, select.POLLIN)
-    return not poll.poll(0)
+    return not connection.closed and not readable(connection.pgconn.socket, 0)
 
 
 def _is_usable(connection: psycopg.BaseConnection[Any]) -> bool:
@@ -274,3 +270,24 @@ class Attempts:
         if time.monotonic() + pause > self._deadline:
             raise refusal
         return pause
+
+
+def readable(descriptor: int, seconds: float) -> bool:
+    """Return whether the descriptor could be read within so many seconds."""
+    poll = select.poll()
+    poll.register(descriptor, select.POLLIN)
+    return bool(poll.poll(seconds * 1000))
+
+
+async def readable_async(descriptor: int, seconds: float) -> bool:
+    """`readable`, awaited."""
+    loop = asyncio.get_running_loop()
+    is_readable = asyncio.Event()
+    loop.add_reader(descriptor, is_readable.set)
+    try:
+        async with asyncio.timeout(seconds):
+            return await is_readable.wait()
+    except TimeoutError:
+        return False
+    finally:
+        loop.remove_reader(descriptor)

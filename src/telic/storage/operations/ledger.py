@@ -4,7 +4,16 @@ from dataclasses import dataclass
 from typing import Final
 
 from telic.domain.authority import Action
-from telic.domain.budget import BillingPolicy, ModelUsage, TurnUsage, UsageKind, UsageTakenBack, estimates_of, turns_of
+from telic.domain.budget import (
+    TURN_COUNTERS,
+    BillingPolicy,
+    ModelUsage,
+    TurnUsage,
+    UsageKind,
+    UsageTakenBack,
+    estimates_of,
+    turns_of,
+)
 from telic.domain.chain import to_data, turn_label
 from telic.domain.errors import GoalError, HoldLost, InvalidInput, TurnConflict
 from telic.domain.events import Event, Turn, TurnResult
@@ -55,12 +64,7 @@ class NewTurn:
         usage = self.usage
         both, without_cached, of_output = self._tokens()
         return {
-            "input_tokens": usage.input_tokens,
-            "cached_input_tokens": usage.cached_input_tokens,
-            "output_tokens": usage.output_tokens,
-            "reasoning_tokens": usage.reasoning_tokens,
-            "active_microseconds": usage.active_microseconds,
-            "cost_microunits": usage.cost_microunits,
+            **{name: getattr(usage, name) for name in TURN_COUNTERS if name != "tokens"},
             "tokens_of_both": both,
             "tokens_without_cached": without_cached,
             "tokens_of_output": of_output,
@@ -78,6 +82,7 @@ class NewTurn:
         """Return the billed tokens under each policy, in the order of `BillingPolicy`."""
         if isinstance(self.usage, TurnUsage):
             return self.usage.tokens, self.usage.tokens, self.usage.tokens
+        # All three are sent: only the statement sees the goal's policy, and it is to stay one round trip (ADR 2).
         both, without_cached, of_output = (self.usage.billed(policy).tokens for policy in BillingPolicy)
         return both, without_cached, of_output
 

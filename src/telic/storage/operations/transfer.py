@@ -21,6 +21,12 @@ from telic.storage.transaction import Transaction, Value
 T = TypeVar("T")
 
 _MOST_LINES_SHOWN: Final = 20
+_KEPT_OF_GOAL: Final = (
+    *("id", "scope", "text", "note", "revision", "created_at", "updated_at", "ended_at", "wake_at", "wake_signal"),
+    "estimated_lines",
+)
+_KEPT_OF_EVENT: Final = ("goal_id", "number", "revision", "at", "key", "hash")
+_KEPT_OF_TURN: Final = ("goal_id", "number", "key", "at", "takes_back", "hash", "model")
 
 
 class Placement(StrEnum):
@@ -106,28 +112,18 @@ def _superseded(history: GoalHistory, active_id: str) -> GoalHistory:
 async def _insert(tx: Transaction, history: GoalHistory) -> None:
     goal = history.goal
     row: dict[str, Value] = {
-        "id": goal.id,
-        "scope": goal.scope,
-        "text": goal.text,
+        **{name: getattr(goal, name) for name in _KEPT_OF_GOAL},
+        **budget_columns(goal.budget),
+        **{f"{name}_used": count for name, count in goal.usage.as_dict().items()},
         "criteria": criteria_to_json(goal.criteria),
         "status": goal.status.value,
         "reason": goal.reason and goal.reason.value,
-        "note": goal.note,
-        "revision": goal.revision,
-        **budget_columns(goal.budget),
-        **{f"{name}_used": count for name, count in goal.usage.as_dict().items()},
-        "created_at": goal.created_at,
-        "updated_at": goal.updated_at,
-        "ended_at": goal.ended_at,
+        "billing": goal.billing.value,
         "creation_key": history.creation_key,
         "event_count": len(history.events),
         "event_hash": history.event_hash,
-        "turn_hash": history.turn_hash,
-        "billing": goal.billing.value,
-        "wake_at": goal.wake_at,
-        "wake_signal": goal.wake_signal,
         "ledger_count": len(history.turns),
-        "estimated_lines": goal.estimated_lines,
+        "turn_hash": history.turn_hash,
     }
     await tx.one_or_none("records.insert_goal", row)
     for event in history.events:
@@ -137,23 +133,13 @@ async def _insert(tx: Transaction, history: GoalHistory) -> None:
 
 
 def _event_row(event: Event) -> dict[str, Value]:
-    return {
-        "goal_id": event.goal_id,
-        "number": event.number,
-        "revision": event.revision,
-        "kind": event.kind.value,
-        "actor": event.actor.value,
-        "at": event.at,
-        "key": event.key,
-        "data": to_data(event.data),
-        "hash": event.hash,
-    }
+    kept: dict[str, Value] = {name: getattr(event, name) for name in _KEPT_OF_EVENT}
+    return kept | {"kind": event.kind.value, "actor": event.actor.value, "data": to_data(event.data)}
 
 
 def _turn_row(turn: Turn) -> dict[str, Value]:
-    row: dict[str, Value] = {"goal_id": turn.goal_id, "number": turn.number, "key": turn.key, "at": turn.at}
-    row |= {"is_estimate": int(turn.is_estimate), "takes_back": turn.takes_back}
-    return row | turn.usage.as_dict() | {"hash": turn.hash, "kind": turn.kind.value, "model": turn.model}
+    kept: dict[str, Value] = {name: getattr(turn, name) for name in _KEPT_OF_TURN}
+    return kept | turn.usage.as_dict() | {"kind": turn.kind.value, "is_estimate": int(turn.is_estimate)}
 
 
 def problems(stored: StoredHistory) -> list[str]:
