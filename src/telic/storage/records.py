@@ -73,7 +73,9 @@ def goal_from_row(row: Row) -> Goal:
             raise ValueError("a budget is 0")
         goal.billing = _POLICIES[goal.billing]
         if goal.wake_at is not None or goal.wake_signal is not None:
-            _check_wait(goal.status, goal.wake_at)
+            check_instant("wake_at", goal.wake_at)
+            if goal.status is not GoalStatus.PAUSED:
+                raise ValueError("only a paused goal can wait")
         goal.criteria = _NO_CRITERIA if goal.criteria == "[]" else criteria_from_data(json.loads(goal.criteria))
     except (KeyError, TypeError, ValueError, GoalError) as error:
         raise _malformed("goal", row, error) from error
@@ -82,12 +84,6 @@ def goal_from_row(row: Row) -> Goal:
     goal.__class__ = Goal
     known: Goal = goal
     return known
-
-
-def _check_wait(status: GoalStatus, wake_at: object) -> None:
-    if status is not GoalStatus.PAUSED:
-        raise ValueError("only a paused goal can wait")
-    check_instant("wake_at", wake_at)
 
 
 def turn_from_row(row: Row, asked: TurnUsage | None = None) -> Turn:
@@ -113,17 +109,13 @@ def goal_and_turn_from_row(row: Row, billed: Callable[[BillingPolicy], TurnUsage
 def event_from_row(row: Row) -> Event:
     """Return the event whose columns make up the row."""
     try:
-        goal_id, number, revision, kind, actor, at, key, data, digest = row
-        return Event(goal_id, number, revision, EventKind(kind), Actor(actor), at, key, _as_object(data), digest)
+        goal_id, number, revision, kind, actor, at, key, text, digest = row
+        data = json.loads(text)
+        if not isinstance(data, dict):
+            raise TypeError("an event's data must be a JSON object")
+        return Event(goal_id, number, revision, EventKind(kind), Actor(actor), at, key, data, digest)
     except (TypeError, ValueError) as error:
         raise _malformed("event", row, error) from error
-
-
-def _as_object(text: str) -> dict[str, Any]:
-    data = json.loads(text)
-    if not isinstance(data, dict):
-        raise TypeError("an event's data must be a JSON object")
-    return data
 
 
 def record_from_row(row: Row) -> GoalRecord:

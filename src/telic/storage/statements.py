@@ -23,7 +23,12 @@ def load_statements(dialect: str) -> dict[str, str]:
     for name in ("common", dialect):
         for kind, part, text in _read(SQL_FOLDER / f"{name}.sql"):
             parts[kind][part] = text
-    return {name: _fill(text, parts["fragment"]) for name, text in parts["statement"].items()}
+    found = parts["statement"]
+    for name in found:
+        # A fragment may name others.
+        while _REFERENCE.search(found[name]):
+            found[name] = _REFERENCE.sub(lambda reference: parts["fragment"][reference[1]], found[name])
+    return found
 
 
 def _read(path: Path) -> list[tuple[str, str, str]]:
@@ -35,12 +40,6 @@ def _read(path: Path) -> list[tuple[str, str, str]]:
         elif found and line.strip() and not line.startswith("--"):
             found[-1][2].append(line.strip())
     return [(kind, name, " ".join(lines)) for kind, name, lines in found]
-
-
-def _fill(text: str, fragments: dict[str, str]) -> str:
-    while _REFERENCE.search(text):
-        text = _REFERENCE.sub(lambda reference: fragments[reference[1]], text)
-    return text
 
 
 def parameter_names(statement: str) -> tuple[str, ...]:

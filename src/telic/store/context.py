@@ -77,6 +77,8 @@ class Context:
 
     def turn_usage(self, tokens: int | None, usage: TurnUsage | ModelUsage | None) -> TurnUsage | ModelUsage:
         """Return the usage of a turn, in whichever way it was given."""
-        if (tokens is None) is (usage is None):
+        if usage is None and tokens is not None:
+            return TurnUsage(tokens=tokens)
+        if usage is None or tokens is not None:
             raise InvalidInput("give tokens or usage, one of them")
-        return TurnUsage(tokens=tokens) if usage is None and tokens is not None else usage or TurnUsage()
+        return usage

@@ -51,7 +51,11 @@ def examine(location: str | Path) -> list[Finding]:
 
 def examine_store(store: StoreBase) -> list[Finding]:
     """Return the findings on an open store."""
-    return [*_inspect(store), *_examine_histories(store), *_asleep(store)]
+    try:
+        found = store._driver.inspect()
+    except StoreError as error:
+        found = [Finding("integrity", Level.PROBLEM, str(error), _advice(error))]
+    return [*found, *_examine_histories(store), *_asleep(store)]
 
 
 def _advice(error: GoalError) -> str:
@@ -61,13 +65,6 @@ def _advice(error: GoalError) -> str:
     if error.retryable:
         return "Run this again when the store can be reached."
     return _ADVICE
-
-
-def _inspect(store: StoreBase) -> list[Finding]:
-    try:
-        return store._driver.inspect()
-    except StoreError as error:
-        return [Finding("integrity", Level.PROBLEM, str(error), _advice(error))]
 
 
 def _examine_histories(store: StoreBase) -> list[Finding]:

@@ -51,13 +51,10 @@ class NotificationListener:
             while connection.pgconn.notifies() is not None:
                 self._count += 1
         except psycopg.Error:
-            self._lose()
-
-    def _lose(self) -> None:
-        self._count += 1
-        if self._connection is not None:
-            self._connection.close()
+            # What was committed since the connection was lost went unnoticed.
+            self._count += 1
             self._connection = None
+            connection.close()
 
     @property
     def wants_connection(self) -> bool:

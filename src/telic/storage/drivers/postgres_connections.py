@@ -159,7 +159,8 @@ class IdleConnections(Generic[C]):
                 _, connection = self._idle.pop()
             except IndexError:  # another thread was faster
                 break
-            if _is_quiet(connection):
+            # What a server says to an idle connection is good-bye. To look whether it has costs no round trip.
+            if not connection.closed and not readable(connection.pgconn.socket, 0):
                 return connection
             self._drop(connection)
         return None
@@ -171,9 +172,10 @@ class IdleConnections(Generic[C]):
 
     def put(self, connection: C) -> None:
         """The connection waits for its next use, or is closed where it should have none."""
-        now = time.monotonic()
+        now, state = time.monotonic(), connection.pgconn
         is_old = now > self._opened_at[connection] + _LONGEST_LIFE_SECONDS
-        if is_old or self._is_closed or not _is_usable(connection):
+        is_idle = state.transaction_status == TransactionStatus.IDLE and state.pipeline_status == PipelineStatus.OFF
+        if is_old or self._is_closed or not is_idle:
             self._drop(connection)
             return
         self._idle.append((now, connection))
@@ -239,16 +241,6 @@ class AsyncConnectionSlots(asyncio.Semaphore):
                 return await self.acquire()
         except TimeoutError:
             return False
-
-
-def _is_quiet(connection: psycopg.BaseConnection[Any]) -> bool:
-    # What a server says to an idle connection is good-bye. To look whether it has costs no round trip.
-    return not connection.closed and not readable(connection.pgconn.socket, 0)
-
-
-def _is_usable(connection: psycopg.BaseConnection[Any]) -> bool:
-    state = connection.pgconn
-    return state.transaction_status == TransactionStatus.IDLE and state.pipeline_status == PipelineStatus.OFF
 
 
 def is_in_transaction(connection: psycopg.BaseConnection[Any]) -> bool:

@@ -4,6 +4,7 @@ Also the place where the database is: the feed counts by its server's transactio
 """
 
 import re
+from functools import partial
 from typing import Any, Final
 
 import psycopg
@@ -17,6 +18,7 @@ MIGRATION_LOCK: Final = 0x7E11C
 _MIGRATION_SECONDS: Final = 3600
 _WITH: Final = "WITH "
 _WRITES: Final = re.compile(r"\b(INSERT|UPDATE|DELETE)\b")
+_warn_unless: Final = partial(make_finding, level=Level.WARNING)
 _SCRATCH: Final = "telic_doctor"
 
 _COLUMNS: Final = """
@@ -120,16 +122,12 @@ def keep_place(connection: psycopg.Connection[Any]) -> None:
 
     Its events carry that server's transactions' numbers: those that this one has not reached count as the oldest.
     """
-    with connection.transaction():
-        if connection.execute(_RENAME, {"place": _place(connection)}).rowcount:
-            connection.execute(_COUNT_AS_OLDEST)
-
-
-def _place(connection: psycopg.Connection[Any]) -> str:
     # The server and the database, as far as the user may know; a promoted replica is the same server.
     database, may_ask = connection.execute(_DATABASE).fetchone() or ("", False)
     (server,) = (connection.execute(_SERVER).fetchone() if may_ask else None) or ("",)
-    return f"{server}/{database}"
+    with connection.transaction():
+        if connection.execute(_RENAME, {"place": f"{server}/{database}"}).rowcount:
+            connection.execute(_COUNT_AS_OLDEST)
 
 
 def inspect_server(connection: psycopg.Connection[Any]) -> list[Finding]:
@@ -181,19 +179,17 @@ def _durability(connection: psycopg.Connection[Any]) -> list[Finding]:
     }
     is_safe = settings["fsync"] == settings["full_page_writes"] == "on"
     return [
-        make_finding(
+        _warn_unless(
             "server durability",
             is_safe,
             f"fsync={settings['fsync']}, full_page_writes={settings['full_page_writes']}",
             "A power cut can lose or corrupt the whole database: set both to on in postgresql.conf.",
-            level=Level.WARNING,
         ),
-        make_finding(
+        _warn_unless(
             "commit durability",
             settings["synchronous_commit"] != "off",
             f"synchronous_commit={settings['synchronous_commit']}",
             "A crash can lose the last acknowledged writes: set synchronous_commit to on, or open with FULL.",
-            level=Level.WARNING,
         ),
     ]
 
@@ -217,12 +213,11 @@ def _replicas(connection: psycopg.Connection[Any]) -> Finding:
     if standbys and commit not in ("off", "local"):
         return Finding("failover", Level.OK, f"synchronous standbys: {standbys}")
     why = f"synchronous_commit={commit} waits for none" if standbys else "no synchronous standby"
-    return make_finding(
+    return _warn_unless(
         "failover",
         not count,
         f"{count} replica(s), {why}: a failover may lose acknowledged writes" if count else f"no replica seen; {why}",
         "Set synchronous_standby_names, or synchronous_mode in Patroni.",
-        level=Level.WARNING,
     )
 
 

@@ -72,7 +72,11 @@ class PostgresServer:
             "client_encoding": "UTF8",
         }
         if self._keeps_sessions:
-            arguments["options"] = f"{self._base.get('options') or ''}{self._session_settings()}"
+            settings = self._timeouts()
+            if self.options.durability is not Durability.FULL:
+                settings["synchronous_commit"] = "off"
+            named = "".join(f" -c {name}={value}" for name, value in settings.items())
+            arguments["options"] = f"{self._base.get('options') or ''}{named}"
         return arguments | {"autocommit": True}
 
     @property
@@ -98,12 +102,6 @@ class PostgresServer:
         """Return when a call that begins now must have its connection, a moment of the monotonic clock."""
         return time.monotonic() + self.options.timeout_seconds
 
-    def _session_settings(self) -> str:
-        settings = self._timeouts() | (
-            {} if self.options.durability is Durability.FULL else {"synchronous_commit": "off"}
-        )
-        return "".join(f" -c {name}={value}" for name, value in settings.items())
-
     def _timeouts(self) -> dict[str, Any]:
         milliseconds = max(1, int(self.options.timeout_seconds * 1000))
         return {
@@ -125,7 +123,9 @@ class PostgresServer:
         with self._connect() as connection:
             try:
                 check_server(connection)
-                self._keep_sessions_only_if(self._has_session_settings(connection))
+                # A pooler may take the settings and ignore them.
+                known = connection.execute("SELECT setting FROM pg_settings WHERE name = 'statement_timeout'")
+                self._keep_sessions_only_if(known.fetchone() == (str(self._timeouts()["statement_timeout"]),))
                 self._migrate(connection)
                 keep_place(connection)
             except psycopg.Error as error:
@@ -169,11 +169,6 @@ class PostgresServer:
 
     def _keep_sessions_only_if(self, is_kept: bool) -> None:
         self._keeps_sessions = self.prepares = is_kept
-
-    def _has_session_settings(self, connection: psycopg.Connection[Any]) -> bool:
-        wanted = str(self._timeouts()["statement_timeout"])
-        row = connection.execute("SELECT setting FROM pg_settings WHERE name = 'statement_timeout'").fetchone()
-        return row == (wanted,)
 
     def _migrate(self, connection: psycopg.Connection[Any]) -> None:
         if not pending("postgres", version(connection)):

@@ -34,18 +34,14 @@ class SqliteDriver:
                 return complete(operation(self.database.read_transaction or self.database.reading()))
         deadline = self._wait_to_write()
         try:
-            return self._replayed(operation, deadline, key)
-        finally:
-            self._write_lock.release()
-
-    def _replayed(self, operation: Operation[T], deadline: float, key: str | None) -> T:
-        for _ in range(MOST_ATTEMPTS - 1):
-            with suppress(Raced):
-                return self._write(operation, deadline, key)
-        try:
+            for _ in range(MOST_ATTEMPTS - 1):
+                with suppress(Raced):
+                    return self._write(operation, deadline, key)
             return self._write(operation, deadline, key)
         except Raced as error:
             raise overtaken(error) from error
+        finally:
+            self._write_lock.release()
 
     def _write(self, operation: Operation[T], deadline: float, key: str | None) -> T:
         transaction = self.database.begin(deadline)

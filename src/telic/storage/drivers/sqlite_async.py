@@ -37,14 +37,6 @@ class _WaitingCall:
     result: Any = None
     error: Exception | None = None
 
-    def settle(self) -> None:
-        if self.future.done():
-            return
-        if self.error is None:
-            self.future.set_result(self.result)
-        else:
-            self.future.set_exception(self.error)
-
 
 class AsyncSqliteChanges(VersionWatch):
     """See `AsyncChanges`."""
@@ -101,7 +93,11 @@ class AsyncSqliteDriver:
                 return complete(operation(self.database.read_transaction or self.database.reading()))
         future: asyncio.Future[T] = asyncio.get_running_loop().create_future()
         deadline = time.monotonic() + self.database.options.timeout_seconds
-        self._submit(_WaitingCall(operation, key, deadline, future))
+        if self._thread is None:
+            # Not joined at exit: a store that was not closed must not keep the interpreter from ending.
+            self._thread = threading.Thread(target=self._write_until_closed, name="telic-sqlite-writer", daemon=True)
+            self._thread.start()
+        self._work.put(_WaitingCall(operation, key, deadline, future))
         return await future
 
     async def read_one(self, statement: str, parameters: Parameters) -> Row | None:
@@ -122,13 +118,6 @@ class AsyncSqliteDriver:
     def _require_open(self) -> None:
         if self._is_closing:
             raise StoreClosed("the store is closed")
-
-    def _submit(self, call: _WaitingCall) -> None:
-        if self._thread is None:
-            # Not joined at exit: a store that was not closed must not keep the interpreter from ending.
-            self._thread = threading.Thread(target=self._write_until_closed, name="telic-sqlite-writer", daemon=True)
-            self._thread.start()
-        self._work.put(call)
 
     def _write_until_closed(self) -> None:
         waiting: list[_WaitingCall] = []
@@ -239,5 +228,9 @@ def _settle(calls: list[_WaitingCall]) -> None:
 
 def _settle_those_of(loop: asyncio.AbstractEventLoop, calls: list[_WaitingCall]) -> None:
     for call in calls:
-        if call.future.get_loop() is loop:
-            call.settle()
+        # One that was cancelled has its answer already, whatever has become of its operation.
+        if call.future.get_loop() is loop and not call.future.done():
+            if call.error is None:
+                call.future.set_result(call.result)
+            else:
+                call.future.set_exception(call.error)

@@ -20,6 +20,7 @@ from telic.storage.drivers.sqlite_transaction import wall_microseconds
 from telic.storage.drivers.turnstile import Turnstile
 from telic.wording.words import show_time
 
+_SEEN: Final = ("event", "event_mark", "goal_id", "turn", "turn_mark")
 _PAGES_AT_A_TIME: Final = 1_000
 _NEWEST: Final = """
 SELECT events.sequence, substr(events.hash, 1, 16), goals.id, goals.ledger_count, substr(goals.turn_hash, 1, 16)
@@ -57,7 +58,8 @@ class Provenance:
 def remember(connection: apsw.Connection, turnstile: Turnstile) -> None:
     """The file beside the database knows its newest lines, and whether former ones are gone."""
     known = recall(turnstile)
-    newest = _newest(connection)
+    row = connection.execute(_NEWEST).fetchone()
+    newest = Provenance() if row is None else Provenance(**dict(zip(_SEEN, row, strict=True)))
     if newest.event == 0:
         known = newest
     elif turnstile.is_new:
@@ -69,14 +71,6 @@ def remember(connection: apsw.Connection, turnstile: Turnstile) -> None:
     seen = replace(known, **{name: getattr(newest, name) for name in _SEEN})
     if seen != recall(turnstile):
         turnstile.write_note(json.dumps(asdict(seen)).encode())
-
-
-_SEEN: Final = ("event", "event_mark", "goal_id", "turn", "turn_mark")
-
-
-def _newest(connection: apsw.Connection) -> Provenance:
-    row = connection.execute(_NEWEST).fetchone()
-    return Provenance() if row is None else Provenance(**dict(zip(_SEEN, row, strict=True)))
 
 
 def _fingerprint(connection: apsw.Connection) -> int:

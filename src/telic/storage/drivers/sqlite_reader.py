@@ -23,7 +23,7 @@ _MAY_PASS: Final = (StoreBusy, StoreUnavailable)
 _HEADER_BYTES: Final = 20
 _WRITE_AHEAD: Final = b"\2\2"
 """The header's file format versions, write and read, of a file in WAL mode (sqlite.org/fileformat2.html)."""
-_EVERY_ROW: Final = "SELECT * FROM {table}"
+_EVERY_ROW: Final = "SELECT * FROM"
 _SELECTED: Final = "SELECT {columns} FROM {table} WHERE {column} IN ({values}) AND {id} >= ? ORDER BY {id} LIMIT ?"
 """A name cannot be bound, only quoted."""
 
@@ -62,7 +62,8 @@ def read_tables(path: Path, tables: Sequence[str]) -> dict[str, list[dict[str, A
     """
 
     def read(connection: apsw.Connection) -> dict[str, list[Row]]:
-        return {table: _rows(connection, table) for table in tables if _has(connection, table)}
+        present = [table for table in tables if _has(connection, table)]
+        return {table: _fetched(connection, f"{_EVERY_ROW} {_quoted(table)}", (), table) for table in present}
 
     return _read(path, read, _PATIENCE_SECONDS)
 
@@ -142,18 +143,15 @@ def _attempt(
     uri = f"file:{quote(os.fsencode(path))}?{parameters}"
     try:
         with translated(path), closing(apsw.Connection(uri, flags=_FLAGS)) as connection:
-            _distrust(connection, patience_seconds)
+            # The file is another program's: nothing in its schema is to be run, and damage is to be found.
+            connection.set_busy_timeout(int(patience_seconds * 1000))
+            connection.config(apsw.SQLITE_DBCONFIG_DEFENSIVE, 1)
+            connection.config(apsw.SQLITE_DBCONFIG_TRUSTED_SCHEMA, 0)
+            connection.execute("PRAGMA cell_size_check = ON")
             connection.execute("BEGIN")
             return read(connection)
     except StoreError as error:
         return error
-
-
-def _distrust(connection: apsw.Connection, patience_seconds: float) -> None:
-    connection.set_busy_timeout(int(patience_seconds * 1000))
-    connection.config(apsw.SQLITE_DBCONFIG_DEFENSIVE, 1)
-    connection.config(apsw.SQLITE_DBCONFIG_TRUSTED_SCHEMA, 0)
-    connection.execute("PRAGMA cell_size_check = ON")
 
 
 def _has(connection: apsw.Connection, table: str) -> bool:
@@ -176,10 +174,6 @@ def _selected(connection: apsw.Connection, selection: Selection) -> list[Row]:
         id=_quoted(selection.id_column),
     )
     return _fetched(connection, query, (*selection.values, selection.first_id, selection.most_rows), selection.table)
-
-
-def _rows(connection: apsw.Connection, table: str) -> list[Row]:
-    return _fetched(connection, _EVERY_ROW.format(table=_quoted(table)), (), table)
 
 
 def _quoted(name: str) -> str:

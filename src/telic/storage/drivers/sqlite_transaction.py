@@ -49,16 +49,12 @@ def add_functions(connection: apsw.Connection) -> None:
 
 def sqlite_statements() -> dict[str, Statement]:
     """Every named statement."""
-    return {name: _statement(text) for name, text in load_statements("sqlite").items()}
-
-
-def _statement(text: str) -> Statement:
-    *first, last = [_step(sql.strip()) for sql in text.split(";")]
-    return first, last
-
-
-def _step(sql: str) -> Step:
-    return number_parameters(sql, "?"), _picker(parameter_names(sql))
+    found: dict[str, Statement] = {}
+    for name, text in load_statements("sqlite").items():
+        parts = [sql.strip() for sql in text.split(";")]
+        *first, last = [(number_parameters(sql, "?"), _picker(parameter_names(sql))) for sql in parts]
+        found[name] = first, last
+    return found
 
 
 def _picker(names: Sequence[str]) -> Callable[[Parameters], Sequence[Value]]:

@@ -75,18 +75,14 @@ async def count_lost(tx: Transaction, call: Call, goal_id: str, *, prefix: str, 
 
 async def _count(tx: Transaction, at: Instant, goal: Goal, hold: Hold, kind: UsageKind) -> Goal:
     call = Call(at, Actor.SYSTEM, _key("expired", hold.goal_id, hold.key))
-    line = NewTurn(_what_fits(goal, hold), kind, hold=hold.key, is_estimate=True)
+    # The held amounts, as far as the goal's counters can still take them.
+    fits = {name: min(getattr(hold.reserved, name), MAX_COUNTER - getattr(goal.usage, name)) for name in _HELD}
+    line = NewTurn(TurnUsage(**fits), kind, hold=hold.key, is_estimate=True)
     try:
         return (await ledger.record_turn(tx, call, goal.id, line)).goal
     except HoldLost:
         # On PostgreSQL its own turn may have been first, before this transaction had the goal's row.
         return await get(tx, goal.id)
-
-
-def _what_fits(goal: Goal, hold: Hold) -> TurnUsage:
-    """Return what was held, as far as the goal's counters can still take it."""
-    used = goal.usage
-    return TurnUsage(**{name: min(getattr(hold.reserved, name), MAX_COUNTER - getattr(used, name)) for name in _HELD})
 
 
 def _key(prefix: str, goal_id: str, of: str) -> str:

@@ -3,7 +3,7 @@
 import time
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 from telic.domain.errors import InvalidCursor, InvalidInput
@@ -13,7 +13,7 @@ from telic.domain.ids import check_id
 from telic.domain.lifecycle import STATUS_OF
 from telic.domain.limits import MAX_PAGE, check_counter, check_name, check_page_size
 from telic.storage.records import event_from_row
-from telic.storage.transaction import Row, Transaction, Value
+from telic.storage.transaction import Transaction, Value
 
 
 def cursor_text(after: int | str | None) -> str | None:
@@ -77,15 +77,10 @@ async def _page(tx: Transaction, at: Cursor | None, scope: str | None, goal_id: 
         )
     upper = Position(upper_bound, mark)
     position = Cursor(store_id, start.before, upper)
-    events = tuple(_event(position, row) for row in sorted(row[2:] for row in rows if row[2] is not None))
+    found = sorted(row[2:] for row in rows if row[2] is not None)
+    events = tuple(FeedEvent(event_from_row(row[2:]), row[1], str(replace(position, after=row[0]))) for row in found)
     is_full = limit > 0 and len(events) == limit
     return EventPage(events, events[-1].cursor if is_full else str(Cursor(store_id, upper)))
-
-
-def _event(position: Cursor, row: Row) -> FeedEvent:
-    sequence, scope = row[:2]
-    cursor = Cursor(position.store_id, position.before, position.until, sequence)
-    return FeedEvent(event_from_row(row[2:]), scope, str(cursor))
 
 
 _LONGEST_WAIT_SECONDS: Final = 5.0

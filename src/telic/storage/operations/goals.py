@@ -60,20 +60,16 @@ async def create(tx: Transaction, call: Call, new: NewGoal) -> Goal:
 
     A call with a key that has already created this goal gives that goal as it stands.
     """
-    may_replace = _authorize_creation(call, new)
+    may_replace = call.actor is not Actor.MODEL or not new.model_may_create
+    if may_replace:
+        call.authorize(Action.CREATE)
+    else:
+        # The host allows it, as far as the scope has no unfinished goal.
+        check_name("key", call.key)
     new = new.checked()
     data = new.data()
     row = await tx.one_or_none("goals.create", _creation(call, new, call.data(data), may_replace))
     return goal_from_row(row) if row is not None else await _why_not_created(tx, call, new, data)
-
-
-def _authorize_creation(call: Call, new: NewGoal) -> bool:
-    by_model = call.actor is Actor.MODEL
-    if by_model and new.model_may_create:
-        check_name("key", call.key)
-        return False
-    call.authorize(Action.CREATE)
-    return True
 
 
 def _creation(call: Call, new: NewGoal, data: str, may_replace: bool) -> Parameters:

@@ -63,11 +63,6 @@ async def ledger_sums(tx: Transaction, wanted: UsageFilter, part: LedgerPart) ->
     return [(names(row[0]), [*row[1:3], *_whole(row[3:])]) for row in rows]
 
 
-def _name(by: UsageGrouping, name: str | None) -> str | None:
-    # Of a day the database gives its number since the epoch.
-    return str(EPOCH.date() + timedelta(days=int(name))) if by is UsageGrouping.DAY and name is not None else name
-
-
 async def estimate_sums(tx: Transaction, wanted: UsageFilter, part: LedgerPart) -> list[tuple[str | None, list[int]]]:
     """Return the part's estimates added up by name: how many, and each counter."""
     rows = await tx.all("reports.estimates", _of_part(wanted, part))
@@ -82,9 +77,12 @@ def _of_part(wanted: UsageFilter, part: LedgerPart) -> dict[str, Value]:
 
 
 def _names(wanted: UsageFilter, part: LedgerPart) -> Callable[[str | None], str | None]:
-    """Return what gives a group of the database the name that a report shows."""
+    """Return the function from a group of the database to the name that a report shows."""
+    if wanted.by is UsageGrouping.DAY:
+        # Of a day the database gives its number since the epoch.
+        return lambda day: None if day is None else str(EPOCH.date() + timedelta(days=int(day)))
     scopes = {goal.goal_id: goal.scope for goal in part.goals} if wanted.by is UsageGrouping.SCOPE else {}
-    return lambda name: _name(wanted.by, scopes.get(name or "", name))
+    return lambda name: scopes.get(name or "", name)
 
 
 async def unsettled_holds(
@@ -178,13 +176,11 @@ class Reporter:
         self._after = None if is_last else goals[-1].sequence
         recent = [goal for goal in goals if goal.lines and goal.updated_at >= (self._wanted.since or 0)]
         if self._reads_counters:
+            by_goal = self._wanted.by is UsageGrouping.GOAL
             for goal in recent:
-                self._tally.add_lines(self._name(goal), [goal.lines, *goal.counters])
+                self._tally.add_lines(goal.goal_id if by_goal else goal.scope, [goal.lines, *goal.counters])
         else:
             self._parts.extend(_parts(recent))
-
-    def _name(self, goal: GoalLedger) -> str:
-        return goal.goal_id if self._wanted.by is UsageGrouping.GOAL else goal.scope
 
     def report(self) -> UsageReport:
         """Return the report, once no step is left."""

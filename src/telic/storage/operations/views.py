@@ -4,7 +4,6 @@ from dataclasses import dataclass
 from typing import Final
 
 from telic.domain.errors import InvalidCursor
-from telic.domain.events import Event
 from telic.domain.goal import GoalStatus, Reason
 from telic.domain.ids import check_id
 from telic.domain.lifecycle import check_status
@@ -127,17 +126,12 @@ def _span(wanted: GoalFilter, position: int | None, last: int) -> _Span:
 async def count(tx: Transaction, scope: str | None) -> GoalCounts:
     """Return how many goals there are by status, as far as it is worth counting."""
     if scope is None:
-        counted = [await _count(tx, status) for status in GoalStatus]
-        return GoalCounts(*counted)
+        each = [{"status": status.value, "limit": MAX_COUNTED} for status in GoalStatus]
+        rows = [await tx.all("goals.count_with_status", asked) for asked in each]
+        return GoalCounts(*(int(row[0]) for (row,) in rows))
     row = await tx.one_or_none("goals.count_in_scope", {"scope": check_name("scope", scope), "limit": MAX_COUNTED})
     assert row is not None
     return GoalCounts(*(int(number or 0) for number in row))
-
-
-async def _count(tx: Transaction, status: GoalStatus) -> int:
-    row = await tx.one_or_none("goals.count_with_status", {"status": status.value, "limit": MAX_COUNTED})
-    assert row is not None
-    return int(row[0])
 
 
 EVENTS_SHOWN: Final = 100
@@ -157,17 +151,13 @@ async def glance(tx: Transaction, goal_id: str) -> GoalGlance:
 async def overview(tx: Transaction, goal_id: str) -> GoalOverview:
     """Return the goal with its history's end, how its criteria stand, and the course of its usage."""
     seen = await glance(tx, check_id(goal_id))
+    latest: dict[str, Value] = {"id": goal_id, "before": MAX_COUNTER, "limit": EVENTS_SHOWN}
     return GoalOverview(
         glance=seen,
         criteria=await standing(tx, seen.goal),
-        events=await _latest_events(tx, goal_id),
+        events=tuple(map(event_from_row, await tx.all("events.before", latest))),
         usage=await _usage(tx, goal_id),
     )
-
-
-async def _latest_events(tx: Transaction, goal_id: str) -> tuple[Event, ...]:
-    rows = await tx.all("events.before", {"id": goal_id, "before": MAX_COUNTER, "limit": EVENTS_SHOWN})
-    return tuple(event_from_row(row) for row in rows)
 
 
 async def _usage(tx: Transaction, goal_id: str) -> tuple[UsagePoint, ...]:
