@@ -81,7 +81,7 @@ def never_accepted() -> StoreCorrupt:
 
 
 class LimitViolated(StoreError):
-    """A column's CHECK refused a value. Operations turn this into the error that says which."""
+    """A column's CHECK refused a value. The operation only reads from then on, and raises the error that says which."""
 
 
 class Transaction(Protocol):

@@ -187,6 +187,10 @@ class PostgresDriver:
         try:
             return connection.wait(connection.session.ask(request, prepares=self._server.prepares))
         except psycopg.errors.CheckViolation as error:
+            # PostgreSQL answers nothing more in a transaction that has failed, and the operation is to read what it
+            # needs for the error that says which number is too large.
+            if is_in_transaction(connection):
+                connection.execute(b"ROLLBACK", prepare=False)
             raise translate(error) from error
 
     def read_one(self, statement: str, parameters: Parameters) -> Row | None:

@@ -186,6 +186,10 @@ class AsyncPostgresDriver:
         try:
             return await connection.wait(connection.session.ask(request, prepares=self._server.prepares))
         except psycopg.errors.CheckViolation as error:
+            # PostgreSQL answers nothing more in a transaction that has failed, and the operation is to read what it
+            # needs for the error that says which number is too large.
+            if is_in_transaction(connection):
+                await connection.execute(b"ROLLBACK", prepare=False)
             raise translate(error) from error
 
     async def read_one(self, statement: str, parameters: Parameters) -> Row | None:

@@ -1,4 +1,4 @@
-"""The queue in which async callers share a connection, a round trip and a commit.
+"""The queue in which async callers share a connection, a round trip and a commit (ADR 54).
 
 A few senders take what has gathered, send it down one connection in pipeline mode, and share one commit. Such
 a batch is one transaction to the server: where one statement fails, all are rolled back, and each is run alone.

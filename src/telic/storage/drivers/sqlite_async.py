@@ -1,4 +1,4 @@
-"""Async SQLite: one writer thread, in which the operations that wait at the same moment share a commit.
+"""Async SQLite: one writer thread, in which the operations that wait at the same moment share a commit (ADR 54).
 
 Each operation of such a batch has a savepoint of its own, so one that fails harms no other, and one disk sync
 acknowledges them all. A cancelled caller's operation may still happen: its outcome is unknown to the caller,
@@ -149,7 +149,7 @@ class AsyncSqliteDriver:
             _fail(batch, error)
             return []
         try:
-            # Group commit: a sync to disk costs more than everything else, and one sync serves the whole batch.
+            # Group commit (ADR 54): a sync to disk costs more than everything else, and one sync serves the whole batch.
             # No caller is answered before it, so what was acknowledged survives a power cut.
             for call in batch:
                 self._run_in_savepoint(call, transaction)

@@ -15,7 +15,7 @@ from telic.domain.budget import (
     turns_of,
 )
 from telic.domain.chain import to_data, turn_label
-from telic.domain.errors import GoalError, HoldLost, InvalidInput, TurnConflict
+from telic.domain.errors import GoalError, HoldLost, InvalidInput, InvalidNumber, TurnConflict
 from telic.domain.events import Event, Turn, TurnResult
 from telic.domain.goal import Goal, Reason
 from telic.domain.hold import HoldState
@@ -118,11 +118,11 @@ async def record_turn(tx: Transaction, call: Call, goal_id: str, new: NewTurn) -
     }
     try:
         row = await tx.one_or_none("turns.record", parameters | new.checked().columns() | call.lease_columns)
-    except LimitViolated:
+    except LimitViolated as refusal:
         # The columns' CHECK only refuses; the sum says which counter would pass 2**53 - 1.
         goal = await get(tx, goal_id)
         goal.usage.plus(new.billed(goal.billing), new.kind)
-        raise
+        raise InvalidNumber("with the lines before it, the turn takes a counter past 2**53 - 1") from refusal
     if row is None:
         raise await _why_not_recorded(tx, call, goal_id, new)
     goal, turn = goal_and_turn_from_row(row, new.billed)
