@@ -83,7 +83,7 @@ bench: $(INSTALLED) ## measure against limits and peers; writes docs/benchmarks.
 	.bench-venv/bin/python $(PIP) --no-deps --no-build-isolation --editable .
 	.bench-venv/bin/python -m benchmarks
 
-generate: $(INSTALLED) ## write the blocking stores from the async ones
+generate: $(INSTALLED) ## write the blocking modules from the async ones
 	$(BIN)/python -m tools.generate_blocking
 
 docs: $(INSTALLED) ## draw the pages that come from the code

@@ -17,7 +17,7 @@ from benchmarks.hot import Hot, Targets
 from benchmarks.measure import Result, Work, faster, interleave
 from benchmarks.populate import goals_of_sqlite, populate_sqlite
 from benchmarks.recorded import recorded
-from telic.domain.chain import digest
+from telic.domain.ids import digest
 from telic.storage.drivers.sqlite_transaction import steady_microseconds
 from telic.storage.statements import load_statements
 

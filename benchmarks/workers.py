@@ -10,11 +10,12 @@ from multiprocessing.synchronize import Barrier, Event
 from pathlib import Path
 from typing import Final
 
+from telic.domain.loop_state import Claim
+
 import telic
 from benchmarks.bench import Bench
 from benchmarks.measure import Bar, Result, Spread, interleave
 from telic.domain.budget import ModelUsage
-from telic.domain.claim import Claim
 from telic.domain.criteria import Criterion
 from telic.domain.decision import LoopPolicy
 from telic.domain.events import EventKind

@@ -11,11 +11,10 @@ from pathlib import Path
 import click
 
 from telic.domain import errors
-from telic.domain.authority import Action, why_not
 from telic.domain.decision import Step
 from telic.domain.errors import GoalError
 from telic.domain.goal import Actor, GoalStatus
-from telic.domain.lifecycle import REASONS, TRANSITIONS
+from telic.domain.lifecycle import REASONS, TRANSITIONS, Action, why_not
 from telic.interfaces.cli.app import every_command, telic
 from telic.interfaces.cli.exit_codes import ENDINGS, EXIT_HELD, EXIT_LOST, EXIT_STILL_ACTIVE
 from telic.interfaces.cli.groups import help_of
@@ -58,7 +57,7 @@ def lifecycle() -> str:
         [
             "# The life of a goal",
             "",
-            "Drawn from the tables in `telic/domain/lifecycle.py` and `telic/domain/authority.py`.",
+            "Drawn from the tables in `telic/domain/lifecycle.py`.",
             "",
             "```mermaid",
             "stateDiagram-v2",

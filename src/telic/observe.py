@@ -3,7 +3,7 @@
 from importlib import import_module
 from typing import TYPE_CHECKING
 
-from telic.domain.errors.base import needs_extra
+from telic.domain.base_errors import needs_extra
 from telic.observability.log_lines import LineForm, LineFormatter, Logging
 from telic.observability.observer import (
     AgentTurn,

@@ -9,10 +9,10 @@ from types import ModuleType
 from typing import Final
 
 from telic.domain.budget import ModelUsage
+from telic.domain.clock import MICRO
 from telic.domain.errors import InvalidNumber
 from telic.domain.limits import MAX_COUNTER
 
-_MICROUNITS: Final = 1_000_000
 _BEDROCK: Final = "aws"
 
 Amount = Decimal | int | str
@@ -87,7 +87,7 @@ def cost_microunits(
     )
     for name, asked in _names(model, provider):
         with suppress(LookupError, ValueError):
-            return _whole(table.calc_price(counted, name, provider_id=asked).total_price * _MICROUNITS)
+            return _whole(table.calc_price(counted, name, provider_id=asked).total_price * MICRO)
     return None
 
 

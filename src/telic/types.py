@@ -1,16 +1,23 @@
 """Every value that the stores take and give: goals, budgets, usage, events, leases, reports."""
 
-from telic.domain.authority import NamedActor
 from telic.domain.budget import BillingPolicy, Budget, ModelUsage, TurnUsage, Usage, UsageKind
 from telic.domain.clock import Clock, Instant, SystemClock, from_datetime, to_datetime
 from telic.domain.criteria import Criterion, CriterionKind
 from telic.domain.events import Event, EventKind, EventPage, FeedEvent, Turn, TurnResult
 from telic.domain.goal import DEFAULT_SCOPE, Actor, Goal, GoalStatus, Reason
-from telic.domain.hold import Hold, HoldState, Reservation
-from telic.domain.lease import Lease, LeaseState
-from telic.domain.overview import CriterionStanding, GoalGlance, GoalOverview, UsagePoint
+from telic.domain.lease import Hold, HoldState, Lease, LeaseState, Reservation
+from telic.domain.lifecycle import NamedActor
 from telic.domain.report import Reserved, UsageGroup, UsageGrouping, UsageReport, UsageSum
-from telic.domain.views import GoalCounts, GoalOrder, GoalPage, GoalSnapshot
+from telic.domain.views import (
+    CriterionStanding,
+    GoalCounts,
+    GoalGlance,
+    GoalOrder,
+    GoalOverview,
+    GoalPage,
+    GoalSnapshot,
+    UsagePoint,
+)
 from telic.storage.transaction import Durability
 
 __all__ = [

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 import telic
-from telic.accounting import flusher
+from telic.accounting import async_flusher, flusher
 from telic.accounting.turn_record import MalformedRecord, TurnRecord, decoded
 from tests.accounting.support import accounting_for, files, ledger_keys, until
 from tests.crash.support import Crew, opened
@@ -258,7 +258,8 @@ async def test_the_living_take_over_what_a_neighbour_leaves(
     tmp_path: Path, colour: str, folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Nobody needs to start anew."""
-    monkeypatch.setattr(flusher, "_RECOVERY_SECONDS", 0.1)
+    for module in (async_flusher, flusher):
+        monkeypatch.setattr(module, "_RECOVERY_SECONDS", 0.1)
     async with accounting_for(str(tmp_path / "g.db"), colour, folder) as (store, _):
         goal = await store.create("neighbours")
         path = await _leave(store, folder, _header() + _line(1, goal.id), "ffff.journal")

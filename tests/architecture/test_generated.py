@@ -6,7 +6,7 @@ import pytest
 from tools.generate_blocking import blocking, sources
 
 
-@pytest.mark.parametrize("source", sources(), ids=lambda path: path.stem)
-def test_the_blocking_store_is_generated_from_the_async_one(source: Path) -> None:
+@pytest.mark.parametrize("source", sources(), ids=lambda path: f"{path.parent.name}-{path.stem}")
+def test_what_blocks_is_generated_from_what_is_awaited(source: Path) -> None:
     """`make generate` would change nothing."""
     assert sources()[source].read_text() == blocking(source)

@@ -1,7 +1,6 @@
 """The contract suite on all four stores."""
 
 from telic.testing.contract.estimates import *  # noqa: F403
-from telic.testing.contract.feed import *  # noqa: F403
 from telic.testing.contract.goals import *  # noqa: F403
 from telic.testing.contract.holds import *  # noqa: F403
 from telic.testing.contract.leases import *  # noqa: F403

@@ -8,7 +8,9 @@ from typing import Any
 import pytest
 
 import telic
-from telic.domain.claim import Claim
+from telic.domain.loop_state import (
+    Claim,
+)
 from telic.integrations.model_calls import model_name, model_usage, turn_key
 from telic.integrations.session import GoalSession
 from telic.integrations.settings import SessionSettings

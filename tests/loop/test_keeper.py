@@ -14,8 +14,7 @@ from telic.loop.agents.deadline import Deadline, kept, present_deadline
 from telic.loop.agents.process import run_process
 from telic.loop.agents.process_group import group_lives
 from telic.loop.heartbeat import Heartbeat
-from telic.testing import temporary_store
-from telic.testing.stores import SyncToAsyncStore
+from telic.testing import SyncToAsyncStore, temporary_store
 
 SLEEPS = (sys.executable, "-S", "-c", "import time; time.sleep(600)")
 

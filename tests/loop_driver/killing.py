@@ -12,10 +12,15 @@ from typing import Any
 
 import telic
 from telic.domain.budget import ModelUsage
-from telic.domain.claim import Claim, Wake
 from telic.domain.criteria import Criterion
 from telic.domain.decision import LoopPolicy
 from telic.domain.errors import AgentExited
+from telic.domain.goal import (
+    Wake,
+)
+from telic.domain.loop_state import (
+    Claim,
+)
 from telic.loop.agents.protocol import TurnReport, TurnRequest
 from telic.loop.goal_loop import GoalLoop
 from telic.loop.loop_events import LoopEvent, LoopEventKind

@@ -9,9 +9,11 @@ from typing import Any
 import pytest
 
 from telic import Budget, ModelUsage, Reason
-from telic.domain.claim import Claim
 from telic.domain.errors import AgentConversationLost, AgentTurnFailed
-from telic.domain.hold import HoldState
+from telic.domain.lease import HoldState
+from telic.domain.loop_state import (
+    Claim,
+)
 from telic.loop.agents import CLAUDE_CODE, JSON_LINES, CommandAgent
 from telic.loop.agents.protocol import QuotaReached, TurnReport, TurnRequest
 from tests.loop_driver.world import CLAIM, DONE_IS_THERE, ScriptedAgent, World, policy, report, until

@@ -11,11 +11,17 @@ from hypothesis import strategies as st
 import telic
 from telic import Budget, Criterion, GoalStatus, Reason, TurnUsage
 from telic.domain.budget import LIMITS, Usage
-from telic.domain.claim import Claim, Wake
 from telic.domain.decision import Decision, LoopPolicy, Step, decide
 from telic.domain.errors import AgentExited
+from telic.domain.goal import (
+    Wake,
+)
 from telic.domain.lifecycle import REASONS
-from telic.domain.loop_state import LoopState, loop_state_from_text
+from telic.domain.loop_state import (
+    Claim,
+    LoopState,
+    loop_state_from_text,
+)
 from telic.domain.verdict import Outcome
 from telic.errors import InvalidNumber
 from telic.loop.agents.protocol import QuotaReached

@@ -8,9 +8,11 @@ import pytest
 
 import telic
 from telic import Budget, Criterion, GoalStatus, Reason
-from telic.domain.claim import Claim
 from telic.domain.errors import AgentExited, AgentNotRunnable
 from telic.domain.goal import Actor
+from telic.domain.loop_state import (
+    Claim,
+)
 from telic.loop.agents.protocol import TurnRequest
 from telic.loop.loop_events import LoopEventKind
 from tests.loop_driver.world import CLAIM, DONE_IS_THERE, ScriptedAgent, Waiter, World, makes, policy, report

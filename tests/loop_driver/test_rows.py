@@ -11,7 +11,7 @@ from telic import Actor, Budget
 from telic.domain.budget import UsageKind
 from telic.domain.loop_state import LoopState
 from telic.loop.loop_records import KeyedTurn, LoopRecords, NewTurn, TurnHold
-from telic.testing.contract.expiry import SHORT_SECONDS, expire
+from telic.testing.contract import SHORT_SECONDS, expire
 from tests.loop_driver.world import World
 from tests.support.raw import execute
 

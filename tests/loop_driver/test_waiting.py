@@ -8,10 +8,15 @@ import pytest
 
 import telic
 from telic import Budget, Criterion, Reason
-from telic.domain.claim import Claim, Wake
 from telic.domain.clock import Instant, to_datetime
 from telic.domain.errors import AgentExited, LeaseLost
-from telic.domain.goal import Actor
+from telic.domain.goal import (
+    Actor,
+    Wake,
+)
+from telic.domain.loop_state import (
+    Claim,
+)
 from telic.loop.agents.protocol import QuotaReached
 from telic.loop.loop_events import LoopEventKind
 from telic.loop.supervisor import run_until_over

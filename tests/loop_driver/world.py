@@ -10,12 +10,14 @@ from typing import Any
 
 import telic
 from telic.domain.budget import ModelUsage
-from telic.domain.claim import Claim
 from telic.domain.clock import Clock
 from telic.domain.criteria import Criterion
 from telic.domain.decision import LoopPolicy
 from telic.domain.history import replay
-from telic.domain.loop_state import LoopState
+from telic.domain.loop_state import (
+    Claim,
+    LoopState,
+)
 from telic.loop.agents.protocol import TurnReport, TurnRequest
 from telic.loop.goal_loop import GoalLoop
 from telic.loop.loop_events import LoopEvent, LoopEventKind

@@ -11,7 +11,7 @@ from typing import Any
 
 import telic
 from telic.prompt import render
-from telic.prompt.block import CLOSING, PREFACE
+from telic.prompt.texts import CLOSING, PREFACE
 
 SECRET = bytes(range(32))
 FORMS = ("NFC", "NFD", "NFKC", "NFKD")

@@ -7,7 +7,7 @@ import pytest
 
 import telic
 from telic.prompt import place_after_prefix, quote, render
-from telic.prompt.block import PREFACE, boundary
+from telic.prompt.texts import PREFACE, boundary
 from tests.prompt.corpus import HOSTILE
 from tests.prompt.oracles import SECRET, as_criterion, assert_block_holds, read_section
 

@@ -10,7 +10,7 @@ from collections.abc import Callable
 import pytest
 
 from telic.prompt import quote, visible
-from telic.prompt.characters import JOINERS, joins
+from telic.prompt.escape import JOINERS, joins
 from tests.prompt.corpus import FAMILIES, HOSTILE
 from tests.prompt.oracles import FORMS, HIDDEN, assert_string_holds
 

@@ -11,7 +11,6 @@ import httpx2
 import pytest
 
 import telic
-from telic.domain.jsonable import goal_to_json
 from telic.interfaces.api import api_routes
 from telic.interfaces.cli import app as command
 from telic.interfaces.mcp.calls import ToolCalls
@@ -176,7 +175,7 @@ def goal_for(place: str, deed: Deed) -> telic.Goal:
 def left(place: str, goal_id: str) -> tuple[Any, Any, Any]:
     """The goal and its history without what no two goals share, and by which doors what was done."""
     with telic.connect(place) as store:
-        goal = {name: value for name, value in goal_to_json(store.get(goal_id)).items() if name not in WHEN}
+        goal = {name: value for name, value in store.get(goal_id).to_json().items() if name not in WHEN}
         events = store.events(goal_id)
         history = [(event.kind, event.revision, event.actor, dict(event.changed)) for event in events]
         return goal, history, [dict(event.acted_by) for event in events if event.actor is telic.Actor.OPERATOR]

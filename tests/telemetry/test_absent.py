@@ -15,7 +15,7 @@ from opentelemetry.semconv.attributes import error_attributes
 from opentelemetry.semconv.metrics import db_metrics
 
 import telic
-from telic.observability import attributes as names
+from telic.observability import instruments as names
 from telic.observe import Logging
 from telic.storage.drivers.postgres import PostgresDriver
 from telic.storage.drivers.postgres_queue import QueuedPostgresDriver

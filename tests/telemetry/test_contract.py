@@ -3,7 +3,6 @@
 import pytest
 
 from telic.testing.contract.estimates import *  # noqa: F403
-from telic.testing.contract.feed import *  # noqa: F403
 from telic.testing.contract.goals import *  # noqa: F403
 from telic.testing.contract.holds import *  # noqa: F403
 from telic.testing.contract.leases import *  # noqa: F403

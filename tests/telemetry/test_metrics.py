@@ -13,7 +13,7 @@ import pytest
 
 import telic
 from telic import Budget, GoalStatus, ModelUsage, UsageKind
-from telic.observability.status_counts import StatusCounter
+from telic.observability.store_calls import StatusCounter
 from telic.services.transfer.history import export_lines, import_histories, read_lines
 from telic.storage.connect import open_driver
 from telic.storage.transaction import Driver, Mode, OpenOptions, Operation
@@ -301,7 +301,7 @@ def test_counting_costs_what_has_changed(location: str) -> None:
 
 def test_much_change_is_counted_anew(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """More events than are worth reading: the numbers are right all the same."""
-    monkeypatch.setattr("telic.observability.status_counts._MOST_PAGES", 1)
+    monkeypatch.setattr("telic.observability.store_calls._MOST_PAGES", 1)
     with telic.connect(tmp_path / "goals.db", durability=telic.Durability.NORMAL) as store:
         counter = StatusCounter(lambda: open_driver(tmp_path / "goals.db", OpenOptions(create=False)))
         assert counter.counts()[GoalStatus.ACTIVE] == 0

@@ -1,5 +1,6 @@
 """What values offer to people: times, money, text for choices, JSON, tables in notebooks."""
 
+import json
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
@@ -10,7 +11,8 @@ import pytest
 
 import telic
 from telic import Actor, Budget, GoalStatus, GoalStore, ModelUsage, Reason, TurnUsage, UsageKind
-from telic.domain.jsonable import goal_to_json
+from telic.domain.history import replay
+from telic.domain.jsonable import history_to_json
 from telic.errors import InvalidInput, InvalidNumber
 
 
@@ -121,7 +123,8 @@ def test_a_text_that_names_no_choice_is_refused_and_changes_nothing(store: GoalS
 def test_a_goal_is_json_in_the_one_shape(store: GoalStore) -> None:
     """The command, the HTTP API and exports write the same."""
     goal = store.create("json", budget=Budget(tokens=5))
-    assert goal.to_json() == goal_to_json(goal)
+    history = replay(goal.id, store.events(goal.id), store.turns(goal.id))
+    assert history_to_json(history)["goal"] == goal.to_json() == json.loads(json.dumps(goal.to_json()))
     assert goal.to_json()["budget"]["tokens"] == 5
 
 

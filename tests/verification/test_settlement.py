@@ -9,10 +9,12 @@ import pytest
 
 import telic
 from telic import Criterion, GoalStatus, Reason, UsageKind
-from telic.domain.claim import Claim
 from telic.domain.clock import SystemClock
 from telic.domain.decision import LoopPolicy
-from telic.domain.loop_state import LoopState
+from telic.domain.loop_state import (
+    Claim,
+    LoopState,
+)
 from telic.integrations.hosts.checking import StopCheck
 from telic.integrations.hosts.judge_choice import JudgeChoice
 from telic.integrations.hosts.payload import HookEvent, HookPayload

@@ -1,107 +1,39 @@
-"""Accounting for programs with an event loop: two tasks of it, one that writes and one that watches."""
+"""Accounting for programs with an event loop: an agent's turns are accepted at once and written soon."""
 
 import asyncio
-import atexit
-import contextlib
-import inspect
-import threading
 import time
-import weakref
-from collections.abc import Callable, Generator, Hashable
+from collections.abc import Callable, Generator
 from pathlib import Path
 from typing import Any
 
+from telic.accounting.async_background import AsyncBackground
+from telic.accounting.async_flusher import Flusher, SnapshotCache
 from telic.accounting.base import (
     DEFAULT_TIMEOUT_SECONDS,
     EXIT_SECONDS,
     FLUSH_PAUSE_SECONDS,
     WATCH_SECONDS,
     AccountingBase,
-    AccountingSettings,
 )
-from telic.accounting.notifications import AccountingCallbacks
-from telic.domain.budget import ModelUsage, TurnUsage, UsageKind
+from telic.accounting.state import AccountingCallbacks
 from telic.domain.errors import StoreClosed, StoreError
-from telic.domain.events import TurnResult
-from telic.domain.goal import DEFAULT_SCOPE, Goal
-from telic.domain.limits import check_name
+from telic.domain.goal import DEFAULT_SCOPE
 from telic.domain.views import GoalSnapshot
 from telic.storage.drivers.fork import watch_forks
 from telic.store.async_store import AsyncGoalStore
 
 
-class AsyncStorePort:
-    """See `StorePort`."""
-
-    def __init__(self, store: AsyncGoalStore) -> None:
-        self._store = store
-        self.changes = store.changes()
-        self.work = asyncio.Event()
-
-    def token(self) -> Hashable:
-        """See `StorePort.token`."""
-        return self._store.call_count, self.changes.token()
-
-    async def listen(self) -> None:
-        """What is committed from now on is noticed without a delay."""
-        await self.changes.wait(self.changes.token(), 0)
-
-    async def active(self, scope: str) -> Goal | None:
-        """See `StorePort.active`."""
-        return await self._store.active(scope)
-
-    async def get(self, goal_id: str) -> Goal:
-        """See `StorePort.get`."""
-        return await self._store.get(goal_id)
-
-    async def record_turn(
-        self,
-        goal_id: str,
-        *,
-        usage: TurnUsage | ModelUsage,
-        kind: UsageKind,
-        model: str | None,
-        hold: str | None,
-        key: str,
-    ) -> TurnResult:
-        """See `StorePort.record_turn`."""
-        return await self._store.record_turn(goal_id, usage=usage, kind=kind, model=model, hold=hold, key=key)
-
-    async def rest(self, seconds: float) -> None:
-        """See `StorePort.rest`."""
-        with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(seconds):
-                await self.work.wait()
-        self.work.clear()
-
-    @property
-    def is_woken(self) -> bool:
-        """See `StorePort.is_woken`."""
-        return self.work.is_set()
-
-    async def pause(self, seconds: float) -> None:
-        """See `StorePort.pause`."""
-        await asyncio.sleep(seconds)
-
-    async def call(self, callback: Callable[..., Any], *arguments: Any) -> None:
-        """See `StorePort.call`."""
-        result = callback(*arguments)
-        if inspect.isawaitable(result):
-            await result
-
-    async def offload(self, function: Callable[[], None]) -> None:
-        """See `StorePort.offload`."""
-        await asyncio.to_thread(function)
-
-
 class AsyncGoalAccounting(AccountingBase):
-    """`GoalAccounting` for an event loop: awaited, or entered with `async with`, it is there.
+    """Joins an agent's loop to one scope of a store: the active goal at hand, and its turns accounted behind it.
 
-    Callbacks are called one at a time in a task of its own, and awaited where they are coroutines'.
-    `on_turn_complete` may be called from any thread. Close it before the store.
+    It is ready once it is awaited, or entered with `async with`. Close it before the store.
+
+    Callbacks are called one at a time in a task of its own; coroutines are awaited.
+    `on_threshold` is called once when 50, 80 and 95 % of a limit are used, `on_exhausted` when a limit is reached,
+    `on_change` for every change of the goal that is not this accounting's (with the goal before, which may be None, and
+    after), so that a running turn can be cancelled, and `on_failure` for turns that were refused and for journals that
+    cannot be written. `on_turn_complete` may be called from any thread.
     """
-
-    _port: AsyncStorePort
 
     def __init__(
         self,
@@ -114,18 +46,19 @@ class AsyncGoalAccounting(AccountingBase):
         on_change: Callable[[GoalSnapshot | None, GoalSnapshot], Any] | None = None,
         on_failure: Callable[[Exception, str | None], Any] | None = None,
     ) -> None:
-        """See `GoalAccounting`; what raises there, raises when this is awaited.
+        """The scope's active goal is loaded, and turns are accepted, once this is ready.
+
+        Turns wait for the store in files below `journal_folder`, by default in the user's folder for state. Those
+        that a dead process left there are stored first.
 
         Raises:
             InvalidInput: the scope cannot be one.
+            StoreError: the store cannot be read, and so nobody knows whose turns they would be.
         """
-        folder = None if journal_folder is None else Path(journal_folder)
         callbacks = AccountingCallbacks(on_threshold, on_exhausted, on_change, on_failure)
-        super().__init__(store.clock, AccountingSettings(check_name("scope", scope), folder, callbacks))
+        super().__init__(store.clock, scope, journal_folder, callbacks)
         self._store = store
-        self._loop: asyncio.AbstractEventLoop | None = None
-        self._writer: asyncio.Task[None] | None = None
-        self._watcher: asyncio.Task[None] | None = None
+        # Blocking: self._start()
 
     def __await__(self) -> Generator[Any, None, "AsyncGoalAccounting"]:
         return self._start().__await__()
@@ -139,49 +72,39 @@ class AsyncGoalAccounting(AccountingBase):
     async def _start(self) -> "AsyncGoalAccounting":
         if not self._store_id:
             self._set_up((await self._store.cursor()).partition("/")[0])
-            await self._port.listen()
+            # From here on the watch notices at once what is committed.
+            await self._changes.wait(self._changes.token(), 0)
             await self._cache.refresh_or_raise()
             self._begin()
             watch_forks(self)
         return self
 
-    def _new_port(self) -> AsyncStorePort:
-        return AsyncStorePort(self._store)
+    def _set_up_jobs(self) -> None:
+        self._changes = self._store.changes()
+        self._background = AsyncBackground()
+        self._cache = SnapshotCache(self._store, self._changes, self._state, self._scope)
+        self._flusher = Flusher(self._store, self._background, self._state, self._cache, self._notifier)
 
-    def _run(self) -> None:
-        self._loop = asyncio.get_running_loop()
-        self._thread = threading.get_ident()
-        self._writer = self._loop.create_task(self._write(), name="telic-accounting")
-        self._watcher = self._loop.create_task(self._watch(), name="telic-accounting-watch")
-        reference: weakref.ref[AsyncGoalAccounting] = weakref.ref(self)
-        self._at_exit = lambda: _close_files_at_exit(reference)
-        atexit.register(self._at_exit)
+    def _start_jobs(self) -> None:
+        self._background.start(self)
 
-    async def _write(self) -> None:
-        try:
-            await self._flusher.run()
-        except asyncio.CancelledError:
-            if not self._is_closed:
-                # The loop ends, and nobody closed this: the last chance before the next start.
-                self._is_closed = True
-                self._flusher.end(EXIT_SECONDS)
-                with contextlib.suppress(TimeoutError):
-                    await asyncio.wait_for(self._flusher.run(), EXIT_SECONDS)
-            raise
-        finally:
-            self._is_closed = True
-            atexit.unregister(self._at_exit)
-            self._close_files()
+    def _wake(self) -> None:
+        self._background.wake()
 
-    async def _watch(self) -> None:
-        changes = self._port.changes
+    async def write(self) -> None:
+        """Write turns until the end; the background does this."""
+        await self._flusher.run()
+
+    async def watch(self) -> None:
+        """Wake the writing as soon as somebody commits a change, until the end; the background does this."""
+        changes = self._changes
         try:
             while not self._is_closed:
                 try:
                     token = changes.token()
                     await changes.wait(token, WATCH_SECONDS)
                     if changes.token() != token:
-                        self._port.work.set()
+                        self._wake()
                 except StoreClosed:
                     break
                 except StoreError:
@@ -189,24 +112,18 @@ class AsyncGoalAccounting(AccountingBase):
         finally:
             changes.close()
 
-    def _wake(self) -> None:
-        work = self._port.work
-        if work.is_set() or self._loop is None:
-            return
-        if threading.get_ident() == self._thread:
-            work.set()
-        elif not self._loop.is_closed():
-            self._loop.call_soon_threadsafe(work.set)
-
-    def after_fork_in_child(self) -> None:
-        """See the base; tasks are not inherited."""
-        super().after_fork_in_child()
-        self._loop = self._writer = self._watcher = None
+    def end_soon(self) -> bool:
+        """Nothing more is accepted. Return whether it was until now: then turns may be written a few seconds more."""
+        was_open, self._is_closed = not self._is_closed, True
+        if was_open:
+            self._flusher.end(EXIT_SECONDS)
+        return was_open
 
     async def snapshot(self) -> GoalSnapshot | None:
-        """The scope's active goal, else the last one known, with every accepted turn in its usage; None without any.
+        """Return the scope's active goal, else the last one known, with every accepted turn in its usage; else None.
 
-        Read anew whenever anybody may have changed it since; without an answer it is the last one known, and stale.
+        It is read again whenever anybody may have changed it since. If the store does not answer, it is the last one
+        known, and stale.
         """
         if self._is_closed:
             self._state.is_stale = True
@@ -216,19 +133,19 @@ class AsyncGoalAccounting(AccountingBase):
         return self._state.snapshot()
 
     async def flush(self, timeout_seconds: float = DEFAULT_TIMEOUT_SECONDS) -> bool:
-        """Whether every turn accepted so far is stored or set aside, and told; waits for that, within the time-out."""
+        """Wait, and return whether every turn accepted so far is stored or set aside, and its callbacks were called."""
         wanted = self._state.accepted
         deadline = time.monotonic() + timeout_seconds
         self._flusher.hurry()
         self._wake()
         while self._state.notified < wanted:
-            if time.monotonic() >= deadline or self._is_closed or asyncio.current_task() is self._writer:
+            if time.monotonic() >= deadline or self._is_closed or self._background.is_writer():
                 return False
             await asyncio.sleep(FLUSH_PAUSE_SECONDS)
         return True
 
     async def close(self, timeout_seconds: float = DEFAULT_TIMEOUT_SECONDS) -> bool:
-        """Whether every accepted turn is stored; those that are not, wait in the journal for the next start.
+        """Return whether every accepted turn is stored; the others wait in the journal for the next start.
 
         Nothing more is accepted. Idempotent.
         """
@@ -237,20 +154,8 @@ class AsyncGoalAccounting(AccountingBase):
             return True
         self._flusher.end(timeout_seconds)
         self._wake()
-        writer, watcher = self._writer, self._watcher
-        if watcher is not None:
-            watcher.cancel()
-        if writer is None:
-            self._close_files()
-        elif writer is not asyncio.current_task() and not writer.done():
-            await asyncio.wait([writer], timeout=timeout_seconds)
-            writer.cancel()
-            await asyncio.wait([writer])
+        if self._background.is_running:
+            await self._background.end(timeout_seconds)
+        else:
+            self.close_files()
         return self._state.settled >= self._state.accepted
-
-
-def _close_files_at_exit(reference: "weakref.ref[AsyncGoalAccounting]") -> None:
-    """The loop is gone, so nothing can be stored any more; the journal has it."""
-    accounting = reference()
-    if accounting is not None:
-        accounting._close_files()

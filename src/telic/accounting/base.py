@@ -5,18 +5,16 @@ import logging
 import os
 import threading
 from abc import ABC, abstractmethod
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
-from telic.accounting.flusher import Flusher
-from telic.accounting.notifications import AccountingCallbacks, ThresholdNotifier
 from telic.accounting.outbox import Outbox
-from telic.accounting.state import AccountingState, SnapshotCache, StorePort
+from telic.accounting.state import AccountingCallbacks, AccountingState, ThresholdNotifier
 from telic.accounting.turn_record import checked_turn
 from telic.domain.budget import ModelUsage, TurnUsage, UsageKind
 from telic.domain.clock import Clock
 from telic.domain.errors import StoreClosed, StoreFull
+from telic.domain.limits import check_name
 
 DEFAULT_TIMEOUT_SECONDS: Final = 10.0
 EXIT_SECONDS: Final = 5.0
@@ -27,66 +25,75 @@ WATCH_SECONDS: Final = 0.25
 _LOG: Final = logging.getLogger("telic.accounting")
 
 
-@dataclass(frozen=True, slots=True)
-class AccountingSettings:
-    """How an accounting was asked for."""
-
-    scope: str
-    journal_folder: Path | None
-    callbacks: AccountingCallbacks
-
-
 class AccountingBase(ABC):
     """An accounting of one scope, of either colour."""
 
-    def __init__(self, clock: Clock, settings: AccountingSettings) -> None:
+    def __init__(
+        self, clock: Clock, scope: str, journal_folder: str | Path | None, callbacks: AccountingCallbacks
+    ) -> None:
         self._clock = clock
-        self._settings = settings
+        self._scope = check_name("scope", scope)
+        self._journal_folder = None if journal_folder is None else Path(journal_folder)
+        self._callbacks = callbacks
         self._store_id = ""
         self._is_closed = False
         self._is_running = False
         self._begin_lock = threading.Lock()
 
     def _set_up(self, store_id: str) -> None:
-        """Everything but what runs by itself is there."""
+        """Everything but the background jobs is there."""
         self._store_id = store_id
         # Begins with the time, so that journals are emptied in the order in which they were begun.
         self._owner = f"{self._clock.now():014x}{os.urandom(6).hex()}"
         self._numbers = itertools.count(1)
         self._lock = threading.Lock()
-        folder = self._settings.journal_folder
+        folder = self._journal_folder
         outbox = Outbox(self._owner, folder, store_id, self._lock, lambda *failure: self._state.report(*failure))
         self._state = AccountingState(outbox, self._lock)
-        self._port = self._new_port()
-        self._cache = SnapshotCache(self._port, self._state, self._settings.scope)
-        self._notifier = ThresholdNotifier(self._port, self._state, self._settings.callbacks)
-        self._flusher = Flusher(self._port, self._state, self._cache, self._notifier)
+        self._notifier = ThresholdNotifier(self._state, self._callbacks)
+        self._set_up_jobs()
 
     def _begin(self) -> None:
-        """Turns are accepted, and stored by what runs from now on; in a forked child, once it needs that."""
+        """Turns are accepted, and stored by background jobs; a forked child starts its own when it first needs them."""
         with self._begin_lock:
             if self._is_running or self._is_closed:
                 return
             self._state.outbox.open()
-            # What is so at the start is no news.
+            # Thresholds that are passed already are no news.
             self._notifier.begin()
             self._is_running = True
             try:
-                self._run()
+                self._start_jobs()
             except RuntimeError as error:
                 self._state.report(error, None, "nothing stores turns here, they wait in the journal")
 
     @abstractmethod
-    def _new_port(self) -> StorePort:
-        """The colour's port."""
+    def _set_up_jobs(self) -> None:
+        """The background jobs are made, and do not run yet."""
 
     @abstractmethod
-    def _run(self) -> None:
-        """What runs by itself runs."""
+    def _start_jobs(self) -> None:
+        """The background jobs run."""
 
     @abstractmethod
     def _wake(self) -> None:
-        """What runs by itself looks for work."""
+        """The job that writes looks for work."""
+
+    @abstractmethod
+    def write(self) -> Any:
+        """Write turns until the end."""
+
+    @abstractmethod
+    def watch(self) -> Any:
+        """Watch what others commit until the end."""
+
+    @abstractmethod
+    def end_soon(self) -> bool:
+        """Nothing more is accepted; return whether it was until now."""
+
+    @abstractmethod
+    def close(self, timeout_seconds: float = DEFAULT_TIMEOUT_SECONDS) -> Any:
+        """Nothing more is accepted, and every turn is stored that could be within the seconds."""
 
     def on_turn_complete(
         self,
@@ -130,14 +137,15 @@ class AccountingBase(ABC):
             key = f"{self._owner}-{next(self._numbers)}"
         if goal_id is None:
             goal_id = self._state.turns_goal
-        line = checked_turn(key, goal_id, self._settings.scope, self._clock.now(), usage, kind, model, hold)
+        line = checked_turn(key, goal_id, self._scope, self._clock.now(), usage, kind, model, hold)
         if not self._state.accept(line):
             raise StoreFull("no journal can be written, and memory holds as many turns as it may")
         self._wake()
         return key
 
-    def _close_files(self) -> None:
-        """Files are closed; what is not stored is left to the next instance."""
+    def close_files(self) -> None:
+        """Nothing more is accepted, and the files are closed; what is not stored is left to the next instance."""
+        self._is_closed = True
         unstored = self._state.accepted - self._state.settled
         lost = self._state.outbox.close()
         if lost:

@@ -14,8 +14,8 @@ from telic.accounting.journal import Journal, JournalDirectory, default_base
 from telic.accounting.turn_record import TurnRecord
 
 _MOST_IN_MEMORY: Final = 100_000
+# Each takes two descriptors for as long as it is being emptied.
 _MOST_ORPHANED: Final = 16
-"""Each takes two descriptors for as long as it is being emptied."""
 _ATTEMPTS: Final = 5
 _LOG: Final = logging.getLogger("telic.accounting")
 

@@ -1,70 +1,22 @@
-"""What an accounting knows at this moment: the goal, what was accepted and is not stored, what is to be reported."""
+"""The present state of an accounting: the goal, the turns that are not stored yet, and the callbacks that are due."""
 
 import logging
 import threading
 from collections import deque
-from collections.abc import Callable, Hashable
-from typing import Any, Final, Protocol
+from collections.abc import Callable, Hashable, Iterator
+from dataclasses import dataclass
+from functools import partial
+from typing import Any, Final
 
 from telic.accounting.outbox import Entry, Outbox
 from telic.accounting.turn_record import PendingUsage, TurnRecord
-from telic.domain.budget import ModelUsage, TurnUsage, UsageKind
-from telic.domain.errors import StoreError
-from telic.domain.events import TurnResult
-from telic.domain.goal import Goal, GoalStatus
+from telic.domain.budget import LIMITS
+from telic.domain.goal import Goal, GoalStatus, Reason
 from telic.domain.views import GoalSnapshot, snapshot_of
 
-
-class StorePort(Protocol):
-    """A store, the time, and a way to run what is not the loop's."""
-
-    def token(self) -> Hashable:
-        """Something that differs from its earlier values once a change was, or may have been, committed."""
-        ...
-
-    async def active(self, scope: str) -> Goal | None:
-        """The scope's active goal, or None."""
-        ...
-
-    async def get(self, goal_id: str) -> Goal:
-        """The goal with this id."""
-        ...
-
-    async def record_turn(
-        self,
-        goal_id: str,
-        *,
-        usage: TurnUsage | ModelUsage,
-        kind: UsageKind,
-        model: str | None,
-        hold: str | None,
-        key: str,
-    ) -> TurnResult:
-        """See `GoalStore.record_turn`."""
-        ...
-
-    async def rest(self, seconds: float) -> None:
-        """There may be something to do, or the seconds are over."""
-        ...
-
-    @property
-    def is_woken(self) -> bool:
-        """Whether something happened since the last rest."""
-        ...
-
-    async def pause(self, seconds: float) -> None:
-        """The seconds are over."""
-        ...
-
-    async def call(self, callback: Callable[..., Any], *arguments: Any) -> None:
-        """The host's callback was called, and awaited where it is a coroutine's."""
-        ...
-
-    async def offload(self, function: Callable[[], None]) -> None:
-        """The function, which waits for the disk, has returned."""
-        ...
-
-
+THRESHOLDS: Final = (0.5, 0.8, 0.95)
+_EXHAUSTED: Final = 1.0
+_MOST_GOALS: Final = 64
 _MOST_REPORTS: Final = 1_000
 _LOG: Final = logging.getLogger("telic.accounting")
 
@@ -83,10 +35,10 @@ class AccountingState:
         self.reports: deque[Report] = deque(maxlen=_MOST_REPORTS)
         self.accepted = 0
         self.settled = 0
+        # How many settled turns the host's callbacks have been called for.
         self.notified = 0
-        """How many settled turns the host's callbacks have been called for."""
+        # The goal to which a turn is booked if the host names none.
         self.turns_goal: str | None = None
-        """The goal to which a turn is booked if the host names none."""
         self._token: Hashable = None
         self._pending: dict[str, PendingUsage] = {}
         self._is_writing = False
@@ -198,50 +150,81 @@ def _progress(goal: Goal) -> int:
     return goal.revision + sum(goal.usage.as_dict().values())
 
 
-_ATTEMPTS: Final = 5
-_PAUSE_SECONDS: Final = 0.002
+Passed = tuple[str, int, float]
+"""A limit's name and amount, and the fraction of it that is used."""
 
 
-class SnapshotCache:
-    """Reads the goal again whenever it may have changed, so that no cached one outlives a change that could be seen."""
+@dataclass(frozen=True, slots=True)
+class AccountingCallbacks:
+    """The host's callbacks, each optional."""
 
-    def __init__(self, port: StorePort, state: AccountingState, scope: str) -> None:
-        self._port = port
+    on_threshold: Callable[[GoalSnapshot, float], Any] | None = None
+    on_exhausted: Callable[[GoalSnapshot], Any] | None = None
+    on_change: Callable[[GoalSnapshot | None, GoalSnapshot], Any] | None = None
+    on_failure: Callable[[Exception, str | None], Any] | None = None
+
+
+def passed(snapshot: GoalSnapshot) -> list[Passed]:
+    """Return every threshold that a limit's usage has reached, the lower before the higher."""
+    fractions = snapshot.fractions
+    return [
+        (name, getattr(snapshot.budget, name), threshold)
+        for threshold in (*THRESHOLDS, _EXHAUSTED)
+        for name in LIMITS
+        if fractions.get(name, 0.0) >= threshold
+    ]
+
+
+class ThresholdNotifier:
+    """Tells which callbacks are due, each once: for thresholds, exhaustion, changes by others and failures."""
+
+    def __init__(self, state: AccountingState, callbacks: AccountingCallbacks) -> None:
         self._state = state
-        self._scope = scope
+        self._callbacks = callbacks
+        self._last_notified: GoalSnapshot | None = None
+        self._passed: dict[str, set[Passed]] = {}
 
-    async def refresh(self) -> bool:
-        """The state has the goal as it is now, stale without an answer; whether it was read anew for that."""
-        try:
-            return await self.refresh_or_raise()
-        except StoreError as error:
-            self._state.is_stale = True
-            _LOG.debug("the goal cannot be read: %s", error)
-        except Exception:
-            self._state.is_stale = True
-            _LOG.exception("the goal cannot be read")
-        return False
+    def begin(self) -> None:
+        """Thresholds that are passed now are no news later."""
+        self._last_notified = snapshot = self._state.snapshot()
+        if snapshot is not None:
+            self._of_goal(snapshot).update(passed(snapshot))
 
-    async def refresh_or_raise(self) -> bool:
-        """As `refresh`.
+    def due(self) -> Iterator[Callable[[], Any]]:
+        """Give the calls to make for what is new; a call that was given is not given again."""
+        callbacks = self._callbacks
+        while self._state.reports:
+            yield from _call(callbacks.on_failure, *self._state.reports.popleft())
+        snapshot = self._state.snapshot()
+        if snapshot is None:
+            return
+        before, self._last_notified = self._last_notified, snapshot
+        if _is_by_others(before, snapshot):
+            yield from _call(callbacks.on_change, before, snapshot)
+        known = self._of_goal(snapshot)
+        for news in passed(snapshot):
+            if news not in known:
+                known.add(news)
+                if news[2] < _EXHAUSTED:
+                    yield from _call(callbacks.on_threshold, snapshot, news[2])
+                else:
+                    yield from _call(callbacks.on_exhausted, snapshot)
 
-        Raises:
-            StoreError: the store did not answer.
-        """
-        for attempts_left in reversed(range(_ATTEMPTS)):
-            token = self._port.token()
-            if self._state.is_as_of(token):
-                return False
-            writes = self._state.writes()
-            if writes is not None or not attempts_left:
-                goal = await self._goal()
-                if self._state.publish(goal, token, writes, is_last_chance=not attempts_left):
-                    break
-            await self._port.pause(_PAUSE_SECONDS)
+    def _of_goal(self, snapshot: GoalSnapshot) -> set[Passed]:
+        """Return what was notified of the goal; only the goals seen last are remembered."""
+        if snapshot.id not in self._passed and len(self._passed) >= _MOST_GOALS:
+            del self._passed[next(iter(self._passed))]
+        return self._passed.setdefault(snapshot.id, set())
+
+
+def _call(callback: Callable[..., Any] | None, *arguments: Any) -> Iterator[Callable[[], Any]]:
+    if callback is not None:
+        yield partial(callback, *arguments)
+
+
+def _is_by_others(before: GoalSnapshot | None, after: GoalSnapshot) -> bool:
+    """Return whether the goal is another, or was changed. A turn that used up the budget is exhaustion instead."""
+    if before is None or before.id != after.id:
         return True
-
-    async def _goal(self) -> Goal | None:
-        """The scope's active goal, else what became of the one known before."""
-        known = self._state.goal
-        active = await self._port.active(self._scope)
-        return active if active is not None or known is None else await self._port.get(known.id)
+    is_exhaustion = (after.status, after.reason) == (GoalStatus.PAUSED, Reason.BUDGET)
+    return after.revision > before.revision + is_exhaustion

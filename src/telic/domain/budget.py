@@ -3,9 +3,9 @@
 from dataclasses import dataclass, fields, replace
 from datetime import timedelta
 from enum import StrEnum
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
-from telic.domain.errors import BudgetExceeded, InvalidNumber
+from telic.domain.base_errors import InvalidNumber
 from telic.domain.limits import MAX_COUNTER, check_counter
 
 if TYPE_CHECKING:
@@ -87,7 +87,7 @@ class Budget:
         return None if self.active_microseconds is None else timedelta(microseconds=self.active_microseconds)
 
     def as_dict(self) -> dict[str, int | None]:
-        """The four limits by name."""
+        """Return the four limits by name."""
         return {name: getattr(self, name) for name in LIMITS}
 
 
@@ -131,7 +131,7 @@ class TurnUsage(_InUnits):
             check_counter(name, getattr(self, name))
 
     def as_dict(self) -> dict[str, int]:
-        """The counts by name."""
+        """Return the counts by name."""
         return {name: getattr(self, name) for name in TURN_COUNTERS}
 
 
@@ -195,6 +195,10 @@ class ModelUsage(_InUnits):
         if self.cached_input_tokens > self.input_tokens or self.reasoning_tokens > self.output_tokens:
             raise InvalidNumber("cached tokens are a part of the input tokens, reasoning tokens of the output tokens")
 
+    def as_dict(self) -> dict[str, int]:
+        """Return the counts by name."""
+        return {name: getattr(self, name) for name in MODEL_COUNTERS}
+
     def billed(self, policy: BillingPolicy) -> TurnUsage:
         """The usage of a turn, with the tokens that the policy bills.
 
@@ -202,7 +206,7 @@ class ModelUsage(_InUnits):
             InvalidNumber: they are more than 2**53 - 1.
         """
         tokens = billed_tokens(policy, self.input_tokens, self.cached_input_tokens, self.output_tokens)
-        return TurnUsage(tokens=tokens, **{name: getattr(self, name) for name in MODEL_COUNTERS})
+        return TurnUsage(tokens=tokens, **self.as_dict())
 
 
 def billed_tokens(policy: BillingPolicy, input_tokens: int, cached_input_tokens: int, output_tokens: int) -> int:
@@ -230,8 +234,8 @@ class Usage(_InUnits):
     cost_microunits: int = 0
 
     def as_dict(self) -> dict[str, int]:
-        """The counts by name."""
-        return {"turns": self.turns} | {name: getattr(self, name) for name in TURN_COUNTERS}
+        """Return the counts by name."""
+        return {name: getattr(self, name) for name in USAGE_COUNTERS}
 
     def plus(self, turn: TurnUsage, kind: UsageKind = UsageKind.WORK) -> "Usage":
         """This usage with one more line of the ledger in it.
@@ -260,16 +264,21 @@ def estimates_of(*, is_estimate: bool, takes_back: int | None) -> int:
 
 TURN_COUNTERS: Final = tuple(field.name for field in fields(TurnUsage))
 MODEL_COUNTERS: Final = tuple(field.name for field in fields(ModelUsage))
+USAGE_COUNTERS: Final = tuple(field.name for field in fields(Usage))
 
 
-def budget_columns(budget: Budget) -> dict[str, int | None]:
-    """The budget under the names that a goal has for it."""
-    return {
-        "token_budget": budget.tokens,
-        "turn_budget": budget.turns,
-        "active_microseconds_budget": budget.active_microseconds,
-        "cost_microunits_budget": budget.cost_microunits,
-    }
+BUDGET_COLUMNS: Final = {
+    "tokens": "token_budget",
+    "turns": "turn_budget",
+    "active_microseconds": "active_microseconds_budget",
+    "cost_microunits": "cost_microunits_budget",
+}
+"""The names that a goal has for its limits."""
+
+
+def budget_columns(budget: Budget) -> dict[str, Any]:
+    """Return the budget under the names that a goal has for it."""
+    return {column: getattr(budget, name) for name, column in BUDGET_COLUMNS.items()}
 
 
 def exhausted_limit(usage: Usage, budget: Budget) -> str | None:
@@ -286,14 +295,3 @@ def larger_budget(usage: Usage, budget: Budget) -> Budget:
     used, limits = usage.as_dict(), budget.as_dict()
     spent = {name: min(2 * used[name], MAX_COUNTER) for name, limit in limits.items() if limit and used[name] >= limit}
     return replace(budget, **spent)
-
-
-def require_budget_left(usage: Usage, budget: Budget) -> None:
-    """Raise BudgetExceeded if a limit is reached.
-
-    Raises:
-        BudgetExceeded: a limit is reached.
-    """
-    name = exhausted_limit(usage, budget)
-    if name is not None:
-        raise BudgetExceeded(name, getattr(usage, name), getattr(budget, name))

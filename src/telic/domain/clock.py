@@ -2,10 +2,13 @@
 
 import time
 from datetime import UTC, datetime, timedelta
-from typing import NewType, Protocol
+from typing import Final, NewType, Protocol
 
 Instant = NewType("Instant", int)
 """Microseconds since 1970-01-01T00:00:00Z."""
+
+MICRO: Final = 1_000_000
+"""A second in microseconds; also a unit of money in microunits."""
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
@@ -39,10 +42,15 @@ class SteadyClock:
 
 
 def to_datetime(instant: Instant) -> datetime:
-    """The instant as an aware datetime in UTC."""
+    """Return the instant as an aware datetime in UTC."""
     return EPOCH + timedelta(microseconds=instant)
 
 
 def from_datetime(moment: datetime) -> Instant:
-    """The aware datetime as an instant."""
+    """Return the aware datetime as an instant."""
     return Instant((moment - EPOCH) // timedelta(microseconds=1))
+
+
+def time_to_json(instant: Instant | None) -> str | None:
+    """Return the instant as RFC 3339 in UTC, with all six digits of its microseconds."""
+    return None if instant is None else to_datetime(instant).strftime("%Y-%m-%dT%H:%M:%S.%fZ")

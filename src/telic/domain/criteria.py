@@ -9,8 +9,11 @@ from enum import StrEnum
 from pathlib import PurePosixPath
 from typing import Any, Final
 
-from telic.domain.chain import digest, to_data
-from telic.domain.errors import EmptyText, InvalidInput, InvalidNumber
+from telic.domain.base_errors import EmptyText, InvalidInput, InvalidNumber
+from telic.domain.ids import (
+    digest,
+    to_data,
+)
 from telic.domain.limits import MAX_NOTE_CHARS, check_counter, check_text
 
 MAX_CRITERIA: Final = 50

@@ -5,14 +5,16 @@ from enum import StrEnum
 from typing import Final
 
 from telic.domain.budget import LIMITS, Budget
-from telic.domain.claim import Claim
+from telic.domain.clock import MICRO
 from telic.domain.criteria import CriterionKind
 from telic.domain.errors import InvalidNumber
 from telic.domain.goal import Goal, GoalStatus, Reason
 from telic.domain.limits import check_counter
-from telic.domain.loop_state import LoopState
+from telic.domain.loop_state import (
+    Claim,
+    LoopState,
+)
 
-_MICRO: Final = 1_000_000
 _FEWEST_TURNS: Final = 2
 _MEASURABLE: Final = "limit turns or time instead, or say --allow-unknown-usage"
 _WAITS: Final = ("quota_wait_seconds", "busy_wait_seconds")
@@ -78,19 +80,19 @@ class LoopPolicy:
     def wait_for_rate(self, waits: int) -> int:
         """Microseconds before a provider that was asked too often is asked again, after so many waits in a row."""
         seconds = self.busy_wait_seconds * 2.0 ** min(waits, 60)
-        return round(min(seconds, max(self.busy_wait_seconds, self.quota_wait_seconds)) * _MICRO)
+        return round(min(seconds, max(self.busy_wait_seconds, self.quota_wait_seconds)) * MICRO)
 
     @property
     def longest_pause(self) -> int:
         """Microseconds: no pause between two steps lasts longer, chance included."""
-        return round(max(self.delay_seconds, self.max_backoff_seconds) * MAX_CHANCE * _MICRO)
+        return round(max(self.delay_seconds, self.max_backoff_seconds) * MAX_CHANCE * MICRO)
 
     def pause_after(self, failures: int) -> int:
         """Microseconds before the next turn, after so many failures in a row; chance is added by whoever waits."""
         if failures == 0:
-            return round(self.delay_seconds * _MICRO)
+            return round(self.delay_seconds * MICRO)
         backoff = self.backoff_seconds * 2.0 ** min(failures - 1, 60)
-        return round(max(self.delay_seconds, min(backoff, self.max_backoff_seconds)) * _MICRO)
+        return round(max(self.delay_seconds, min(backoff, self.max_backoff_seconds)) * MICRO)
 
 
 class Step(StrEnum):

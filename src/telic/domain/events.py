@@ -5,14 +5,13 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
-from typing import TYPE_CHECKING, Any, Final, overload
+from typing import Any, Final, overload
 
-from telic.domain.budget import TurnUsage, UsageKind
+from telic.domain.budget import TURN_COUNTERS, TurnUsage, UsageKind
 from telic.domain.clock import Instant, to_datetime
 from telic.domain.errors import InvalidCursor
-
-if TYPE_CHECKING:
-    from telic.domain.goal import Actor, Goal
+from telic.domain.goal import Actor, Goal
+from telic.domain.ids import digest, to_data
 
 ACTED_BY: Final = "acted_by"
 """What of an event's data names who acted, and by which door, beside the kind of actor."""
@@ -34,6 +33,23 @@ class EventKind(StrEnum):
     REJECTED = "rejected"
 
 
+# The chain: each line of a history is hashed with the hash before it, over a canonical text that both databases build
+# alike. Fields of arbitrary characters come last (`data` is self-delimiting JSON), so no two histories share a text.
+def event_hash(
+    previous: str,
+    goal_id: str,
+    number: int,
+    revision: int,
+    kind: EventKind,
+    actor: Actor,
+    at: int,
+    data: str,
+    key: str | None,
+) -> str:
+    """Return the hash of an event after the one whose hash is `previous`."""
+    return digest(f"{previous}|{goal_id}|{number}|{revision}|{kind.value}|{actor.value}|{at}|{data}|{key or ''}")
+
+
 @dataclass(frozen=True, slots=True)
 class Event:
     """One line of a goal's append-only history.
@@ -46,7 +62,7 @@ class Event:
     number: int
     revision: int
     kind: EventKind
-    actor: "Actor"
+    actor: Actor
     at: Instant
     key: str | None
     data: Mapping[str, Any]
@@ -56,6 +72,11 @@ class Event:
     def time(self) -> datetime:
         """When it was recorded, in UTC."""
         return to_datetime(self.at)
+
+    def hash_after(self, previous: str) -> str:
+        """Return the hash that this event has after the one whose hash is `previous`."""
+        place = (self.goal_id, self.number, self.revision)
+        return event_hash(previous, *place, self.kind, self.actor, self.at, to_data(self.data), self.key)
 
     @property
     def acted_by(self) -> Mapping[str, str]:
@@ -94,13 +115,31 @@ class Turn:
         """When it was recorded, in UTC."""
         return to_datetime(self.at)
 
+    def hash_after(self, previous: str) -> str:
+        """Return the hash that this line has after the one whose hash is `previous`."""
+        counts = "|".join(str(getattr(self.usage, name)) for name in TURN_COUNTERS)
+        label = turn_label(self.kind, self.model, is_estimate=self.is_estimate, takes_back=self.takes_back)
+        return digest(f"{previous}|{self.goal_id}|{self.number}|{self.at}|{label}{counts}|{self.key}")
+
 
 @dataclass(frozen=True, slots=True)
 class TurnResult:
     """The turn as it stands in the ledger, and the goal after it."""
 
-    goal: "Goal"
+    goal: Goal
     turn: Turn
+
+
+def turn_label(kind: UsageKind, model: str | None, *, is_estimate: bool, takes_back: int | None) -> str:
+    """Return what stands before a line's counts in its canonical text; nothing for work by no named model.
+
+    The counts begin with a digit or a minus and a label does not, and the name's length says where it ends. Only
+    estimates, and lines that take one back, say so: the hashes of all others are as they always were.
+    """
+    estimate = ("estimate|" if is_estimate else "") + ("" if takes_back is None else f"takes_back|{takes_back}|")
+    if kind is UsageKind.WORK and model is None:
+        return estimate
+    return f"{estimate}{kind.value}|{len(model or '')}|{model or ''}|"
 
 
 _POSITION = r"([0-9:,+]{0,100000})(?:@([0-9a-f]{16}))?"

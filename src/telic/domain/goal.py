@@ -1,13 +1,15 @@
-"""The goal itself, as an immutable value."""
+"""The goal itself, as an immutable value, and what a paused one waits for."""
 
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 from typing import Any, Final
 
-from telic.domain.budget import BillingPolicy, Budget, Usage
-from telic.domain.clock import Instant, to_datetime
+from telic.domain.base_errors import InvalidInput
+from telic.domain.budget import BUDGET_COLUMNS, USAGE_COUNTERS, BillingPolicy, Budget, Usage
+from telic.domain.clock import Instant, time_to_json, to_datetime
 from telic.domain.criteria import Criterion
+from telic.domain.limits import check_instant, check_name
 
 DEFAULT_SCOPE: Final = "default"
 
@@ -48,6 +50,30 @@ class Actor(StrEnum):
     HOST = "host"
     VERIFIER = "verifier"
     SYSTEM = "system"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Wake:
+    """What a paused goal waits for: an instant, a named signal, or whichever of both comes first.
+
+    Raises:
+        InvalidInput: neither is given, the instant is none, or the signal has no name of 1 to 200 characters.
+    """
+
+    at: Instant | None = None
+    signal: str | None = None
+
+    def __post_init__(self) -> None:
+        if self.at is None and self.signal is None:
+            raise InvalidInput("a wait needs a time or a signal to end it")
+        check_instant("wake_at", self.at)
+        if self.signal is not None:
+            check_name("wake_signal", self.signal)
+
+    @classmethod
+    def of(cls, at: Instant | None, signal: str | None) -> "Wake | None":
+        """Return what these two say, or None if neither is given."""
+        return None if at is None and signal is None else cls(at=at, signal=signal)
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,10 +141,25 @@ class Goal:
         The keys are the names of its attributes. `budget` and `usage` are objects, `criteria` is an array, and times
         are RFC 3339 texts in UTC.
         """
-        # Nothing else here needs it, and it needs what a goal is.
-        from telic.domain.jsonable import goal_to_json
-
-        return goal_to_json(self)
+        return {
+            "id": self.id,
+            "scope": self.scope,
+            "text": self.text,
+            "status": self.status.value,
+            "reason": self.reason and self.reason.value,
+            "note": self.note,
+            "revision": self.revision,
+            "criteria": [criterion.as_dict() for criterion in self.criteria],
+            "budget": self.budget.as_dict(),
+            "usage": self.usage.as_dict(),
+            "estimated_lines": self.estimated_lines,
+            "billing": self.billing.value,
+            "wake_at": time_to_json(self.wake_at),
+            "wake_signal": self.wake_signal,
+            "created_at": time_to_json(self.created_at),
+            "updated_at": time_to_json(self.updated_at),
+            "ended_at": time_to_json(self.ended_at),
+        }
 
     def _repr_html_(self) -> str:
         """Return a small table for notebooks, in which every text is escaped."""
@@ -155,26 +196,12 @@ class Goal:
     @property
     def budget(self) -> Budget:
         """The limits on usage."""
-        return Budget(
-            tokens=self.token_budget,
-            turns=self.turn_budget,
-            active_microseconds=self.active_microseconds_budget,
-            cost_microunits=self.cost_microunits_budget,
-        )
+        return Budget(**{name: getattr(self, column) for name, column in BUDGET_COLUMNS.items()})
 
     @property
     def usage(self) -> Usage:
         """What the goal's turns have consumed so far."""
-        return Usage(
-            turns=self.turns_used,
-            tokens=self.tokens_used,
-            input_tokens=self.input_tokens_used,
-            cached_input_tokens=self.cached_input_tokens_used,
-            output_tokens=self.output_tokens_used,
-            reasoning_tokens=self.reasoning_tokens_used,
-            active_microseconds=self.active_microseconds_used,
-            cost_microunits=self.cost_microunits_used,
-        )
+        return Usage(**{name: getattr(self, f"{name}_used") for name in USAGE_COUNTERS})
 
     @property
     def is_finished(self) -> bool:
@@ -184,3 +211,8 @@ class Goal:
 
 def _of(used: object, limit: object | None) -> str:
     return f"{used}" if limit is None else f"{used} of {limit}"
+
+
+def approval_signal(goal_id: str) -> str:
+    """The signal that wakes a goal which waits for a person's answer; answering sends it."""
+    return f"approval/{goal_id}"

@@ -9,16 +9,18 @@ from telic.domain.budget import (
     Budget,
     TurnUsage,
     Usage,
-    UsageKind,
     UsageTakenBack,
     budget_columns,
     estimates_of,
 )
-from telic.domain.chain import event_hash, to_data, turn_hash
 from telic.domain.clock import Instant
 from telic.domain.criteria import criteria_from_data
 from telic.domain.errors import GoalError, StoreCorrupt
-from telic.domain.events import Event, EventKind, Turn
+from telic.domain.events import (
+    Event,
+    EventKind,
+    Turn,
+)
 from telic.domain.goal import Actor, Goal, GoalStatus, Reason
 from telic.domain.lifecycle import REMARKS, STATUS_OF, TERMINAL, check_reason, check_transition
 
@@ -67,16 +69,12 @@ def _counters(usage: Usage) -> dict[str, Any]:
     return {f"{name}_used": count for name, count in usage.as_dict().items()}
 
 
-def _fields(values: Mapping[str, Any]) -> dict[str, Any]:
-    return dict(values)
-
-
 def _replay_events(goal_id: str, events: tuple[Event, ...]) -> Goal:
     goal: Goal | None = None
     previous = ""
     for number, event in enumerate(events, 1):
         try:
-            previous = _checked_event_hash(previous, goal_id, number, event)
+            previous = _require_link(event, previous, goal_id, number)
             goal = _created(event) if goal is None else _changed(goal, event)
         except (GoalError, KeyError, TypeError, ValueError, AttributeError) as error:
             raise StoreCorrupt(f"goal {goal_id}: event {number} cannot have happened: {error}") from error
@@ -85,21 +83,11 @@ def _replay_events(goal_id: str, events: tuple[Event, ...]) -> Goal:
     return goal
 
 
-def _checked_event_hash(previous: str, goal_id: str, number: int, event: Event) -> str:
-    expected = event_hash(
-        previous,
-        goal_id=goal_id,
-        number=number,
-        revision=event.revision,
-        kind=event.kind.value,
-        actor=event.actor.value,
-        at=event.at,
-        data=to_data(event.data),
-        key=event.key,
-    )
-    if event.number != number or event.goal_id != goal_id or event.hash != expected:
+def _require_link(line: Event | Turn, previous: str, goal_id: str, number: int) -> str:
+    """Return the line's hash; raise ValueError where it does not continue the chain."""
+    if (line.number, line.goal_id, line.hash) != (number, goal_id, line.hash_after(previous)):
         raise ValueError("it does not continue the chain")
-    return expected
+    return line.hash
 
 
 def _created(event: Event) -> Goal:
@@ -115,7 +103,7 @@ def _created(event: Event) -> Goal:
         reason=None,
         note=None,
         revision=1,
-        **_fields(budget_columns(budget)),
+        **budget_columns(budget),
         **_counters(Usage()),
         created_at=event.at,
         updated_at=event.at,
@@ -140,7 +128,7 @@ def _changed(goal: Goal, event: Event) -> Goal:
             kept = goal.criteria if criteria is None else criteria_from_data(criteria)
             return replace(changed, text=text, criteria=kept)
         case EventKind.BUDGET_SET:
-            return replace(changed, **_fields(budget_columns(Budget(**event.data["budget"]))))
+            return replace(changed, **budget_columns(Budget(**event.data["budget"])))
         case EventKind.CREATED:
             raise ValueError("a goal is created once")
         case EventKind.KEPT_ASLEEP:
@@ -171,20 +159,10 @@ def _replay_turns(goal_id: str, turns: tuple[Turn, ...]) -> Usage:
     usage = Usage()
     previous = ""
     for number, turn in enumerate(turns, 1):
-        previous = turn_hash(
-            previous,
-            goal_id=goal_id,
-            number=number,
-            at=turn.at,
-            usage=turn.usage,
-            key=turn.key,
-            kind=turn.kind,
-            model=turn.model,
-            is_estimate=turn.is_estimate,
-            takes_back=turn.takes_back,
-        )
-        if turn.number != number or turn.goal_id != goal_id or turn.hash != previous:
-            raise StoreCorrupt(f"goal {goal_id}: turn {number} does not continue the chain")
+        try:
+            previous = _require_link(turn, previous, goal_id, number)
+        except ValueError as error:
+            raise StoreCorrupt(f"goal {goal_id}: turn {number} does not continue the chain") from error
         _check_taken_back(goal_id, turn, turns)
         usage = usage.plus(turn.usage, turn.kind)
     return usage
@@ -230,41 +208,18 @@ class HistoryBuilder:
         key: str | None = None,
     ) -> None:
         """The history has one more event; times that run backwards are lifted to the one before."""
+        last = self._events[-1] if self._events else None
         number = len(self._events) + 1
-        at = Instant(max(at, self._events[-1].at)) if self._events else at
-        previous = self._events[-1].hash if self._events else ""
-        chained = event_hash(
-            previous,
-            goal_id=self._goal_id,
-            number=number,
-            revision=number,
-            kind=kind.value,
-            actor=actor.value,
-            at=at,
-            data=to_data(data),
-            key=key,
-        )
-        self._events.append(Event(self._goal_id, number, number, kind, actor, at, key, dict(data), chained))
+        at = Instant(max(at, last.at)) if last else at
+        event = Event(self._goal_id, number, number, kind, actor, at, key, dict(data), "")
+        self._events.append(replace(event, hash=event.hash_after(last.hash if last else "")))
 
     def add_turn(self, at: Instant, usage: TurnUsage, key: str) -> None:
         """The ledger has one more turn."""
-        number = len(self._turns) + 1
-        at = Instant(max(at, self._turns[-1].at)) if self._turns else at
-        previous = self._turns[-1].hash if self._turns else ""
-        kind, model = UsageKind.WORK, None
-        chained = turn_hash(
-            previous,
-            goal_id=self._goal_id,
-            number=number,
-            at=at,
-            usage=usage,
-            key=key,
-            kind=kind,
-            model=model,
-            is_estimate=False,
-            takes_back=None,
-        )
-        self._turns.append(Turn(self._goal_id, number, key, at, usage, chained, kind, model))
+        last = self._turns[-1] if self._turns else None
+        at = Instant(max(at, last.at)) if last else at
+        turn = Turn(self._goal_id, len(self._turns) + 1, key, at, usage, "")
+        self._turns.append(replace(turn, hash=turn.hash_after(last.hash if last else "")))
 
     def finish(self) -> GoalHistory:
         """The goal that the history makes.

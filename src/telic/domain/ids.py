@@ -1,12 +1,16 @@
-"""Ids and keys."""
+"""Ids and keys; values as JSON keeps them, and the digests of such texts."""
 
+import json
 import os
 import re
-from collections.abc import Sequence
-from typing import Final, NewType
+from collections.abc import Mapping, Sequence
+from dataclasses import fields
+from enum import StrEnum
+from hashlib import sha256
+from typing import Any, Final, NewType
 
+from telic.domain.base_errors import InvalidText
 from telic.domain.clock import Instant
-from telic.domain.errors import InvalidText
 
 GoalId = NewType("GoalId", str)
 """A UUID of version 7 as text, so that ids made later sort later."""
@@ -73,3 +77,28 @@ def short_ids(ids: Sequence[str]) -> list[str]:
     while len({goal_id[-length:] for goal_id in ids}) < len(set(ids)):
         length += 1
     return [goal_id[-length:] for goal_id in ids]
+
+
+_ENCODE: Final = json.JSONEncoder(separators=(",", ":"), sort_keys=True).encode
+
+
+def plain_value(value: Any) -> Any:
+    """Return the value as JSON keeps it: an enumeration's member as its text, and what has an `as_dict` as that."""
+    if isinstance(value, StrEnum):
+        return value.value
+    return value.as_dict() if hasattr(value, "as_dict") else value
+
+
+def plain_fields(value: Any) -> dict[str, Any]:
+    """Return the fields of a dataclass by name, each as `plain_value` gives it."""
+    return {field.name: plain_value(getattr(value, field.name)) for field in fields(value)}
+
+
+def digest(canonical: str) -> str:
+    """The SHA-256 of the text, in hexadecimal."""
+    return sha256(canonical.encode()).hexdigest()
+
+
+def to_data(data: Mapping[str, Any]) -> str:
+    """An event's data as the one text it is kept and hashed as."""
+    return _ENCODE(data)

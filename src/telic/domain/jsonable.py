@@ -1,134 +1,69 @@
 """Goals, events, turns and reports as JSON: the one shape that the command, exports and programs share."""
 
-from dataclasses import asdict
-from typing import Any
+from dataclasses import asdict, fields
+from datetime import datetime
+from typing import Any, Final
 
 from telic.domain.budget import TurnUsage, UsageKind, UsageTakenBack
-from telic.domain.clock import Instant, from_datetime, to_datetime
+from telic.domain.clock import Instant, from_datetime, time_to_json
 from telic.domain.errors import GoalError, StoreCorrupt
 from telic.domain.events import Event, EventKind, FeedEvent, Turn
-from telic.domain.goal import Actor, Goal
+from telic.domain.goal import Actor
 from telic.domain.history import GoalHistory, replay
-from telic.domain.hold import Hold
-from telic.domain.lease import Lease, LeaseState
+from telic.domain.ids import plain_fields
+from telic.domain.lease import Hold, Lease, LeaseState
 from telic.domain.report import UsageReport, UsageSum
 
 FORMAT_VERSION = 1
-
-
-def time_to_json(instant: Instant | None) -> str | None:
-    """The instant as RFC 3339 in UTC, with all six digits of its microseconds."""
-    return None if instant is None else to_datetime(instant).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+_TIMES: Final = frozenset({"at", "placed_at", "expires_at"})
 
 
 def time_from_json(text: str) -> Instant:
-    """The instant that `time_to_json` wrote."""
-    from datetime import datetime
-
+    """Return the instant that `time_to_json` wrote."""
     return from_datetime(datetime.fromisoformat(text))
 
 
-def goal_to_json(goal: Goal) -> dict[str, Any]:
-    """The goal under its field names; budget and usage are objects, times RFC 3339 texts."""
-    return {
-        "id": goal.id,
-        "scope": goal.scope,
-        "text": goal.text,
-        "status": goal.status.value,
-        "reason": goal.reason and goal.reason.value,
-        "note": goal.note,
-        "revision": goal.revision,
-        "criteria": [criterion.as_dict() for criterion in goal.criteria],
-        "budget": goal.budget.as_dict(),
-        "usage": goal.usage.as_dict(),
-        "estimated_lines": goal.estimated_lines,
-        "billing": goal.billing.value,
-        "wake_at": time_to_json(goal.wake_at),
-        "wake_signal": goal.wake_signal,
-        "created_at": time_to_json(goal.created_at),
-        "updated_at": time_to_json(goal.updated_at),
-        "ended_at": time_to_json(goal.ended_at),
-    }
-
-
 def event_to_json(event: Event) -> dict[str, Any]:
-    """The event under its field names."""
-    return {
-        "goal_id": event.goal_id,
-        "number": event.number,
-        "revision": event.revision,
-        "kind": event.kind.value,
-        "actor": event.actor.value,
-        "at": time_to_json(event.at),
-        "key": event.key,
-        "data": dict(event.data),
-        "hash": event.hash,
-    }
+    """Return the event under its field names."""
+    return _with_times(event) | {"data": dict(event.data)}
 
 
 def turn_to_json(turn: Turn) -> dict[str, Any]:
-    """The turn under its field names."""
-    return {
-        "goal_id": turn.goal_id,
-        "number": turn.number,
-        "key": turn.key,
-        "at": time_to_json(turn.at),
-        "usage": turn.usage.as_dict(),
-        "kind": turn.kind.value,
-        "model": turn.model,
-        "is_estimate": turn.is_estimate,
-        "takes_back": turn.takes_back,
-        "hash": turn.hash,
-    }
+    """Return the turn under its field names."""
+    return _with_times(turn)
 
 
 def hold_to_json(hold: Hold) -> dict[str, Any]:
-    """The hold under its field names."""
-    return {
-        "goal_id": hold.goal_id,
-        "key": hold.key,
-        "reserved": hold.reserved.as_dict(),
-        "placed_at": time_to_json(hold.placed_at),
-        "expires_at": time_to_json(hold.expires_at),
-        "state": hold.state.value,
-        "turn_key": hold.turn_key,
-        "frees_on_expiry": hold.frees_on_expiry,
-    }
+    """Return the hold under its field names."""
+    return _with_times(hold)
+
+
+def _with_times(value: Event | Turn | Hold) -> dict[str, Any]:
+    return {name: time_to_json(each) if name in _TIMES else each for name, each in plain_fields(value).items()}
 
 
 def lease_to_json(lease: Lease) -> dict[str, Any]:
-    """The lease under its field names."""
-    return {"goal": goal_to_json(lease.goal), "holder": lease.holder, "token": lease.token}
+    """Return the lease under its field names."""
+    return {"goal": lease.goal.to_json(), "holder": lease.holder, "token": lease.token}
 
 
 def lease_state_to_json(state: LeaseState) -> dict[str, Any]:
-    """Who drives a goal, beside which it stands."""
-    return {
-        "holder": state.holder,
-        "token": state.token,
-        "expires_in_microseconds": state.expires_in_microseconds,
-        "due_in_microseconds": state.due_in_microseconds,
-    }
+    """Return who drives a goal, without the goal itself."""
+    return {field.name: getattr(state, field.name) for field in fields(state)[1:]}
 
 
 def feed_event_to_json(event: FeedEvent) -> dict[str, Any]:
-    """The event with its goal's scope and the cursor that continues after it."""
+    """Return the event with its goal's scope and the cursor that continues after it."""
     return {"cursor": event.cursor, "scope": event.scope, "event": event_to_json(event.event)}
 
 
 def usage_sum_to_json(sum: UsageSum) -> dict[str, Any]:
-    """The sum under its field names."""
-    return {
-        "lines": sum.lines,
-        "usage": sum.usage.as_dict(),
-        "estimated": asdict(sum.estimated),
-        "held": asdict(sum.held),
-        "uncertain": asdict(sum.uncertain),
-    }
+    """Return the sum under its field names."""
+    return asdict(sum)
 
 
 def report_to_json(report: UsageReport) -> dict[str, Any]:
-    """The report under its field names."""
+    """Return the report under its field names."""
     return {
         "by": report.by.value,
         "groups": [{"name": group.name, **usage_sum_to_json(group.sum)} for group in report.groups],
@@ -138,17 +73,17 @@ def report_to_json(report: UsageReport) -> dict[str, Any]:
 
 
 def history_to_json(history: GoalHistory) -> dict[str, Any]:
-    """One line of an export."""
+    """Return one line of an export."""
     return {
         "telic": FORMAT_VERSION,
-        "goal": goal_to_json(history.goal),
+        "goal": history.goal.to_json(),
         "events": [event_to_json(event) for event in history.events],
         "turns": [turn_to_json(turn) for turn in history.turns],
     }
 
 
 def history_from_json(data: Any) -> GoalHistory:
-    """The history that `history_to_json` wrote, replayed and compared with the goal beside it.
+    """Return the history that `history_to_json` wrote, replayed and compared with the goal beside it.
 
     Raises:
         StoreCorrupt: it is something else, was altered, or comes from a newer Telic.
@@ -164,7 +99,7 @@ def history_from_json(data: Any) -> GoalHistory:
             raise
         raise StoreCorrupt(f"not a line of an export: {type(error).__name__}: {error!s:.200}") from error
     # An export from before goals counted their estimates does not say how many it has.
-    if goal_to_json(history.goal) != {"estimated_lines": history.goal.estimated_lines} | data["goal"]:
+    if history.goal.to_json() != {"estimated_lines": history.goal.estimated_lines} | data["goal"]:
         raise StoreCorrupt(f"goal {history.goal.id}: its history does not make the goal beside it")
     return history
 

@@ -3,7 +3,8 @@
 from enum import StrEnum
 from typing import Final, TypeVar
 
-from telic.domain.errors import EmptyText, InvalidInput, InvalidNumber, InvalidText, TextTooLong
+from telic.domain.base_errors import EmptyText, InvalidInput, InvalidNumber, InvalidText, TextTooLong
+from telic.domain.clock import MICRO
 
 E = TypeVar("E", bound=StrEnum)
 
@@ -135,7 +136,7 @@ def _microseconds(name: str, value: object, least: float) -> int:
         raise InvalidNumber(f"{name} must be a number, not {type(value).__name__}")
     if not least <= value <= MAX_TTL_SECONDS:
         raise InvalidNumber(f"{name} must be from {least} to {MAX_TTL_SECONDS}")
-    return round(value * 1_000_000)
+    return round(value * MICRO)
 
 
 def check_instant(name: str, value: object) -> int | None:

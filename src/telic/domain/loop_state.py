@@ -2,11 +2,12 @@
 
 import json
 from dataclasses import dataclass, fields, replace
+from enum import StrEnum
 from typing import Any, Final
 
-from telic.domain.claim import Claim, Wake
 from telic.domain.clock import Instant
 from telic.domain.errors import InvalidInput
+from telic.domain.goal import Wake
 from telic.domain.limits import MAX_NOTE_CHARS, check_counter, check_text
 from telic.domain.verdict import check_sha256
 
@@ -14,6 +15,15 @@ MAX_SESSION_CHARS: Final = 1_000
 MAX_WORK_CHARS: Final = 12_000
 MAX_WORKSPACES: Final = 200
 """How many states of the workspace are remembered; going back to one of these is no progress."""
+
+
+class Claim(StrEnum):
+    """What an agent says of its goal at the end of a turn. It is a claim: the loop verifies and decides."""
+
+    WORKING = "working"
+    COMPLETE = "complete"
+    BLOCKED = "blocked"
+    WAITING = "waiting"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -107,15 +117,15 @@ class LoopState:
         return json.dumps({field.name: getattr(self, field.name) for field in fields(self)}, separators=(",", ":"))
 
 
+# How many characters each may have, and whether there may be none.
 _TEXTS: Final = {
     "note": (MAX_NOTE_CHARS, True),
     "session": (MAX_SESSION_CHARS, True),
     "work": (MAX_WORK_CHARS, False),
     "tool_output": (MAX_WORK_CHARS, False),
 }
-"""How many characters each may have, and whether there may be none."""
+# What the states of the first release do not have yet; it begins as in a new one.
 _ADDED_SINCE: Final = frozenset({"outages", "asked_pause", "tells_usage"})
-"""What the states of the first release do not have yet; it begins as in a new one."""
 _COUNTS: Final = tuple(field.name for field in fields(LoopState) if field.type is int)
 
 

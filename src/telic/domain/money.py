@@ -3,13 +3,13 @@
 from decimal import ROUND_HALF_UP, Context, Decimal, Inexact, InvalidOperation
 from typing import Final
 
-from telic.domain.errors.base import InvalidNumber
+from telic.domain.base_errors import InvalidNumber
+from telic.domain.clock import MICRO
 
 _CENT: Final = 10_000
-_MICRO: Final = 1_000_000
 _MOST_DIGITS_OF_MONEY: Final = 11
+# Arithmetic that refuses to round.
 _EXACT: Final = Context(prec=40, traps=[Inexact, InvalidOperation])
-"""Arithmetic that refuses to round."""
 
 
 def money_digits(microunits: int) -> str:
@@ -17,7 +17,7 @@ def money_digits(microunits: int) -> str:
 
     From a cent on it is rounded to four; what is less is shown exactly, since it would look like nothing else.
     """
-    exact = Decimal(microunits) / _MICRO
+    exact = Decimal(microunits) / MICRO
     shown = exact if microunits < _CENT else exact.quantize(Decimal("0.0001"), ROUND_HALF_UP)
     whole, _, decimals = f"{shown:,f}".partition(".")
     return f"{whole}.{decimals.rstrip('0'):0<2}"
@@ -30,7 +30,7 @@ def show_money(microunits: int) -> str:
 
 def money_of(microunits: int) -> Decimal:
     """Return the exact amount, in units of the currency."""
-    return Decimal(microunits) / _MICRO
+    return Decimal(microunits) / MICRO
 
 
 def microunits_of(cost: object) -> int:
@@ -49,6 +49,6 @@ def microunits_of(cost: object) -> int:
     if not money.is_finite() or money.adjusted() >= _MOST_DIGITS_OF_MONEY:
         raise InvalidNumber(f"{cost!a:.50} is no amount of money: write 5 or 0.25")
     try:
-        return int(_EXACT.to_integral_exact(_EXACT.multiply(money, _MICRO)))
+        return int(_EXACT.to_integral_exact(_EXACT.multiply(money, MICRO)))
     except ArithmeticError:
         raise InvalidNumber(f"{cost!a:.50} has more than six decimals") from None

@@ -1,11 +1,11 @@
-"""Reports: the ledger added up, by goal, scope, kind, model or day."""
+"""Reports: the ledger added up by goal, scope, kind, model or day; and the findings of a check of a store."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field, fields
 from enum import StrEnum
 from typing import Final
 
-from telic.domain.budget import Usage
+from telic.domain.budget import USAGE_COUNTERS, Usage
 from telic.domain.clock import Instant
 from telic.domain.errors import InvalidInput, InvalidNumber
 from telic.domain.ids import check_id
@@ -153,16 +153,38 @@ class UsageTally:
 def _to_sum(numbers: Sequence[int]) -> UsageSum:
     return UsageSum(
         numbers[0],
-        Usage(**dict(zip(_COUNTERS, numbers[1:_ESTIMATED_AT], strict=True))),
+        Usage(**dict(zip(USAGE_COUNTERS, numbers[1:_ESTIMATED_AT], strict=True))),
         Estimated(*numbers[_ESTIMATED_AT:_HELD_AT]),
         Reserved(*numbers[_HELD_AT:_UNCERTAIN_AT]),
         Reserved(*numbers[_UNCERTAIN_AT:]),
     )
 
 
-_COUNTERS: Final = tuple(Usage().as_dict())
-_TOKENS_AT: Final = 1 + _COUNTERS.index("tokens")
-_ESTIMATED_AT: Final = 1 + len(_COUNTERS)
+_TOKENS_AT: Final = 1 + USAGE_COUNTERS.index("tokens")
+_ESTIMATED_AT: Final = 1 + len(USAGE_COUNTERS)
 _HELD_AT: Final = _ESTIMATED_AT + len(fields(Estimated))
 _UNCERTAIN_AT: Final = _HELD_AT + len(fields(Reserved))
 _WIDTH: Final = _UNCERTAIN_AT + len(fields(Reserved))
+
+
+class Level(StrEnum):
+    """How bad a finding is."""
+
+    OK = "ok"
+    WARNING = "warning"
+    PROBLEM = "problem"
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One result of one check; `advice` says what to do about it."""
+
+    check: str
+    level: Level
+    message: str
+    advice: str | None = None
+
+
+def make_finding(check: str, is_good: bool, message: str, advice: str, *, level: Level = Level.PROBLEM) -> Finding:
+    """Return an `ok` finding if all is good, else one of the given level with its advice."""
+    return Finding(check, Level.OK, message) if is_good else Finding(check, level, message, advice)

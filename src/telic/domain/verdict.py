@@ -1,14 +1,15 @@
 """The verdict on one criterion at one revision of its goal, with the evidence."""
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, fields
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any, Final
 
 from telic.domain.budget import MODEL_COUNTERS, ModelUsage
 from telic.domain.criteria import MAX_CRITERIA
 from telic.domain.errors import InvalidInput
+from telic.domain.ids import plain_fields
 from telic.domain.limits import MAX_COUNTER, MAX_NAME_CHARS, check_counter, check_name, check_text
 
 MAX_OUTPUT_TAIL_CHARS: Final = 4_000
@@ -104,7 +105,7 @@ class JudgeAttempt:
 
     def as_dict(self) -> dict[str, Any]:
         """The attempt as JSON keeps it."""
-        return _plain(self) | {"usage": self.usage and usage_as_dict(self.usage)}
+        return plain_fields(self)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -179,7 +180,7 @@ class Verdict:
 
     def as_dict(self) -> dict[str, Any]:
         """The verdict as JSON keeps it."""
-        return _plain(self) | {
+        return plain_fields(self) | {
             "reasons": list(self.reasons),
             "suggestions": list(self.suggestions),
             "attempts": [attempt.as_dict() for attempt in self.attempts],
@@ -208,7 +209,7 @@ class Approval:
 
     def as_dict(self) -> dict[str, Any]:
         """The approval as JSON keeps it."""
-        return _plain(self)
+        return plain_fields(self)
 
 
 def check_statements(statements: Sequence[str]) -> tuple[str, ...]:
@@ -228,16 +229,6 @@ def total_usage(usages: Iterable[ModelUsage]) -> ModelUsage:
     return ModelUsage(
         **{name: min(sum(getattr(usage, name) for usage in listed), MAX_COUNTER) for name in MODEL_COUNTERS}
     )
-
-
-def usage_as_dict(usage: ModelUsage) -> dict[str, int]:
-    """The counts by name."""
-    return {name: getattr(usage, name) for name in MODEL_COUNTERS}
-
-
-def _plain(value: Any) -> dict[str, Any]:
-    held: Mapping[str, Any] = {field.name: getattr(value, field.name) for field in fields(value)}
-    return {name: kept.value if isinstance(kept, StrEnum) else kept for name, kept in held.items()}
 
 
 def _check_kind(name: str, value: object, kind: type[StrEnum]) -> None:

@@ -5,9 +5,9 @@ from contextvars import ContextVar
 from dataclasses import dataclass
 from typing import Any, Final
 
+from telic.domain.base_errors import needs_extra
 from telic.domain.budget import ModelUsage
 from telic.domain.errors import BudgetExceeded, GoalNotActive, InvalidInput, PriceUnknown
-from telic.domain.errors.base import needs_extra
 from telic.domain.goal import DEFAULT_SCOPE
 from telic.integrations.model_calls import ModelCall
 from telic.integrations.run_endings import CONTINUE, RunOutcome, outcome_of

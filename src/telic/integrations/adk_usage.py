@@ -1,8 +1,8 @@
 """What Google's ADK says of a response's usage, and the summaries that it makes beside its agents."""
 
+from telic.domain.base_errors import needs_extra
 from telic.domain.budget import ModelUsage, UsageKind
 from telic.domain.errors import BudgetExceeded, GoalNotActive, PriceUnknown
-from telic.domain.errors.base import needs_extra
 from telic.integrations.model_calls import model_usage
 from telic.integrations.session import GoalSession
 

@@ -6,9 +6,9 @@ from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import Any, Final, cast
 
+from telic.domain.base_errors import needs_extra
 from telic.domain.budget import ModelUsage
 from telic.domain.errors import GoalNotActive, InvalidInput
-from telic.domain.errors.base import needs_extra
 from telic.domain.goal import DEFAULT_SCOPE, Goal
 from telic.integrations.model_calls import ModelCall
 from telic.integrations.run_endings import CONTINUE, RunOutcome, outcome_of

@@ -7,9 +7,9 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Final, cast
 
+from telic.domain.base_errors import needs_extra
 from telic.domain.budget import ModelUsage
 from telic.domain.errors import BudgetExceeded, GoalNotActive
-from telic.domain.errors.base import needs_extra
 from telic.domain.goal import Goal
 from telic.integrations.claude_usage import (
     EndedResponse,

@@ -8,8 +8,8 @@ from copy import copy
 from typing import Any, Final, TypeVar
 from uuid import UUID
 
+from telic.domain.base_errors import needs_extra
 from telic.domain.errors import GoalNotActive, InvalidInput
-from telic.domain.errors.base import needs_extra
 from telic.domain.goal import DEFAULT_SCOPE
 from telic.integrations.model_calls import ModelCall
 from telic.integrations.run_endings import CONTINUE

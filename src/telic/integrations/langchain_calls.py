@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from typing import Any, Final
 from uuid import UUID
 
+from telic.domain.base_errors import needs_extra
 from telic.domain.budget import ModelUsage, UsageKind
-from telic.domain.errors.base import needs_extra
 from telic.integrations.model_calls import ModelCall, model_usage
 from telic.integrations.session import GoalSession
 

@@ -7,7 +7,7 @@ from typing import Final
 
 from telic.domain.budget import ModelUsage
 from telic.domain.goal import Goal
-from telic.domain.hold import Reservation
+from telic.domain.lease import Reservation
 from telic.domain.limits import MAX_COUNTER, MAX_NAME_CHARS
 from telic.loop.agents.json_reader import within_total
 from telic.loop.agents.protocol import kept_tail

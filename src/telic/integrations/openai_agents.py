@@ -7,8 +7,8 @@ from dataclasses import replace
 from functools import partial
 from typing import Any, Final
 
+from telic.domain.base_errors import needs_extra
 from telic.domain.errors import GoalNotActive
-from telic.domain.errors.base import needs_extra
 from telic.domain.goal import DEFAULT_SCOPE
 from telic.domain.ids import new_key
 from telic.integrations.run_endings import CONTINUE, RunOutcome, outcome_of

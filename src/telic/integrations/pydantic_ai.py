@@ -7,8 +7,8 @@ from copy import copy
 from dataclasses import dataclass, replace
 from typing import Any, Final
 
+from telic.domain.base_errors import needs_extra
 from telic.domain.errors import GoalNotActive
-from telic.domain.errors.base import needs_extra
 from telic.domain.goal import DEFAULT_SCOPE
 from telic.integrations.model_calls import ModelCall, turn_key
 from telic.integrations.run_endings import CONTINUE, RunOutcome, outcome_of

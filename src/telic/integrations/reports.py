@@ -1,9 +1,11 @@
 """A model's reports on its goal: that it is complete, checked where it can be and never taken as proof; or blocked."""
 
-from telic.domain.claim import Claim
 from telic.domain.errors import StaleUpdate
 from telic.domain.goal import Actor, Goal, GoalStatus, Reason
 from telic.domain.ids import new_key
+from telic.domain.loop_state import (
+    Claim,
+)
 from telic.domain.verdict import Outcome
 from telic.domain.verification import Verification
 from telic.integrations.session import GoalSession

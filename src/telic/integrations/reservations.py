@@ -11,8 +11,8 @@ from telic.domain.budget import ModelUsage
 from telic.domain.clock import Instant
 from telic.domain.errors import BudgetExceeded, GoalNotActive, InvalidTransition, PriceUnknown
 from telic.domain.goal import Actor, Goal, GoalStatus, Reason
-from telic.domain.hold import HoldState, Reservation
 from telic.domain.ids import new_key
+from telic.domain.lease import HoldState, Reservation
 from telic.domain.limits import MAX_PAGE
 from telic.integrations.model_calls import ModelCall
 from telic.integrations.settings import SessionSettings

@@ -8,9 +8,11 @@ from dataclasses import dataclass
 from socket import gaierror
 from typing import TYPE_CHECKING, Any, Final, Generic, TypeVar
 
-from telic.domain.claim import Claim
 from telic.domain.errors import GoalNotActive
 from telic.domain.goal import Goal, GoalStatus, Reason
+from telic.domain.loop_state import (
+    Claim,
+)
 
 if TYPE_CHECKING:
     from telic.integrations.session import GoalSession

@@ -9,13 +9,15 @@ from functools import partial
 from typing import Any, Final, TypeVar, cast
 
 from telic.domain.budget import ModelUsage, UsageKind
-from telic.domain.claim import Claim
 from telic.domain.decision import is_nearly_spent
 from telic.domain.errors import GoalNotActive, HoldLost, TurnConflict
 from telic.domain.goal import DEFAULT_SCOPE, Goal, GoalStatus
-from telic.domain.hold import Reservation
 from telic.domain.ids import new_key
+from telic.domain.lease import Reservation
 from telic.domain.limits import check_name
+from telic.domain.loop_state import (
+    Claim,
+)
 from telic.integrations.model_calls import ModelCall, estimate, model_name, turn_key
 from telic.integrations.reservations import (
     cost_of,

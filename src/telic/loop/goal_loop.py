@@ -6,11 +6,16 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import Final
 
-from telic.domain.claim import Wake
 from telic.domain.clock import Clock, Instant, SystemClock
 from telic.domain.decision import Decision, LoopPolicy, Step, decide
 from telic.domain.errors import GoalError, LeaseHeld, LeaseLost, StaleUpdate
-from telic.domain.goal import Actor, Goal, GoalStatus, Reason
+from telic.domain.goal import (
+    Actor,
+    Goal,
+    GoalStatus,
+    Reason,
+    Wake,
+)
 from telic.domain.lease import Lease
 from telic.domain.limits import MAX_TTL_SECONDS
 from telic.domain.loop_state import LoopState

@@ -5,11 +5,14 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from telic.domain.budget import TurnUsage
-from telic.domain.claim import Wake
 from telic.domain.events import TurnResult
-from telic.domain.goal import Actor, Goal, Reason
-from telic.domain.hold import Hold
-from telic.domain.lease import Lease
+from telic.domain.goal import (
+    Actor,
+    Goal,
+    Reason,
+    Wake,
+)
+from telic.domain.lease import Hold, Lease
 from telic.domain.loop_state import LoopState
 from telic.domain.verdict import Verdict
 from telic.domain.verification import Verification

@@ -7,14 +7,20 @@ from functools import partial
 from pathlib import Path
 from typing import Final, TypeVar
 
-from telic.domain.claim import Claim, Wake
 from telic.domain.clock import Clock, Instant
 from telic.domain.decision import LoopPolicy
 from telic.domain.errors import GoalNotActive, InvalidNumber, LeaseHeld, LeaseLost
-from telic.domain.goal import Goal, Reason
+from telic.domain.goal import (
+    Goal,
+    Reason,
+    Wake,
+)
 from telic.domain.lease import Lease
 from telic.domain.limits import check_counter
-from telic.domain.loop_state import LoopState
+from telic.domain.loop_state import (
+    Claim,
+    LoopState,
+)
 from telic.loop.heartbeat import Heartbeat
 from telic.loop.loop_events import LoopEvent, LoopEventKind, LoopEventListener
 from telic.loop.loop_records import LoopRecords

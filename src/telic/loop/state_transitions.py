@@ -4,7 +4,6 @@ import random
 from dataclasses import dataclass, replace
 
 from telic.domain.budget import ModelUsage, TurnUsage, UsageKind
-from telic.domain.claim import Claim
 from telic.domain.decision import MAX_CHANCE, LoopPolicy, Step
 from telic.domain.errors import (
     AgentConversationLost,
@@ -14,9 +13,15 @@ from telic.domain.errors import (
     AgentPromptTooLarge,
 )
 from telic.domain.goal import Goal
-from telic.domain.hold import Hold
+from telic.domain.lease import Hold
 from telic.domain.limits import MAX_COUNTER, MAX_NOTE_CHARS
-from telic.domain.loop_state import MAX_SESSION_CHARS, MAX_WORK_CHARS, MAX_WORKSPACES, LoopState
+from telic.domain.loop_state import (
+    MAX_SESSION_CHARS,
+    MAX_WORK_CHARS,
+    MAX_WORKSPACES,
+    Claim,
+    LoopState,
+)
 from telic.domain.verdict import AttemptResult, Outcome, Verdict
 from telic.domain.verification import Verification
 from telic.loop.agents.network import tells_of_outage

@@ -3,11 +3,14 @@
 from contextlib import suppress
 from typing import Final
 
-from telic.domain.claim import approval_signal
 from telic.domain.clock import to_datetime
 from telic.domain.errors import GoalError, GoalNotActive, LeaseHeld, LeaseLost
 from telic.domain.events import FeedEvent
-from telic.domain.goal import Goal, GoalStatus
+from telic.domain.goal import (
+    Goal,
+    GoalStatus,
+    approval_signal,
+)
 from telic.domain.lease import Lease
 from telic.loop.change_listener import ChangeListener
 from telic.loop.goal_loop import GoalLoop

@@ -12,7 +12,7 @@ from telic.domain.budget import ModelUsage, TurnUsage, UsageKind, exhausted_limi
 from telic.domain.clock import to_datetime
 from telic.domain.errors import AgentCostUnknown, InvalidNumber
 from telic.domain.goal import Goal
-from telic.domain.hold import Hold, Reservation
+from telic.domain.lease import Hold, Reservation
 from telic.domain.limits import MAX_PAGE
 from telic.loop.agents.output_follower import RunningCost
 from telic.loop.agents.protocol import TurnReport

@@ -22,8 +22,7 @@ from telic.domain.errors import (
 )
 from telic.domain.events import TurnResult
 from telic.domain.goal import Goal, GoalStatus, Reason
-from telic.domain.hold import Hold
-from telic.domain.lease import Lease
+from telic.domain.lease import Hold, Lease
 from telic.domain.limits import MAX_TTL_SECONDS
 from telic.domain.loop_state import LoopState
 from telic.loop.agents.network import is_outage

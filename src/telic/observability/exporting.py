@@ -13,8 +13,8 @@ from opentelemetry.sdk.trace.export import BatchSpanProcessor
 
 from telic.domain.errors import InvalidInput
 
+# A command waits at its end for what is not exported; a collector that is away must not keep it for long.
 _PATIENCE_SECONDS: Final = 2
-"""A command waits at its end for what is not exported; a collector that is away must not keep it for long."""
 _OTLP: Final = {"http/protobuf": "otlp_proto_http", "grpc": "otlp_proto_grpc"}
 
 

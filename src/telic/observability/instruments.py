@@ -6,8 +6,8 @@ from typing import Final
 from opentelemetry.metrics import CallbackOptions, Meter, Observation
 
 from telic.domain.budget import turns_of
+from telic.domain.clock import MICRO
 from telic.domain.errors import BudgetExceeded, HoldLost, LeaseLost
-from telic.observability import attributes as names
 from telic.observability.observer import (
     EventsReceived,
     Fact,
@@ -18,6 +18,42 @@ from telic.observability.observer import (
     TurnCounted,
     VerificationRun,
 )
+
+# Names in spans and metrics: OpenTelemetry's where it has one, else below `telic.`.
+SYSTEM: Final = "db.system.name"
+CALL: Final = "db.operation.name"
+ERROR: Final = "error.type"
+DURATION: Final = "db.client.operation.duration"
+
+OPERATION: Final = "gen_ai.operation.name"
+INVOKE_AGENT: Final = "invoke_agent"
+RESPONSE_MODEL: Final = "gen_ai.response.model"
+INPUT_TOKENS: Final = "gen_ai.usage.input_tokens"
+CACHED_INPUT_TOKENS: Final = "gen_ai.usage.cache_read.input_tokens"
+OUTPUT_TOKENS: Final = "gen_ai.usage.output_tokens"
+REASONING_TOKENS: Final = "gen_ai.usage.reasoning.output_tokens"
+DIRECTION: Final = "gen_ai.token.type"
+EVALUATION: Final = "gen_ai.evaluation.result"
+EVALUATION_NAME: Final = "gen_ai.evaluation.name"
+EVALUATION_LABEL: Final = "gen_ai.evaluation.score.label"
+
+STATE_CHANGED: Final = "gen_ai.execution.state.changed"
+CHANGED_KEY_COUNT: Final = "gen_ai.execution.state.changed_key.count"
+STATE_VERSION: Final = "gen_ai.execution.state.version"
+
+GOAL: Final = "telic.goal.id"
+STATUS: Final = "telic.goal.status"
+REASON: Final = "telic.goal.reason"
+REVISION: Final = "telic.goal.revision"
+TEXT: Final = "telic.goal.text"
+EVENT: Final = "telic.goal.event"
+STORE: Final = "telic.store.id"
+KIND: Final = "telic.usage.kind"
+HOLD: Final = "telic.hold.state"
+TURN: Final = "telic.turn.number"
+STEP: Final = "telic.turn.step"
+OUTCOME: Final = "telic.outcome"
+CRITERION: Final = "telic.criterion.index"
 
 Attributes = dict[str, str]
 
@@ -34,7 +70,7 @@ class Instruments:
     def __init__(self, meter: Meter, count_goals: Callable[[CallbackOptions], Iterable[Observation]] | None) -> None:
         self._models: set[str] = set()
         self._durations = meter.create_histogram(
-            names.DURATION,
+            DURATION,
             "s",
             "How long calls of the store took.",
             explicit_bucket_boundaries_advisory=_SECONDS,
@@ -58,9 +94,9 @@ class Instruments:
 
     def called(self, call: StoreCall) -> None:
         """A call of the store has ended."""
-        attributes: Attributes = {names.SYSTEM: call.system, names.CALL: call.name}
+        attributes: Attributes = {SYSTEM: call.system, CALL: call.name}
         if call.error_code is not None:
-            attributes[names.ERROR] = call.error_code
+            attributes[ERROR] = call.error_code
         self._durations.record(call.seconds, attributes)
         match call.error:
             case BudgetExceeded() if call.error.asked:
@@ -76,20 +112,20 @@ class Instruments:
     def checked(self, check: VerificationRun) -> None:
         """A verification has ended."""
         outcome = check.error_code if check.found is None else check.found.outcome.value
-        self._checks.add(1, {names.OUTCOME: outcome or "none"})
+        self._checks.add(1, {OUTCOME: outcome or "none"})
 
     def happened(self, fact: Fact) -> None:
         """The fact is counted."""
         match fact:
             case StatusSet():
-                reason = {} if fact.reason is None else {names.REASON: fact.reason.value}
-                self._changes.add(1, {names.EVENT: fact.kind.value, **reason})
+                reason = {} if fact.reason is None else {REASON: fact.reason.value}
+                self._changes.add(1, {EVENT: fact.kind.value, **reason})
             case TurnCounted():
                 self._count_turn(fact)
             case HoldMoved(hold):
                 self._count_hold(hold.state.value)
             case EventsReceived(_, lag_microseconds):
-                self._lag.record(lag_microseconds / 1_000_000)
+                self._lag.record(lag_microseconds / MICRO)
             case LeaseRanOut():
                 self._losses.add(1)
 
@@ -98,12 +134,12 @@ class Instruments:
         if turn.takes_back is not None:
             # Counters only go up; the turn that comes in its place is counted.
             return
-        labels: Attributes = {names.KIND: turn.kind.value}
+        labels: Attributes = {KIND: turn.kind.value}
         if turn.model is not None:
-            labels[names.RESPONSE_MODEL] = self._known(turn.model)
+            labels[RESPONSE_MODEL] = self._known(turn.model)
         self._turns.add(turns_of(turn.kind, turn.usage), labels)
-        self._tokens.add(turn.usage.input_tokens, labels | {names.DIRECTION: "input"})
-        self._tokens.add(turn.usage.output_tokens, labels | {names.DIRECTION: "output"})
+        self._tokens.add(turn.usage.input_tokens, labels | {DIRECTION: "input"})
+        self._tokens.add(turn.usage.output_tokens, labels | {DIRECTION: "output"})
         self._billed.add(turn.usage.tokens, labels)
         self._cost.add(turn.usage.cost_microunits, labels)
         if counted.has_settled:
@@ -116,4 +152,4 @@ class Instruments:
         return model if model in self._models else _OTHER_MODEL
 
     def _count_hold(self, state: str) -> None:
-        self._holds.add(1, {names.HOLD: state})
+        self._holds.add(1, {HOLD: state})

@@ -2,19 +2,16 @@
 
 import logging
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final, Self
+from typing import Final, Protocol, Self
 
 from telic.domain.budget import ModelUsage
 from telic.domain.events import EventKind, Turn
 from telic.domain.goal import Goal, GoalStatus, Reason
-from telic.domain.hold import Hold
+from telic.domain.lease import Hold
 from telic.domain.lifecycle import STATUS_OF
 from telic.domain.verification import Verification
-
-if TYPE_CHECKING:
-    from telic.observability.status_counts import StatusCounter
 
 _LOG: Final = logging.getLogger("telic.observe")
 # What a library logs is nobody's business unless its host says so.
@@ -101,8 +98,8 @@ class Work:
         self.goal_id = goal_id
         self.error: BaseException | None = None
         self.facts: Sequence[Fact] = ()
+        # What the observer keeps from the beginning to the end.
         self.memory: object = None
-        """What the observer keeps from the beginning to the end."""
         self.started = 0.0
 
     def __enter__(self) -> Self:
@@ -181,6 +178,23 @@ class VerificationRun(Work):
         self.found: Verification | None = None
 
 
+class GoalCounter(Protocol):
+    """Counts one store's goals when it is asked, in whatever thread asks."""
+
+    def counts(self) -> Mapping[GoalStatus, int]:
+        """Return how many goals have each status; nothing where the store was closed.
+
+        Raises:
+            StoreError: the store does not answer.
+        """
+        ...
+
+    @property
+    def store_id(self) -> str:
+        """Which database it is; empty before the first count."""
+        ...
+
+
 class Observer:
     """Observes nothing: what a store has that nobody observes, and the base of what does.
 
@@ -196,10 +210,10 @@ class Observer:
     def on_fact(self, fact: Fact) -> None:
         """A fact has happened that is no part of any work."""
 
-    def add_counter(self, counter: "StatusCounter") -> None:
+    def add_counter(self, counter: GoalCounter) -> None:
         """A store is open, whose goals the counter counts."""
 
-    def remove_counter(self, counter: "StatusCounter") -> None:
+    def remove_counter(self, counter: GoalCounter) -> None:
         """That store is closed."""
 
     def turn(self, goal: Goal, number: int, step: str) -> AgentTurn:

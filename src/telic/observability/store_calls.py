@@ -1,23 +1,28 @@
 """A store's calls while they are observed: what each wrote is read off its statements' rows, at no further query."""
 
-from collections.abc import Callable, Coroutine, Iterator
+import threading
+from collections import Counter
+from collections.abc import Callable, Coroutine, Iterator, Mapping
+from functools import partial
 from typing import Any, Final, Generic, TypeVar
 
 from telic.domain.budget import TURN_COUNTERS, turns_of
 from telic.domain.clock import Instant
 from telic.domain.errors import GoalNotFound
 from telic.domain.events import EventKind, EventPage, Turn
-from telic.domain.goal import Goal, Reason
+from telic.domain.goal import Goal, GoalStatus, Reason
 from telic.domain.lifecycle import EVENT_OF, STATUS_OF
 from telic.observability.observer import EventsReceived, Fact, HoldMoved, Observer, StatusSet, StoreCall, TurnCounted
-from telic.observability.status_counts import StatusCounter
+from telic.storage.operations import feed
 from telic.storage.records import goal_from_row, hold_from_row, turn_from_row
-from telic.storage.transaction import Operation, Parameters, Row, Transaction
+from telic.storage.transaction import Driver, Mode, Operation, Parameters, Row, Transaction
 
 T = TypeVar("T")
 
 WATCH: Final = "watch"
 """The call that watchers repeat by themselves."""
+# When more has changed than so many thousand events, counting all goals again costs less than reading them.
+_MOST_PAGES: Final = 10
 
 
 class _ObservedCall(StoreCall):
@@ -43,8 +48,8 @@ class OperationCall(_ObservedCall, Generic[T]):
     def __init__(self, observed_by: "CallObserver", name: str, operation: Operation[T]) -> None:
         super().__init__(observed_by.observer, name, observed_by.system)
         self._now = observed_by.now
+        # What is to be run in the operation's place.
         self.operation = RecordingOperation(operation)
-        """What is to be run in the operation's place."""
 
     def complete(self) -> None:
         """Set the facts to what was committed; an error has committed nothing."""
@@ -80,6 +85,57 @@ class ReadingCall(_ObservedCall):
             self.goal_id = str(self.result[0])
         elif self.error is None and self.goal_id is not None:
             self.error = GoalNotFound(self.goal_id)
+
+
+class StatusCounter:
+    """See `GoalCounter`; it reads on a connection of its own, and costs what has changed since the last count.
+
+    So it does not matter how many goals there are: they are counted once, then the feed tells which status has changed.
+    """
+
+    def __init__(self, opening: Callable[[], Driver]) -> None:
+        self._opening = opening
+        self._lock = threading.Lock()
+        self._driver: Driver | None = None
+        self._is_closed = False
+        self._counts: Counter[GoalStatus] = Counter()
+        self._cursor: str | None = None
+
+    def counts(self) -> Mapping[GoalStatus, int]:
+        """See `GoalCounter.counts`."""
+        with self._lock:
+            if self._is_closed:
+                return {}
+            if self._driver is None:
+                self._driver = self._opening()
+            if self._cursor is None or not self._has_caught_up(self._driver, self._cursor):
+                self._counts, self._cursor = self._driver.run(feed.status_counts, Mode.READ, None)
+            return {status: self._counts[status] for status in GoalStatus}
+
+    @property
+    def store_id(self) -> str:
+        """See `GoalCounter.store_id`."""
+        return (self._cursor or "").partition("/")[0]
+
+    def _has_caught_up(self, driver: Driver, cursor: str) -> bool:
+        for _ in range(_MOST_PAGES):
+            page = driver.run(partial(feed.status_moves, after=cursor), Mode.READ, None)
+            for source, target in page.moves:
+                self._counts[target] += 1
+                if source is not None:
+                    self._counts[source] -= 1
+            self._cursor = cursor = page.cursor
+            if page.is_last:
+                return True
+        return False
+
+    def close(self) -> None:
+        """Its connection is let go. Idempotent."""
+        with self._lock:
+            self._is_closed = True
+            if self._driver is not None:
+                self._driver.close()
+                self._driver = None
 
 
 class CallObserver:
@@ -122,8 +178,8 @@ class RecordingOperation(Generic[T]):
     def __init__(self, operation: Operation[T]) -> None:
         self._operation = operation
         self.writes: list[Write] = []
+        # Which goal it was about first, if any.
         self.goal_id: str | None = None
-        """Which goal it was about first, if any."""
 
     def __call__(self, tx: Transaction) -> Coroutine[Any, Any, T]:
         """See `Operation`."""
@@ -203,10 +259,10 @@ def _called_at(parameters: Parameters) -> int:
     return int(parameters["at"] or 0)
 
 
+# A goal that is being created has an id, but may never be there.
 _CREATION: Final = "goals.create"
-"""A goal that is being created has an id, but may never be there."""
+# A turn's columns, and whether the goal has expired holds that are to be counted.
 _TURN_WIDTH: Final = 10 + len(TURN_COUNTERS)
-"""A turn's columns, and whether the goal has expired holds that are to be counted."""
 _READERS: Final[dict[str, Callable[[Parameters, Row], Iterator[Fact]]]] = {
     _CREATION: _created,
     "goals.transition": _moved,

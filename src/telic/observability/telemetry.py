@@ -15,11 +15,10 @@ from telic.domain.errors import GoalError
 from telic.domain.events import EventKind
 from telic.domain.goal import Goal
 from telic.domain.verdict import Verdict
-from telic.observability import attributes as names
+from telic.observability import instruments as names
 from telic.observability.instruments import Instruments
 from telic.observability.log_lines import Logging
-from telic.observability.observer import AgentTurn, Fact, StatusSet, StoreCall, VerificationRun, Work
-from telic.observability.status_counts import StatusCounter
+from telic.observability.observer import AgentTurn, Fact, GoalCounter, StatusSet, StoreCall, VerificationRun, Work
 from telic.observability.store_calls import WATCH
 from telic.prompt import quote
 
@@ -55,7 +54,7 @@ class OpenTelemetry(Logging):
         self._tracer = trace.get_tracer(_NAME, tracer_provider=tracer_provider)
         self._records_text = records_text
         self._lock = threading.Lock()
-        self._counters: list[StatusCounter] = []
+        self._counters: list[GoalCounter] = []
         meter = metrics.get_meter(_NAME, meter_provider=meter_provider)
         self._instruments = Instruments(meter, self._count_goals if counts_goals else None)
 
@@ -90,12 +89,12 @@ class OpenTelemetry(Logging):
         super().on_fact(fact)
         self._instruments.happened(fact)
 
-    def add_counter(self, counter: StatusCounter) -> None:
+    def add_counter(self, counter: GoalCounter) -> None:
         """See `Observer.add_counter`."""
         with self._lock:
             self._counters.append(counter)
 
-    def remove_counter(self, counter: StatusCounter) -> None:
+    def remove_counter(self, counter: GoalCounter) -> None:
         """See `Observer.remove_counter`."""
         with self._lock:
             self._counters.remove(counter)

@@ -1,9 +1,21 @@
 """What a model reads of a goal: the block, the texts around it, and the escaping that every author's word passes."""
 
-from telic.prompt.block import place_after_prefix, render
 from telic.prompt.escape import quote, visible
-from telic.prompt.short_texts import SHORT_START, short_continuation, short_feedback, short_wind_down
-from telic.prompt.texts import FailedCriterion, blocked_audit, continuation, feedback, former_turn, review, wind_down
+from telic.prompt.texts import (
+    SHORT_START,
+    FailedCriterion,
+    blocked_audit,
+    continuation,
+    feedback,
+    former_turn,
+    place_after_prefix,
+    render,
+    review,
+    short_continuation,
+    short_feedback,
+    short_wind_down,
+    wind_down,
+)
 
 __all__ = [
     "SHORT_START",

@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any, Final
 
-from telic.domain.authority import NamedActor
 from telic.domain.budget import BillingPolicy, Budget
 from telic.domain.clock import Instant
 from telic.domain.criteria import Criterion, CriterionKind
@@ -14,8 +13,9 @@ from telic.domain.errors import InvalidInput, OutcomeUnknown, StoreBusy
 from telic.domain.goal import DEFAULT_SCOPE, Goal, GoalStatus, Reason
 from telic.domain.ids import new_key
 from telic.domain.lease import Lease
+from telic.domain.lifecycle import NamedActor
 from telic.domain.limits import DEFAULT_MAX_CHARS
-from telic.domain.overview import CriterionStanding
+from telic.domain.views import CriterionStanding
 from telic.services.scoped_goals import ScopedGoals
 from telic.storage.transaction import complete
 from telic.store.connect import as_async_store

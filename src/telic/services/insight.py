@@ -12,11 +12,10 @@ from telic.domain.budget import Usage
 from telic.domain.clock import Clock, Instant, SystemClock
 from telic.domain.events import Event
 from telic.domain.goal import Goal, GoalStatus, Reason
-from telic.domain.jsonable import goal_to_json, lease_state_to_json
+from telic.domain.jsonable import lease_state_to_json
 from telic.domain.lease import LeaseState
-from telic.domain.overview import CriterionStanding, GoalGlance, GoalOverview, UsagePoint, tightest
 from telic.domain.report import UsageGrouping, UsageSum
-from telic.domain.views import GoalOrder, GoalPage
+from telic.domain.views import CriterionStanding, GoalGlance, GoalOrder, GoalOverview, GoalPage, UsagePoint, tightest
 from telic.store.connect import as_async_store, complete
 from telic.store.goal_store import GoalStore
 
@@ -84,7 +83,7 @@ def _fraction(goal: Goal) -> float:
 
 def listing_to_json(page: GoalPage) -> dict[str, Any]:
     """Return the page as programs get it: each goal, with the worker that drives it."""
-    goals = [goal_to_json(entry.goal) | {"holder": entry.holder} for entry in page.entries]
+    goals = [entry.goal.to_json() | {"holder": entry.holder} for entry in page.entries]
     return {"goals": goals, "next_cursor": page.next_cursor}
 
 
@@ -116,7 +115,7 @@ class GoalDetails:
         """Return the details as programs get them."""
         reserved = ("held", "uncertain", "estimated")
         return {
-            **goal_to_json(self.goal),
+            **self.goal.to_json(),
             "lease": lease_state_to_json(self.lease),
             **{name: asdict(getattr(self.total, name)) for name in reserved},
             "checks": [each.as_dict() for each in self.criteria],

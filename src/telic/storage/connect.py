@@ -5,8 +5,8 @@ from pathlib import Path
 from typing import Final
 from urllib.parse import unquote, urlsplit
 
+from telic.domain.base_errors import needs_extra
 from telic.domain.errors import StoreMisconfigured
-from telic.domain.errors.base import needs_extra
 from telic.storage.transaction import SIDE_FILES, TURNSTILE, AsyncDriver, Driver, OpenOptions
 
 _HOST_AND_PATH: Final = re.compile(r"^([^/?#]*)(/[^?#]*)?")

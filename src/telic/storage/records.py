@@ -11,8 +11,7 @@ from telic.domain.criteria import Criterion, criteria_from_data
 from telic.domain.errors import GoalError, StoreCorrupt
 from telic.domain.events import Event, EventKind, Turn
 from telic.domain.goal import Actor, Goal, GoalStatus, Reason
-from telic.domain.hold import RESERVED, Hold, HoldState, Reservation
-from telic.domain.lease import Lease, LeaseState
+from telic.domain.lease import RESERVED, Hold, HoldState, Lease, LeaseState, Reservation
 from telic.domain.lifecycle import REASONS, TERMINAL
 from telic.domain.limits import check_instant
 from telic.storage.transaction import Row

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Final
 
 from telic.domain.errors import SchemaMismatch
-from telic.domain.findings import Finding, make_finding
+from telic.domain.report import Finding, make_finding
 
 SQL_FOLDER: Final = Path(__file__).parent / "sql"
 

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any, Final, Protocol, TypeVar
 
 from telic.domain.errors import InvalidNumber, StoreCorrupt, StoreError
-from telic.domain.findings import Finding
+from telic.domain.report import Finding
 
 Value = int | str | None
 Row = tuple[Any, ...]

@@ -46,8 +46,7 @@ class StoreOptions(OpenOptions):
         """Return what observes the store's calls; None where nobody asked, so that nothing of it is imported."""
         if context.observer is UNOBSERVED:
             return None
-        from telic.observability.status_counts import StatusCounter
-        from telic.observability.store_calls import CallObserver
+        from telic.observability.store_calls import CallObserver, StatusCounter
 
         # Goals are counted over a connection of their own: the exporter asks at any time, from a thread of its own.
         own = replace(self, create=False, pool_size=1)

@@ -5,7 +5,6 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from telic.domain.authority import NamedActor
 from telic.domain.budget import BillingPolicy, Budget, ModelUsage, TurnUsage
 from telic.domain.clock import Clock, SystemClock
 from telic.domain.criteria import Criterion
@@ -13,6 +12,7 @@ from telic.domain.errors import InvalidInput
 from telic.domain.goal import Actor
 from telic.domain.ids import new_goal_id, new_key
 from telic.domain.lease import Lease
+from telic.domain.lifecycle import NamedActor
 from telic.domain.limits import check_choice
 from telic.observability.observer import UNOBSERVED, Observer
 from telic.storage.operations.call import Call

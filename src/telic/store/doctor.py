@@ -14,7 +14,7 @@ from typing import Final
 
 from telic.domain.decision import LoopPolicy
 from telic.domain.errors import GoalError, InvalidInput, StoreCorrupt, StoreError, StoreFull, StoreUnavailable
-from telic.domain.findings import Finding, Level
+from telic.domain.report import Finding, Level
 from telic.storage.connect import open_driver
 from telic.storage.operations import loop, transfer
 from telic.storage.transaction import SIDE_FILES, AsyncDriver, Driver, Mode, OpenOptions

@@ -7,6 +7,7 @@ from decimal import Decimal
 from typing import Final
 
 from telic.domain.budget import LIMITS, Budget, Usage, larger_budget
+from telic.domain.clock import MICRO
 from telic.domain.errors import InvalidNumber
 from telic.domain.goal import Goal
 from telic.domain.money import money_digits, show_money
@@ -17,9 +18,8 @@ _MULTIPLES: Final = {"": 1, "k": 1_000, "K": 1_000, "M": 1_000_000, "G": 1_000_0
 _SECONDS: Final = {"s": 1, "m": 60, "min": 60, "h": 3600, "d": 86_400}
 _SIZES: Final = ((1_000_000_000, "G"), (1_000_000, "M"), (1_000, "k"))
 _TURNS: Final = frozenset({"turn", "turns"})
-_MICRO: Final = 1_000_000
+# What may be unknown; turns are counted and time is measured here.
 _TOLD_BY_MODELS: Final = ("tokens", "cost_microunits")
-"""What may be unknown; turns are counted and time is measured here."""
 BUDGET_STEPS: Final = 20
 """In how many steps a limit runs down in a prompt's block."""
 
@@ -32,8 +32,8 @@ _FIGURES: Final = {
 _HELP: Final = "write 2M or 500k (tokens), $5 (cost), 90m or 2h (active time), or 40turns"
 _BARE: Final = re.compile(r"[0-9][0-9_,]*(?:\.[0-9]+)?[kKMGB]?")
 _SECONDS_ALONE: Final = re.compile(r"[0-9][0-9_,]*(?:\.[0-9]+)?")
+# How a number without its unit is meant where only this can be meant.
 _MEANT: Final = {"turns": "{}turns", "cost_microunits": "${}"}
-"""How a number without its unit is meant where only this can be meant."""
 _KINDS: Final = {
     "tokens": ("number of tokens", "1500, 500k or 2M"),
     "turns": ("number of turns", "40"),
@@ -62,13 +62,13 @@ def parse_limit(text: str) -> tuple[str, int]:
     dollar, digits, unit = match.groups()
     number = Decimal(digits.replace(",", "").replace("_", ""))
     if dollar and unit in _MULTIPLES:
-        return "cost_microunits", _whole(text, number * _MULTIPLES[unit] * _MICRO)
+        return "cost_microunits", _whole(text, number * _MULTIPLES[unit] * MICRO)
     if unit.lower() == "usd":
-        return "cost_microunits", _whole(text, number * _MICRO)
+        return "cost_microunits", _whole(text, number * MICRO)
     if not dollar and unit in _MULTIPLES:
         return "tokens", _whole(text, number * _MULTIPLES[unit])
     if not dollar and unit in _SECONDS:
-        return "active_microseconds", _whole(text, number * _SECONDS[unit] * _MICRO)
+        return "active_microseconds", _whole(text, number * _SECONDS[unit] * MICRO)
     if not dollar and unit in _TURNS:
         return "turns", _whole(text, number)
     raise InvalidAmount(f"{text!r} is no budget: {_HELP}")
@@ -125,10 +125,10 @@ def write_limit(name: str, amount: int) -> str:
     if name == "turns":
         return f"{amount}turns"
     if name == "cost_microunits":
-        return f"${Decimal(amount) / _MICRO:f}"
+        return f"${Decimal(amount) / MICRO:f}"
     if name == "active_microseconds":
-        minutes, rest = divmod(amount, 60 * _MICRO)
-        return f"{Decimal(amount) / _MICRO:f}s" if rest else f"{minutes}m"
+        minutes, rest = divmod(amount, 60 * MICRO)
+        return f"{Decimal(amount) / MICRO:f}s" if rest else f"{minutes}m"
     divisor, unit = next(((of, unit) for unit, of in (("M", 1_000_000), ("k", 1_000)) if amount % of == 0), (1, ""))
     return f"{amount // divisor}{unit}"
 
@@ -200,7 +200,7 @@ def left_at_least(goal: Goal) -> dict[str, int]:
     """
     left = {name: limit - _stepwise(used, limit) for name, used, limit in _limits(goal)}
     if "active_microseconds" in left:
-        left["active_seconds"] = left.pop("active_microseconds") // _MICRO
+        left["active_seconds"] = left.pop("active_microseconds") // MICRO
     return left
 
 
@@ -227,4 +227,4 @@ def _figure(name: str, amount: int) -> str:
     """Return the amount in one unit, whatever its size, so that a model can compare."""
     if name == "cost_microunits":
         return money_digits(amount)
-    return f"{amount // _MICRO if name == 'active_microseconds' else amount:,}"
+    return f"{amount // MICRO if name == 'active_microseconds' else amount:,}"

@@ -1,9 +1,8 @@
 """Long texts in few words, numbers with their nouns, times, durations and ages: one voice for whatever people read."""
 
-from telic.domain.clock import Instant, to_datetime
+from telic.domain.clock import MICRO, Instant, to_datetime
 
 _JOINERS = "\u200c\u200d"
-_MICRO = 1_000_000
 _UNITS = (("d", 86_400), ("h", 3_600), ("m", 60))
 
 
@@ -31,9 +30,9 @@ def show_time(instant: Instant) -> str:
 
 def show_duration(microseconds: int) -> str:
     """Return the duration in its two largest units; one that is not over yet is never 0, and none is negative."""
-    seconds, rest = divmod(max(0, microseconds), _MICRO)
+    seconds, rest = divmod(max(0, microseconds), MICRO)
     if not seconds:
-        return f"{rest / _MICRO:.1g}s" if rest else "0s"
+        return f"{rest / MICRO:.1g}s" if rest else "0s"
     hours, rest = divmod(seconds, 3600)
     minutes, seconds = divmod(rest, 60)
     return f"{hours}h{minutes:02}m" if hours else f"{minutes}m{seconds:02}s" if minutes else f"{seconds}s"
@@ -41,5 +40,5 @@ def show_duration(microseconds: int) -> str:
 
 def show_age(microseconds: int) -> str:
     """Return the age in its largest unit; clocks that disagree make none negative."""
-    seconds = max(0, microseconds) // _MICRO
+    seconds = max(0, microseconds) // MICRO
     return next((f"{seconds // size}{unit}" for unit, size in _UNITS if seconds >= size), f"{seconds}s")

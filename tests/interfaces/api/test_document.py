@@ -13,7 +13,6 @@ import telic
 from telic.domain.jsonable import (
     event_to_json,
     feed_event_to_json,
-    goal_to_json,
     hold_to_json,
     lease_state_to_json,
     lease_to_json,
@@ -81,7 +80,7 @@ def test_shapes_have_the_fields_that_are_sent(tmp_path: Path) -> None:
         lease = store.claim(goal.id, holder="h")
         event = store.events()[0]
         sent = {
-            "goal": goal_to_json(goal),
+            "goal": goal.to_json(),
             "hold": hold_to_json(hold),
             "turn": turn_to_json(turn),
             "lease": lease_to_json(lease),

@@ -3,7 +3,7 @@
 from datetime import UTC, datetime, timedelta
 
 import telic
-from telic.domain.jsonable import event_to_json, goal_to_json, turn_to_json
+from telic.domain.jsonable import event_to_json, turn_to_json
 from tests.interfaces.api.serving import Client
 
 
@@ -31,7 +31,7 @@ def test_a_goal_from_its_creation_to_its_end(api: Client, location: str) -> None
     completed = api.post(f"/goals/{goal_id}/complete", {}, tag=resumed.tag)
     assert (completed.json["status"], completed.json["reason"]) == ("completed", "asserted")
     with telic.connect(location) as store:
-        assert goal_to_json(store.get(goal_id)) == completed.json
+        assert store.get(goal_id).to_json() == completed.json
         events = api.get(f"/goals/{goal_id}/events").json
         assert events == [event_to_json(event) for event in store.events(goal_id)]
     assert {event["actor"] for event in events} == {"operator"}

@@ -6,7 +6,6 @@ from typing import Any
 from playwright.sync_api import Page, expect
 
 import telic
-from telic.domain.jsonable import goal_to_json
 from telic.domain.verdict import Outcome
 from telic.testing.contract.verdicts import verdicts_on
 from tests.interfaces.dashboard.conftest import Visit
@@ -16,7 +15,7 @@ from tests.interfaces.shell import Shell
 def goal(shell: Shell) -> dict[str, Any]:
     """The newest goal as this process, which is not the dashboard's, finds it in the store."""
     with telic.connect(shell.store) as store:
-        return goal_to_json(store.list(limit=1).goals[0])
+        return store.list(limit=1).goals[0].to_json()
 
 
 def events(shell: Shell) -> list[telic.Event]:

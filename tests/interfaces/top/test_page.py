@@ -5,9 +5,9 @@ from pathlib import Path
 import pytest
 
 import telic
-from telic.domain.overview import budget_uses, tightest
 from telic.domain.verdict import Outcome, Verdict
 from telic.domain.verification import Verification
+from telic.domain.views import budget_uses, tightest
 from telic.services.insight import GoalReader, usage_series
 from telic.storage.operations.views import EVENTS_SHOWN
 from telic.testing import FakeClock

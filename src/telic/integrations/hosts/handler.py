@@ -9,10 +9,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import BinaryIO, Final
 
-from telic.domain.claim import Claim
 from telic.domain.clock import SystemClock
 from telic.domain.errors import InvalidInput, LeaseHeld, StoreError
 from telic.domain.goal import Goal, GoalStatus, Reason
+from telic.domain.loop_state import (
+    Claim,
+)
 from telic.integrations.hosts.billing import SessionBilling
 from telic.integrations.hosts.goal_context import GoalContext, write_context
 from telic.integrations.hosts.hosts import HOSTS, SESSION_SCOPE, scope_of, short_name

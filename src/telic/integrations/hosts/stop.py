@@ -5,13 +5,17 @@ from dataclasses import dataclass, replace
 from types import MappingProxyType
 from typing import Final
 
-from telic.domain.claim import Claim
 from telic.domain.decision import Decision, LoopPolicy, Step, decide
 from telic.domain.errors import PASSING
 from telic.domain.goal import Actor, Goal, GoalStatus, Reason
 from telic.domain.lease import Lease
 from telic.domain.limits import MAX_NOTE_CHARS
-from telic.domain.loop_state import MAX_SESSION_CHARS, MAX_WORK_CHARS, LoopState
+from telic.domain.loop_state import (
+    MAX_SESSION_CHARS,
+    MAX_WORK_CHARS,
+    Claim,
+    LoopState,
+)
 from telic.domain.verdict import Outcome
 from telic.domain.verification import Verification
 from telic.integrations.hosts.checking import CheckFailed, StopCheck

@@ -18,7 +18,6 @@ from telic.domain.errors import (
     WouldReplace,
 )
 from telic.domain.goal import Goal
-from telic.domain.jsonable import goal_to_json
 from telic.services.outcomes import OUTCOMES, http_status
 
 HEADERS: Final = {"X-Content-Type-Options": "nosniff", "Cache-Control": "no-store"}
@@ -33,7 +32,7 @@ def json_answer(content: Any, status: int = 200, headers: Mapping[str, str] | No
 
 def goal_answer(goal: Goal, status: int = 200, headers: Mapping[str, str] | None = None) -> Response:
     """Return the goal with its tag."""
-    return json_answer(goal_to_json(goal), status, {"ETag": goal_tag(goal), **(headers or {})})
+    return json_answer(goal.to_json(), status, {"ETag": goal_tag(goal), **(headers or {})})
 
 
 def unchanged_answer(goal: Goal) -> Response:
@@ -43,7 +42,7 @@ def unchanged_answer(goal: Goal) -> Response:
 
 def goal_tag(goal: Goal) -> str:
     """Return the goal's revision, which guards writes, and a digest, which also changes with every recorded turn."""
-    digest = hashlib.sha256(json.dumps(goal_to_json(goal)).encode()).hexdigest()[:16]
+    digest = hashlib.sha256(json.dumps(goal.to_json()).encode()).hexdigest()[:16]
     return f'"{goal.revision}.{digest}"'
 
 
@@ -88,9 +87,9 @@ def problem_of(error: Exception) -> dict[str, Any]:
 def _particulars(error: GoalError) -> dict[str, Any]:
     """Return the error's particulars that a program needs to go on."""
     if isinstance(error, StaleUpdate) or (isinstance(error, GoalNotActive) and error.goal is not None):
-        return {"goal": error.goal and goal_to_json(error.goal)}
+        return {"goal": error.goal and error.goal.to_json()}
     if isinstance(error, WouldReplace):
-        return {"goal": goal_to_json(error.goal), "holder": error.holder}
+        return {"goal": error.goal.to_json(), "holder": error.holder}
     if isinstance(error, BudgetExceeded):
         names = ("limit", "used", "budget", "held", "asked")
         return {name: getattr(error, name) for name in names}

@@ -10,7 +10,7 @@ from telic.domain.clock import Instant
 from telic.domain.criteria import MAX_CRITERIA, criteria_from_data
 from telic.domain.errors import InvalidInput
 from telic.domain.goal import DEFAULT_SCOPE, Goal, GoalStatus, Reason
-from telic.domain.jsonable import goal_to_json, time_from_json
+from telic.domain.jsonable import time_from_json
 from telic.domain.lifecycle import REASONS
 from telic.domain.limits import DEFAULT_MAX_CHARS, MAX_TEXT_CHARS
 from telic.interfaces.api.answers import goal_answer, goal_tag, json_answer, unchanged_answer
@@ -98,7 +98,7 @@ def _acting(action: GoalAction) -> Callable[[ApiCall], Awaitable[Response]]:
 
 async def _signal(call: ApiCall) -> Response:
     woken = await call.store.signal(call.body["name"], actor=call.actor, key=call.key)
-    return json_answer([goal_to_json(goal) for goal in woken])
+    return json_answer([goal.to_json() for goal in woken])
 
 
 def _move(

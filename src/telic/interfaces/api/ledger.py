@@ -7,7 +7,7 @@ from starlette.responses import Response
 from telic.domain.budget import ModelUsage, TurnUsage, UsageKind
 from telic.domain.errors import InvalidInput
 from telic.domain.goal import Actor
-from telic.domain.jsonable import goal_to_json, hold_to_json, report_to_json, turn_to_json
+from telic.domain.jsonable import hold_to_json, report_to_json, turn_to_json
 from telic.domain.limits import MAX_NAME_CHARS
 from telic.domain.report import MAX_GROUPS, UsageGrouping
 from telic.interfaces.api.answers import goal_tag, json_answer
@@ -47,7 +47,7 @@ async def _record(call: ApiCall) -> Response:
         actor=Actor.HOST,
         key=call.key,
     )
-    content = {"goal": goal_to_json(result.goal), "turn": turn_to_json(result.turn)}
+    content = {"goal": result.goal.to_json(), "turn": turn_to_json(result.turn)}
     return json_answer(content, 201, {"ETag": goal_tag(result.goal)})
 
 

@@ -7,10 +7,10 @@ from typing import Any
 
 from starlette.types import ASGIApp
 
-from telic.domain.authority import NamedActor
 from telic.domain.goal import Actor, Goal
 from telic.domain.ids import check_id_prefix
 from telic.domain.lease import Lease
+from telic.domain.lifecycle import NamedActor
 from telic.interfaces.api.schema import Schema
 from telic.store.async_store import AsyncGoalStore
 

@@ -6,10 +6,10 @@ from typing import Any, Final
 from telic.domain.budget import LIMITS, TURN_COUNTERS, BillingPolicy, Usage, UsageKind
 from telic.domain.events import EventKind
 from telic.domain.goal import Actor, GoalStatus, Reason
-from telic.domain.hold import HoldState
-from telic.domain.overview import NOT_CHECKED
+from telic.domain.lease import HoldState
 from telic.domain.report import UsageGrouping
 from telic.domain.verdict import Outcome
+from telic.domain.views import NOT_CHECKED
 from telic.interfaces.api.schema import BUDGET, CRITERION, Schema
 
 _TEXT: Final[Schema] = {"type": "string"}

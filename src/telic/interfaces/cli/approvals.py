@@ -5,11 +5,15 @@ from typing import Any
 
 import click
 
-from telic.domain.claim import approval_signal
 from telic.domain.criteria import CriterionKind
 from telic.domain.errors import InvalidInput
-from telic.domain.goal import Goal, GoalStatus, Reason
-from telic.domain.overview import CriterionStanding
+from telic.domain.goal import (
+    Goal,
+    GoalStatus,
+    Reason,
+    approval_signal,
+)
+from telic.domain.views import CriterionStanding
 from telic.interfaces.cli import options
 from telic.interfaces.cli.session import Session, command
 from telic.services.actions import GoalAction, answerable

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from telic.domain.errors.base import needs_extra
+from telic.domain.base_errors import needs_extra
 from telic.http.tokens import choose_token
 from telic.interfaces.cli.observing import observer_of
 from telic.interfaces.cli.store_place import default_store

@@ -6,9 +6,12 @@ from typing import Final
 
 import click
 
-from telic.domain.claim import approval_signal
 from telic.domain.errors import BudgetExceeded, GoalError, NotAllowed, OutcomeUnknown, StaleUpdate, WouldReplace
-from telic.domain.goal import Goal, Reason
+from telic.domain.goal import (
+    Goal,
+    Reason,
+    approval_signal,
+)
 from telic.interfaces.cli.options import QUOTED_MONEY
 from telic.services.outcomes import HELP, outcome_of
 from telic.wording.amounts import InvalidAmount, write_limit

@@ -11,14 +11,14 @@ from telic.domain.errors import InvalidInput
 from telic.domain.events import FeedEvent
 from telic.domain.goal import Actor
 from telic.domain.ids import short_ids
-from telic.domain.jsonable import feed_event_to_json, goal_to_json, turn_to_json
+from telic.domain.jsonable import feed_event_to_json, turn_to_json
 from telic.interfaces.cli import options
 from telic.interfaces.cli.options import AMOUNT, amount, lease_of
 from telic.interfaces.cli.render import show_events, show_turns
 from telic.interfaces.cli.session import Session, command
 from telic.services.outcomes import ExitCode
 from telic.store.doctor import Finding, Level, examine
-from telic.wording.events import describe_event
+from telic.wording.goals import describe_event
 from telic.wording.words import show_time
 
 _KINDS = [kind.value.replace("_", "-") for kind in UsageKind]
@@ -75,7 +75,7 @@ def record(
         key=key,
     )
     if session.terminal.as_json:
-        session.terminal.json({"goal": goal_to_json(result.goal), "turn": turn_to_json(result.turn)})
+        session.terminal.json({"goal": result.goal.to_json(), "turn": turn_to_json(result.turn)})
         return
     session.show_changed(result.goal, f"telic turns {result.goal.id} shows the ledger")
 

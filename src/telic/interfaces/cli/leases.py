@@ -3,9 +3,8 @@
 import click
 
 from telic.domain.goal import Actor
-from telic.domain.hold import HoldState
 from telic.domain.jsonable import lease_to_json
-from telic.domain.lease import Lease
+from telic.domain.lease import HoldState, Lease
 from telic.interfaces.cli import options
 from telic.interfaces.cli.options import AMOUNT, amount, lease_of, seconds
 from telic.interfaces.cli.render import show_hold, show_holds, show_lease, show_leases

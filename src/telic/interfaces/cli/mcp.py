@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Any, Final
 
 import click
 
+from telic.domain.base_errors import needs_extra
 from telic.domain.budget import Budget
 from telic.domain.errors import InvalidInput
-from telic.domain.errors.base import needs_extra
 from telic.domain.goal import DEFAULT_SCOPE
 from telic.interfaces.cli.observing import observer_of
 from telic.interfaces.cli.store_place import default_store

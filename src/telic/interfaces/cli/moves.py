@@ -5,7 +5,6 @@ import click
 from telic.domain.clock import Instant
 from telic.domain.errors import InvalidInput
 from telic.domain.goal import GoalStatus, Reason
-from telic.domain.jsonable import goal_to_json
 from telic.domain.lifecycle import REASONS
 from telic.interfaces.cli import options
 from telic.interfaces.cli.options import Option, later_than, lease_of, parse_moment
@@ -94,7 +93,7 @@ def wake(
         raise InvalidInput("--revision guards one goal; a signal wakes many")
     woken = session.store.signal(signal, actor=session.named_actor, key=key)
     if session.terminal.as_json:
-        session.terminal.json([goal_to_json(goal) for goal in woken])
+        session.terminal.json([goal.to_json() for goal in woken])
     elif woken:
         show_goals(session.terminal, woken)
         session.terminal.hint("telic claim --due --all-scopes drives what is active")

@@ -9,8 +9,8 @@ from typing import Any, Final
 
 import click
 
+from telic.domain.base_errors import needs_extra
 from telic.domain.errors import GoalError
-from telic.domain.errors.base import needs_extra
 from telic.observability.observer import Observer
 
 _ASKING: Final = (

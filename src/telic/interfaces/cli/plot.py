@@ -7,8 +7,8 @@ from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
+from telic.domain.base_errors import needs_extra
 from telic.domain.errors import InvalidInput
-from telic.domain.errors.base import needs_extra
 from telic.domain.report import UsageGrouping, UsageReport
 from telic.prompt.escape import visible
 from telic.wording.words import first_words

@@ -7,10 +7,11 @@ import time
 from collections.abc import Generator
 from typing import Any, Final, Protocol
 
-from telic.domain.claim import approval_signal
-from telic.domain.clock import SystemClock
-from telic.domain.goal import Goal
-from telic.domain.jsonable import goal_to_json, time_to_json
+from telic.domain.clock import SystemClock, time_to_json
+from telic.domain.goal import (
+    Goal,
+    approval_signal,
+)
 from telic.interfaces.cli.terminal import StatusLine, Terminal
 from telic.loop.loop_events import LoopEvent, LoopEventKind
 from telic.wording.goals import spending_line, standing_of
@@ -105,7 +106,7 @@ class JsonProgress(ProgressView):
     def _write(self, event: str, goal: Goal | None, **more: Any) -> None:
         data = {"event": event, "at": time_to_json(SystemClock().now()), "goal_id": goal and goal.id, **more}
         if goal is not None:
-            known = goal_to_json(goal)
+            known = goal.to_json()
             data |= {name: value for name, value in known.items() if name in _TOLD_OF_GOALS}
         with _unless_nobody_looks():
             self._terminal.json(data)

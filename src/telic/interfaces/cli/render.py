@@ -7,23 +7,33 @@ from typing import Any
 from telic.domain.budget import Usage
 from telic.domain.events import Event, Turn
 from telic.domain.goal import Goal
-from telic.domain.hold import Hold
 from telic.domain.ids import short_ids
-from telic.domain.jsonable import event_to_json, goal_to_json, hold_to_json, lease_to_json, turn_to_json
-from telic.domain.lease import Lease
+from telic.domain.jsonable import event_to_json, hold_to_json, lease_to_json, turn_to_json
+from telic.domain.lease import Hold, Lease
 from telic.interfaces.cli.terminal import Terminal
 from telic.services.insight import GoalDetails
 from telic.wording.amounts import show_amounts
-from telic.wording.events import EVENTS, HOLDS, TURNS, Table
-from telic.wording.goals import criterion_lines, driver_of, reserved_lines, spending_of, standing_of, used_of, wait_of
+from telic.wording.goals import (
+    EVENTS,
+    HOLDS,
+    TURNS,
+    Table,
+    criterion_lines,
+    driver_of,
+    reserved_lines,
+    spending_of,
+    standing_of,
+    used_of,
+    wait_of,
+)
 from telic.wording.words import first_words, show_time, spoken
 
 
 def show_goal(terminal: Terminal, goal: Goal, paused_for_it: Goal | None = None) -> None:
     """The goal in full, and the goal that was paused because this one took its place."""
     if terminal.as_json:
-        more = {} if paused_for_it is None else {"superseded": goal_to_json(paused_for_it)}
-        terminal.json(goal_to_json(goal) | more)
+        more = {} if paused_for_it is None else {"superseded": paused_for_it.to_json()}
+        terminal.json(goal.to_json() | more)
         return
     paused = [] if paused_for_it is None else [("paused", f"{paused_for_it.id} “{first_words(paused_for_it.text)}”")]
     _show_facts(terminal, goal, [*_criteria(goal), *paused])

@@ -4,12 +4,12 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final
 
-from telic.domain.authority import NamedActor
 from telic.domain.budget import Budget
 from telic.domain.criteria import Criterion
 from telic.domain.errors import InvalidInput, NotAllowed
 from telic.domain.goal import Goal, GoalStatus
 from telic.domain.ids import looks_like_id
+from telic.domain.lifecycle import NamedActor
 from telic.interfaces.cli.session import NothingActive
 from telic.services.actions import ActionRequest, ActionResult, GoalAction, execute_blocking
 from telic.store.goal_store import GoalStore

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any, Final
 
 import click
 
-from telic.domain.authority import NamedActor
 from telic.domain.errors import GoalNotFound, InvalidInput
 from telic.domain.goal import DEFAULT_SCOPE, Actor, Goal, GoalStatus
+from telic.domain.lifecycle import NamedActor
 from telic.interfaces.cli.observing import observer_of
 from telic.interfaces.cli.options import login_name
 from telic.interfaces.cli.render import show_goal

@@ -9,9 +9,9 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Final
 
-from telic.domain.authority import NamedActor
 from telic.domain.errors import GoalError, InvalidTransition
 from telic.domain.goal import Goal, GoalStatus
+from telic.domain.lifecycle import NamedActor
 from telic.interfaces.cli.progress import ProgressView
 from telic.loop.agents.process_group import kill_children
 from telic.loop.goal_loop import GoalLoop

@@ -8,8 +8,8 @@ from importlib import import_module
 
 import click
 
+from telic.domain.base_errors import needs_extra
 from telic.domain.errors import InvalidInput
-from telic.domain.errors.base import needs_extra
 from telic.interfaces.cli.options import login_name
 from telic.interfaces.cli.store_place import default_store
 from telic.store.async_store import AsyncGoalStore

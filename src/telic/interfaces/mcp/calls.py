@@ -5,12 +5,12 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any, Final
 
-from telic.domain.authority import NamedActor
 from telic.domain.budget import Budget, ModelUsage
 from telic.domain.criteria import typed_criteria
 from telic.domain.errors import GoalError, InvalidInput, StaleUpdate, WouldReplace
 from telic.domain.goal import Actor, Goal, GoalStatus
 from telic.domain.ids import new_key
+from telic.domain.lifecycle import NamedActor
 from telic.domain.limits import MAX_COUNTER
 from telic.integrations.tools import CREATE_GOAL, REPORT_BLOCKED, REPORT_COMPLETE, Arguments, GoalTool, checked
 from telic.interfaces.mcp.advice import next_steps

@@ -8,11 +8,11 @@ from typing import Any, Final
 
 import mcp_types as types
 
+from telic.domain.clock import time_to_json
 from telic.domain.decision import LoopPolicy, is_nearly_spent
 from telic.domain.errors import GoalNotFound, InvalidInput
 from telic.domain.events import Event
 from telic.domain.goal import Goal
-from telic.domain.jsonable import time_to_json
 from telic.interfaces.mcp.advice import next_steps
 from telic.interfaces.mcp.conversation import McpConversation, told
 from telic.interfaces.mcp.results import plainly

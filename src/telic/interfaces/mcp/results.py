@@ -7,13 +7,13 @@ from typing import Any, Final
 import mcp_types as types
 
 from telic.domain.budget import LIMITS
+from telic.domain.clock import time_to_json
 from telic.domain.errors import GoalError
 from telic.domain.goal import Goal
-from telic.domain.jsonable import time_to_json
 from telic.domain.lease import LeaseState
-from telic.domain.overview import CriterionStanding
+from telic.domain.views import CriterionStanding
 from telic.prompt import quote
-from telic.prompt.block import show_criterion
+from telic.prompt.texts import show_criterion
 from telic.services.chat.replies import GoalChange
 from telic.services.insight import GoalDetails
 from telic.services.outcomes import FailureKind, failure_kind

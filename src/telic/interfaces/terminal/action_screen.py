@@ -10,12 +10,12 @@ from textual.content import Content
 from textual.screen import Screen
 from textual.widgets import Footer, Static
 
-from telic.domain.authority import NamedActor
 from telic.domain.budget import Budget, exhausted_limit
 from telic.domain.errors import GoalError, InvalidNumber, StoreError, StoreMoved, WouldReplace
 from telic.domain.goal import Actor, Goal
 from telic.domain.ids import short_ids
-from telic.domain.overview import CriterionStanding, tightest
+from telic.domain.lifecycle import NamedActor
+from telic.domain.views import CriterionStanding, tightest
 from telic.interfaces.terminal.dialogs import Choice, Confirmation, Question
 from telic.interfaces.terminal.formatting import literal, refusal, standing
 from telic.services.actions import ActionRequest, GoalAction, answerable, execute, why_unfit

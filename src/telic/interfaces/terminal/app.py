@@ -5,9 +5,9 @@ from typing import ClassVar
 from textual.app import App
 from textual.binding import Binding, BindingType
 
-from telic.domain.authority import NamedActor
 from telic.domain.clock import Clock, SystemClock
 from telic.domain.goal import Actor
+from telic.domain.lifecycle import NamedActor
 from telic.interfaces.terminal.action_screen import ActingScreen
 from telic.interfaces.terminal.dialogs import Dialog, Help
 from telic.interfaces.terminal.listing import PAGE_ROWS, GoalsScreen

@@ -7,9 +7,8 @@ from rich.text import Text
 
 from telic.domain.errors import BudgetExceeded, GoalError, StaleUpdate
 from telic.domain.goal import Goal, GoalStatus
-from telic.domain.overview import BudgetUse
-from telic.prompt.characters import JOINERS
-from telic.prompt.escape import visible
+from telic.domain.views import BudgetUse
+from telic.prompt.escape import JOINERS, visible
 from telic.wording.amounts import LIMIT_NAMES, show_percent
 from telic.wording.goals import status_of, used_of
 from telic.wording.words import spoken

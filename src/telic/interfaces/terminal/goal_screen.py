@@ -12,12 +12,11 @@ from textual.widgets import Sparkline, Static
 from telic.domain.clock import Clock
 from telic.domain.events import Event
 from telic.domain.goal import Goal
-from telic.domain.overview import CriterionStanding, budget_uses
+from telic.domain.views import CriterionStanding, budget_uses
 from telic.interfaces.terminal.action_screen import ActingScreen, ScreenHost
 from telic.interfaces.terminal.formatting import COLOURS, full_standing, literal, literal_lines, show_budget_use
 from telic.services.insight import GoalDetails, GoalReader, usage_series
-from telic.wording.events import describe_event
-from telic.wording.goals import criteria_in_sum, criterion_lines, driver_of, reserved_lines, wait_of
+from telic.wording.goals import criteria_in_sum, criterion_lines, describe_event, driver_of, reserved_lines, wait_of
 from telic.wording.words import show_age, show_time
 
 _MOST_TEXT_LINES: Final = 60

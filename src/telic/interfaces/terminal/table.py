@@ -14,7 +14,7 @@ from telic.domain.clock import Instant
 from telic.domain.goal import Goal
 from telic.domain.ids import short_ids
 from telic.domain.lease import LeaseState
-from telic.domain.overview import tightest
+from telic.domain.views import tightest
 from telic.interfaces.terminal.formatting import COLOURS, bar, cell, standing
 from telic.wording.amounts import show_amount, show_percent, show_used
 from telic.wording.words import first_words, show_age

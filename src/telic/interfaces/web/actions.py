@@ -8,17 +8,17 @@ from starlette.datastructures import FormData
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
-from telic.domain.authority import NamedActor
 from telic.domain.budget import LIMITS, Budget
 from telic.domain.errors import InvalidInput, InvalidNumber, StaleUpdate, WouldReplace
 from telic.domain.goal import Actor, Goal, Reason
+from telic.domain.lifecycle import NamedActor
 from telic.http.guard import HttpRefusal
 from telic.interfaces.web.goal_page import find_goal
 from telic.interfaces.web.pages import AppState, state_of
 from telic.services.actions import ANSWERS, ActionRequest, GoalAction, execute
 from telic.services.outcomes import http_status
 from telic.wording.amounts import parse_amount
-from telic.wording.events import change_parts, who_acted
+from telic.wording.goals import change_parts, who_acted
 
 _FORM: Final = re.compile(r"[0-9a-f]{64}")
 _RENEWED: Final = frozenset({"token", "replace"})

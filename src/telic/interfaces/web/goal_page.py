@@ -8,15 +8,14 @@ from starlette.responses import RedirectResponse, Response
 
 from telic.domain.budget import larger_budget
 from telic.domain.goal import Goal
-from telic.domain.overview import budget_uses
+from telic.domain.views import budget_uses
 from telic.interfaces.web.pages import AppState, Pages, state_of
 from telic.interfaces.web.plot import draw_plot
 from telic.services.actions import fitting_actions
 from telic.services.insight import GoalDetails, GoalReader
 from telic.services.scoped_goals import ScopedGoals
 from telic.store.async_store import AsyncGoalStore
-from telic.wording.events import HOLDS, change_parts, who_acted
-from telic.wording.goals import driver_of, reserved_lines, wait_of
+from telic.wording.goals import HOLDS, change_parts, driver_of, reserved_lines, wait_of, who_acted
 
 PARTS: Final = ("head", "actions", "budget", "criteria", "usage", "sharing", "history")
 DONE: Final = {

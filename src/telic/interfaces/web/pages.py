@@ -11,9 +11,8 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from starlette.requests import HTTPConnection
 from starlette.responses import HTMLResponse, JSONResponse
 
-from telic.domain.clock import SystemClock
+from telic.domain.clock import SystemClock, time_to_json
 from telic.domain.goal import Goal
-from telic.domain.jsonable import time_to_json
 from telic.interfaces.api.answers import PROBLEM_MEDIA_TYPE, problem
 from telic.interfaces.web.live import Broadcaster
 from telic.interfaces.web.sessions import SessionSigner

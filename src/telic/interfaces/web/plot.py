@@ -5,7 +5,7 @@ from itertools import accumulate
 from typing import Final
 
 from telic.domain.clock import Instant, to_datetime
-from telic.domain.overview import GoalOverview
+from telic.domain.views import GoalOverview
 from telic.wording.amounts import show_short
 
 WIDTH: Final = 720

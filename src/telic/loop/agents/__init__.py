@@ -3,7 +3,12 @@
 from importlib import import_module
 from typing import TYPE_CHECKING
 
-from telic.domain.claim import Claim, Wake
+from telic.domain.goal import (
+    Wake,
+)
+from telic.domain.loop_state import (
+    Claim,
+)
 from telic.loop.agents.claims import claim_instructions
 from telic.loop.agents.protocol import Agent, QuotaReached, ReportUsage, TurnReport, TurnRequest
 

@@ -5,9 +5,14 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Final
 
-from telic.domain.claim import Claim, Wake
 from telic.domain.clock import Instant, from_datetime
 from telic.domain.errors import InvalidInput
+from telic.domain.goal import (
+    Wake,
+)
+from telic.domain.loop_state import (
+    Claim,
+)
 
 _MARKER: Final = re.compile(r"TELIC: *(complete|blocked|wait)\b[ :]*(.*)", re.IGNORECASE)
 _DURATION: Final = re.compile(r"(\d{1,6}) ?([smhd])", re.IGNORECASE)

@@ -22,9 +22,14 @@ was cut off. Notes for people go to standard error.
 from typing import Final
 
 from telic.domain.budget import MODEL_COUNTERS, ModelUsage
-from telic.domain.claim import Claim, Wake
 from telic.domain.clock import Instant
 from telic.domain.errors import InvalidInput
+from telic.domain.goal import (
+    Wake,
+)
+from telic.domain.loop_state import (
+    Claim,
+)
 from telic.loop.agents.claims import AgentStatement, read_claim, read_time, wake_after
 from telic.loop.agents.json_reader import Fields, Parsed, TextTail, count_of, read_values, sum_usage, text_of
 from telic.loop.agents.protocol import QuotaReached, TurnReport

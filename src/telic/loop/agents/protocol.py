@@ -6,11 +6,16 @@ from pathlib import Path
 from typing import Final, Protocol
 
 from telic.domain.budget import ModelUsage
-from telic.domain.claim import Claim, Wake
 from telic.domain.clock import Clock, Instant, SystemClock
 from telic.domain.errors import InvalidInput
-from telic.domain.goal import Goal
+from telic.domain.goal import (
+    Goal,
+    Wake,
+)
 from telic.domain.limits import MAX_NAME_CHARS, MAX_NOTE_CHARS, check_counter, check_text
+from telic.domain.loop_state import (
+    Claim,
+)
 
 MAX_REPORT_TEXT_CHARS: Final = 20_000
 """How much of an agent's last words, and of its tools' output, a report keeps: the end, where the outcome is."""

@@ -4,9 +4,9 @@ import time
 from dataclasses import replace
 from typing import Final
 
+from telic.domain.base_errors import needs_extra
 from telic.domain.budget import ModelUsage
 from telic.domain.errors import InvalidInput
-from telic.domain.errors.base import needs_extra
 from telic.domain.limits import MAX_COUNTER
 from telic.domain.verdict import AttemptResult
 from telic.loop.verification.evidence import JUDGE_INSTRUCTIONS, Evidence

@@ -9,11 +9,11 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, replace
 from typing import Any, Final
 
-from telic.domain.authority import GUARDED, Action, NamedActor, authorize
 from telic.domain.budget import Budget
 from telic.domain.clock import Clock, Instant, SystemClock
 from telic.domain.errors import GoalError, StaleUpdate, WouldReplace
 from telic.domain.goal import DEFAULT_SCOPE, Actor, Goal, GoalStatus
+from telic.domain.lifecycle import GUARDED, Action, NamedActor, authorize
 from telic.domain.limits import DEFAULT_MAX_CHARS
 from telic.services.actions import ActionRequest, ActionResult, GoalAction, sleep_blocking
 from telic.services.actions import execute as execute_action

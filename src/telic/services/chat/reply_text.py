@@ -6,15 +6,15 @@ from typing import Final
 
 from telic.domain.goal import Goal
 from telic.domain.ids import short_ids
-from telic.domain.overview import BudgetUse, budget_uses
+from telic.domain.views import BudgetUse, budget_uses
 from telic.prompt.escape import visible
 from telic.services.chat.grammar_words import USAGE
 from telic.services.chat.replies import ChatProblem, ChatReply, ChatStep, GoalChange, ReplyKind
 from telic.wording.amounts import LIMIT_NAMES, show_percent
-from telic.wording.events import describe_event
 from telic.wording.goals import (
     criterion_in_words,
     criterion_lines,
+    describe_event,
     driver_of,
     reserved_lines,
     status_of,

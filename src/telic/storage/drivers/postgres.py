@@ -17,7 +17,7 @@ import psycopg
 from psycopg.abc import PQGen
 
 from telic.domain.errors import StoreBusy, StoreClosed
-from telic.domain.findings import Finding
+from telic.domain.report import Finding
 from telic.storage.drivers.fork import watch_forks
 from telic.storage.drivers.postgres_changes import LOOK_SECONDS, NotificationListener
 from telic.storage.drivers.postgres_connections import (

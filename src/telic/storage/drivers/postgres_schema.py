@@ -10,7 +10,7 @@ from typing import Any, Final
 import psycopg
 
 from telic.domain.errors import SchemaMismatch, StoreMisconfigured
-from telic.domain.findings import Finding, Level, make_finding
+from telic.domain.report import Finding, Level, make_finding
 from telic.storage.statements import load_migrations, newest_version, pending, schema_finding
 
 OLDEST_POSTGRES: Final = 14

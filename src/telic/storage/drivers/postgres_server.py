@@ -18,7 +18,7 @@ from telic.domain.errors import (
     StoreMisconfigured,
     StoreUnavailable,
 )
-from telic.domain.findings import Finding
+from telic.domain.report import Finding
 from telic.storage.drivers.postgres_connections import Hosts, connect
 from telic.storage.drivers.postgres_errors import PreparedStatementLost, translate
 from telic.storage.drivers.postgres_schema import check_server, guarded, inspect_server, keep_place, migrate, version

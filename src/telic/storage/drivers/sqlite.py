@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from telic.domain.errors import StoreBusy
-from telic.domain.findings import Finding
+from telic.domain.report import Finding
 from telic.storage.drivers.fork import watch_forks
 from telic.storage.drivers.sqlite_changes import SqliteChanges
 from telic.storage.drivers.sqlite_database import SqliteDatabase

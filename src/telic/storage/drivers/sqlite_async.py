@@ -149,7 +149,7 @@ class AsyncSqliteDriver:
             _fail(batch, error)
             return []
         try:
-            # Group commit (ADR 54): a sync to disk costs more than everything else, and one sync serves the whole batch.
+            # Group commit (ADR 54): a sync to disk costs more than all else, and one sync serves the whole batch.
             # No caller is answered before it, so what was acknowledged survives a power cut.
             for call in batch:
                 self._run_in_savepoint(call, transaction)

@@ -8,7 +8,7 @@ from typing import Final
 
 import apsw
 
-from telic.domain.findings import Finding, Level, make_finding
+from telic.domain.report import Finding, Level, make_finding
 from telic.storage.drivers.sqlite_database import SqliteDatabase
 from telic.storage.drivers.sqlite_files import file_system_of, is_shared_file_system, is_volatile_file_system
 from telic.storage.drivers.sqlite_provenance import findings

@@ -14,7 +14,7 @@ from typing import Final
 import apsw
 
 from telic.domain.clock import Instant
-from telic.domain.findings import Finding, Level
+from telic.domain.report import Finding, Level
 from telic.storage.drivers.sqlite_errors import translated
 from telic.storage.drivers.sqlite_transaction import wall_microseconds
 from telic.storage.drivers.turnstile import Turnstile

@@ -7,7 +7,7 @@ from typing import Final
 
 import apsw
 
-from telic.domain.chain import digest
+from telic.domain.ids import digest
 from telic.storage.drivers.sqlite_errors import SQLITE_FAILURES, translate
 from telic.storage.statements import load_statements, number_parameters, parameter_names
 from telic.storage.transaction import Parameters, Row, Value

@@ -3,17 +3,15 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from telic.domain.authority import Action, authorize
 from telic.domain.budget import budget_columns
-from telic.domain.chain import to_data
 from telic.domain.clock import Instant
 from telic.domain.criteria import criteria_to_json
 from telic.domain.errors import GoalNotFound, InvalidInput, KeyConflict, LeaseLost, StaleUpdate, WouldReplace
 from telic.domain.events import EventKind
 from telic.domain.goal import Actor, Goal
-from telic.domain.ids import check_id
+from telic.domain.ids import check_id, to_data
 from telic.domain.lease import Lease
-from telic.domain.lifecycle import TERMINAL
+from telic.domain.lifecycle import TERMINAL, Action, authorize
 from telic.domain.limits import check_name, check_revision
 from telic.storage.records import event_from_row, goal_from_row, lease_state_from_row
 from telic.storage.transaction import Row, Transaction, Value

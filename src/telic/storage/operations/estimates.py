@@ -9,8 +9,8 @@ from telic.domain.clock import Instant
 from telic.domain.errors import HoldLost
 from telic.domain.events import Turn
 from telic.domain.goal import Actor, Goal
-from telic.domain.hold import Hold, HoldState
 from telic.domain.ids import check_id
+from telic.domain.lease import Hold, HoldState
 from telic.domain.limits import MAX_COUNTER, MAX_PAGE
 from telic.storage.operations import holds, ledger
 from telic.storage.operations.call import Call, get, lock, require_lease

@@ -4,14 +4,20 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from telic.domain.authority import Action
 from telic.domain.budget import BillingPolicy, Budget, budget_columns
-from telic.domain.chain import event_hash, to_data
 from telic.domain.criteria import Criterion, check_criteria, criteria_to_json
 from telic.domain.errors import AmbiguousId, GoalNotFound, InvalidInput, NotAllowed, StoreCorrupt
-from telic.domain.events import EventKind
+from telic.domain.events import (
+    EventKind,
+    event_hash,
+)
 from telic.domain.goal import Actor, Goal, Reason
-from telic.domain.ids import GoalId, check_id_prefix
+from telic.domain.ids import (
+    GoalId,
+    check_id_prefix,
+    to_data,
+)
+from telic.domain.lifecycle import Action
 from telic.domain.limits import check_goal_text, check_name
 from telic.storage.operations.call import Call, require_free_scope, was_done
 from telic.storage.records import goal_from_row
@@ -87,17 +93,7 @@ def _creation(call: Call, new: NewGoal, data: str, may_replace: bool) -> Paramet
         "superseded_data": superseded_data(new.id),
         "over_unfinished": int(may_replace),
         "replaced": call.replaced,
-        "created_hash": event_hash(
-            "",
-            goal_id=new.id,
-            number=1,
-            revision=1,
-            kind=EventKind.CREATED.value,
-            actor=call.actor.value,
-            at=call.at,
-            data=data,
-            key=call.key,
-        ),
+        "created_hash": event_hash("", new.id, 1, 1, EventKind.CREATED, call.actor, call.at, data, call.key),
     }
 
 

@@ -3,12 +3,12 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from telic.domain.authority import Action
 from telic.domain.budget import LIMITS, TurnUsage
 from telic.domain.errors import BudgetExceeded, GoalNotActive, GoalNotFound, HoldLost, InvalidInput, KeyConflict
 from telic.domain.goal import Goal, GoalStatus
-from telic.domain.hold import Hold, HoldState, Reservation
 from telic.domain.ids import check_id
+from telic.domain.lease import Hold, HoldState, Reservation
+from telic.domain.lifecycle import Action
 from telic.domain.limits import MAX_NAME_CHARS, MAX_PAGE, check_name, check_page_size, check_text, check_ttl
 from telic.storage.operations.call import Call, get, require_lease
 from telic.storage.operations.ledger import HoldEstimated

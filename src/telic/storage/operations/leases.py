@@ -1,6 +1,5 @@
 """Leases and waits: which worker may drive a goal, until when, and which paused goals become active by themselves."""
 
-from telic.domain.authority import Action
 from telic.domain.budget import exhausted_limit
 from telic.domain.clock import Instant
 from telic.domain.errors import GoalNotActive, GoalNotFound, InvalidInput, KeyConflict, LeaseHeld
@@ -8,6 +7,7 @@ from telic.domain.events import EventKind
 from telic.domain.goal import Actor, Goal, GoalStatus, Reason
 from telic.domain.ids import check_id
 from telic.domain.lease import Lease, LeaseState
+from telic.domain.lifecycle import Action
 from telic.domain.limits import MAX_PAGE, check_name, check_page_size, check_pause, check_ttl
 from telic.storage.operations.call import Call, active_in, get, lease_lost, lock, require_free_scope, rewrite
 from telic.storage.operations.estimates import count_expired_anywhere, count_expired_of

@@ -3,7 +3,6 @@
 from dataclasses import dataclass
 from typing import Final
 
-from telic.domain.authority import Action
 from telic.domain.budget import (
     TURN_COUNTERS,
     BillingPolicy,
@@ -14,12 +13,12 @@ from telic.domain.budget import (
     estimates_of,
     turns_of,
 )
-from telic.domain.chain import to_data, turn_label
 from telic.domain.errors import GoalError, HoldLost, InvalidInput, InvalidNumber, TurnConflict
-from telic.domain.events import Event, Turn, TurnResult
+from telic.domain.events import Event, Turn, TurnResult, turn_label
 from telic.domain.goal import Goal, Reason
-from telic.domain.hold import HoldState
-from telic.domain.ids import check_id
+from telic.domain.ids import check_id, to_data
+from telic.domain.lease import HoldState
+from telic.domain.lifecycle import Action
 from telic.domain.limits import check_counter, check_name, check_page_size
 from telic.storage.operations.call import Call, get, require_lease
 from telic.storage.records import event_from_row, goal_and_turn_from_row, hold_from_row, turn_from_row

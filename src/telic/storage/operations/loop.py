@@ -3,12 +3,18 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from telic.domain.claim import Wake, approval_signal
 from telic.domain.errors import BudgetExceeded, HoldLost, InvalidInput, StoreCorrupt
 from telic.domain.events import EventKind, TurnResult
-from telic.domain.goal import Actor, Goal, GoalStatus, Reason
-from telic.domain.hold import Hold, Reservation
+from telic.domain.goal import (
+    Actor,
+    Goal,
+    GoalStatus,
+    Reason,
+    Wake,
+    approval_signal,
+)
 from telic.domain.ids import check_id
+from telic.domain.lease import Hold, Reservation
 from telic.domain.limits import MAX_NOTE_CHARS, MAX_PAGE
 from telic.domain.loop_state import LoopState, loop_state_from_text
 from telic.domain.verdict import Outcome

@@ -6,12 +6,14 @@ from enum import StrEnum
 from typing import Final, TypeVar
 
 from telic.domain.budget import budget_columns
-from telic.domain.chain import to_data
 from telic.domain.criteria import criteria_to_json
 from telic.domain.errors import GoalNotFound
 from telic.domain.events import Event, EventKind, Turn
 from telic.domain.goal import Actor, GoalStatus, Reason
 from telic.domain.history import GoalHistory, HistoryBuilder, replay
+from telic.domain.ids import (
+    to_data,
+)
 from telic.domain.limits import MAX_PAGE
 from telic.storage.operations.call import active_in
 from telic.storage.operations.ledger import events, turns

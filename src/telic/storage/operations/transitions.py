@@ -3,15 +3,25 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from telic.domain.authority import Action, completion_reasons, why_not
-from telic.domain.budget import Budget, budget_columns, exhausted_limit, require_budget_left
-from telic.domain.claim import Wake
+from telic.domain.budget import Budget, budget_columns, exhausted_limit
 from telic.domain.criteria import Criterion, check_criteria, criteria_to_json
 from telic.domain.errors import InvalidInput, NotAllowed
 from telic.domain.events import EventKind
-from telic.domain.goal import Actor, Goal, GoalStatus, Reason
+from telic.domain.goal import Actor, Goal, GoalStatus, Reason, Wake
 from telic.domain.ids import check_id
-from telic.domain.lifecycle import EVENT_OF, TERMINAL, WAITS, check_reason, check_status, check_transition, sources
+from telic.domain.lifecycle import (
+    EVENT_OF,
+    TERMINAL,
+    WAITS,
+    Action,
+    check_reason,
+    check_status,
+    check_transition,
+    completion_reasons,
+    require_budget_left,
+    sources,
+    why_not,
+)
 from telic.domain.limits import check_goal_text, check_note
 from telic.storage.operations.call import (
     Call,

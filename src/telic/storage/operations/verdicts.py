@@ -4,16 +4,15 @@ from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
-from telic.domain.authority import Action
-from telic.domain.claim import approval_signal
 from telic.domain.criteria import CriterionKind
 from telic.domain.errors import InvalidInput, NotAllowed, StoreCorrupt
 from telic.domain.events import Event, EventKind
-from telic.domain.goal import Goal, GoalStatus, Reason
+from telic.domain.goal import Goal, GoalStatus, Reason, approval_signal
+from telic.domain.lifecycle import Action
 from telic.domain.limits import MAX_PAGE, check_counter
-from telic.domain.overview import CriterionStanding, standings
 from telic.domain.verdict import Approval, Outcome
 from telic.domain.verification import Verification, approval_from_dict, verification_from_dict
+from telic.domain.views import CriterionStanding, standings
 from telic.storage.operations.call import Call, get, lock, lock_for, remark, require_lease, rewrite, was_done
 from telic.storage.operations.leases import wake_by_signal
 from telic.storage.records import event_from_row

@@ -8,8 +8,7 @@ from telic.domain.goal import GoalStatus, Reason
 from telic.domain.ids import check_id
 from telic.domain.lifecycle import check_status
 from telic.domain.limits import MAX_COUNTER, MAX_TEXT_CHARS, check_name, check_page_size, check_text
-from telic.domain.overview import GoalGlance, GoalOverview, UsagePoint
-from telic.domain.views import MAX_COUNTED, GoalCounts, GoalOrder, GoalPage
+from telic.domain.views import MAX_COUNTED, GoalCounts, GoalGlance, GoalOrder, GoalOverview, GoalPage, UsagePoint
 from telic.storage.operations.goals import folded
 from telic.storage.operations.leases import lease
 from telic.storage.operations.verdicts import standing

@@ -10,8 +10,7 @@ from telic.domain.clock import Instant
 from telic.domain.errors import BudgetExceeded, StoreError
 from telic.domain.events import Turn, TurnResult
 from telic.domain.goal import Actor, Goal
-from telic.domain.hold import Hold, Reservation
-from telic.domain.lease import Lease, LeaseState
+from telic.domain.lease import Hold, Lease, LeaseState, Reservation
 from telic.domain.limits import check_choice
 from telic.storage.operations import estimates, holds, leases, ledger
 from telic.storage.operations.call import Call

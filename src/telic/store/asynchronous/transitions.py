@@ -3,13 +3,17 @@
 from collections.abc import Sequence
 from functools import partial
 
-from telic.domain.authority import NamedActor
 from telic.domain.budget import Budget
-from telic.domain.claim import Wake
 from telic.domain.clock import Instant
-from telic.domain.goal import Actor, Goal, GoalStatus, Reason
+from telic.domain.goal import (
+    Actor,
+    Goal,
+    GoalStatus,
+    Reason,
+    Wake,
+)
 from telic.domain.lease import Lease
-from telic.domain.lifecycle import check_status
+from telic.domain.lifecycle import NamedActor, check_status
 from telic.domain.verdict import Approval
 from telic.domain.verification import Verification
 from telic.storage.operations import leases, transitions, verdicts

@@ -9,11 +9,11 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
-from telic.domain.authority import NamedActor
 from telic.domain.clock import Clock
 from telic.domain.errors import StoreError
 from telic.domain.goal import Actor
 from telic.domain.lease import Lease
+from telic.domain.lifecycle import NamedActor
 from telic.observability.observer import Observer
 from telic.storage.operations import estimates
 from telic.storage.operations.call import Call

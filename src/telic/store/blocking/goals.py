@@ -6,15 +6,13 @@ from collections.abc import Iterator, Sequence
 from functools import partial
 from pathlib import Path
 
-from telic.domain.authority import NamedActor
 from telic.domain.budget import BillingPolicy, Budget
 from telic.domain.criteria import Criterion
 from telic.domain.goal import DEFAULT_SCOPE, Actor, Goal, GoalStatus, Reason
 from telic.domain.ids import check_id
-from telic.domain.lifecycle import check_status
+from telic.domain.lifecycle import NamedActor, check_status
 from telic.domain.limits import DEFAULT_MAX_CHARS, MAX_PAGE, check_choice, check_name
-from telic.domain.overview import GoalGlance, GoalOverview
-from telic.domain.views import GoalCounts, GoalOrder, GoalPage
+from telic.domain.views import GoalCounts, GoalGlance, GoalOrder, GoalOverview, GoalPage
 from telic.storage.operations import goals, transitions, views
 from telic.storage.operations.call import found
 from telic.storage.operations.views import GoalFilter

@@ -9,7 +9,7 @@ from telic.domain.budget import TurnUsage, UsageTakenBack
 from telic.domain.history import replay
 from telic.domain.report import Estimated, UsageGrouping
 from telic.errors import HoldLost, InvalidNumber, KeyConflict, TurnConflict
-from telic.testing.contract.expiry import SHORT_SECONDS, expire
+from telic.testing.contract import SHORT_SECONDS, expire
 from telic.types import HoldState
 
 

@@ -17,7 +17,7 @@ from telic import (
 )
 from telic.domain.history import replay
 from telic.errors import HoldLost, InvalidNumber, KeyConflict, TurnConflict
-from telic.testing.contract.expiry import SHORT_SECONDS, expire
+from telic.testing.contract import SHORT_SECONDS, expire
 from telic.types import HoldState
 
 

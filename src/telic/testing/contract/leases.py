@@ -6,7 +6,7 @@ import pytest
 
 from telic import Budget, GoalNotActive, GoalNotFound, GoalStatus, InvalidInput, LeaseLost
 from telic.errors import InvalidNumber, LeaseHeld
-from telic.testing.contract.expiry import SHORT_SECONDS, expire
+from telic.testing.contract import SHORT_SECONDS, expire
 
 SECOND = 1_000_000
 

@@ -18,12 +18,14 @@ from telic import (
     Reason,
     StaleUpdate,
 )
-from telic.domain.claim import approval_signal
+from telic.domain.goal import (
+    approval_signal,
+)
 from telic.domain.history import replay
 from telic.domain.verdict import CheckError, Outcome, Verdict
 from telic.domain.verification import Verification
 from telic.errors import KeyConflict
-from telic.testing.contract.expiry import SHORT_SECONDS, expire
+from telic.testing.contract import SHORT_SECONDS, expire
 
 TESTS = Criterion.command(["make", "test"])
 LOOKS = Criterion.approval("Does it look right?")
