@@ -7,16 +7,9 @@ from typing import Final
 from telic.domain.budget import BillingPolicy, Budget, budget_columns
 from telic.domain.criteria import Criterion, check_criteria, criteria_to_json
 from telic.domain.errors import AmbiguousId, GoalNotFound, InvalidInput, NotAllowed, StoreCorrupt
-from telic.domain.events import (
-    EventKind,
-    event_hash,
-)
+from telic.domain.events import EventKind, event_hash
 from telic.domain.goal import Actor, Goal, Reason
-from telic.domain.ids import (
-    GoalId,
-    check_id_prefix,
-    to_data,
-)
+from telic.domain.ids import GoalId, check_id_prefix, to_data
 from telic.domain.lifecycle import Action
 from telic.domain.limits import check_goal_text, check_name
 from telic.storage.operations.call import Call, require_free_scope, was_done

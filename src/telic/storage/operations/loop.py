@@ -5,14 +5,7 @@ from dataclasses import dataclass, replace
 
 from telic.domain.errors import BudgetExceeded, HoldLost, InvalidInput, StoreCorrupt
 from telic.domain.events import EventKind, TurnResult
-from telic.domain.goal import (
-    Actor,
-    Goal,
-    GoalStatus,
-    Reason,
-    Wake,
-    approval_signal,
-)
+from telic.domain.goal import Actor, Goal, GoalStatus, Reason, Wake, approval_signal
 from telic.domain.ids import check_id
 from telic.domain.lease import Hold, Reservation
 from telic.domain.limits import MAX_NOTE_CHARS, MAX_PAGE

@@ -11,9 +11,7 @@ from telic.domain.errors import GoalNotFound
 from telic.domain.events import Event, EventKind, Turn
 from telic.domain.goal import Actor, GoalStatus, Reason
 from telic.domain.history import GoalHistory, HistoryBuilder, replay
-from telic.domain.ids import (
-    to_data,
-)
+from telic.domain.ids import to_data
 from telic.domain.limits import MAX_PAGE
 from telic.storage.operations.call import active_in
 from telic.storage.operations.ledger import events, turns

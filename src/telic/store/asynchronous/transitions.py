@@ -5,13 +5,7 @@ from functools import partial
 
 from telic.domain.budget import Budget
 from telic.domain.clock import Instant
-from telic.domain.goal import (
-    Actor,
-    Goal,
-    GoalStatus,
-    Reason,
-    Wake,
-)
+from telic.domain.goal import Actor, Goal, GoalStatus, Reason, Wake
 from telic.domain.lease import Lease
 from telic.domain.lifecycle import NamedActor, check_status
 from telic.domain.verdict import Approval
