@@ -137,13 +137,8 @@ async def _estimate_of(tx: Transaction, call: Call, goal_id: str, hold: str) -> 
 
 async def _take_back(tx: Transaction, call: Call, estimate: Turn) -> None:
     # A line of its own, as the ledger is only ever added to (ADR 21).
-    line = NewTurn(
-        UsageTakenBack.of(estimate.usage),
-        estimate.kind,
-        estimate.model,
-        is_estimate=True,
-        takes_back=estimate.number,
-    )
+    usage = UsageTakenBack.of(estimate.usage)
+    line = NewTurn(usage, estimate.kind, estimate.model, is_estimate=True, takes_back=estimate.number)
     key = _key("taken-back", estimate.goal_id, str(estimate.number))
     await ledger.record_turn(tx, replace(call, key=key), estimate.goal_id, line)
 

@@ -129,11 +129,8 @@ async def all_of(tx: Transaction, goal_id: str) -> list[Hold]:
 
 async def holds(tx: Transaction, goal_id: str, *, after: str, limit: int) -> list[Hold]:
     """Return up to `limit` of the goal's holds whose key is above `after`, in the order of their keys."""
-    parameters: dict[str, Value] = {
-        "id": check_id(goal_id),
-        "after": check_text("after", after, MAX_NAME_CHARS),
-        "limit": check_page_size(limit),
-    }
+    parameters: dict[str, Value] = {"id": check_id(goal_id), "limit": check_page_size(limit)}
+    parameters["after"] = check_text("after", after, MAX_NAME_CHARS)
     rows = await tx.all("holds.page", parameters)
     if not rows and not after and await tx.one_or_none("goals.get", {"id": goal_id}) is None:
         raise GoalNotFound(goal_id)

@@ -109,12 +109,8 @@ async def record_turn(tx: Transaction, call: Call, goal_id: str, new: NewTurn) -
     Raise HoldEstimated if an estimate stands for the hold, whose place `estimates.record_turn` gives to the turn.
     """
     call.authorize(Action.RECORD_TURN)
-    parameters: dict[str, Value] = {
-        "id": check_id(goal_id),
-        "at": call.at,
-        "key": call.key,
-        "exhausted_data": _EXHAUSTED_DATA,
-    }
+    parameters: dict[str, Value] = {"id": check_id(goal_id), "at": call.at, "key": call.key}
+    parameters["exhausted_data"] = _EXHAUSTED_DATA
     try:
         row = await tx.one_or_none("turns.record", parameters | new.checked().columns() | call.lease_columns)
     except LimitViolated as refusal:
