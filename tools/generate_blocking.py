@@ -2,8 +2,8 @@
 
 Each method of the stores, of accounting, and of PostgreSQL's driver is written once, awaited. Its blocking twin differs
 by a few words only, which this program replaces, as psycopg's `tools/async_to_sync.py` does; so editors and type
-checkers see real methods on both. What cannot be the same is in a module that each has of its own: the stores' `base.py`,
-accounting's `background.py`, PostgreSQL's `postgres_connections.py`.
+checkers see real methods on both. What cannot be the same is in a module that each has of its own: the stores'
+`base.py`, accounting's `background.py`, PostgreSQL's `postgres_connections.py`.
 """
 
 import re

@@ -180,10 +180,15 @@ class PostgresServer:
     def inspect(self) -> list[Finding]:
         """Return the findings on the database, read over a connection of its own."""
         try:
-            with connect(self.hosts, self.deadline(), partial(psycopg.connect, **self.connection_arguments())) as own:
-                return inspect_server(own)
+            own = connect(self.hosts, self.deadline(), partial(psycopg.connect, **self.connection_arguments()))
+        except psycopg.Error as error:
+            raise self.unreachable(error) from None
+        try:
+            return inspect_server(own)
         except psycopg.Error as error:
             raise translate(error) from error
+        finally:
+            own.close()
 
     def meaning(self, error: psycopg.Error, *, is_lost: bool, may_have_written: bool, key: str | None) -> StoreError:
         """Return the error that the caller of an operation gets."""
