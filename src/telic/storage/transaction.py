@@ -18,7 +18,6 @@ T = TypeVar("T")
 
 SIDE_FILES: Final = ("-wal", "-shm", "-journal")
 """The files that SQLite puts beside a database while it is open."""
-
 TURNSTILE: Final = "-turnstile"
 """The file that Telic keeps beside it: the writers' queue, and where the database came from."""
 
@@ -57,10 +56,8 @@ class Mode(Enum):
 
     READ = "read"
     """It writes nothing."""
-
     SINGLE = "single"
     """Its first statement alone writes, all or nothing; what follows only reads. It may run without BEGIN."""
-
     ATOMIC = "atomic"
     """Several of its statements write; they commit together."""
 
@@ -92,6 +89,7 @@ class Transaction(Protocol):
 
     async def all(self, statement: str, parameters: Parameters) -> list[Row]:
         """Return all rows that the named statement gives."""
+        ...
 
 
 Operation = Callable[[Transaction], Coroutine[Any, Any, T]]
@@ -130,15 +128,18 @@ class Driver(Protocol):
         Except for OutcomeUnknown(key), after which the same call with the same key is the safe retry. The
         operation may be run more than once, so it has no effect but through its transaction.
         """
+        ...
 
     def read_one(self, statement: str, parameters: Parameters) -> Row | None:
         """Return the row of a statement that reads at most one, by the shortest way there is."""
 
     def changes(self) -> Changes:
         """Return a new watch over commits: one thread waits with it, any may ask for its token."""
+        ...
 
     def inspect(self) -> list[Finding]:
         """Return the findings on the database beyond its rows: damage, schema, durability, file safety."""
+        ...
 
     def copy_into(self, target: Path, /) -> None:
         """The empty file is a copy of the database as it was at some moment since; any thread may call it.
@@ -156,12 +157,14 @@ class AsyncDriver(Protocol):
 
     async def run(self, operation: Operation[T], mode: Mode, key: str | None) -> T:
         """See `Driver.run`."""
+        ...
 
     async def read_one(self, statement: str, parameters: Parameters) -> Row | None:
         """See `Driver.read_one`."""
 
     def changes(self) -> AsyncChanges:
         """Return a new watch over commits, for one task."""
+        ...
 
     def copy_into(self, target: Path, /) -> None:
         """See `Driver.copy_into`; blocks."""

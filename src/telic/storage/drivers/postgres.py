@@ -187,8 +187,7 @@ class PostgresDriver:
         try:
             return connection.wait(connection.session.ask(request, prepares=self._server.prepares))
         except psycopg.errors.CheckViolation as error:
-            # PostgreSQL answers nothing more in a transaction that has failed, and the operation is to read what it
-            # needs for the error that says which number is too large.
+            # A transaction that has failed answers no more, and the operation reads to say which number is too large.
             if is_in_transaction(connection):
                 connection.execute(b"ROLLBACK", prepare=False)
             raise translate(error) from error

@@ -90,8 +90,6 @@ class SqliteDriver:
         finally:
             self.after_fork_in_parent()
 
-    # A fork, and the end, find both connections at rest: SQLite forbids to take one in use into a child (ADR 9).
-
     def before_fork(self) -> None:
         self._write_lock.acquire()
         if self._read_lock is not self._write_lock:
