@@ -18,7 +18,7 @@ from telic.domain.views import (
     GoalSnapshot,
     UsagePoint,
 )
-from telic.storage.options import Durability
+from telic.storage.transaction import Durability
 
 __all__ = [
     "DEFAULT_SCOPE",

@@ -17,7 +17,7 @@ GoalId = NewType("GoalId", str)
 
 MIN_PREFIX_CHARS: Final = 8
 MAX_ID_CHARS: Final = 64
-_SHORT_ID_CHARS: Final = 13
+_SHORT_ID_CHARS: Final = 12
 _PREFIX = re.compile(r"[0-9a-f-]{8,36}")
 _TYPED_ID: Final = re.compile(r"[0-9a-f]{8}[0-9a-f-]{0,28}")
 
@@ -68,11 +68,15 @@ def check_id(goal_id: object) -> str:
 
 
 def short_ids(ids: Sequence[str]) -> list[str]:
-    """The shortest beginnings, of at least 13 characters, that tell these ids apart."""
+    """Return the ends by which people know these ids: of at least 12 characters, and as long as tells them apart.
+
+    An id begins with its time, so goals of one millisecond begin alike; its last 12 characters are all chance. As they
+    have no hyphen, they begin no id, so `find` takes an end for this goal alone.
+    """
     length = _SHORT_ID_CHARS
-    while len({goal_id[:length] for goal_id in ids}) < len(set(ids)):
+    while len({goal_id[-length:] for goal_id in ids}) < len(set(ids)):
         length += 1
-    return [goal_id[:length] for goal_id in ids]
+    return [goal_id[-length:] for goal_id in ids]
 
 
 _ENCODE: Final = json.JSONEncoder(separators=(",", ":"), sort_keys=True).encode

@@ -12,8 +12,8 @@ from telic.loop.verification.verifier import Verifier
 from telic.pricing import Prices
 from telic.services.retry import retry
 from telic.store.async_store import AsyncGoalStore
+from telic.store.connect import as_async_store
 from telic.store.goal_store import GoalStore
-from telic.store.sync_to_async import as_async_store
 
 T = TypeVar("T")
 AnyStore = AsyncGoalStore | GoalStore

@@ -19,7 +19,7 @@ from telic.domain.limits import DEFAULT_MAX_CHARS
 from telic.domain.views import CriterionStanding
 from telic.services.insight import ScopedGoals
 from telic.storage.transaction import complete
-from telic.store.sync_to_async import as_async_store
+from telic.store.connect import as_async_store
 
 if TYPE_CHECKING:
     # A command that blocks loads neither the async store nor asyncio.

@@ -4,9 +4,8 @@ from collections.abc import Generator
 from contextlib import contextmanager
 
 from telic.domain.clock import Clock, Instant
-from telic.store.connect import connect
+from telic.store.connect import SyncToAsyncStore, connect
 from telic.store.goal_store import GoalStore
-from telic.store.sync_to_async import SyncToAsyncStore
 
 __all__ = ["FakeClock", "SyncToAsyncStore", "temporary_store"]
 

@@ -18,7 +18,7 @@ from telic.services.actions import GoalAction, fitting_actions
 from telic.services.insight import list_goals as list_goals_of
 from telic.services.insight import listing_to_json, read_goal, usage_by_kind
 from telic.services.outcomes import ExitCode
-from telic.store.sync_to_async import complete
+from telic.store.connect import complete
 from telic.wording.amounts import parse_budget
 
 

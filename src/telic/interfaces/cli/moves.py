@@ -16,7 +16,7 @@ from telic.interfaces.cli.options import ShownLease
 from telic.interfaces.cli.render import show_goals
 from telic.interfaces.cli.session import Session, command
 from telic.services.actions import GoalAction, answerable
-from telic.store.sync_to_async import complete as complete_call
+from telic.store.connect import complete as complete_call
 from telic.wording.amounts import parse_budget
 
 GOES_ON = "telic resume {id} goes on"

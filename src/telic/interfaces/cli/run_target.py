@@ -14,8 +14,8 @@ from telic.domain.limits import MAX_PAGE
 from telic.interfaces.cli.session import NothingMeant
 from telic.services.actions import ActionRequest, GoalAction, execute_blocking
 from telic.services.insight import ScopedGoals
+from telic.store.connect import as_async_store, complete
 from telic.store.goal_store import GoalStore
-from telic.store.sync_to_async import as_async_store, complete
 from telic.wording.amounts import parse_budget
 from telic.wording.goals import status_of
 from telic.wording.words import first_words

@@ -19,9 +19,8 @@ from telic.observability.observer import Observer
 from telic.services.actions import ActionRequest, GoalAction, execute_blocking
 from telic.services.insight import ScopedGoals
 from telic.services.outcomes import about
-from telic.store.connect import connect
+from telic.store.connect import as_async_store, complete, connect
 from telic.store.goal_store import GoalStore
-from telic.store.sync_to_async import as_async_store, complete
 from telic.wording.words import first_words, spoken
 
 if TYPE_CHECKING:

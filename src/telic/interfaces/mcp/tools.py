@@ -57,9 +57,12 @@ _KEY: Final = ToolParameter(
     "same key: it then happens once.",
 )
 _GOAL: Final = ToolParameter(
-    "goal_id", "The goal's id, or its first 8 or more characters. Leave it out for the goal that is being worked on."
+    "goal_id",
+    "The goal's id, or its first or last 8 or more characters. Leave it out for the goal that is being worked on.",
 )
-_NAMED_GOAL: Final = ToolParameter("goal_id", "The goal's id, or its first 8 or more characters.", is_required=True)
+_NAMED_GOAL: Final = ToolParameter(
+    "goal_id", "The goal's id, or its first or last 8 or more characters.", is_required=True
+)
 _NOTE: Final = ToolParameter("note", "Why, in a sentence; it is kept in the goal's history.")
 _AMOUNTS: Final = (
     'Each as "2M" or "500k" (tokens), "$5" (cost), "90m" or "2h" (active time), or "40turns". What is not named stays; '

@@ -13,8 +13,7 @@ from contextlib import asynccontextmanager
 from typing import Final, Protocol
 
 from telic.domain.errors import GoalError
-from telic.store.async_store import AsyncGoalStore
-from telic.store.change_watcher import ChangeWatcher
+from telic.store.async_store import AsyncGoalStore, ChangeWatcher
 
 INTERVAL_SECONDS: Final = 0.5
 # So many times as long as a look lasts, the watcher then rests.

@@ -32,8 +32,8 @@ from telic.services.insight import ScopedGoals, list_goals, read_goal
 from telic.services.outcomes import about, outcome_of
 from telic.storage.transaction import complete
 from telic.store.async_store import AsyncGoalStore
+from telic.store.connect import as_async_store
 from telic.store.goal_store import GoalStore
-from telic.store.sync_to_async import as_async_store
 
 _LISTED: Final = 20
 _LAST_EVENTS: Final = 20

@@ -8,7 +8,7 @@ from telic import Budget, BudgetExceeded, GoalStatus, InvalidInput, Reason, Usag
 from telic.domain.budget import TurnUsage, UsageTakenBack
 from telic.domain.history import replay
 from telic.domain.report import Estimated, UsageGrouping
-from telic.errors import HoldLost, KeyConflict, TurnConflict
+from telic.errors import HoldLost, InvalidNumber, KeyConflict, TurnConflict
 from telic.testing.contract import SHORT_SECONDS, expire
 from telic.types import HoldState
 
@@ -38,6 +38,18 @@ async def test_a_line_may_be_an_estimate(store: Any) -> None:
         await store.record_turn(goal.id, tokens=6, key="guessed")
     assert [line.is_estimate for line in await store.turns(goal.id)] == [False, True]
     assert (await store.get(goal.id)).tokens_used == 11
+    await require_replay(store, goal.id)
+
+
+async def test_a_turn_too_large_for_its_goal_is_refused_in_the_place_of_an_estimate_too(store: Any) -> None:
+    """As any other that passes a counter's end: by name, and nothing changes."""
+    goal = await expired(store, budget=None)
+    await store.record_turn(goal.id, tokens=2**53 - 1_000, key="before")
+    before = await store.get(goal.id)
+    assert before.estimated_lines == 1
+    with pytest.raises(InvalidNumber):
+        await store.record_turn(goal.id, tokens=1_001, hold="h", key="too large")
+    assert await store.get(goal.id) == before
     await require_replay(store, goal.id)
 
 

@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 
 from telic import Budget, Criterion, EventKind, GoalNotFound, GoalStatus, InvalidInput, Reason
+from telic.domain.ids import short_ids
 from telic.errors import AmbiguousId, InvalidCursor, InvalidNumber, InvalidText, TextTooLong
 from telic.testing import FakeClock
 
@@ -126,6 +127,15 @@ async def test_a_listing_refuses_what_it_cannot_use(store: Any) -> None:
             await store.list(limit=limit)
     with pytest.raises(InvalidInput):
         await store.list(status="running")
+
+
+async def test_the_id_that_people_are_shown_finds_its_goal_alone(store: Any) -> None:
+    """Also of goals of one millisecond, and when each is shown without the others."""
+    goals = [await store.create(f"goal {number}", scope=f"scope {number}") for number in range(20)]
+    assert len({goal.created_at // 1000 for goal in goals}) == 1
+    shown = [short_ids([goal.id])[0] for goal in goals]
+    assert shown == short_ids([goal.id for goal in goals])
+    assert [await store.find(each.upper()) for each in shown] == [await store.get(goal.id) for goal in goals]
 
 
 async def test_a_goal_is_found_by_a_unique_prefix(store: Any, clock: FakeClock) -> None:
