@@ -1,4 +1,4 @@
-"""What observes a store, given to `telic.connect`: `OpenTelemetry`, `Logging` alone, or an `Observer` of one's own."""
+"""Observers of a store, given to `telic.connect`: `OpenTelemetry`, `Logging` alone, or an `Observer` of one's own."""
 
 from importlib import import_module
 from typing import TYPE_CHECKING

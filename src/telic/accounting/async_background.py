@@ -13,7 +13,7 @@ from telic.accounting.base import EXIT_SECONDS, AccountingBase
 
 
 class AsyncBackground:
-    """What `Background` is, in tasks of the event loop in which it is started."""
+    """`Background`, in tasks of the event loop in which it is started."""
 
     def __init__(self) -> None:
         self._work = asyncio.Event()

@@ -1,4 +1,4 @@
-"""The job that writes accepted turns to the store: in order, each exactly once, until it is told to end."""
+"""The job that writes accepted turns to the store: in order, each exactly once, until its end is asked for."""
 
 import asyncio
 import logging
@@ -78,7 +78,7 @@ class SnapshotCache:
 
 
 class Flusher:
-    """Writes waiting turns to the store; once it is told to end, it goes on until none is left or its time is over."""
+    """Writes waiting turns to the store; after `end` it goes on until none is left or its time is over."""
 
     def __init__(
         self,

@@ -1,4 +1,4 @@
-"""What both colours share: how a turn is accepted, and what an instance is made of."""
+"""The part of accounting that neither awaits nor blocks: a turn is accepted, and an instance is put together."""
 
 import itertools
 import logging
@@ -20,7 +20,7 @@ DEFAULT_TIMEOUT_SECONDS: Final = 10.0
 EXIT_SECONDS: Final = 5.0
 FLUSH_PAUSE_SECONDS: Final = 0.005
 WATCH_SECONDS: Final = 0.25
-"""How long a watcher waits at most before it asks whether it is still wanted."""
+"""The watcher looks this often whether it is still wanted."""
 
 _LOG: Final = logging.getLogger("telic.accounting")
 

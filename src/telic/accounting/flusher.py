@@ -1,6 +1,6 @@
 # Generated from src/telic/accounting/async_flusher.py: change that, then run `make generate`.
 
-"""The job that writes accepted turns to the store: in order, each exactly once, until it is told to end."""
+"""The job that writes accepted turns to the store: in order, each exactly once, until its end is asked for."""
 
 import logging
 import random
@@ -21,8 +21,8 @@ from telic.store.goal_store import GoalStore
 _SHORTEST_PAUSE_SECONDS: Final = 0.05
 _LONGEST_PAUSE_SECONDS: Final = 2.0
 _RECOVERY_SECONDS: Final = 30.0
+# An error that no store should raise may be an outage in disguise, or a turn that nobody can store.
 _MOST_SURPRISES: Final = 10
-"""An error that no store should raise may be an outage in disguise, or a turn that nobody can store."""
 _READINGS: Final = 5
 _READING_PAUSE_SECONDS: Final = 0.002
 _LOG: Final = logging.getLogger("telic.accounting")
@@ -79,7 +79,7 @@ class SnapshotCache:
 
 
 class Flusher:
-    """Writes waiting turns to the store; once it is told to end, it goes on until none is left or its time is over."""
+    """Writes waiting turns to the store; after `end` it goes on until none is left or its time is over."""
 
     def __init__(
         self,

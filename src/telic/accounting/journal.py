@@ -21,7 +21,7 @@ _OTHERS_MAY_WRITE: Final = stat.S_IWGRP | stat.S_IWOTH
 
 
 def default_base() -> Path:
-    """Where journals are kept unless the host says otherwise: in the user's folder for state.
+    """Return the folder of journals unless the host gives another: in the user's folder for state.
 
     Raises:
         OSError: nobody knows the user's home.
@@ -52,7 +52,7 @@ class JournalDirectory:
             raise PermissionError(f"{self.path} is not private: others own it or may write to it")
 
     def create(self, name: str) -> int:
-        """A descriptor of a new file, which is locked for as long as its owner lives."""
+        """Return a descriptor of a new file, which is locked for as long as its owner lives."""
         handle = os.open(name, _FLAGS | os.O_CREAT | os.O_EXCL | os.O_APPEND, 0o600, dir_fd=self._handle)
         if not self._is_locked(handle):
             # Somebody who looks for what the dead left behind was quicker, and is about to remove it as empty.
@@ -80,12 +80,12 @@ class JournalDirectory:
         return os.fstat(handle).st_nlink > 0
 
     def journals(self) -> Iterator[str]:
-        """The names of all journals, those made first before others."""
+        """Give the names of all journals, the oldest first."""
         with os.scandir(self._handle) as entries:
             yield from sorted(entry.name for entry in entries if entry.name.endswith(JOURNAL_SUFFIX))
 
     def marker(self, name: str) -> int:
-        """Another descriptor of the file, through which its beginning can be written."""
+        """Return another descriptor of the file, through which its beginning can be written."""
         return os.open(name, _FLAGS, dir_fd=self._handle)
 
     def remove(self, name: str) -> None:
@@ -192,7 +192,7 @@ class Journal:
         self._is_synced = False
 
     def next_line(self) -> bytes | None:
-        """The line after the one read before, with its end; without one where it was cut short; None after the last."""
+        """Return the next line with its end, which is missing where it was cut short; None after the last."""
         while (length := self._buffer.find(b"\n") + 1) == 0:
             offset = self._next + len(self._buffer)
             chunk = os.pread(self._handle, min(_CHUNK_BYTES, max(0, self._end - offset)), offset)
@@ -224,7 +224,7 @@ class Journal:
         os.pwrite(self._marker, _HEADER % self._stored, 0)
 
     def sync(self) -> None:
-        """What was appended outlives a power cut as well."""
+        """Appended lines outlive a power cut as well."""
         if not self._is_synced:
             self._is_synced = True
             os.fdatasync(self._handle)
@@ -235,7 +235,7 @@ class Journal:
         return self._stored >= self._end
 
     def close(self, *, is_kept: bool) -> None:
-        """The file is let go, and gone unless it is kept for whoever comes next. Idempotent."""
+        """The file is let go, and gone unless it is kept for the next instance. Idempotent."""
         if self._handle < 0:
             return
         if not is_kept:

@@ -208,7 +208,7 @@ class StoreFull(StoreError, code="store_full"):
 
 
 class StoreMoved(StoreError, code="store_moved"):
-    """The database file was deleted or replaced under the open store. Nothing was written; open it anew."""
+    """The database file was deleted or replaced under the open store. Nothing was written; open it again."""
 
 
 class StoreCorrupt(StoreError, code="store_corrupt"):
@@ -228,4 +228,4 @@ class StoreClosed(StoreError, code="store_closed"):
 
 
 PASSING: Final[tuple[type[StoreError], ...]] = (StoreBusy, StoreUnavailable, StoreFull, OutcomeUnknown)
-"""What a store gets over, by itself or with an operator's help: whoever waits for it repeats the call with its key."""
+"""Failures that pass, by themselves or with an operator's help: repeat the call with its key until then."""

@@ -112,7 +112,7 @@ def _microseconds_of(time: object) -> int:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TurnUsage(_InUnits):
-    """What one turn consumed. `tokens` is what the budget counts; the rest tells where it went.
+    """The usage of one turn. `tokens` is what the budget counts; the rest shows where it went.
 
     Raises:
         InvalidNumber: a count is not an integer from 0 to 2**53 - 1.
@@ -137,7 +137,7 @@ class TurnUsage(_InUnits):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class UsageTakenBack(TurnUsage):
-    """What a line of the ledger takes back of one before it: no count is above 0.
+    """The usage that a line of the ledger takes back from a line before it: no count is above 0.
 
     Raises:
         InvalidNumber: a count is not an integer from -(2**53 - 1) to 0.
@@ -155,7 +155,7 @@ class UsageTakenBack(TurnUsage):
 
 
 class UsageKind(StrEnum):
-    """Who consumed a line of usage. Only `work` is a turn of the agent, and counts against a budget of turns."""
+    """The consumer of a line of usage. Only `work` is a turn of the agent, and counts against a budget of turns."""
 
     WORK = "work"
     JUDGE = "judge"
@@ -173,7 +173,7 @@ class BillingPolicy(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ModelUsage(_InUnits):
-    """What a model's responses consumed, before the goal's policy says how much of it is billed.
+    """The usage of a model's responses, before the goal's policy says how much of it is billed.
 
     Cached tokens are a part of the input tokens and reasoning tokens a part of the output tokens, as in
     OpenTelemetry's `gen_ai.usage` (Anthropic's API reports cached input beside the rest: add it up first).
@@ -200,7 +200,7 @@ class ModelUsage(_InUnits):
         return {name: getattr(self, name) for name in MODEL_COUNTERS}
 
     def billed(self, policy: BillingPolicy) -> TurnUsage:
-        """The usage of a turn, with the tokens that the policy bills.
+        """Return the usage of a turn, with the tokens that the policy bills.
 
         Raises:
             InvalidNumber: they are more than 2**53 - 1.
@@ -210,7 +210,7 @@ class ModelUsage(_InUnits):
 
 
 def billed_tokens(policy: BillingPolicy, input_tokens: int, cached_input_tokens: int, output_tokens: int) -> int:
-    """How many of a model's tokens count; of several responses' sums as of one response."""
+    """Return how many of a model's tokens count; sums of several responses count like one response."""
     match policy:
         case BillingPolicy.INPUT_AND_OUTPUT:
             return input_tokens + output_tokens
@@ -222,7 +222,7 @@ def billed_tokens(policy: BillingPolicy, input_tokens: int, cached_input_tokens:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Usage(_InUnits):
-    """What a goal's turns consumed together."""
+    """The usage of a goal's turns together."""
 
     turns: int = 0
     tokens: int = 0
@@ -238,7 +238,7 @@ class Usage(_InUnits):
         return {name: getattr(self, name) for name in USAGE_COUNTERS}
 
     def plus(self, turn: TurnUsage, kind: UsageKind = UsageKind.WORK) -> "Usage":
-        """This usage with one more line of the ledger in it.
+        """Return this usage with one more line of the ledger in it.
 
         Raises:
             InvalidNumber: a counter would pass 2**53 - 1.
@@ -282,7 +282,7 @@ def budget_columns(budget: Budget) -> dict[str, Any]:
 
 
 def exhausted_limit(usage: Usage, budget: Budget) -> str | None:
-    """The name of the first limit that usage has reached, or None."""
+    """Return the name of the first limit that usage has reached, or None."""
     for name in LIMITS:
         limit = getattr(budget, name)
         if limit is not None and getattr(usage, name) >= limit:
@@ -291,7 +291,7 @@ def exhausted_limit(usage: Usage, budget: Budget) -> str | None:
 
 
 def larger_budget(usage: Usage, budget: Budget) -> Budget:
-    """The budget with each limit that is used up set to twice what was used: what is likely meant by going on."""
+    """Return the budget with each limit that is used up set to twice the usage: going on likely means this."""
     used, limits = usage.as_dict(), budget.as_dict()
     spent = {name: min(2 * used[name], MAX_COUNTER) for name, limit in limits.items() if limit and used[name] >= limit}
     return replace(budget, **spent)

@@ -82,7 +82,7 @@ class InvalidTransition(GoalError, code="invalid_transition"):
 
 
 class StaleUpdate(GoalError, code="stale_update"):
-    """The goal changed since it was read. Nothing was written; look at `goal`, decide anew, then retry."""
+    """The goal changed since it was read. Nothing was written; look at `goal` and decide again, then retry."""
 
     def __init__(self, goal: Goal, expected_revision: int) -> None:
         super().__init__(f"goal {goal.id} is at revision {goal.revision}, not {expected_revision}")

@@ -14,11 +14,11 @@ from telic.domain.goal import Actor, Goal
 from telic.domain.ids import digest, to_data
 
 ACTED_BY: Final = "acted_by"
-"""What of an event's data names who acted, and by which door, beside the kind of actor."""
+"""The key in an event's data under which the name of the actor and the door are."""
 
 
 class EventKind(StrEnum):
-    """What an event reports."""
+    """The kind of change that an event reports."""
 
     CREATED = "created"
     EDITED = "edited"
@@ -181,11 +181,7 @@ class Cursor:
 
 
 def parse_cursor(text: object) -> Cursor:
-    """The cursor that was written as this text.
-
-    Raises:
-        InvalidCursor: it was not made by a feed.
-    """
+    """Return the cursor that was written as this text; raise InvalidCursor if no feed made it."""
     found = _CURSOR.fullmatch(text) if isinstance(text, str) else None
     if found is None or not (_is_snapshot(found[2]) and _is_snapshot(found[4])):
         raise InvalidCursor("the cursor was not made by a feed of events")
@@ -194,7 +190,7 @@ def parse_cursor(text: object) -> Cursor:
 
 
 def _is_snapshot(text: str) -> bool:
-    """Whether the text is empty, or a snapshot that PostgreSQL's `pg_snapshot` takes, and a number."""
+    """Return whether the text is empty, or a snapshot that PostgreSQL's `pg_snapshot` takes, and a number."""
     found = _SNAPSHOT.fullmatch(text)
     if not text or found is None:
         return not text

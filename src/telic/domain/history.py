@@ -192,7 +192,7 @@ class HistoryBuilder:
 
     @classmethod
     def continuing(cls, history: GoalHistory) -> "HistoryBuilder":
-        """A builder that already holds this history."""
+        """Return a builder that already holds this history."""
         builder = cls(history.goal.id)
         builder._events = list(history.events)
         builder._turns = list(history.turns)
@@ -222,9 +222,5 @@ class HistoryBuilder:
         self._turns.append(replace(turn, hash=turn.hash_after(last.hash if last else "")))
 
     def finish(self) -> GoalHistory:
-        """The goal that the history makes.
-
-        Raises:
-            StoreCorrupt: it makes none.
-        """
+        """Return the goal that the history makes; raise StoreCorrupt if it makes none."""
         return replay(self._goal_id, self._events, self._turns)

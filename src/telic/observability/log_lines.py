@@ -35,14 +35,14 @@ _SECRETS: Final = re.compile(r"(://[^\s/@:]*:)[^\s@]*(?=@)|(password=)('[^']*'|[
 
 
 class LineForm(StrEnum):
-    """How a line is written: `name=value` pairs, or one JSON object."""
+    """The form of a line: `name=value` pairs, or one JSON object."""
 
     LOGFMT = "logfmt"
     JSON = "json"
 
 
 class LogLine:
-    """What happened, and its particulars by name; as text it is in the form of logfmt."""
+    """An event's name and its particulars; as text it is in the form of logfmt."""
 
     __slots__ = ("fields",)
 
@@ -88,7 +88,7 @@ class LineFormatter(logging.Formatter):
 
 
 def without_secrets(text: str) -> str:
-    """The text without passwords of connection strings."""
+    """Return the text without passwords of connection strings."""
     return _SECRETS.sub(lambda found: f"{found[1] or found[2]}***", text)
 
 

@@ -139,7 +139,7 @@ class StatusCounter:
 
 
 class CallObserver:
-    """What an observed store begins its calls with; a store without an observer has none."""
+    """Begins the calls of an observed store; a store without an observer has none."""
 
     def __init__(
         self, observer: Observer, system: str, now: Callable[[], Instant], counter: StatusCounter | None
@@ -209,7 +209,7 @@ class _RecordingTransaction:
 
 
 def facts_of(writes: list[Write]) -> list[Fact]:
-    """What the writes say has happened, in order."""
+    """Return the facts that the writes made, in order."""
     return [fact for statement, parameters, row in writes for fact in _READERS[statement](parameters, row)]
 
 
@@ -239,7 +239,7 @@ def _recorded(parameters: Parameters, row: Row) -> Iterator[Fact]:
 
 
 def _has_exhausted(goal: Goal, turn: Turn) -> bool:
-    """Whether it was this turn that reached a limit: before it, none was."""
+    """Return whether it was this turn that reached a limit: before it, none was."""
     added = turn.usage.as_dict() | {"turns": turns_of(turn.kind, turn.usage)}
     used, limits = goal.usage.as_dict(), goal.budget.as_dict()
     return not any(limit is not None and used[name] - added[name] >= limit for name, limit in limits.items())
@@ -275,7 +275,7 @@ _READERS: Final[dict[str, Callable[[Parameters, Row], Iterator[Fact]]]] = {
 
 
 def goal_id_of(result: object) -> str | None:
-    """The id of the goal that a call's result is about, where it is about one."""
+    """Return the id of the goal that a call's result is about, where it is about one."""
     if isinstance(result, tuple) and result:
         result = result[0]
     if isinstance(result, Goal):

@@ -1,4 +1,4 @@
-"""What a model reads of a goal: the block, the texts around it, and the escaping that every author's word passes."""
+"""The texts in which a model reads of a goal, and the escaping that every author's word passes."""
 
 from telic.prompt.escape import quote, visible
 from telic.prompt.texts import (

@@ -105,7 +105,6 @@ def joins(text: str, place: int) -> bool:
 
 
 def _without_style(text: str) -> str:
-    """Return the text without the style and the skin tone that its last emoji has."""
     while text and _is_in(text[-1], (*_EMOJI_STYLES, *_SKIN_TONES)):
         text = text[:-1]
     return text
@@ -214,7 +213,7 @@ def quote(text: str) -> str:
 
 
 def _escape_all(text: str) -> str:
-    """Each UTF-16 unit of the text as `\\uXXXX`; lone surrogates, which a file's name can hold, as themselves."""
+    # UTF-16 units, as in JSON; lone surrogates, which a file's name can hold, as themselves.
     return "\\u" + text.encode("utf-16-be", "surrogatepass").hex("-", 2).replace("-", "\\u")
 
 

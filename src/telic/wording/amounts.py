@@ -41,7 +41,7 @@ _KINDS: Final = {
     "cost_microunits": ("amount of money", "0.25 or $0.25"),
 }
 LIMIT_NAMES: Final = {"tokens": "tokens", "turns": "turns", "active_microseconds": "time", "cost_microunits": "cost"}
-"""What a limit is on, in a word."""
+"""The word for the subject of each limit."""
 
 
 class InvalidAmount(InvalidNumber):
@@ -98,11 +98,7 @@ def parse_amount(name: str, text: str) -> int:
 
 
 def parse_duration(text: str) -> int:
-    """Return the microseconds that the text means: `90s`, `5m`, `2h`, or a bare number of seconds.
-
-    Raises:
-        InvalidAmount: it means none.
-    """
+    """Return the microseconds of `90s`, `5m`, `2h`, or of a bare number of seconds; else raise InvalidAmount."""
     return parse_amount("active_microseconds", f"{text}s" if _SECONDS_ALONE.fullmatch(text.strip()) else text)
 
 

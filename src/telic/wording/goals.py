@@ -1,4 +1,4 @@
-"""How a goal stands, and what its events, turns and holds are, in the words and tables that every surface uses.
+"""A goal's status, events, turns and holds, in the words and tables that every surface uses.
 
 Words of others come as they are, for each surface to escape.
 """

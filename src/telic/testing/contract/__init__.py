@@ -1,4 +1,4 @@
-"""What every store promises, as async tests over a `store` (async face) and the `clock` it was opened with.
+"""The promises of every store, as async tests over a `store` (async face) and the `clock` it was opened with.
 
 A backend's author imports the modules' names into a test module that has these two fixtures.
 """
@@ -10,5 +10,5 @@ SHORT_SECONDS = 0.05
 
 
 async def expire() -> None:
-    """What was granted for `SHORT_SECONDS` has expired."""
+    """Every hold and lease that was granted for `SHORT_SECONDS` has expired."""
     await asyncio.sleep(SHORT_SECONDS * 1.5)

@@ -28,7 +28,7 @@ async def require_replay(store: Any, goal_id: str) -> None:
 
 
 async def test_a_line_may_be_an_estimate(store: Any) -> None:
-    """It counts like any other, is told apart, and belongs to its key."""
+    """It counts like any other line, is marked as an estimate, and belongs to its key."""
     goal = await store.create("estimates", token_budget=100)
     known = await store.record_turn(goal.id, tokens=5, key="known")
     guessed = await store.record_turn(goal.id, tokens=6, is_estimate=True, key="guessed")
@@ -55,7 +55,7 @@ async def test_whether_it_is_an_estimate_is_yes_or_no(store: Any, flag: Any) -> 
 
 
 async def test_a_goal_tells_how_many_lines_of_its_ledger_are_estimates(store: Any) -> None:
-    """However they came there; one that is taken back is none, and a reading of any kind tells the same."""
+    """Estimates by hosts and by expiry count alike, one that is taken back does not, and every reading agrees."""
     goal = await expired(store)
     assert goal.estimated_lines == 0
     guessed = await store.record_turn(goal.id, tokens=5, is_estimate=True)
@@ -69,7 +69,7 @@ async def test_a_goal_tells_how_many_lines_of_its_ledger_are_estimates(store: An
 
 
 async def test_an_expired_hold_goes_on_reserving_until_it_is_counted(store: Any) -> None:
-    """At no moment is the money neither held nor counted; the refused call leaves it counted."""
+    """Money is always either held or counted: the refused call counts the expired hold."""
     goal = await expired(store)
     (hold,) = await store.holds(goal.id)
     assert (hold.state, hold.reserves) == (HoldState.EXPIRED, True)
@@ -83,8 +83,8 @@ async def test_an_expired_hold_goes_on_reserving_until_it_is_counted(store: Any)
 
 
 @pytest.mark.parametrize("touch", ["hold", "record_turn", "claim_due", "wake"])
-async def test_whoever_touches_the_budget_next_counts_an_expired_hold_once(store: Any, touch: str) -> None:
-    """What was held is one line of the ledger, marked as an estimate, under the hold that it stands for."""
+async def test_the_next_use_of_the_budget_counts_an_expired_hold_once(store: Any, touch: str) -> None:
+    """The held amounts become one line of the ledger, marked as an estimate, and the hold names that line."""
     goal = await expired(store)
     if touch == "wake":
         await store.pause(goal.id, reason=Reason.WAITING, wake_signal="ci")
@@ -111,7 +111,7 @@ async def test_whoever_touches_the_budget_next_counts_an_expired_hold_once(store
 @pytest.mark.parametrize("look", ["holds", "usage of the goal", "usage of all"])
 @pytest.mark.parametrize("end", ["complete", "clear"])
 async def test_an_expired_hold_of_a_goal_that_has_ended_is_counted(store: Any, end: str, look: str) -> None:
-    """Nobody holds or records there any more: whoever looks at its holds or adds up its usage finds the estimate."""
+    """No turn will count it: so reading the goal's holds, or adding up its usage, writes the estimate."""
     goal = await expired(store)
     await (store.complete if end == "complete" else store.clear)(goal.id)
     if look != "holds":
@@ -175,7 +175,7 @@ async def test_an_estimate_never_passes_the_largest_number(store: Any) -> None:
 
 
 async def test_a_late_turn_settles_its_expired_hold(store: Any) -> None:
-    """As long as no estimate stands for it, nothing need be corrected."""
+    """No estimate was written for the hold yet, so nothing needs to be corrected."""
     goal = await expired(store)
     result = await store.record_turn(goal.id, tokens=10, hold="h", key="real")
     assert (result.goal.tokens_used, result.goal.turns_used) == (10, 1)
@@ -218,7 +218,7 @@ async def test_a_hosts_own_estimate_gives_way_to_the_turn_as_well(store: Any) ->
 
 
 async def test_a_late_release_takes_the_estimate_back(store: Any) -> None:
-    """Whether the estimate was in the ledger yet makes no difference to what is used."""
+    """The usage is the same whether or not the estimate was in the ledger before the release."""
     goal = await expired(store)
     other = await expired(store, token_budget=1_000, scope="other")
     assert (await store.release(goal.id, "h")).state is HoldState.RELEASED

@@ -22,7 +22,7 @@ from telic.types import HoldState
 
 
 async def states(store: Any, goal_id: str) -> list[HoldState]:
-    """The states of the goal's holds, in the order of their keys."""
+    """Return the states of the goal's holds, in the order of their keys."""
     return [hold.state for hold in await store.holds(goal_id)]
 
 
@@ -86,7 +86,7 @@ async def test_a_released_hold_is_free(store: Any) -> None:
 
 
 async def test_an_expired_hold_frees_itself_where_nothing_was_sent(store: Any) -> None:
-    """Nobody sweeps: it stays on record as expired, which is uncertain usage, and reserves nothing."""
+    """It frees its budget without a sweeper: the record says expired, and nothing is reserved or counted."""
     goal = await store.create("hold", token_budget=1_000)
     await store.hold(goal.id, tokens=1_000, ttl_seconds=SHORT_SECONDS, frees_on_expiry=True, key="h")
     await expire()
@@ -170,7 +170,7 @@ async def test_the_policy_bills_its_part_of_a_models_tokens(store: Any, billing:
 
 
 async def test_the_policy_decides_when_the_budget_is_reached(store: Any) -> None:
-    """What is not billed does not pause the goal."""
+    """Tokens that are not billed do not pause the goal."""
     usage = ModelUsage(input_tokens=100, cached_input_tokens=100, output_tokens=9)
     goal = await store.create("billing", billing=BillingPolicy.WITHOUT_CACHED, token_budget=10)
     assert (await store.record_turn(goal.id, usage=usage)).goal.status is GoalStatus.ACTIVE

@@ -1,4 +1,4 @@
-"""Leases: who may drive a goal."""
+"""Leases: one worker at a time may drive a goal."""
 
 from typing import Any
 
@@ -28,7 +28,7 @@ async def test_one_worker_drives_a_goal(store: Any) -> None:
 
 
 async def test_an_expired_lease_is_lost(store: Any) -> None:
-    """Another may claim; whoever had it writes nothing under it any more."""
+    """Another worker may claim the goal; the former one writes nothing under its lease any more."""
     goal = await store.create("lease")
     old = await store.claim(goal.id, holder="old", ttl_seconds=SHORT_SECONDS)
     await expire()
@@ -52,7 +52,7 @@ async def test_an_expired_lease_is_lost(store: Any) -> None:
 
 
 async def test_a_lease_is_checked_with_each_write(store: Any) -> None:
-    """Its holder writes; a turn recorded before the lease was lost is still the same turn."""
+    """Its worker writes; a turn recorded before the lease was lost is still the same turn."""
     goal = await store.create("lease", token_budget=100)
     lease = await store.claim(goal.id, holder="worker")
     await store.hold(goal.id, tokens=5, lease=lease, key="h")
@@ -82,7 +82,7 @@ async def test_a_lease_is_released_once_however_often_it_is_asked_for(store: Any
             await store.release_lease(lost)
 
 
-async def test_a_holder_that_claims_again_voids_its_former_lease(store: Any) -> None:
+async def test_a_worker_that_claims_again_voids_its_former_lease(store: Any) -> None:
     """A worker that was restarted under its name need not wait for itself."""
     goal = await store.create("lease")
     before = await store.claim(goal.id, holder="worker")
@@ -93,7 +93,7 @@ async def test_a_holder_that_claims_again_voids_its_former_lease(store: Any) -> 
 
 
 async def test_a_heartbeat_tells_that_the_goal_was_stopped(store: Any) -> None:
-    """A pause does not take the lease: the worker may still record the turn it was at, but claims no more."""
+    """A pause leaves the lease: the worker may still record its running turn, but a new claim is refused."""
     goal = await store.create("lease")
     lease = await store.claim(goal.id, holder="worker")
     await store.pause(goal.id)
@@ -111,7 +111,7 @@ async def test_a_heartbeat_tells_that_the_goal_was_stopped(store: Any) -> None:
 
 
 async def test_leases_leave_no_trace_in_the_history(store: Any) -> None:
-    """Who drives a goal is neither its definition nor its status."""
+    """A lease changes neither the goal's definition nor its status, so it makes no event."""
     goal = await store.create("lease")
     await store.release_lease(await store.claim(goal.id, holder="worker"))
     assert await store.get(goal.id) == goal
@@ -119,7 +119,7 @@ async def test_leases_leave_no_trace_in_the_history(store: Any) -> None:
 
 
 async def test_due_goals_are_granted_longest_unserved_first(store: Any) -> None:
-    """Each goal once; whoever was served last comes last, so none is left out for ever."""
+    """Each goal is granted once. The goal that was driven last comes last, so no goal is left out for ever."""
     goals = [await store.create(f"goal {number}", scope=f"scope {number}") for number in range(4)]
     await store.pause(goals[3].id)
     first = await store.claim_due(holder="one", limit=2)
@@ -138,7 +138,7 @@ async def test_due_goals_are_granted_longest_unserved_first(store: Any) -> None:
 
 
 async def test_what_a_dead_worker_left_is_granted_first(store: Any) -> None:
-    """Before those that wait, however long they have waited; then comes the queue."""
+    """It comes before goals that wait in the queue, however long they have waited."""
     goals = [await store.create(f"goal {number}", scope=f"scope {number}") for number in range(4)]
     await store.claim(goals[2].id, holder="dead", ttl_seconds=SHORT_SECONDS)
     await expire()
@@ -147,7 +147,7 @@ async def test_what_a_dead_worker_left_is_granted_first(store: Any) -> None:
 
 
 async def test_a_goal_that_rests_is_not_due(store: Any) -> None:
-    """Nobody has it; whoever asks for it by its name is granted it, and any change makes it due."""
+    """No worker has it, and none gets it as due. A claim by its id is granted, and any change makes it due."""
     goal = await store.create("rest")
     for change in (lambda: store.edit(goal.id, text="other"), lambda: store.set_budget(goal.id, Budget(tokens=5))):
         await store.release_lease(await store.claim(goal.id, holder="worker"), pause_seconds=3_600)

@@ -47,7 +47,7 @@ async def test_a_repeated_turn_counts_once(store: Any) -> None:
 
 
 async def test_a_turn_on_a_paused_or_finished_goal_is_still_counted(store: Any) -> None:
-    """What was spent was spent, whatever became of the goal meanwhile; the status stays."""
+    """Money that was spent is counted, also when the goal was stopped meanwhile; the status stays."""
     for end in (store.pause, store.complete, store.clear):
         goal = await end((await store.create("late turn", token_budget=1)).id)
         after = (await store.record_turn(goal.id, tokens=9)).goal

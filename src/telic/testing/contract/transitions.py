@@ -24,7 +24,7 @@ from telic.types import NamedActor
 
 
 async def goal_that_is(store: Any, status: GoalStatus) -> Goal:
-    """A goal of its own scope, brought to the status."""
+    """Return a goal of its own scope, brought to the status."""
     goal: Goal = await store.create(f"a goal that is {status}", scope=status.value)
     match status:
         case GoalStatus.PAUSED:
@@ -83,7 +83,7 @@ async def test_two_equal_timestamps_cannot_hide_a_change(store: Any) -> None:
 
 
 async def test_resume_swaps_with_the_active_goal_of_the_scope(store: Any) -> None:
-    """The resumed goal takes the slot; its holder is paused as superseded, and its history names the successor."""
+    """The resumed goal takes the slot; the active goal is paused as superseded, and its history names the successor."""
     first = await store.create("first")
     second = await store.create("second")
     resumed = await store.resume(first.id, expected_revision=2)
@@ -94,7 +94,7 @@ async def test_resume_swaps_with_the_active_goal_of_the_scope(store: Any) -> Non
     assert (last.kind, last.data) == (EventKind.PAUSED, {"reason": "superseded", "by": first.id})
 
 
-async def test_a_refused_resume_leaves_the_holder_active(store: Any) -> None:
+async def test_a_refused_resume_leaves_the_active_goal(store: Any) -> None:
     """A stale resume pauses nobody."""
     first = await store.create("first")
     second = await store.create("second")
@@ -246,7 +246,7 @@ async def test_events_name_who_acted_and_by_which_door(store: Any) -> None:
     """Every event of such a call does, its repetition by another door is the same call, and the chain holds."""
     ada = NamedActor(Actor.OPERATOR, "Ada", "dashboard")
     goal = await store.create("named", scope="named", criteria=[Criterion.approval("Ship it?")], actor=ada)
-    await store.edit(goal.id, text="named anew", actor=ada)
+    await store.edit(goal.id, text="named again", actor=ada)
     await store.set_budget(goal.id, Budget(turns=3), actor=ada, key="budget")
     again = NamedActor(Actor.OPERATOR, door="api")
     await store.set_budget(goal.id, Budget(turns=3), actor=again, key="budget")

@@ -33,7 +33,7 @@ SOUNDS = Criterion.approval("Does it sound right?")
 
 
 def verdicts_on(goal: Any, *outcomes: Outcome, revision: int | None = None) -> Verification:
-    """These outcomes for the goal's first criteria, in order."""
+    """Return these outcomes for the goal's first criteria, in order."""
     at = goal.revision if revision is None else revision
     return Verification(
         revision=at,
@@ -113,7 +113,7 @@ async def test_the_key_of_verdicts_belongs_to_them(store: Any) -> None:
 
 @pytest.mark.parametrize("reason", sorted({Reason.USER, Reason.BLOCKED, Reason.STALLED, Reason.FAILED, Reason.WAITING}))
 async def test_a_stopped_goal_stays_stopped(store: Any, reason: Reason) -> None:
-    """Passing verdicts are kept, and complete nothing that somebody has stopped."""
+    """Passing verdicts are kept, but do not complete a goal that somebody has stopped."""
     goal = await store.create("verify", criteria=[TESTS])
     paused = await store.pause(goal.id, reason=reason)
     checked = await store.verify(goal.id, verdicts_on(paused, Outcome.PASSED))
@@ -122,7 +122,7 @@ async def test_a_stopped_goal_stays_stopped(store: Any, reason: Reason) -> None:
 
 
 async def test_a_superseded_goal_stays_paused(store: Any) -> None:
-    """Another goal has its scope's slot by a user's wish."""
+    """Passing verdicts do not complete it: a user gave the scope to another goal."""
     goal = await store.create("verify", criteria=[TESTS])
     holder = await store.create("another")
     checked = await store.verify(goal.id, verdicts_on(await store.get(goal.id), Outcome.PASSED))
@@ -131,7 +131,7 @@ async def test_a_superseded_goal_stays_paused(store: Any) -> None:
 
 
 async def test_a_goal_that_its_budget_has_paused_is_completed(store: Any) -> None:
-    """Running out in the very turn that reached the goal is no failure, also while another goal has the slot."""
+    """The turn that used up the budget may have reached the goal; another goal that is active meanwhile stays so."""
     goal = await store.create("verify", criteria=[TESTS], token_budget=10)
     spent = (await store.record_turn(goal.id, tokens=10)).goal
     assert spent.reason is Reason.BUDGET
@@ -215,13 +215,13 @@ async def test_answers_last_until_the_goal_is_edited(store: Any) -> None:
     assert await store.approvals(goal.id) == []
 
 
-async def test_a_rejection_is_heard_once(store: Any) -> None:
-    """After the verification that made a verdict of it, the person is asked anew; an approval stays."""
+async def test_a_rejection_counts_once(store: Any) -> None:
+    """A verification makes a verdict of it, and the person is asked again afterwards; an approval stays."""
     goal = await store.create("approve", criteria=[TESTS, LOOKS, SOUNDS])
     await store.approve(goal.id, 1, decided_by="Ada", is_approved=False)
     await store.approve(goal.id, 2, decided_by="Bob")
     await store.verify(goal.id, verdicts_on(goal, Outcome.FAILED))
-    assert len(await store.approvals(goal.id)) == 2, "a check failed before anybody heard of the rejection"
+    assert len(await store.approvals(goal.id)) == 2, "a check failed first, so the rejection was not used yet"
     await store.verify(goal.id, verdicts_on(goal, Outcome.PASSED, Outcome.FAILED, Outcome.PASSED))
     assert [answer.decided_by for answer in await store.approvals(goal.id)] == ["Bob"]
     await store.approve(goal.id, 1, decided_by="Ada", is_approved=False)
@@ -229,7 +229,7 @@ async def test_a_rejection_is_heard_once(store: Any) -> None:
 
 
 async def test_an_answer_wakes_the_goal_that_waits_for_it(store: Any) -> None:
-    """In the same transaction; whoever waits for something else sleeps on."""
+    """The answer and the waking are one transaction; a goal that waits for another signal stays asleep."""
     goal = await store.create("approve", criteria=[LOOKS])
     await store.pause(goal.id, wake_signal=approval_signal(goal.id))
     other = await store.create("approve", scope="other", criteria=[LOOKS])

@@ -12,7 +12,6 @@ from telic.storage.operations import views
 
 
 async def _seen(store: Any, **filters: Any) -> list[str]:
-    """The texts of all pages together."""
     texts: list[str] = []
     cursor = None
     while True:
@@ -83,7 +82,6 @@ async def test_iterating_gives_every_goal_once(store: Any, monkeypatch: pytest.M
 
 
 async def _iterated(store: Any, **filters: Any) -> list[str]:
-    """Return the texts of the goals that the store's iterator gives."""
     return [goal.text async for goal in store.iterate(**filters)]
 
 
