@@ -1,9 +1,9 @@
 """Usage, the limits on it, and when a limit is reached."""
 
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from enum import StrEnum
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, ClassVar, Final
 
 from telic.domain.base_errors import InvalidNumber
 from telic.domain.limits import MAX_COUNTER, check_counter
@@ -15,13 +15,32 @@ LIMITS: Final = ("tokens", "turns", "active_microseconds", "cost_microunits")
 """The budgets, in the order in which an exceeded one is reported."""
 
 
-class _InUnits:
-    """Money as a Decimal and time as a timedelta, of amounts that are kept as integers."""
+_CONSUMED: Final = (
+    "input_tokens",
+    "cached_input_tokens",
+    "output_tokens",
+    "reasoning_tokens",
+    "active_microseconds",
+    "cost_microunits",
+)
+# The order of the counters is that of a ledger line's canonical text: to change it would break every stored hash.
+MODEL_COUNTERS: Final = _CONSUMED
+TURN_COUNTERS: Final = ("tokens", *_CONSUMED)
+USAGE_COUNTERS: Final = ("turns", *TURN_COUNTERS)
 
-    __slots__ = ()
 
-    active_microseconds: int
-    cost_microunits: int
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Consumption:
+    """The amounts that all usage has; `counters` names the counts of a class, in their order."""
+
+    counters: ClassVar[tuple[str, ...]] = _CONSUMED
+
+    input_tokens: int = 0
+    cached_input_tokens: int = 0
+    output_tokens: int = 0
+    reasoning_tokens: int = 0
+    active_microseconds: int = 0
+    cost_microunits: int = 0
 
     @property
     def cost(self) -> "Decimal":
@@ -32,6 +51,10 @@ class _InUnits:
     def time(self) -> timedelta:
         """The active time."""
         return timedelta(microseconds=self.active_microseconds)
+
+    def as_dict(self) -> dict[str, int]:
+        """Return the counts by name."""
+        return {name: getattr(self, name) for name in self.counters}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, init=False)
@@ -111,28 +134,20 @@ def _microseconds_of(time: object) -> int:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class TurnUsage(_InUnits):
+class TurnUsage(_Consumption):
     """The usage of one turn. `tokens` is what the budget counts; the rest shows where it went.
 
     Raises:
         InvalidNumber: a count is not an integer from 0 to 2**53 - 1.
     """
 
+    counters: ClassVar[tuple[str, ...]] = TURN_COUNTERS
+
     tokens: int = 0
-    input_tokens: int = 0
-    cached_input_tokens: int = 0
-    output_tokens: int = 0
-    reasoning_tokens: int = 0
-    active_microseconds: int = 0
-    cost_microunits: int = 0
 
     def __post_init__(self) -> None:
         for name in TURN_COUNTERS:
             check_counter(name, getattr(self, name))
-
-    def as_dict(self) -> dict[str, int]:
-        """Return the counts by name."""
-        return {name: getattr(self, name) for name in TURN_COUNTERS}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -172,7 +187,7 @@ class BillingPolicy(StrEnum):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class ModelUsage(_InUnits):
+class ModelUsage(_Consumption):
     """The usage of a model's responses, before the goal's policy says how much of it is billed.
 
     Cached tokens are a part of the input tokens and reasoning tokens a part of the output tokens, as in
@@ -182,22 +197,11 @@ class ModelUsage(_InUnits):
         InvalidNumber: a count is not an integer from 0 to 2**53 - 1, or a part is larger than its whole.
     """
 
-    input_tokens: int = 0
-    cached_input_tokens: int = 0
-    output_tokens: int = 0
-    reasoning_tokens: int = 0
-    active_microseconds: int = 0
-    cost_microunits: int = 0
-
     def __post_init__(self) -> None:
         for name in MODEL_COUNTERS:
             check_counter(name, getattr(self, name))
         if self.cached_input_tokens > self.input_tokens or self.reasoning_tokens > self.output_tokens:
             raise InvalidNumber("cached tokens are a part of the input tokens, reasoning tokens of the output tokens")
-
-    def as_dict(self) -> dict[str, int]:
-        """Return the counts by name."""
-        return {name: getattr(self, name) for name in MODEL_COUNTERS}
 
     def billed(self, policy: BillingPolicy) -> TurnUsage:
         """Return the usage of a turn, with the tokens that the policy bills.
@@ -221,21 +225,13 @@ def billed_tokens(policy: BillingPolicy, input_tokens: int, cached_input_tokens:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Usage(_InUnits):
+class Usage(_Consumption):
     """The usage of a goal's turns together."""
+
+    counters: ClassVar[tuple[str, ...]] = USAGE_COUNTERS
 
     turns: int = 0
     tokens: int = 0
-    input_tokens: int = 0
-    cached_input_tokens: int = 0
-    output_tokens: int = 0
-    reasoning_tokens: int = 0
-    active_microseconds: int = 0
-    cost_microunits: int = 0
-
-    def as_dict(self) -> dict[str, int]:
-        """Return the counts by name."""
-        return {name: getattr(self, name) for name in USAGE_COUNTERS}
 
     def plus(self, turn: TurnUsage, kind: UsageKind = UsageKind.WORK) -> "Usage":
         """Return this usage with one more line of the ledger in it.
@@ -260,11 +256,6 @@ def turns_of(kind: UsageKind, usage: TurnUsage | ModelUsage) -> int:
 def estimates_of(*, is_estimate: bool, takes_back: int | None) -> int:
     """Return how many estimates a line of the ledger adds: one less where it takes one back."""
     return 0 if not is_estimate else 1 if takes_back is None else -1
-
-
-TURN_COUNTERS: Final = tuple(field.name for field in fields(TurnUsage))
-MODEL_COUNTERS: Final = tuple(field.name for field in fields(ModelUsage))
-USAGE_COUNTERS: Final = tuple(field.name for field in fields(Usage))
 
 
 BUDGET_COLUMNS: Final = {

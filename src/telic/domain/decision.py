@@ -122,8 +122,8 @@ def decide(goal: Goal, state: LoopState, policy: LoopPolicy, at: int, *, makes_c
     """Return the next step, at this moment of the database's clock.
 
     A stopped goal gets no further step, and a claim is checked before all else. The work of an agent that makes no
-    claims is checked before it takes another turn. No sleep is longer than the policy's longest pause, or the pause that
-    a provider asked for.
+    claims is checked before it takes another turn. No sleep is longer than the policy's longest pause, or than a
+    provider asked for.
     """
     if goal.status is not GoalStatus.ACTIVE:
         return _when_not_active(goal, state, policy, at)

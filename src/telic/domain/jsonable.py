@@ -59,7 +59,7 @@ def feed_event_to_json(event: FeedEvent) -> dict[str, Any]:
 
 def usage_sum_to_json(sum: UsageSum) -> dict[str, Any]:
     """Return the sum under its field names."""
-    return asdict(sum)
+    return asdict(sum) | {"usage": sum.usage.as_dict()}
 
 
 def report_to_json(report: UsageReport) -> dict[str, Any]:

@@ -9,7 +9,7 @@ from telic.domain.budget import TurnUsage, UsageTakenBack
 from telic.domain.history import replay
 from telic.domain.report import Estimated, UsageGrouping
 from telic.errors import HoldLost, KeyConflict, TurnConflict
-from telic.testing.contract import SHORT_SECONDS, expire
+from telic.testing.contract import SHORT_SECONDS, expire, refuses
 from telic.types import HoldState
 
 
@@ -34,8 +34,7 @@ async def test_a_line_may_be_an_estimate(store: Any) -> None:
     guessed = await store.record_turn(goal.id, tokens=6, is_estimate=True, key="guessed")
     assert (known.turn.is_estimate, guessed.turn.is_estimate) == (False, True)
     assert (await store.record_turn(goal.id, tokens=6, is_estimate=True, key="guessed")).turn == guessed.turn
-    with pytest.raises(TurnConflict):
-        await store.record_turn(goal.id, tokens=6, key="guessed")
+    await refuses(TurnConflict, store.record_turn(goal.id, tokens=6, key="guessed"))
     assert [line.is_estimate for line in await store.turns(goal.id)] == [False, True]
     assert (await store.get(goal.id)).tokens_used == 11
     await require_replay(store, goal.id)
@@ -45,12 +44,9 @@ async def test_a_line_may_be_an_estimate(store: Any) -> None:
 async def test_whether_it_is_an_estimate_is_yes_or_no(store: Any, flag: Any) -> None:
     """A number is no answer, as elsewhere; nothing changes."""
     goal = await store.create("estimates")
-    with pytest.raises(InvalidInput):
-        await store.record_turn(goal.id, tokens=1, is_estimate=flag)
-    with pytest.raises(InvalidInput):
-        await store.hold(goal.id, frees_on_expiry=flag)
-    with pytest.raises(InvalidInput):
-        await store.record_turn(goal.id, usage=UsageTakenBack.of(TurnUsage(tokens=1)))
+    await refuses(InvalidInput, store.record_turn(goal.id, tokens=1, is_estimate=flag))
+    await refuses(InvalidInput, store.hold(goal.id, frees_on_expiry=flag))
+    await refuses(InvalidInput, store.record_turn(goal.id, usage=UsageTakenBack.of(TurnUsage(tokens=1))))
     assert await store.get(goal.id) == goal
 
 
@@ -77,8 +73,7 @@ async def test_an_expired_hold_goes_on_reserving_until_it_is_counted(store: Any)
         await store.hold(goal.id, tokens=401)
     assert (refused.value.used, refused.value.held) in ((0, 600), (600, 0))
     assert (await store.get(goal.id)).tokens_used == 600
-    with pytest.raises(BudgetExceeded):
-        await store.hold(goal.id, tokens=401)
+    await refuses(BudgetExceeded, store.hold(goal.id, tokens=401))
     await store.hold(goal.id, tokens=400)
 
 
@@ -138,8 +133,7 @@ async def test_a_hold_that_is_open_when_its_goal_ends_can_be_settled_still(store
 async def test_an_estimate_that_reaches_the_budget_pauses_the_goal(store: Any) -> None:
     """As any turn does, in its own transaction."""
     goal = await expired(store, budget=Budget(tokens=600))
-    with pytest.raises(BudgetExceeded):
-        await store.hold(goal.id, tokens=1)
+    await refuses(BudgetExceeded, store.hold(goal.id, tokens=1))
     after = await store.get(goal.id)
     assert (after.status, after.reason, after.tokens_used) == (GoalStatus.PAUSED, Reason.BUDGET, 600)
     await require_replay(store, goal.id)
@@ -195,10 +189,8 @@ async def test_a_late_turn_takes_the_place_of_its_holds_estimate(store: Any) -> 
     assert [line.usage.tokens for line in (estimate, back, real)] == [600, -600, 10]
     (hold,) = await store.holds(goal.id)
     assert (hold.state, hold.turn_key) == (HoldState.SETTLED, "real")
-    with pytest.raises(HoldLost):
-        await store.record_turn(goal.id, tokens=11, hold="h", key="another")
-    with pytest.raises(TurnConflict):
-        await store.record_turn(goal.id, tokens=11, hold="h", key="real")
+    await refuses(HoldLost, store.record_turn(goal.id, tokens=11, hold="h", key="another"))
+    await refuses(TurnConflict, store.record_turn(goal.id, tokens=11, hold="h", key="real"))
     assert len(await store.turns(goal.id)) == 3
     await require_replay(store, goal.id)
 
@@ -237,8 +229,7 @@ async def test_the_key_of_a_hold_stands_for_how_it_expires(store: Any) -> None:
     """The same key with the other rule is another call."""
     goal = await store.create("hold")
     await store.hold(goal.id, tokens=1, key="h")
-    with pytest.raises(KeyConflict):
-        await store.hold(goal.id, tokens=1, key="h", frees_on_expiry=True)
+    await refuses(KeyConflict, store.hold(goal.id, tokens=1, key="h", frees_on_expiry=True))
 
 
 @pytest.mark.parametrize("by", list(UsageGrouping))

@@ -6,7 +6,7 @@ import pytest
 
 from telic import Budget, GoalNotActive, GoalNotFound, GoalStatus, InvalidInput, LeaseLost
 from telic.errors import InvalidNumber, LeaseHeld
-from telic.testing.contract import SHORT_SECONDS, expire
+from telic.testing.contract import SHORT_SECONDS, expire, refuses
 
 SECOND = 1_000_000
 
@@ -32,10 +32,10 @@ async def test_an_expired_lease_is_lost(store: Any) -> None:
     goal = await store.create("lease")
     old = await store.claim(goal.id, holder="old", ttl_seconds=SHORT_SECONDS)
     await expire()
-    with pytest.raises(LeaseLost):
-        await store.renew(old)
+    await refuses(LeaseLost, store.renew(old))
     new = await store.claim(goal.id, holder="new")
-    for write in (
+    await refuses(
+        LeaseLost,
         store.renew(old),
         store.release_lease(old),
         store.record_turn(goal.id, tokens=5, lease=old),
@@ -43,9 +43,7 @@ async def test_an_expired_lease_is_lost(store: Any) -> None:
         store.pause(goal.id, lease=old),
         store.complete(goal.id, lease=old),
         store.clear(goal.id, lease=old),
-    ):
-        with pytest.raises(LeaseLost):
-            await write
+    )
     assert await store.get(goal.id) == goal
     assert await store.holds(goal.id) == []
     assert (await store.renew(new)).token == new.token
@@ -62,10 +60,8 @@ async def test_a_lease_is_checked_with_each_write(store: Any) -> None:
     await store.release_lease(lease)
     again = await store.record_turn(goal.id, tokens=5, lease=lease, hold="h", key="t")
     assert again.turn == recorded.turn
-    with pytest.raises(LeaseLost):
-        await store.release(goal.id, "h", lease=lease)
-    with pytest.raises(LeaseLost):
-        await store.record_turn(goal.id, tokens=5, lease=lease, key="u")
+    await refuses(LeaseLost, store.release(goal.id, "h", lease=lease))
+    await refuses(LeaseLost, store.record_turn(goal.id, tokens=5, lease=lease, key="u"))
 
 
 async def test_a_lease_is_released_once_however_often_it_is_asked_for(store: Any) -> None:
@@ -73,13 +69,11 @@ async def test_a_lease_is_released_once_however_often_it_is_asked_for(store: Any
     goal = await store.create("lease")
     lease = await store.claim(goal.id, holder="worker")
     assert await store.release_lease(lease) == await store.release_lease(lease) == goal
-    with pytest.raises(LeaseLost):
-        await store.renew(lease)
+    await refuses(LeaseLost, store.renew(lease))
     short = await store.claim(goal.id, holder="other", ttl_seconds=SHORT_SECONDS)
     for lost in (lease, short):
         await expire()
-        with pytest.raises(LeaseLost):
-            await store.release_lease(lost)
+        await refuses(LeaseLost, store.release_lease(lost))
 
 
 async def test_a_worker_that_claims_again_voids_its_former_lease(store: Any) -> None:
@@ -88,8 +82,7 @@ async def test_a_worker_that_claims_again_voids_its_former_lease(store: Any) -> 
     before = await store.claim(goal.id, holder="worker")
     after = await store.claim(goal.id, holder="worker")
     assert before.token < after.token < 2**53
-    with pytest.raises(LeaseLost):
-        await store.renew(before)
+    await refuses(LeaseLost, store.renew(before))
 
 
 async def test_a_heartbeat_tells_that_the_goal_was_stopped(store: Any) -> None:
@@ -100,14 +93,10 @@ async def test_a_heartbeat_tells_that_the_goal_was_stopped(store: Any) -> None:
     assert (await store.renew(lease)).goal.status is GoalStatus.PAUSED
     assert (await store.record_turn(goal.id, tokens=5, lease=lease)).goal.turns_used == 1
     await store.release_lease(lease)
-    with pytest.raises(GoalNotActive):
-        await store.claim(goal.id, holder="worker")
-    with pytest.raises(GoalNotActive):
-        await store.claim(scope="default", holder="worker")
-    with pytest.raises(GoalNotFound):
-        await store.claim("0" * 36, holder="worker")
-    with pytest.raises(InvalidInput):
-        await store.claim(holder="worker")
+    await refuses(GoalNotActive, store.claim(goal.id, holder="worker"))
+    await refuses(GoalNotActive, store.claim(scope="default", holder="worker"))
+    await refuses(GoalNotFound, store.claim("0" * 36, holder="worker"))
+    await refuses(InvalidInput, store.claim(holder="worker"))
 
 
 async def test_leases_leave_no_trace_in_the_history(store: Any) -> None:
@@ -167,8 +156,7 @@ async def test_a_goal_that_rests_is_not_due(store: Any) -> None:
     await store.resume(goal.id)
     (lease,) = await store.claim_due(holder="other")
     for unusable in (-1, True, "1", 86_401, float("nan")):
-        with pytest.raises(InvalidNumber):
-            await store.release_lease(lease, pause_seconds=unusable)
+        await refuses(InvalidNumber, store.release_lease(lease, pause_seconds=unusable))
 
 
 async def test_the_secret_is_the_stores_own(store: Any) -> None:

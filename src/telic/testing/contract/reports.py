@@ -9,6 +9,7 @@ import pytest
 
 from telic import Goal, GoalNotFound, InvalidInput, Turn, TurnUsage, UsageKind
 from telic.errors import InvalidNumber, InvalidText
+from telic.testing.contract import refuses
 from telic.types import Reserved, UsageGrouping, to_datetime
 
 LARGEST = 2**53 - 1
@@ -152,5 +153,4 @@ async def test_a_report_is_refused_for_what_makes_no_sense(store: Any) -> None:
         ({"limit": 100_001}, InvalidNumber),
         ({"goal_id": "0" * 36}, GoalNotFound),
     ):
-        with pytest.raises(kind):
-            await store.usage(**attempt)
+        await refuses(kind, store.usage(**attempt))
