@@ -23,22 +23,9 @@ if TYPE_CHECKING:
     from telic.observability.telemetry import OpenTelemetry
 
 __all__ = [
-    "AgentTurn",
-    "EventsReceived",
-    "Fact",
-    "HoldMoved",
-    "LeaseRanOut",
-    "LineForm",
-    "LineFormatter",
-    "Logging",
-    "Observer",
-    "OpenTelemetry",
-    "StatusSet",
-    "StoreCall",
-    "TurnCounted",
-    "VerificationRun",
-    "Work",
-]
+    "AgentTurn", "EventsReceived", "Fact", "HoldMoved", "LeaseRanOut", "LineForm", "LineFormatter", "Logging",
+    "Observer", "OpenTelemetry", "StatusSet", "StoreCall", "TurnCounted", "VerificationRun", "Work",
+]  # fmt: skip
 
 
 def __getattr__(name: str) -> object:

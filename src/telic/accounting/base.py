@@ -6,11 +6,11 @@ import os
 import threading
 from abc import ABC, abstractmethod
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, cast
 
 from telic.accounting.outbox import Outbox
 from telic.accounting.state import AccountingCallbacks, AccountingState, ThresholdNotifier
-from telic.accounting.turn_record import checked_turn
+from telic.accounting.turn_record import TurnRecord, checked_turn
 from telic.domain.budget import ModelUsage, TurnUsage, UsageKind
 from telic.domain.clock import Clock
 from telic.domain.errors import StoreClosed, StoreFull
@@ -137,8 +137,10 @@ class AccountingBase(ABC):
             key = f"{self._owner}-{next(self._numbers)}"
         if goal_id is None:
             goal_id = self._state.turns_goal
-        line = checked_turn(key, goal_id, self._scope, self._clock.now(), usage, kind, model, hold)
-        if not self._state.accept(line):
+        if type(usage) is int:
+            usage = TurnUsage(tokens=usage)
+        turn = TurnRecord(key, goal_id, self._scope, self._clock.now(), cast("TurnUsage", usage), kind, model, hold)
+        if not self._state.accept(checked_turn(turn)):
             raise StoreFull("no journal can be written, and memory holds as many turns as it may")
         self._wake()
         return key

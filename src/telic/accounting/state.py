@@ -106,16 +106,14 @@ class AccountingState:
             # A turn that was written between the two may be in the reading or not, and is no longer pending: it would
             # be counted twice or not at all. So such a reading is not used (ADR 17).
             is_clear = writes == self._writes and not self._is_writing
-            if is_clear or (is_last_chance and not self._is_same(goal)):
+            known = self.goal
+            is_same = goal is not None and known is not None and (goal.id, goal.revision) == (known.id, known.revision)
+            if is_clear or (is_last_chance and not is_same):
                 self._keep(goal, token)
             elif not is_last_chance:
                 return False
             self.is_stale = False
             return True
-
-    def _is_same(self, goal: Goal | None) -> bool:
-        known = self.goal
-        return goal is not None and known is not None and (goal.id, goal.revision) == (known.id, known.revision)
 
     def _keep(self, goal: Goal | None, token: Hashable) -> None:
         """The goal is known, unless it is an older reading; what was overtaken has an old token, so is read again."""

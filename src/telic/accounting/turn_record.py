@@ -98,31 +98,20 @@ def _usage_of(found: dict[str, Any]) -> TurnUsage | ModelUsage:
     return ModelUsage(**dict(zip(MODEL_COUNTERS, found["used"], strict=True)))
 
 
-def checked_turn(
-    key: str,
-    goal_id: str | None,
-    scope: str,
-    at: Instant,
-    usage: Any,
-    kind: UsageKind,
-    model: str | None,
-    hold: str | None,
-) -> TurnRecord:
+def checked_turn(turn: TurnRecord) -> TurnRecord:
     """Return the turn; raise InvalidInput if a store would refuse a part of it for what it is."""
-    if type(usage) is int:
-        usage = TurnUsage(tokens=usage)
-    if type(usage) is not TurnUsage and type(usage) is not ModelUsage:
+    if type(turn.usage) is not TurnUsage and type(turn.usage) is not ModelUsage:
         raise InvalidInput("the usage must be a TurnUsage, a ModelUsage or a number of tokens")
-    if type(kind) is not UsageKind:
+    if type(turn.kind) is not UsageKind:
         raise InvalidInput(f"the kind of usage must be one of {', '.join(UsageKind)}")
-    if goal_id is not None:
-        check_id(goal_id)
-    check_name("key", key)
-    if model is not None:
-        check_name("model", model)
-    if hold is not None:
-        check_name("hold", hold)
-    return TurnRecord(key, goal_id, scope, at, usage, kind, model, hold)
+    if turn.goal_id is not None:
+        check_id(turn.goal_id)
+    check_name("key", turn.key)
+    if turn.model is not None:
+        check_name("model", turn.model)
+    if turn.hold is not None:
+        check_name("hold", turn.hold)
+    return turn
 
 
 class PendingUsage:

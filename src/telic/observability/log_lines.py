@@ -115,7 +115,8 @@ class Logging(Observer):
         if isinstance(work, StoreCall):
             self._log_call(work)
         elif isinstance(work, AgentTurn) and _LOOP.isEnabledFor(logging.INFO):
-            _LOOP.info(_turn_line(work))
+            ended: dict[str, Value] = {"number": work.number, "step": work.step, "outcome": work.outcome}
+            _LOOP.info(_line("turn", work.goal, **ended, model=work.model, **_how(work)))
         elif isinstance(work, VerificationRun) and _LOOP.isEnabledFor(logging.INFO):
             outcome = None if work.found is None else work.found.outcome.value
             _LOOP.info(_line("verification", work.goal, outcome=outcome, **_how(work)))
@@ -158,11 +159,6 @@ def _how(work: Work) -> dict[str, Value]:
 
 def _line(event: str, goal: Goal, **particulars: Value) -> LogLine:
     return LogLine(event, goal=goal.id, scope=goal.scope, revision=goal.revision, **particulars)
-
-
-def _turn_line(turn: AgentTurn) -> LogLine:
-    particulars: dict[str, Value] = {"number": turn.number, "step": turn.step, "outcome": turn.outcome}
-    return _line("turn", turn.goal, **particulars, model=turn.model, **_how(turn))
 
 
 def _fact_line(fact: Fact) -> LogLine:

@@ -57,7 +57,9 @@ class OperationCall(_ObservedCall, Generic[T]):
             self.goal_id = self.operation.goal_id
         else:
             self.goal_id = goal_id_of(self.result)
-            self.facts = [*facts_of(self.operation.writes), *self._received()]
+            writes = self.operation.writes
+            facts = [fact for name, parameters, row in writes for fact in _READERS[name](parameters, row)]
+            self.facts = [*facts, *self._received()]
 
     def _received(self) -> list[Fact]:
         page = self.result
@@ -206,11 +208,6 @@ class _RecordingTransaction:
         if row is not None and statement in _READERS:
             self._recording.writes.append((statement, parameters, row))
         return row
-
-
-def facts_of(writes: list[Write]) -> list[Fact]:
-    """Return the facts that the writes made, in order."""
-    return [fact for statement, parameters, row in writes for fact in _READERS[statement](parameters, row)]
 
 
 def _created(_: Parameters, row: Row) -> Iterator[Fact]:

@@ -79,7 +79,10 @@ class OpenTelemetry(Logging):
         """See `Observer.end`."""
         try:
             super().end(work)
-            self._measure(work)
+            if isinstance(work, StoreCall):
+                self._instruments.called(work)
+            elif isinstance(work, VerificationRun):
+                self._instruments.checked(work)
         finally:
             if isinstance(work.memory, _OpenSpan):
                 self._close(work.memory, work)
@@ -98,12 +101,6 @@ class OpenTelemetry(Logging):
         """See `Observer.remove_counter`."""
         with self._lock:
             self._counters.remove(counter)
-
-    def _measure(self, work: Work) -> None:
-        if isinstance(work, StoreCall):
-            self._instruments.called(work)
-        elif isinstance(work, VerificationRun):
-            self._instruments.checked(work)
 
     def _close(self, open_: _OpenSpan, work: Work) -> None:
         try:

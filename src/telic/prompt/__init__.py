@@ -18,19 +18,7 @@ from telic.prompt.texts import (
 )
 
 __all__ = [
-    "SHORT_START",
-    "FailedCriterion",
-    "blocked_audit",
-    "continuation",
-    "feedback",
-    "former_turn",
-    "place_after_prefix",
-    "quote",
-    "render",
-    "review",
-    "short_continuation",
-    "short_feedback",
-    "short_wind_down",
-    "visible",
-    "wind_down",
-]
+    "SHORT_START", "FailedCriterion", "blocked_audit", "continuation", "feedback", "former_turn",
+    "place_after_prefix", "quote", "render", "review", "short_continuation", "short_feedback", "short_wind_down",
+    "visible", "wind_down",
+]  # fmt: skip
