@@ -21,6 +21,7 @@ from benchmarks import (
     start_up,
     telemetry,
     watching,
+    workers,
 )
 from benchmarks.bench import REPOSITORY, open_bench
 from benchmarks.measure import Result
@@ -36,6 +37,7 @@ THEMES = {
         growth,
         sharing,
         watching,
+        workers,
         dashboard,
         start_up,
         accounting,

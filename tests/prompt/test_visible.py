@@ -15,6 +15,10 @@ SHOWN = [
     "❤\ufe0f\u200d🔥",
     "🏳\ufe0f\u200d🌈",
     "🏃🏽\u200d♀\ufe0f\u200d➡\ufe0f",
+    "ന\u0d4d\u200d",  # Malayalam, a chillu at the end of a word
+    "അവന\u0d4d\u200d വന\u0d4dനു",
+    "\U0001f3f4\U000e0067\U000e0062\U000e0065\U000e006e\U000e0067\U000e007f",  # the flag of England
+    "go \U0001f3f4\U000e0067\U000e0062\U000e0073\U000e0063\U000e0074\U000e007f!",
     "€5 and ½",
 ]
 HIDDEN = [
@@ -32,6 +36,10 @@ HIDDEN = [
     "می\u202eخواهم",
     "a\u200bb",
     "\U000e0067x",
+    "x\u0d4d\u200c",
+    "\U0001f3f4\U000e0067\U000e0062\U000e0065\U000e006e\U000e0067",
+    "\U0001f3f4\U000e0068\U000e0069\U000e007f",
+    "\U0001f3f4\U000e0067\U000e0062\U000e0065\U000e006e\U000e0067\U000e007f\U000e0067",
 ]
 
 

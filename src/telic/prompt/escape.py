@@ -78,6 +78,8 @@ _PICTOGRAPHS: Final = (
     (0x1F000, 0x1F3FA), (0x1F400, 0x1FAFF),
 )  # fmt: skip
 _SKIN_TONES: Final = ((0x1F3FB, 0x1F3FF),)
+_VIRAMA: Final = 9
+"""The combining class of signs that take a consonant's vowel away."""
 
 _LEAF_RANGES: Final = 32
 _RISKY_TOLD_FIRST: Final = 12
@@ -101,7 +103,14 @@ def joins(text: str, place: int) -> bool:
     before, after = text[max(0, place - 3) : place], text[place + 1 : place + 2]
     if text[place] == _ZERO_WIDTH_JOINER and _is_in(after, _PICTOGRAPHS):
         return _is_in(_without_style(before)[-1:], _PICTOGRAPHS)
+    if text[place] == _ZERO_WIDTH_JOINER and _is_joined_letter(before[-1:]) and _is_virama(before[-1]):
+        # A half letter, or a chillu of Malayalam, which ends words too.
+        return True
     return _is_joined_letter(before[-1:]) and _is_joined_letter(after)
+
+
+def _is_virama(character: str) -> bool:
+    return unicodedata.combining(character) == _VIRAMA
 
 
 def _without_style(text: str) -> str:
@@ -196,6 +205,13 @@ _SEPARATOR: Final = " "
 _ESCAPED_SEPARATOR: Final = "\\u0020"
 _JOINER: Final = re.compile(f"[{''.join(sorted(JOINERS))}]")
 
+# England, Scotland and Wales: a black flag, the region's letters as tags, and the tag that ends them. Unicode
+# recommends no others (UTS 51, emoji-sequences.txt), and any other tags hide what they spell.
+_REGIONS: Final = [
+    str.translate(name, {ord(each): 0xE0000 + ord(each) for each in name}) for name in ("gbeng", "gbsct", "gbwls")
+]
+_REGIONAL_FLAG: Final = re.compile(f"(\U0001f3f4(?:{'|'.join(_REGIONS)})\U000e007f)")
+
 
 def quote(text: str) -> str:
     """The text is one JSON string on one line, with nothing in it that could end, forge or hide anything.
@@ -225,6 +241,12 @@ def visible(text: str) -> str:
     """
     if text.isascii() and text.isprintable():
         return text
+    pieces = _REGIONAL_FLAG.split(text)
+    pieces[::2] = map(_visible, pieces[::2])
+    return "".join(pieces)
+
+
+def _visible(text: str) -> str:
     hidden = hidden_characters(text)
     shown = text.translate({ord(character): _written_out(ord(character)) for character in hidden - JOINERS})
     if hidden.isdisjoint(JOINERS):

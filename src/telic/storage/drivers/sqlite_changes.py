@@ -79,7 +79,7 @@ POLL_SECONDS: Final = 0.04
 """Twenty-five looks a second cost half a percent of a core, and find a change after 20 ms on average."""
 QUIET_SECONDS: Final = 2.0
 """So long after a write its commit may be waited for; longer than a disk takes to sync."""
-LONGEST_PAUSE_SECONDS: Final = 1.0
+LONGEST_PAUSE_SECONDS: Final = 2.0
 """How long a quiet file is not looked at, should the kernel have told nothing."""
 
 
