@@ -101,8 +101,8 @@ def has_price_table() -> bool:
     return _table() is not None
 
 
+# The library of prices is large, so it is loaded at its first use.
 def _table() -> ModuleType | None:
-    """Return the library of prices, loaded at its first use: it is large."""
     try:
         return import_module("genai_prices")
     except ImportError:
@@ -124,6 +124,7 @@ def _names(model: str, provider: str | None) -> Iterator[tuple[str, str | None]]
     if provider:
         yield model, provider
     yield model, None
+    # Routers write provider/model, some frameworks provider:model.
     for separator in ("/", ":"):
         first, found, rest = model.partition(separator)
         if found:

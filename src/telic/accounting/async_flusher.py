@@ -58,6 +58,7 @@ class SnapshotCache:
         Raises:
             StoreError: the store did not answer.
         """
+        # A write between the reading's start and its end makes it useless (ADR 17), so it is tried a few times.
         for attempts_left in reversed(range(_READINGS)):
             token = self.token()
             if self._state.is_as_of(token):
@@ -204,7 +205,7 @@ class Flusher:
         try:
             return await self._record_for(goal_id, turn, turn.hold)
         except HoldLost:
-            # It was spent all the same.
+            # The hold has expired or was released, but the usage was spent all the same.
             return await self._record_for(goal_id, turn, None)
 
     async def _record_for(self, goal_id: str, turn: TurnRecord, hold: str | None) -> TurnResult:
@@ -237,6 +238,7 @@ class Flusher:
             if not getattr(error, "retryable", False):
                 self._state.report(error, turn.key, "the store may need help")
         self._wait_longer()
+        # While the store is away the journal is the only copy, so it is synced: a power cut loses nothing either.
         self._outbox.spill()
         await self._background.offload(self._outbox.sync)
 

@@ -58,6 +58,7 @@ class AccountingBase(ABC):
         with self._begin_lock:
             if self._is_running or self._is_closed:
                 return
+            # Before anything runs: a turn is acknowledged only once it is in a journal.
             self._state.outbox.open()
             # Thresholds that are passed already are no news.
             self._notifier.begin()
@@ -113,6 +114,7 @@ class AccountingBase(ABC):
 
         Returns the turn's key; None where nothing was accepted, which `on_failure` and the log explain.
         """
+        # A host's agent must not stop because its accounting has a problem: nothing is raised here.
         try:
             return self._accept(usage, kind, model, key, hold, goal_id)
         except Exception as error:
@@ -157,6 +159,7 @@ class AccountingBase(ABC):
 
     def before_fork(self) -> None:
         """No line is half accepted."""
+        # A child that inherited the lock while another thread holds it could never take it.
         self._lock.acquire()
 
     def after_fork_in_parent(self) -> None:

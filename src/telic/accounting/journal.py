@@ -128,6 +128,7 @@ class Journal:
         self._name = name
         self._handle = handle
         self._lock = lock
+        # Its own descriptor: the other one appends, whatever the offset of a write.
         self._marker = folder.marker(name)
         self._end = os.fstat(handle).st_size
         self._next = self._stored = _HEADER_BYTES
@@ -165,6 +166,7 @@ class Journal:
         found = _HEADER_SHAPE.fullmatch(header)
         if found is not None:
             journal._next = journal._stored = max(_HEADER_BYTES, int(found[1], 16))
+        # Its owner died while it wrote the header: no line was accepted yet.
         elif (_HEADER % _HEADER_BYTES).startswith(header):
             journal._next = journal._end
         else:

@@ -115,8 +115,8 @@ class AccountingState:
             self.is_stale = False
             return True
 
+    # The goal is known, unless it is an older reading; what was overtaken has an old token, so is read again.
     def _keep(self, goal: Goal | None, token: Hashable) -> None:
-        """The goal is known, unless it is an older reading; what was overtaken has an old token, so is read again."""
         known = self.goal
         if goal is not None and (known is None or goal.id != known.id or _progress(goal) >= _progress(known)):
             self.goal = goal
@@ -143,8 +143,8 @@ class AccountingState:
             return snapshot_of(goal, usage, pending.lines, is_stale=self.is_stale)
 
 
+# It grows with every change of a goal: of two readings, the one with the larger number is the later.
 def _progress(goal: Goal) -> int:
-    """Return a number that grows with every change of a goal: of two readings the larger is the later."""
     return goal.revision + sum(goal.usage.as_dict().values())
 
 
@@ -208,8 +208,8 @@ class ThresholdNotifier:
                 else:
                     yield from _call(callbacks.on_exhausted, snapshot)
 
+    # Return what was notified of the goal; only the goals seen last are remembered.
     def _of_goal(self, snapshot: GoalSnapshot) -> set[Passed]:
-        """Return what was notified of the goal; only the goals seen last are remembered."""
         if snapshot.id not in self._passed and len(self._passed) >= _MOST_GOALS:
             del self._passed[next(iter(self._passed))]
         return self._passed.setdefault(snapshot.id, set())
@@ -220,8 +220,8 @@ def _call(callback: Callable[..., Any] | None, *arguments: Any) -> Iterator[Call
         yield partial(callback, *arguments)
 
 
+# Return whether the goal is another, or was changed. A turn that used up the budget is exhaustion instead.
 def _is_by_others(before: GoalSnapshot | None, after: GoalSnapshot) -> bool:
-    """Return whether the goal is another, or was changed. A turn that used up the budget is exhaustion instead."""
     if before is None or before.id != after.id:
         return True
     is_exhaustion = (after.status, after.reason) == (GoalStatus.PAUSED, Reason.BUDGET)

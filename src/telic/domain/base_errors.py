@@ -94,6 +94,7 @@ def needs_extra(extra: str, what: str, also: str = "") -> Generator[None]:
     try:
         yield
     except ImportError as error:
+        # A module of Telic's own that is missing is a fault of Telic, and no extra would mend it.
         if isinstance(error, MissingExtra) or (error.name or "").partition(".")[0] == "telic":
             raise
         raise MissingExtra(what, extra, also) from error

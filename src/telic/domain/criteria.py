@@ -167,6 +167,7 @@ def command_words(text: str, name: str) -> list[str]:
     """
     try:
         words = shlex.split(text)
+        # Escaped characters are no operators, so they are hidden from the second reading, which looks for these only.
         lexer = shlex.shlex(_ESCAPED.sub("_", text), posix=False, punctuation_chars="&|;<>")
         lexer.whitespace_split = True
         operators = [word for word in lexer if not set(word) - set("&|;<>")]

@@ -15,6 +15,7 @@ from telic.domain.loop_state import (
     LoopState,
 )
 
+# A budget of one or two turns has none to spare for coming to an end.
 _FEWEST_TURNS: Final = 2
 _MEASURABLE: Final = "limit turns or time instead, or say --allow-unknown-usage"
 _WAITS: Final = ("quota_wait_seconds", "busy_wait_seconds")
@@ -91,6 +92,7 @@ class LoopPolicy:
         """Return the microseconds before the next turn, after so many failures in a row; the caller adds chance."""
         if failures == 0:
             return round(self.delay_seconds * MICRO)
+        # Bounded, since 2.0 to the power of a large count overflows.
         backoff = self.backoff_seconds * 2.0 ** min(failures - 1, 60)
         return round(max(self.delay_seconds, min(backoff, self.max_backoff_seconds)) * MICRO)
 
@@ -151,8 +153,8 @@ def _when_not_active(goal: Goal, state: LoopState, policy: LoopPolicy, at: int) 
     return _completion(state) if state.claim is Claim.COMPLETE and not goal.criteria else stop
 
 
+# Whether the next check comes after one that could not be carried out, or a network that was away.
 def _is_repeated(state: LoopState) -> bool:
-    """Whether the next check comes after one that could not be carried out, or a network that was away."""
     return bool(state.unchecked_verifications or state.outages)
 
 
@@ -183,8 +185,8 @@ def _after_claim(goal: Goal, state: LoopState, policy: LoopPolicy) -> Decision |
             return None
 
 
+# A check of what nobody claims: before the first turn, and after one of an agent that never claims.
 def _unclaimed(goal: Goal, state: LoopState, policy: LoopPolicy, makes_claims: bool) -> Decision | None:
-    """A check of what nobody claims: before the first turn, and after one of an agent that never claims."""
     if _is_repeated(state):
         return None
     is_new = not (state.turns or state.unverified_turns or state.verifications)

@@ -1,7 +1,7 @@
 """A goal's history: what changed, when, and by which actor; and the turns that were accounted."""
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
@@ -189,8 +189,8 @@ def parse_cursor(text: object) -> Cursor:
     return Cursor(found[1], before, until, int(found[6]))
 
 
+# Return whether the text is empty, or a snapshot that PostgreSQL's `pg_snapshot` takes, and a number.
 def _is_snapshot(text: str) -> bool:
-    """Return whether the text is empty, or a snapshot that PostgreSQL's `pg_snapshot` takes, and a number."""
     found = _SNAPSHOT.fullmatch(text)
     if not text or found is None:
         return not text
@@ -217,9 +217,6 @@ class EventPage(Sequence[FeedEvent]):
 
     def __len__(self) -> int:
         return len(self.events)
-
-    def __iter__(self) -> Iterator[FeedEvent]:
-        return iter(self.events)
 
     @overload
     def __getitem__(self, index: int) -> FeedEvent: ...

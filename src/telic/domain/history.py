@@ -168,8 +168,8 @@ def _replay_turns(goal_id: str, turns: tuple[Turn, ...]) -> Usage:
     return usage
 
 
+# A line below zero must take back exactly one earlier line: else sums could be lowered at will.
 def _check_taken_back(goal_id: str, turn: Turn, turns: tuple[Turn, ...]) -> None:
-    """Raise StoreCorrupt where the line is below zero for no reason, or takes back what was not there."""
     number = turn.takes_back
     is_below_zero = isinstance(turn.usage, UsageTakenBack)
     if number is None and not is_below_zero:

@@ -27,6 +27,7 @@ def new_goal_id(at: Instant, randomness: bytes | None = None) -> GoalId:
 
     `randomness` of 10 bytes makes the id repeatable, for imports that must find what they made before.
     """
+    # 74 random bits: 12 after the version, 62 after the variant.
     bits = int.from_bytes(os.urandom(10) if randomness is None else randomness[:10])
     value = (at // 1000) << 80 | 0x7 << 76 | (bits >> 68) << 64 | 0b10 << 62 | bits & (1 << 62) - 1
     text = f"{value:032x}"

@@ -14,6 +14,7 @@ from telic.domain.ids import plain_fields
 from telic.domain.lease import Hold, Lease, LeaseState
 from telic.domain.report import UsageReport, UsageSum
 
+# Not raised where a key is added: what an older export lacks is filled in below.
 FORMAT_VERSION = 1
 _TIMES: Final = frozenset({"at", "placed_at", "expires_at"})
 

@@ -70,6 +70,7 @@ def check_transition(goal: Goal, to: GoalStatus) -> None:
     Raises:
         InvalidTransition: the state machine has no such move.
     """
+    # A wait would end by itself, so a user's pause is another state, though the status is the same.
     stops_waiting = goal.is_waiting and to is GoalStatus.PAUSED
     if to not in TRANSITIONS[goal.status] and not stops_waiting:
         raise InvalidTransition(goal.status, to)
@@ -157,6 +158,7 @@ _WHY_NOT: Final = {
     Action.VERIFY: "only the verifier says that criteria passed",
     Action.APPROVE: "only a user or an operator may",
 }
+# A model or verifier decides by what it has seen: its write must not hit a goal that was changed since.
 GUARDED: Final = frozenset({Actor.MODEL, Actor.VERIFIER})
 """Actors whose every write must carry the revision they have seen."""
 

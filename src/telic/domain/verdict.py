@@ -175,6 +175,7 @@ class Verdict:
     @property
     def retry_after_microseconds(self) -> int | None:
         """The wait that the judge's provider asked for, where that is why the criterion was not checked."""
+        # Earlier attempts may have asked for a wait too, which is over by now.
         limited = self.error is CheckError.JUDGE_RATE_LIMITED and bool(self.attempts)
         return self.attempts[-1].retry_after_microseconds if limited else None
 

@@ -182,6 +182,7 @@ class CriterionStanding:
 
 def standings(goal: Goal, verdicts: Iterable[Verdict], approvals: Iterable[Approval]) -> tuple[CriterionStanding, ...]:
     """Return how each of the goal's criteria stands by these verdicts and answers; those on others do not count."""
+    # By hash, not by place: an edit may move a criterion, and its verdict still holds.
     checked = {each.criterion_hash: each for each in verdicts}
     answered = {each.criterion_hash: each for each in approvals}
     return tuple(

@@ -27,6 +27,7 @@ from telic.prompt import quote
 
 Value = str | int | float | None
 
+# The names are part of the interface: hosts set levels and handlers by them.
 _STORE: Final = logging.getLogger("telic.store")
 _LOOP: Final = logging.getLogger("telic.loop")
 _PLAIN: Final = re.compile(r"[A-Za-z0-9_.:/+-]{1,200}")

@@ -185,6 +185,7 @@ class RecordingOperation(Generic[T]):
 
     def __call__(self, tx: Transaction) -> Coroutine[Any, Any, T]:
         """See `Operation`."""
+        # A driver may run an operation again after a conflict: what an earlier run wrote was rolled back.
         self.writes = []
         return self._operation(_RecordingTransaction(tx, self))
 
@@ -197,6 +198,7 @@ class _RecordingTransaction:
     def __init__(self, tx: Transaction, recording: RecordingOperation[Any]) -> None:
         self._tx = tx
         self._recording = recording
+        # Not recorded: each write that makes a fact gives one row.
         self.all = tx.all
 
     async def one_or_none(self, statement: str, parameters: Parameters) -> Row | None:
@@ -235,8 +237,8 @@ def _recorded(parameters: Parameters, row: Row) -> Iterator[Fact]:
         yield StatusSet(goal, EventKind.PAUSED)
 
 
+# Return whether it was this turn that reached a limit: before it, none was.
 def _has_exhausted(goal: Goal, turn: Turn) -> bool:
-    """Return whether it was this turn that reached a limit: before it, none was."""
     added = turn.usage.as_dict() | {"turns": turns_of(turn.kind, turn.usage)}
     used, limits = goal.usage.as_dict(), goal.budget.as_dict()
     return not any(limit is not None and used[name] - added[name] >= limit for name, limit in limits.items())

@@ -158,8 +158,8 @@ def _runs(pattern: bytes, flags: bytes, offset: int = 0) -> Ranges:
     return [(offset + match.start(), offset + match.end() - 1) for match in re.finditer(pattern, flags)]
 
 
+# One byte for each code point that may be written: 1 where a prompt shows it, else 0.
 def _shown() -> bytes:
-    """One byte for each code point that may be written: 1 where a prompt shows it, else 0."""
     shown = bytearray(map(str.isprintable, map(chr, range(_EMPTY_FROM))))
     for space in _SPACES:
         shown[ord(space)] = 1
@@ -171,11 +171,9 @@ def _shown() -> bytes:
     return bytes(shown)
 
 
+# The code points that are structural, or become so in some normal form. Looked for by blocks, since very few blocks
+# hold any.
 def _disguised() -> list[int]:
-    """The code points that are structural, or become so in some normal form.
-
-    Looked for by blocks, since very few blocks hold any.
-    """
     found: list[int] = []
     for block in range(0, _EMPTY_FROM, 0x100):
         if _is_disguise("".join(map(chr, range(block, block + 0x100)))):
@@ -192,8 +190,8 @@ def _class(ranges: Ranges) -> str:
     return "[" + "".join(f"\\U{first:08x}-\\U{last:08x}" for first, last in ranges) + "]"
 
 
+# A pattern for runs within the ranges, by halves: beyond the basic plane `re` looks at one range after another.
 def _search_tree(ranges: Ranges) -> str:
-    """A pattern for runs within the ranges, by halves: beyond the basic plane `re` looks at one range after another."""
     if len(ranges) <= _LEAF_RANGES:
         return _class(ranges) + "+"
     middle = len(ranges) // 2

@@ -266,8 +266,8 @@ def _one_criterion(goal: Goal, number: int) -> str:
     return shown if len(shown) <= _SHORT_TEXT_CHARS else f"{goal.criteria[number - 1].kind.value}, as the goal says"
 
 
+# Return the text's last lines that say something, each as one JSON string: people read them as lines.
 def _quoted_lines(text: str) -> list[str]:
-    """Return the text's last lines that say something, each as one JSON string: people read them as lines."""
     said = [line for line in text.splitlines() if line.strip()]
     return [f"  {quote(line[:_OUTPUT_LINE_CHARS])}" for line in said[-_OUTPUT_LINES:]]
 

@@ -219,8 +219,8 @@ def _limits(goal: Goal) -> list[tuple[str, int, int]]:
     return [(name, used[name], limit) for name in LIMITS if (limit := limits[name]) is not None]
 
 
+# Return the amount in one unit, whatever its size, so that a model can compare.
 def _figure(name: str, amount: int) -> str:
-    """Return the amount in one unit, whatever its size, so that a model can compare."""
     if name == "cost_microunits":
         return money_digits(amount)
     return f"{amount // MICRO if name == 'active_microseconds' else amount:,}"

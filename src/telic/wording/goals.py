@@ -178,8 +178,8 @@ def _used(name: str) -> Callable[[Turn], str]:
     return lambda turn: show_amount(name, getattr(turn.usage, name))
 
 
+# Return the line's kind, with what tells a line that is no known usage from the others.
 def _kind(turn: Turn) -> str:
-    """Return the line's kind, with what tells a line that is no known usage from the others."""
     taken_back = "" if turn.takes_back is None else f" (takes back {turn.takes_back})"
     return spoken(turn.kind) + (taken_back or (" (estimate)" if turn.is_estimate else ""))
 

@@ -1,6 +1,5 @@
 """Reports of usage, compared with a plain sum over the turns."""
 
-import asyncio
 import random
 from collections.abc import Iterable
 from typing import Any
@@ -9,12 +8,11 @@ import pytest
 
 from telic import Goal, GoalNotFound, InvalidInput, Turn, TurnUsage, UsageKind
 from telic.errors import InvalidNumber, InvalidText
-from telic.testing.contract import refuses
+from telic.testing.contract import SHORT_SECONDS, expire, refuses
 from telic.types import Reserved, UsageGrouping, to_datetime
 
 LARGEST = 2**53 - 1
 HOUR_SECONDS = 3600
-SHORT_SECONDS = 0.05
 
 
 def name_of(by: UsageGrouping, goal: Goal, turn: Turn) -> str | None:
@@ -128,7 +126,7 @@ async def test_a_report_by_goal_tells_what_is_held_and_uncertain(store: Any, clo
     await store.hold(
         goal.id, tokens=1000, active_microseconds=7, ttl_seconds=SHORT_SECONDS, frees_on_expiry=True, key="lost too"
     )
-    await asyncio.sleep(SHORT_SECONDS * 1.5)
+    await expire()
     await store.hold(goal.id, tokens=20, key="open")
     assert [group.name for group in (await store.usage()).groups] == [other.id, goal.id]
     await store.record_turn(goal.id, tokens=1, hold="settled")

@@ -13,7 +13,7 @@ from telic.domain.goal import Goal
 from telic.prompt.escape import visible
 from telic.testing.surfaces.goals import GOAL_NAMES, ShownGoal, make_shown_goals
 from telic.wording.amounts import show_amount, show_amounts
-from telic.wording.words import first_words, show_time
+from telic.wording.words import first_words, show_time, spoken
 
 __all__ = ["FACTS", "GOAL_NAMES", "ROW_FACTS", "Reading", "ShownGoal", "Surface", "make_shown_goals", "wrong_facts"]
 
@@ -47,13 +47,9 @@ class Fact:
     words: Callable[[ShownGoal], Words]
 
 
-def _spoken(name: object) -> str:
-    return str(name).replace("_", " ")
-
-
 def _status(shown: ShownGoal) -> Words:
     reason = shown.goal.reason
-    return [(shown.goal.status, *((_spoken(reason),) if reason else ()))]
+    return [(shown.goal.status, *((spoken(reason),) if reason else ()))]
 
 
 def _spent(shown: ShownGoal) -> Words:
@@ -69,8 +65,8 @@ def _spent(shown: ShownGoal) -> Words:
     ]
 
 
+# Return the amount, or `unknown` where nothing but estimates says that it is none.
 def _amount(shown: ShownGoal, name: str, used: int) -> str:
-    """Return the amount, or `unknown` where nothing but estimates says that it is none."""
     is_unknown = shown.goal.estimated_lines and not used and name in ("tokens", "cost_microunits")
     return "unknown" if is_unknown else show_amount(name, used)
 
@@ -133,8 +129,8 @@ FACTS: Final = (
 """The facts that a surface shows of one goal."""
 
 ROW_FACTS: Final = (
-    Fact("status", lambda shown: shown.goal.status, lambda shown: [(_spoken(shown.goal.reason or shown.goal.status),)]),
-    Fact("reason", lambda shown: shown.goal.reason, lambda shown: [(_spoken(shown.goal.reason or shown.goal.status),)]),
+    Fact("status", lambda shown: shown.goal.status, lambda shown: [(spoken(shown.goal.reason or shown.goal.status),)]),
+    Fact("reason", lambda shown: shown.goal.reason, lambda shown: [(spoken(shown.goal.reason or shown.goal.status),)]),
     Fact("text", lambda shown: shown.goal.text, lambda shown: [(visible(first_words(shown.goal.text, 30))[:20],)]),
     Fact("driver", lambda shown: shown.driver, lambda shown: [(visible(shown.driver)[:8],)] if shown.driver else []),
 )
