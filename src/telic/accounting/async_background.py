@@ -23,11 +23,7 @@ class AsyncBackground:
         self._watcher: asyncio.Task[None] | None = None
 
     def start(self, accounting: AccountingBase) -> None:
-        """Both jobs run.
-
-        Raises:
-            RuntimeError: no event loop runs in this thread.
-        """
+        """Both jobs run; raise RuntimeError if no event loop runs in this thread."""
         self._loop = asyncio.get_running_loop()
         self._thread = threading.get_ident()
         self._writer = self._loop.create_task(self._write(accounting), name="telic-accounting")

@@ -54,11 +54,7 @@ class SnapshotCache:
         return False
 
     def refresh_or_raise(self) -> bool:
-        """As `refresh`.
-
-        Raises:
-            StoreError: the store did not answer.
-        """
+        """As `refresh`; raise StoreError if the store does not answer."""
         # A write between the reading's start and its end makes it useless (ADR 17), so it is tried a few times.
         for attempts_left in reversed(range(_READINGS)):
             token = self.token()

@@ -21,11 +21,7 @@ _OTHERS_MAY_WRITE: Final = stat.S_IWGRP | stat.S_IWOTH
 
 
 def default_base() -> Path:
-    """Return the folder of journals unless the host gives another: in the user's folder for state.
-
-    Raises:
-        OSError: nobody knows the user's home.
-    """
+    """Return the folder of journals in the user's folder for state; raise OSError if nobody knows the user's home."""
     given = os.environ.get("XDG_STATE_HOME", "")
     try:
         state = Path(given) if given.startswith("/") else Path.home() / ".local" / "state"
@@ -137,11 +133,7 @@ class Journal:
 
     @classmethod
     def new(cls, folder: JournalDirectory, owner: str, lock: threading.Lock) -> "Journal":
-        """An empty journal, ready for lines.
-
-        Raises:
-            OSError: the file cannot be made.
-        """
+        """Return an empty journal, ready for lines; raise OSError if the file cannot be made."""
         name = owner + JOURNAL_SUFFIX
         journal = cls(folder, name, folder.create(name), lock)
         try:
@@ -180,11 +172,7 @@ class Journal:
         return self._name.removesuffix(JOURNAL_SUFFIX) + REFUSED_SUFFIX
 
     def append(self, data: bytes) -> None:
-        """The line is in the file, wholly: it outlives this process. The caller holds the lock.
-
-        Raises:
-            OSError: it is not, and nothing changed.
-        """
+        """The line is in the file, wholly, or OSError is raised and nothing changed. The caller holds the lock."""
         written = os.write(self._handle, data)
         if written != len(data):
             # A full disk takes a part. What follows it would be unreadable, so the part is cut off again.

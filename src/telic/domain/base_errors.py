@@ -86,11 +86,7 @@ class MissingExtra(GoalError, ModuleNotFoundError, code="missing_extra"):
 
 @contextmanager
 def needs_extra(extra: str, what: str, also: str = "") -> Generator[None]:
-    """Import inside what the extra brings; `also` names the packages to install besides.
-
-    Raises:
-        MissingExtra: a module that is not Telic's own cannot be imported.
-    """
+    """Import inside what the extra brings, else raise MissingExtra; `also` names the packages to install besides."""
     try:
         yield
     except ImportError as error:

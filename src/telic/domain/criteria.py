@@ -160,11 +160,7 @@ def typed_criteria(
 
 
 def command_words(text: str, name: str) -> list[str]:
-    """The words of a command that was typed, for a program that is run without a shell.
-
-    Raises:
-        InvalidInput: a quotation is not closed, or a word is a shell's operator, which nothing would obey.
-    """
+    """Return a typed command's words; raise InvalidInput for an open quotation, or a shell's operator as a word."""
     try:
         words = shlex.split(text)
         # Escaped characters are no operators, so they are hidden from the second reading, which looks for these only.

@@ -50,11 +50,7 @@ class GoalHistory:
 
 
 def replay(goal_id: str, events: Iterable[Event], turns: Iterable[Turn]) -> GoalHistory:
-    """The goal that the history makes, every hash, number and move of it checked.
-
-    Raises:
-        StoreCorrupt: the history cannot have happened; the message names the first line that cannot.
-    """
+    """Return the goal that the history makes; raise StoreCorrupt, with the line, if it cannot have happened."""
     lines = tuple(events)
     ledger = tuple(turns)
     goal = _replay_events(goal_id, lines)
@@ -109,8 +105,6 @@ def _created(event: Event) -> Goal:
         updated_at=event.at,
         ended_at=None,
         billing=BillingPolicy(event.data.get("billing", BillingPolicy.INPUT_AND_OUTPUT)),
-        wake_at=None,
-        wake_signal=None,
     )
 
 

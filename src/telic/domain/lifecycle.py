@@ -66,9 +66,6 @@ def check_transition(goal: Goal, to: GoalStatus) -> None:
     """Raise InvalidTransition if there is no such move.
 
     A paused goal that would wake by itself may be paused once more: stopping it must not wait for its waking.
-
-    Raises:
-        InvalidTransition: the state machine has no such move.
     """
     # A wait would end by itself, so a user's pause is another state, though the status is the same.
     stops_waiting = goal.is_waiting and to is GoalStatus.PAUSED
@@ -171,12 +168,7 @@ def why_not(actor: Actor, action: Action) -> str | None:
 
 
 def authorize(actor: Actor, action: Action, *, is_guarded: bool) -> None:
-    """Raise NotAllowed if the actor may not do this.
-
-    Raises:
-        NotAllowed: it may not, or may only with the expected revision.
-        InvalidInput: there is no such actor.
-    """
+    """Raise NotAllowed if the actor may not do this, or may only with the expected revision."""
     check_choice(Actor, "the actor", actor)
     refusal = why_not(actor, action)
     if refusal is None and actor in GUARDED and not is_guarded:

@@ -51,10 +51,7 @@ class InvalidAmount(InvalidNumber):
 def parse_limit(text: str) -> tuple[str, int]:
     """The budget that the text means, and its amount in that budget's unit.
 
-    `M` is a million tokens and `m` a minute: case tells them apart.
-
-    Raises:
-        InvalidAmount: it means none, or is no whole number of the unit.
+    `M` is a million tokens, and `m` a minute. Raise InvalidAmount if it means none, or no whole number of the unit.
     """
     match = _AMOUNT.fullmatch(text.strip())
     if match is None:
@@ -81,11 +78,7 @@ def _whole(text: str, number: Decimal) -> int:
 
 
 def parse_amount(name: str, text: str) -> int:
-    """The amount of this kind that the text means, in its unit; a bare number is one of tokens, turns or money.
-
-    Raises:
-        InvalidAmount: it means none of this kind. A time needs its unit.
-    """
+    """Return the amount of this kind, in its unit: a time needs its unit. Raise InvalidAmount for another kind."""
     kind, examples = _KINDS[name]
     typed = _MEANT.get(name, "{}").format(text.strip()) if _BARE.fullmatch(text.strip()) else text
     try:
