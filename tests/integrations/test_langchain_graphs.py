@@ -7,6 +7,7 @@ import httpx
 import pytest
 from langchain.agents import create_agent
 from langchain.agents.middleware import HumanInTheLoopMiddleware, LLMToolSelectorMiddleware, SummarizationMiddleware
+from langchain_core.runnables.config import ContextThreadPoolExecutor
 from langchain_core.tools import tool
 from langchain_openai import ChatOpenAI
 from langgraph.checkpoint.memory import InMemorySaver
@@ -131,6 +132,28 @@ async def test_what_calls_a_model_beside_the_agent_is_billed(
     assert beside
     assert (await goals.get(goal.id)).status is telic.GoalStatus.COMPLETED
     assert await kinds(goals, goal) == sorted([WORK, WORK] + [(telic.UsageKind.TOOL, 530)] * len(beside))
+
+
+async def test_models_that_a_tool_calls_in_langchains_own_threads_are_billed(
+    place: Place, server: WireServer, goals: telic.AsyncGoalStore
+) -> None:
+    """They take the run's context along, which threads of the standard library do not."""
+    goal = await goals.create("A goal", scope=SCOPE)
+
+    @tool
+    def look(place_name: str) -> str:
+        """Looks."""
+        with ContextThreadPoolExecutor(2) as threads:
+            answers = threads.map(model(place).invoke, [place_name, "elsewhere"])
+        return " ".join(str(each.content) for each in answers)
+
+    answers_others(server, HELPS)
+    server.script = [calls("look", place_name="there"), DONE]
+    agent = create_agent(
+        model(place), [look], middleware=[goal_of(place, goals)], system_prompt="You are the main one."
+    )
+    await agent.ainvoke(BEGIN)
+    assert await kinds(goals, goal) == sorted([WORK, WORK] + [(telic.UsageKind.TOOL, 530)] * 2)
 
 
 async def test_what_is_called_outside_of_an_agent_with_a_goal_is_nobodys(
