@@ -5,7 +5,7 @@ Import them from `telic.domain.errors`, which has all; only what that module nee
 
 from collections.abc import Generator
 from contextlib import contextmanager
-from typing import ClassVar, Final
+from typing import ClassVar
 
 from telic.domain.clock import MICRO
 
@@ -224,5 +224,5 @@ class StoreClosed(StoreError, code="store_closed"):
     """The store was closed before this call. Nothing was written; open a new one."""
 
 
-PASSING: Final[tuple[type[StoreError], ...]] = (StoreBusy, StoreUnavailable, StoreFull, OutcomeUnknown)
+PASSING: tuple[type[StoreError], ...] = (StoreBusy, StoreUnavailable, StoreFull, OutcomeUnknown)
 """Failures that pass, by themselves or with an operator's help: repeat the call with its key until then."""
