@@ -25,51 +25,14 @@ from telic.domain.clock import Instant, to_datetime
 from telic.domain.goal import Goal, GoalStatus
 
 __all__ = [
-    "AgentConversationLost",
-    "AgentCostUnknown",
-    "AgentExited",
-    "AgentFailure",
-    "AgentNotRunnable",
-    "AgentOutputBroken",
-    "AgentPromptTooLarge",
-    "AgentSaidNothing",
-    "AgentTimedOut",
-    "AgentTurnFailed",
-    "AmbiguousId",
-    "BudgetExceeded",
-    "EmptyText",
-    "GoalError",
-    "GoalNotActive",
-    "GoalNotFound",
-    "HoldLost",
-    "InvalidCommand",
-    "InvalidCursor",
-    "InvalidInput",
-    "InvalidNumber",
-    "InvalidText",
-    "InvalidTransition",
-    "KeyConflict",
-    "LeaseHeld",
-    "LeaseLost",
-    "MissingExtra",
-    "NotAllowed",
-    "OutcomeUnknown",
-    "PriceUnknown",
-    "SchemaMismatch",
-    "StaleUpdate",
-    "StoreBusy",
-    "StoreClosed",
-    "StoreCorrupt",
-    "StoreError",
-    "StoreFull",
-    "StoreMisconfigured",
-    "StoreMoved",
-    "StoreUnavailable",
-    "TextTooLong",
-    "TurnConflict",
-    "WorkspaceMissing",
-    "WouldReplace",
-]
+    "AgentConversationLost", "AgentCostUnknown", "AgentExited", "AgentFailure", "AgentNotRunnable",
+    "AgentOutputBroken", "AgentPromptTooLarge", "AgentSaidNothing", "AgentTimedOut", "AgentTurnFailed", "AmbiguousId",
+    "BudgetExceeded", "EmptyText", "GoalError", "GoalNotActive", "GoalNotFound", "HoldLost", "InvalidCommand",
+    "InvalidCursor", "InvalidInput", "InvalidNumber", "InvalidText", "InvalidTransition", "KeyConflict", "LeaseHeld",
+    "LeaseLost", "MissingExtra", "NotAllowed", "OutcomeUnknown", "PriceUnknown", "SchemaMismatch", "StaleUpdate",
+    "StoreBusy", "StoreClosed", "StoreCorrupt", "StoreError", "StoreFull", "StoreMisconfigured", "StoreMoved",
+    "StoreUnavailable", "TextTooLong", "TurnConflict", "WorkspaceMissing", "WouldReplace",
+]  # fmt: skip
 
 
 class InvalidTransition(GoalError, code="invalid_transition"):
@@ -82,7 +45,7 @@ class InvalidTransition(GoalError, code="invalid_transition"):
 
 
 class StaleUpdate(GoalError, code="stale_update"):
-    """The goal changed since it was read. Nothing was written; look at `goal`, decide anew, then retry."""
+    """The goal changed since it was read. Nothing was written; look at `goal` and decide again, then retry."""
 
     def __init__(self, goal: Goal, expected_revision: int) -> None:
         super().__init__(f"goal {goal.id} is at revision {goal.revision}, not {expected_revision}")

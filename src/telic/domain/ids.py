@@ -27,6 +27,7 @@ def new_goal_id(at: Instant, randomness: bytes | None = None) -> GoalId:
 
     `randomness` of 10 bytes makes the id repeatable, for imports that must find what they made before.
     """
+    # 74 random bits: 12 after the version, 62 after the variant.
     bits = int.from_bytes(os.urandom(10) if randomness is None else randomness[:10])
     value = (at // 1000) << 80 | 0x7 << 76 | (bits >> 68) << 64 | 0b10 << 62 | bits & (1 << 62) - 1
     text = f"{value:032x}"
@@ -34,7 +35,7 @@ def new_goal_id(at: Instant, randomness: bytes | None = None) -> GoalId:
 
 
 def new_key() -> str:
-    """A new idempotency key of 128 random bits."""
+    """Return a new idempotency key of 128 random bits."""
     return os.urandom(16).hex()
 
 
@@ -44,11 +45,7 @@ def looks_like_id(text: str) -> bool:
 
 
 def check_id_prefix(prefix: object) -> str:
-    """The prefix in lower case, at least 8 characters of an id.
-
-    Raises:
-        InvalidText: it can neither begin nor end an id, or is too short to be safe.
-    """
+    """Return the prefix in lower case, at least 8 characters of an id; else raise InvalidText."""
     if not isinstance(prefix, str) or not _PREFIX.fullmatch(prefix.strip().lower()):
         raise InvalidText(
             f"an id is 36 hexadecimal digits and hyphens, of which the first or last {MIN_PREFIX_CHARS} must be given"
@@ -57,11 +54,7 @@ def check_id_prefix(prefix: object) -> str:
 
 
 def check_id(goal_id: object) -> str:
-    """The id, a text that a store can look up.
-
-    Raises:
-        InvalidText: it is none.
-    """
+    """Return the id, a text that a store can look up; else raise InvalidText."""
     if isinstance(goal_id, str) and goal_id.isascii() and len(goal_id) <= MAX_ID_CHARS and "\0" not in goal_id:
         return goal_id
     raise InvalidText(f"an id is a text of at most {MAX_ID_CHARS} ASCII characters")
@@ -95,10 +88,10 @@ def plain_fields(value: Any) -> dict[str, Any]:
 
 
 def digest(canonical: str) -> str:
-    """The SHA-256 of the text, in hexadecimal."""
+    """Return the SHA-256 of the text, in hexadecimal."""
     return sha256(canonical.encode()).hexdigest()
 
 
 def to_data(data: Mapping[str, Any]) -> str:
-    """An event's data as the one text it is kept and hashed as."""
+    """Return an event's data as the one text in which it is kept and hashed."""
     return _ENCODE(data)

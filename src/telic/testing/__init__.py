@@ -11,7 +11,7 @@ __all__ = ["FakeClock", "SyncToAsyncStore", "temporary_store"]
 
 
 class FakeClock:
-    """Tells the time it was told, in microseconds since the epoch; it may jump either way."""
+    """Gives the time that a test has set, in microseconds since the epoch; it may jump either way."""
 
     def __init__(self, microseconds: int = 1_800_000_000_000_000) -> None:
         self.microseconds = microseconds
