@@ -36,7 +36,7 @@ class _Recorder:
 
 def recorded(operation: Hot, target: Target) -> dict[str, Any]:
     """The parameters of the first statement that the operation sends."""
-    store = telic.GoalStore(_Recorder(), Context(None, model_may_create=False))
+    store = telic.GoalStore(_Recorder(), Context())
     try:
         operation(store, target)
     except _Sent as sent:

@@ -17,10 +17,8 @@ from benchmarks.hot import Hot, Targets
 from benchmarks.measure import Result, Work, faster, interleave
 from benchmarks.populate import goals_of_sqlite, populate_sqlite
 from benchmarks.recorded import recorded
-from telic.domain.ids import (
-    digest,
-)
-from telic.storage.drivers.monotonic_clock import steady_microseconds
+from telic.domain.ids import digest
+from telic.storage.drivers.sqlite_transaction import steady_microseconds
 from telic.storage.statements import load_statements
 
 GOALS: Final = 1_000

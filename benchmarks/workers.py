@@ -10,8 +10,6 @@ from multiprocessing.synchronize import Barrier, Event
 from pathlib import Path
 from typing import Final
 
-from telic.domain.claim import Claim
-
 import telic
 from benchmarks.bench import Bench
 from benchmarks.measure import Bar, Result, Spread, interleave
@@ -20,6 +18,7 @@ from telic.domain.criteria import Criterion
 from telic.domain.decision import LoopPolicy
 from telic.domain.events import EventKind
 from telic.domain.goal import Goal
+from telic.domain.loop_state import Claim
 from telic.loop.agents.protocol import TurnReport, TurnRequest
 from telic.loop.goal_loop import GoalLoop
 from telic.loop.run_context import LoopSettings

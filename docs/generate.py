@@ -15,9 +15,8 @@ from telic.domain.decision import Step
 from telic.domain.errors import GoalError
 from telic.domain.goal import Actor, GoalStatus
 from telic.domain.lifecycle import REASONS, TRANSITIONS, Action, why_not
-from telic.interfaces.cli.app import every_command, telic
+from telic.interfaces.cli.app import every_command, help_of, telic
 from telic.interfaces.cli.exit_codes import ENDINGS, EXIT_HELD, EXIT_LOST, EXIT_STILL_ACTIVE
-from telic.interfaces.cli.groups import help_of
 from telic.services.outcomes import OUTCOMES
 
 DOCS = Path(__file__).parent

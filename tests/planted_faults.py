@@ -424,7 +424,7 @@ FAULTS = (
     ),
     Fault(
         "each host has the whole time",
-        ("src/telic/storage/drivers/postgres_hosts.py",),
+        ("src/telic/storage/drivers/postgres_connections.py",),
         "left / (count - tried)",
         "left",
         "tests/postgres/test_hosts.py -k 'share_the_time'",
@@ -445,21 +445,21 @@ FAULTS = (
     ),
     Fault(
         "a backup replaces what is there",
-        ("src/telic/store/backup.py",),
+        ("src/telic/store/doctor.py",),
         "(os.path.lexists(target) and not overwrite)",
         "False",
         "tests/crash/test_backup.py -k 'unasked'",
     ),
     Fault(
         "leases end by the wall's clock",
-        ("src/telic/storage/drivers/monotonic_clock.py",),
+        ("src/telic/storage/drivers/sqlite_transaction.py",),
         "time.monotonic_ns() // 1000",
         "time.time_ns() // 1000",
         "tests/sharing/test_leases.py -k 'nobody_can_set'",
     ),
     Fault(
         "leases outlast a reboot",
-        ("src/telic/storage/drivers/monotonic_clock.py",),
+        ("src/telic/storage/drivers/sqlite_schema.py",),
         'connection.execute("UPDATE goals SET lease_expires_at = 0 WHERE lease_expires_at > 0")',
         "pass",
         "tests/sharing/test_leases.py -k reboot",
@@ -481,7 +481,7 @@ FAULTS = (
     Fault(
         "another release's schema is not noticed on PostgreSQL",
         ("src/telic/storage/drivers/postgres_server.py",),
-        "Statement.of(_guarded(text))",
+        "Statement.of(guarded(text))",
         "Statement.of(text)",
         "tests/sharing/test_other_releases.py -k 'no_longer_there and postgres'",
     ),
@@ -494,9 +494,9 @@ FAULTS = (
     ),
     Fault(
         "a sleeper pushes out whoever took its place",
-        ("src/telic/storage/operations/waits.py",),
-        'if row is not None:\n        return {"reason": Reason.SUPERSEDED.value',
-        'if row is not None and not row:\n        return {"reason": Reason.SUPERSEDED.value',
+        ("src/telic/storage/operations/leases.py",),
+        'if active is not None:\n        return {"reason": Reason.SUPERSEDED.value',
+        'if active is not None and not active.id:\n        return {"reason": Reason.SUPERSEDED.value',
         "tests/sharing/test_waits.py -k 'one_after_the_other and sqlite'",
     ),
     Fault(
@@ -711,7 +711,7 @@ FAULTS = (
     ),
     Fault(
         "a client of a scope finds another's goals",
-        ("src/telic/services/scoped_goals.py",),
+        ("src/telic/services/insight.py",),
         "if goal.scope != self.scope:",
         "if False:",
         "tests/interfaces/mcp/test_tools.py -k other_scopes",
@@ -726,8 +726,8 @@ FAULTS = (
     Fault(
         "a tool's key is dropped",
         ("src/telic/interfaces/mcp/calls.py",),
-        'return new_key() if given["key"] is None else str(given["key"])',
-        "return new_key()",
+        'key = new_key() if given["key"] is None else str(given["key"])',
+        "key = new_key()",
         "tests/interfaces/mcp/test_raw_stdio.py -k counts_once",
     ),
     Fault(

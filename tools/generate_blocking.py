@@ -1,9 +1,9 @@
 """Write the blocking twins of async modules: `python -m tools.generate_blocking`.
 
-Each method of the stores, and of accounting, is written once, awaited. Its blocking twin differs by a few words only,
-which this program replaces, as psycopg's `tools/async_to_sync.py` does; so editors and type checkers see real methods
-on both. What cannot be the same is in a module that each has of its own: the stores' `base.py`, accounting's
-`background.py`.
+Each method of the stores, of accounting, and of PostgreSQL's driver is written once, awaited. Its blocking twin differs
+by a few words only, which this program replaces, as psycopg's `tools/async_to_sync.py` does; so editors and type
+checkers see real methods on both. What cannot be the same is in a module that each has of its own: the stores'
+`base.py`, accounting's `background.py`, PostgreSQL's `postgres_connections.py`.
 """
 
 import re
@@ -19,27 +19,32 @@ _TWINS: Final = {
     "store/async_store.py": "store/goal_store.py",
     "accounting/async_accounting.py": "accounting/blocking.py",
     "accounting/async_flusher.py": "accounting/flusher.py",
+    "storage/drivers/postgres_async.py": "storage/drivers/postgres.py",
 }
 """Modules, and folders of them, with where the blocking twin belongs."""
 _WORDS: Final = (
     (r"\basync (def|with|for) ", r"\1 "),
-    (r"\bawait asyncio\.to_thread\((\w+)\)", r"\1()"),
+    (r"\bawait asyncio\.to_thread\(([\w.]+)\)", r"\1()"),
     (r"\bawait asyncio\.sleep\(", "time.sleep("),
     (r"\bimport asyncio\b", "import time"),
+    (r"\bawait (operation\(.*\))", r"complete(\1)"),
     (r"\bawait ", ""),
     (r"(?s)    def __await__\(.*?\n\n", ""),
     (r"# Blocking: ", ""),
     (r"\bAsync(GoalStore|GoalAccounting|Background|Driver|Changes|Iterator)\b", r"\1"),
+    (r"\bAsync(Postgres\w+|Connection\w*|IdleConnections|BoundedWaitConnection)\b", r"\1"),
+    (r"\bOperation, Parameters, Raced, Row\b", "Operation, Parameters, Raced, Row, complete"),
     (r"__a(enter|exit)__", r"__\1__"),
     (r"\btelic\.store\.asynchronous\b", "telic.store.blocking"),
     (r"\btelic\.store\.async_store\b", "telic.store.goal_store"),
     (r"\btelic\.accounting\.async_", "telic.accounting."),
-    (r"\bconnect_async\b", "connect"),
+    (r"\b(connect|readable)_async\b", r"\1"),
     (r"is awaited, or entered with `async with`", "is made"),
     (r"in a task of its\s+own; coroutines are awaited", "in a thread of its own"),
     (r"programs with an event loop", "programs without an event loop"),
     (r"async store\b", "blocking store"),
     (r"\bother tasks\b", "other threads"),
+    (r" The blocking driver is generated from this one.", ""),
     (r"async front door", "blocking front door"),
     (r"any number of tasks of one event loop, processes", "any number of threads, processes"),
 )
@@ -49,7 +54,7 @@ def sources() -> dict[Path, Path]:
     """Return each async source, and where its blocking twin belongs."""
     found: dict[Path, Path] = {}
     for source, target in _TWINS.items():
-        modules = sorted((SOURCE / source).glob("[!_]*.py")) or [SOURCE / source]
+        modules = sorted((SOURCE / source).glob("*.py")) or [SOURCE / source]
         found |= {path: SOURCE / target / path.relative_to(SOURCE / source) for path in modules}
     return found
 

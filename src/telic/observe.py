@@ -1,4 +1,4 @@
-"""What observes a store, given to `telic.connect`: `OpenTelemetry`, `Logging` alone, or an `Observer` of one's own."""
+"""Observers of a store, given to `telic.connect`: `OpenTelemetry`, `Logging` alone, or an `Observer` of one's own."""
 
 from importlib import import_module
 from typing import TYPE_CHECKING
@@ -23,22 +23,9 @@ if TYPE_CHECKING:
     from telic.observability.telemetry import OpenTelemetry
 
 __all__ = [
-    "AgentTurn",
-    "EventsReceived",
-    "Fact",
-    "HoldMoved",
-    "LeaseRanOut",
-    "LineForm",
-    "LineFormatter",
-    "Logging",
-    "Observer",
-    "OpenTelemetry",
-    "StatusSet",
-    "StoreCall",
-    "TurnCounted",
-    "VerificationRun",
-    "Work",
-]
+    "AgentTurn", "EventsReceived", "Fact", "HoldMoved", "LeaseRanOut", "LineForm", "LineFormatter", "Logging",
+    "Observer", "OpenTelemetry", "StatusSet", "StoreCall", "TurnCounted", "VerificationRun", "Work",
+]  # fmt: skip
 
 
 def __getattr__(name: str) -> object:

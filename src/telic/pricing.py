@@ -1,4 +1,4 @@
-"""What a model's usage costs: by prices of your own, else by the table of `genai-prices` (the extra `pricing`)."""
+"""The cost of a model's usage: by prices of your own, else by the table of `genai-prices` (the extra `pricing`)."""
 
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
@@ -20,7 +20,7 @@ Amount = Decimal | int | str
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Price:
-    """What a million tokens of a model cost, in whole units of the currency: `Price(input="2.50", output=10)`.
+    """The price of a million tokens of a model, in whole units of the currency: `Price(input="2.50", output=10)`.
 
     Cached input and input that is written to a cache cost what other input costs unless they have a price of their own.
     Give decimals as texts; a float is not exact and is refused.
@@ -41,7 +41,7 @@ class Price:
                 object.__setattr__(self, name, _price(name, given))
 
     def cost_microunits(self, usage: ModelUsage, *, cache_write_tokens: int = 0) -> int:
-        """What the usage costs in millionths of the currency, rounded up."""
+        """Return the cost of the usage in millionths of the currency, rounded up."""
         written = _written(usage, cache_write_tokens)
         plain = usage.input_tokens - usage.cached_input_tokens - written
         cached = self.input if self.cached_input is None else self.cached_input
@@ -101,8 +101,8 @@ def has_price_table() -> bool:
     return _table() is not None
 
 
+# The library of prices is large, so it is loaded at its first use.
 def _table() -> ModuleType | None:
-    """Return the library of prices, loaded at its first use: it is large."""
     try:
         return import_module("genai_prices")
     except ImportError:
@@ -124,6 +124,7 @@ def _names(model: str, provider: str | None) -> Iterator[tuple[str, str | None]]
     if provider:
         yield model, provider
     yield model, None
+    # Routers write provider/model, some frameworks provider:model.
     for separator in ("/", ":"):
         first, found, rest = model.partition(separator)
         if found:

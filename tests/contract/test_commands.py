@@ -11,7 +11,7 @@ from telic import Actor, Budget, GoalStatus, Reason
 from telic.services.chat.commands import execute, execute_async
 from telic.services.chat.replies import ChatReply, ReplyKind
 from telic.services.chat.reply_text import render
-from telic.store.sync_to_async import SyncToAsyncStore
+from telic.store.connect import SyncToAsyncStore
 from telic.testing import FakeClock
 from tests.conftest import new_location
 from tests.support.raw import drop_checks
@@ -92,7 +92,7 @@ async def test_status_shows_everything(store: Any, say: Say, clock: FakeClock) -
     clock.advance(7_300)
     shown = render(await say("/goal"))
     assert shown.splitlines() == [
-        f"Goal {goal.id[:13]}",
+        f"Goal {goal.id[-12:]}",
         "  │ Move",
         "  │ billing",
         "  status       active, revision 1",
@@ -115,7 +115,7 @@ async def test_an_active_goal_is_never_replaced_silently(store: Any, say: Say) -
     first = await created(say, "/goal first")
     asked = await say("/goal second --budget 2k --auto")
     assert (asked.kind, asked.goal, asked.is_done, asked.starts_work) == (ReplyKind.CONFIRM, first, False, False)
-    assert first.id[:13] in render(asked)
+    assert first.id[-12:] in render(asked)
     assert await store.active() == first
     assert len((await store.list()).goals) == 1
     confirmed = await say(asked.steps[0].command)

@@ -10,7 +10,7 @@ import telic
 from telic.domain.events import EventKind
 from telic.domain.history import HistoryBuilder
 from telic.domain.ids import new_goal_id
-from telic.services.transfer.history import Placement, export_lines, import_histories, read_lines
+from telic.services.transfer.histories import Placement, export_lines, import_histories, read_lines
 from telic.store.doctor import Level, examine
 
 

@@ -8,7 +8,7 @@ import pytest
 
 import telic
 from telic.domain.verdict import Outcome
-from telic.services.transfer.history import export_lines, import_histories, read_lines
+from telic.services.transfer.histories import export_lines, import_histories, read_lines
 from telic.store.doctor import Level, examine
 from telic.testing.contract.verdicts import LOOKS, TESTS, verdicts_on
 from tests.support.raw import drop_checks, execute

@@ -40,10 +40,9 @@ def test_parent_and_children_share_a_blocking_store(location: str, crew: Crew) -
     _share(location, "blocking", new_goal(location), crew)
 
 
-def test_parent_and_children_share_an_async_store(tmp_path: Path, crew: Crew) -> None:
+def test_parent_and_children_share_an_async_store(location: str, crew: Crew) -> None:
     """Forked children, in loops of their own, and their parent write through one async store at once."""
-    path = str(tmp_path / "goals.db")
-    _share(path, "async", new_goal(path), crew)
+    _share(location, "async", new_goal(location), crew)
 
 
 async def _close_before_the_child(location: str, colour: str, goal_id: str, folder: Path) -> None:

@@ -47,8 +47,8 @@ def test_the_settings_to_write_by_hand_work(program: HostProgram) -> None:
 
 def test_the_table_tells_the_truth_about_contexts() -> None:
     """Each host's line says yes where its answers say yes."""
-    from telic.integrations.hosts.hosts import HOSTS
     from telic.integrations.hosts.payload import HookEvent
+    from telic.integrations.hosts.session_goal import HOSTS
 
     table = PAGE.partition("\n## ")[0]
     rows = [

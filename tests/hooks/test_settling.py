@@ -12,8 +12,7 @@ from telic.domain.goal import Goal
 from telic.domain.loop_state import LoopState
 from telic.domain.verification import Verification
 from telic.integrations.hosts import checking
-from telic.integrations.hosts.checking import StopCheck
-from telic.integrations.hosts.judge_choice import JudgeChoice
+from telic.integrations.hosts.checking import JudgeChoice, StopCheck
 from telic.integrations.hosts.payload import HookEvent, HookPayload
 from telic.services.settlement import GoalCheck
 from telic.store.goal_store import GoalStore

@@ -12,7 +12,7 @@ import pytest
 
 import telic
 from telic.integrations.hosts.billing import SessionBilling
-from telic.integrations.hosts.hosts import HOSTS
+from telic.integrations.hosts.session_goal import HOSTS
 from telic.integrations.hosts.session_state import load_memory
 from tests.hooks.conftest import HostProgram, going_on, on_hosts
 from tests.hooks.transcripts import (
@@ -299,7 +299,7 @@ def test_a_huge_transcript_delays_nobody(program: HostProgram) -> None:
         file.write('{"type":"assistant","usage":"' + "y" * (40 * 1024 * 1024) + '"}\n')
         file.write(json.dumps(assistant("the last")) + "\n")
     while used(program, goal).turns < 2_001:
-        assert program.call("prompt") is not None
+        program.call("prompt")
     assert "no answer" not in program.log
 
 

@@ -136,7 +136,7 @@ def test_a_database_that_was_made_anew_is_read_from_its_beginning(program: HostP
 @on_hosts("goose", "copilot")
 @pytest.mark.parametrize("damage", ["garbage", "older", "locked", "folder", "hostile", "empty"])
 def test_a_database_that_tells_nothing_harms_nobody(program: HostProgram, damage: str) -> None:
-    """The goal is told, and the turn goes on; what can be read later is read then."""
+    """The goal is told, the turn goes on, and what it used is unknown; what can be read later is read then."""
     goal = program.goal()
     program.database.parent.mkdir(parents=True)
     holder = None
@@ -163,12 +163,13 @@ def test_a_database_that_tells_nothing_harms_nobody(program: HostProgram, damage
                     f"UPDATE {table} SET model = ?, input_tokens = -7, output_tokens = 'x'", ("m" * 9_000,)
                 )
     assert program.stop()
-    expected = 1 if damage == "hostile" else 0
-    assert (used(program, goal).turns, used(program, goal).tokens) == (expected, 0)
+    assert (used(program, goal).turns, used(program, goal).tokens) == (1, 0)
+    assert program.store.get(goal.id).estimated_lines == 1
     if holder is not None:
         holder.close()
         program.call("stop")
         assert used(program, goal).turns == 1
+        assert program.store.get(goal.id).estimated_lines == 0
 
 
 @on_hosts("goose")
@@ -199,12 +200,13 @@ def test_a_message_counts_when_its_tokens_are_there(program: HostProgram) -> Non
     goal = program.goal()
     write(program.transcript, gemini_meta(program.session), gemini_message("one", has_tokens=False))
     program.call("stop")
-    assert used(program, goal).turns == 0
+    assert program.store.get(goal.id).estimated_lines == 1
     whole = gemini_message("one")
     write(program.transcript, whole, gemini_message("two"), whole | {"toolCalls": [{"id": "t", "name": "ls"}]})
     write(program.transcript, {"$set": {"messages": [whole]}}, {"$rewindTo": "one"}, {"type": "user", "id": "u"})
     program.call("stop")
-    assert keys(program, goal) == ["gemini/one", "gemini/two"]
+    assert keys(program, goal)[-2:] == ["gemini/one", "gemini/two"]
+    assert (used(program, goal).turns, program.store.get(goal.id).estimated_lines) == (2, 0)
     assert program.log == ""
 
 
@@ -215,7 +217,8 @@ def test_an_older_recording_tells_nothing(program: HostProgram) -> None:
     program.transcript.parent.mkdir(parents=True)
     program.transcript.write_text('{\n  "sessionId": "s",\n  "messages": [\n    {"type": "gemini", "tokens": {')
     assert program.stop()
-    assert used(program, goal) == telic.Usage()
+    assert used(program, goal) == telic.Usage(turns=1)
+    assert program.store.get(goal.id).estimated_lines == 1
 
 
 @on_hosts("goose", "gemini", "copilot")

@@ -14,7 +14,7 @@ from google.genai import types
 
 import telic
 from telic.integrations.adk import GoalPlugin
-from telic.integrations.run_endings import RunOutcome
+from telic.integrations.runs import RunOutcome
 from tests.integrations.place import SCOPE, Place
 from tests.support.wire_formats import MODEL
 

@@ -7,7 +7,7 @@ from claude_agent_sdk import ClaudeAgentOptions, create_sdk_mcp_server, tool
 
 import telic
 from telic.integrations.claude_agent import ClaudeGoal, ClaudeRun
-from telic.integrations.run_endings import RunOutcome
+from telic.integrations.runs import RunOutcome
 from tests.integrations.place import SCOPE, Place
 from tests.support.wire_formats import MODEL
 

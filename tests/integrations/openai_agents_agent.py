@@ -9,7 +9,7 @@ from openai import AsyncOpenAI
 
 import telic
 from telic.integrations.openai_agents import AgentsGoal
-from telic.integrations.run_endings import RunOutcome
+from telic.integrations.runs import RunOutcome
 from tests.integrations.place import SCOPE, Place
 from tests.support.wire_formats import MODEL
 

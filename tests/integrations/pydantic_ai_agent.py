@@ -11,7 +11,7 @@ from pydantic_ai.providers.openai import OpenAIProvider
 
 import telic
 from telic.integrations.pydantic_ai import GoalCapability
-from telic.integrations.run_endings import RunOutcome
+from telic.integrations.runs import RunOutcome
 from tests.integrations.place import SCOPE, Place
 from tests.support.wire_formats import MODEL
 

@@ -16,8 +16,7 @@ from google.adk.tools.agent_tool import AgentTool
 from google.genai import types
 
 import telic
-from telic.integrations.adk import GoalPlugin
-from telic.integrations.adk_usage import response_usage
+from telic.integrations.adk import GoalPlugin, response_usage
 from tests.integrations.adk_agent import gemini
 from tests.integrations.place import SCOPE, Place
 from tests.support.wire_formats import Spent, calls, says

@@ -10,11 +10,13 @@ from claude_agent_sdk import AgentDefinition, ClaudeAgentOptions
 
 import telic
 from telic.integrations.claude_agent import ClaudeGoal
+from telic.pricing import Price
 from tests.integrations.claude_agent_agent import options_of
 from tests.integrations.place import SCOPE, Place
-from tests.support.wire_formats import Reply, Spent, calls, says
+from tests.support.wire_formats import MODEL, Reply, Spent, calls, says
 from tests.support.wire_server import Asked, WireServer
 
+ADVISOR = "claude-advisor-of-the-tests"
 HELPER = "You are the helper."
 ASKS = calls("Agent", description="helps", prompt="Do it.", subagent_type="helper")
 ASKS_AND_WAITS = calls("Agent", description="helps", prompt="Do it.", subagent_type="helper", run_in_background=False)
@@ -178,6 +180,39 @@ async def test_a_response_that_breaks_off_is_no_known_usage(
     lines = [line for line in await goals.turns(goal.id) if line.usage.tokens]
     assert sorted(line.is_estimate for line in lines) == [False, True]
     assert [line.usage.tokens for line in lines if not line.is_estimate] == [1_050]
+
+
+async def test_an_advisors_answer_and_a_compaction_are_billed_beside_their_response(
+    place: Place, server: WireServer, goals: telic.AsyncGoalStore
+) -> None:
+    """The response's own counts leave both out; each has the price of the model that made it, and is no turn."""
+    goal = await goals.create("A goal", scope=SCOPE)
+    advised = Spent(
+        steps=(
+            {"type": "message", "input_tokens": 600, "cache_read_input_tokens": 400, "output_tokens": 50},
+            {"type": "advisor_message", "model": ADVISOR, "input_tokens": 5_000, "output_tokens": 200},
+        )
+    )
+    compacted = Spent(
+        steps=(
+            {"type": "compaction", "input_tokens": 7_000, "output_tokens": 300},
+            {"type": "message", "input_tokens": 600, "cache_read_input_tokens": 400, "output_tokens": 50},
+        )
+    )
+    server.script = [replace(calls("mcp__own__fix"), spent=advised), replace(DONE, spent=compacted)]
+    prices = {MODEL: Price(input=1, output=1), ADVISOR: Price(input=10, output=10)}
+    await ClaudeGoal(goals, scope=SCOPE, settings=place.settings(prices=prices)).run(
+        "Begin.", options=options_of(place)
+    )
+    lines = [turn for turn in await goals.turns(goal.id) if turn.usage.tokens]
+    assert [(line.kind, line.model, line.usage.tokens, line.usage.cost_microunits) for line in lines] == [
+        (telic.UsageKind.WORK, MODEL, 1_050, 1_050),
+        (telic.UsageKind.SUB_AGENT, ADVISOR, 5_200, 52_000),
+        (telic.UsageKind.WORK, MODEL, 1_050, 1_050),
+        (telic.UsageKind.TOOL, MODEL, 7_300, 7_300),
+    ]
+    assert (await goals.get(goal.id)).usage.turns == 2
+    assert [line for line in lines if line.is_estimate] == []
 
 
 async def test_no_file_of_the_session_has_the_goal(

@@ -10,7 +10,7 @@ import openai
 import pytest
 
 import telic
-from telic.integrations.run_endings import was_free
+from telic.integrations.model_calls import was_free
 from telic.integrations.session import GoalSession
 from telic.integrations.settings import SessionSettings
 

@@ -12,6 +12,7 @@ from telic.domain.loop_state import (
     Claim,
 )
 from telic.integrations.model_calls import model_name, model_usage, turn_key
+from telic.integrations.runs import guarded
 from telic.integrations.session import GoalSession
 from telic.integrations.settings import SessionSettings
 from telic.integrations.tools import GoalTools
@@ -183,6 +184,6 @@ async def test_a_report_that_is_stored_before_its_answer_is_back_cancels_nothing
         goal = await store.create("A goal", scope="thread-1")
         session = GoalSession(store, scope="thread-1", settings=SessionSettings(heartbeat_seconds=0.02))
         await session.start()
-        answer = await session.guard(GoalTools(session).call("report_complete", {"summary": "done"}))
+        answer = await guarded(session, GoalTools(session).call("report_complete", {"summary": "done"}))
         assert "completed" in answer
         assert (await store.get(goal.id)).reason is telic.Reason.ASSERTED

@@ -14,13 +14,13 @@ from telic.domain.clock import SystemClock
 from telic.domain.goal import Goal
 from telic.domain.jsonable import time_from_json
 from telic.interfaces.mcp.calls import ToolCalls
-from telic.interfaces.mcp.conversation import McpConversation
+from telic.interfaces.mcp.conversation import McpConversation, Role, ServerSettings
 from telic.interfaces.mcp.resources import read_resource
-from telic.interfaces.mcp.settings import Role, ServerSettings
 from telic.interfaces.mcp.tools import tools_for
 from telic.interfaces.terminal.goal_screen import GoalScreen
-from telic.interfaces.web import goal_page, listing
 from telic.interfaces.web.app import create_app
+from telic.interfaces.web.goal_page import GoalView
+from telic.interfaces.web.listing import ListQuery, ListView
 from telic.interfaces.web.settings import DashboardSettings
 from telic.prompt.escape import visible
 from telic.services.chat.commands import execute
@@ -150,7 +150,7 @@ def _dashboard(place: str, goals: Sequence[Goal]) -> Readings:
     async def read(store: AsyncGoalStore) -> Readings:
         desk, found = create_app(store, _PAGES).state.app_state, Readings()
         for goal in goals:
-            view = goal_page.view_of(desk, goal.id)
+            view = GoalView(desk, goal.id)
             await view.look()
             found[goal.id] = _shown("\n".join(view.whole().values()))
         return found
@@ -160,7 +160,7 @@ def _dashboard(place: str, goals: Sequence[Goal]) -> Readings:
 
 def _dashboard_rows(place: str, goals: Sequence[Goal]) -> Readings:
     async def read(store: AsyncGoalStore) -> Readings:
-        view = listing.view_of(create_app(store, _PAGES).state.app_state, listing.ListQuery())
+        view = ListView(create_app(store, _PAGES).state.app_state, ListQuery())
         await view.look()
         rows = view.whole()["goals"].split("<tr ")
         return {goal.id: _shown(next(f"<tr {row}" for row in rows if goal.id in row)) for goal in goals}

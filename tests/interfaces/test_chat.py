@@ -9,7 +9,7 @@ from telic.services.chat.grammar_words import TAKES_VALUE, Verb
 
 ROOT = Path(__file__).parents[2]
 GUIDE = (ROOT / "docs" / "howto" / "chat.md").read_text()
-ID = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}(-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12})?")
+ID = re.compile(r"([0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-)?\b[0-9a-f]{12}\b")
 AGE = re.compile(r"(?<=age {10})\d+s")
 
 

@@ -202,7 +202,7 @@ def test_a_table_on_a_terminal_is_escaped_too(shell: Shell) -> None:
 
     shell("create", "\x1b[2Jgone\u202e", "--scope", "t")
     main, secondary = pty.openpty()
-    environment = os.environ | {"TELIC_STORE": shell.store, "TERM": "dumb", "COLUMNS": "120"}
+    environment = os.environ | {"TELIC_STORE": shell.store, "TERM": "dumb", "COLUMNS": "120", "LINES": "40"}
     subprocess.run([TELIC, "list", "--scope", "t"], stdout=secondary, stderr=secondary, env=environment, check=True)
     os.close(secondary)
     printed = os.read(main, 65536).decode()

@@ -5,7 +5,7 @@ import sys
 
 import pytest
 
-from telic.interfaces.cli import app, groups
+from telic.interfaces.cli import app
 
 LITTLE = ("active", "list", "pause", "turns", "hold")
 
@@ -14,7 +14,7 @@ def test_every_name_leads_to_the_command_of_that_name() -> None:
     """The table of sections names each command, and each module's commands are all in it."""
     commands = app.every_command()
     assert all(command.name == name for name, command in commands.items())
-    assert list(commands) == [name for section in groups.SECTIONS.values() for name in section]
+    assert list(commands) == [name for section in app.SECTIONS.values() for name in section]
 
 
 @pytest.mark.parametrize("name", LITTLE)

@@ -1,13 +1,16 @@
-"""What the command says to do next can be done: each option and command that a hint names is there."""
+"""What the command says to do next can be done: each option, command and id that a hint names is there."""
 
+import inspect
 import re
 from collections.abc import Callable, Iterator
+from dataclasses import fields
 from pathlib import Path
 
 import click
 import pytest
 
 import telic
+from telic import LoopPolicy, LoopSettings, ModelUsage
 from telic.interfaces.cli import app
 from telic.interfaces.cli.exit_codes import failure
 from telic.services.outcomes import OUTCOMES
@@ -16,6 +19,13 @@ COMMANDS = sorted(app.every_command())
 SERVING = {"dashboard", "mcp", "top", "hook", "install", "worker"}
 """Given a usable value, these serve, or write outside the store: only what they cannot read is tried."""
 WRONG = ("", "wrong!", "-1", "0", "5usd", "yesterday", "90", "--no-hurry", "01a21ea7", "9" * 30)
+
+LIBRARY = {
+    name
+    for _, method in inspect.getmembers(telic.GoalStore, inspect.isfunction)
+    for name in inspect.signature(method).parameters
+} | {field.name for kind in (LoopPolicy, LoopSettings, ModelUsage) for field in fields(kind)}
+"""How the library calls what is typed on a command line in other words."""
 
 Refused = Callable[..., tuple[int, str]]
 
@@ -40,6 +50,13 @@ def refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.Capt
     return run
 
 
+def assert_it_speaks_of_what_can_be_typed(line: tuple[str, ...], said: str) -> None:
+    """No message names an argument of the library; what somebody typed may stand there in quotes."""
+    words = re.sub(r"'[^']*'|\"[^\"]*\"|“[^”]*”", "", said)
+    named = set(re.findall(r"(?<![\w-])[a-z]+(?:_[a-z]+)+(?!\w)", words))
+    assert not named & LIBRARY, (line, said)
+
+
 def options_of(command: click.Command) -> set[str]:
     return {name for parameter in command.params for name in parameter.opts} | {"--help", "-h"}
 
@@ -55,6 +72,9 @@ def wrong_lines(name: str) -> Iterator[tuple[str, ...]]:
                 yield from ((name, parameter.opts[0], value) for value in WRONG)
     if name not in SERVING:
         yield from ((name, value) for value in WRONG)
+    if name not in SERVING and "--actor" in options_of(app.every_command()[name]):
+        yield (name, "--actor", "model")
+        yield (name, "--actor", "verifier")
 
 
 def assert_hint_can_be_followed(name: str, line: tuple[str, ...], said: str) -> None:
@@ -77,6 +97,7 @@ def test_a_hint_names_only_what_there_is(refused: Refused, name: str) -> None:
             # 3 and 10 may also be findings, which standard output tells.
             assert said.startswith("telic: ") or code in (3, 10), line
             assert_hint_can_be_followed(name, line, said)
+            assert_it_speaks_of_what_can_be_typed(line, said)
 
 
 @pytest.mark.parametrize("name", COMMANDS)
@@ -104,7 +125,11 @@ def test_every_next_step_fits_every_command(name: str) -> None:
         (("budget", "€5"), "'€5' is no budget"),
         (("create", "x", "--budget", "--check", "true"), "put money in single quotes, '$5'"),
         (("create", "x", "--budget"), "put money in single quotes, '$5'"),
-        (("complete", "--actor", "model"), "--revision N"),
+        (("complete", "--actor", "model"), "at the revision that it has seen (--revision)"),
+        (("release", "--hold", "nope"), "the goal has no hold with the key 'nope'"),
+        (("record", "--input", "-1"), "--input must be"),
+        (("hold", "--ttl", "0"), "--ttl must be from 0.001"),
+        (("create", "max_chars", "--max-chars", "0"), "--max-chars must be from 1"),
         (("run", "x"), "--agent"),
         (("import", "zeph", "nofile"), "name a FILE"),
         (("export", "/no/such/folder/x"), "name a FILE"),
@@ -113,7 +138,7 @@ def test_every_next_step_fits_every_command(name: str) -> None:
 )
 def test_a_wrong_input_is_answered_in_its_own_words(refused: Refused, line: tuple[str, ...], said: str) -> None:
     code, answer = refused(*line)
-    assert code in (2, 6, 9)
+    assert code in (2, 4, 6, 9)
     assert said in answer
 
 
@@ -162,3 +187,34 @@ def test_help_and_version_can_be_asked_for_in_the_usual_ways(
         assert app.run(line) == 0
         assert "0.1.0" in capsys.readouterr().out
     assert refused("help", "nonsense")[0] == 2
+
+
+def test_a_next_step_names_the_goal_that_the_command_was_about(refused: Refused) -> None:
+    """It can be pasted as it is, after a success and after an error, with an id typed or not."""
+    with telic.connect("goals.db") as store:
+        third, second, first = store.list().goals
+    lines = {
+        ("release", "--hold", "nope"): third,
+        ("budget", "2M", "--revision", "9"): third,
+        ("edit", "another text"): third,
+        ("record", second.id, "--tokens", "5"): second,
+        ("wake", first.id[-8:]): first,
+        ("pause", first.id): first,
+        ("record", "--tokens", "5", "--hold", "nope"): third,
+        ("hold", "--tokens", "5", "--key", "k"): third,
+        ("pause", "--wake-signal", "deploy"): third,
+    }
+    for line, goal in lines.items():
+        _, said = refused(*line)
+        hint = said.splitlines()[-1]
+        assert "hint: " in hint, said
+        assert not re.search(r"\bID\b", hint), said
+        (named,) = set(re.findall(r"\b0[0-9a-f]{7}-[0-9a-f-]+", hint)) or {""}
+        assert refused("show", named)[0] == 0, said
+        assert goal.id.startswith(named), said
+
+
+def test_a_next_step_without_a_known_goal_needs_none(refused: Refused) -> None:
+    """A command without an id means the scope's active goal, or its latest."""
+    _, said = refused("usage", "--scope", "empty")
+    assert "telic record --tokens N" in said

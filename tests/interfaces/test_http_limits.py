@@ -14,9 +14,8 @@ from starlette.types import ASGIApp
 
 import telic
 from telic.http import guard
-from telic.http.guard import HttpGuard
-from telic.http.rates import RequestRates
-from telic.interfaces.api import api_routes
+from telic.http.guard import HttpGuard, RequestRates
+from telic.interfaces.api.routes import api_routes
 from telic.interfaces.mcp.http import HttpOptions, McpSite
 from telic.interfaces.web.app import create_app, guarded
 from telic.interfaces.web.settings import DashboardSettings

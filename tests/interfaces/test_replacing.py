@@ -8,8 +8,7 @@ import pytest
 import telic
 from telic.interfaces.cli import app
 from telic.interfaces.mcp.calls import ToolCalls
-from telic.interfaces.mcp.conversation import McpConversation
-from telic.interfaces.mcp.settings import Role, ServerSettings
+from telic.interfaces.mcp.conversation import McpConversation, Role, ServerSettings
 from telic.interfaces.mcp.tools import tools_for
 from telic.services.actions import ActionRequest, GoalAction
 from telic.services.actions import execute as execute_action

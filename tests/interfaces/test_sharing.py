@@ -5,7 +5,7 @@ import time
 import pytest
 
 import telic
-from telic.services.transfer.history import export_lines
+from telic.services.transfer.histories import export_lines
 from tests.interfaces.shell import Shell
 
 LEASE = ("--holder", "host/1", "--lease-token")

@@ -8,6 +8,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from mcp import Client
+from mcp.shared.exceptions import MCPError
+from mcp_types import TextContent
 from starlette.requests import Request
 
 import telic
@@ -32,14 +35,17 @@ from telic.errors import MissingExtra
 from telic.interfaces.api.answers import problem_answer
 from telic.interfaces.cli.exit_codes import failure
 from telic.interfaces.cli.goals import create
+from telic.interfaces.mcp.conversation import Role, ServerSettings
 from telic.interfaces.mcp.results import refusal
+from telic.interfaces.mcp.server import GoalServer
+from telic.interfaces.mcp.tools import tools_for
 from telic.interfaces.terminal.formatting import refusal as refusal_on_screen
 from telic.interfaces.web.app import create_app
-from telic.interfaces.web.error_pages import show_goal_error
+from telic.interfaces.web.pages import show_goal_error
 from telic.interfaces.web.settings import DashboardSettings
 from telic.services.chat.commands import execute_async
 from telic.services.chat.reply_text import render
-from telic.services.outcomes import OUTCOMES
+from telic.services.outcomes import OUTCOMES, about
 from telic.testing.surfaces import (
     FACTS,
     GOAL_NAMES,
@@ -141,6 +147,40 @@ def test_an_error_means_the_same_everywhere(shown: Shown, code: str) -> None:
     assert "done" in refusal_on_screen(error)
 
 
+TOOLS = {role: set(tools_for(ServerSettings(role=role, agent_may_create=True))) for role in Role}
+
+
+@pytest.mark.parametrize("code", OUTCOMES)
+def test_a_model_reads_what_to_do_about_an_error(shown: Shown, code: str) -> None:
+    """In the text and in the data, of which some hosts show one alone; by tools that it has, whatever its role."""
+    error = _error(code, shown.goals["active"].goal)
+    answer = refusal(error).as_result()
+    (text,), data = answer.content, answer.structured_content
+    assert data is not None
+    assert isinstance(text, TextContent)
+    (advice,) = data["next"]
+    assert f"- {advice}" in text.text
+    assert "/goal" not in advice
+    assert advice.startswith("tell the user: ") or "telic " not in advice
+    named = {name for name in TOOLS[Role.OPERATOR] | TOOLS[Role.AGENT] if name in advice}
+    assert all(named <= tools for tools in TOOLS.values()), advice
+    assert "again" in advice or "repeat" in advice or not error.retryable
+
+
+@pytest.mark.parametrize("uri", ["goal://active/nothing", "goal://019a00000000", "goal://019a00000000/history"])
+async def test_a_resource_that_is_not_there_comes_with_advice(shown: Shown, uri: str) -> None:
+    """The protocol has errors without an answer: they say what to do as well."""
+    async with (
+        await telic.connect_async(shown.place, create=False) as store,
+        Client(GoalServer(store, ServerSettings()).lowlevel) as client,
+    ):
+        with pytest.raises(MCPError) as refused:
+            await client.read_resource(uri)
+    (advice,) = refused.value.error.data["next"]
+    assert advice in refused.value.error.message
+    assert "list_goals" in advice or "description" in advice
+
+
 class _Failing:
     """A store that answers every question with the error."""
 
@@ -161,7 +201,7 @@ async def test_a_chat_says_what_an_error_means(shown: Shown, code: str) -> None:
     reply = await execute_async(store, "/goal status")
     assert reply.problem is not None
     assert (reply.problem.code, reply.problem.is_retryable) == (code, error.retryable)
-    assert reply.problem.advice == OUTCOMES[code].next_in_chat != ""
+    assert reply.problem.advice == about(OUTCOMES[code].next_in_chat, None) != ""
     text = render(reply)
     assert f"[{code}]" in text
     assert reply.problem.advice in text

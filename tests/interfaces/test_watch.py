@@ -127,6 +127,6 @@ def test_it_ends_when_nothing_comes(shell: Shell) -> None:
     shell("create", "another", "--scope", "b")
     shell("pause", goal["id"])
     lines = shell("watch", goal["id"], "--after", cursor, "--idle", "0.1").stdout.splitlines()
-    assert [line.split("\t")[1:5] for line in lines] == [[goal["id"][:13], "default", "paused", "user"]]
+    assert [line.split("\t")[1:5] for line in lines] == [[goal["id"][-12:], "default", "paused", "user"]]
     assert shell.error("watch", "--after", "zzz", "--idle", "0.1", expect=2)["code"] == "invalid_cursor"
     assert shell.error("watch", "--idle", "-1", expect=2)["code"] == "usage"

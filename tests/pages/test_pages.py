@@ -105,7 +105,7 @@ NEEDED = {
 
 _VARIES = [
     (re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[0-9a-f]{4}-[0-9a-f]{12}"), "ID"),
-    (re.compile(r"\b[0-9a-f]{8}-[0-9a-f]{4}\b"), "ID"),
+    (re.compile(r"\b[0-9a-f]{12}\b"), "ID"),
     (re.compile(r"(?<=age {10})\d+s"), "AGE"),
 ]
 """What is another each time."""

@@ -11,7 +11,7 @@ import psycopg
 import pytest
 
 import telic
-from telic.storage.drivers.postgres_hosts import Attempt, Hosts, connect_async, connect_blocking
+from telic.storage.drivers.postgres_connections import Attempt, Hosts, connect, connect_async
 
 HOSTS = {"host": "one,two,three", "port": "1,2,3"}
 
@@ -148,4 +148,4 @@ def test_a_refused_connection_names_the_last_refusal() -> None:
         raise psycopg.OperationalError(arguments["host"])
 
     with pytest.raises(psycopg.OperationalError, match="three"):
-        connect_blocking(Hosts(HOSTS), 1e12, refuse)
+        connect(Hosts(HOSTS), 1e12, refuse)

@@ -14,7 +14,7 @@ import pytest
 import telic
 from telic.loop.goal_loop import GoalLoop
 from telic.loop.worker import Worker
-from telic.storage.drivers import postgres_pool
+from telic.storage.drivers import postgres_connections
 from tests.postgres.faces import OpenStore, Threaded, ledger_of
 from tests.support.tcp_proxy import TcpProxy
 
@@ -197,7 +197,7 @@ async def test_an_idle_worker_keeps_one_connection(database: str) -> None:
 
 async def test_a_connection_that_rested_is_opened_anew(database: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """Whoever calls after a while notices nothing."""
-    monkeypatch.setattr(postgres_pool, "_REST_SECONDS", 0.05)
+    monkeypatch.setattr(postgres_connections, "_REST_SECONDS", 0.05)
     async with telic.connect_async(database) as store:
         goal = await store.create("rest")
         for _ in range(600):

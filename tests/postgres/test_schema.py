@@ -8,7 +8,7 @@ import psycopg
 import pytest
 
 import telic
-from telic.storage.drivers.postgres_server import MIGRATION_LOCK
+from telic.storage.drivers.postgres_schema import MIGRATION_LOCK
 from tests.postgres.faces import OpenStore
 
 

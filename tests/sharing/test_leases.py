@@ -17,7 +17,7 @@ import pytest
 import telic
 from telic import LeaseLost
 from telic.errors import LeaseHeld
-from telic.storage.drivers import sqlite_database
+from telic.storage.drivers import sqlite_transaction
 from telic.testing import FakeClock
 from telic.types import HoldState
 from tests.crash.support import COLOURS, Crew, checked_history, name_of, opened, wait_for
@@ -339,7 +339,7 @@ async def test_what_ends_while_it_is_refused_is_granted(
     """A lease, or a hold, that is there when a call is refused and gone when it is asked why: the call goes on."""
     minute = itertools.count()
     # By this clock a minute passes each time that it is looked at.
-    monkeypatch.setattr(sqlite_database, "steady_microseconds", lambda *_: next(minute) * 60_000_000)
+    monkeypatch.setattr(sqlite_transaction, "steady_microseconds", lambda *_: next(minute) * 60_000_000)
     async with opened(tmp_path / "goals.db", colour) as store:
         for minutes in range(1, 13):
             goal = await store.create("contested", scope=str(minutes), token_budget=10)

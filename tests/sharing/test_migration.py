@@ -12,7 +12,7 @@ import pytest
 
 import telic
 from telic import GoalStatus
-from telic.storage.migrate import load_migrations
+from telic.storage.statements import load_migrations
 from telic.store.doctor import Level, examine
 from tests.crash.support import Crew, history_of
 from tests.sharing.support import all_events

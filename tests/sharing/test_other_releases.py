@@ -11,8 +11,7 @@ import psycopg
 import pytest
 
 import telic
-from telic.storage.migrate import load_migrations, newest_version
-from telic.storage.statements import SQL_FOLDER
+from telic.storage.statements import SQL_FOLDER, load_migrations, newest_version
 from tests.crash.support import COLOURS, opened
 from tests.support.raw import execute
 

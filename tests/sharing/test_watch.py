@@ -15,11 +15,11 @@ import pytest
 
 import telic
 from telic import EventKind, FeedEvent
-from telic.storage.drivers.postgres_changes import AsyncPostgresChanges
+from telic.storage.drivers.postgres_async import AsyncPostgresChanges
 from telic.storage.drivers.postgres_server import PostgresServer as Settings
 from telic.storage.drivers.sqlite_async import AsyncSqliteChanges
 from telic.storage.drivers.sqlite_changes import SqliteChanges
-from telic.storage.options import OpenOptions
+from telic.storage.transaction import OpenOptions
 from tests.crash.support import COLOURS, Crew, fork, hold_the_write_lock, wait_for
 from tests.left_out import needs
 from tests.postgres.bouncer import DROPS_SETTINGS, running_bouncer

@@ -14,7 +14,8 @@ MODEL = "model-of-the-tests"
 class Spent:
     """What a reply says that it consumed; cached and written are parts of the input, reasoning one of the output.
 
-    Only Anthropic's format tells what was written to the cache.
+    Only Anthropic's format tells what was written to the cache, and the `steps` of a request that was answered in
+    several: each has its type and counts, and the model's own alone are in the counts here.
     """
 
     input: int = 1_000
@@ -22,6 +23,7 @@ class Spent:
     output: int = 50
     reasoning: int = 20
     written: int = 0
+    steps: tuple[dict[str, Any], ...] = ()
 
 
 @dataclass(frozen=True)
@@ -242,6 +244,7 @@ class Messages:
             "cache_creation_input_tokens": spent.written,
             "output_tokens": spent.output,
             "output_tokens_details": {"thinking_tokens": spent.reasoning},
+            **({"iterations": [*spent.steps]} if spent.steps else {}),
         }
 
     def body(self, reply: Reply) -> dict[str, Any]:

@@ -18,7 +18,7 @@ import telic
 from telic.observability import instruments as names
 from telic.observe import Logging
 from telic.storage.drivers.postgres import PostgresDriver
-from telic.storage.drivers.postgres_async import AsyncPostgresDriver
+from telic.storage.drivers.postgres_queue import QueuedPostgresDriver
 from telic.storage.drivers.sqlite import SqliteDriver
 from telic.storage.drivers.sqlite_async import AsyncSqliteDriver
 from tests.support.missing import hiding
@@ -96,7 +96,7 @@ async def test_an_observer_is_found_once_when_the_store_is_opened(
     url = new_postgres_database()
     for place, plain, waiting in (
         (str(tmp_path / "goals.db"), SqliteDriver, AsyncSqliteDriver),
-        (url, PostgresDriver, AsyncPostgresDriver),
+        (url, PostgresDriver, QueuedPostgresDriver),
     ):
         for observer in (None, Logging()):
             with telic.connect(place, observer=observer) as store:

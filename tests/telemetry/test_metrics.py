@@ -14,10 +14,9 @@ import pytest
 import telic
 from telic import Budget, GoalStatus, ModelUsage, UsageKind
 from telic.observability.store_calls import StatusCounter
-from telic.services.transfer.history import export_lines, import_histories, read_lines
+from telic.services.transfer.histories import export_lines, import_histories, read_lines
 from telic.storage.connect import open_driver
-from telic.storage.options import OpenOptions
-from telic.storage.transaction import Driver, Mode, Operation
+from telic.storage.transaction import Driver, Mode, OpenOptions, Operation
 from telic.testing import FakeClock
 from tests.loop_driver.world import DONE_IS_THERE, ScriptedAgent, World, makes
 from tests.telemetry.telescope import MARKER, Telescope

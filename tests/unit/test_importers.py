@@ -13,9 +13,8 @@ from telic.domain.clock import Instant
 from telic.domain.errors import SchemaMismatch, StoreCorrupt, StoreMisconfigured
 from telic.domain.goal import Actor, Goal, GoalStatus, Reason
 from telic.domain.history import GoalHistory, replay
-from telic.services.transfer.codex import read_codex
-from telic.services.transfer.foreign_goal import Imported
-from telic.services.transfer.zeph import read_zeph
+from telic.services.transfer.histories import Imported
+from telic.services.transfer.other_systems import read_codex, read_zeph
 from tests.support import foreign_databases as foreign
 
 ZEPH_CREATED = Instant(1_777_888_800_000_000)

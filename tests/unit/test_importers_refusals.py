@@ -9,9 +9,8 @@ import pytest
 
 import telic
 from telic.domain.errors import EmptyText, InvalidNumber, InvalidText, StoreCorrupt, TextTooLong
-from telic.services.transfer.codex import read_codex
-from telic.services.transfer.foreign_goal import Imported
-from telic.services.transfer.zeph import read_zeph
+from telic.services.transfer.histories import Imported
+from telic.services.transfer.other_systems import read_codex, read_zeph
 from tests.support import foreign_databases as foreign
 
 GOOD_ZEPH = foreign.zeph_goal("good", status="paused")

@@ -11,16 +11,12 @@ import telic
 from telic import Criterion, GoalStatus, Reason, UsageKind
 from telic.domain.clock import SystemClock
 from telic.domain.decision import LoopPolicy
-from telic.domain.loop_state import (
-    Claim,
-    LoopState,
-)
-from telic.integrations.hosts.checking import StopCheck
-from telic.integrations.hosts.judge_choice import JudgeChoice
+from telic.domain.loop_state import Claim, LoopState
+from telic.integrations.hosts.checking import JudgeChoice, StopCheck
 from telic.integrations.hosts.payload import HookEvent, HookPayload
-from telic.integrations.reports import report_complete
 from telic.integrations.session import GoalSession
 from telic.integrations.settings import SessionSettings
+from telic.integrations.tools import report_complete
 from telic.loop.goal_loop import VerificationStep
 from telic.loop.heartbeat import Heartbeat
 from telic.loop.run_context import LoopRecords, LoopSettings, RunContext, ignore

@@ -13,7 +13,7 @@ from telic.accounting.base import EXIT_SECONDS, AccountingBase
 
 
 class AsyncBackground:
-    """What `Background` is, in tasks of the event loop in which it is started."""
+    """`Background`, in tasks of the event loop in which it is started."""
 
     def __init__(self) -> None:
         self._work = asyncio.Event()
@@ -23,11 +23,7 @@ class AsyncBackground:
         self._watcher: asyncio.Task[None] | None = None
 
     def start(self, accounting: AccountingBase) -> None:
-        """Both jobs run.
-
-        Raises:
-            RuntimeError: no event loop runs in this thread.
-        """
+        """Both jobs run; raise RuntimeError if no event loop runs in this thread."""
         self._loop = asyncio.get_running_loop()
         self._thread = threading.get_ident()
         self._writer = self._loop.create_task(self._write(accounting), name="telic-accounting")

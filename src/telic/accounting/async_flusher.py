@@ -1,4 +1,4 @@
-"""The job that writes accepted turns to the store: in order, each exactly once, until it is told to end."""
+"""The job that writes accepted turns to the store: in order, each exactly once, until its end is asked for."""
 
 import asyncio
 import logging
@@ -53,11 +53,8 @@ class SnapshotCache:
         return False
 
     async def refresh_or_raise(self) -> bool:
-        """As `refresh`.
-
-        Raises:
-            StoreError: the store did not answer.
-        """
+        """As `refresh`; raise StoreError if the store does not answer."""
+        # A write between the reading's start and its end makes it useless (ADR 17), so it is tried a few times.
         for attempts_left in reversed(range(_READINGS)):
             token = self.token()
             if self._state.is_as_of(token):
@@ -78,7 +75,7 @@ class SnapshotCache:
 
 
 class Flusher:
-    """Writes waiting turns to the store; once it is told to end, it goes on until none is left or its time is over."""
+    """Writes waiting turns to the store; after `end` it goes on until none is left or its time is over."""
 
     def __init__(
         self,
@@ -204,7 +201,7 @@ class Flusher:
         try:
             return await self._record_for(goal_id, turn, turn.hold)
         except HoldLost:
-            # It was spent all the same.
+            # The hold has expired or was released, but the usage was spent all the same.
             return await self._record_for(goal_id, turn, None)
 
     async def _record_for(self, goal_id: str, turn: TurnRecord, hold: str | None) -> TurnResult:
@@ -237,6 +234,7 @@ class Flusher:
             if not getattr(error, "retryable", False):
                 self._state.report(error, turn.key, "the store may need help")
         self._wait_longer()
+        # While the store is away the journal is the only copy, so it is synced: a power cut loses nothing either.
         self._outbox.spill()
         await self._background.offload(self._outbox.sync)
 

@@ -1,4 +1,4 @@
-"""What both colours share: how a turn is accepted, and what an instance is made of."""
+"""The part of accounting that neither awaits nor blocks: a turn is accepted, and an instance is put together."""
 
 import itertools
 import logging
@@ -6,11 +6,11 @@ import os
 import threading
 from abc import ABC, abstractmethod
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, cast
 
 from telic.accounting.outbox import Outbox
 from telic.accounting.state import AccountingCallbacks, AccountingState, ThresholdNotifier
-from telic.accounting.turn_record import checked_turn
+from telic.accounting.turn_record import TurnRecord, checked_turn
 from telic.domain.budget import ModelUsage, TurnUsage, UsageKind
 from telic.domain.clock import Clock
 from telic.domain.errors import StoreClosed, StoreFull
@@ -20,7 +20,7 @@ DEFAULT_TIMEOUT_SECONDS: Final = 10.0
 EXIT_SECONDS: Final = 5.0
 FLUSH_PAUSE_SECONDS: Final = 0.005
 WATCH_SECONDS: Final = 0.25
-"""How long a watcher waits at most before it asks whether it is still wanted."""
+"""The watcher looks this often whether it is still wanted."""
 
 _LOG: Final = logging.getLogger("telic.accounting")
 
@@ -58,6 +58,7 @@ class AccountingBase(ABC):
         with self._begin_lock:
             if self._is_running or self._is_closed:
                 return
+            # Before anything runs: a turn is acknowledged only once it is in a journal.
             self._state.outbox.open()
             # Thresholds that are passed already are no news.
             self._notifier.begin()
@@ -113,6 +114,7 @@ class AccountingBase(ABC):
 
         Returns the turn's key; None where nothing was accepted, which `on_failure` and the log explain.
         """
+        # A host's agent must not stop because its accounting has a problem: nothing is raised here.
         try:
             return self._accept(usage, kind, model, key, hold, goal_id)
         except Exception as error:
@@ -137,8 +139,10 @@ class AccountingBase(ABC):
             key = f"{self._owner}-{next(self._numbers)}"
         if goal_id is None:
             goal_id = self._state.turns_goal
-        line = checked_turn(key, goal_id, self._scope, self._clock.now(), usage, kind, model, hold)
-        if not self._state.accept(line):
+        if type(usage) is int:
+            usage = TurnUsage(tokens=usage)
+        turn = TurnRecord(key, goal_id, self._scope, self._clock.now(), cast("TurnUsage", usage), kind, model, hold)
+        if not self._state.accept(checked_turn(turn)):
             raise StoreFull("no journal can be written, and memory holds as many turns as it may")
         self._wake()
         return key
@@ -155,6 +159,7 @@ class AccountingBase(ABC):
 
     def before_fork(self) -> None:
         """No line is half accepted."""
+        # A child that inherited the lock while another thread holds it could never take it.
         self._lock.acquire()
 
     def after_fork_in_parent(self) -> None:

@@ -1,6 +1,6 @@
 # Generated from src/telic/accounting/async_flusher.py: change that, then run `make generate`.
 
-"""The job that writes accepted turns to the store: in order, each exactly once, until it is told to end."""
+"""The job that writes accepted turns to the store: in order, each exactly once, until its end is asked for."""
 
 import logging
 import random
@@ -21,8 +21,8 @@ from telic.store.goal_store import GoalStore
 _SHORTEST_PAUSE_SECONDS: Final = 0.05
 _LONGEST_PAUSE_SECONDS: Final = 2.0
 _RECOVERY_SECONDS: Final = 30.0
+# An error that no store should raise may be an outage in disguise, or a turn that nobody can store.
 _MOST_SURPRISES: Final = 10
-"""An error that no store should raise may be an outage in disguise, or a turn that nobody can store."""
 _READINGS: Final = 5
 _READING_PAUSE_SECONDS: Final = 0.002
 _LOG: Final = logging.getLogger("telic.accounting")
@@ -54,11 +54,8 @@ class SnapshotCache:
         return False
 
     def refresh_or_raise(self) -> bool:
-        """As `refresh`.
-
-        Raises:
-            StoreError: the store did not answer.
-        """
+        """As `refresh`; raise StoreError if the store does not answer."""
+        # A write between the reading's start and its end makes it useless (ADR 17), so it is tried a few times.
         for attempts_left in reversed(range(_READINGS)):
             token = self.token()
             if self._state.is_as_of(token):
@@ -79,7 +76,7 @@ class SnapshotCache:
 
 
 class Flusher:
-    """Writes waiting turns to the store; once it is told to end, it goes on until none is left or its time is over."""
+    """Writes waiting turns to the store; after `end` it goes on until none is left or its time is over."""
 
     def __init__(
         self,
@@ -205,7 +202,7 @@ class Flusher:
         try:
             return self._record_for(goal_id, turn, turn.hold)
         except HoldLost:
-            # It was spent all the same.
+            # The hold has expired or was released, but the usage was spent all the same.
             return self._record_for(goal_id, turn, None)
 
     def _record_for(self, goal_id: str, turn: TurnRecord, hold: str | None) -> TurnResult:
@@ -238,6 +235,7 @@ class Flusher:
             if not getattr(error, "retryable", False):
                 self._state.report(error, turn.key, "the store may need help")
         self._wait_longer()
+        # While the store is away the journal is the only copy, so it is synced: a power cut loses nothing either.
         self._outbox.spill()
         self._background.offload(self._outbox.sync)
 

@@ -21,11 +21,7 @@ _OTHERS_MAY_WRITE: Final = stat.S_IWGRP | stat.S_IWOTH
 
 
 def default_base() -> Path:
-    """Where journals are kept unless the host says otherwise: in the user's folder for state.
-
-    Raises:
-        OSError: nobody knows the user's home.
-    """
+    """Return the folder of journals in the user's folder for state; raise OSError if nobody knows the user's home."""
     given = os.environ.get("XDG_STATE_HOME", "")
     try:
         state = Path(given) if given.startswith("/") else Path.home() / ".local" / "state"
@@ -52,7 +48,7 @@ class JournalDirectory:
             raise PermissionError(f"{self.path} is not private: others own it or may write to it")
 
     def create(self, name: str) -> int:
-        """A descriptor of a new file, which is locked for as long as its owner lives."""
+        """Return a descriptor of a new file, which is locked for as long as its owner lives."""
         handle = os.open(name, _FLAGS | os.O_CREAT | os.O_EXCL | os.O_APPEND, 0o600, dir_fd=self._handle)
         if not self._is_locked(handle):
             # Somebody who looks for what the dead left behind was quicker, and is about to remove it as empty.
@@ -80,12 +76,12 @@ class JournalDirectory:
         return os.fstat(handle).st_nlink > 0
 
     def journals(self) -> Iterator[str]:
-        """The names of all journals, those made first before others."""
+        """Give the names of all journals, the oldest first."""
         with os.scandir(self._handle) as entries:
             yield from sorted(entry.name for entry in entries if entry.name.endswith(JOURNAL_SUFFIX))
 
     def marker(self, name: str) -> int:
-        """Another descriptor of the file, through which its beginning can be written."""
+        """Return another descriptor of the file, through which its beginning can be written."""
         return os.open(name, _FLAGS, dir_fd=self._handle)
 
     def remove(self, name: str) -> None:
@@ -128,6 +124,7 @@ class Journal:
         self._name = name
         self._handle = handle
         self._lock = lock
+        # Its own descriptor: the other one appends, whatever the offset of a write.
         self._marker = folder.marker(name)
         self._end = os.fstat(handle).st_size
         self._next = self._stored = _HEADER_BYTES
@@ -136,11 +133,7 @@ class Journal:
 
     @classmethod
     def new(cls, folder: JournalDirectory, owner: str, lock: threading.Lock) -> "Journal":
-        """An empty journal, ready for lines.
-
-        Raises:
-            OSError: the file cannot be made.
-        """
+        """Return an empty journal, ready for lines; raise OSError if the file cannot be made."""
         name = owner + JOURNAL_SUFFIX
         journal = cls(folder, name, folder.create(name), lock)
         try:
@@ -165,6 +158,7 @@ class Journal:
         found = _HEADER_SHAPE.fullmatch(header)
         if found is not None:
             journal._next = journal._stored = max(_HEADER_BYTES, int(found[1], 16))
+        # Its owner died while it wrote the header: no line was accepted yet.
         elif (_HEADER % _HEADER_BYTES).startswith(header):
             journal._next = journal._end
         else:
@@ -178,11 +172,7 @@ class Journal:
         return self._name.removesuffix(JOURNAL_SUFFIX) + REFUSED_SUFFIX
 
     def append(self, data: bytes) -> None:
-        """The line is in the file, wholly: it outlives this process. The caller holds the lock.
-
-        Raises:
-            OSError: it is not, and nothing changed.
-        """
+        """The line is in the file, wholly, or OSError is raised and nothing changed. The caller holds the lock."""
         written = os.write(self._handle, data)
         if written != len(data):
             # A full disk takes a part. What follows it would be unreadable, so the part is cut off again.
@@ -192,7 +182,7 @@ class Journal:
         self._is_synced = False
 
     def next_line(self) -> bytes | None:
-        """The line after the one read before, with its end; without one where it was cut short; None after the last."""
+        """Return the next line with its end, which is missing where it was cut short; None after the last."""
         while (length := self._buffer.find(b"\n") + 1) == 0:
             offset = self._next + len(self._buffer)
             chunk = os.pread(self._handle, min(_CHUNK_BYTES, max(0, self._end - offset)), offset)
@@ -224,7 +214,7 @@ class Journal:
         os.pwrite(self._marker, _HEADER % self._stored, 0)
 
     def sync(self) -> None:
-        """What was appended outlives a power cut as well."""
+        """Appended lines outlive a power cut as well."""
         if not self._is_synced:
             self._is_synced = True
             os.fdatasync(self._handle)
@@ -235,7 +225,7 @@ class Journal:
         return self._stored >= self._end
 
     def close(self, *, is_kept: bool) -> None:
-        """The file is let go, and gone unless it is kept for whoever comes next. Idempotent."""
+        """The file is let go, and gone unless it is kept for the next instance. Idempotent."""
         if self._handle < 0:
             return
         if not is_kept:

@@ -66,7 +66,7 @@ class Outbox:
         self._report(error, None, message)
 
     def put(self, line: TurnRecord) -> bool:
-        """Whether the line waits. The caller has the lock."""
+        """Return whether the line waits now. The caller has the lock."""
         data = line.encoded()
         if self._own is not None and not self._memory:
             try:
@@ -80,7 +80,7 @@ class Outbox:
         return True
 
     def spill(self) -> None:
-        """What waits in memory is in the journal again, if that can be written now."""
+        """Lines in memory are in the journal again, if that can be written now."""
         with self._lock:
             if self._own is None or not self._memory:
                 return
@@ -117,7 +117,7 @@ class Outbox:
             self._is_recovering = True
 
     def peek(self) -> Entry | None:
-        """The line that is next, the same until it is dropped; None where none waits."""
+        """Return the line that is next, the same until it is dropped; None where none waits."""
         if self._waiting is None:
             self._waiting = self._next_orphaned() or self._next_own()
         return self._waiting
@@ -168,7 +168,7 @@ class Outbox:
             _LOG.error("a turn was refused (%s) and cannot be set aside (%s): %r", why, error, entry.data)
 
     def sync(self) -> None:
-        """What waits in journals outlives a power cut."""
+        """Lines that wait in journals outlive a power cut."""
         try:
             if self._own is not None:
                 self._own.sync()
@@ -176,7 +176,7 @@ class Outbox:
             self._complain("the journal cannot be synced", error)
 
     def close(self) -> int:
-        """Files are let go, those with lines kept for the next instance; how many lines were lost with the memory."""
+        """Files are closed, those with lines kept for the next instance. Return how many lines in memory were lost."""
         self.spill()
         with self._lock:
             own, self._own = self._own, None

@@ -106,19 +106,17 @@ class AccountingState:
             # A turn that was written between the two may be in the reading or not, and is no longer pending: it would
             # be counted twice or not at all. So such a reading is not used (ADR 17).
             is_clear = writes == self._writes and not self._is_writing
-            if is_clear or (is_last_chance and not self._is_same(goal)):
+            known = self.goal
+            is_same = goal is not None and known is not None and (goal.id, goal.revision) == (known.id, known.revision)
+            if is_clear or (is_last_chance and not is_same):
                 self._keep(goal, token)
             elif not is_last_chance:
                 return False
             self.is_stale = False
             return True
 
-    def _is_same(self, goal: Goal | None) -> bool:
-        known = self.goal
-        return goal is not None and known is not None and (goal.id, goal.revision) == (known.id, known.revision)
-
+    # The goal is known, unless it is an older reading; what was overtaken has an old token, so is read again.
     def _keep(self, goal: Goal | None, token: Hashable) -> None:
-        """The goal is known, unless it is an older reading; what was overtaken has an old token, so is read again."""
         known = self.goal
         if goal is not None and (known is None or goal.id != known.id or _progress(goal) >= _progress(known)):
             self.goal = goal
@@ -145,8 +143,8 @@ class AccountingState:
             return snapshot_of(goal, usage, pending.lines, is_stale=self.is_stale)
 
 
+# It grows with every change of a goal: of two readings, the one with the larger number is the later.
 def _progress(goal: Goal) -> int:
-    """Return a number that grows with every change of a goal: of two readings the larger is the later."""
     return goal.revision + sum(goal.usage.as_dict().values())
 
 
@@ -210,8 +208,8 @@ class ThresholdNotifier:
                 else:
                     yield from _call(callbacks.on_exhausted, snapshot)
 
+    # Return what was notified of the goal; only the goals seen last are remembered.
     def _of_goal(self, snapshot: GoalSnapshot) -> set[Passed]:
-        """Return what was notified of the goal; only the goals seen last are remembered."""
         if snapshot.id not in self._passed and len(self._passed) >= _MOST_GOALS:
             del self._passed[next(iter(self._passed))]
         return self._passed.setdefault(snapshot.id, set())
@@ -222,8 +220,8 @@ def _call(callback: Callable[..., Any] | None, *arguments: Any) -> Iterator[Call
         yield partial(callback, *arguments)
 
 
+# Return whether the goal is another, or was changed. A turn that used up the budget is exhaustion instead.
 def _is_by_others(before: GoalSnapshot | None, after: GoalSnapshot) -> bool:
-    """Return whether the goal is another, or was changed. A turn that used up the budget is exhaustion instead."""
     if before is None or before.id != after.id:
         return True
     is_exhaustion = (after.status, after.reason) == (GoalStatus.PAUSED, Reason.BUDGET)

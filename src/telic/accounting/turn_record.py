@@ -51,7 +51,7 @@ class TurnRecord(NamedTuple):
     hold: str | None = None
 
     def encoded(self) -> bytes:
-        """The line with its checksum and its end: one write puts it into a journal.
+        """Return the line with its checksum and its end: one write puts it into a journal.
 
         Written out by hand, since a general encoder takes several times as long as the write itself.
         """
@@ -72,11 +72,7 @@ class TurnRecord(NamedTuple):
 
 
 def decoded(data: bytes) -> TurnRecord:
-    """The line that was encoded so, with or without its end.
-
-    Raises:
-        MalformedRecord: it is none, or was altered.
-    """
+    """Return the turn of an encoded line, with or without its end; raise MalformedRecord if it was altered."""
     checksum, _, text = data.rstrip(b"\n").partition(b" ")
     if checksum != b"%08x" % crc32(text):
         raise MalformedRecord("the line does not have its checksum")
@@ -102,35 +98,20 @@ def _usage_of(found: dict[str, Any]) -> TurnUsage | ModelUsage:
     return ModelUsage(**dict(zip(MODEL_COUNTERS, found["used"], strict=True)))
 
 
-def checked_turn(
-    key: str,
-    goal_id: str | None,
-    scope: str,
-    at: Instant,
-    usage: Any,
-    kind: UsageKind,
-    model: str | None,
-    hold: str | None,
-) -> TurnRecord:
-    """The line, no part of which a store refuses for what it is.
-
-    Raises:
-        InvalidInput: a part of it is unusable.
-    """
-    if type(usage) is int:
-        usage = TurnUsage(tokens=usage)
-    if type(usage) is not TurnUsage and type(usage) is not ModelUsage:
+def checked_turn(turn: TurnRecord) -> TurnRecord:
+    """Return the turn; raise InvalidInput if a store would refuse a part of it for what it is."""
+    if type(turn.usage) is not TurnUsage and type(turn.usage) is not ModelUsage:
         raise InvalidInput("the usage must be a TurnUsage, a ModelUsage or a number of tokens")
-    if type(kind) is not UsageKind:
+    if type(turn.kind) is not UsageKind:
         raise InvalidInput(f"the kind of usage must be one of {', '.join(UsageKind)}")
-    if goal_id is not None:
-        check_id(goal_id)
-    check_name("key", key)
-    if model is not None:
-        check_name("model", model)
-    if hold is not None:
-        check_name("hold", hold)
-    return TurnRecord(key, goal_id, scope, at, usage, kind, model, hold)
+    if turn.goal_id is not None:
+        check_id(turn.goal_id)
+    check_name("key", turn.key)
+    if turn.model is not None:
+        check_name("model", turn.model)
+    if turn.hold is not None:
+        check_name("hold", turn.hold)
+    return turn
 
 
 class PendingUsage:
@@ -144,7 +125,7 @@ class PendingUsage:
         self._unsummed: list[tuple[TurnRecord, int]] = []
 
     def add(self, line: TurnRecord) -> None:
-        """The line is part of the sum. It is summed up later: whoever adds lines is in a hurry."""
+        """The line is part of the sum. It is summed up later, since accepting a turn must not take long."""
         self.lines += 1
         self._unsummed.append((line, 1))
         if len(self._unsummed) >= _SUM_UP_AT:
@@ -156,7 +137,7 @@ class PendingUsage:
         self._unsummed.append((line, -1))
 
     def added_to(self, usage: Usage, policy: BillingPolicy) -> Usage:
-        """The usage with the sum in it, of which the policy bills its part."""
+        """Return the usage with the sum in it, of which the policy bills its part."""
         self._sum_up()
         counts = usage.as_dict()
         counts["turns"] += self._turns

@@ -1,1 +1,1 @@
-"""What a goal is and which changes are legal: pure Python, no input or output, no clock."""
+"""Goals and their legal changes: pure Python, no input or output, no clock."""

@@ -5,7 +5,7 @@ Import them from `telic.domain.errors`, which has all; only what that module nee
 
 from collections.abc import Generator
 from contextlib import contextmanager
-from typing import ClassVar, Final
+from typing import ClassVar
 
 from telic.domain.clock import MICRO
 
@@ -86,14 +86,11 @@ class MissingExtra(GoalError, ModuleNotFoundError, code="missing_extra"):
 
 @contextmanager
 def needs_extra(extra: str, what: str, also: str = "") -> Generator[None]:
-    """Import inside what the extra brings; `also` names the packages to install besides.
-
-    Raises:
-        MissingExtra: a module that is not Telic's own cannot be imported.
-    """
+    """Import inside what the extra brings, else raise MissingExtra; `also` names the packages to install besides."""
     try:
         yield
     except ImportError as error:
+        # A module of Telic's own that is missing is a fault of Telic, and no extra would mend it.
         if isinstance(error, MissingExtra) or (error.name or "").partition(".")[0] == "telic":
             raise
         raise MissingExtra(what, extra, also) from error
@@ -199,7 +196,7 @@ class OutcomeUnknown(StoreError, code="outcome_unknown"):
     retryable = True
 
     def __init__(self, key: str | None) -> None:
-        super().__init__(f"the store failed while committing; repeat the call with key={key!r}")
+        super().__init__(f"the store failed while committing; repeat the call with the key {key!r}")
         self.key = key
 
 
@@ -208,7 +205,7 @@ class StoreFull(StoreError, code="store_full"):
 
 
 class StoreMoved(StoreError, code="store_moved"):
-    """The database file was deleted or replaced under the open store. Nothing was written; open it anew."""
+    """The database file was deleted or replaced under the open store. Nothing was written; open it again."""
 
 
 class StoreCorrupt(StoreError, code="store_corrupt"):
@@ -227,5 +224,5 @@ class StoreClosed(StoreError, code="store_closed"):
     """The store was closed before this call. Nothing was written; open a new one."""
 
 
-PASSING: Final[tuple[type[StoreError], ...]] = (StoreBusy, StoreUnavailable, StoreFull, OutcomeUnknown)
-"""What a store gets over, by itself or with an operator's help: whoever waits for it repeats the call with its key."""
+PASSING: tuple[type[StoreError], ...] = (StoreBusy, StoreUnavailable, StoreFull, OutcomeUnknown)
+"""Failures that pass, by themselves or with an operator's help: repeat the call with its key until then."""

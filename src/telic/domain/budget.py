@@ -1,9 +1,9 @@
 """Usage, the limits on it, and when a limit is reached."""
 
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from enum import StrEnum
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, ClassVar, Final
 
 from telic.domain.base_errors import InvalidNumber
 from telic.domain.limits import MAX_COUNTER, check_counter
@@ -15,13 +15,32 @@ LIMITS: Final = ("tokens", "turns", "active_microseconds", "cost_microunits")
 """The budgets, in the order in which an exceeded one is reported."""
 
 
-class _InUnits:
-    """Money as a Decimal and time as a timedelta, of amounts that are kept as integers."""
+_CONSUMED: Final = (
+    "input_tokens",
+    "cached_input_tokens",
+    "output_tokens",
+    "reasoning_tokens",
+    "active_microseconds",
+    "cost_microunits",
+)
+# The order of the counters is that of a ledger line's canonical text: to change it would break every stored hash.
+MODEL_COUNTERS: Final = _CONSUMED
+TURN_COUNTERS: Final = ("tokens", *_CONSUMED)
+USAGE_COUNTERS: Final = ("turns", *TURN_COUNTERS)
 
-    __slots__ = ()
 
-    active_microseconds: int
-    cost_microunits: int
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Consumption:
+    """The amounts that all usage has; `counters` names the counts of a class, in their order."""
+
+    counters: ClassVar[tuple[str, ...]] = _CONSUMED
+
+    input_tokens: int = 0
+    cached_input_tokens: int = 0
+    output_tokens: int = 0
+    reasoning_tokens: int = 0
+    active_microseconds: int = 0
+    cost_microunits: int = 0
 
     @property
     def cost(self) -> "Decimal":
@@ -32,6 +51,10 @@ class _InUnits:
     def time(self) -> timedelta:
         """The active time."""
         return timedelta(microseconds=self.active_microseconds)
+
+    def as_dict(self) -> dict[str, int]:
+        """Return the counts by name."""
+        return {name: getattr(self, name) for name in self.counters}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, init=False)
@@ -111,33 +134,25 @@ def _microseconds_of(time: object) -> int:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class TurnUsage(_InUnits):
-    """What one turn consumed. `tokens` is what the budget counts; the rest tells where it went.
+class TurnUsage(_Consumption):
+    """The usage of one turn. `tokens` is what the budget counts; the rest shows where it went.
 
     Raises:
         InvalidNumber: a count is not an integer from 0 to 2**53 - 1.
     """
 
+    counters: ClassVar[tuple[str, ...]] = TURN_COUNTERS
+
     tokens: int = 0
-    input_tokens: int = 0
-    cached_input_tokens: int = 0
-    output_tokens: int = 0
-    reasoning_tokens: int = 0
-    active_microseconds: int = 0
-    cost_microunits: int = 0
 
     def __post_init__(self) -> None:
         for name in TURN_COUNTERS:
             check_counter(name, getattr(self, name))
 
-    def as_dict(self) -> dict[str, int]:
-        """Return the counts by name."""
-        return {name: getattr(self, name) for name in TURN_COUNTERS}
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class UsageTakenBack(TurnUsage):
-    """What a line of the ledger takes back of one before it: no count is above 0.
+    """The usage that a line of the ledger takes back from a line before it: no count is above 0.
 
     Raises:
         InvalidNumber: a count is not an integer from -(2**53 - 1) to 0.
@@ -155,7 +170,7 @@ class UsageTakenBack(TurnUsage):
 
 
 class UsageKind(StrEnum):
-    """Who consumed a line of usage. Only `work` is a turn of the agent, and counts against a budget of turns."""
+    """The consumer of a line of usage. Only `work` is a turn of the agent, and counts against a budget of turns."""
 
     WORK = "work"
     JUDGE = "judge"
@@ -172,8 +187,8 @@ class BillingPolicy(StrEnum):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class ModelUsage(_InUnits):
-    """What a model's responses consumed, before the goal's policy says how much of it is billed.
+class ModelUsage(_Consumption):
+    """The usage of a model's responses, before the goal's policy says how much of it is billed.
 
     Cached tokens are a part of the input tokens and reasoning tokens a part of the output tokens, as in
     OpenTelemetry's `gen_ai.usage` (Anthropic's API reports cached input beside the rest: add it up first).
@@ -182,25 +197,14 @@ class ModelUsage(_InUnits):
         InvalidNumber: a count is not an integer from 0 to 2**53 - 1, or a part is larger than its whole.
     """
 
-    input_tokens: int = 0
-    cached_input_tokens: int = 0
-    output_tokens: int = 0
-    reasoning_tokens: int = 0
-    active_microseconds: int = 0
-    cost_microunits: int = 0
-
     def __post_init__(self) -> None:
         for name in MODEL_COUNTERS:
             check_counter(name, getattr(self, name))
         if self.cached_input_tokens > self.input_tokens or self.reasoning_tokens > self.output_tokens:
             raise InvalidNumber("cached tokens are a part of the input tokens, reasoning tokens of the output tokens")
 
-    def as_dict(self) -> dict[str, int]:
-        """Return the counts by name."""
-        return {name: getattr(self, name) for name in MODEL_COUNTERS}
-
     def billed(self, policy: BillingPolicy) -> TurnUsage:
-        """The usage of a turn, with the tokens that the policy bills.
+        """Return the usage of a turn, with the tokens that the policy bills.
 
         Raises:
             InvalidNumber: they are more than 2**53 - 1.
@@ -210,7 +214,7 @@ class ModelUsage(_InUnits):
 
 
 def billed_tokens(policy: BillingPolicy, input_tokens: int, cached_input_tokens: int, output_tokens: int) -> int:
-    """How many of a model's tokens count; of several responses' sums as of one response."""
+    """Return how many of a model's tokens count; sums of several responses count like one response."""
     match policy:
         case BillingPolicy.INPUT_AND_OUTPUT:
             return input_tokens + output_tokens
@@ -221,24 +225,16 @@ def billed_tokens(policy: BillingPolicy, input_tokens: int, cached_input_tokens:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Usage(_InUnits):
-    """What a goal's turns consumed together."""
+class Usage(_Consumption):
+    """The usage of a goal's turns together."""
+
+    counters: ClassVar[tuple[str, ...]] = USAGE_COUNTERS
 
     turns: int = 0
     tokens: int = 0
-    input_tokens: int = 0
-    cached_input_tokens: int = 0
-    output_tokens: int = 0
-    reasoning_tokens: int = 0
-    active_microseconds: int = 0
-    cost_microunits: int = 0
-
-    def as_dict(self) -> dict[str, int]:
-        """Return the counts by name."""
-        return {name: getattr(self, name) for name in USAGE_COUNTERS}
 
     def plus(self, turn: TurnUsage, kind: UsageKind = UsageKind.WORK) -> "Usage":
-        """This usage with one more line of the ledger in it.
+        """Return this usage with one more line of the ledger in it.
 
         Raises:
             InvalidNumber: a counter would pass 2**53 - 1.
@@ -262,11 +258,6 @@ def estimates_of(*, is_estimate: bool, takes_back: int | None) -> int:
     return 0 if not is_estimate else 1 if takes_back is None else -1
 
 
-TURN_COUNTERS: Final = tuple(field.name for field in fields(TurnUsage))
-MODEL_COUNTERS: Final = tuple(field.name for field in fields(ModelUsage))
-USAGE_COUNTERS: Final = tuple(field.name for field in fields(Usage))
-
-
 BUDGET_COLUMNS: Final = {
     "tokens": "token_budget",
     "turns": "turn_budget",
@@ -282,7 +273,7 @@ def budget_columns(budget: Budget) -> dict[str, Any]:
 
 
 def exhausted_limit(usage: Usage, budget: Budget) -> str | None:
-    """The name of the first limit that usage has reached, or None."""
+    """Return the name of the first limit that usage has reached, or None."""
     for name in LIMITS:
         limit = getattr(budget, name)
         if limit is not None and getattr(usage, name) >= limit:
@@ -291,7 +282,7 @@ def exhausted_limit(usage: Usage, budget: Budget) -> str | None:
 
 
 def larger_budget(usage: Usage, budget: Budget) -> Budget:
-    """The budget with each limit that is used up set to twice what was used: what is likely meant by going on."""
+    """Return the budget with each limit that is used up set to twice the usage: going on likely means this."""
     used, limits = usage.as_dict(), budget.as_dict()
     spent = {name: min(2 * used[name], MAX_COUNTER) for name, limit in limits.items() if limit and used[name] >= limit}
     return replace(budget, **spent)

@@ -30,15 +30,15 @@ class SystemClock:
 
 
 class SteadyClock:
-    """Goes on from an instant that was told, by a clock that nobody sets: whatever this machine's own says."""
+    """Goes on from a given instant by the monotonic clock, so that setting the machine's own clock changes nothing."""
 
-    def __init__(self, told: Instant) -> None:
-        self._told = told
-        self._told_at = time.monotonic_ns()
+    def __init__(self, start: Instant) -> None:
+        self._start = start
+        self._started_at = time.monotonic_ns()
 
     def now(self) -> Instant:
         """The present instant."""
-        return Instant(self._told + (time.monotonic_ns() - self._told_at) // 1000)
+        return Instant(self._start + (time.monotonic_ns() - self._started_at) // 1000)
 
 
 def to_datetime(instant: Instant) -> datetime:

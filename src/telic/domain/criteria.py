@@ -21,7 +21,7 @@ MAX_TIMEOUT_SECONDS: Final = 86_400
 
 
 class CriterionKind(StrEnum):
-    """Who or what decides whether a criterion passes."""
+    """The judge of a criterion: a command, a model or a person."""
 
     COMMAND = "command"
     JUDGE = "judge"
@@ -113,7 +113,7 @@ class Criterion:
 
     @property
     def title(self) -> str:
-        """What is run, and what is asked, on one line; a command for a shell says so."""
+        """The command and the question on one line; a command for a shell says so."""
         command = f"/bin/sh -c {shlex.quote(self.argv[0])}" if self.shell else shlex.join(self.argv)
         place = f" (in {self.folder})" if self.folder else ""
         return ": ".join(part for part in (command + place, self.question) if part)
@@ -142,11 +142,7 @@ def _check_timeout(timeout_seconds: int) -> None:
 
 
 def check_criteria(criteria: Iterable[Criterion]) -> tuple[Criterion, ...]:
-    """The criteria as a tuple of at most 50.
-
-    Raises:
-        InvalidInput: there are more, or one is no Criterion.
-    """
+    """Return the criteria as a tuple; raise InvalidInput if they are more than 50, or one is no Criterion."""
     checked = tuple(criteria)
     if len(checked) > MAX_CRITERIA:
         raise InvalidInput(f"a goal may have at most {MAX_CRITERIA} criteria")
@@ -158,23 +154,16 @@ def check_criteria(criteria: Iterable[Criterion]) -> tuple[Criterion, ...]:
 def typed_criteria(
     checks: Iterable[str] = (), judges: Iterable[str] = (), approvals: Iterable[str] = ()
 ) -> list[Criterion]:
-    """The criteria that were typed, commands first; no shell sees these.
-
-    Raises:
-        InvalidInput: one cannot be read.
-    """
+    """Return the criteria that were typed, commands first, for no shell; raise InvalidInput if one is unreadable."""
     commands = [Criterion.command(command_words(check, "a check")) for check in checks]
     return commands + [Criterion.judge(text) for text in judges] + [Criterion.approval(text) for text in approvals]
 
 
 def command_words(text: str, name: str) -> list[str]:
-    """The words of a command that was typed, for a program that is run without a shell.
-
-    Raises:
-        InvalidInput: a quotation is not closed, or a word is a shell's operator, which nothing would obey.
-    """
+    """Return a typed command's words; raise InvalidInput for an open quotation, or a shell's operator as a word."""
     try:
         words = shlex.split(text)
+        # Escaped characters are no operators, so they are hidden from the second reading, which looks for these only.
         lexer = shlex.shlex(_ESCAPED.sub("_", text), posix=False, punctuation_chars="&|;<>")
         lexer.whitespace_split = True
         operators = [word for word in lexer if not set(word) - set("&|;<>")]
@@ -192,18 +181,14 @@ _ESCAPED: Final = re.compile(r"\\.")
 
 
 def criteria_to_json(criteria: Sequence[Criterion]) -> str:
-    """The criteria as the text the store keeps."""
+    """Return the criteria as the text that the store keeps."""
     if not criteria:
         return "[]"
     return json.dumps([criterion.as_dict() for criterion in criteria], separators=(",", ":"))
 
 
 def criteria_from_data(data: Any) -> tuple[Criterion, ...]:
-    """The criteria that `as_dict` gave.
-
-    Raises:
-        InvalidInput: the data is anything else, or says more than this Telic understands.
-    """
+    """Return the criteria that `as_dict` gave; raise InvalidInput if the data is or says anything else."""
     try:
         return tuple(_criterion_from_data(entry) for entry in data)
     except (KeyError, TypeError, ValueError, AttributeError) as error:

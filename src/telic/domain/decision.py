@@ -1,4 +1,4 @@
-"""What an autonomous loop does next: a pure function of the goal, of where the loop stands, and of the time."""
+"""The next step of an autonomous loop: a pure function of the goal, of the loop's state, and of the time."""
 
 from dataclasses import dataclass
 from enum import StrEnum
@@ -15,16 +15,17 @@ from telic.domain.loop_state import (
     LoopState,
 )
 
+# A budget of one or two turns has none to spare for coming to an end.
 _FEWEST_TURNS: Final = 2
 _MEASURABLE: Final = "limit turns or time instead, or say --allow-unknown-usage"
 _WAITS: Final = ("quota_wait_seconds", "busy_wait_seconds")
 MAX_CHANCE: Final = 1.25
-"""How much longer chance may make a pause after a failure, so that many loops do not try again at once."""
+"""Chance makes a pause after a failure up to this much longer, so that many loops do not try again at once."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LoopPolicy:
-    """How patient a loop is.
+    """The patience of a loop.
 
     A goal is verified when its agent claims completion, after each turn of an agent that makes no claims, at the
     limits, and every `verify_every_turns` (0: not besides). With `verify_first` it is verified before its first turn
@@ -41,8 +42,8 @@ class LoopPolicy:
     failure or an outage twice as long each time, from `backoff_seconds` to `max_backoff_seconds`. When
     `wind_down_fraction` of a budget is used, or its last turn begins, the agent is asked to come to an end.
 
-    A goal with a budget of tokens or money is paused as failed once its agent has ended a turn and never told what it
-    uses, unless `allow_unknown_usage`: such a turn counts as what was held for it.
+    A goal with a budget of tokens or money is paused as failed once its agent has ended a turn without a report of
+    what it uses, unless `allow_unknown_usage`: such a turn counts as what was held for it.
 
     Raises:
         InvalidNumber: a setting is out of its range.
@@ -78,7 +79,7 @@ class LoopPolicy:
             raise InvalidNumber("wind_down_fraction must be above 0 and at most 1")
 
     def wait_for_rate(self, waits: int) -> int:
-        """Microseconds before a provider that was asked too often is asked again, after so many waits in a row."""
+        """Return the microseconds before a provider with a rate limit is asked again, after so many waits in a row."""
         seconds = self.busy_wait_seconds * 2.0 ** min(waits, 60)
         return round(min(seconds, max(self.busy_wait_seconds, self.quota_wait_seconds)) * MICRO)
 
@@ -88,15 +89,16 @@ class LoopPolicy:
         return round(max(self.delay_seconds, self.max_backoff_seconds) * MAX_CHANCE * MICRO)
 
     def pause_after(self, failures: int) -> int:
-        """Microseconds before the next turn, after so many failures in a row; chance is added by whoever waits."""
+        """Return the microseconds before the next turn, after so many failures in a row; the caller adds chance."""
         if failures == 0:
             return round(self.delay_seconds * MICRO)
+        # Bounded, since 2.0 to the power of a large count overflows.
         backoff = self.backoff_seconds * 2.0 ** min(failures - 1, 60)
         return round(max(self.delay_seconds, min(backoff, self.max_backoff_seconds)) * MICRO)
 
 
 class Step(StrEnum):
-    """What a loop can do next."""
+    """The steps that a loop can take next."""
 
     TURN = "turn"
     WIND_DOWN = "wind_down"
@@ -119,11 +121,11 @@ class Decision:
 
 
 def decide(goal: Goal, state: LoopState, policy: LoopPolicy, at: int, *, makes_claims: bool = True) -> Decision:
-    """The next step, at this moment of the database's clock.
+    """Return the next step, at this moment of the database's clock.
 
-    Whoever stopped the goal wins over everything; what is claimed is checked before all else. What an agent that makes
-    no claims has done is checked before it takes another turn. No sleep is longer than the policy's longest pause, or
-    what a provider asked for.
+    A stopped goal gets no further step, and a claim is checked before all else. The work of an agent that makes no
+    claims is checked before it takes another turn. No sleep is longer than the policy's longest pause, or than a
+    provider asked for.
     """
     if goal.status is not GoalStatus.ACTIVE:
         return _when_not_active(goal, state, policy, at)
@@ -151,8 +153,8 @@ def _when_not_active(goal: Goal, state: LoopState, policy: LoopPolicy, at: int) 
     return _completion(state) if state.claim is Claim.COMPLETE and not goal.criteria else stop
 
 
+# Whether the next check comes after one that could not be carried out, or a network that was away.
 def _is_repeated(state: LoopState) -> bool:
-    """Whether the next check comes after one that could not be carried out, or a network that was away."""
     return bool(state.unchecked_verifications or state.outages)
 
 
@@ -183,8 +185,8 @@ def _after_claim(goal: Goal, state: LoopState, policy: LoopPolicy) -> Decision |
             return None
 
 
+# A check of what nobody claims: before the first turn, and after one of an agent that never claims.
 def _unclaimed(goal: Goal, state: LoopState, policy: LoopPolicy, makes_claims: bool) -> Decision | None:
-    """A check of what nobody claims: before the first turn, and after one of an agent that never claims."""
     if _is_repeated(state):
         return None
     is_new = not (state.turns or state.unverified_turns or state.verifications)
@@ -204,9 +206,9 @@ def measured_limits(budget: Budget) -> str:
     return " and ".join(name for name, limit in limits.items() if limit is not None)
 
 
-def unmeasured(limits: str, why: str) -> str:
+def unmeasured(limits: str, why: str, how: str = _MEASURABLE) -> str:
     """That a budget of these limits cannot be kept, why, and what can be done."""
-    return f"a budget of {limits} cannot hold: {why}; {_MEASURABLE}"
+    return f"a budget of {limits} cannot hold: {why}; {how}"
 
 
 def _when_stuck(goal: Goal, state: LoopState, policy: LoopPolicy) -> Decision | None:

@@ -25,51 +25,14 @@ from telic.domain.clock import Instant, to_datetime
 from telic.domain.goal import Goal, GoalStatus
 
 __all__ = [
-    "AgentConversationLost",
-    "AgentCostUnknown",
-    "AgentExited",
-    "AgentFailure",
-    "AgentNotRunnable",
-    "AgentOutputBroken",
-    "AgentPromptTooLarge",
-    "AgentSaidNothing",
-    "AgentTimedOut",
-    "AgentTurnFailed",
-    "AmbiguousId",
-    "BudgetExceeded",
-    "EmptyText",
-    "GoalError",
-    "GoalNotActive",
-    "GoalNotFound",
-    "HoldLost",
-    "InvalidCommand",
-    "InvalidCursor",
-    "InvalidInput",
-    "InvalidNumber",
-    "InvalidText",
-    "InvalidTransition",
-    "KeyConflict",
-    "LeaseHeld",
-    "LeaseLost",
-    "MissingExtra",
-    "NotAllowed",
-    "OutcomeUnknown",
-    "PriceUnknown",
-    "SchemaMismatch",
-    "StaleUpdate",
-    "StoreBusy",
-    "StoreClosed",
-    "StoreCorrupt",
-    "StoreError",
-    "StoreFull",
-    "StoreMisconfigured",
-    "StoreMoved",
-    "StoreUnavailable",
-    "TextTooLong",
-    "TurnConflict",
-    "WorkspaceMissing",
-    "WouldReplace",
-]
+    "AgentConversationLost", "AgentCostUnknown", "AgentExited", "AgentFailure", "AgentNotRunnable",
+    "AgentOutputBroken", "AgentPromptTooLarge", "AgentSaidNothing", "AgentTimedOut", "AgentTurnFailed", "AmbiguousId",
+    "BudgetExceeded", "EmptyText", "GoalError", "GoalNotActive", "GoalNotFound", "HoldLost", "InvalidCommand",
+    "InvalidCursor", "InvalidInput", "InvalidNumber", "InvalidText", "InvalidTransition", "KeyConflict", "LeaseHeld",
+    "LeaseLost", "MissingExtra", "NotAllowed", "OutcomeUnknown", "PriceUnknown", "SchemaMismatch", "StaleUpdate",
+    "StoreBusy", "StoreClosed", "StoreCorrupt", "StoreError", "StoreFull", "StoreMisconfigured", "StoreMoved",
+    "StoreUnavailable", "TextTooLong", "TurnConflict", "WorkspaceMissing", "WouldReplace",
+]  # fmt: skip
 
 
 class InvalidTransition(GoalError, code="invalid_transition"):
@@ -82,7 +45,7 @@ class InvalidTransition(GoalError, code="invalid_transition"):
 
 
 class StaleUpdate(GoalError, code="stale_update"):
-    """The goal changed since it was read. Nothing was written; look at `goal`, decide anew, then retry."""
+    """The goal changed since it was read. Nothing was written; look at `goal` and decide again, then retry."""
 
     def __init__(self, goal: Goal, expected_revision: int) -> None:
         super().__init__(f"goal {goal.id} is at revision {goal.revision}, not {expected_revision}")
@@ -133,7 +96,7 @@ class BudgetExceeded(GoalError, code="budget_exceeded"):
         held_until: Instant | None = None,
         goal_id: str | None = None,
     ) -> None:
-        name = "cost" if limit == "cost_microunits" else limit
+        name = {"cost_microunits": "cost", "active_microseconds": "time"}.get(limit, limit)
         shown_used, shown_budget, shown_held, shown_asked = (_show(limit, each) for each in (used, budget, held, asked))
         told = f"the budget of {name} is used up: {shown_used} of {shown_budget}"
         if asked:
@@ -156,6 +119,8 @@ class BudgetExceeded(GoalError, code="budget_exceeded"):
 
 
 def _show(limit: str, amount: int) -> str:
+    if limit == "active_microseconds":
+        return f"{amount / 1_000_000:g} s"
     if limit != "cost_microunits":
         return str(amount)
     # Imported here, since it takes decimals, of which most programs need none.

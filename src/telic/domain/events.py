@@ -1,7 +1,7 @@
 """A goal's history: what changed, when, and by which actor; and the turns that were accounted."""
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
@@ -14,11 +14,11 @@ from telic.domain.goal import Actor, Goal
 from telic.domain.ids import digest, to_data
 
 ACTED_BY: Final = "acted_by"
-"""What of an event's data names who acted, and by which door, beside the kind of actor."""
+"""The key in an event's data under which the name of the actor and the door are."""
 
 
 class EventKind(StrEnum):
-    """What an event reports."""
+    """The kind of change that an event reports."""
 
     CREATED = "created"
     EDITED = "edited"
@@ -181,11 +181,7 @@ class Cursor:
 
 
 def parse_cursor(text: object) -> Cursor:
-    """The cursor that was written as this text.
-
-    Raises:
-        InvalidCursor: it was not made by a feed.
-    """
+    """Return the cursor that was written as this text; raise InvalidCursor if no feed made it."""
     found = _CURSOR.fullmatch(text) if isinstance(text, str) else None
     if found is None or not (_is_snapshot(found[2]) and _is_snapshot(found[4])):
         raise InvalidCursor("the cursor was not made by a feed of events")
@@ -193,8 +189,8 @@ def parse_cursor(text: object) -> Cursor:
     return Cursor(found[1], before, until, int(found[6]))
 
 
+# Return whether the text is empty, or a snapshot that PostgreSQL's `pg_snapshot` takes, and a number.
 def _is_snapshot(text: str) -> bool:
-    """Whether the text is empty, or a snapshot that PostgreSQL's `pg_snapshot` takes, and a number."""
     found = _SNAPSHOT.fullmatch(text)
     if not text or found is None:
         return not text
@@ -221,9 +217,6 @@ class EventPage(Sequence[FeedEvent]):
 
     def __len__(self) -> int:
         return len(self.events)
-
-    def __iter__(self) -> Iterator[FeedEvent]:
-        return iter(self.events)
 
     @overload
     def __getitem__(self, index: int) -> FeedEvent: ...

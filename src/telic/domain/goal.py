@@ -15,7 +15,7 @@ DEFAULT_SCOPE: Final = "default"
 
 
 class GoalStatus(StrEnum):
-    """Where a goal stands. `completed` and `cleared` are terminal."""
+    """The status of a goal. `completed` and `cleared` are terminal."""
 
     ACTIVE = "active"
     PAUSED = "paused"
@@ -54,7 +54,7 @@ class Actor(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Wake:
-    """What a paused goal waits for: an instant, a named signal, or whichever of both comes first.
+    """The end of a paused goal's wait: an instant, a named signal, or the earlier of both.
 
     Raises:
         InvalidInput: neither is given, the instant is none, or the signal has no name of 1 to 200 characters.
@@ -200,7 +200,7 @@ class Goal:
 
     @property
     def usage(self) -> Usage:
-        """What the goal's turns have consumed so far."""
+        """The usage of the goal's turns so far."""
         return Usage(**{name: getattr(self, f"{name}_used") for name in USAGE_COUNTERS})
 
     @property

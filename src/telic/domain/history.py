@@ -50,11 +50,7 @@ class GoalHistory:
 
 
 def replay(goal_id: str, events: Iterable[Event], turns: Iterable[Turn]) -> GoalHistory:
-    """The goal that the history makes, every hash, number and move of it checked.
-
-    Raises:
-        StoreCorrupt: the history cannot have happened; the message names the first line that cannot.
-    """
+    """Return the goal that the history makes; raise StoreCorrupt, with the line, if it cannot have happened."""
     lines = tuple(events)
     ledger = tuple(turns)
     goal = _replay_events(goal_id, lines)
@@ -109,8 +105,6 @@ def _created(event: Event) -> Goal:
         updated_at=event.at,
         ended_at=None,
         billing=BillingPolicy(event.data.get("billing", BillingPolicy.INPUT_AND_OUTPUT)),
-        wake_at=None,
-        wake_signal=None,
     )
 
 
@@ -168,8 +162,8 @@ def _replay_turns(goal_id: str, turns: tuple[Turn, ...]) -> Usage:
     return usage
 
 
+# A line below zero must take back exactly one earlier line: else sums could be lowered at will.
 def _check_taken_back(goal_id: str, turn: Turn, turns: tuple[Turn, ...]) -> None:
-    """Raise StoreCorrupt where the line is below zero for no reason, or takes back what was not there."""
     number = turn.takes_back
     is_below_zero = isinstance(turn.usage, UsageTakenBack)
     if number is None and not is_below_zero:
@@ -192,7 +186,7 @@ class HistoryBuilder:
 
     @classmethod
     def continuing(cls, history: GoalHistory) -> "HistoryBuilder":
-        """A builder that already holds this history."""
+        """Return a builder that already holds this history."""
         builder = cls(history.goal.id)
         builder._events = list(history.events)
         builder._turns = list(history.turns)
@@ -222,9 +216,5 @@ class HistoryBuilder:
         self._turns.append(replace(turn, hash=turn.hash_after(last.hash if last else "")))
 
     def finish(self) -> GoalHistory:
-        """The goal that the history makes.
-
-        Raises:
-            StoreCorrupt: it makes none.
-        """
+        """Return the goal that the history makes; raise StoreCorrupt if it makes none."""
         return replay(self._goal_id, self._events, self._turns)

@@ -17,7 +17,7 @@ GoalId = NewType("GoalId", str)
 
 MIN_PREFIX_CHARS: Final = 8
 MAX_ID_CHARS: Final = 64
-_SHORT_ID_CHARS: Final = 13
+_SHORT_ID_CHARS: Final = 12
 _PREFIX = re.compile(r"[0-9a-f-]{8,36}")
 _TYPED_ID: Final = re.compile(r"[0-9a-f]{8}[0-9a-f-]{0,28}")
 
@@ -27,6 +27,7 @@ def new_goal_id(at: Instant, randomness: bytes | None = None) -> GoalId:
 
     `randomness` of 10 bytes makes the id repeatable, for imports that must find what they made before.
     """
+    # 74 random bits: 12 after the version, 62 after the variant.
     bits = int.from_bytes(os.urandom(10) if randomness is None else randomness[:10])
     value = (at // 1000) << 80 | 0x7 << 76 | (bits >> 68) << 64 | 0b10 << 62 | bits & (1 << 62) - 1
     text = f"{value:032x}"
@@ -34,7 +35,7 @@ def new_goal_id(at: Instant, randomness: bytes | None = None) -> GoalId:
 
 
 def new_key() -> str:
-    """A new idempotency key of 128 random bits."""
+    """Return a new idempotency key of 128 random bits."""
     return os.urandom(16).hex()
 
 
@@ -44,11 +45,7 @@ def looks_like_id(text: str) -> bool:
 
 
 def check_id_prefix(prefix: object) -> str:
-    """The prefix in lower case, at least 8 characters of an id.
-
-    Raises:
-        InvalidText: it can neither begin nor end an id, or is too short to be safe.
-    """
+    """Return the prefix in lower case, at least 8 characters of an id; else raise InvalidText."""
     if not isinstance(prefix, str) or not _PREFIX.fullmatch(prefix.strip().lower()):
         raise InvalidText(
             f"an id is 36 hexadecimal digits and hyphens, of which the first or last {MIN_PREFIX_CHARS} must be given"
@@ -57,22 +54,22 @@ def check_id_prefix(prefix: object) -> str:
 
 
 def check_id(goal_id: object) -> str:
-    """The id, a text that a store can look up.
-
-    Raises:
-        InvalidText: it is none.
-    """
+    """Return the id, a text that a store can look up; else raise InvalidText."""
     if isinstance(goal_id, str) and goal_id.isascii() and len(goal_id) <= MAX_ID_CHARS and "\0" not in goal_id:
         return goal_id
     raise InvalidText(f"an id is a text of at most {MAX_ID_CHARS} ASCII characters")
 
 
 def short_ids(ids: Sequence[str]) -> list[str]:
-    """The shortest beginnings, of at least 13 characters, that tell these ids apart."""
+    """Return the ends by which people know these ids: of at least 12 characters, and as long as tells them apart.
+
+    An id begins with its time, so goals of one millisecond begin alike; its last 12 characters are all chance. As they
+    have no hyphen, they begin no id, so `find` takes an end for this goal alone.
+    """
     length = _SHORT_ID_CHARS
-    while len({goal_id[:length] for goal_id in ids}) < len(set(ids)):
+    while len({goal_id[-length:] for goal_id in ids}) < len(set(ids)):
         length += 1
-    return [goal_id[:length] for goal_id in ids]
+    return [goal_id[-length:] for goal_id in ids]
 
 
 _ENCODE: Final = json.JSONEncoder(separators=(",", ":"), sort_keys=True).encode
@@ -91,10 +88,10 @@ def plain_fields(value: Any) -> dict[str, Any]:
 
 
 def digest(canonical: str) -> str:
-    """The SHA-256 of the text, in hexadecimal."""
+    """Return the SHA-256 of the text, in hexadecimal."""
     return sha256(canonical.encode()).hexdigest()
 
 
 def to_data(data: Mapping[str, Any]) -> str:
-    """An event's data as the one text it is kept and hashed as."""
+    """Return an event's data as the one text in which it is kept and hashed."""
     return _ENCODE(data)

@@ -14,6 +14,7 @@ from telic.domain.ids import plain_fields
 from telic.domain.lease import Hold, Lease, LeaseState
 from telic.domain.report import UsageReport, UsageSum
 
+# Not raised where a key is added: what an older export lacks is filled in below.
 FORMAT_VERSION = 1
 _TIMES: Final = frozenset({"at", "placed_at", "expires_at"})
 
@@ -59,7 +60,7 @@ def feed_event_to_json(event: FeedEvent) -> dict[str, Any]:
 
 def usage_sum_to_json(sum: UsageSum) -> dict[str, Any]:
     """Return the sum under its field names."""
-    return asdict(sum)
+    return asdict(sum) | {"usage": sum.usage.as_dict()}
 
 
 def report_to_json(report: UsageReport) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""What a worker is granted for a time: the lease of a goal, and holds of its budget.
+"""Grants to a worker for a limited time: the lease of a goal, and holds of its budget.
 
 A lease is the right to drive a goal. A hold is budget reserved before a model is called, which the turn that follows
 settles.
@@ -19,7 +19,7 @@ from telic.domain.limits import check_counter
 class Lease:
     """A granted lease, as its worker shows it with each write; `holder` names the worker.
 
-    `token` fences: it grows with each grant, so a worker that lost its lease and wakes up later is told from the
+    `token` fences: it grows with each grant, so a worker that lost its lease and wakes up later differs from the
     present one. `goal` is the goal as it stood at the grant or renewal.
     """
 
@@ -30,7 +30,7 @@ class Lease:
 
 @dataclass(frozen=True, slots=True)
 class LeaseState:
-    """Who may drive a goal now; `holder` names the worker, and is None while there is none.
+    """The lease of a goal as anybody sees it; `holder` names the worker, and is None while there is none.
 
     A goal that rests between two steps of its loop is due in `due_in_microseconds`; until then no worker takes it.
     """
@@ -43,7 +43,7 @@ class LeaseState:
 
 
 class HoldState(StrEnum):
-    """Where a hold stands.
+    """The state of a hold.
 
     `expired` means uncertain: its worker never said what the model call consumed, if anything. `estimated` means that
     an estimate of it is in the ledger, which may still be corrected.
@@ -58,7 +58,7 @@ class HoldState(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Reservation:
-    """What a hold asks for: one turn, unless it is for something that is none, and what that may consume.
+    """The amounts that a hold asks for: of one turn, unless it is for something that is none.
 
     Raises:
         InvalidNumber: an amount is not an integer from 0 to 2**53 - 1.
@@ -79,7 +79,7 @@ class Reservation:
 
 
 RESERVED: Final = LIMITS
-"""What can be held is what can be limited."""
+"""Each limit can be held."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -57,7 +57,7 @@ REMARKS: Final = frozenset({EventKind.CHECKED, EventKind.APPROVED, EventKind.REJ
 
 
 def sources(to: GoalStatus) -> tuple[GoalStatus, GoalStatus]:
-    """The one or two statuses from which a goal may become `to`; one alone is given twice."""
+    """Return the one or two statuses from which a goal may become `to`; one alone is given twice."""
     found = [status for status, targets in TRANSITIONS.items() if to in targets]
     return found[0], found[-1]
 
@@ -66,30 +66,20 @@ def check_transition(goal: Goal, to: GoalStatus) -> None:
     """Raise InvalidTransition if there is no such move.
 
     A paused goal that would wake by itself may be paused once more: stopping it must not wait for its waking.
-
-    Raises:
-        InvalidTransition: the state machine has no such move.
     """
+    # A wait would end by itself, so a user's pause is another state, though the status is the same.
     stops_waiting = goal.is_waiting and to is GoalStatus.PAUSED
     if to not in TRANSITIONS[goal.status] and not stops_waiting:
         raise InvalidTransition(goal.status, to)
 
 
 def check_status(value: str) -> GoalStatus:
-    """The value as a status.
-
-    Raises:
-        InvalidInput: there is no such status.
-    """
+    """Return the value as a status; raise InvalidInput if there is no such status."""
     return check_choice(GoalStatus, "the status", value)
 
 
 def check_reason(status: GoalStatus, reason: Reason | str | None) -> Reason | None:
-    """The reason, also from its name, one that goes with the status; an active goal takes none.
-
-    Raises:
-        InvalidInput: it does not.
-    """
+    """Return the reason, also from its name; raise InvalidInput if it does not go with the status."""
     if reason is None and status is GoalStatus.ACTIVE:
         return None
     if not isinstance(reason, str) or reason not in REASONS[status]:
@@ -99,18 +89,14 @@ def check_reason(status: GoalStatus, reason: Reason | str | None) -> Reason | No
 
 
 def require_budget_left(usage: Usage, budget: Budget) -> None:
-    """Raise BudgetExceeded if a limit is reached.
-
-    Raises:
-        BudgetExceeded: a limit is reached.
-    """
+    """Raise BudgetExceeded if a limit is reached."""
     name = exhausted_limit(usage, budget)
     if name is not None:
         raise BudgetExceeded(name, getattr(usage, name), getattr(budget, name))
 
 
 class Action(StrEnum):
-    """What an actor can ask of a store."""
+    """The things that an actor can ask of a store."""
 
     CREATE = "create"
     PAUSE = "pause"
@@ -169,24 +155,20 @@ _WHY_NOT: Final = {
     Action.VERIFY: "only the verifier says that criteria passed",
     Action.APPROVE: "only a user or an operator may",
 }
+# A model or verifier decides by what it has seen: its write must not hit a goal that was changed since.
 GUARDED: Final = frozenset({Actor.MODEL, Actor.VERIFIER})
 """Actors whose every write must carry the revision they have seen."""
 
 
 def why_not(actor: Actor, action: Action) -> str | None:
-    """Why the actor may not do this, or None where it may."""
+    """Return why the actor may not do this, or None where it may."""
     if action in _ALLOWED[actor]:
         return None
     return f"the {actor} may not {action}: {_WHY_NOT.get(action, 'only a user, an operator or the host may')}"
 
 
 def authorize(actor: Actor, action: Action, *, is_guarded: bool) -> None:
-    """Raise NotAllowed if the actor may not do this.
-
-    Raises:
-        NotAllowed: it may not, or may only with the expected revision.
-        InvalidInput: there is no such actor.
-    """
+    """Raise NotAllowed if the actor may not do this, or may only with the expected revision."""
     check_choice(Actor, "the actor", actor)
     refusal = why_not(actor, action)
     if refusal is None and actor in GUARDED and not is_guarded:
@@ -196,7 +178,7 @@ def authorize(actor: Actor, action: Action, *, is_guarded: bool) -> None:
 
 
 def completion_reasons(actor: Actor) -> tuple[Reason, Reason | None]:
-    """Why a goal counts as completed by this actor: without criteria, and with criteria (None: it may not).
+    """Return why a goal counts as completed by this actor: without criteria, and with criteria (None: it may not).
 
     With criteria a verifier completes a goal by its verdicts alone.
     """

@@ -20,11 +20,7 @@ MAX_TTL_SECONDS: Final = 86_400
 
 
 def check_choice(choices: type[E], name: str, value: object) -> E:
-    """Return the choice that the value is or, as text, names.
-
-    Raises:
-        InvalidInput: it is none; the message lists those that there are.
-    """
+    """Return the choice that the value is or, as text, names; else raise InvalidInput with the list of them."""
     if type(value) is choices:
         return value
     if isinstance(value, str) and value in list(choices):
@@ -34,11 +30,7 @@ def check_choice(choices: type[E], name: str, value: object) -> E:
 
 
 def check_counter(name: str, value: object) -> int:
-    """The value, an integer from 0 to 2**53 - 1.
-
-    Raises:
-        InvalidNumber: it is anything else; True and 1.0 are not integers here.
-    """
+    """Return the value, an integer from 0 to 2**53 - 1; else raise InvalidNumber: True and 1.0 are none here."""
     if type(value) is not int:
         raise InvalidNumber(f"{name} must be an integer, not {type(value).__name__}")
     if not 0 <= value <= MAX_COUNTER:
@@ -47,7 +39,7 @@ def check_counter(name: str, value: object) -> int:
 
 
 def check_page_size(value: object) -> int:
-    """The value, an integer from 1 to 1,000."""
+    """Return the value, an integer from 1 to 1,000; else raise InvalidNumber."""
     size = check_counter("limit", value)
     if not 1 <= size <= MAX_PAGE:
         raise InvalidNumber(f"limit must be from 1 to {MAX_PAGE}")
@@ -55,14 +47,10 @@ def check_page_size(value: object) -> int:
 
 
 def check_text(name: str, value: object, max_chars: int) -> str:
-    """The value, a text that every store keeps exactly, of at most `max_chars` characters.
-
-    Raises:
-        TextTooLong: it has more characters.
-        InvalidText: it is no text, or holds NUL or a lone surrogate.
-    """
+    """Return the value, a text of so many characters that every store keeps exactly; else raise InvalidText."""
     if not isinstance(value, str):
         raise InvalidText(f"{name} must be a text, not {type(value).__name__}")
+    # Before it is searched: a huge text must cost nothing.
     if len(value) > max_chars:
         raise TextTooLong(name, max_chars)
     if "\0" in value:
@@ -76,13 +64,7 @@ def check_text(name: str, value: object, max_chars: int) -> str:
 
 
 def check_goal_text(value: object, max_chars: int) -> str:
-    """The value, a goal's text that says something.
-
-    Raises:
-        EmptyText: it is empty or white space.
-        TextTooLong, InvalidText: as `check_text`.
-        InvalidNumber: `max_chars` is not from 1 to 20,000.
-    """
+    """Return the value, a goal's text that says something; else raise InvalidText, or InvalidNumber for the bound."""
     if not 1 <= check_counter("max_chars", max_chars) <= MAX_TEXT_CHARS:
         raise InvalidNumber(f"max_chars must be from 1 to {MAX_TEXT_CHARS}")
     text = check_text("the goal's text", value, max_chars)
@@ -92,11 +74,7 @@ def check_goal_text(value: object, max_chars: int) -> str:
 
 
 def check_name(name: str, value: object) -> str:
-    """The value, a name (scope or key) of 1 to 200 characters.
-
-    Raises:
-        EmptyText, TextTooLong, InvalidText: it is not.
-    """
+    """Return the value, a name (scope or key) of 1 to 200 characters; else raise InvalidText."""
     text = check_text(name, value, MAX_NAME_CHARS)
     if not text:
         raise EmptyText(f"{name} is empty")
@@ -104,30 +82,22 @@ def check_name(name: str, value: object) -> str:
 
 
 def check_note(value: object) -> str | None:
-    """The value, a note of at most 4,000 characters, or None."""
+    """Return the value, a note of at most 4,000 characters, or None; else raise InvalidText."""
     return None if value is None else check_text("the note", value, MAX_NOTE_CHARS)
 
 
 def check_revision(value: object) -> int | None:
-    """The value, a revision, or None for an unguarded write."""
+    """Return the value, a revision, or None for an unguarded write; else raise InvalidNumber."""
     return None if value is None else check_counter("expected_revision", value)
 
 
 def check_ttl(value: object) -> int:
-    """The value, seconds from 0.001 to 86,400, in microseconds.
-
-    Raises:
-        InvalidNumber: it is anything else.
-    """
+    """Return the value, seconds from 0.001 to 86,400, in microseconds; else raise InvalidNumber."""
     return _microseconds("ttl_seconds", value, 0.001)
 
 
 def check_pause(value: object) -> int:
-    """The value, seconds from 0 to 86,400, in microseconds.
-
-    Raises:
-        InvalidNumber: it is anything else.
-    """
+    """Return the value, seconds from 0 to 86,400, in microseconds; else raise InvalidNumber."""
     return _microseconds("pause_seconds", value, 0)
 
 
@@ -140,5 +110,5 @@ def _microseconds(name: str, value: object, least: float) -> int:
 
 
 def check_instant(name: str, value: object) -> int | None:
-    """The value, microseconds since the epoch, or None."""
+    """Return the value, microseconds since the epoch, or None; else raise InvalidNumber."""
     return None if value is None else check_counter(name, value)

@@ -1,4 +1,4 @@
-"""Where an autonomous loop stands with a goal: all that it must remember, so that any worker can go on."""
+"""The state of an autonomous loop: an agent's claim, and all that must be remembered so that any worker can go on."""
 
 import json
 from dataclasses import dataclass, fields, replace
@@ -14,11 +14,11 @@ from telic.domain.verdict import check_sha256
 MAX_SESSION_CHARS: Final = 1_000
 MAX_WORK_CHARS: Final = 12_000
 MAX_WORKSPACES: Final = 200
-"""How many states of the workspace are remembered; going back to one of these is no progress."""
+"""So many states of the workspace are remembered; going back to one of these is no progress."""
 
 
 class Claim(StrEnum):
-    """What an agent says of its goal at the end of a turn. It is a claim: the loop verifies and decides."""
+    """An agent's word on its goal at the end of a turn. It is a claim: the loop verifies and decides."""
 
     WORKING = "working"
     COMPLETE = "complete"
@@ -28,14 +28,14 @@ class Claim(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LoopState:
-    """Counts "in a row" begin anew with each success, and all of them when a user changes or resumes the goal.
+    """Counts "in a row" restart with each success, and all of them when a user changes or resumes the goal.
 
     `turns` counts the turns that this goal's loops finished or failed, and names the next turn's key. `outages` came to
     nothing because the network was away. `idle_turns` brought no observable progress. `next_at` is when the next turn
     may start, `quota_until` when the provider's limit ends, both by the database's clock; `asked_pause` is how long a
     judge's provider asked to be left alone, in microseconds. `wound_down_at` is the
     revision at which the agent was asked to come to an end. `seen_events` counts the events that were looked at.
-    `tells_usage` is whether some turn's report told what it had used; None as long as there was no report.
+    `tells_usage` is whether some turn's report said what it had used; None as long as there was no report.
     `work` and `tool_output` are the ends of what the agent last said, and of what its tools printed, for a judge.
     """
 
@@ -87,7 +87,7 @@ class LoopState:
 
     @property
     def wake(self) -> Wake | None:
-        """What the agent waits for."""
+        """The time or signal that the agent waits for."""
         return Wake.of(self.wake_at, self.wake_signal)
 
     def without_failures(self) -> "LoopState":
@@ -124,17 +124,13 @@ _TEXTS: Final = {
     "work": (MAX_WORK_CHARS, False),
     "tool_output": (MAX_WORK_CHARS, False),
 }
-# What the states of the first release do not have yet; it begins as in a new one.
+# States of the first release lack these; they start as in a new state.
 _ADDED_SINCE: Final = frozenset({"outages", "asked_pause", "tells_usage"})
 _COUNTS: Final = tuple(field.name for field in fields(LoopState) if field.type is int)
 
 
 def loop_state_from_text(text: str) -> LoopState:
-    """The state that `as_text` wrote.
-
-    Raises:
-        InvalidInput: the text is anything else.
-    """
+    """Return the state that `as_text` wrote; raise InvalidInput for any other text."""
     try:
         data: dict[str, Any] = json.loads(text)
         # What is left out has no default here: it was written by another Telic, or by nobody.

@@ -34,11 +34,7 @@ def money_of(microunits: int) -> Decimal:
 
 
 def microunits_of(cost: object) -> int:
-    """Return the microunits of a cost, which is a text, a Decimal or an integer.
-
-    Raises:
-        InvalidNumber: it is something else, no finite amount, or has more than six decimals.
-    """
+    """Return the microunits of a cost, a finite amount with at most six decimals; else raise InvalidNumber."""
     if isinstance(cost, bool) or not isinstance(cost, Decimal | str | int):
         raise InvalidNumber(f"a cost must be a text, a Decimal or an integer, not {type(cost).__name__}")
     try:

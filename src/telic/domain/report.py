@@ -26,7 +26,7 @@ class UsageGrouping(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Reserved:
-    """What some holds reserve, or had reserved, together."""
+    """The sum of what some holds reserve, or had reserved."""
 
     holds: int = 0
     tokens: int = 0
@@ -36,7 +36,7 @@ class Reserved:
 
 @dataclass(frozen=True, slots=True)
 class Estimated:
-    """What some estimates in the ledger say together, without those that were taken back."""
+    """The sum of some estimates in the ledger, without those that were taken back."""
 
     lines: int = 0
     tokens: int = 0
@@ -83,7 +83,7 @@ class UsageReport:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class UsageFilter:
-    """What a report looks at: one goal or one scope or all, recorded at or after `since` and before `until`.
+    """The lines that a report adds up: of one goal, one scope or all, recorded from `since` on and before `until`.
 
     Raises:
         InvalidInput: a part of it is unusable.
@@ -168,7 +168,7 @@ _WIDTH: Final = _UNCERTAIN_AT + len(fields(Reserved))
 
 
 class Level(StrEnum):
-    """How bad a finding is."""
+    """The gravity of a finding."""
 
     OK = "ok"
     WARNING = "warning"

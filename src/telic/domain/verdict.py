@@ -21,7 +21,7 @@ _SHA256 = re.compile(r"[0-9a-f]{64}")
 
 
 class Outcome(StrEnum):
-    """What came of one criterion. An error says that it could not be checked, which is no "no"."""
+    """The outcome of one criterion. An error means that it could not be checked, which is no "no"."""
 
     PASSED = "passed"
     FAILED = "failed"
@@ -64,7 +64,7 @@ JUDGE_ERRORS: Final = frozenset(
 
 
 class AttemptResult(StrEnum):
-    """What came of asking a judge once.
+    """The result of asking a judge once.
 
     `refused` is for good: no such model, no access, nothing left of the quota. `undecided` is the judge's own
     answer that the evidence does not decide the question. `cost_unknown` is of a judge whose price is unknown though
@@ -116,7 +116,7 @@ class JudgeAttempt:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Verdict:
-    """What came of one criterion, named by its place and by what it said, at one revision of its goal.
+    """The outcome of one criterion, named by its place and its content's hash, at one revision of its goal.
 
     A command leaves its exit code, the end of its output and the SHA-256 of all of it; a judge its reasons,
     suggestions and attempts; an approval who decided (`decided_by`) and why.
@@ -169,7 +169,7 @@ class Verdict:
 
     @property
     def usage(self) -> ModelUsage | None:
-        """What all attempts at asking the judge consumed, or None where none said."""
+        """The usage of all attempts at asking the judge, or None where no attempt reported any."""
         known = [attempt.usage for attempt in self.attempts if attempt.usage is not None]
         return total_usage(known) if known else None
 
@@ -180,7 +180,8 @@ class Verdict:
 
     @property
     def retry_after_microseconds(self) -> int | None:
-        """How long the judge's provider asked to wait, where that is why the criterion was not checked."""
+        """The wait that the judge's provider asked for, where that is why the criterion was not checked."""
+        # Earlier attempts may have asked for a wait too, which is over by now.
         limited = self.error is CheckError.JUDGE_RATE_LIMITED and bool(self.attempts)
         return self.attempts[-1].retry_after_microseconds if limited else None
 
@@ -195,7 +196,7 @@ class Verdict:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Approval:
-    """A human's answer to the criterion with this hash; whoever hands it in vouches that it still counts.
+    """A human's answer to the criterion with this hash; the caller vouches that it still counts.
 
     Raises:
         InvalidInput: the hash is none, nobody is named, or a text is over its limit.
@@ -219,18 +220,14 @@ class Approval:
 
 
 def check_statements(statements: Sequence[str]) -> tuple[str, ...]:
-    """The reasons or suggestions: at most 20 texts of at most 1,000 characters.
-
-    Raises:
-        InvalidInput: they are more, or longer, or no texts.
-    """
+    """Return the reasons or suggestions; raise InvalidInput if there are over 20, or one has over 1,000 characters."""
     if len(statements) > MAX_STATEMENTS:
         raise InvalidInput(f"at most {MAX_STATEMENTS} reasons or suggestions are kept")
     return tuple(check_text("a reason or suggestion", text, MAX_STATEMENT_CHARS) for text in statements)
 
 
 def total_usage(usages: Iterable[ModelUsage]) -> ModelUsage:
-    """What they consumed together; a sum stops at 2**53 - 1."""
+    """Return the sum of the usages; a counter stops at 2**53 - 1."""
     listed = list(usages)
     return ModelUsage(
         **{name: min(sum(getattr(usage, name) for usage in listed), MAX_COUNTER) for name in MODEL_COUNTERS}
@@ -243,10 +240,6 @@ def _check_kind(name: str, value: object, kind: type[StrEnum]) -> None:
 
 
 def check_sha256(value: object) -> None:
-    """Raise InvalidInput if the value is no SHA-256 in hexadecimal.
-
-    Raises:
-        InvalidInput: it is none.
-    """
+    """Raise InvalidInput if the value is no SHA-256 in hexadecimal."""
     if not isinstance(value, str) or not _SHA256.fullmatch(value):
         raise InvalidInput("a SHA-256 is 64 hexadecimal digits in lower case")

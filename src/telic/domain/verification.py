@@ -21,12 +21,12 @@ from telic.domain.verdict import (
 )
 
 FEEDBACK_CHARS: Final = 12_000
-"""How much of all checks' output goes into one prompt, shared evenly."""
+"""The characters of all checks' output that go into one prompt, shared evenly."""
 
 
 @dataclass(frozen=True, slots=True)
 class Feedback:
-    """What an agent should hear of a criterion that did not pass. Its texts are others' words: render them escaped."""
+    """The news for an agent of a criterion that did not pass. Its texts are others' words: render them escaped."""
 
     index: int
     outcome: Outcome
@@ -71,7 +71,7 @@ class Verification:
 
     @property
     def outcome(self) -> Outcome:
-        """What came of it altogether: failed before error before pending; passed only where nothing is missing."""
+        """The outcome of all: failed before error before pending; passed only where nothing is missing."""
         found = {verdict.outcome for verdict in self.verdicts}
         for outcome in (Outcome.FAILED, Outcome.ERROR, Outcome.PENDING):
             if outcome in found:
@@ -86,7 +86,7 @@ class Verification:
 
     @property
     def feedback(self) -> tuple[Feedback, ...]:
-        """What the next prompt says: the criteria that failed, could not be run to an end, or lack evidence.
+        """The criteria for the next prompt: those that failed, could not be run to an end, or lack evidence.
 
         That a judge gave no answer is left out: the agent cannot mend it.
         """
@@ -122,38 +122,22 @@ _Value = TypeVar("_Value")
 
 
 def verification_from_dict(data: Any) -> Verification:
-    """The verification that `Verification.as_dict` gave.
-
-    Raises:
-        InvalidInput: the data is anything else.
-    """
+    """Return the verification that `Verification.as_dict` gave; raise InvalidInput for anything else."""
     return _read("verification", data, Verification, _verification)
 
 
 def verdict_from_dict(data: Any) -> Verdict:
-    """The verdict that `Verdict.as_dict` gave.
-
-    Raises:
-        InvalidInput: the data is anything else.
-    """
+    """Return the verdict that `Verdict.as_dict` gave; raise InvalidInput for anything else."""
     return _read("verdict", data, Verdict, _verdict)
 
 
 def approval_from_dict(data: Any) -> Approval:
-    """The approval that `Approval.as_dict` gave.
-
-    Raises:
-        InvalidInput: the data is anything else.
-    """
+    """Return the approval that `Approval.as_dict` gave; raise InvalidInput for anything else."""
     return _read("approval", data, Approval, lambda parts: Approval(**parts))
 
 
 def usage_from_dict(data: Any) -> ModelUsage:
-    """The usage that `usage_as_dict` gave.
-
-    Raises:
-        InvalidInput: the data is anything else.
-    """
+    """Return the usage that `ModelUsage.as_dict` gave; raise InvalidInput for anything else."""
     if not isinstance(data, dict) or set(data) != set(MODEL_COUNTERS):
         raise InvalidInput(f"a model's usage has exactly these counts: {', '.join(MODEL_COUNTERS)}")
     return ModelUsage(**data)

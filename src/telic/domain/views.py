@@ -55,7 +55,7 @@ class GoalPage:
 
 @dataclass(frozen=True, slots=True)
 class GoalCounts:
-    """How many goals there are by status, each at most `MAX_COUNTED`, which then means that many or more.
+    """The number of goals by status, each at most `MAX_COUNTED`, which then means that many or more.
 
     Of one scope, its newest `MAX_COUNTED` are counted.
     """
@@ -100,12 +100,12 @@ class GoalSnapshot:
 
     @property
     def left(self) -> dict[str, int]:
-        """What is left of each limit that is set, by its name; never below 0."""
+        """The rest of each limit that is set, by its name; never below 0."""
         return {name: max(0, limit - getattr(self.usage, name)) for name, limit in self._limits}
 
     @property
     def fractions(self) -> dict[str, float]:
-        """How much of each limit that is set is used, by its name; 1.0 and more is all of it."""
+        """The used fraction of each limit that is set, by its name; 1.0 and more is all of it."""
         return {name: getattr(self.usage, name) / limit for name, limit in self._limits}
 
     @property
@@ -148,14 +148,14 @@ class CriterionStanding:
 
     @property
     def outcome(self) -> str:
-        """How the criterion stands: `passed`, `failed`, `error`, `pending`, `approved`, `rejected`, `not checked`."""
+        """The state of the criterion: `passed`, `failed`, `error`, `pending`, `approved`, `rejected`, `not checked`."""
         if self.criterion.kind is CriterionKind.APPROVAL:
             return "pending" if self.approval is None else "approved" if self.approval.is_approved else "rejected"
         return NOT_CHECKED if self.verdict is None else self.verdict.outcome.value
 
     @property
     def why(self) -> list[str]:
-        """What speaks for the outcome, line by line, in others' words."""
+        """The reasons for the outcome, line by line, in others' words."""
         if self.approval is not None:
             return [f"by {self.approval.decided_by}" + (f": {self.approval.note}" if self.approval.note else "")]
         verdict = self.verdict
@@ -169,7 +169,7 @@ class CriterionStanding:
 
     @property
     def evidence(self) -> list[str]:
-        """What speaks for the outcome; of a command that did not pass also the end of its output."""
+        """The reasons for the outcome; of a command that did not pass also the end of its output."""
         verdict = None if self.approval is not None else self.verdict
         is_passed = verdict is None or verdict.outcome is Outcome.PASSED
         tail = "" if is_passed or verdict is None else verdict.output_tail
@@ -182,6 +182,7 @@ class CriterionStanding:
 
 def standings(goal: Goal, verdicts: Iterable[Verdict], approvals: Iterable[Approval]) -> tuple[CriterionStanding, ...]:
     """Return how each of the goal's criteria stands by these verdicts and answers; those on others do not count."""
+    # By hash, not by place: an edit may move a criterion, and its verdict still holds.
     checked = {each.criterion_hash: each for each in verdicts}
     answered = {each.criterion_hash: each for each in approvals}
     return tuple(
@@ -192,7 +193,7 @@ def standings(goal: Goal, verdicts: Iterable[Verdict], approvals: Iterable[Appro
 
 @dataclass(frozen=True, slots=True)
 class BudgetUse:
-    """How much of one limit is used, in its unit; a limit of None is unlimited."""
+    """The used part of one limit, in its unit; a limit of None is unlimited."""
 
     name: str
     used: int
@@ -230,7 +231,7 @@ class UsagePoint:
 
 @dataclass(frozen=True, slots=True)
 class GoalGlance:
-    """What tells whether a goal's overview is still as it was: the goal, who drives it, and its open holds."""
+    """The signs that a goal's overview has changed: the goal, who drives it, and its open holds."""
 
     lease: LeaseState
     holds: tuple[Hold, ...]

@@ -3,7 +3,7 @@
 import asyncio
 import contextlib
 import logging
-from collections.abc import AsyncGenerator, Awaitable, Mapping
+from collections.abc import AsyncGenerator, Awaitable
 from typing import Any, Final
 
 from starlette.types import Receive, Scope, Send
@@ -35,9 +35,8 @@ class EventStreamResponse:
     A slow client is waited for: nothing is kept for it but the event that it takes.
     """
 
-    def __init__(self, events: AsyncGenerator[str, None], headers: Mapping[str, str] | None = None) -> None:
+    def __init__(self, events: AsyncGenerator[str, None]) -> None:
         self._events = events
-        self._headers = {**_HEADERS, **(headers or {})}
 
     async def __call__(self, _scope: Scope, receive: Receive, send: Send) -> None:
         """All events were sent as they came."""
@@ -53,7 +52,7 @@ class EventStreamResponse:
             await _end(sender)
 
     async def _send_all(self, send: Send) -> None:
-        headers = [(name.lower().encode(), value.encode()) for name, value in self._headers.items()]
+        headers = [(name.lower().encode(), value.encode()) for name, value in _HEADERS.items()]
         await send({"type": "http.response.start", "status": 200, "headers": headers})
         try:
             while await self._send_next(send):
@@ -65,7 +64,6 @@ class EventStreamResponse:
         await send({"type": "http.response.body", "body": b""})
 
     async def _send_next(self, send: Send) -> bool:
-        """Return whether there was another event; it was sent."""
         waiting = asyncio.ensure_future(anext(self._events, None))
         try:
             while not (await asyncio.wait({waiting}, timeout=KEEP_ALIVE_SECONDS))[0]:
@@ -83,7 +81,7 @@ def _send(send: Send, text: str) -> Awaitable[None]:
 
 
 async def _end(waiting: "asyncio.Future[Any]") -> None:
-    """It waits no longer, and has let go of what it used."""
+    # When this returns, it has let go of what it used, whatever it did last.
     waiting.cancel()
     with contextlib.suppress(asyncio.CancelledError, Exception):
         await waiting

@@ -1,7 +1,9 @@
 """The guard before everything that Telic serves over HTTP: who may ask, how often, how much, and how slowly."""
 
 import asyncio
-from collections.abc import Collection
+import time
+from collections import OrderedDict
+from collections.abc import Callable, Collection
 from contextlib import suppress
 from typing import Final, Protocol
 
@@ -9,7 +11,58 @@ from starlette.datastructures import Headers
 from starlette.requests import HTTPConnection
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from telic.http.rates import RequestRates
+_MAX_ADDRESSES: Final = 1_000
+_GUESSES: Final = 20
+
+
+class TokenBucket:
+    """At most `burst` at once, and `per_second` in the long run."""
+
+    def __init__(self, *, burst: float, per_second: float, clock: Callable[[], float] = time.monotonic) -> None:
+        self._clock = clock
+        self._burst = burst
+        self._per_second = per_second
+        self._left = burst
+        self._at = clock()
+
+    def take(self) -> bool:
+        """Return whether one more is allowed now; then it is counted."""
+        now = self._clock()
+        self._left = min(self._burst, self._left + (now - self._at) * self._per_second)
+        self._at = now
+        if self._left < 1:
+            return False
+        self._left -= 1
+        return True
+
+    def give_back(self) -> None:
+        """One that was taken is not counted."""
+        self._left = min(self._burst, self._left + 1)
+
+
+class RequestRates:
+    """One bucket for all clients that were let in, and one for each address whose credentials were refused."""
+
+    def __init__(
+        self, *, requests_per_second: float, guesses: int = _GUESSES, clock: Callable[[], float] = time.monotonic
+    ) -> None:
+        self._clock = clock
+        self._guesses = guesses
+        self._clients = TokenBucket(burst=2 * requests_per_second, per_second=requests_per_second, clock=clock)
+        self._strangers: OrderedDict[str, TokenBucket] = OrderedDict()
+
+    def allows_client(self) -> bool:
+        """Return whether one more request of a client that was let in is served."""
+        return self._clients.take()
+
+    def guesses_of(self, address: str) -> TokenBucket:
+        """Return what counts the guesses of the address; of many addresses the oldest is forgotten."""
+        bucket = self._strangers.pop(address, None) or TokenBucket(burst=self._guesses, per_second=1, clock=self._clock)
+        self._strangers[address] = bucket
+        if len(self._strangers) > _MAX_ADDRESSES:
+            self._strangers.popitem(last=False)
+        return bucket
+
 
 MAX_BODY_BYTES: Final = 1_048_576
 _MAX_DISCARDED_BYTES: Final = 8 * MAX_BODY_BYTES
@@ -40,7 +93,6 @@ class GuardedSite(Protocol):
 
     def check_address(self, request: HTTPConnection, /) -> None:
         """Raise HttpRefusal unless the request is addressed to this site, and comes from no other."""
-        ...
 
     def is_known(self, request: HTTPConnection, /) -> bool:
         """Return whether the request carries what lets it in; what is found is kept in its state."""
@@ -58,8 +110,8 @@ class GuardedSite(Protocol):
 class HttpGuard:
     """Serves requests that may be made, within the rates, whose bodies are whole, small enough and in time.
 
-    An address may be refused for its credentials twenty times, then once a second; whoever has been let in is not
-    kept out by others' guesses (ADR 49).
+    An address may be refused for its credentials twenty times, then once a second; clients that were let in are
+    not kept out by others' guesses (ADR 49).
     """
 
     def __init__(self, app: ASGIApp, site: GuardedSite, rates: RequestRates) -> None:

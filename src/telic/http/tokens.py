@@ -50,6 +50,12 @@ def is_loopback(host: str) -> bool:
         return host == "localhost"
 
 
+def names_of(host: str) -> tuple[str, ...]:
+    """Return the names under which a client's requests may be addressed to a server that listens there."""
+    # Each of the loopback names leads to this machine, whichever of them was given.
+    return ("127.0.0.1", "localhost", "[::1]") if is_loopback(host) else (f"[{host}]" if ":" in host else host,)
+
+
 def url_of(host: str, port: int) -> str:
     """Return the address under which a client on this machine finds it."""
     return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"

@@ -6,21 +6,20 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from telic.domain.base_errors import needs_extra
-from telic.domain.budget import ModelUsage
+from telic.domain.budget import ModelUsage, UsageKind
 from telic.domain.errors import BudgetExceeded, GoalNotActive, InvalidInput, PriceUnknown
 from telic.domain.goal import DEFAULT_SCOPE
-from telic.integrations.model_calls import ModelCall
-from telic.integrations.run_endings import CONTINUE, RunOutcome, outcome_of
+from telic.integrations.model_calls import ModelCall, model_usage
+from telic.integrations.runs import EndedRun, RunOutcome, run_while_active
 from telic.integrations.session import GoalSession
-from telic.integrations.settings import SessionSettings
+from telic.integrations.settings import AnyStore, SessionSettings
 from telic.integrations.tools import GoalTool, GoalTools
-from telic.store.async_store import AsyncGoalStore
-from telic.store.goal_store import GoalStore
 
 with needs_extra("adk", "telic.integrations.adk"):
     from google.adk.agents import LlmAgent
     from google.adk.agents.callback_context import CallbackContext
     from google.adk.agents.invocation_context import InvocationContext, LlmCallsLimitExceededError
+    from google.adk.apps.base_events_summarizer import BaseEventsSummarizer
     from google.adk.apps.llm_event_summarizer import LlmEventSummarizer
     from google.adk.events import Event
     from google.adk.models.llm_request import LlmRequest
@@ -30,14 +29,6 @@ with needs_extra("adk", "telic.integrations.adk"):
     from google.adk.tools.base_tool import BaseTool
     from google.adk.tools.tool_context import ToolContext
     from google.genai import types
-
-    from telic.integrations.adk_usage import (
-        BilledSummarizer,
-        is_whole,
-        response_usage,
-        size_of_request,
-        size_of_text,
-    )
 
 PLUGIN: Final = "telic"
 Place = tuple[str, str]
@@ -58,13 +49,7 @@ class GoalPlugin(BasePlugin):
     model that is not called since the goal stopped answers with an event whose `error_code` is that of the refusal.
     """
 
-    def __init__(
-        self,
-        store: AsyncGoalStore | GoalStore,
-        *,
-        scope: str = DEFAULT_SCOPE,
-        settings: SessionSettings | None = None,
-    ) -> None:
+    def __init__(self, store: AnyStore, *, scope: str = DEFAULT_SCOPE, settings: SessionSettings | None = None) -> None:
         super().__init__(PLUGIN)
         self.session = GoalSession(store, scope=scope, settings=settings)
         goal_tools = GoalTools(self.session)
@@ -93,37 +78,19 @@ class GoalPlugin(BasePlugin):
         """
         if runner.plugin_manager.get_plugin(PLUGIN) is not self:
             raise InvalidInput("the runner's app does not have this plugin")
-        await self.session.start(continues=prompt is None)
-        given, last = CONTINUE if prompt is None else prompt, None
         options |= {"user_id": user_id, "session_id": session_id}
-        for _ in range(self.session.settings.max_runs):
+
+        async def once(given: str) -> EndedRun[Event]:
+            last, message = None, types.Content(role="user", parts=[types.Part(text=given)])
             try:
-                last = await self._run_once(runner, given, on_event, options) or last
-                given = CONTINUE
-                is_broken = last is not None and last.error_code is not None
-                if is_broken or await self.session.goes_on() is None:
-                    break
-                await self.session.start(continues=True)
-            except GoalNotActive:
-                break
-        return await outcome_of(self.session, last)
+                async for last in runner.run_async(new_message=message, **options):
+                    on_event(last)
+            except BaseException as error:
+                await self.settle(error)
+                raise
+            return EndedRun(last, needs_host=last is not None and last.error_code is not None)
 
-    async def _run_once(
-        self, runner: Runner, prompt: str, on_event: Callable[[Event], None], options: dict[str, Any]
-    ) -> Event | None:
-        async def events() -> Event | None:
-            last = None
-            message = types.Content(role="user", parts=[types.Part(text=prompt)])
-            async for event in runner.run_async(new_message=message, **options):
-                last = event
-                on_event(event)
-            return last
-
-        try:
-            return await self.session.guard(events())
-        except BaseException as error:
-            await self.settle(error)
-            raise
+        return await run_while_active(self.session, prompt, once)
 
     async def settle(self, error: BaseException) -> None:
         """The calls that a run of your own left unanswered when it ended with this error are accounted for."""
@@ -143,7 +110,7 @@ class GoalPlugin(BasePlugin):
         if inner is None and isinstance(agent, LlmAgent):
             inner = LlmEventSummarizer(llm=agent.canonical_model)
         if inner is not None:
-            config.summarizer = BilledSummarizer(self.session, inner)
+            config.summarizer = _BilledSummarizer(self.session, inner)
 
     async def after_run_callback(self, *, invocation_context: InvocationContext) -> None:
         """A run has ended or was left by its host: what its open calls may have cost is recorded."""
@@ -183,9 +150,10 @@ class GoalPlugin(BasePlugin):
         self, *, callback_context: CallbackContext, llm_request: LlmRequest
     ) -> LlmResponse | None:
         """The goal is at the end of this request only; or the model is not called."""
+        # An error would end the whole app: the refusal is the model's answer instead.
         session = self._sub_agents if _IS_IN_TOOL.get() else self.session
         try:
-            call = await session.begin(model=llm_request.model, request_bytes=size_of_request(llm_request))
+            call = await session.begin(model=llm_request.model, request_bytes=_size_of_request(llm_request))
         except (GoalNotActive, BudgetExceeded, PriceUnknown) as refusal:
             return LlmResponse(error_code=refusal.code, error_message=str(refusal), turn_complete=True)
         self._open.setdefault(_place(callback_context), []).append(_OpenCall(session, call))
@@ -198,8 +166,9 @@ class GoalPlugin(BasePlugin):
         """The response is billed when it is whole."""
         place = _place(callback_context)
         if llm_response.partial:
+            # Calls of one agent end in the order in which they began.
             for each in self._open.get(place, [])[:1]:
-                each.seen_bytes += size_of_text(llm_response.content)
+                each.seen_bytes += _size_of_text(llm_response.content)
                 each.told = response_usage(llm_response.usage_metadata) or each.told
             return
         call = self._taken(place)
@@ -210,7 +179,7 @@ class GoalPlugin(BasePlugin):
                 usage if is_whole(llm_response, is_streamed=call.seen_bytes > 0) else None,
                 model=llm_response.model_version,
                 response_id=llm_response.interaction_id,
-                seen_bytes=call.seen_bytes or size_of_text(llm_response.content),
+                seen_bytes=call.seen_bytes or _size_of_text(llm_response.content),
                 told=usage or call.told,
             )
 
@@ -260,3 +229,65 @@ class _AdkTool(BaseTool):
 
 def _place(context: CallbackContext) -> Place:
     return context.invocation_id, context.agent_name
+
+
+class _BilledSummarizer(BaseEventsSummarizer):
+    """Summarizes as another does, and bills what that consumed; nothing is summarized once the goal has stopped."""
+
+    def __init__(self, session: GoalSession, inner: BaseEventsSummarizer) -> None:
+        self._session = session
+        self.inner: BaseEventsSummarizer = inner.inner if isinstance(inner, _BilledSummarizer) else inner
+
+    async def maybe_summarize_events(self, *, events: list[Event]) -> Event | None:
+        """The events' summary, which is billed."""
+        if not events:
+            return None
+        # The event of a summary does not tell by which model it was made.
+        side, model = self._session.sub_agent(), getattr(self.inner, "_llm", None)
+        try:
+            sent = sum(_size_of_text(event.content) for event in events)
+            call = await side.begin(model=getattr(model, "model", None), request_bytes=sent)
+        except (GoalNotActive, BudgetExceeded, PriceUnknown):
+            return None
+        try:
+            summary = await self.inner.maybe_summarize_events(events=events)
+        except BaseException as error:
+            await side.unanswered(call, error)
+            raise
+        told = None if summary is None else summary.usage_metadata
+        await side.answered(call, response_usage(told), kind=UsageKind.TOOL)
+        return summary
+
+
+def _size_of_request(request: LlmRequest) -> int:
+    instruction = request.config.system_instruction if request.config else None
+    return sum(_size_of_text(content) for content in request.contents) + len(str(instruction or ""))
+
+
+def _size_of_text(content: types.Content | None) -> int:
+    parts = (content.parts if content else None) or []
+    return sum(len((part.text or "").encode("utf-8", "surrogatepass")) for part in parts) + sum(
+        len(str(call.args or "")) for part in parts if (call := part.function_call)
+    )
+
+
+def is_whole(response: LlmResponse, *, is_streamed: bool) -> bool:
+    """Return whether the response came to its end: a stream that does not say why it ended broke off."""
+    return not is_streamed or response.finish_reason is not None or response.error_code is not None
+
+
+def response_usage(told: types.GenerateContentResponseUsageMetadata | None) -> ModelUsage | None:
+    """Return what a response used; None where it does not say.
+
+    Gemini tells the thoughts beside the answer, other backends within it; what its own tools read is beside the prompt.
+    """
+    if told is None or told.prompt_token_count is None:
+        return None
+    thoughts = told.thoughts_token_count or 0
+    return model_usage(
+        input_tokens=told.prompt_token_count + (told.tool_use_prompt_token_count or 0),
+        cached_input_tokens=told.cached_content_token_count,
+        output_tokens=(told.candidates_token_count or 0) + thoughts,
+        reasoning_tokens=thoughts,
+        total_tokens=told.total_token_count,
+    )

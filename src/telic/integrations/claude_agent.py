@@ -8,16 +8,14 @@ from typing import Any, Final, cast
 
 from telic.domain.base_errors import needs_extra
 from telic.domain.budget import ModelUsage
-from telic.domain.errors import GoalNotActive, InvalidInput
+from telic.domain.errors import InvalidInput
 from telic.domain.goal import DEFAULT_SCOPE, Goal
 from telic.integrations.model_calls import ModelCall
-from telic.integrations.run_endings import CONTINUE, RunOutcome, outcome_of
+from telic.integrations.runs import EndedRun, RunOutcome, run_while_active
 from telic.integrations.session import GoalSession
-from telic.integrations.settings import SessionSettings
+from telic.integrations.settings import AnyStore, SessionSettings
 from telic.integrations.tools import GoalTool, GoalTools
 from telic.prompt import place_after_prefix
-from telic.store.async_store import AsyncGoalStore
-from telic.store.goal_store import GoalStore
 
 with needs_extra("claude-agent", "telic.integrations.claude_agent"):
     from claude_agent_sdk import (
@@ -58,19 +56,13 @@ class ClaudeRun:
 class ClaudeGoal:
     """A scope's goal for one conversation with Claude Code.
 
-    The goal stands at the end of the system prompt, which is built anew for each run and never recorded in the
+    The goal stands at the end of the system prompt, which is built for each run and never recorded in the
     session. Before each further call of a run the goal is looked at: where it stopped, or was changed, the run ends.
     A run lasts until its sub-agents have ended too, also those in the background. Their responses are billed as the
     session's files tell them, and what the result's sum has besides when the run ends.
     """
 
-    def __init__(
-        self,
-        store: AsyncGoalStore | GoalStore,
-        *,
-        scope: str = DEFAULT_SCOPE,
-        settings: SessionSettings | None = None,
-    ) -> None:
+    def __init__(self, store: AnyStore, *, scope: str = DEFAULT_SCOPE, settings: SessionSettings | None = None) -> None:
         # The command tells its cost itself, and keeps to what is left of a budget of money.
         own = replace(settings or SessionSettings(), allow_unknown_price=True)
         self.session = GoalSession(store, scope=scope, settings=own)
@@ -93,27 +85,21 @@ class ClaudeGoal:
             InvalidInput: the options' system prompt is a file, which nothing can be added to.
             BudgetExceeded: what is left of the budget is held by other calls, or by some whose usage is unknown.
         """
-        await self.session.start(continues=prompt is None)
         base = options or ClaudeAgentOptions()
-        given, last = CONTINUE if prompt is None else prompt, None
-        for _ in range(self.session.settings.max_runs):
-            try:
-                result = await self.session.guard(self._run_once(base, given, on_message))
-                last, given = ClaudeRun(result.session_id, result), CONTINUE
-                base = replace(
-                    base, resume=result.session_id, session_id=None, continue_conversation=False, fork_session=False
-                )
-                is_broken = result.is_error and result.subtype != "error_max_turns"
-                if is_broken or await self.session.goes_on() is None:
-                    break
-                await self.session.start(continues=True)
-            except GoalNotActive:
-                break
-        return await outcome_of(self.session, last)
+
+        async def once(given: str) -> EndedRun[ClaudeRun]:
+            nonlocal base
+            result = await self._run_once(base, given, on_message)
+            base = replace(base, resume=result.session_id, **_GOING_ON)
+            is_broken = result.is_error and result.subtype != "error_max_turns"
+            return EndedRun(ClaudeRun(result.session_id, result), needs_host=is_broken)
+
+        return await run_while_active(self.session, prompt, once)
 
     async def _run_once(
         self, base: ClaudeAgentOptions, prompt: str, on_message: Callable[[Message], None]
     ) -> ResultMessage:
+        # The command shows one prompt for a whole run, so the goal is looked at again before each further call.
         call = await self.session.begin(model=base.model)
         is_new = base.resume is None and not base.continue_conversation
         forked_from = base.resume if base.fork_session else None
@@ -156,7 +142,7 @@ async def _follow(client: ClaudeSDKClient, run: FollowedRun, on_message: Callabl
     messages = client.receive_messages()
     try:
         async for message in messages:
-            await run.heard(message)
+            await run.take(message)
             on_message(message)
             if run.is_over:
                 break
@@ -170,7 +156,7 @@ async def _follow(client: ClaudeSDKClient, run: FollowedRun, on_message: Callabl
                 await _stop_tasks(client, run)
                 run.result = None
                 while not run.is_over:
-                    await run.heard(await anext(messages))
+                    await run.take(await anext(messages))
         raise
 
 
@@ -190,7 +176,7 @@ def _money_left(limit_usd: float | None, goal: Goal | None) -> float | None:
 
 
 def _with_goal(base: Any, shown: str | None) -> SystemPromptCustom | SystemPromptPreset:
-    """The system prompt with the goal at its end; not recorded, since a resumed session would keep the first."""
+    # Not recorded (`snapshot`), since a session that is resumed would keep the first block.
     text = shown or ""
     if base is None or isinstance(base, str):
         return {"type": "custom", "prompt": place_after_prefix(base or "", text), "snapshot": False}

@@ -15,14 +15,12 @@ from telic.integrations.claude_usage import (
     EndedResponse,
     ResponseEvents,
     SessionFiles,
-    difference,
-    money,
-    sum_of_models,
+    beyond,
     told_usage,
 )
-from telic.integrations.model_calls import ModelCall, model_name
+from telic.integrations.model_calls import ModelCall, model_name, turn_key
 from telic.integrations.session import GoalSession
-from telic.loop.agents.json_reader import sum_usage, used_since
+from telic.loop.agents.claude_usage import ResponseUsage
 from telic.pricing import cost_microunits
 
 with needs_extra("claude-agent", "telic.integrations.claude_agent"):
@@ -104,13 +102,13 @@ class FollowedRun:
 
     @property
     def is_over(self) -> bool:
-        """Whether the last result has come, and no sub-agent is left that would begin another turn."""
+        """The last result has come, and no sub-agent is left that would begin another turn."""
         if self.result is None:
             return False
         return not any(self.tasks.values()) if self._state is None else self._state == "idle"
 
-    async def heard(self, message: Message) -> None:
-        """What the message tells is kept; a response that has ended is billed."""
+    async def take(self, message: Message) -> None:
+        """Keep what the message tells; a response that has ended is billed."""
         match message:
             case StreamEvent(parent_tool_use_id=None):
                 await self._event(message.event)
@@ -140,31 +138,42 @@ class FollowedRun:
             self._is_settled.clear()
 
     async def _response_ended(self, ended: EndedResponse | None) -> None:
-        """Bill the response; of one that broke off nobody knows what it cost."""
+        # Of a response that broke off nobody knows what it cost: what it had told is the least.
         if ended is None:
             return
         self._is_cut = not ended.is_whole
         if ended.is_whole:
-            await self._bill(ended.usage, ended.model, ended.id, ended.written_tokens)
+            await self._bill(ended.usage, ended.model, ended.id)
         else:
             await self._break_off(ended)
         if ended.uses_tool or not ended.is_whole:
             await self._expect()
         self._is_settled.set()
 
-    async def _bill(self, usage: ModelUsage | None, model: object, response_id: object, written: int = 0) -> None:
+    async def _bill(self, told: ResponseUsage | None, model: object, response_id: object) -> None:
+        """Bill the response's own usage, and each step beside it by the price of the model that made it."""
         call, self.call = self.call or self.session.unannounced(), None
         self._whole.pop(str(response_id), None)
-        cost = None if usage is None else self._know(usage, model, written)
-        await self.session.answered(call, usage, model=model, response_id=response_id, cost_microunits=cost)
+        own = None if told is None else told.own
+        cost = None if told is None else self._know(told.own, model, told.cache_write_tokens)
+        await self.session.answered(call, own, model=model, response_id=response_id, cost_microunits=cost)
+        for number, step in enumerate(told.beside if told else (), 1):
+            # A call of its own, that began just now: the time is its response's already.
+            name, beside = step.model or model, self._side.unannounced()
+            beside = replace(beside, key=turn_key(call.key, f"beside-{number}"))
+            cost = self._know(step.usage, name)
+            await self._side.answered(
+                beside, step.usage, model=name, response_id=response_id, kind=step.kind, cost_microunits=cost
+            )
 
     async def _break_off(self, ended: EndedResponse) -> None:
         call, self.call = self.call or self.session.unannounced(), None
-        # The command counts what it heard of such a response, and so must what it is compared with.
-        self._known += [] if ended.usage is None else [ended.usage]
+        told = None if ended.usage is None else ended.usage.whole
+        # The command counts what it got of such a response, and so must what it is compared with.
+        self._known += [] if told is None else [told]
         self._whole.pop(str(ended.id), None)
         await self.session.answered(
-            call, None, model=ended.model, response_id=ended.id, seen_bytes=ended.seen_bytes, told=ended.usage
+            call, None, model=ended.model, response_id=ended.id, seen_bytes=ended.seen_bytes, told=told
         )
 
     def _know(self, usage: ModelUsage, model: object, written: int = 0) -> int:
@@ -213,7 +222,7 @@ class FollowedRun:
         return self.may_go_on and (goal.id, goal.revision) == (shown.id, shown.revision)
 
     async def _turn_begins(self, given: HookInput, _use: str | None, _context: HookContext) -> HookJSONOutput:
-        """Before a prompt's first call: the run's own, or a notification that a sub-agent has ended."""
+        # A prompt is the run's own, or the notification that a sub-agent has ended.
         if self._files is None:
             self._files = await asyncio.to_thread(SessionFiles, Path(given["transcript_path"]), self.forked_from)
             self.used_before = self._files.used_before if self.used_before is None else self.used_before
@@ -221,17 +230,14 @@ class FollowedRun:
         return {} if await self._is_shown() and await self._expect() else _STOP
 
     async def _agent_is_wanted(self, _given: HookInput, _use: str | None, _context: HookContext) -> HookJSONOutput:
-        if await self._is_shown():
-            return {}
-        return _DENY
+        return {} if await self._is_shown() else _DENY
 
     async def _agent_begins(self, given: HookInput, _use: str | None, _context: HookContext) -> HookJSONOutput:
         agent = str(cast("dict[str, Any]", given)["agent_id"])
-        call = await self._begun_call(self._side)
-        if call is None and self.client is not None:
+        self._agents[agent] = await self._begun_call(self._side)
+        if self._agents[agent] is None and self.client is not None:
             with suppress(Exception):
                 await self.client.stop_task(agent)
-        self._agents[agent] = call
         return {}
 
     async def _agent_stops(self, _given: HookInput, _use: str | None, _context: HookContext) -> HookJSONOutput:
@@ -239,7 +245,7 @@ class FollowedRun:
         return {}
 
     async def _tool_was_used(self, given: HookInput, _use: str | None, _context: HookContext) -> HookJSONOutput:
-        """After each tool, of the conversation or of a sub-agent: its model is about to be called again."""
+        # After each tool its model is called again: that of the conversation, or of a sub-agent (ADR 36).
         agent = cast("dict[str, Any]", given).get("agent_id")
         if agent is not None:
             await self._bill_agents()
@@ -259,13 +265,10 @@ class FollowedRun:
             return
         async with self._reading:
             for agent, response in await asyncio.to_thread(self._files.new_responses):
-                call = self._agents.get(agent) or self._side.unannounced()
-                self._agents[agent] = None
-                used = cast("ModelUsage", response.usage)
-                cost = self._know(used, response.model)
-                await self._side.answered(
-                    call, used, model=response.model, response_id=response.key, cost_microunits=cost
-                )
+                call, self._agents[agent] = self._agents.get(agent) or self._side.unannounced(), None
+                used, name = cast("ModelUsage", response.usage), response.model
+                cost = self._know(used, name)
+                await self._side.answered(call, used, model=name, response_id=response.key, cost_microunits=cost)
 
     async def ended(self, error: BaseException | None = None) -> None:
         """The command has ended, by itself or by this error: everything that was asked of a model is accounted for."""
@@ -279,13 +282,11 @@ class FollowedRun:
                 await (session.never_made(call) if error is None else session.unanswered(call, error))
 
     async def _bill_the_rest(self) -> None:
-        """Bill what the result's sum has beyond the responses that were told: summaries, titles, and the like."""
-        models = None if self.result is None else self.result.model_usage
-        if self.result is None or models is None:
+        # Summaries, titles and the like are in the result's sum alone, and in no event.
+        if self.result is None or self.result.model_usage is None:
             return
-        total = sum_of_models(models, cost_microunits=money(self.result.total_cost_usd))
-        used = None if self.used_before is None else used_since(self.used_before, total)
-        rest = None if used is None else difference(used, sum_usage(self._known))
+        models, cost = self.result.model_usage, self.result.total_cost_usd
+        rest = beyond(models, cost, self.used_before, self._known)
         if rest is not None:
             await self._side.answered(
                 self._side.unannounced(),

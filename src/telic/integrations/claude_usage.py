@@ -1,45 +1,45 @@
-"""What Claude Code says of usage: of each response in Anthropic's words, and of a session in its own words and files.
+"""Usage as Claude Code tells it: of each response in Anthropic's words, and of a session in its own words and files.
 
 Its files tell what sub-agents used, and what the session had used before. The shapes themselves are read by
 `telic.loop.agents.claude_usage`, as for every other way in which Claude Code is run.
 """
 
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Final
 
-from telic.domain.budget import ModelUsage
+from telic.domain.budget import MODEL_COUNTERS, ModelUsage
 from telic.domain.errors import InvalidNumber
 from telic.integrations.hosts.claude_code import ClaudeCodeUsage
-from telic.integrations.hosts.transcripts import HostResponse
+from telic.integrations.hosts.usage_sources import HostResponse
 from telic.integrations.model_calls import model_usage
-from telic.loop.agents.claude_usage import usage_of_models, whole_usage
-from telic.loop.agents.json_reader import Fields, cost_of, fields_of, read_values
+from telic.loop.agents.claude_usage import ResponseUsage, response_usage, usage_of_models
+from telic.loop.agents.json_reader import Fields, cost_of, fields_of, read_values, sum_usage, used_since
 
 _ROUNDING_MICROUNITS: Final = 100
-"""What the prices of single responses may differ from the price of their sum."""
+"""How much the prices of single responses may differ from the price of their sum."""
 
 
-def told_usage(told: dict[str, Any]) -> ModelUsage | None:
-    """Return what a response of Anthropic's API used with all its steps; None where it does not say."""
+def told_usage(told: Fields) -> ResponseUsage | None:
+    """Return what a response of Anthropic's API used, and its other steps beside it; None where it does not say."""
     try:
-        used = whole_usage(told)
+        used = response_usage(told)
     except InvalidNumber:
         return None
-    return used if used is not None and used.input_tokens + used.output_tokens else None
+    return used if used is not None and used.whole.input_tokens + used.whole.output_tokens else None
 
 
 @dataclass(frozen=True, slots=True)
 class EndedResponse:
     """A response that is over; where it is not whole it broke off, and `usage` is what it had told before."""
 
-    usage: ModelUsage | None
+    usage: ResponseUsage | None
     model: object
     id: object
     is_whole: bool
     uses_tool: bool
-    written_tokens: int
     seen_bytes: int
 
 
@@ -54,7 +54,7 @@ class ResponseEvents:
 
     @property
     def is_open(self) -> bool:
-        """Whether a response has begun and is not over."""
+        """A response has begun and is not over."""
         return self._message is not None
 
     def take(self, event: dict[str, Any]) -> EndedResponse | None:
@@ -82,46 +82,44 @@ class ResponseEvents:
         message, self._message = self._message, None
         if message is None:
             return None
-        written = self._usage.get("cache_creation_input_tokens")
         return EndedResponse(
             usage=told_usage(self._usage),
             model=message.get("model"),
             id=message.get("id"),
             is_whole=self._stop_reason is not None,
             uses_tool=self._stop_reason == "tool_use",
-            written_tokens=written if type(written) is int and written > 0 else 0,
             seen_bytes=self._seen_bytes,
         )
 
 
-def money(dollars: object) -> int:
-    """The amount in millionths; 0 where there is none that could be read."""
-    try:
-        return cost_of({"cost": dollars}, "cost") or 0
-    except InvalidNumber:
-        return 0
+def _sum_of_models(told: Mapping[str, Any], dollars: object) -> ModelUsage:
+    """Return all models' usage together, at this cost; without counts, or cost, where one of them is none."""
+    used, cost = ModelUsage(), 0
+    with suppress(InvalidNumber):
+        used = usage_of_models(told) or used
+    with suppress(InvalidNumber):
+        cost = cost_of({"cost": dollars}, "cost") or 0
+    return replace(used, cost_microunits=cost)
 
 
-def sum_of_models(told: Mapping[str, Any], *, cost_microunits: int = 0) -> ModelUsage:
-    """Return all models' usage together, at this cost; without their counts where one of them is none."""
-    try:
-        used = usage_of_models(told)
-    except InvalidNumber:
-        used = None
-    return replace(used or ModelUsage(), cost_microunits=cost_microunits)
-
-
-def difference(total: ModelUsage, part: ModelUsage) -> ModelUsage | None:
-    """What of the total is beyond the part; None where nothing is. Without input no model was called."""
-    asked = max(total.input_tokens - part.input_tokens, 0)
-    cost = max(total.cost_microunits - part.cost_microunits, 0)
-    if not asked:
+def beyond(
+    told: Mapping[str, Any], dollars: object, before: ModelUsage | None, known: list[ModelUsage]
+) -> ModelUsage | None:
+    """Return what a session's sum has beside what it had before, and the responses that are known; None if nothing."""
+    used = None if before is None else used_since(before, _sum_of_models(told, dollars))
+    if used is None:
+        return None
+    part = sum_usage(known)
+    left = {name: max(getattr(used, name) - getattr(part, name), 0) for name in MODEL_COUNTERS}
+    cost = left["cost_microunits"]
+    # Without input no model was called: then the rest is what the price of a sum differs from the prices of its parts.
+    if not left["input_tokens"]:
         return ModelUsage(cost_microunits=cost) if cost > _ROUNDING_MICROUNITS else None
     return model_usage(
-        input_tokens=asked,
-        cached_input_tokens=max(total.cached_input_tokens - part.cached_input_tokens, 0),
-        output_tokens=max(total.output_tokens - part.output_tokens, 0),
-        reasoning_tokens=max(total.reasoning_tokens - part.reasoning_tokens, 0),
+        input_tokens=left["input_tokens"],
+        cached_input_tokens=left["cached_input_tokens"],
+        output_tokens=left["output_tokens"],
+        reasoning_tokens=left["reasoning_tokens"],
         cost_microunits=cost,
     )
 
@@ -153,7 +151,7 @@ class _Growing:
 class SessionFiles:
     """A session's files, read on from where they ended when this was made.
 
-    `transcript` is the main conversation's file, as hooks are told of it. `used_before` is what former processes had
+    `transcript` is the main conversation's file, as hooks get it. `used_before` is what former processes had
     used, of this session or of the one that it was forked from: the command goes on counting from there. It is None
     where no file tells.
     """
@@ -182,8 +180,5 @@ def _recorded_total(transcript: Path) -> ModelUsage | None:
         file.seek(max(transcript.stat().st_size - _TAIL_BYTES, 0))
         lines = file.read().splitlines()
     last = next((line for line in reversed(lines) if line.startswith(_TOTAL)), b"")
-    return next((_total(fields) for fields in read_values(last)), ModelUsage())
-
-
-def _total(fields: Fields) -> ModelUsage:
-    return sum_of_models(fields_of(fields, "modelUsage"), cost_microunits=money(fields.get("totalCostUSD")))
+    told = next(iter(read_values(last)), {})
+    return _sum_of_models(fields_of(told, "modelUsage"), told.get("totalCostUSD"))

@@ -12,12 +12,10 @@ from telic.domain.base_errors import needs_extra
 from telic.domain.errors import GoalNotActive, InvalidInput
 from telic.domain.goal import DEFAULT_SCOPE
 from telic.integrations.model_calls import ModelCall
-from telic.integrations.run_endings import CONTINUE
+from telic.integrations.runs import CONTINUE, guarded
 from telic.integrations.session import GoalSession
-from telic.integrations.settings import SessionSettings
+from telic.integrations.settings import AnyStore, SessionSettings
 from telic.integrations.tools import GoalTool, GoalTools
-from telic.store.async_store import AsyncGoalStore
-from telic.store.goal_store import GoalStore
 
 with needs_extra("langchain", "telic.integrations.langchain"):
     from langchain.agents.middleware import AgentMiddleware, AgentState, ModelRequest, ModelResponse, hook_config
@@ -49,13 +47,7 @@ class GoalMiddleware(AgentMiddleware[AgentState[Any], Any, Any]):
     `GoalNotActive`.
     """
 
-    def __init__(
-        self,
-        store: AsyncGoalStore | GoalStore,
-        *,
-        scope: str = DEFAULT_SCOPE,
-        settings: SessionSettings | None = None,
-    ) -> None:
+    def __init__(self, store: AnyStore, *, scope: str = DEFAULT_SCOPE, settings: SessionSettings | None = None) -> None:
         super().__init__()
         self.session = GoalSession(store, scope=scope, settings=settings)
         goal_tools = GoalTools(self.session)
@@ -120,12 +112,13 @@ class GoalMiddleware(AgentMiddleware[AgentState[Any], Any, Any]):
         seen = Seen()
 
         async def ask() -> ModelResponse[Any]:
+            # Set within the task, so that the callbacks of other tasks take their calls for side calls (ADR 37).
             OWN_CALL.set(seen)
             return await handler(_shown(asked, call))
 
         call = await session.begin(model=_model_name(asked), request_bytes=_size(asked))
         try:
-            response = await session.guard(ask())
+            response = await guarded(session, ask())
         except BaseException as error:
             await session.unanswered(call, error, seen_bytes=seen.bytes, told=seen.usage)
             raise
@@ -241,7 +234,7 @@ def _node() -> UUID | None:
 
 
 def _is_in_a_graph() -> bool:
-    """Return whether the agent is a node of another graph: each level has a part of the checkpoint's namespace."""
+    # Each level of a graph has a part of the checkpoint's namespace.
     return "|" in str(get_config().get("configurable", {}).get("checkpoint_ns", ""))
 
 

@@ -24,7 +24,7 @@ _REASONS: Final = frozenset({"finishreason", "stopreason", "donereason"})
 
 
 class Seen:
-    """What a streamed response has told so far."""
+    """A streamed response so far."""
 
     def __init__(self) -> None:
         self.is_streamed = False
@@ -33,7 +33,7 @@ class Seen:
 
     @property
     def usage(self) -> ModelUsage | None:
-        """What it said that it used; None where it did not yet."""
+        """Its usage as far as it said; None where it said none yet."""
         return None if self._used is None else _usage_of(self._used)
 
     def took(self, message: BaseMessage) -> None:
@@ -95,7 +95,8 @@ class SideCalls(BaseCallbackHandler):
         self._seen: dict[UUID, Seen] = {}
 
     def belongs(self, node: UUID | None, session: GoalSession) -> None:
-        """What runs below the graph that this node is a part of is billed to the session's goal."""
+        """Calls below the graph that this node is a part of are billed to the session's goal."""
+        # A node is a run below its graph's: the graph is what all calls of this agent are below.
         run = self._runs.get(node) if node else None
         if run is not None and run.parent is not None:
             try:
@@ -141,7 +142,7 @@ class SideCalls(BaseCallbackHandler):
             self._calls[run_id] = _SideCall(goal, call, self._kind([run for _each, run in above]), seen)
 
     def on_llm_new_token(self, token: Any, *, chunk: Any = None, run_id: UUID, **_more: Any) -> None:
-        """What the piece of a streamed response tells is kept, should the rest never come."""
+        """The piece's usage is kept, should the rest of the streamed response never come."""
         seen = self._seen.get(run_id)
         if seen is not None and isinstance(chunk, ChatGenerationChunk):
             seen.took(chunk.message)
@@ -167,7 +168,7 @@ class SideCalls(BaseCallbackHandler):
         await self._account(side, answer(side.goal.session, side.call, message, side.seen, side.kind))
 
     async def on_llm_error(self, error: BaseException, *, run_id: UUID, **_more: Any) -> None:
-        """What the call may have cost is recorded."""
+        """An estimate of the call's usage is recorded."""
         self._seen.pop(run_id, None)
         side = self._calls.pop(run_id, None)
         if side is not None:
@@ -177,7 +178,7 @@ class SideCalls(BaseCallbackHandler):
             await self._account(side, lost)
 
     async def _account(self, side: _SideCall, work: Coroutine[Any, Any, object]) -> None:
-        """Wait for the work, or leave it to the store's own loop where that may be waiting for this very call."""
+        # The store's own loop may be waiting for this very call: then the work is left to it.
         loop = side.goal.loop
         if loop is None or side.goal.session.is_blocking or loop is asyncio.get_running_loop():
             await work

@@ -1,8 +1,11 @@
-"""A call of a model: what its provider says that it used, and what it may have cost where nobody says."""
+"""A call of a model: what its provider says that it used, what it may have cost where nobody says, how it failed."""
 
+import errno
 import time
+from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from hashlib import sha256
+from socket import gaierror
 from typing import Final
 
 from telic.domain.budget import ModelUsage
@@ -25,10 +28,15 @@ def model_usage(
     """The usage; None where a count is missing or none, or all are 0: a model reads and writes something.
 
     A part that is no count is taken as 0, and one that is larger than its whole as the whole. Where the provider tells
-    a total, input and output together are at most that.
+    a total, input and output together are that: what passes it was counted twice, and what no part tells is output.
     """
     asked, answered = _count(input_tokens), _count(output_tokens)
-    if asked is None or answered is None or not asked + answered:
+    if asked is None or answered is None:
+        return None
+    total = _count(total_tokens) or 0
+    # Some providers, or older clients of theirs, leave thoughts out of the output, and tell them in the total alone.
+    answered = max(answered, total - asked)
+    if not asked + answered:
         return None
     used = ModelUsage(
         input_tokens=asked,
@@ -37,7 +45,7 @@ def model_usage(
         reasoning_tokens=min(_count(reasoning_tokens) or 0, answered),
         cost_microunits=cost_microunits,
     )
-    return within_total(used, total_tokens)
+    return within_total(used, total)
 
 
 def _count(value: object) -> int | None:
@@ -62,7 +70,7 @@ _NOTHING: Final = Reservation(turns=0)
 
 @dataclass(frozen=True, slots=True)
 class ModelCall:
-    """A call of the model that has begun: the goal that it is billed to, and what the model is told of it.
+    """A call of the model that has begun: the goal that it is billed to, and what the model reads of it.
 
     `prompt` goes to the end of the request, and nowhere else. Both are None where the scope has no goal yet. `hold` is
     the key of the hold that keeps `held` for it, if anything is held. `model`, `provider` and `request_bytes` are what
@@ -81,7 +89,7 @@ class ModelCall:
 
     @property
     def elapsed_microseconds(self) -> int:
-        """How long ago it began."""
+        """The time since it began."""
         return (time.monotonic_ns() - self.started_nanoseconds) // 1000
 
 
@@ -107,3 +115,95 @@ def _guess(call: ModelCall, before: ModelUsage, seen_bytes: int) -> ModelUsage:
         return ModelUsage(input_tokens=asked, output_tokens=answered)
     asked = min(asked, bound)
     return ModelUsage(input_tokens=asked, output_tokens=min(answered, bound - asked))
+
+
+_NEVER_CONNECTED: Final = frozenset(
+    {
+        errno.ECONNREFUSED,
+        errno.EHOSTUNREACH,
+        errno.ENETUNREACH,
+        errno.ENETDOWN,
+        errno.EHOSTDOWN,
+        errno.EADDRNOTAVAIL,
+    }
+)
+_CONNECTION_ERRORS: Final = frozenset(
+    {"ConnectError", "ConnectTimeout", "PoolTimeout", "ClientConnectorError", "NewConnectionError"}
+)
+"""What HTTP libraries (httpx, httpcore, aiohttp, urllib3) raise before a request is sent."""
+
+_LOST_ON_THE_WAY: Final = frozenset({"APIConnectionError", "Timeout"})
+"""Errors of clients that carry a status though no response came."""
+
+
+def was_free(error: BaseException) -> bool:
+    """Return whether the call surely cost nothing: it was refused with an HTTP status, or its request was never sent.
+
+    Of several errors, as of a fallback from model to model, all must have been free.
+    """
+    if isinstance(error, BaseExceptionGroup):
+        return all(was_free(each) for each in error.exceptions)
+    return _was_refused(error) or any(_was_never_sent(each) for each in _causes(error))
+
+
+def _was_refused(error: BaseException) -> bool:
+    return 400 <= _status(error) <= 599 and not _names(error) & _LOST_ON_THE_WAY
+
+
+def _status(error: BaseException) -> int:
+    """Return the HTTP status that the provider answered with; 0 where none is told.
+
+    The response itself is believed first: an error that comes within a stream belongs to a response of status 200. The
+    `code` of an error that has a `body` is no status but a part of what the provider wrote.
+    """
+    response = getattr(error, "response", None)
+    told = [getattr(response, "status_code", None), getattr(response, "status", None)]
+    told.append(getattr(error, "status_code", None))
+    if not hasattr(error, "body"):
+        told.append(getattr(error, "code", None))
+    return next((int(status) for status in told if isinstance(status, int) and not isinstance(status, bool)), 0)
+
+
+def _was_never_sent(error: BaseException) -> bool:
+    is_unreachable = isinstance(error, OSError) and error.errno in _NEVER_CONNECTED
+    return is_unreachable or isinstance(error, gaierror) or bool(_names(error) & _CONNECTION_ERRORS)
+
+
+def _names(error: BaseException) -> set[str]:
+    return {kind.__name__ for kind in type(error).__mro__}
+
+
+def _causes(error: BaseException | None) -> Iterator[BaseException]:
+    # What was merely being handled when the error came (`__context__`) may be a former attempt, and is no cause.
+    found: list[BaseException] = []
+    while error is not None and error not in found:
+        yield error
+        found.append(error)
+        error = error.__cause__
+
+
+_RETRIED_STATUSES: Final = frozenset({408, 409, 429})
+_FIRST_DELAY_SECONDS: Final = 0.5
+_LONGEST_DELAY_SECONDS: Final = 8.0
+_LONGEST_ASKED_SECONDS: Final = 60.0
+
+
+def is_worth_a_retry(error: BaseException) -> bool:
+    """Return whether a provider's own client would ask again: it was overloaded or broken, or the answer was lost."""
+    if not isinstance(error, Exception):
+        return False
+    status = _status(error)
+    is_lost = any(_names(each) & {"APIConnectionError"} for each in _causes(error))
+    return status in _RETRIED_STATUSES or 500 <= status <= 599 or (not status and is_lost)
+
+
+def retry_delay_seconds(error: BaseException, attempt: int) -> float:
+    """Return how long to wait after this attempt, counted from 0: as the provider asked, else ever longer."""
+    headers = getattr(getattr(error, "response", None), "headers", None) or {}
+    try:
+        asked = float(headers.get("retry-after", ""))
+    except ValueError:
+        asked = -1.0
+    if 0 <= asked <= _LONGEST_ASKED_SECONDS:
+        return asked
+    return min(_FIRST_DELAY_SECONDS * 2.0**attempt, _LONGEST_DELAY_SECONDS)

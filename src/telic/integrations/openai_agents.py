@@ -1,22 +1,18 @@
 """A goal in the OpenAI Agents SDK: a model that shows and bills it, tools that report on it, `run` to go on."""
 
 import inspect
-from contextlib import suppress
 from copy import copy
 from dataclasses import replace
 from functools import partial
 from typing import Any, Final
 
 from telic.domain.base_errors import needs_extra
-from telic.domain.errors import GoalNotActive
 from telic.domain.goal import DEFAULT_SCOPE
 from telic.domain.ids import new_key
-from telic.integrations.run_endings import CONTINUE, RunOutcome, outcome_of
+from telic.integrations.runs import EndedRun, RunOutcome, run_while_active
 from telic.integrations.session import GoalSession
-from telic.integrations.settings import SessionSettings
+from telic.integrations.settings import AnyStore, SessionSettings
 from telic.integrations.tools import GoalTool, GoalTools
-from telic.store.async_store import AsyncGoalStore
-from telic.store.goal_store import GoalStore
 
 with needs_extra("openai-agents", "telic.integrations.openai_agents"):
     from agents import (
@@ -54,13 +50,7 @@ class AgentsGoal:
     for programs that pass them.
     """
 
-    def __init__(
-        self,
-        store: AsyncGoalStore | GoalStore,
-        *,
-        scope: str = DEFAULT_SCOPE,
-        settings: SessionSettings | None = None,
-    ) -> None:
+    def __init__(self, store: AnyStore, *, scope: str = DEFAULT_SCOPE, settings: SessionSettings | None = None) -> None:
         self.session = GoalSession(store, scope=scope, settings=settings)
         goal_tools = GoalTools(self.session)
         self.tools: list[Tool] = [_function_tool(goal_tools, tool) for tool in goal_tools.offered]
@@ -104,31 +94,25 @@ class AgentsGoal:
             GoalNotActive: the scope has no active goal.
             BudgetExceeded: what is left of the budget is held by other calls, or by some whose usage is unknown.
         """
-        await self.session.start(continues=prompt is None)
         kept = any(options.get(name) for name in _KEPT_BY_THE_SERVER)
         if session is not None or not kept:
             options["session"] = session or SQLiteSession(new_key())
         options["run_config"] = self.run_config(run_config, in_instructions=kept)
-        result: RunResult | None = None
-        given: Prompt = CONTINUE if prompt is None else prompt
-        for _ in range(self.session.settings.max_runs):
+
+        async def once(given: Prompt) -> EndedRun[RunResult]:
             try:
-                result = await self.session.guard(Runner.run(agent, given, **options))
-                _go_on_from(options, result.last_response_id)
-                if result.interruptions or await self.session.goes_on() is None:
-                    break
+                result = await Runner.run(agent, given, **options)
             except MaxTurnsExceeded as error:
                 responses = error.run_data.raw_responses if error.run_data else []
                 _go_on_from(options, responses[-1].response_id if responses else None)
-            except GoalNotActive:
-                break
-            given = CONTINUE
-            with suppress(GoalNotActive):
-                await self.session.start(continues=True)
-        return await outcome_of(self.session, result)
+                return EndedRun(None)
+            _go_on_from(options, result.last_response_id)
+            return EndedRun(result, needs_host=bool(result.interruptions))
+
+        return await run_while_active(self.session, prompt, once)
 
     async def settle(self, error: BaseException | None = None) -> None:
-        """What a run of your own left unanswered is in the ledger: wait for this before you close the store."""
+        """Calls that a run of your own left unanswered are in the ledger: wait for this before you close the store."""
         await self.session.settled()
 
 
@@ -137,7 +121,7 @@ class GoalHooks(RunHooks[Any]):
 
 
 def _go_on_from(options: dict[str, Any], response_id: str | None) -> None:
-    """Let the next run go on from this response, where the provider keeps the conversation by its responses."""
+    # Where the provider keeps the conversation by its responses, the next run has to name the last one.
     if response_id is not None and any(options.get(name) for name in _BY_RESPONSE):
         options["previous_response_id"] = response_id
 

@@ -23,16 +23,15 @@ from agents.models import get_default_model_settings
 from agents.models.fake_id import FAKE_RESPONSES_ID
 
 from telic.domain.budget import ModelUsage
-from telic.integrations.model_calls import ModelCall, model_usage
-from telic.integrations.run_endings import is_worth_a_retry, retry_delay_seconds
+from telic.integrations.model_calls import ModelCall, is_worth_a_retry, model_usage, retry_delay_seconds
 from telic.integrations.session import GoalSession
 from telic.prompt import place_after_prefix
 
 _KEPT: Final = ("previous_response_id", "conversation_id")
-"""Where one of these is given the provider keeps what it is sent as input."""
+"""With one of these the provider keeps what it is sent as input."""
 
 _HTTP_MODELS: Final = (OpenAIChatCompletionsModel, OpenAIResponsesModel)
-"""Models whose client retries by itself, and can be told not to."""
+"""Models whose client retries by itself, and can be set not to."""
 
 _ENDED: Final = frozenset({"response.completed", "response.incomplete", "response.failed"})
 
@@ -48,7 +47,7 @@ class Run:
     session: GoalSession | None = None
 
     def is_at_tools(self) -> bool:
-        """Whether it waits for its tools."""
+        """Return whether it waits for its tools."""
         return self.calls_tools and self.task is not None and not self.task.done()
 
 
@@ -56,7 +55,7 @@ _RUN: Final[ContextVar[Run | None]] = ContextVar("telic_agents_run", default=Non
 
 
 def enter_run(agent: Agent[Any]) -> None:
-    """What this task asks a model from now on is asked by this agent, which may be a sub-agent.
+    """From now on this agent asks the model in this task; it may be a sub-agent.
 
     The SDK runs each tool in a task of its own: a task that finds another's run, which waits for its tools, runs within
     one of these tools. A handoff stays in its task.
@@ -79,7 +78,7 @@ class GoalModel(Model):
     _used: list[Model] = field(default_factory=list[Model])
 
     def __getattr__(self, name: str) -> Any:
-        """What the SDK asks of a model beyond the interface is the agent's own model's."""
+        # The SDK asks models for more than the interface has: that is the agent's own model's.
         if name.startswith("__") or _RUN.get() is None:
             raise AttributeError(name)
         return getattr(self.own_model(), name)
@@ -179,6 +178,7 @@ class GoalModel(Model):
         if type(model) not in _HTTP_MODELS or not getattr(client, "max_retries", 0):
             return model, 1
         if id(model) not in self._quiet:
+            # A copy: the agent's own model stays as its host made it.
             quiet = copy(model)
             vars(quiet)["_client"] = client.with_options(max_retries=0)
             self._quiet[id(model)] = quiet, client.max_retries + 1
@@ -252,7 +252,7 @@ class _Request:
 
 @dataclass(slots=True)
 class _Seen:
-    """What came of a streamed response so far: how many bytes, and its end."""
+    """A streamed response so far: how many bytes came, and its end."""
 
     count: int = 0
     ended: Any = None
@@ -289,6 +289,7 @@ def _usage(used: Any) -> ModelUsage | None:
         output_tokens=used.output_tokens,
         cached_input_tokens=getattr(asked, "cached_tokens", None),
         reasoning_tokens=getattr(answered, "reasoning_tokens", None),
+        total_tokens=getattr(used, "total_tokens", None),
     )
 
 

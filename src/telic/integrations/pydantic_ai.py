@@ -11,12 +11,10 @@ from telic.domain.base_errors import needs_extra
 from telic.domain.errors import GoalNotActive
 from telic.domain.goal import DEFAULT_SCOPE
 from telic.integrations.model_calls import ModelCall, turn_key
-from telic.integrations.run_endings import CONTINUE, RunOutcome, outcome_of
+from telic.integrations.runs import CONTINUE, RunOutcome, guarded, outcome_of
 from telic.integrations.session import GoalSession
-from telic.integrations.settings import SessionSettings
+from telic.integrations.settings import AnyStore, SessionSettings
 from telic.integrations.tools import GoalTool, GoalTools
-from telic.store.async_store import AsyncGoalStore
-from telic.store.goal_store import GoalStore
 
 with needs_extra("pydantic-ai", "telic.integrations.pydantic_ai"):
     from pydantic_ai import Agent, RunContext, UsageLimits, capture_run_messages
@@ -61,13 +59,7 @@ class GoalCapability(AbstractCapability[Any]):
     it, or with its `sub_agent()`, is billed as a sub-agent and answers once.
     """
 
-    def __init__(
-        self,
-        store: AsyncGoalStore | GoalStore,
-        *,
-        scope: str = DEFAULT_SCOPE,
-        settings: SessionSettings | None = None,
-    ) -> None:
+    def __init__(self, store: AnyStore, *, scope: str = DEFAULT_SCOPE, settings: SessionSettings | None = None) -> None:
         self.session = GoalSession(store, scope=scope, settings=settings)
         self._tools = GoalTools(self.session)
         self._call: ModelCall | None = None
@@ -104,12 +96,13 @@ class GoalCapability(AbstractCapability[Any]):
         result: AgentRunResult[Any] | None = None
         given = CONTINUE if prompt is None else prompt
         with capture_run_messages() as messages, suppress(GoalNotActive):
-            result = await self.session.guard(agent.run(given, message_history=message_history, **options))
+            result = await guarded(self.session, agent.run(given, message_history=message_history, **options))
         return await outcome_of(self.session, Conversation(list(messages), result))
 
     async def for_run(self, ctx: RunContext[Any]) -> "GoalCapability":
         """A copy for the run, which counts its own calls; the session is shared."""
         is_nested = any(_is_same(session, self.session) for session in _AT_TOOLS.get())
+        # Runs of one capability may overlap: each counts its own continuations.
         view = self.sub_agent() if is_nested and not self.session.is_sub_agent else copy(self)
         view._noted = NotedResponses()
         return view
@@ -183,7 +176,7 @@ class GoalCapability(AbstractCapability[Any]):
         )
 
     async def _bill_untaken(self, call: ModelCall, taken: ModelResponse | None) -> None:
-        """Bill what a fallback's models answered in vain."""
+        # A fallback's models that answered in vain were paid all the same.
         untaken = [each for each in self._noted.responses if each is not taken and not _is_taken(each, taken)]
         self._noted.responses.clear()
         for number, response in enumerate(untaken):
@@ -259,12 +252,12 @@ class _GoalToolset(AbstractToolset[Any]):
         return ToolsetTool(toolset=self, tool_def=told, max_retries=1, args_validator=validator)
 
     async def call_tool(self, name: str, tool_args: Any, ctx: RunContext[Any], tool: ToolsetTool[Any]) -> str:
-        """What the model is answered."""
+        """Return what the model is answered."""
         return await self._tools.call(name, tool_args)
 
 
 def _as_given(arguments: Any) -> Any:
-    """Return the arguments; of none their JSON, as the framework takes None to be no answer of the validator."""
+    # The framework takes None to be no answer of the validator.
     return "null" if arguments is None else arguments
 
 

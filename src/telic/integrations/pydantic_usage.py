@@ -1,4 +1,4 @@
-"""What Pydantic AI says of responses and requests, as the ledger takes it."""
+"""Usage of Pydantic AI's responses and requests, as the ledger takes it."""
 
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager, suppress
@@ -71,7 +71,7 @@ class _Attempt(WrapperModel):
 
 
 class NotedResponses:
-    """What a request's model, or the models of a fallback, were seen to answer."""
+    """The answers of a request's model, or of the models of a fallback."""
 
     def __init__(self) -> None:
         self.responses: list[ModelResponse] = []

@@ -1,11 +1,11 @@
-"""What is held of a goal's budget for one call: tokens, a turn and money, shared with the calls that go on."""
+"""Holding a part of a goal's budget for one call: tokens, a turn and money, shared with the calls that go on."""
 
 import asyncio
 import time
 from contextlib import suppress
 from dataclasses import replace
 from functools import partial
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 from telic.domain.budget import ModelUsage
 from telic.domain.clock import Instant
@@ -15,20 +15,16 @@ from telic.domain.ids import new_key
 from telic.domain.lease import HoldState, Reservation
 from telic.domain.limits import MAX_PAGE
 from telic.integrations.model_calls import ModelCall
-from telic.integrations.settings import SessionSettings
+from telic.integrations.settings import SessionSettings, StoreAccess
 from telic.pricing import cost_microunits, has_price_table, is_priced
-
-if TYPE_CHECKING:
-    from telic.integrations.session import GoalSession
-
 
 _LOOK_SECONDS: Final = 0.2
 _DIVISIBLE: Final = frozenset({"tokens", "cost_microunits"})
-"""What a call may also hold less of than it asked for."""
+"""Of these a call may also hold less than it asked for."""
 
 
-async def hold_room(session: "GoalSession", goal: Goal, key: str, wanted: Reservation) -> Reservation:
-    """As much of `wanted` is held as nobody else holds, for as long as a call may take; here is how much.
+async def hold_room(access: StoreAccess, goal: Goal, key: str, wanted: Reservation) -> Reservation:
+    """Hold as much of `wanted` as nobody else holds, for as long as a call may take, and return how much that is.
 
     Where others hold all that is left, they are waited for.
 
@@ -38,23 +34,23 @@ async def hold_room(session: "GoalSession", goal: Goal, key: str, wanted: Reserv
     """
     if not any(wanted.as_dict().values()):
         return wanted
-    until = time.monotonic() + session.settings.room_wait_seconds
+    until = time.monotonic() + access.settings.room_wait_seconds
     while True:
         try:
-            return await _hold_what_is_left(session, goal, key, wanted)
+            return await _hold_what_is_left(access, goal, key, wanted)
         except BudgetExceeded as refusal:
             if not refusal.held:
                 raise
             if time.monotonic() >= until:
-                raise await _tell_until_when(session, goal, refusal) from refusal
+                raise await _tell_until_when(access, goal, refusal) from refusal
         await asyncio.sleep(_LOOK_SECONDS)
 
 
-async def _hold_what_is_left(session: "GoalSession", goal: Goal, key: str, wanted: Reservation) -> Reservation:
-    asked, ttl = wanted, session.settings.call_timeout_seconds
+async def _hold_what_is_left(access: StoreAccess, goal: Goal, key: str, wanted: Reservation) -> Reservation:
+    asked, ttl = wanted, access.settings.call_timeout_seconds
     while True:
         place = partial(
-            session.store.hold,
+            access.store.hold,
             goal.id,
             tokens=asked.tokens,
             turns=asked.turns,
@@ -63,8 +59,9 @@ async def _hold_what_is_left(session: "GoalSession", goal: Goal, key: str, wante
             key=key,
         )
         try:
-            await session.patiently(place)
+            await access.patiently(place)
         except BudgetExceeded as refusal:
+            # Calls share the room (ADR 34): less than was asked for is better than no call.
             left = refusal.budget - refusal.used - refusal.held
             if refusal.limit not in _DIVISIBLE or not 0 < left < refusal.asked:
                 raise
@@ -73,11 +70,11 @@ async def _hold_what_is_left(session: "GoalSession", goal: Goal, key: str, wante
             return asked
 
 
-async def _tell_until_when(session: "GoalSession", goal: Goal, refusal: BudgetExceeded) -> BudgetExceeded:
+async def _tell_until_when(access: StoreAccess, goal: Goal, refusal: BudgetExceeded) -> BudgetExceeded:
     open_until: list[Instant] = []
     after: str | None = ""
     while after is not None:
-        page = await session.patiently(partial(session.store.holds, goal.id, after=after, limit=MAX_PAGE))
+        page = await access.patiently(partial(access.store.holds, goal.id, after=after, limit=MAX_PAGE))
         open_until += [hold.expires_at for hold in page if hold.state is HoldState.OPEN and hold.expires_at is not None]
         after = page[-1].key if len(page) == MAX_PAGE else None
     return BudgetExceeded(
@@ -97,7 +94,7 @@ def is_price_needed(settings: SessionSettings, goal: Goal) -> bool:
 
 
 def require_price(settings: SessionSettings, goal: Goal, call: ModelCall) -> None:
-    """Raise PriceUnknown if the goal has a budget of money and the call's cost could not be told afterwards.
+    """Raise PriceUnknown if the goal has a budget of money and nobody could tell the call's cost afterwards.
 
     A model whose name only its response tells is looked at then.
     """
@@ -132,18 +129,19 @@ def cost_of(
     """
     if spent.cost_microunits:
         return spent.cost_microunits
+    # No token was told: its price would be 0, and a call that may have been made is never free.
     if not spent.input_tokens + spent.output_tokens:
         return call.held.cost_microunits or None
     return cost_microunits(model, spent, call.provider, cache_write_tokens=cache_write_tokens, prices=settings.prices)
 
 
-async def stop_unpriced(session: "GoalSession", goal: Goal, model: str | None) -> Goal:
+async def stop_unpriced(access: StoreAccess, goal: Goal, model: str | None) -> Goal:
     """Return the goal, paused: what its budget of money has left is not known any more."""
     if goal.status is not GoalStatus.ACTIVE:
         return goal
     note, key = str(PriceUnknown(model, has_table=has_price_table())), new_key()
     with suppress(GoalNotActive, InvalidTransition):
-        return await session.patiently(
-            lambda: session.store.pause(goal.id, reason=Reason.FAILED, note=note, actor=Actor.SYSTEM, key=key)
+        return await access.patiently(
+            lambda: access.store.pause(goal.id, reason=Reason.FAILED, note=note, actor=Actor.SYSTEM, key=key)
         )
-    return await session.patiently(lambda: session.store.get(goal.id))
+    return await access.patiently(lambda: access.store.get(goal.id))

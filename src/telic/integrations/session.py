@@ -1,24 +1,21 @@
 """One conversation of a model about its scope's goal: what every framework's adapter does, written once."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Coroutine
 from contextlib import suppress
 from copy import copy
 from dataclasses import replace
 from functools import partial
-from typing import Any, Final, TypeVar, cast
+from typing import Final, cast
 
 from telic.domain.budget import ModelUsage, UsageKind
 from telic.domain.decision import is_nearly_spent
 from telic.domain.errors import GoalNotActive, HoldLost, TurnConflict
-from telic.domain.goal import DEFAULT_SCOPE, Goal, GoalStatus
+from telic.domain.goal import DEFAULT_SCOPE, Goal, GoalStatus, Reason
 from telic.domain.ids import new_key
 from telic.domain.lease import Reservation
 from telic.domain.limits import check_name
-from telic.domain.loop_state import (
-    Claim,
-)
-from telic.integrations.model_calls import ModelCall, estimate, model_name, turn_key
+from telic.domain.loop_state import Claim
+from telic.integrations.model_calls import ModelCall, estimate, model_name, turn_key, was_free
 from telic.integrations.reservations import (
     cost_of,
     cost_to_hold,
@@ -27,37 +24,23 @@ from telic.integrations.reservations import (
     require_price,
     stop_unpriced,
 )
-from telic.integrations.run_endings import SPENT, guarded, was_free
-from telic.integrations.settings import SessionSettings
+from telic.integrations.settings import AnyStore, SessionSettings, StoreAccess
 from telic.prompt import continuation, render, wind_down
-from telic.services.retry import retry
-from telic.store.async_store import AsyncGoalStore
-from telic.store.goal_store import GoalStore
-from telic.store.sync_to_async import as_async_store
 
-T = TypeVar("T")
-
-_LONGEST_PAUSE_SECONDS: Final = 0.5
+SPENT: Final = (Reason.BUDGET, Reason.FAILED)
+"""Why a goal is paused by what its own calls consumed."""
 
 
-class GoalSession:
+class GoalSession(StoreAccess):
     """A model's conversation in one scope. Its calls follow one another; give each conversation a session of its own.
 
     The host names the scope; the model never does, nor any goal or revision: it acts on the goal that its last
     request showed, at the revision that it showed.
     """
 
-    def __init__(
-        self,
-        store: AsyncGoalStore | GoalStore,
-        *,
-        scope: str = DEFAULT_SCOPE,
-        settings: SessionSettings | None = None,
-    ) -> None:
+    def __init__(self, store: AnyStore, *, scope: str = DEFAULT_SCOPE, settings: SessionSettings | None = None) -> None:
+        super().__init__(store, settings)
         self.scope = check_name("scope", scope)
-        self.settings = settings or SessionSettings()
-        self.is_blocking = isinstance(store, GoalStore)
-        self.store = as_async_store(store) if isinstance(store, GoalStore) else store
         self.seen: Goal | None = None
         self.claim = Claim.WORKING
         self.tools_at_work = 0
@@ -69,8 +52,8 @@ class GoalSession:
     def sub_agent(self) -> "GoalSession":
         """A session for a sub-agent of this conversation: its calls are billed to the same goal, as a sub-agent's.
 
-        They count as no turns. Its model is shown no goal, has no tools for it, and does not go on by itself: whoever
-        called the sub-agent says what it is to do, and waits for its answer.
+        They count as no turns. Its model is shown no goal, has no tools for it, and does not go on by itself: its
+        caller says what it is to do, and waits for its answer.
         """
         session = copy(self)
         session._caller, session._former = self, None
@@ -78,12 +61,12 @@ class GoalSession:
 
     @property
     def is_sub_agent(self) -> bool:
-        """Whether this is a sub-agent's session."""
+        """This is a sub-agent's session."""
         return self._caller is not None
 
     @property
     def kind(self) -> UsageKind:
-        """What the session's calls are billed as."""
+        """The kind that the session's calls are billed as."""
         return UsageKind.SUB_AGENT if self.is_sub_agent else UsageKind.WORK
 
     @property
@@ -94,7 +77,7 @@ class GoalSession:
     async def start(self, *, continues: bool = False) -> Goal | None:
         """A run of the agent begins; here is the goal that it works on, if any.
 
-        A run that `continues` the goal by itself is told so with each request.
+        A run that `continues` the goal by itself says so with each request.
 
         Raises:
             GoalNotActive: there is none, and the model may not create one; the error has the last one.
@@ -120,13 +103,14 @@ class GoalSession:
         request as is known: the model, its provider, and how many bytes of text are sent.
 
         Raises:
-            GoalNotActive: the goal was paused or has ended, whoever did it; the error has it as it stands.
+            GoalNotActive: the goal was paused or has ended; the error has it as it stands.
             PriceUnknown: the goal has a budget of money, and the model has no price.
             BudgetExceeded: the budget is used up, or other calls held what is left for longer than the settings wait.
         """
         call = ModelCall(
             None, None, key or new_key(), None, model=model_name(model), provider=provider, request_bytes=request_bytes
         )
+        # Looked up for each call: an operator may have changed the goal since the last one.
         goal = await self.patiently(lambda: self.store.active(self.scope))
         if goal is None:
             if self.seen is None and self.settings.model_may_create:
@@ -150,7 +134,7 @@ class GoalSession:
         return Reservation(tokens=tokens, turns=int(self.kind is UsageKind.WORK), cost_microunits=cost)
 
     def unannounced(self, request_bytes: int = 0) -> ModelCall:
-        """A call whose beginning nobody told of; it belongs to the goal that was worked on last."""
+        """Return a call whose beginning nobody saw; it belongs to the goal that was worked on last."""
         return ModelCall(self.seen, None, new_key(), None, request_bytes=request_bytes)
 
     async def _stopped(self) -> GoalNotActive:
@@ -183,7 +167,7 @@ class GoalSession:
         seen_bytes: int = 0,
         told: ModelUsage | None = None,
     ) -> Goal | None:
-        """The response is billed once, however often it is told of, to the goal that was active when the call began.
+        """The response is billed once, however often it is reported, to the goal that was active when the call began.
 
         Its cost is the host's own, where that is given (0 too), else what its model's price makes it. Of unknown usage
         (None) an estimate is recorded: what the response had `told` before it broke off, else by the request and by the
@@ -197,16 +181,13 @@ class GoalSession:
         cost = cost_microunits
         if cost is None:
             cost = cost_of(self.settings, call, name, spent, cache_write_tokens)
-        spent = replace(
-            spent,
-            active_microseconds=spent.active_microseconds or call.elapsed_microseconds,
-            cost_microunits=cost or 0,
-        )
-        self._former = self._former if usage is None else usage
+        took = spent.active_microseconds or call.elapsed_microseconds
+        spent = replace(spent, active_microseconds=took, cost_microunits=cost or 0)
+        self._former = usage or self._former
         try:
             goal = await self._record(call, spent, kind or self.kind, name, key, is_estimate=usage is None)
         except TurnConflict:
-            # It was told of before, with another time: the first record stands.
+            # It was reported before, with another time: the first record stands.
             return await self.patiently(lambda: self.store.get(cast("Goal", call.goal).id))
         if cost is None and is_price_needed(self.settings, goal):
             goal = await stop_unpriced(self, goal, name)
@@ -228,6 +209,7 @@ class GoalSession:
         try:
             return (await self.patiently(lambda: record(hold=call.hold))).goal
         except HoldLost:
+            # The hold expired before the call ended: what was used is counted all the same.
             return (await self.patiently(record)).goal
 
     def note_spent(self, goal: Goal) -> None:
@@ -249,7 +231,7 @@ class GoalSession:
         kind: UsageKind | None = None,
     ) -> None:
         """The call came to nothing: its hold is released where it surely cost nothing, else an estimate is recorded."""
-        # That is done also where whoever waits for this is cancelled, once or again and again.
+        # Shielded: a caller that is cancelled, once or again and again, leaves the record to its task.
         is_free = was_free(error) and not seen_bytes and told is None
         lost = partial(self.answered, usage=None, kind=kind, seen_bytes=seen_bytes, told=told)
         self._accounting.add(task := asyncio.ensure_future(self.never_made(call) if is_free else lost(call)))
@@ -257,7 +239,7 @@ class GoalSession:
         await asyncio.shield(task)
 
     async def settled(self) -> None:
-        """What calls that came to nothing may have cost is recorded, also of those that were cancelled."""
+        """Estimates of all calls that came to nothing are recorded, also of those that were cancelled."""
         if self._accounting:
             await asyncio.wait(self._accounting)
 
@@ -266,6 +248,7 @@ class GoalSession:
         if call.goal is None or call.hold is None:
             return
         goal_id, hold = call.goal.id, call.hold
+        # An expired hold is free, or an estimate, already.
         with suppress(HoldLost):
             await self.patiently(lambda: self.store.release(goal_id, hold))
 
@@ -277,22 +260,3 @@ class GoalSession:
         if self.claim is not Claim.WORKING or self.is_sub_agent:
             return None
         return await self.patiently(lambda: self.store.active(self.scope))
-
-    async def guard(self, work: Coroutine[Any, Any, T]) -> T:
-        """What the work gave, unless somebody stopped the goal meanwhile: then the work was cancelled, and has ended.
-
-        A budget that was reached, or the model's own report, cancels nothing: no other call begins then.
-
-        Raises:
-            GoalNotActive: somebody paused, cleared or replaced the goal; the error has it.
-        """
-        return await guarded(self, work)
-
-    async def patiently(self, call: Callable[[], Awaitable[T]]) -> T:
-        """What the call gives, made again while the store is away; it must be repeatable.
-
-        Raises:
-            StoreBusy, StoreUnavailable, StoreFull, OutcomeUnknown: the store stayed away, or full, for longer than the
-                settings say.
-        """
-        return await retry(call, seconds=self.settings.patience_seconds, longest_pause_seconds=_LONGEST_PAUSE_SECONDS)

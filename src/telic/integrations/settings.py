@@ -1,7 +1,8 @@
-"""How a session works on its goal."""
+"""Settings of a session, and its way to the store."""
 
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
+from typing import Final, TypeVar
 
 from telic.domain.budget import Budget
 from telic.domain.decision import LoopPolicy
@@ -9,11 +10,21 @@ from telic.domain.errors import InvalidInput, InvalidNumber
 from telic.domain.limits import check_counter
 from telic.loop.verification.verifier import Verifier
 from telic.pricing import Prices
+from telic.services.retry import retry
+from telic.store.async_store import AsyncGoalStore
+from telic.store.connect import as_async_store
+from telic.store.goal_store import GoalStore
+
+T = TypeVar("T")
+AnyStore = AsyncGoalStore | GoalStore
+
+_DAY_SECONDS: Final = 86_400
+_LONGEST_PAUSE_SECONDS: Final = 0.5
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SessionSettings:
-    """How a session works on its goal.
+    """The rules by which a session works on its goal.
 
     `verifier` checks the criteria when the model reports completion; without one, the host does. With
     `model_may_create` the model may set a goal, of `created_budget`, where the scope has none; the store must have
@@ -56,11 +67,27 @@ class SessionSettings:
             raise InvalidInput("prices are a table of models' prices, or a function that gives a usage's cost")
         if check_counter("max_runs", self.max_runs) == 0:
             raise InvalidNumber("max_runs must be at least 1")
-        if not 0 <= self.room_wait_seconds <= 86_400:
-            raise InvalidNumber("room_wait_seconds must be from 0 to 86,400")
-        if not 0 < self.call_timeout_seconds <= 86_400:
-            raise InvalidNumber("call_timeout_seconds must be above 0 and at most 86,400")
-        if not 0 < self.heartbeat_seconds <= 3_600:
-            raise InvalidNumber("heartbeat_seconds must be above 0 and at most 3,600")
-        if not 0 <= self.patience_seconds <= 86_400:
-            raise InvalidNumber("patience_seconds must be from 0 to 86,400")
+        for name in ("room_wait_seconds", "patience_seconds"):
+            if not 0 <= getattr(self, name) <= _DAY_SECONDS:
+                raise InvalidNumber(f"{name} must be from 0 to {_DAY_SECONDS:,}")
+        for name, longest in (("call_timeout_seconds", _DAY_SECONDS), ("heartbeat_seconds", 3_600)):
+            if not 0 < getattr(self, name) <= longest:
+                raise InvalidNumber(f"{name} must be above 0 and at most {longest:,}")
+
+
+class StoreAccess:
+    """A store, and how a session works with it."""
+
+    def __init__(self, store: AnyStore, settings: SessionSettings | None) -> None:
+        self.is_blocking = isinstance(store, GoalStore)
+        self.store = as_async_store(store) if isinstance(store, GoalStore) else store
+        self.settings = settings or SessionSettings()
+
+    async def patiently(self, call: Callable[[], Awaitable[T]]) -> T:
+        """Return what the call gives, made again while the store is away; it must be repeatable.
+
+        Raises:
+            StoreBusy, StoreUnavailable, StoreFull, OutcomeUnknown: the store stayed away, or full, for longer than the
+                settings say.
+        """
+        return await retry(call, seconds=self.settings.patience_seconds, longest_pause_seconds=_LONGEST_PAUSE_SECONDS)

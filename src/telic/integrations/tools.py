@@ -1,72 +1,50 @@
-"""The tools by which a model acts on its goal: one table for the adapters and the MCP server.
-
-A tool's name, description, parameters, check and call stand here alone, so that a model reads and gets the same
-through whichever of them it works.
-"""
+"""The tools by which a model acts on its goal: one table for the adapters and the MCP server (ADR 50)."""
 
 import json
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
-from enum import Enum
+from dataclasses import dataclass, field
+from functools import partial
 from typing import Any, Final
 
 from telic.domain.errors import GoalError, InvalidInput, StaleUpdate, StoreError
+from telic.domain.goal import Actor, Goal, GoalStatus, Reason
+from telic.domain.ids import new_key
 from telic.domain.limits import MAX_COUNTER
-from telic.integrations.reports import report_blocked, report_complete, set_goal
+from telic.domain.loop_state import Claim
+from telic.domain.verdict import Outcome
+from telic.domain.verification import Verification
 from telic.integrations.session import GoalSession
+from telic.loop.agents.protocol import MAX_REPORT_TEXT_CHARS, kept_tail
+from telic.loop.prompts import feedback_of
+from telic.loop.verification.evidence import AgentWork
+from telic.loop.verification.verifier import Verifier
 from telic.prompt import quote, render
+from telic.services.json_schema import Schema, mismatch
+from telic.services.settlement import GoalCheck, bill_void_check, settle
 
 Arguments = Mapping[str, Any]
 """A tool's checked arguments. Those that were left out are None; a table without a key has none."""
 
 
-class ParameterKind(Enum):
-    """Which values a parameter takes."""
-
-    TEXT = "a text"
-    COUNT = "a whole number from 0"
-    FLAG = "true or false"
-    TEXTS = "a list of texts"
-
-
-_MOST_TEXTS: Final = 50
-_SCHEMAS: Final[dict[ParameterKind, dict[str, Any]]] = {
-    ParameterKind.TEXT: {"type": "string"},
-    ParameterKind.COUNT: {"type": "integer", "minimum": 0, "maximum": MAX_COUNTER},
-    ParameterKind.FLAG: {"type": "boolean"},
-    ParameterKind.TEXTS: {"type": "array", "items": {"type": "string"}, "maxItems": _MOST_TEXTS},
-}
+TEXT: Final[Schema] = {"type": "string"}
+COUNT: Final[Schema] = {"type": "integer", "minimum": 0, "maximum": MAX_COUNTER}
+FLAG: Final[Schema] = {"type": "boolean"}
+TEXTS: Final[Schema] = {"type": "array", "items": TEXT, "maxItems": 50}
 
 
 @dataclass(frozen=True, slots=True)
 class ToolParameter:
-    """One argument of a tool: how clients are told of it, and by the same table how it is checked."""
+    """One argument of a tool, and the JSON schema of its values."""
 
     name: str
-    kind: ParameterKind
     description: str
+    values: Schema = field(default_factory=lambda: TEXT)
     is_required: bool = False
-    choices: tuple[str, ...] = ()
 
     def schema(self) -> dict[str, Any]:
-        """Return the JSON schema of its values."""
-        choices: dict[str, Any] = {"enum": list(self.choices)} if self.choices else {}
-        return _SCHEMAS[self.kind] | choices | {"description": self.description}
-
-    def accepts(self, value: object) -> bool:
-        """Return whether the value is one of them; True is no number here."""
-        match self.kind:
-            case ParameterKind.TEXT:
-                return isinstance(value, str) and (not self.choices or value in self.choices)
-            case ParameterKind.COUNT:
-                return type(value) is int and 0 <= value <= MAX_COUNTER
-            case ParameterKind.FLAG:
-                return type(value) is bool
-            case ParameterKind.TEXTS:
-                return (
-                    isinstance(value, list) and len(value) <= _MOST_TEXTS and all(type(each) is str for each in value)
-                )
+        """Return the JSON schema of its values, as clients get it."""
+        return {**self.values, "description": self.description}
 
 
 def object_schema(parameters: Sequence[ToolParameter]) -> dict[str, Any]:
@@ -85,23 +63,18 @@ def checked(tool: str, parameters: Sequence[ToolParameter], given: Mapping[str, 
     Raises:
         InvalidInput: one is missing, or not of its kind, or not known here.
     """
-    known = {each.name: each for each in parameters}
-    if given.keys() - known.keys():
-        takes = ", ".join(known) or "nothing"
-        raise InvalidInput(f"{tool} takes {takes}, and nothing else; the host gives the scope")
-    for name, parameter in known.items():
-        if given.get(name) is None:
-            if parameter.is_required:
-                raise InvalidInput(f"{tool} needs {name}: {parameter.kind.value}")
-        elif not parameter.accepts(given[name]):
-            wanted = f"one of {', '.join(parameter.choices)}" if parameter.choices else parameter.kind.value
-            raise InvalidInput(f"{name} must be {wanted}")
-    return {name: given.get(name) for name in known}
+    known = [each.name for each in parameters]
+    # Models write null for what they leave out.
+    values = {name: value for name, value in given.items() if value is not None or name not in known}
+    problem = mismatch(object_schema(parameters), values, tool)
+    if problem is not None:
+        raise InvalidInput(problem)
+    return dict.fromkeys(known) | values
 
 
 @dataclass(frozen=True, slots=True)
 class GoalTool:
-    """A tool as a model is told of it, and its call, which answers in words that the model reads."""
+    """A tool as a model reads of it, and its call, which answers in words that the model reads."""
 
     name: str
     description: str
@@ -113,15 +86,93 @@ class GoalTool:
         return object_schema(self.parameters)
 
 
-def text_parameter(
-    name: str, description: str, *, is_required: bool = False, choices: tuple[str, ...] = ()
-) -> ToolParameter:
-    """Return a parameter that takes a text."""
-    return ToolParameter(name, ParameterKind.TEXT, description, is_required, choices)
+_CHECKED_BY_THE_HOST: Final = (
+    "Noted. The goal's criteria are checked by the host; your word passes none of them. End your turn."
+)
+
+
+async def report_complete(session: GoalSession, summary: str, *, key: str | None = None) -> str:
+    """Complete the goal if it has no criteria or all of them pass; return what the model is answered.
+
+    A call that is repeated with its `key` completes nothing a second time.
+
+    Raises:
+        StaleUpdate: the goal is no longer as the model saw it.
+        GoalError: the goal may not be completed, or the summary cannot be kept.
+    """
+    goal, call = session.seen, new_key() if key is None else key
+    if goal is None:
+        return "There is no goal to report."
+    present = await session.patiently(lambda: session.store.get(goal.id))
+    if present.is_finished:
+        session.seen = present
+        return f"Nothing changed: the goal is {present.status} already. End your turn."
+    if present.revision != goal.revision:
+        raise StaleUpdate(present, goal.revision)
+    verifier = session.settings.verifier
+    if goal.criteria and verifier is not None:
+        return await _verify(session, goal, verifier, summary)
+    if goal.criteria:
+        session.claim = Claim.COMPLETE
+        return _CHECKED_BY_THE_HOST
+    complete = partial(session.store.complete, goal.id, expected_revision=goal.revision, note=summary)
+    session.seen = await session.patiently(lambda: complete(actor=Actor.MODEL, key=call))
+    return "The goal is completed. End your turn now."
+
+
+async def _verify(session: GoalSession, goal: Goal, verifier: Verifier, summary: str) -> str:
+    store, check = session.store, GoalCheck(goal_id=goal.id, key=new_key())
+    approvals = await session.patiently(lambda: store.approvals(goal.id))
+    work = AgentWork(text=kept_tail(summary, MAX_REPORT_TEXT_CHARS))
+    found = await verifier.verify(goal, work, approvals=approvals)
+    try:
+        settled = await session.patiently(lambda: settle(store, check, found))
+    except BaseException:
+        # The keys of the lines are those of the settlement: should it have been made, nothing is billed twice.
+        billed = await session.patiently(lambda: bill_void_check(store, check, found.verdicts))
+        session.note_spent(billed)
+        raise
+    session.note_spent(settled)
+    session.seen = settled
+    return _answer(session, settled, found)
+
+
+def _answer(session: GoalSession, goal: Goal, found: Verification) -> str:
+    if goal.is_finished:
+        return "All criteria passed: the goal is completed. End your turn now."
+    if found.is_verified:
+        return f"All criteria passed, but the goal is {goal.status}. End your turn now."
+    if found.outcome is Outcome.PENDING:
+        return "All that can be checked passed; a person has to approve the rest. End your turn now."
+    feedback = feedback_of(goal, found)
+    if feedback is None:
+        session.claim = Claim.COMPLETE
+        return f"The criteria could not be checked, through no fault of yours. {_CHECKED_BY_THE_HOST}"
+    return feedback
+
+
+async def _report_blocked(session: GoalSession, given: Arguments) -> str:
+    goal, call = session.seen, new_key() if given.get("key") is None else given["key"]
+    if goal is None:
+        return "There is no goal."
+    pause = partial(session.store.transition, goal.id, GoalStatus.PAUSED, expected_revision=goal.revision)
+    session.seen = await session.patiently(
+        lambda: pause(reason=Reason.BLOCKED, note=given["reason"], actor=Actor.MODEL, key=call)
+    )
+    return "The goal is paused as blocked. End your turn now."
+
+
+async def _set_goal(session: GoalSession, given: Arguments) -> str:
+    budget = session.settings.created_budget
+    call = new_key() if given.get("key") is None else given["key"]
+    session.seen = await session.patiently(
+        lambda: session.store.create(given["text"], scope=session.scope, budget=budget, actor=Actor.MODEL, key=call)
+    )
+    return "The goal is set."
 
 
 async def _show(session: GoalSession, _: Arguments) -> str:
-    """Return the active goal, or the one that the session saw last; the session has seen it as it stands now."""
+    # A goal that has just ended is no scope's active one, and still what the model asks for.
     active = await session.patiently(lambda: session.store.active(session.scope))
     session.seen = active or await session.latest()
     return await _shown(session)
@@ -144,21 +195,21 @@ REPORT_COMPLETE: Final = GoalTool(
     "report_complete",
     "Reports that every part of the goal is reached. Its criteria are checked; they decide, not your word. Call it "
     "only when you have seen the evidence for each part.",
-    (text_parameter("summary", "What was done, and how you know.", is_required=True),),
+    (ToolParameter("summary", "What was done, and how you know.", is_required=True),),
     lambda session, given: report_complete(session, given["summary"], key=given.get("key")),
 )
 REPORT_BLOCKED: Final = GoalTool(
     "report_blocked",
     "Reports that nothing you can do moves any part of the goal. It is paused until somebody removes the obstacle. "
     "Hard, slow or unclear work is not blocked.",
-    (text_parameter("reason", "What exactly stops you, and who can remove it.", is_required=True),),
-    lambda session, given: report_blocked(session, given["reason"], key=given.get("key")),
+    (ToolParameter("reason", "What exactly stops you, and who can remove it.", is_required=True),),
+    _report_blocked,
 )
 CREATE_GOAL: Final = GoalTool(
     "create_goal",
     "Sets the goal, where there is no unfinished one. Use it only when the user asks for it.",
-    (text_parameter("text", "What is to be achieved, in the user's words.", is_required=True),),
-    lambda session, given: set_goal(session, given["text"], key=given.get("key")),
+    (ToolParameter("text", "What is to be achieved, in the user's words.", is_required=True),),
+    _set_goal,
 )
 
 
@@ -173,7 +224,7 @@ class GoalTools:
         )
 
     async def call(self, name: str, arguments: object) -> str:
-        """The tool was used, or the answer says why not, and nothing changed. `arguments` are an object or its JSON.
+        """Use the tool, or answer why not, with nothing changed. `arguments` are an object or its JSON.
 
         Raises:
             StoreError: the store is away or broken.
@@ -196,11 +247,9 @@ class GoalTools:
 
 
 def _object(arguments: object) -> dict[str, Any]:
-    value = arguments
     if isinstance(arguments, str):
-        value = None
         with suppress(ValueError, RecursionError):
-            value = json.loads(arguments or "{}")
-    if not isinstance(value, dict):
+            arguments = json.loads(arguments or "{}")
+    if not isinstance(arguments, dict):
         raise InvalidInput("the arguments must be one JSON object")
-    return {str(name): given for name, given in value.items()}
+    return {str(name): given for name, given in arguments.items()}

@@ -1,1 +1,1 @@
-"""What is seen of a store and its loops at work: log lines, spans, metrics; at no cost where nobody asks for it."""
+"""Log lines, spans and metrics of a store and its loops at work; at no cost where nobody asks for them."""

@@ -104,7 +104,7 @@ class Instruments:
             case HoldLost():
                 self._count_hold("lost")
             case LeaseLost() if call.name != _ENDS_LEASE:
-                # Whoever has lost it tries to give it back as well.
+                # A worker that has lost its lease tries to release it as well: that is no second loss.
                 self._losses.add(1)
             case _:
                 pass
@@ -146,7 +146,7 @@ class Instruments:
             self._count_hold("settled")
 
     def _known(self, model: str) -> str:
-        """The model's name, unless there were so many that somebody makes them up."""
+        # After so many models somebody makes names up, and labels must stay few.
         if len(self._models) < _MOST_MODELS:
             self._models.add(model)
         return model if model in self._models else _OTHER_MODEL

@@ -27,6 +27,7 @@ from telic.prompt import quote
 
 Value = str | int | float | None
 
+# The names are part of the interface: hosts set levels and handlers by them.
 _STORE: Final = logging.getLogger("telic.store")
 _LOOP: Final = logging.getLogger("telic.loop")
 _PLAIN: Final = re.compile(r"[A-Za-z0-9_.:/+-]{1,200}")
@@ -35,14 +36,14 @@ _SECRETS: Final = re.compile(r"(://[^\s/@:]*:)[^\s@]*(?=@)|(password=)('[^']*'|[
 
 
 class LineForm(StrEnum):
-    """How a line is written: `name=value` pairs, or one JSON object."""
+    """The form of a line: `name=value` pairs, or one JSON object."""
 
     LOGFMT = "logfmt"
     JSON = "json"
 
 
 class LogLine:
-    """What happened, and its particulars by name; as text it is in the form of logfmt."""
+    """An event's name and its particulars; as text it is in the form of logfmt."""
 
     __slots__ = ("fields",)
 
@@ -88,7 +89,7 @@ class LineFormatter(logging.Formatter):
 
 
 def without_secrets(text: str) -> str:
-    """The text without passwords of connection strings."""
+    """Return the text without passwords of connection strings."""
     return _SECRETS.sub(lambda found: f"{found[1] or found[2]}***", text)
 
 
@@ -115,7 +116,8 @@ class Logging(Observer):
         if isinstance(work, StoreCall):
             self._log_call(work)
         elif isinstance(work, AgentTurn) and _LOOP.isEnabledFor(logging.INFO):
-            _LOOP.info(_turn_line(work))
+            ended: dict[str, Value] = {"number": work.number, "step": work.step, "outcome": work.outcome}
+            _LOOP.info(_line("turn", work.goal, **ended, model=work.model, **_how(work)))
         elif isinstance(work, VerificationRun) and _LOOP.isEnabledFor(logging.INFO):
             outcome = None if work.found is None else work.found.outcome.value
             _LOOP.info(_line("verification", work.goal, outcome=outcome, **_how(work)))
@@ -158,11 +160,6 @@ def _how(work: Work) -> dict[str, Value]:
 
 def _line(event: str, goal: Goal, **particulars: Value) -> LogLine:
     return LogLine(event, goal=goal.id, scope=goal.scope, revision=goal.revision, **particulars)
-
-
-def _turn_line(turn: AgentTurn) -> LogLine:
-    particulars: dict[str, Value] = {"number": turn.number, "step": turn.step, "outcome": turn.outcome}
-    return _line("turn", turn.goal, **particulars, model=turn.model, **_how(turn))
 
 
 def _fact_line(fact: Fact) -> LogLine:

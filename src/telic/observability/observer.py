@@ -19,7 +19,7 @@ logging.getLogger("telic").addHandler(logging.NullHandler())
 
 
 class _SuppressErrors:
-    """What fails in it fails alone: to observe a call must not change what comes of it."""
+    """A block in which errors are logged only: to observe a call must not change its result."""
 
     __slots__ = ()
 
@@ -117,7 +117,7 @@ class Work:
             self._observer.end(self)
 
     def complete(self) -> None:
-        """What can only be told at the end is there."""
+        """Facts that are known at the end only are there."""
 
     @property
     def seconds(self) -> float:

@@ -57,7 +57,9 @@ class OperationCall(_ObservedCall, Generic[T]):
             self.goal_id = self.operation.goal_id
         else:
             self.goal_id = goal_id_of(self.result)
-            self.facts = [*facts_of(self.operation.writes), *self._received()]
+            writes = self.operation.writes
+            facts = [fact for name, parameters, row in writes for fact in _READERS[name](parameters, row)]
+            self.facts = [*facts, *self._received()]
 
     def _received(self) -> list[Fact]:
         page = self.result
@@ -139,7 +141,7 @@ class StatusCounter:
 
 
 class CallObserver:
-    """What an observed store begins its calls with; a store without an observer has none."""
+    """Begins the calls of an observed store; a store without an observer has none."""
 
     def __init__(
         self, observer: Observer, system: str, now: Callable[[], Instant], counter: StatusCounter | None
@@ -183,6 +185,7 @@ class RecordingOperation(Generic[T]):
 
     def __call__(self, tx: Transaction) -> Coroutine[Any, Any, T]:
         """See `Operation`."""
+        # A driver may run an operation again after a conflict: what an earlier run wrote was rolled back.
         self.writes = []
         return self._operation(_RecordingTransaction(tx, self))
 
@@ -195,6 +198,7 @@ class _RecordingTransaction:
     def __init__(self, tx: Transaction, recording: RecordingOperation[Any]) -> None:
         self._tx = tx
         self._recording = recording
+        # Not recorded: each write that makes a fact gives one row.
         self.all = tx.all
 
     async def one_or_none(self, statement: str, parameters: Parameters) -> Row | None:
@@ -206,11 +210,6 @@ class _RecordingTransaction:
         if row is not None and statement in _READERS:
             self._recording.writes.append((statement, parameters, row))
         return row
-
-
-def facts_of(writes: list[Write]) -> list[Fact]:
-    """What the writes say has happened, in order."""
-    return [fact for statement, parameters, row in writes for fact in _READERS[statement](parameters, row)]
 
 
 def _created(_: Parameters, row: Row) -> Iterator[Fact]:
@@ -238,8 +237,8 @@ def _recorded(parameters: Parameters, row: Row) -> Iterator[Fact]:
         yield StatusSet(goal, EventKind.PAUSED)
 
 
+# Return whether it was this turn that reached a limit: before it, none was.
 def _has_exhausted(goal: Goal, turn: Turn) -> bool:
-    """Whether it was this turn that reached a limit: before it, none was."""
     added = turn.usage.as_dict() | {"turns": turns_of(turn.kind, turn.usage)}
     used, limits = goal.usage.as_dict(), goal.budget.as_dict()
     return not any(limit is not None and used[name] - added[name] >= limit for name, limit in limits.items())
@@ -275,7 +274,7 @@ _READERS: Final[dict[str, Callable[[Parameters, Row], Iterator[Fact]]]] = {
 
 
 def goal_id_of(result: object) -> str | None:
-    """The id of the goal that a call's result is about, where it is about one."""
+    """Return the id of the goal that a call's result is about, where it is about one."""
     if isinstance(result, tuple) and result:
         result = result[0]
     if isinstance(result, Goal):

@@ -79,8 +79,12 @@ class OpenTelemetry(Logging):
         """See `Observer.end`."""
         try:
             super().end(work)
-            self._measure(work)
+            if isinstance(work, StoreCall):
+                self._instruments.called(work)
+            elif isinstance(work, VerificationRun):
+                self._instruments.checked(work)
         finally:
+            # Also after an error above: a span that stays open would become the parent of all that follows.
             if isinstance(work.memory, _OpenSpan):
                 self._close(work.memory, work)
 
@@ -99,12 +103,6 @@ class OpenTelemetry(Logging):
         with self._lock:
             self._counters.remove(counter)
 
-    def _measure(self, work: Work) -> None:
-        if isinstance(work, StoreCall):
-            self._instruments.called(work)
-        elif isinstance(work, VerificationRun):
-            self._instruments.checked(work)
-
     def _close(self, open_: _OpenSpan, work: Work) -> None:
         try:
             if open_.span.is_recording():
@@ -117,8 +115,8 @@ class OpenTelemetry(Logging):
         known: dict[str, str | int] = {names.GOAL: goal.id, names.REVISION: goal.revision}
         return known | {names.TEXT: quote(goal.text)} if self._records_text else known
 
+    # Each database's goals once, however many stores lead to it; none of one that does not answer.
     def _count_goals(self, _: CallbackOptions) -> Iterable[Observation]:
-        """Each database's goals once, however many stores lead to it; none of one that does not answer."""
         with self._lock:
             counters = list(self._counters)
         found: dict[str, list[Observation]] = {}

@@ -1,4 +1,4 @@
-"""What a model reads of a goal: the block, the texts around it, and the escaping that every author's word passes."""
+"""The texts in which a model reads of a goal, and the escaping that every author's word passes."""
 
 from telic.prompt.escape import quote, visible
 from telic.prompt.texts import (
@@ -18,19 +18,7 @@ from telic.prompt.texts import (
 )
 
 __all__ = [
-    "SHORT_START",
-    "FailedCriterion",
-    "blocked_audit",
-    "continuation",
-    "feedback",
-    "former_turn",
-    "place_after_prefix",
-    "quote",
-    "render",
-    "review",
-    "short_continuation",
-    "short_feedback",
-    "short_wind_down",
-    "visible",
-    "wind_down",
-]
+    "SHORT_START", "FailedCriterion", "blocked_audit", "continuation", "feedback", "former_turn",
+    "place_after_prefix", "quote", "render", "review", "short_continuation", "short_feedback", "short_wind_down",
+    "visible", "wind_down",
+]  # fmt: skip

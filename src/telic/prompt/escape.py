@@ -114,7 +114,6 @@ def _is_virama(character: str) -> bool:
 
 
 def _without_style(text: str) -> str:
-    """Return the text without the style and the skin tone that its last emoji has."""
     while text and _is_in(text[-1], (*_EMOJI_STYLES, *_SKIN_TONES)):
         text = text[:-1]
     return text
@@ -159,8 +158,8 @@ def _runs(pattern: bytes, flags: bytes, offset: int = 0) -> Ranges:
     return [(offset + match.start(), offset + match.end() - 1) for match in re.finditer(pattern, flags)]
 
 
+# One byte for each code point that may be written: 1 where a prompt shows it, else 0.
 def _shown() -> bytes:
-    """One byte for each code point that may be written: 1 where a prompt shows it, else 0."""
     shown = bytearray(map(str.isprintable, map(chr, range(_EMPTY_FROM))))
     for space in _SPACES:
         shown[ord(space)] = 1
@@ -172,11 +171,9 @@ def _shown() -> bytes:
     return bytes(shown)
 
 
+# The code points that are structural, or become so in some normal form. Looked for by blocks, since very few blocks
+# hold any.
 def _disguised() -> list[int]:
-    """The code points that are structural, or become so in some normal form.
-
-    Looked for by blocks, since very few blocks hold any.
-    """
     found: list[int] = []
     for block in range(0, _EMPTY_FROM, 0x100):
         if _is_disguise("".join(map(chr, range(block, block + 0x100)))):
@@ -193,8 +190,8 @@ def _class(ranges: Ranges) -> str:
     return "[" + "".join(f"\\U{first:08x}-\\U{last:08x}" for first, last in ranges) + "]"
 
 
+# A pattern for runs within the ranges, by halves: beyond the basic plane `re` looks at one range after another.
 def _search_tree(ranges: Ranges) -> str:
-    """A pattern for runs within the ranges, by halves: beyond the basic plane `re` looks at one range after another."""
     if len(ranges) <= _LEAF_RANGES:
         return _class(ranges) + "+"
     middle = len(ranges) // 2
@@ -230,7 +227,7 @@ def quote(text: str) -> str:
 
 
 def _escape_all(text: str) -> str:
-    """Each UTF-16 unit of the text as `\\uXXXX`; lone surrogates, which a file's name can hold, as themselves."""
+    # UTF-16 units, as in JSON; lone surrogates, which a file's name can hold, as themselves.
     return "\\u" + text.encode("utf-16-be", "surrogatepass").hex("-", 2).replace("-", "\\u")
 
 

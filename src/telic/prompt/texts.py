@@ -1,4 +1,4 @@
-"""What a model reads of its goal: the `<active_goal>` block, and plain sentences that never change around it.
+"""The texts in which a model reads of its goal: the `<active_goal>` block, and constant sentences around it.
 
 Whatever somebody else wrote stands in both as `quote` gives it, so nothing that an author writes can leave the block.
 """
@@ -29,11 +29,7 @@ CLOSING: Final = "The user's task ends here; what was said before it still holds
 
 
 def boundary(goal: Goal, *, secret: bytes) -> str:
-    """The id that the block's two tags carry: the same for a revision, and not to be guessed without the secret.
-
-    Raises:
-        InvalidInput: the secret is no bytes, or fewer than 16.
-    """
+    """Return the id in the block's two tags: the same for a revision, and not to be guessed without the secret."""
     if not isinstance(secret, bytes) or len(secret) < MIN_SECRET_BYTES:
         raise InvalidInput(f"the secret must be at least {MIN_SECRET_BYTES} bytes")
     message = f"active_goal\0{goal.id}\0{goal.revision}"
@@ -55,7 +51,7 @@ def render(goal: Goal, *, secret: bytes) -> str:
 
 
 def place_after_prefix(prefix: str, block: str) -> str:
-    """The prompt: the stable prefix, byte for byte, and the block after it, so that providers reuse the prefix."""
+    """Return the stable prefix, byte for byte, and the block after it, so that providers reuse the prefix."""
     return f"{prefix}\n\n{block}" if prefix else block
 
 
@@ -69,16 +65,16 @@ def _facts(goal: Goal) -> list[str]:
 
 
 def show_criterion(criterion: Criterion) -> str:
-    """The criterion on one line, its author's words quoted."""
+    """Return the criterion on one line, its author's words quoted."""
     words = [quote(argument) for argument in criterion.argv] or [quote(criterion.question)]
     return f"{criterion.kind.value} {' '.join(words)}"
 
 
 MAX_QUOTED_CHARS: Final = 2_000
-"""How much of a check's output, or of any other single text, is repeated to the model."""
+"""The characters of a check's output, or of any other single text, that are repeated to the model."""
 
 MAX_LISTED: Final = 10
-"""How many failed criteria, and how many suggestions, are repeated to the model."""
+"""So many failed criteria, and so many suggestions, are repeated to the model."""
 
 _CONTINUATION: Final = """\
 Continue with the goal in the active_goal section. Revision {revision} replaces what earlier sections said.
@@ -270,8 +266,8 @@ def _one_criterion(goal: Goal, number: int) -> str:
     return shown if len(shown) <= _SHORT_TEXT_CHARS else f"{goal.criteria[number - 1].kind.value}, as the goal says"
 
 
+# Return the text's last lines that say something, each as one JSON string: people read them as lines.
 def _quoted_lines(text: str) -> list[str]:
-    """Return the text's last lines that say something, each as one JSON string: people read them as lines."""
     said = [line for line in text.splitlines() if line.strip()]
     return [f"  {quote(line[:_OUTPUT_LINE_CHARS])}" for line in said[-_OUTPUT_LINES:]]
 

@@ -4,26 +4,29 @@ import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import TYPE_CHECKING, Any, Final
+from functools import partial
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from telic.domain.budget import BillingPolicy, Budget
 from telic.domain.clock import Instant
 from telic.domain.criteria import Criterion, CriterionKind
 from telic.domain.errors import InvalidInput, OutcomeUnknown, StoreBusy
-from telic.domain.goal import DEFAULT_SCOPE, Goal, GoalStatus, Reason
+from telic.domain.goal import DEFAULT_SCOPE, Actor, Goal, GoalStatus, Reason
 from telic.domain.ids import new_key
-from telic.domain.lease import Lease
+from telic.domain.lease import Hold, Lease
 from telic.domain.lifecycle import NamedActor
 from telic.domain.limits import DEFAULT_MAX_CHARS
 from telic.domain.views import CriterionStanding
-from telic.services.scoped_goals import ScopedGoals
+from telic.services.insight import ScopedGoals
 from telic.storage.transaction import complete
-from telic.store.sync_to_async import as_async_store
+from telic.store.connect import as_async_store
 
 if TYPE_CHECKING:
     # A command that blocks loads neither the async store nor asyncio.
     from telic.store.async_store import AsyncGoalStore
     from telic.store.goal_store import GoalStore
+
+T = TypeVar("T")
 
 _ATTEMPTS: Final = 3
 _PAUSE_SECONDS: Final = 0.5
@@ -118,8 +121,9 @@ async def execute(
     """
     scope = request.scope if request.goal is None else request.goal.scope
     may_replace = request.action in _REPLACING and bool(request.replace)
+    # Before the action: afterwards nobody can tell any more which goal was active.
     active = await store.active(scope) if may_replace else None
-    goal = await _with_patience(store, request, sleep or _sleep_in_event_loop)
+    goal = await _patiently(lambda key: _call(store, request, key), request.key, sleep or _sleep_in_event_loop)
     if not may_replace:
         return ActionResult(request, goal)
     former = await ScopedGoals(store, scope).superseded_by(goal, None if active is None else active.id)
@@ -135,6 +139,21 @@ def execute_blocking(store: "GoalStore", request: ActionRequest) -> ActionResult
     return complete(execute(as_async_store(store), request, sleep_blocking))
 
 
+def release_hold(
+    store: "GoalStore", goal: Goal, hold: str, *, actor: Actor, lease: Lease | None = None, key: str | None = None
+) -> Hold:
+    """The goal's hold of this key is released, once: its call was never made, or is lost.
+
+    A hold makes no event, so nothing but its state, and the ledger where an estimate stood for it, tells of this.
+
+    Raises:
+        HoldLost: there is none, or it was settled, or its expiry has freed it.
+        GoalNotFound, LeaseLost, InvalidInput, NotAllowed, StoreError: as `AsyncGoalStore.release`.
+    """
+    release = partial(as_async_store(store).release, goal.id, hold, lease=lease, actor=actor)
+    return complete(_patiently(lambda each: release(key=each), key, sleep_blocking))
+
+
 async def _sleep_in_event_loop(seconds: float) -> None:
     import asyncio
 
@@ -146,48 +165,38 @@ async def sleep_blocking(seconds: float, sleep: Callable[[float], None] = time.s
     sleep(seconds)
 
 
-async def _with_patience(
-    store: "AsyncGoalStore", request: ActionRequest, sleep: Callable[[float], Awaitable[None]]
-) -> Goal:
+async def _patiently(
+    call: Callable[[str], Awaitable[T]], key: str | None, sleep: Callable[[float], Awaitable[None]]
+) -> T:
     # One key for all attempts: the store does under one key what it was asked once.
-    key = new_key() if request.key is None else request.key
-    for attempt in range(1, _ATTEMPTS + 1):
+    key = new_key() if key is None else key
+    for _ in range(_ATTEMPTS - 1):
         try:
-            return await _call(store, request, key)
+            return await call(key)
         except (OutcomeUnknown, StoreBusy):
-            if attempt == _ATTEMPTS:
-                raise
             await sleep(_PAUSE_SECONDS)
-    raise AssertionError("the last attempt returns or raises")
+    return await call(key)
 
 
 async def _call(store: "AsyncGoalStore", request: ActionRequest, key: str) -> Goal:
-    if request.action is GoalAction.CREATE:
-        return await _create(store, request, key)
-    assert request.goal is not None
-    move: Callable[..., Awaitable[Goal]] = getattr(store, _METHODS[request.action])
-    seen = {"expected_revision": request.expected_revision, "actor": request.actor, "key": key}
-    return await move(request.goal.id, **_ARGUMENTS[request.action](request), **seen)
+    method: Callable[..., Awaitable[Goal]] = getattr(store, _METHODS[request.action])
+    arguments = _ARGUMENTS[request.action](request) | {"actor": request.actor, "key": key}
+    if request.goal is None:
+        return await method(**arguments)
+    return await method(request.goal.id, expected_revision=request.expected_revision, **arguments)
 
 
-async def _create(store: "AsyncGoalStore", request: ActionRequest, key: str) -> Goal:
-    return await store.create(
-        request.text or "",
-        scope=request.scope,
-        budget=request.budget or Budget(),
-        criteria=request.criteria or (),
-        billing=request.billing,
-        max_chars=request.max_chars,
-        replace=request.replace,
-        actor=request.actor,
-        key=key,
-    )
+def _creation(request: ActionRequest) -> dict[str, Any]:
+    given = _named("scope", "billing", "max_chars", "replace")(request)
+    wanted = {"text": request.text or "", "budget": request.budget or Budget(), "criteria": request.criteria or ()}
+    return given | wanted
 
 
 def _answer(request: ActionRequest) -> dict[str, Any]:
     return {
         "criterion": request.criterion,
         "is_approved": request.action is GoalAction.APPROVE,
+        # A verdict always names somebody.
         "decided_by": request.decided_by or request.actor.name or request.actor.actor.value,
         "note": request.note or "",
     }
@@ -204,6 +213,7 @@ _METHODS: Final[Mapping[GoalAction, str]] = {
     GoalAction.REJECT: "approve",
 }
 _ARGUMENTS: Final[Mapping[GoalAction, Callable[[ActionRequest], dict[str, Any]]]] = {
+    GoalAction.CREATE: _creation,
     GoalAction.EDIT: _named("text", "criteria", "max_chars"),
     GoalAction.SET_BUDGET: _named("budget"),
     GoalAction.PAUSE: _named("reason", "note", "wake_at", "wake_signal", "lease"),
@@ -216,30 +226,20 @@ _ARGUMENTS: Final[Mapping[GoalAction, Callable[[ActionRequest], dict[str, Any]]]
 }
 
 
+_ANY_OPEN: Final = (GoalAction.EDIT, GoalAction.APPROVE, GoalAction.REJECT)
+# What can be done to a goal of this status, the likeliest first.
 _FITTING: Final[Mapping[GoalStatus, tuple[GoalAction, ...]]] = {
     GoalStatus.ACTIVE: (
-        GoalAction.PAUSE,
-        GoalAction.COMPLETE,
-        GoalAction.SET_BUDGET,
-        GoalAction.CLEAR,
-        GoalAction.EDIT,
-        GoalAction.APPROVE,
-        GoalAction.REJECT,
+        *(GoalAction.PAUSE, GoalAction.COMPLETE, GoalAction.SET_BUDGET, GoalAction.CLEAR),
+        *_ANY_OPEN,
     ),
     GoalStatus.PAUSED: (
-        GoalAction.RESUME,
-        GoalAction.CLEAR,
-        GoalAction.SET_BUDGET,
-        GoalAction.COMPLETE,
-        GoalAction.EDIT,
-        GoalAction.WAKE,
-        GoalAction.APPROVE,
-        GoalAction.REJECT,
+        *(GoalAction.RESUME, GoalAction.CLEAR, GoalAction.SET_BUDGET, GoalAction.COMPLETE, GoalAction.WAKE),
+        *_ANY_OPEN,
     ),
     GoalStatus.COMPLETED: (GoalAction.CREATE,),
     GoalStatus.CLEARED: (GoalAction.CREATE,),
 }
-"""What can be done to a goal of this status, the likeliest first."""
 
 PURPOSES: Final[Mapping[GoalAction, str]] = {
     GoalAction.CREATE: "to set the next one",
@@ -249,7 +249,7 @@ PURPOSES: Final[Mapping[GoalAction, str]] = {
     GoalAction.COMPLETE: "to say that it is reached",
     GoalAction.CLEAR: "to give it up for good",
 }
-"""What an action is good for, where a surface offers it."""
+"""The purpose of an action, where a surface offers it."""
 
 
 def why_unfit(action: GoalAction, goal: Goal, checks: Sequence[CriterionStanding] = ()) -> str | None:

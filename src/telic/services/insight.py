@@ -1,8 +1,9 @@
-"""Reading goals for whatever shows them: pages of a list, one goal in full, and how its usage went.
+"""Reading goals for whatever shows them: pages of a list, one goal in full, its usage, and one scope's goals.
 
 All surfaces read goals here alone. Nothing here puts anything in words: `telic.wording` does.
 """
 
+from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from enum import StrEnum
@@ -10,21 +11,22 @@ from typing import TYPE_CHECKING, Any, Final
 
 from telic.domain.budget import Usage
 from telic.domain.clock import Clock, Instant, SystemClock
-from telic.domain.events import Event
-from telic.domain.goal import Goal, GoalStatus, Reason
+from telic.domain.errors import AmbiguousId, GoalNotFound
+from telic.domain.events import Event, EventKind
+from telic.domain.goal import Goal, GoalStatus, Reason, approval_signal
+from telic.domain.ids import check_id_prefix
 from telic.domain.jsonable import lease_state_to_json
 from telic.domain.lease import LeaseState
+from telic.domain.limits import MAX_PAGE
 from telic.domain.report import UsageGrouping, UsageSum
 from telic.domain.views import CriterionStanding, GoalGlance, GoalOrder, GoalOverview, GoalPage, UsagePoint, tightest
-from telic.store.goal_store import GoalStore
-from telic.store.sync_to_async import as_async_store, complete
 
 if TYPE_CHECKING:
     from telic.store.async_store import AsyncGoalStore
 
 
 class Order(StrEnum):
-    """How goals can be put in order: the first three hold for the whole store, the others within each page."""
+    """The orders that goals can be in: the first three hold for the whole store, the others within each page."""
 
     NEWEST = "newest"
     OLDEST = "oldest"
@@ -68,6 +70,7 @@ async def list_goals(
 
 
 _STATUSES: Final = list(GoalStatus)
+_NAMED: Final = 5
 _STORED_ORDERS: Final = {Order.OLDEST: GoalOrder.OLDEST, Order.CHANGED: GoalOrder.CHANGED}
 _RANKS: Final[Mapping[str, Callable[[LeaseState], float]]] = {
     Order.BUDGET: lambda entry: -_fraction(entry.goal),
@@ -98,17 +101,17 @@ class GoalDetails:
 
     @property
     def goal(self) -> Goal:
-        """The goal itself."""
+        """Return the goal itself."""
         return self.lease.goal
 
     @property
     def criteria(self) -> tuple[CriterionStanding, ...]:
-        """How its criteria stand."""
+        """Return how its criteria stand."""
         return self.overview.criteria
 
     @property
     def events(self) -> tuple[Event, ...]:
-        """Its latest events, the newest first."""
+        """Return its latest events, the newest first."""
         return self.overview.events
 
     def as_dict(self) -> dict[str, Any]:
@@ -133,11 +136,6 @@ async def read_goal(store: "AsyncGoalStore", goal_id: str, clock: Clock | None =
     return GoalDetails(overview, overview.glance.lease, total, (clock or SystemClock()).now())
 
 
-def read_goal_now(store: GoalStore, goal_id: str) -> GoalDetails:
-    """Return what `read_goal` does, from a blocking store."""
-    return complete(read_goal(as_async_store(store), goal_id))
-
-
 async def usage_by_kind(store: "AsyncGoalStore", goal_id: str) -> dict[str, Usage]:
     """Return what the goal used by kind of usage; it costs a look at its whole ledger."""
     report = await store.usage(by=UsageGrouping.KIND, goal_id=goal_id)
@@ -159,6 +157,7 @@ class GoalReader:
         Raises:
             GoalNotFound, StoreCorrupt: as `AsyncGoalStore.overview`.
         """
+        # A glance costs little; an overview reads the goal's events and its ledger.
         glance = await store.glance(self._goal_id)
         if self.details is None or not glance.is_like(self._glance):
             self.details = await read_goal(store, self._goal_id, self._clock)
@@ -188,3 +187,80 @@ def usage_series(points: Sequence[UsagePoint], columns: int) -> UsageSeries | No
         # A clock that was set back makes no part before the first.
         sums[max(0, min(len(sums) - 1, (point.until - since) // width))] += point.tokens
     return UsageSeries(since, until, tuple(sums))
+
+
+@dataclass(frozen=True, slots=True)
+class ScopedGoals:
+    """One scope's goals, as somebody sees them who may see no other's."""
+
+    store: "AsyncGoalStore"
+    scope: str
+
+    async def named(self, prefix: str) -> Goal:
+        """Return the one goal whose id begins, or ends, with these 8 or more characters.
+
+        Raises:
+            GoalNotFound, AmbiguousId: the scope has none, or several.
+            InvalidText: the text is too short, or no part of an id.
+        """
+        try:
+            goal = await self.store.find(prefix)
+        except AmbiguousId:
+            # Other scopes' goals must not be in the way, nor show that they are there.
+            return await self._named_among_many(prefix)
+        if goal.scope != self.scope:
+            raise GoalNotFound(prefix)
+        return goal
+
+    async def _named_among_many(self, prefix: str) -> Goal:
+        typed = check_id_prefix(prefix)
+        every = self.store.iterate(scope=self.scope)
+        found = [goal async for goal in every if goal.id.startswith(typed) or goal.id.endswith(typed)]
+        if len(found) > 1:
+            raise AmbiguousId(prefix, tuple(goal.id for goal in found[:_NAMED]))
+        if not found:
+            raise GoalNotFound(prefix)
+        return found[0]
+
+    async def meant(self) -> Goal | None:
+        """Return the goal that is meant where none is named: the active one, else the one that was changed last."""
+        active = await self.store.active(self.scope)
+        if active is not None:
+            return active
+        page = await self.store.list(scope=self.scope, limit=MAX_PAGE)
+        return max(page.goals, key=lambda goal: goal.updated_at, default=None)
+
+    async def paused(self, limit: int = MAX_PAGE) -> tuple[Goal, ...]:
+        """Return at most so many paused goals, newest first."""
+        page = await self.store.list(scope=self.scope, status=GoalStatus.PAUSED, limit=limit)
+        return page.goals
+
+    async def asking(self) -> list[Goal]:
+        """Return the goals that wait for a person's answer, newest first."""
+        return [goal for goal in await self.paused() if goal.wake_signal == approval_signal(goal.id)]
+
+    async def superseded_by(self, goal: Goal, active_id: str | None) -> Goal | None:
+        """Return the goal whose place this one has just taken, whichever it was at that moment.
+
+        `active_id` is the one that was active shortly before.
+        """
+        # The event of the goal that gave way names the one that took its place; nothing names it the other way round.
+        (*_, taken) = await self.last_events(goal.id, 1)
+        for candidate in await self.paused():
+            if candidate.reason is Reason.SUPERSEDED and (
+                candidate.id == active_id or candidate.updated_at >= taken.at
+            ):
+                (*_, last) = await self.last_events(candidate.id, 1)
+                if last.kind is EventKind.PAUSED and last.data.get("by") == goal.id:
+                    return candidate
+        return None
+
+    async def last_events(self, goal_id: str, count: int) -> tuple[Event, ...]:
+        """Return the goal's last events, at most so many, in order."""
+        last, after = deque[Event](maxlen=count), 0
+        while events := await self.store.events(goal_id, after=after, limit=MAX_PAGE):
+            last.extend(events)
+            after = events[-1].number
+            if len(events) < MAX_PAGE:
+                break
+        return tuple(last)

@@ -1,17 +1,18 @@
-"""What each error means to a caller: a shell, a program that speaks HTTP, a browser, a person in a chat.
+"""The meaning of each error to a caller: a shell, a program that speaks HTTP, a browser, a person in a chat.
 
 One row for each code. Surfaces look it up here and add only what their own call knows, such as the goal's id.
 """
 
 from dataclasses import dataclass
-from enum import IntEnum, StrEnum
+from enum import IntEnum
 from typing import Any, Final
 
-from telic.domain.errors import GoalError, OutcomeUnknown, StoreError
+from telic.domain.errors import GoalError
+from telic.domain.ids import short_ids
 
 
 class ExitCode(IntEnum):
-    """How a command ended, for scripts. `telic run` has more, which say how it left its goal."""
+    """The exit code of a command, for scripts. `telic run` has more, which say where it left its goal."""
 
     DONE = 0
     WRONG_INPUT = 2
@@ -30,9 +31,10 @@ class ExitCode(IntEnum):
 
 @dataclass(frozen=True, slots=True)
 class ErrorOutcome:
-    """What an error means: a command's exit code, an HTTP status, a page's title, and what to do next.
+    """The meaning of an error: a command's exit code, an HTTP status, a page's title, and what to do next.
 
-    Of the next step in a shell, parts between semicolons stand for themselves, and `{command}` is the one that failed.
+    In a next step `{id}` is the goal's, see `about`. Of one in a shell, parts between semicolons stand for themselves,
+    and `{command}` is the command that failed.
     """
 
     exit_code: ExitCode
@@ -45,11 +47,20 @@ class ErrorOutcome:
 HELP: Final = "{command} --help tells what is accepted"
 
 
+def about(advice: str, goal_id: str | None) -> str:
+    """Return the advice with the goal's short id, ready to be pasted.
+
+    Where the goal is not known the id is left out: commands then mean the scope's active goal, or its latest.
+    """
+    return advice.replace(" {id}", f" {short_ids([goal_id])[0]}" if goal_id else "")
+
+
 def _outcomes(exit_code: ExitCode, http_status: int, **rows: tuple[Any, ...]) -> dict[str, ErrorOutcome]:
     """Return the rows of these codes: for each the next step in a chat, then in a shell, then a page's title."""
     return {code: ErrorOutcome(exit_code, http_status, *row) for code, row in rows.items()}
 
 
+# Every code there is. Agents never run behind HTTP: their errors there would be the server's own fault.
 OUTCOMES: Final[dict[str, ErrorOutcome]] = {
     **_outcomes(
         ExitCode.WRONG_INPUT,
@@ -68,7 +79,7 @@ OUTCOMES: Final[dict[str, ErrorOutcome]] = {
             "amounts are 2M or 500k tokens, $5, 90m, 40turns; in front of a goal's text, -- ends options",
             HELP,
         ),
-        invalid_cursor=("start again with /goal list", "use the next_cursor of the page before, unchanged"),
+        invalid_cursor=("start again with /goal list", "use the cursor that the page before gave, unchanged"),
         invalid_command=("/goal help shows what can be typed", "/goal help tells what can be typed in a chat"),
     ),
     **_outcomes(
@@ -92,7 +103,10 @@ OUTCOMES: Final[dict[str, ErrorOutcome]] = {
     **_outcomes(
         ExitCode.CONFLICT,
         409,
-        invalid_transition=("/goal status ID shows where the goal stands", "telic show ID tells where the goal stands"),
+        invalid_transition=(
+            "/goal status {id} shows where the goal stands",
+            "telic show {id} tells where the goal stands",
+        ),
         key_conflict=(
             "this message was answered before; send a new one",
             "the key belongs to another call; --key NAME gives this one its own",
@@ -102,20 +116,20 @@ OUTCOMES: Final[dict[str, ErrorOutcome]] = {
             "the first record stands; --key NAME records another turn",
         ),
         goal_not_active=(
-            "/goal resume ID starts it again",
-            "telic show ID tells why it rests; telic resume ID starts it again",
+            "/goal resume {id} starts it again",
+            "telic show {id} tells why it rests; telic resume {id} starts it again",
         ),
         lease_held=(
             "another worker has the goal; look at it with /goal status",
-            "wait until the lease has expired; telic show ID tells who has the goal",
+            "wait until the lease has expired; telic show {id} tells who has the goal",
         ),
         lease_lost=(
             "another worker has the goal; look at it with /goal status",
-            "stop working on the goal; telic claim ID asks for it anew",
+            "stop working on the goal; telic claim {id} asks for it again",
         ),
         hold_lost=(
             "the turn counts without its hold",
-            "the hold is open no more; telic record ID --tokens N records the turn without it",
+            "the hold is open no more; telic record {id} --tokens N records the turn without it",
         ),
     ),
     **_outcomes(
@@ -123,7 +137,7 @@ OUTCOMES: Final[dict[str, ErrorOutcome]] = {
         412,
         stale_update=(
             "somebody changed the goal meanwhile; look at it, then send the command again",
-            "look at it with telic show ID, then repeat; --revision N names what you have seen",
+            "look at it with telic show {id}, then repeat; --revision N names what you have seen",
         ),
     ),
     **_outcomes(
@@ -131,7 +145,7 @@ OUTCOMES: Final[dict[str, ErrorOutcome]] = {
         409,
         budget_exceeded=(
             "raise the budget in the same command",
-            "raise it in the same call: telic resume ID --budget 4M",
+            "raise it in the same call: telic resume {id} --budget 4M",
             "The budget is used up",
         ),
         price_unknown=(
@@ -157,7 +171,7 @@ OUTCOMES: Final[dict[str, ErrorOutcome]] = {
     **_outcomes(
         ExitCode.AGENT_FAILED,
         500,
-        agent_failure=("look at the agent's output; /goal resume ID tries again",),
+        agent_failure=("look at the agent's output; /goal resume {id} tries again",),
         agent_not_runnable=(
             "the agent's command must be put right",
             "name a command that can be executed, and a folder that is there",
@@ -167,13 +181,13 @@ OUTCOMES: Final[dict[str, ErrorOutcome]] = {
             "leave {prompt} out of the command; the prompt then comes on standard input",
         ),
         agent_cost_unknown=("give the agent's model a price, or take the money budget away",),
-        agent_exited=("look at the agent's output; /goal resume ID tries again", "the end of its output says why"),
+        agent_exited=("look at the agent's output; /goal resume {id} tries again", "the end of its output says why"),
         agent_timed_out=(
             "give the agent more time, or smaller steps",
             "give each turn more time, or the agent smaller steps",
         ),
         agent_said_nothing=(
-            "look at the agent's settings; /goal resume ID tries again",
+            "look at the agent's settings; /goal resume {id} tries again",
             "run the command by hand to see why it prints nothing",
         ),
         agent_output_broken=(
@@ -181,11 +195,11 @@ OUTCOMES: Final[dict[str, ErrorOutcome]] = {
             "tell Telic the format that the command prints",
         ),
         agent_turn_failed=(
-            "look at the agent's provider; /goal resume ID tries again",
+            "look at the agent's provider; /goal resume {id} tries again",
             "the end of its output says why",
         ),
         agent_conversation_lost=("the next turn begins a new conversation", "the next turn begins a new conversation"),
-        workspace_missing=("put the goal's folder back, then /goal resume ID", "name a folder that is there"),
+        workspace_missing=("put the goal's folder back, then /goal resume {id}", "name a folder that is there"),
     ),
     **_outcomes(
         ExitCode.RETRYABLE,
@@ -216,7 +230,7 @@ OUTCOMES: Final[dict[str, ErrorOutcome]] = {
         ExitCode.STORE_FAILED,
         503,
         store_moved=(
-            "nothing was written; the program must open the store anew",
+            "nothing was written; the program must open the store again",
             "repeat the command; it opens the file that is there now",
         ),
         store_closed=("nothing was written; the program must open the store again",),
@@ -239,8 +253,8 @@ OUTCOMES: Final[dict[str, ErrorOutcome]] = {
         ),
     ),
 }
-"""Every code there is. Agents never run behind HTTP: their errors there would be the server's own fault."""
 
+# What is refused over HTTP before the store is asked.
 HTTP_REFUSALS: Final[dict[str, int]] = {
     "invalid_request": 400,
     "token_required": 401,
@@ -259,27 +273,8 @@ HTTP_REFUSALS: Final[dict[str, int]] = {
     "internal_error": 500,
     "too_many_streams": 503,
 }
-"""What is refused over HTTP before the store is asked."""
 
 _OTHER: Final = ErrorOutcome(ExitCode.STORE_FAILED, 500, next_in_chat="/goal status shows where things stand")
-
-
-class FailureKind(StrEnum):
-    """What is known of a call that failed."""
-
-    REFUSED = "refused"
-    """The call cannot be done as it is; nothing changed."""
-    FAILED = "failed"
-    """The store failed; nothing was written."""
-    UNKNOWN = "unknown"
-    """The store failed; nobody knows whether it was done."""
-
-
-def failure_kind(error: GoalError) -> FailureKind:
-    """Return what is known of the call that ended with this error."""
-    if isinstance(error, OutcomeUnknown):
-        return FailureKind.UNKNOWN
-    return FailureKind.FAILED if isinstance(error, StoreError) else FailureKind.REFUSED
 
 
 def http_status(code: str) -> int:

@@ -33,6 +33,7 @@ async def retry(
         try:
             return await call()
         except PASSING:
+            # Only between attempts: a call that is under way is never cut off.
             if time.monotonic() >= until:
                 raise
             await asyncio.sleep(pause)

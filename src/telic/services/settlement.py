@@ -1,4 +1,4 @@
-"""How every check of a goal ends, whoever made it: a loop, an adapter of a framework, or a hook of a coding host.
+"""The end of every check of a goal, made by a loop, an adapter of a framework, or a hook of a coding host.
 
 The verdicts are recorded, then the judges are billed, then the goal waits for a person where only an answer is
 missing. That is one transaction, so a crash leaves all of it or nothing, and its key makes it repeatable.
@@ -25,10 +25,10 @@ if TYPE_CHECKING:
     from telic.store.async_store import AsyncGoalStore
     from telic.store.goal_store import GoalStore
 
+# What comes of a judge only after its model was asked, or may have been.
 _ASKED: Final = frozenset(
     {AttemptResult.ANSWERED, AttemptResult.UNDECIDED, AttemptResult.BAD_OUTPUT, AttemptResult.TIMED_OUT}
 )
-"""What comes of a judge only after its model was asked, or may have been."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -60,6 +60,7 @@ def settle(store: "GoalStore | AsyncGoalStore", check: GoalCheck, found: Verific
         NotAllowed: the goal is finished.
         GoalNotFound, InvalidInput, KeyConflict, TurnConflict: nothing changed.
     """
+    # In this order: a bill that reaches the budget pauses the goal, and would make the verdicts stale.
     call = store.new_call(Actor.VERIFIER, check.key, found.revision, check.lease)
     judged = judged_lines(check.key, found.verdicts)
     operation = partial(

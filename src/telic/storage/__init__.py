@@ -1,1 +1,1 @@
-"""Where goals are kept: operations written once, statements in SQL files, one driver for each database."""
+"""Storage of goals: operations written once, statements in SQL files, one driver for each database."""

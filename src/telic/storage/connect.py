@@ -7,8 +7,7 @@ from urllib.parse import unquote, urlsplit
 
 from telic.domain.base_errors import needs_extra
 from telic.domain.errors import StoreMisconfigured
-from telic.storage.options import SIDE_FILES, TURNSTILE, OpenOptions
-from telic.storage.transaction import AsyncDriver, Driver
+from telic.storage.transaction import SIDE_FILES, TURNSTILE, AsyncDriver, Driver, OpenOptions
 
 _HOST_AND_PATH: Final = re.compile(r"^([^/?#]*)(/[^?#]*)?")
 IN_MEMORY: Final = ":memory:"
@@ -16,29 +15,27 @@ _POSTGRES_SCHEMES: Final = ("postgresql", "postgres")
 
 
 def open_driver(location: str | Path, options: OpenOptions) -> Driver:
-    """A blocking driver for the location, its database there and at the newest schema.
+    """Return a blocking driver for the location, whose database is there and at the newest schema.
 
-    Raises:
-        StoreError: it cannot be opened; nothing was written.
-        MissingExtra: the database's library is not installed.
+    Raise StoreError if it cannot be opened, MissingExtra if the database's library is not installed.
     """
     if _names_postgres(location):
         with needs_extra("postgres", "PostgreSQL"):
             from telic.storage.drivers.postgres import PostgresDriver
 
-        return PostgresDriver(str(location), options)
+        return PostgresDriver.open(str(location), options)
     from telic.storage.drivers.sqlite import SqliteDriver
 
     return SqliteDriver(sqlite_path(location), options)
 
 
 async def open_async_driver(location: str | Path, options: OpenOptions) -> AsyncDriver:
-    """An async driver for the location, otherwise as `open_driver`."""
+    """Return an async driver for the location; otherwise as `open_driver`."""
     if _names_postgres(location):
         with needs_extra("postgres", "PostgreSQL"):
-            from telic.storage.drivers.postgres_async import AsyncPostgresDriver
+            from telic.storage.drivers.postgres_queue import QueuedPostgresDriver
 
-        return await AsyncPostgresDriver.open(str(location), options)
+        return await QueuedPostgresDriver.open(str(location), options)
     import asyncio
 
     from telic.storage.drivers.sqlite_async import AsyncSqliteDriver
@@ -47,20 +44,20 @@ async def open_async_driver(location: str | Path, options: OpenOptions) -> Async
 
 
 def system_of(location: str | Path) -> str:
-    """What the location's database is called in OpenTelemetry's words."""
+    """Return the location's database in OpenTelemetry's words."""
     return "postgresql" if _names_postgres(location) else "sqlite"
 
 
 def is_shared(location: str | Path) -> bool:
-    """Whether another connection to the location finds the same database, which one in memory does not."""
+    """Return whether another connection to the location finds the same database: not where it is in memory."""
     return _names_postgres(location) or str(sqlite_path(location)) != IN_MEMORY
 
 
-def named(location: str | Path) -> str:
-    """The location as others may read it: a whole path, or a URL with neither user, password nor parameters.
+def name_of(location: str | Path) -> str:
+    """Return the location as others may read it: a whole path, or a URL without user, password and parameters.
 
     Raises:
-        StoreMisconfigured: it can be none.
+        StoreMisconfigured: there can be no store.
     """
     if not _names_postgres(location):
         path = sqlite_path(location)
@@ -86,7 +83,7 @@ def _names_postgres(location: str | Path) -> bool:
 
 
 def sqlite_path(location: str | Path) -> str | Path:
-    """The path that an SQLite location names: a path as it is, or what follows `sqlite:///`.
+    """Return the path that an SQLite location names: a path as it is, or what follows `sqlite:///`.
 
     Raises:
         StoreMisconfigured: it is a URL of another kind, or no path at all.

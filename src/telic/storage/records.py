@@ -36,7 +36,7 @@ _HOLD_STATES: Final = {state.value: state for state in HoldState}
 
 @dataclass(frozen=True, slots=True)
 class GoalRecord:
-    """A goal with the heads of its chains: what the store keeps of it beyond its history."""
+    """A goal with the heads of its chains: all that its row says, which its history must explain."""
 
     goal: Goal
     creation_key: str
@@ -47,10 +47,9 @@ class GoalRecord:
 
 
 def goal_from_row(row: Row) -> Goal:
-    """The goal whose columns make up the row.
+    """Return the goal whose columns make up the row.
 
-    Raises:
-        StoreCorrupt: the row holds what Telic cannot have written; the message names it.
+    Like every reader here, raise StoreCorrupt for a row that Telic cannot have written, and name it.
     """
     try:
         goal: Any = _Unguarded(*row)
@@ -73,7 +72,9 @@ def goal_from_row(row: Row) -> Goal:
             raise ValueError("a budget is 0")
         goal.billing = _POLICIES[goal.billing]
         if goal.wake_at is not None or goal.wake_signal is not None:
-            _check_wait(goal.status, goal.wake_at)
+            check_instant("wake_at", goal.wake_at)
+            if goal.status is not GoalStatus.PAUSED:
+                raise ValueError("only a paused goal can wait")
         goal.criteria = _NO_CRITERIA if goal.criteria == "[]" else criteria_from_data(json.loads(goal.criteria))
     except (KeyError, TypeError, ValueError, GoalError) as error:
         raise _malformed("goal", row, error) from error
@@ -84,18 +85,8 @@ def goal_from_row(row: Row) -> Goal:
     return known
 
 
-def _check_wait(status: GoalStatus, wake_at: object) -> None:
-    if status is not GoalStatus.PAUSED:
-        raise ValueError("only a paused goal can wait")
-    check_instant("wake_at", wake_at)
-
-
 def turn_from_row(row: Row, asked: TurnUsage | None = None) -> Turn:
-    """The turn whose columns make up the row; usage equal to what was asked for needs no second check.
-
-    Raises:
-        StoreCorrupt: as `goal_from_row`.
-    """
+    """Return the turn whose columns make up the row; usage equal to what was asked for needs no second check."""
     try:
         goal_id, number, key, at, *counts, digest, kind, model, is_estimate, takes_back = row
         usage = asked
@@ -108,45 +99,31 @@ def turn_from_row(row: Row, asked: TurnUsage | None = None) -> Turn:
 
 
 def goal_and_turn_from_row(row: Row, billed: Callable[[BillingPolicy], TurnUsage]) -> tuple[Goal, Turn]:
-    """The goal and, after it in the row, the turn; `billed` tells what was asked for under the goal's policy.
-
-    Last in the row is whether the goal has expired holds that are to be counted.
-    """
+    """Return the goal and, after it in the row, the turn; `billed` gives what was asked for under the goal's policy."""
     goal = goal_from_row(row[:_GOAL_WIDTH])
+    # Last in the row is whether the goal has expired holds that are to be counted.
     return goal, turn_from_row(row[_GOAL_WIDTH:-1], billed(goal.billing))
 
 
 def event_from_row(row: Row) -> Event:
-    """The event whose columns make up the row.
-
-    Raises:
-        StoreCorrupt: as `goal_from_row`.
-    """
+    """Return the event whose columns make up the row."""
     try:
-        goal_id, number, revision, kind, actor, at, key, data, digest = row
-        return Event(goal_id, number, revision, EventKind(kind), Actor(actor), at, key, _as_object(data), digest)
+        goal_id, number, revision, kind, actor, at, key, text, digest = row
+        data = json.loads(text)
+        if not isinstance(data, dict):
+            raise TypeError("an event's data must be a JSON object")
+        return Event(goal_id, number, revision, EventKind(kind), Actor(actor), at, key, data, digest)
     except (TypeError, ValueError) as error:
         raise _malformed("event", row, error) from error
 
 
-def _as_object(text: str) -> dict[str, Any]:
-    data = json.loads(text)
-    if not isinstance(data, dict):
-        raise TypeError("an event's data must be a JSON object")
-    return data
-
-
 def record_from_row(row: Row) -> GoalRecord:
-    """The goal with its chain heads."""
+    """Return the goal with its chain heads."""
     return GoalRecord(goal_from_row(row[:_GOAL_WIDTH]), *row[_GOAL_WIDTH:])
 
 
 def hold_from_row(row: Row, asked: Reservation | None = None) -> Hold:
-    """The hold whose columns make up the row; amounts equal to those asked for need no second check.
-
-    Raises:
-        StoreCorrupt: as `goal_from_row`.
-    """
+    """Return the hold whose columns make up the row; amounts equal to those asked for need no second check."""
     try:
         goal_id, key, *amounts, placed_at, expires_at, turn_key, frees_on_expiry, state = row
         reserved = asked
@@ -159,16 +136,17 @@ def hold_from_row(row: Row, asked: Reservation | None = None) -> Hold:
 
 
 def lease_from_row(row: Row) -> Lease:
-    """The lease that was just granted or renewed."""
+    """Return the lease that was just granted or renewed."""
     return Lease(goal_from_row(row[:_GOAL_WIDTH]), *row[_GOAL_WIDTH:])
 
 
 def lease_state_from_row(row: Row) -> LeaseState:
-    """Who may drive the goal now."""
-    holder, token, expires_in = row[_GOAL_WIDTH:]
+    """Return which worker may drive the goal now, and for how long."""
+    worker, token, expires_in = row[_GOAL_WIDTH:]
     left = max(0, expires_in)
-    held, pause = (0, left) if holder is None else (left, 0)
-    return LeaseState(goal_from_row(row[:_GOAL_WIDTH]), holder if held else None, token, held, pause)
+    # A lease that was released with a pause has no worker, and its end is the end of the pause.
+    held, pause = (0, left) if worker is None else (left, 0)
+    return LeaseState(goal_from_row(row[:_GOAL_WIDTH]), worker if held else None, token, held, pause)
 
 
 def _malformed(kind: str, row: Row, error: Exception) -> StoreCorrupt:

@@ -1,11 +1,12 @@
-"""What an operation sees of a database, and what a driver must offer."""
+"""The view that an operation has of a database, the methods of a driver, and the options for opening one."""
 
 from collections.abc import Callable, Coroutine, Hashable, Mapping
-from enum import Enum
+from dataclasses import dataclass
+from enum import Enum, StrEnum
 from pathlib import Path
-from typing import Any, Protocol, TypeVar
+from typing import Any, Final, Protocol, TypeVar
 
-from telic.domain.errors import StoreCorrupt, StoreError
+from telic.domain.errors import InvalidNumber, StoreCorrupt, StoreError
 from telic.domain.report import Finding
 
 Value = int | str | None
@@ -15,15 +16,48 @@ Parameters = Mapping[str, Value]
 T = TypeVar("T")
 
 
+SIDE_FILES: Final = ("-wal", "-shm", "-journal")
+"""The files that SQLite puts beside a database while it is open."""
+TURNSTILE: Final = "-turnstile"
+"""The file that Telic keeps beside it: the writers' queue, and where the database came from."""
+
+
+class Durability(StrEnum):
+    """How durable an acknowledged write is: it survives a power cut (`full`), or the process's end only (`normal`)."""
+
+    FULL = "full"
+    NORMAL = "normal"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OpenOptions:
+    """Settings of a driver.
+
+    No call lasts longer than `timeout_seconds` without an answer. With `create` off, a database that is not
+    there, or has no tables yet, is an error. `pool_size` bounds the connections to PostgreSQL. Behind a pooler in
+    transaction mode, `notification_url` leads past it to the server, for notifications.
+    """
+
+    timeout_seconds: float = 10.0
+    durability: Durability = Durability.FULL
+    create: bool = True
+    pool_size: int = 8
+    notification_url: str | None = None
+
+    def __post_init__(self) -> None:
+        if not 0 < self.timeout_seconds <= 3600:
+            raise InvalidNumber("timeout_seconds must be more than 0 and at most 3600")
+        if not 1 <= self.pool_size <= 1000:
+            raise InvalidNumber("pool_size must be from 1 to 1000")
+
+
 class Mode(Enum):
-    """What an operation needs of its transaction."""
+    """The transaction that an operation needs."""
 
     READ = "read"
     """It writes nothing."""
-
     SINGLE = "single"
     """Its first statement alone writes, all or nothing; what follows only reads. It may run without BEGIN."""
-
     ATOMIC = "atomic"
     """Several of its statements write; they commit together."""
 
@@ -37,68 +71,59 @@ class ConstraintRefused(Raced):
 
 
 def never_accepted() -> StoreCorrupt:
-    """The error of a call that a unique index refuses whenever it is made."""
+    """Return the error of a call that a unique index refuses whenever it is made."""
     return StoreCorrupt(
         "an index refuses this change every time: the goal's rows do not fit together; run `telic doctor`"
     )
 
 
 class LimitViolated(StoreError):
-    """A column's CHECK refused a value. Operations turn this into the error that says which."""
+    """A column's CHECK refused a value. The operation only reads from then on, and raises the error that says which."""
 
 
 class Transaction(Protocol):
     """The only thing an operation may await."""
 
     async def one_or_none(self, statement: str, parameters: Parameters) -> Row | None:
-        """The row that the named statement gives, or None where it gives none."""
-        ...
+        """Return the row that the named statement gives, or None where it gives none."""
 
     async def all(self, statement: str, parameters: Parameters) -> list[Row]:
-        """All rows that the named statement gives."""
+        """Return all rows that the named statement gives."""
         ...
 
 
 Operation = Callable[[Transaction], Coroutine[Any, Any, T]]
 
 
-class Changes(Protocol):
-    """Tells whether anybody may have committed a change; costs microseconds while nobody does."""
+class CommitWatch(Protocol):
+    """A watch over commits of all processes; asking costs microseconds while nobody commits."""
 
     def token(self) -> Hashable:
-        """Something that differs from its earlier values once a change was, or may have been, committed."""
-        ...
-
-    def wait(self, token: Hashable, seconds: float) -> None:
-        """The token may differ from the given one, or the seconds are over; it may also be too early."""
-        ...
+        """Return something that differs from its earlier values once a change was, or may have been, committed."""
 
     def close(self) -> None:
-        """What it holds is let go. Idempotent."""
-        ...
+        """The watch is over. Closing twice does nothing."""
 
 
-class AsyncChanges(Protocol):
-    """`Changes`, with the waiting awaited."""
+class Changes(CommitWatch, Protocol):
+    """A watch for threads."""
 
-    def token(self) -> Hashable:
-        """See `Changes.token`."""
-        ...
+    def wait(self, token: Hashable, seconds: float) -> None:
+        """Return when the token may differ from the given one, or the seconds are over, or earlier."""
+
+
+class AsyncChanges(CommitWatch, Protocol):
+    """A watch for tasks."""
 
     async def wait(self, token: Hashable, seconds: float) -> None:
         """See `Changes.wait`; other tasks go on meanwhile."""
-        ...
-
-    def close(self) -> None:
-        """See `Changes.close`."""
-        ...
 
 
 class Driver(Protocol):
     """Runs operations, each in its own transaction, and translates every database error."""
 
     def run(self, operation: Operation[T], mode: Mode, key: str | None) -> T:
-        """What the operation returned, committed; nothing of it is there if this raises.
+        """Return what the operation returned, committed; nothing of it is there if this raises.
 
         Except for OutcomeUnknown(key), after which the same call with the same key is the safe retry. The
         operation may be run more than once, so it has no effect but through its transaction.
@@ -106,15 +131,14 @@ class Driver(Protocol):
         ...
 
     def read_one(self, statement: str, parameters: Parameters) -> Row | None:
-        """The row of a statement that reads at most one; the shortest way there is."""
-        ...
+        """Return the row of a statement that reads at most one, by the shortest way there is."""
 
     def changes(self) -> Changes:
-        """A new watch over what anybody commits: one thread waits with it, any may ask for its token."""
+        """Return a new watch over commits: one thread waits with it, any may ask for its token."""
         ...
 
     def inspect(self) -> list[Finding]:
-        """What can be told of the database beyond its rows: damage, schema, durability, file safety."""
+        """Return the findings on the database beyond its rows: damage, schema, durability, file safety."""
         ...
 
     def copy_into(self, target: Path, /) -> None:
@@ -123,11 +147,9 @@ class Driver(Protocol):
         Raises:
             InvalidInput: this database is not copied so; the message says how it is.
         """
-        ...
 
     def close(self) -> None:
-        """The database is let go. Idempotent."""
-        ...
+        """The database is released. Closing twice does nothing."""
 
 
 class AsyncDriver(Protocol):
@@ -139,23 +161,20 @@ class AsyncDriver(Protocol):
 
     async def read_one(self, statement: str, parameters: Parameters) -> Row | None:
         """See `Driver.read_one`."""
-        ...
 
     def changes(self) -> AsyncChanges:
-        """A new watch over what anybody commits, for one task."""
+        """Return a new watch over commits, for one task."""
         ...
 
     def copy_into(self, target: Path, /) -> None:
         """See `Driver.copy_into`; blocks."""
-        ...
 
     async def close(self) -> None:
         """See `Driver.close`."""
-        ...
 
 
 def complete(operation: Coroutine[Any, Any, T]) -> T:
-    """What the coroutine returns; it awaits only a blocking transaction and so never suspends."""
+    """Return what the coroutine returns; it awaits only a blocking transaction, and so never suspends (ADR 1)."""
     try:
         operation.send(None)
     except StopIteration as stop:

@@ -1,7 +1,8 @@
-"""What both stores bring to a call: the clock, new ids and keys, and the host's settings."""
+"""The part of a call that the store gives: the clock, new ids and keys, and the host's settings."""
 
 import itertools
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from telic.domain.budget import BillingPolicy, Budget, ModelUsage, TurnUsage
@@ -18,26 +19,21 @@ from telic.storage.operations.call import Call
 from telic.storage.operations.goals import NewGoal
 
 
+@dataclass
 class Context:
-    """Turns a method's arguments into the values that operations take."""
+    """Turns a method's arguments into the values that operations take.
 
-    def __init__(
-        self,
-        clock: Clock | None,
-        model_may_create: bool,
-        observer: Observer | None = None,
-        files: tuple[Path, ...] = (),
-        name: str = "",
-    ) -> None:
-        self.files = files
-        self.name = name
-        """The location as others may read it: without a password."""
-        self.clock = clock or SystemClock()
-        self._model_may_create = model_may_create
-        self.observer = UNOBSERVED if observer is None else observer
-        self._numbers = itertools.count(1)
-        self.calls = 0
-        """Another number after every mutating call: a watcher may have to wait to hear of its own process's."""
+    `name` is the location as others may read it. `calls` is another number after every call that may write: a watcher
+    may have to wait until it notices those of its own process.
+    """
+
+    clock: Clock = field(default_factory=SystemClock)
+    model_may_create: bool = False
+    observer: Observer = UNOBSERVED
+    files: tuple[Path, ...] = ()
+    name: str = ""
+    calls: int = 0
+    _numbers: Iterator[int] = field(default_factory=lambda: itertools.count(1))
 
     def call(
         self,
@@ -48,7 +44,8 @@ class Context:
         *,
         replace: bool | str = True,
     ) -> Call:
-        """The call as it is made now, with a new key where none is given."""
+        """Return the call as it is made now, with a new key where none is given."""
+        # One step, so that two threads never get the same number.
         self.calls = next(self._numbers)
         named = actor if isinstance(actor, NamedActor) else NamedActor(check_choice(Actor, "the actor", actor))
         key = new_key() if key is None else key
@@ -64,7 +61,7 @@ class Context:
         max_chars: int,
         billing: BillingPolicy | str,
     ) -> NewGoal:
-        """The goal to be created, with a new id."""
+        """Return the goal to be created, with a new id."""
         if token_budget is not None and budget is not None:
             raise InvalidInput("give token_budget or budget, not both")
         return NewGoal(
@@ -74,12 +71,14 @@ class Context:
             budget=Budget(tokens=token_budget) if budget is None else budget,
             criteria=criteria,
             max_chars=max_chars,
-            model_may_create=self._model_may_create,
+            model_may_create=self.model_may_create,
             billing=check_choice(BillingPolicy, "billing", billing),
         )
 
     def turn_usage(self, tokens: int | None, usage: TurnUsage | ModelUsage | None) -> TurnUsage | ModelUsage:
-        """The usage of a turn, from whichever way it was given."""
-        if (tokens is None) is (usage is None):
+        """Return the usage of a turn, in whichever way it was given."""
+        if usage is None and tokens is not None:
+            return TurnUsage(tokens=tokens)
+        if usage is None or tokens is not None:
             raise InvalidInput("give tokens or usage, one of them")
-        return TurnUsage(tokens=tokens) if usage is None and tokens is not None else usage or TurnUsage()
+        return usage

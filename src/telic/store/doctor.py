@@ -1,23 +1,29 @@
-"""A whole store examined: damage, schema, durability, file safety, and every goal's history."""
+"""A whole store examined, and backed up: damage, schema, durability, file safety, and every goal's history.
 
+A backup is whole and checked, and there only once it is both.
+"""
+
+import errno
+import glob
+import os
 from collections.abc import Iterator
-from contextlib import closing
+from contextlib import closing, suppress
 from functools import partial
 from pathlib import Path
 from typing import Final
 
 from telic.domain.decision import LoopPolicy
-from telic.domain.errors import GoalError, StoreError, StoreFull
+from telic.domain.errors import GoalError, InvalidInput, StoreCorrupt, StoreError, StoreFull, StoreUnavailable
 from telic.domain.report import Finding, Level
 from telic.storage.connect import open_driver
 from telic.storage.operations import loop, transfer
-from telic.storage.options import OpenOptions
-from telic.storage.transaction import Mode
+from telic.storage.transaction import SIDE_FILES, AsyncDriver, Driver, Mode, OpenOptions
 from telic.store.blocking.base import StoreBase
 from telic.store.context import Context
 
-__all__ = ["Finding", "Level", "examine", "examine_store"]
+__all__ = ["Finding", "Level", "back_up", "examine", "examine_store"]
 
+_DATABASE_MAGIC: Final = b"SQLite format 3\0"
 _MOST_SHOWN: Final = 20
 _READINGS: Final = 3
 _ADVICE: Final = (
@@ -26,7 +32,7 @@ _ADVICE: Final = (
 
 
 def goal_ids(store: StoreBase) -> Iterator[str]:
-    """The id of every goal in the store, oldest first."""
+    """Yield the id of every goal in the store, oldest first."""
     after = 0
     while page := store.run("goal_ids", partial(transfer.ids, after=after), Mode.READ):
         yield from (goal_id for _, goal_id in page)
@@ -34,34 +40,31 @@ def goal_ids(store: StoreBase) -> Iterator[str]:
 
 
 def examine(location: str | Path) -> list[Finding]:
-    """The findings on the store at the location; one that cannot be opened is a finding too."""
+    """Return the findings on the store at the location; one that cannot be opened is a finding too."""
     try:
         # Not by `connect`: a backup is examined too, and stores make backups.
         with closing(open_driver(location, OpenOptions(create=False))) as driver:
-            return examine_store(StoreBase(driver, Context(None, model_may_create=False)))
+            return examine_store(StoreBase(driver, Context()))
     except StoreError as error:
         return [Finding("opening", Level.PROBLEM, str(error), "Mend what the message names, then run this again.")]
 
 
 def examine_store(store: StoreBase) -> list[Finding]:
-    """The findings on an open store."""
-    return [*_inspect(store), *_examine_histories(store), *_asleep(store)]
+    """Return the findings on an open store."""
+    try:
+        found = store._driver.inspect()
+    except StoreError as error:
+        found = [Finding("integrity", Level.PROBLEM, str(error), _advice(error))]
+    return [*found, *_examine_histories(store), *_asleep(store)]
 
 
 def _advice(error: GoalError) -> str:
-    """Return what to do: a store that cannot be read is not damaged for that."""
+    # A store that cannot be read now is not damaged for that.
     if isinstance(error, StoreFull):
         return "Make room, then run this again."
     if error.retryable:
         return "Run this again when the store can be reached."
     return _ADVICE
-
-
-def _inspect(store: StoreBase) -> list[Finding]:
-    try:
-        return store._driver.inspect()
-    except StoreError as error:
-        return [Finding("integrity", Level.PROBLEM, str(error), _advice(error))]
 
 
 def _examine_histories(store: StoreBase) -> list[Finding]:
@@ -100,7 +103,7 @@ def _asleep(store: StoreBase) -> list[Finding]:
 
 
 def _problems(store: StoreBase, goal_id: str) -> list[str]:
-    """What is wrong with the goal, more than once: it may have changed between its row and its lines being read."""
+    # Read more than once: the goal may have changed between its row and its lines.
     wrong: list[str] = []
     for _ in range(_READINGS):
         try:
@@ -111,3 +114,85 @@ def _problems(store: StoreBase, goal_id: str) -> list[str]:
         if not wrong:
             return []
     return wrong
+
+
+def back_up(driver: Driver | AsyncDriver, path: str | Path, *, overwrite: bool, verify: bool) -> Path:
+    """Return the path of the backup, which is on disk. See `GoalStore.backup`."""
+    target = _target(path, overwrite)
+    part = target.with_name(f"{target.name}.{os.urandom(4).hex()}.part")
+    try:
+        os.close(os.open(part, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600))
+        driver.copy_into(part)
+        if verify:
+            _verify(part)
+        _put_in_place(part, target, overwrite)
+    except OSError as error:
+        if error.errno in (errno.ENOSPC, errno.EDQUOT):
+            raise StoreFull(f"there is no room for the backup {target}") from error
+        raise StoreUnavailable(f"the backup {target} cannot be written: {error.strerror}") from error
+    finally:
+        # With what the checking made beside it.
+        for left in part.parent.glob(f"{glob.escape(part.name)}*"):
+            with suppress(OSError):
+                left.unlink()
+    return target
+
+
+def _target(path: str | Path, overwrite: bool) -> Path:
+    if not str(path) or "\0" in str(path) or "://" in str(path):
+        raise InvalidInput("a backup is a file: name its path")
+    try:
+        target = Path(path).parent.resolve(strict=True) / Path(path).name
+    except OSError as error:
+        raise InvalidInput(f"the folder of {str(path)!a} is not there") from error
+    if target.is_dir():
+        raise InvalidInput(f"{str(target)!a} is a folder")
+    if any(Path(f"{target}{side}").exists() for side in SIDE_FILES):
+        raise InvalidInput(f"{str(target)!a} is a store in use: it has a file beside it that says so")
+    if target.is_symlink() or (os.path.lexists(target) and not overwrite):
+        raise _taken(target)
+    if os.path.lexists(target) and not _holds_database(target):
+        raise InvalidInput(f"{str(target)!a} is no backup, and is not replaced: name another file, or remove it")
+    return target
+
+
+def _holds_database(target: Path) -> bool:
+    # Or an empty file, but neither a device, a pipe, nor anybody's text.
+    if not target.is_file():
+        return False
+    with target.open("rb") as file:
+        return file.read(len(_DATABASE_MAGIC)) in (_DATABASE_MAGIC, b"")
+
+
+def _taken(target: Path) -> InvalidInput:
+    return InvalidInput(f"{str(target)!a} is already there; to replace a backup must be asked for (--overwrite)")
+
+
+def _verify(part: Path) -> None:
+    found = [each for each in examine(part) if each.level is Level.PROBLEM]
+    if found and found[0].check == "opening":
+        raise InvalidInput(f"the backup cannot be checked there: {found[0].message}")
+    if found:
+        raise StoreCorrupt(f"the backup would not be sound, and was not kept: {found[0].message}")
+
+
+def _put_in_place(part: Path, target: Path, overwrite: bool) -> None:
+    _sync(part, os.O_RDWR)
+    if overwrite:
+        part.replace(target)
+    else:
+        try:
+            # Unlike a renaming, it never replaces what somebody else has put there meanwhile.
+            target.hardlink_to(part)
+        except FileExistsError:
+            raise _taken(target) from None
+        part.unlink()
+    _sync(target.parent, os.O_RDONLY)
+
+
+def _sync(path: Path, flags: int) -> None:
+    descriptor = os.open(path, flags | os.O_CLOEXEC)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

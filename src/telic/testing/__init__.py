@@ -4,15 +4,14 @@ from collections.abc import Generator
 from contextlib import contextmanager
 
 from telic.domain.clock import Clock, Instant
-from telic.store.connect import connect
+from telic.store.connect import SyncToAsyncStore, connect
 from telic.store.goal_store import GoalStore
-from telic.store.sync_to_async import SyncToAsyncStore
 
 __all__ = ["FakeClock", "SyncToAsyncStore", "temporary_store"]
 
 
 class FakeClock:
-    """Tells the time it was told, in microseconds since the epoch; it may jump either way."""
+    """Gives the time that a test has set, in microseconds since the epoch; it may jump either way."""
 
     def __init__(self, microseconds: int = 1_800_000_000_000_000) -> None:
         self.microseconds = microseconds

@@ -1,1 +1,1 @@
-"""What people read: amounts, times, durations, statuses, how criteria stand."""
+"""The words that people read: amounts, times, durations, statuses, how criteria stand."""

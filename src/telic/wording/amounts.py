@@ -41,7 +41,7 @@ _KINDS: Final = {
     "cost_microunits": ("amount of money", "0.25 or $0.25"),
 }
 LIMIT_NAMES: Final = {"tokens": "tokens", "turns": "turns", "active_microseconds": "time", "cost_microunits": "cost"}
-"""What a limit is on, in a word."""
+"""The word for the subject of each limit."""
 
 
 class InvalidAmount(InvalidNumber):
@@ -51,10 +51,7 @@ class InvalidAmount(InvalidNumber):
 def parse_limit(text: str) -> tuple[str, int]:
     """The budget that the text means, and its amount in that budget's unit.
 
-    `M` is a million tokens and `m` a minute: case tells them apart.
-
-    Raises:
-        InvalidAmount: it means none, or is no whole number of the unit.
+    `M` is a million tokens, and `m` a minute. Raise InvalidAmount if it means none, or no whole number of the unit.
     """
     match = _AMOUNT.fullmatch(text.strip())
     if match is None:
@@ -81,11 +78,7 @@ def _whole(text: str, number: Decimal) -> int:
 
 
 def parse_amount(name: str, text: str) -> int:
-    """The amount of this kind that the text means, in its unit; a bare number is one of tokens, turns or money.
-
-    Raises:
-        InvalidAmount: it means none of this kind. A time needs its unit.
-    """
+    """Return the amount of this kind, in its unit: a time needs its unit. Raise InvalidAmount for another kind."""
     kind, examples = _KINDS[name]
     typed = _MEANT.get(name, "{}").format(text.strip()) if _BARE.fullmatch(text.strip()) else text
     try:
@@ -98,11 +91,7 @@ def parse_amount(name: str, text: str) -> int:
 
 
 def parse_duration(text: str) -> int:
-    """Return the microseconds that the text means: `90s`, `5m`, `2h`, or a bare number of seconds.
-
-    Raises:
-        InvalidAmount: it means none.
-    """
+    """Return the microseconds of `90s`, `5m`, `2h`, or of a bare number of seconds; else raise InvalidAmount."""
     return parse_amount("active_microseconds", f"{text}s" if _SECONDS_ALONE.fullmatch(text.strip()) else text)
 
 
@@ -223,8 +212,8 @@ def _limits(goal: Goal) -> list[tuple[str, int, int]]:
     return [(name, used[name], limit) for name in LIMITS if (limit := limits[name]) is not None]
 
 
+# Return the amount in one unit, whatever its size, so that a model can compare.
 def _figure(name: str, amount: int) -> str:
-    """Return the amount in one unit, whatever its size, so that a model can compare."""
     if name == "cost_microunits":
         return money_digits(amount)
     return f"{amount // MICRO if name == 'active_microseconds' else amount:,}"

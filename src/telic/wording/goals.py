@@ -1,4 +1,4 @@
-"""How a goal stands, and what its events, turns and holds are, in the words and tables that every surface uses.
+"""A goal's status, events, turns and holds, in the words and tables that every surface uses.
 
 Words of others come as they are, for each surface to escape.
 """
@@ -178,8 +178,8 @@ def _used(name: str) -> Callable[[Turn], str]:
     return lambda turn: show_amount(name, getattr(turn.usage, name))
 
 
+# Return the line's kind, with what tells a line that is no known usage from the others.
 def _kind(turn: Turn) -> str:
-    """Return the line's kind, with what tells a line that is no known usage from the others."""
     taken_back = "" if turn.takes_back is None else f" (takes back {turn.takes_back})"
     return spoken(turn.kind) + (taken_back or (" (estimate)" if turn.is_estimate else ""))
 

@@ -30,6 +30,7 @@ def show_time(instant: Instant) -> str:
 
 def show_duration(microseconds: int) -> str:
     """Return the duration in its two largest units; one that is not over yet is never 0, and none is negative."""
+    # An instant of another machine may lie before this one's clock, so a difference can be negative.
     seconds, rest = divmod(max(0, microseconds), MICRO)
     if not seconds:
         return f"{rest / MICRO:.1g}s" if rest else "0s"

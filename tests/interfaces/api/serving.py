@@ -18,11 +18,10 @@ from starlette.routing import Mount
 from starlette.types import ASGIApp
 
 import telic
-from telic.http.guard import HttpGuard, HttpRefusal, bearer_of
-from telic.http.rates import RequestRates
+from telic.http.guard import HttpGuard, HttpRefusal, RequestRates, bearer_of
 from telic.http.serving import HttpServer, listen
-from telic.interfaces.api import api_routes
 from telic.interfaces.api.answers import ApiRefusal, problem_answer
+from telic.interfaces.api.routes import api_routes
 
 ROOT = "/api/v1"
 

@@ -19,8 +19,8 @@ from telic.domain.jsonable import (
     report_to_json,
     turn_to_json,
 )
-from telic.interfaces.api import api_routes
-from telic.interfaces.api.shapes import SHAPES, shape
+from telic.interfaces.api.routes import api_routes
+from telic.interfaces.api.schema import SHAPES, shape
 from telic.services.insight import read_goal_now
 from tests.interfaces.api.serving import Client, serving
 

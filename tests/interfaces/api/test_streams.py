@@ -13,7 +13,8 @@ from urllib.parse import quote
 import pytest
 
 import telic
-from telic.http import connections, event_stream
+from telic.http import event_stream
+from telic.http import serving as http_serving
 from telic.interfaces.api import feed
 from telic.interfaces.api.operation import OpenStreams
 from tests.interfaces.api.serving import ROOT, Client, serving
@@ -157,7 +158,7 @@ def _read_all(reader: Reader) -> None:
 
 def test_a_reader_that_takes_nothing_is_let_go(client: Client, place: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """It is cut off; what it missed is there when it comes again."""
-    monkeypatch.setattr(connections, "SLOW_SECONDS", 0.5)
+    monkeypatch.setattr(http_serving, "SLOW_SECONDS", 0.5)
     with streaming(client) as stuck:
         cursor = stuck.last_id
         with telic.connect(place) as store:

@@ -11,7 +11,7 @@ from typing import Any
 import httpx2
 import pytest
 
-from telic.interfaces.mcp.settings import Role, ServerSettings
+from telic.interfaces.mcp.conversation import Role, ServerSettings
 from telic.interfaces.mcp.tools import tools_for
 from tests.interfaces.mcp.clients import HANDSHAKE, RawStdio, over_http
 

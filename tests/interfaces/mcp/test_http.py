@@ -14,8 +14,7 @@ import pytest
 from starlette.responses import PlainTextResponse
 
 import telic
-from telic.http.guard import HttpGuard
-from telic.http.rates import RequestRates
+from telic.http.guard import HttpGuard, RequestRates
 from telic.interfaces.mcp.http import HttpOptions, McpSite, token_of
 from tests.interfaces.mcp.clients import HANDSHAKE, HttpServer, call, data_of, over_http
 

@@ -10,8 +10,7 @@ from textual.pilot import Pilot, WaitForScreenTimeout
 from textual.strip import Strip
 
 import telic
-from telic.interfaces.terminal.app import TopApp
-from telic.interfaces.terminal.listing import GoalsScreen
+from telic.interfaces.terminal.app import GoalsScreen, TopApp
 from telic.store.async_store import AsyncGoalStore
 
 

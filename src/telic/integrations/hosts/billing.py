@@ -4,14 +4,18 @@ import time
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import BinaryIO, Final
 
 from telic.domain.budget import ModelUsage, TurnUsage, UsageKind
 from telic.domain.clock import Instant
+from telic.domain.decision import measured_limits, unmeasured
 from telic.domain.errors import (
+    BudgetExceeded,
     GoalNotActive,
     GoalNotFound,
+    HoldLost,
     InvalidInput,
     InvalidTransition,
     StoreError,
@@ -23,7 +27,8 @@ from telic.domain.goal import Actor, Goal, Reason
 from telic.domain.limits import MAX_NAME_CHARS, MAX_PAGE
 from telic.integrations.hosts.payload import HookEvent, HookHost, HookPayload
 from telic.integrations.hosts.session_state import SessionMemory, TranscriptBookmark
-from telic.integrations.hosts.transcripts import (
+from telic.integrations.hosts.usage_sources import (
+    MAX_LINE_BYTES,
     FilePlace,
     HostResponse,
     TranscriptReader,
@@ -32,6 +37,7 @@ from telic.integrations.hosts.transcripts import (
     place_at,
     whole_lines,
 )
+from telic.loop.agents.json_reader import read_values
 from telic.loop.agents.protocol import kept_tail
 from telic.store.goal_store import GoalStore
 
@@ -50,9 +56,10 @@ class SessionBilling:
     deadline: float
     log: Callable[[str], None]
     environment: Mapping[str, str]
+    _is_behind: bool = False
 
     def settle(self, payload: HookPayload) -> Goal | None:
-        """What the session consumed is billed, and here is the scope's active goal.
+        """Bill what the session consumed, and return the scope's active goal.
 
         It is billed to the goal that the turn under way works on, also where that was stopped meanwhile; otherwise
         to the active one, from the time on at which it became active. What stays unread is read by the next call.
@@ -63,6 +70,8 @@ class SessionBilling:
             since = None if worked_on.id == self.memory.goal_id else self._active_since(worked_on)
             self._read_transcripts(payload, worked_on, since)
             self._read_rows(payload, worked_on, since)
+            if payload.event is HookEvent.STOP:
+                self._note_silence(payload, worked_on)
             active = self.store.active(self.scope)
         self.memory.goal_id = None if active is None else active.id
         return active
@@ -77,7 +86,7 @@ class SessionBilling:
         return remembered if remembered.scope == self.scope else active
 
     def _active_since(self, goal: Goal) -> Instant:
-        """When the goal last became active. What a session consumed before is not the goal's, or was billed then."""
+        # What a session consumed before the goal last became active is not the goal's, or was billed then.
         since, after = goal.created_at, 0
         while True:
             page = self.store.events(goal.id, after=after, limit=MAX_PAGE)
@@ -107,12 +116,13 @@ class SessionBilling:
         try:
             rows = table.rows(payload.session, FilePlace() if known is None else known.place)
             for number, (place, response) in enumerate(rows, 1):
-                if response is not None and (since is None or response.may_be_since(since)):
-                    self._bill(goal, response)
+                if response is not None:
+                    self._take(goal, response, since)
                 self.memory.bookmarks[str(table.path)] = TranscriptBookmark(place, {})
                 if number % _BATCH_ROWS == 0:
                     self.memory.save()
                     if time.monotonic() >= self.deadline:
+                        self._is_behind = True
                         return
         except StoreMisconfigured:
             return  # A host that never ran here, or an older one, has none.
@@ -136,14 +146,17 @@ class SessionBilling:
                 self.memory.save()
                 file.seek(end)
                 if time.monotonic() >= self.deadline:
+                    self._is_behind = True
                     return
+        self._is_behind |= _is_half_written(file, end)
         self._end_turn(path, reading)
         self._record(reading)
+        self._is_behind |= reading.reader.safe_offset(end) < end
         if end != start or known is None:
             self._mark(path, file, reading, end)
 
     def _end_turn(self, path: Path, reading: "_TranscriptReading") -> None:
-        """Tell the reader that the transcript's turn is over; lines not written yet are read by the next call."""
+        # Lines that are not written yet when a turn is over are read by the next call.
         payload = reading.payload
         if path == payload.transcript:
             if payload.is_session_over:
@@ -159,31 +172,78 @@ class SessionBilling:
 
     def _record(self, reading: "_TranscriptReading") -> None:
         for response in reading.reader.finished():
-            if reading.since is None or response.may_be_since(reading.since):
-                self._bill(reading.goal, response)
+            self._take(reading.goal, response, reading.since)
+
+    def _take(self, goal: Goal, response: HostResponse, since: Instant | None) -> None:
+        self.memory.tells_usage |= response.kind is UsageKind.WORK
+        if since is None or response.may_be_since(since):
+            self._bill(goal, response)
 
     def _bill(self, goal: Goal, response: HostResponse) -> None:
+        hold = None
         if response.kind is UsageKind.WORK:
             self.memory.last_response = response.key.rpartition("/")[2]
+            hold, self.memory.untold_hold = self.memory.untold_hold, None
         model = kept_tail(response.model or "", MAX_NAME_CHARS) or None
-        priced = response.usage if goal.budget.cost_microunits is None else with_cost(response)
+        usage = response.usage if goal.budget.cost_microunits is None else _with_cost(response)
+        record = partial(
+            self.store.record_turn,
+            goal.id,
+            usage=usage or response.usage or TurnUsage(),
+            kind=response.kind,
+            model=model,
+            is_estimate=response.usage is None,
+            key=kept_tail(response.key, MAX_NAME_CHARS),
+        )
         try:
-            self.store.record_turn(
-                goal.id,
-                usage=response.usage if priced is None else priced,
-                kind=response.kind,
-                model=model,
-                key=kept_tail(response.key, MAX_NAME_CHARS),
-            )
+            try:
+                record(hold=hold)
+            except HoldLost:
+                record()
         except TurnConflict:
             self.log(f"{response.key} was already counted with other usage; the first count stands")
-        if priced is None:
+        if response.usage is None:
+            self._say_unmeasured(goal)
+        if usage is None and goal.budget.cost_microunits is not None:
             self._stop_unpriced(goal, model)
 
+    def _note_silence(self, payload: HookPayload, goal: Goal) -> None:
+        """Record that a turn has ended of which nothing tells what it used: an estimate of nothing known, never 0.
+
+        That is said only of a session that never told anything; what another has not told yet may still be written.
+        """
+        memory = self.memory
+        is_first_call = memory.folder is None
+        if memory.tells_usage or self._is_behind or (is_first_call and self._has_told(goal)):
+            return
+        # Hooks of one stop that are configured twice see the same number, and so count the turn once.
+        key = kept_tail(f"{self.host.name}/{payload.session}/untold-{goal.usage.turns}", MAX_NAME_CHARS)
+        hold = None
+        # A hold makes the line replaceable: what the host writes after its hook takes the estimate's place.
+        with suppress(GoalNotActive, BudgetExceeded):
+            hold = self.store.hold(goal.id, key=key).key
+        self.store.record_turn(goal.id, usage=TurnUsage(), hold=hold, is_estimate=True, key=key)
+        memory.untold_hold = hold
+        self._say_unmeasured(goal)
+
+    def _has_told(self, goal: Goal) -> bool:
+        """Return whether a session of the host told usage before: this one's memory may have been lost."""
+        turns = self.store.turns(goal.id)
+        return any(turn.key.startswith(f"{self.host.name}/") and not turn.is_estimate for turn in turns)
+
+    def _say_unmeasured(self, goal: Goal) -> None:
+        limits = measured_limits(goal.budget)
+        if not limits or self.memory.unmeasured == goal.id:
+            return
+        self.memory.unmeasured = goal.id
+        why = f"the records of {self.host.name} do not tell what this session uses"
+        self.memory.unsaid = f"Telic: {unmeasured(limits, why, 'limit turns instead')}."
+        self.log(self.memory.unsaid)
+
     def _stop_unpriced(self, goal: Goal, model: str | None) -> None:
-        """The goal is paused, since nobody knows what is left of its money; the user is to hear of it."""
+        # Nobody knows what is left of the money any more; the user is told at the next chance (ADR 33).
         with suppress(GoalNotActive, InvalidTransition):
-            self.store.pause(goal.id, reason=Reason.FAILED, note=unknown_price(model), actor=Actor.SYSTEM)
+            self.store.pause(goal.id, reason=Reason.FAILED, note=_unknown_price(model), actor=Actor.SYSTEM)
             self.memory.unpriced = goal.id
 
 
@@ -197,24 +257,28 @@ class _TranscriptReading:
     since: Instant | None
 
 
-def with_cost(response: HostResponse) -> ModelUsage | TurnUsage | None:
+def _is_half_written(file: BinaryIO, end: int) -> bool:
+    """Return whether a line begins at this place that is not whole yet. A document's last line merely has no end."""
+    file.seek(end)
+    rest = file.read(MAX_LINE_BYTES)
+    return rest.startswith(b"{") and not read_values(rest)
+
+
+def _with_cost(response: HostResponse) -> ModelUsage | None:
     """Return the response's usage with its cost; None where its price, or what it used, is unknown."""
     # Loaded only here: a hook of a goal without a budget of money must load little.
     from telic.pricing import cost_microunits
 
     usage = response.usage
-    if usage.cost_microunits:
+    if usage is None or usage.cost_microunits:
         return usage
-    if isinstance(usage, TurnUsage):
-        return None
     if not usage.input_tokens + usage.output_tokens:
         return usage
     cost = cost_microunits(response.model, usage, cache_write_tokens=response.cache_write_tokens)
     return None if cost is None else replace(usage, cost_microunits=cost)
 
 
-def unknown_price(model: str | None) -> str:
-    """Return why the goal cannot go on, and how it could."""
+def _unknown_price(model: str | None) -> str:
     from telic.pricing import has_price_table
 
     whose = "its model" if model is None else f"the model {model!a}"

@@ -20,7 +20,13 @@ from telic.domain.budget import UsageKind
 from telic.domain.clock import Instant
 from telic.domain.errors import InvalidNumber
 from telic.integrations.hosts.payload import HookEvent, HookHost, HookPayload, read_common_payload
-from telic.integrations.hosts.transcripts import TURN_BEGINS, HostResponse, instant_of, last_message_in
+from telic.integrations.hosts.usage_sources import (
+    TURN_BEGINS,
+    HostResponse,
+    TranscriptReader,
+    instant_of,
+    last_message_in,
+)
 from telic.loop.agents.claude_usage import ResponseUsage, response_usage
 from telic.loop.agents.json_reader import Fields, fields_of, list_of, read_values, text_of
 
@@ -74,13 +80,13 @@ class _OpenResponse:
     text: str = ""
 
 
-class ClaudeCodeUsage:
+class ClaudeCodeUsage(TranscriptReader):
     """Collects a response's lines until it is complete."""
 
     def __init__(self, is_sub_agent: bool, _own_turn: str | None = None) -> None:
+        super().__init__()
         self._is_sub_agent = is_sub_agent
         self._open: dict[str, _OpenResponse] = {}
-        self._closed: list[HostResponse] = []
 
     def take(self, line: bytes, start: int, /) -> None:
         """See `TranscriptReader`."""
@@ -101,19 +107,12 @@ class ClaudeCodeUsage:
             return
         is_side = self._is_sub_agent or fields.get("isSidechain") is True
         side = (text_of(fields, "agentId") or "sub-agent") if is_side else ""
+        # A new response of the same side means that the one before is over, though its last line never came.
         for earlier in [each for each, known in self._open.items() if known.side == side and each != identity]:
             self._close(earlier)
-        known = self._open.setdefault(
-            identity,
-            _OpenResponse(
-                start,
-                side,
-                usage,
-                UsageKind.SUB_AGENT if is_side else UsageKind.WORK,
-                text_of(message, "model"),
-                instant_of(fields),
-            ),
-        )
+        kind = UsageKind.SUB_AGENT if is_side else UsageKind.WORK
+        begun = _OpenResponse(start, side, usage, kind, text_of(message, "model"), instant_of(fields))
+        known = self._open.setdefault(identity, begun)
         known.usage = max(known.usage, usage, key=lambda each: each.whole.output_tokens)
         known.text = "\n".join(text_of(block, "text") or "" for block in list_of(message, "content")) or known.text
         if text_of(message, "stop_reason"):
@@ -121,22 +120,20 @@ class ClaudeCodeUsage:
 
     def _close(self, identity: str) -> None:
         known = self._open.pop(identity)
-        key = f"claude-code/{identity}"
-        self._closed.append(
-            HostResponse(
-                key=key,
-                usage=known.usage.own,
-                kind=known.kind,
-                model=known.model,
-                at=known.at,
-                cache_write_tokens=known.usage.cache_write_tokens,
-            )
+        key, told = f"claude-code/{identity}", known.usage
+        own = HostResponse(
+            key=key,
+            usage=told.own,
+            kind=known.kind,
+            model=known.model,
+            at=known.at,
+            cache_write_tokens=told.cache_write_tokens,
         )
-        for number, side in enumerate(known.usage.beside, 1):
+        self._new.append(own)
+        for number, side in enumerate(told.beside, 1):
             model = side.model or known.model
-            self._closed.append(
-                HostResponse(key=f"{key}/beside-{number}", usage=side.usage, kind=side.kind, model=model, at=known.at)
-            )
+            beside = replace(own, key=f"{key}/beside-{number}", usage=side.usage, kind=side.kind, model=model)
+            self._new.append(replace(beside, cache_write_tokens=0))
 
     def end_of_turn(self, last_message: str | None) -> None:
         """See `TranscriptReader`."""
@@ -145,21 +142,9 @@ class ClaudeCodeUsage:
             if last_message is None or (said and not known.side and said == last_message.strip()):
                 self._close(identity)
 
-    def finished(self) -> list[HostResponse]:
-        """See `TranscriptReader`."""
-        given, self._closed = self._closed, []
-        return given
-
     def safe_offset(self, end: int) -> int:
         """See `TranscriptReader`."""
         return min([known.start for known in self._open.values()], default=end)
-
-    def carry(self) -> Fields:
-        """Nothing."""
-        return {}
-
-    def resume(self, carry: Fields) -> None:
-        """Nothing needs to be known."""
 
 
 CLAUDE_CODE: Final = HookHost(

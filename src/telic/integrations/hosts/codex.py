@@ -8,7 +8,7 @@ did so far.
 
 Newer releases write a `token_usage_record` for each response, with its own id and thread: it is exact, also in files
 that begin with another thread's history. All write `token_count`, the thread's growing sum; the same sum may come
-again, and after the context overflowed it begins anew from 0. A forked thread, and a sub-agent that is given its
+again, and after the context overflowed it begins at 0 again. A forked thread, and a sub-agent that is given its
 parent's history, begin with the parent's lines written anew: they consumed nothing here.
 """
 
@@ -21,7 +21,13 @@ from telic.domain.budget import ModelUsage, UsageKind
 from telic.domain.clock import Instant
 from telic.domain.errors import InvalidNumber
 from telic.integrations.hosts.payload import HookEvent, HookHost, HookPayload, read_common_payload
-from telic.integrations.hosts.transcripts import TURN_BEGINS, HostResponse, instant_of, last_message_in
+from telic.integrations.hosts.usage_sources import (
+    TURN_BEGINS,
+    HostResponse,
+    TranscriptReader,
+    instant_of,
+    last_message_in,
+)
 from telic.loop.agents.codex import CopiedHistory, belongs_to, rollout_usage, token_usage
 from telic.loop.agents.json_reader import Fields, count_of, fields_of, list_of, read_values, text_of, used_since
 
@@ -63,10 +69,8 @@ def _read(fields: Fields, environment: Mapping[str, str]) -> HookPayload | None:
 
 
 def _with_later_threads(payload: HookPayload) -> tuple[Path, ...]:
-    """The files of the session's sub-agents: one that was killed has no hook of its own that would name it.
-
-    They are among the newest files, and newer than the session's.
-    """
+    # A sub-agent that was killed has no hook of its own that would name its file. The files of sub-agents are among
+    # the newest, and newer than the session's.
     named, own = payload.sub_transcripts, payload.transcript
     if own is None or not own.name.startswith("rollout-") or len(own.parents) <= _DAYS_ABOVE:
         return named
@@ -83,17 +87,17 @@ _COUNTS: Final = ("input_tokens", "cached_input_tokens", "output_tokens", "reaso
 _WORDS: Final = (b"token_count", b"token_usage_record", b"session_meta", b"turn_context", b"task_started")
 
 
-class CodexUsage:
+class CodexUsage(TranscriptReader):
     """Tells each response's usage: as it is recorded, or else its share of the growing sum."""
 
     def __init__(self, is_sub_agent: bool, own_turn: str | None = None) -> None:
+        super().__init__()
         self._kind = UsageKind.SUB_AGENT if is_sub_agent else UsageKind.WORK
         self._thread: str | None = None
         self._model: str | None = None
         self._total: ModelUsage | None = None
         self._restarts = 0
         self._history = CopiedHistory(own_turn)
-        self._new: list[HostResponse] = []
         self._guessed: list[HostResponse] = []
 
     def take(self, line: bytes, _start: int, /) -> None:
@@ -136,7 +140,7 @@ class CodexUsage:
             self._guessed = []
 
     def _record(self, record: Fields, at: Instant | None) -> None:
-        """The sum that comes after it with `token_count` is known by then."""
+        # The sum that comes after the record with `token_count` is known by then, and counts nothing.
         told = rollout_usage(record)
         self._total = told.thread_total or self._total
         if told.response and told.usage is not None and told.thread == self._thread:
@@ -148,6 +152,7 @@ class CodexUsage:
         if total is None:
             self._restart(told)
             return
+        # The same sum is written again after each tool call.
         if total == self._total:
             return
         share = self._share(total, last)
@@ -158,13 +163,13 @@ class CodexUsage:
         self._tell(f"{counts}~{self._restarts}" if self._restarts else counts, share, at)
 
     def _restart(self, told: Fields) -> None:
-        """The sum is 0 again: what comes is counted from there."""
+        # After the context overflowed the sum is 0 again: what comes is counted from there.
         if told and self._total not in (None, ModelUsage()):
             self._total = ModelUsage()
             self._restarts += 1
 
     def _share(self, total: ModelUsage, last: Fields) -> ModelUsage | None:
-        """The response's share of the sum. The first sum of a copy is its parent's but for what it says was last."""
+        # The first sum of a copied history is its parent's but for the part that it says was last (ADR 29).
         if self._total is not None:
             return used_since(self._total, total)
         if last:
@@ -182,13 +187,8 @@ class CodexUsage:
         """Every report is complete, and no turn of the thread's own comes any more that would say otherwise."""
         self._new, self._guessed = self._new + self._guessed, []
 
-    def finished(self) -> list[HostResponse]:
-        """See `TranscriptReader`."""
-        given, self._new = self._new, []
-        return given
-
     def safe_offset(self, end: int) -> int:
-        """What was only guessed is read again, from the file's beginning."""
+        """Return the file's beginning where something was only guessed: that is read again."""
         return 0 if self._guessed else end
 
     def carry(self) -> Fields:

@@ -16,8 +16,14 @@ from typing import Final
 
 from telic.domain.budget import UsageKind
 from telic.integrations.hosts.payload import HookEvent, HookHost, HookPayload, read_common_payload
-from telic.integrations.hosts.transcripts import HostResponse, home, last_message_in
-from telic.integrations.hosts.usage_rows import UsageTable, time_of_row, usage_of_row
+from telic.integrations.hosts.usage_sources import (
+    HostResponse,
+    UsageTable,
+    home,
+    last_message_in,
+    time_of_row,
+    usage_of_row,
+)
 from telic.loop.agents.json_reader import Fields, fields_of, text_of
 
 _EVENTS: Final = {

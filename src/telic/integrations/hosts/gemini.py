@@ -15,11 +15,11 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Final
 
-from telic.domain.budget import ModelUsage, TurnUsage, UsageKind
+from telic.domain.budget import ModelUsage, UsageKind
 from telic.integrations.hosts.payload import HookEvent, HookHost, HookPayload, read_common_payload
-from telic.integrations.hosts.transcripts import HostResponse, instant_of
+from telic.integrations.hosts.usage_sources import HostResponse, TranscriptReader, instant_of
 from telic.integrations.model_calls import model_usage
-from telic.loop.agents.json_reader import Fields, fields_of, read_values, text_of, within_total
+from telic.loop.agents.json_reader import Fields, fields_of, read_values, text_of
 
 _EVENTS: Final = {
     "SessionStart": HookEvent.SESSION_START,
@@ -44,7 +44,7 @@ def _read(fields: Fields, environment: Mapping[str, str]) -> HookPayload | None:
 
 
 def _sub_transcripts(transcript: Path | None, session: str) -> tuple[Path, ...]:
-    """The recordings of the session's sub-agents. A session's id is a word, and never the way to another folder."""
+    # A session's id is a word, and never the way to another folder.
     if transcript is None or not session.replace("-", "").isalnum():
         return ()
     try:
@@ -53,13 +53,13 @@ def _sub_transcripts(transcript: Path | None, session: str) -> tuple[Path, ...]:
         return ()
 
 
-class GeminiUsage:
-    """Tells each message's tokens when they are there."""
+class GeminiUsage(TranscriptReader):
+    """Tells each message's tokens when they are there; one that has none yet is written again with them."""
 
     def __init__(self, is_sub_agent: bool, _own_turn: str | None = None) -> None:
+        super().__init__()
         self._kind = UsageKind.SUB_AGENT if is_sub_agent else UsageKind.WORK
         self._last: str | None = None
-        self._new: list[HostResponse] = []
 
     def take(self, line: bytes, _start: int, /) -> None:
         """See `TranscriptReader`."""
@@ -69,27 +69,10 @@ class GeminiUsage:
             identity, tokens = text_of(fields, "id"), fields_of(fields, "tokens")
             if fields.get("type") == "gemini" and identity and tokens and identity != self._last:
                 self._last = identity
+                key, model = f"gemini/{identity}", text_of(fields, "model")
                 self._new.append(
-                    HostResponse(
-                        key=f"gemini/{identity}",
-                        usage=_usage(tokens),
-                        kind=self._kind,
-                        model=text_of(fields, "model"),
-                        at=instant_of(fields),
-                    )
+                    HostResponse(key=key, usage=_usage(tokens), kind=self._kind, model=model, at=instant_of(fields))
                 )
-
-    def end_of_turn(self, last_message: str | None) -> None:
-        """Every message with tokens is complete."""
-
-    def finished(self) -> list[HostResponse]:
-        """See `TranscriptReader`."""
-        given, self._new = self._new, []
-        return given
-
-    def safe_offset(self, end: int) -> int:
-        """A message that has no tokens yet is written again with them."""
-        return end
 
     def carry(self) -> Fields:
         """See `TranscriptReader`."""
@@ -100,18 +83,18 @@ class GeminiUsage:
         self._last = text_of(carry, "last")
 
 
-def _usage(tokens: Fields) -> ModelUsage | TurnUsage:
+def _usage(tokens: Fields) -> ModelUsage | None:
     def sum_of(*names: str) -> int | None:
         counts = [tokens.get(name) or 0 for name in names]
         return sum(counts) if all(type(count) is int for count in counts) else None
 
-    told = model_usage(
+    return model_usage(
         input_tokens=sum_of("input", "tool"),
         cached_input_tokens=tokens.get("cached"),
         output_tokens=sum_of("output", "thoughts"),
         reasoning_tokens=tokens.get("thoughts"),
+        total_tokens=tokens.get("total"),
     )
-    return TurnUsage() if told is None else within_total(told, tokens.get("total"))
 
 
 GEMINI: Final = HookHost(name="gemini", read=_read, decision="deny", usage_reader=GeminiUsage, hides_reasons=True)

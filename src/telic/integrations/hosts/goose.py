@@ -16,8 +16,7 @@ from typing import Final
 
 from telic.domain.budget import UsageKind
 from telic.integrations.hosts.payload import HookEvent, HookHost, HookPayload, folder_of
-from telic.integrations.hosts.transcripts import HostResponse, home
-from telic.integrations.hosts.usage_rows import UsageTable, time_of_row, usage_of_row
+from telic.integrations.hosts.usage_sources import HostResponse, UsageTable, home, time_of_row, usage_of_row
 from telic.loop.agents.json_reader import Fields, text_of
 
 _EVENTS: Final = {
@@ -57,7 +56,7 @@ _COLUMNS: Final = (
 
 
 def goose_table(environment: Mapping[str, str]) -> UsageTable:
-    """Where goose keeps its sessions: below `GOOSE_PATH_ROOT`, or XDG's data folder."""
+    """Return goose's table of usage: below `GOOSE_PATH_ROOT`, or XDG's data folder."""
     return UsageTable(
         path=_data_folder(environment) / "sessions" / "sessions.db",
         table="usage_ledger",
@@ -88,7 +87,7 @@ def _response(row: Fields, session: str) -> HostResponse | None:
 
 
 def _kind(row: Fields, is_own: bool) -> UsageKind:
-    """To write a summary is no turn of the model's work."""
+    # To write a summary is no turn of the model's work.
     if not is_own:
         return UsageKind.SUB_AGENT
     return UsageKind.TOOL if row.get("is_compaction") else UsageKind.WORK

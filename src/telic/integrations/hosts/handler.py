@@ -16,14 +16,28 @@ from telic.domain.loop_state import (
     Claim,
 )
 from telic.integrations.hosts.billing import SessionBilling
-from telic.integrations.hosts.goal_context import GoalContext, write_context
-from telic.integrations.hosts.hosts import HOSTS, SESSION_SCOPE, scope_of, short_name
-from telic.integrations.hosts.judge_choice import JudgeChoice
+from telic.integrations.hosts.checking import JudgeChoice
 from telic.integrations.hosts.payload import HookEvent, HookHost, HookPayload, to_line, with_message
-from telic.integrations.hosts.safeguards import HookLog, HookWatchdog, log_of
-from telic.integrations.hosts.session_goal import find_former_goal, takes_up, wake_due_goals
-from telic.integrations.hosts.session_state import SessionMemory, load_memory, state_folder
-from telic.integrations.hosts.stop import StopDecision, StopPolicy, claim_line, lost_claim, status_line
+from telic.integrations.hosts.session_goal import (
+    HOSTS,
+    SESSION_SCOPE,
+    GoalContext,
+    find_former_goal,
+    scope_of,
+    short_name,
+    takes_up,
+    wake_due_goals,
+    write_context,
+)
+from telic.integrations.hosts.session_state import (
+    HookLog,
+    HookWatchdog,
+    SessionMemory,
+    load_memory,
+    log_of,
+    state_folder,
+)
+from telic.integrations.hosts.stop import StopPolicy, claim_line, lost_claim, status_line
 from telic.loop.agents.json_reader import Fields, read_values
 from telic.loop.agents.process_group import is_inside_turn
 from telic.loop.agents.protocol import read_claim
@@ -33,7 +47,7 @@ from telic.store.goal_store import GoalStore
 DEFAULT_CHECK_SECONDS: Final = 540.0
 DEFAULT_MOST_CONTINUATIONS: Final = 20
 DEFAULT_ANSWER_SECONDS: Final = 5.0
-"""How long a hook may take that runs no checks: half of what hosts are told to wait."""
+"""The time for a hook that runs no checks: half of what `telic install` has hosts wait."""
 
 MAX_PAYLOAD_BYTES: Final = 16 * 1024 * 1024
 
@@ -49,7 +63,7 @@ _OUTPUT: Final = 1
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class HookOptions:
-    """What the hook's command line says.
+    """The options of the hook's command line.
 
     `scope` is `session` (the host's session alone), `folder` (whatever session works in the project's folder), or
     the name of a scope.
@@ -98,7 +112,7 @@ def check_answer_seconds(seconds: float) -> None:
 
 
 def _standard_input() -> BinaryIO:
-    """Return the process's input; an empty one where the host gave none."""
+    # A host that gives no input leaves Python without the stream (`sys.stdin` is None).
     return io.BytesIO() if sys.stdin is None else sys.stdin.buffer
 
 
@@ -113,6 +127,7 @@ def _write(answer: Fields | None) -> None:
     if sys.stdout is None:
         raise OSError("the host gave no standard output")
     line = to_line(answer)
+    # A pipe may take a part only; a host that reads half an answer drops the whole.
     while line:
         line = line[os.write(_OUTPUT, line) :]
 
@@ -144,13 +159,17 @@ class _HookCall:
         except StoreError:
             self._keep_claim(memory, payload, lost)
             raise
-        told = lost is not None and self.host.shows_messages and payload.event in _TELLING
-        memory.lost_claim = None if told else lost
+        said: list[str] = []
+        if self.host.shows_messages and payload.event in _TELLING:
+            shown = str((answer or {}).get("systemMessage"))
+            said = [text for text in (lost and lost_claim(lost), memory.unsaid) if text and text not in shown]
+            lost = memory.unsaid = None
+        memory.lost_claim = lost
         memory.save()
-        return with_message(answer, lost_claim(lost)) if told and lost else answer
+        return with_message(answer, " ".join(said)) if said else answer
 
     def _keep_claim(self, memory: SessionMemory, payload: HookPayload, lost: str | None) -> None:
-        """What the model claims now comes to nothing: the user hears of it when the store is there again."""
+        # A claim comes to nothing while the store is away: the user reads of it when it is there again.
         claim = read_claim(payload.last_message, SystemClock().now()).claim if payload.event is HookEvent.STOP else None
         memory.lost_claim = lost if claim in (None, Claim.WORKING) else claim_line(claim)
         if memory.lost_claim is not None:
@@ -165,68 +184,59 @@ class _HookCall:
         return self.host.read(values[0], os.environ)
 
     def _in_store(self, store: GoalStore, memory: SessionMemory, payload: HookPayload) -> Fields | None:
-        holder = short_name(f"hook/{self.host.name}/", payload.session)
+        worker = short_name(f"hook/{self.host.name}/", payload.session)
         is_of_session = self.options.scope == SESSION_SCOPE
         took_up = is_of_session and takes_up(memory, payload)
-        scope = memory.adopted if is_of_session and memory.adopted else self._scope(payload)
-        wake_due_goals(store, scope, holder)
+        adopted = memory.adopted if is_of_session else None
+        scope = adopted or scope_of(self.host.name, payload, self.options.scope)
+        wake_due_goals(store, scope, worker)
+        # Billing forgets it when the goal has stopped, and the user is to read that.
         worked_on = memory.goal_id
         deadline = time.monotonic() + _READING_SHARE * self.options.answer_seconds
-        accounts = SessionBilling(store, self.host, scope, memory, deadline, self.log.write, os.environ)
-        goal = accounts.settle(payload)
+        goal = SessionBilling(store, self.host, scope, memory, deadline, self.log.write, os.environ).settle(payload)
+        if memory.unpriced is not None and payload.event in _TELLING:
+            # Said once, and only while it is true (ADR 33).
+            unpriced, memory.unpriced = store.get(memory.unpriced), None
+            memory.unsaid = status_line(unpriced) if unpriced.status is GoalStatus.PAUSED else memory.unsaid
         memory.note_session(payload.folder, scope if goal is not None else None, payload.is_session_over)
         telling = GoalContext(self.host, memory, store.secret)
         if self.host.context_variable is not None:
             write_context(self.folder, os.environ.get(self.host.context_variable), telling.whole(goal), self.log)
+        if payload.event is HookEvent.STOP and (goal is not None or worked_on is not None):
+            return self._stop(store, self._policy(store, memory, worker), payload, telling, goal or worked_on)
         if goal is None:
             former = find_former_goal(store, self.folder, self.host.name, memory, payload) if is_of_session else None
-            stopped = self._unpriced(store, memory, payload) or self._stopped(store, holder, memory, worked_on, payload)
-            return stopped or self._tell_user(former)
+            return self._tell_user(former)
         if payload.event in (HookEvent.SESSION_START, HookEvent.PROMPT):
             return telling.at_start(payload, goal, anew=took_up)
-        if payload.event is HookEvent.STOP:
-            return self._said(telling, payload, self._stop(store, holder, memory, payload, goal))
         telling.forget_if_compacted(payload)
         return None
-
-    def _scope(self, payload: HookPayload) -> str:
-        return scope_of(self.host.name, payload, self.options.scope)
-
-    def _unpriced(self, store: GoalStore, memory: SessionMemory, payload: HookPayload) -> Fields | None:
-        """The user hears, once, that the goal is paused since its budget of money cannot be measured."""
-        if memory.unpriced is None or payload.event not in _TELLING:
-            return None
-        goal, memory.unpriced = store.get(memory.unpriced), None
-        return self._tell_user(status_line(goal)) if goal.status is GoalStatus.PAUSED else None
-
-    def _stopped(
-        self, store: GoalStore, holder: str, memory: SessionMemory, worked_on: str | None, payload: HookPayload
-    ) -> Fields | None:
-        """The user hears that the goal which the turn worked on is not active any more, once."""
-        if worked_on is None or payload.event is not HookEvent.STOP:
-            return None
-        goal = store.get(worked_on)
-        if goal.status is GoalStatus.PAUSED and goal.reason is Reason.BUDGET:
-            # The turn that used it up may have reached the goal.
-            return self._tell_user(self._stopping(store, holder, memory).decide_spent(goal, payload).message)
-        return self._tell_user(status_line(goal))
 
     def _tell_user(self, message: str | None) -> Fields | None:
         return None if message is None else self.host.tell_user(message)
 
     def _stop(
-        self, store: GoalStore, holder: str, memory: SessionMemory, payload: HookPayload, goal: Goal
-    ) -> StopDecision:
+        self, store: GoalStore, policy: StopPolicy, payload: HookPayload, telling: GoalContext, goal: Goal | str | None
+    ) -> Fields | None:
+        """Answer a stop that works on the goal, or did on the one of this id, which is not active any more."""
+        if not isinstance(goal, Goal):
+            stopped = store.get(goal or "")
+            # The turn that used the budget up may have reached the goal.
+            is_spent = stopped.status is GoalStatus.PAUSED and stopped.reason is Reason.BUDGET
+            return self._tell_user(policy.decide_spent(stopped, payload).message if is_spent else status_line(stopped))
         try:
-            return self._stopping(store, holder, memory).decide(goal, payload)
+            decision = policy.decide(goal, payload)
         except LeaseHeld:
-            return StopDecision()
+            return None
+        if decision.turn is None:
+            return self._tell_user(decision.message)
+        return self.host.keep_going(payload, telling.going_on(decision.turn), decision.message or "")
 
-    def _stopping(self, store: GoalStore, holder: str, memory: SessionMemory) -> StopPolicy:
+    def _policy(self, store: GoalStore, memory: SessionMemory, worker: str) -> StopPolicy:
         return StopPolicy(
             store=store,
             memory=memory,
-            holder=holder,
+            worker=worker,
             most_continuations=self._most_continuations(os.environ),
             check_seconds=self.options.check_seconds,
             judge=self.options.judge,
@@ -234,17 +244,12 @@ class _HookCall:
         )
 
     def _most_continuations(self, environment: Mapping[str, str]) -> int:
-        """Below the host's own limit, so that the turn ends by our word and not by its warning; 0 is none."""
+        # One below the host's own limit, so that the turn ends by our word and not by its warning; 0 is none.
         cap, given = self.host.block_cap, environment.get(self.host.cap_variable or "", "").strip()
         if given.isascii() and given.removeprefix("-").isdigit() and len(given) <= 9:
             cap = int(given)
         own = self.options.most_continuations
         return own if cap is None or cap <= 0 else min(own, cap - 1)
-
-    def _said(self, telling: GoalContext, payload: HookPayload, outlook: StopDecision) -> Fields | None:
-        if outlook.turn is not None:
-            return self.host.keep_going(payload, telling.going_on(outlook.turn), outlook.message or "")
-        return self._tell_user(outlook.message)
 
 
 _TELLING: Final = frozenset({HookEvent.SESSION_START, HookEvent.PROMPT, HookEvent.STOP})

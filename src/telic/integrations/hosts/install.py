@@ -1,22 +1,30 @@
-"""Which of a host's files must say what for `telic hook` to be called."""
+"""Which of a host's files must say what for `telic hook` to be called, and how they are changed.
 
+A file is changed as a whole or not at all, and its former content kept beside it.
+"""
+
+import glob
 import json
+import os
+import stat
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, replace
+from itertools import count
 from pathlib import Path
 from types import MappingProxyType
 from typing import Final, TypeVar
 from urllib.parse import parse_qs, urlsplit
 
 from telic.domain.errors import InvalidInput
-from telic.integrations.hosts.files import FileChange, copies, read
+from telic.integrations.hosts.session_state import write_whole
 from telic.integrations.hosts.settings import Hooks, ours, with_handlers, with_hooks, without_hooks
 from telic.storage.connect import sqlite_path
 
 T = TypeVar("T")
 
 CHECKING_SECONDS: Final = 600
-"""How long the host waits for the hook that checks a goal's criteria."""
+"""The time that the host waits for the hook which checks a goal's criteria."""
 
 _QUICK_SECONDS: Final = 10
 _INJECTING: Final = {"SessionStart": _QUICK_SECONDS, "UserPromptSubmit": _QUICK_SECONDS, "Stop": CHECKING_SECONDS}
@@ -26,12 +34,14 @@ _GOOSE_PLUGIN: Final = {
     "version": "1.0.0",
     "description": "Keeps a turn going until the goal is verified",
 }
+_MAX_BYTES: Final = 16 * 1024 * 1024
+_COPY: Final = ".before-telic-"
 _BY_HAND: Final = "docs/howto/hosts.md shows what to write into its settings"
 
 
 @dataclass(frozen=True, slots=True)
 class _HookFiles:
-    """Where a host keeps its hooks, below the user's or the project's folder, and which Telic wants."""
+    """A host's file of hooks, below the user's or the project's folder, and which hooks Telic wants in it."""
 
     file: str
     hooks: Hooks
@@ -67,6 +77,26 @@ _HOOK_FILES: Final[Mapping[str, _HookFiles]] = MappingProxyType(
 
 
 @dataclass(frozen=True, slots=True)
+class FileChange:
+    """A file's content, and what it is to be; None where there is no file.
+
+    `outdated` are copies that are of no more use, since the file holds the same again; `keeps_copy` where the former
+    content is to be kept.
+    """
+
+    path: Path
+    before: str | None
+    after: str | None
+    outdated: tuple[Path, ...] = ()
+    keeps_copy: bool = True
+
+    @property
+    def is_needed(self) -> bool:
+        """Something differs."""
+        return self.before != self.after
+
+
+@dataclass(frozen=True, slots=True)
 class InstallPlan:
     """The changes to a host's files, and what its user should know."""
 
@@ -77,7 +107,7 @@ class InstallPlan:
 def plan_install(
     host: str, folder: Path, command: str, environment: Mapping[str, str] | None = None, *, least_seconds: int = 0
 ) -> InstallPlan:
-    """What installs the command as the host's hooks, below the user's or a project's folder.
+    """Return the changes that install the command as the host's hooks, below the user's or a project's folder.
 
     With `environment`, the folder is the user's, and the host's own variable may name another. The host waits for each
     hook for `least_seconds`, or longer.
@@ -85,14 +115,11 @@ def plan_install(
     Raises:
         InvalidInput: the host's files are not written by Telic, or cannot be understood; nothing is changed.
     """
-    place = _place(host)
-    file = _file(place, folder, environment)
-    before = read(file)
-    first = before if before is None else _edited(file, lambda: _before_telic(file, before, host))
+    place, file, before, first = _found(host, folder, environment)
     hooks = {event: max(seconds, least_seconds) for event, seconds in place.hooks.items()}
-    after = _edited(file, lambda: with_hooks(first.text or "" if first else "", host, command, hooks))
+    after = _edited(file, lambda: with_hooks(first.text or "", host, command, hooks))
     # The copy of what was there before Telic is still the right one after a second installation.
-    changes = [FileChange(file, before, after, keeps_copy=first is None or not first.is_known)]
+    changes = [FileChange(file, before, after, keeps_copy=not first.is_known)]
     if place.manifest is not None:
         manifest = folder / place.manifest
         held = read(manifest)
@@ -101,18 +128,14 @@ def plan_install(
 
 
 def plan_removal(host: str, folder: Path, environment: Mapping[str, str] | None = None) -> InstallPlan:
-    """What takes Telic's hooks out of the host's files again, and leaves them as they were before.
+    """Return the changes that take Telic's hooks out of the host's files again, and leave them as they were before.
 
     Raises:
         InvalidInput: as `plan_install`.
     """
-    place = _place(host)
-    file = _file(place, folder, environment)
-    before = read(file)
-    first = None if before is None else _edited(file, lambda: _before_telic(file, before, host))
-    after = None if first is None else first.text
-    is_known = first is not None and first.is_known
-    changes = [FileChange(file, before, after, first.copies if first else (), keeps_copy=not is_known)]
+    place, file, before, first = _found(host, folder, environment)
+    after = first.text
+    changes = [FileChange(file, before, after, first.copies, keeps_copy=not first.is_known)]
     if place.manifest is not None:
         manifest = folder / place.manifest
         held = read(manifest)
@@ -124,7 +147,7 @@ def plan_removal(host: str, folder: Path, environment: Mapping[str, str] | None 
 
 @dataclass(frozen=True, slots=True)
 class _BeforeTelic:
-    """What a file held before Telic, None where it was not there; `is_known` where it is that to the character.
+    """The text of a file before Telic, None where it was not there; `is_known` where it is that to the character.
 
     `copies` are those that hold the same.
     """
@@ -157,16 +180,19 @@ def _held(copy: Path, host: str) -> str | None:
         return None
 
 
-def _place(host: str) -> _HookFiles:
+def _found(
+    host: str, folder: Path, environment: Mapping[str, str] | None
+) -> tuple[_HookFiles, Path, str | None, _BeforeTelic]:
+    """Return which files the host has, the one of its hooks, what that holds, and what it held before Telic."""
     place = _HOOK_FILES.get(host)
     if place is None:
         raise InvalidInput(f"Telic writes the settings of {', '.join(_HOOK_FILES)}; for {host!a}, {_BY_HAND}")
-    return place
-
-
-def _file(place: _HookFiles, folder: Path, environment: Mapping[str, str] | None) -> Path:
     named = (environment or {}).get(place.home_variable or "")
-    return Path(named).expanduser() / Path(place.file).name if named else folder / place.file
+    file = Path(named).expanduser() / Path(place.file).name if named else folder / place.file
+    text = read(file)
+    if text is None:
+        return place, file, None, _BeforeTelic(None, is_known=False)
+    return place, file, text, _edited(file, lambda: _before_telic(file, text, host))
 
 
 def _edited(file: Path, edit: Callable[[], T]) -> T:
@@ -203,3 +229,66 @@ def for_settings(location: str) -> str:
             " into ~/.pgpass (mode 600), where it is found; TELIC_STORE does not reach every host"
         )
     return location
+
+
+def read(path: Path) -> str | None:
+    """Return the file's content, line endings as they are, or None where there is none.
+
+    Raises:
+        InvalidInput: it cannot be read, is no regular file, or no UTF-8.
+    """
+    try:
+        if not path.exists() and not path.is_symlink():
+            return None
+        if not path.is_file() or path.stat().st_size > _MAX_BYTES:
+            raise InvalidInput(f"{path} is no file that could be changed")
+        return path.read_bytes().decode("utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise InvalidInput(f"{path} cannot be read: {getattr(error, 'strerror', None) or error}") from error
+
+
+def apply(change: FileChange) -> Path | None:
+    """Change the file, and return the copy of its former content.
+
+    It keeps its mode; where it is a link, what the link leads to is changed. A file that is to be gone, which Telic
+    alone had written, leaves no copy, and no folder that it was alone in. Outdated copies are gone.
+
+    Raises:
+        InvalidInput: it was changed meanwhile, or cannot be written; nothing is changed.
+    """
+    if read(change.path) != change.before:
+        raise InvalidInput(f"{change.path} was changed meanwhile; try again")
+    path = Path(os.path.realpath(change.path))
+    try:
+        if change.after is None:
+            path.unlink()
+            with suppress(OSError):
+                path.parent.rmdir()
+            return None
+        backup = _keep_copy(path, change.before) if change.keeps_copy and change.before is not None else None
+        write_whole(path, change.after)
+        for copy in change.outdated:
+            copy.unlink(missing_ok=True)
+    except OSError as error:
+        raise InvalidInput(f"{path} cannot be written: {error.strerror}") from error
+    return backup
+
+
+def copies(path: Path) -> list[Path]:
+    """Return the copies that were kept of the file, the last one first."""
+    real = Path(os.path.realpath(path))
+    found = real.parent.glob(f"{glob.escape(real.name)}{_COPY}*")
+    numbered = [(int(number), each) for each in found if (number := each.name.rpartition("-")[2]).isdecimal()]
+    return [each for _, each in sorted(numbered, reverse=True)]
+
+
+def _keep_copy(path: Path, text: str) -> Path:
+    for number in count(1):
+        backup = path.with_name(f"{path.name}{_COPY}{number}")
+        # Never written over: another process may keep its copy at the same time.
+        with suppress(FileExistsError):
+            descriptor = os.open(backup, os.O_WRONLY | os.O_CREAT | os.O_EXCL, stat.S_IMODE(path.stat().st_mode))
+            with os.fdopen(descriptor, "wb") as copy:
+                copy.write(text.encode())
+            return backup
+    raise AssertionError("numbers do not end")

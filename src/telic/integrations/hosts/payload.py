@@ -1,4 +1,4 @@
-"""What a host's hook tells, whichever host it is, and what can be answered."""
+"""A host's call of its hook, in one form for all hosts, and the answers that it takes."""
 
 import json
 from collections.abc import Callable, Mapping
@@ -7,8 +7,7 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Any, Final
 
-from telic.integrations.hosts.transcripts import TranscriptReader
-from telic.integrations.hosts.usage_rows import UsageTable
+from telic.integrations.hosts.usage_sources import TranscriptReader, UsageTable
 from telic.loop.agents.json_reader import Fields, text_of
 from telic.loop.agents.protocol import claim_instructions
 from telic.prompt import SHORT_START
@@ -101,8 +100,7 @@ class HookHost:
         return {"systemMessage": text} if self.shows_messages else None
 
 
-def path_of(fields: Fields, name: str) -> Path | None:
-    """The absolute path under the name, or None."""
+def _path_of(fields: Fields, name: str) -> Path | None:
     text = text_of(fields, name)
     if not text or "\0" in text:
         return None
@@ -125,13 +123,13 @@ def folder_of(fields: Fields, environment: Mapping[str, str], *names: str) -> Pa
 
 
 _CONTINUATIONS: Final = (claim_instructions(), SHORT_START)
-"""What texts begin with that keep a turn going."""
+"""The beginnings of texts that keep a turn going."""
 
 
 def read_common_payload(
     fields: Fields, environment: Mapping[str, str], events: Mapping[str, HookEvent], *folder_variables: str
 ) -> HookPayload | None:
-    """What a payload of Claude Code's form tells; other hosts use it too."""
+    """Return the call that a payload of Claude Code's form tells; other hosts use it too."""
     name, session = text_of(fields, "hook_event_name") or "", text_of(fields, "session_id")
     event = events.get(name)
     if event is None or not session:
@@ -142,7 +140,7 @@ def read_common_payload(
     # What keeps a turn going comes back as a prompt in Gemini CLI and Copilot: not the user's, and it tells the goal.
     if event is HookEvent.PROMPT and (text_of(fields, "prompt") or "").startswith(_CONTINUATIONS):
         event = HookEvent.BOOKKEEPING
-    transcript, named = path_of(fields, "transcript_path"), path_of(fields, "agent_transcript_path")
+    transcript, named = _path_of(fields, "transcript_path"), _path_of(fields, "agent_transcript_path")
     return HookPayload(
         event=event,
         event_name=name,
@@ -151,7 +149,7 @@ def read_common_payload(
         transcript=transcript,
         sub_transcripts=_sub_transcripts(transcript, named),
         ended_sub_transcript=named if event is HookEvent.SUB_AGENT_STOP else None,
-        goes_on=bool_of(fields, "stop_hook_active"),
+        goes_on=_bool_of(fields, "stop_hook_active"),
         last_message=text_of(fields, "last_assistant_message") or "",
         turn=text_of(fields, "turn_id"),
         prompt=text_of(fields, "prompt") or "",
@@ -161,7 +159,7 @@ def read_common_payload(
 
 
 def _sub_transcripts(transcript: Path | None, named: Path | None) -> tuple[Path, ...]:
-    """The files beside a session's own, however deep a workflow has put them, and the one that the payload names."""
+    # A workflow puts its agents' files deeper; a payload names one of them that has just ended.
     folder = None if transcript is None else transcript.with_suffix("") / "subagents"
     try:
         beside = [] if folder is None else sorted(folder.rglob("*.jsonl"))
@@ -176,8 +174,7 @@ def with_message(answer: Fields | None, message: str) -> Fields:
     return {**(answer or {}), "systemMessage": " ".join(shown)}
 
 
-def bool_of(fields: Fields, name: str) -> bool | None:
-    """The truth value under the name, or None."""
+def _bool_of(fields: Fields, name: str) -> bool | None:
     value = fields.get(name)
     return value if isinstance(value, bool) else None
 

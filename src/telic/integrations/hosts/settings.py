@@ -1,24 +1,31 @@
-"""Hooks in a host's settings: `{"hooks": {event: [{"hooks": [{"type": "command", "command": …}]}]}}`."""
+"""Hooks in a host's settings: `{"hooks": {event: [{"hooks": [{"type": "command", "command": …}]}]}}`.
 
+The text is changed at one place, and every other character of it stays as it is.
+"""
+
+import json
+import re
 import shlex
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import PurePath
 from typing import Any, Final
 
 from telic.domain.errors import InvalidInput
-from telic.integrations.hosts.json_text import add, member, parse, parts, remove, root
 from telic.loop.agents.json_reader import as_fields
 
 _MODULE: Final = "telic.interfaces.cli"
 _MARK: Final = "\ufeff"
+_BLANK: Final = re.compile(r"[ \t\r\n]*")
+_INDENT: Final = re.compile(r"\n([ \t]*)\Z")
+_DECODER: Final = json.JSONDecoder()
 
 Hooks = Mapping[str, int]
-"""How many seconds each event's hook may take."""
+"""The seconds that each event's hook may take."""
 
 
 def with_hooks(text: str, host: str, command: str, hooks: Hooks) -> str:
-    """The settings with exactly these hooks of Telic's, and all else as it was.
+    """Return the settings with exactly these hooks of Telic's, and all else as it was.
 
     Raises:
         InvalidInput: the settings are no JSON, or not of this form.
@@ -31,7 +38,7 @@ def with_hooks(text: str, host: str, command: str, hooks: Hooks) -> str:
 
 
 def with_handlers(text: str, handlers: Mapping[str, list[Any]]) -> str:
-    """The settings with these handlers besides, each in a group of its own.
+    """Return the settings with these handlers besides, each in a group of its own.
 
     Raises:
         InvalidInput: as `with_hooks`.
@@ -45,7 +52,7 @@ def with_handlers(text: str, handlers: Mapping[str, list[Any]]) -> str:
 
 
 def without_hooks(text: str, host: str) -> str:
-    """The settings without Telic's hooks for this host, and without what that leaves empty.
+    """Return the settings without Telic's hooks for this host, and without what that leaves empty.
 
     Raises:
         InvalidInput: the settings are no JSON, or not of this form.
@@ -60,7 +67,7 @@ def without_hooks(text: str, host: str) -> str:
 
 
 def _without_mark(text: str) -> tuple[str, str]:
-    """The mark of byte order that some editors write before everything, if it is there, and the rest."""
+    # Some editors write a mark of byte order before everything, which no JSON reader takes.
     return (_MARK, text.removeprefix(_MARK)) if text.startswith(_MARK) else ("", text)
 
 
@@ -70,7 +77,7 @@ def _handler(command: str, seconds: int) -> dict[str, Any]:
 
 def _check(text: str) -> None:
     """The settings have the form that the editing relies on."""
-    settings = as_fields(parse(text))
+    settings = as_fields(_parse(text))
     if settings is None:
         raise InvalidInput("it is no JSON object")
     hooks = settings.get("hooks", {})
@@ -79,13 +86,13 @@ def _check(text: str) -> None:
 
 
 def _add_group(text: str, event: str, group: dict[str, Any]) -> str:
-    hooks = member(text, root(text), "hooks")
+    hooks = _member(text, _root(text), "hooks")
     if hooks is None:
-        return add(text, root(text), {event: [group]}, "hooks")
-    groups = member(text, hooks.value_start, event)
+        return _add(text, _root(text), {event: [group]}, "hooks")
+    groups = _member(text, hooks.value_start, event)
     if groups is None:
-        return add(text, hooks.value_start, [group], event)
-    return add(text, groups.value_start, group)
+        return _add(text, hooks.value_start, [group], event)
+    return _add(text, groups.value_start, group)
 
 
 def ours(text: str, host: str) -> dict[str, list[Any]]:
@@ -99,18 +106,18 @@ def ours(text: str, host: str) -> dict[str, list[Any]]:
         return {}
     _check(text)
     found: dict[str, list[Any]] = {}
-    for event, groups in parse(text).get("hooks", {}).items():
+    for event, groups in _parse(text).get("hooks", {}).items():
         for group in groups:
             fields = as_fields(group) or {}
             handlers = fields.get("hooks")
-            mine = [each for each in handlers if is_ours(each, host)] if isinstance(handlers, list) else []
+            mine = [each for each in handlers if _is_ours(each, host)] if isinstance(handlers, list) else []
             if mine:
                 found.setdefault(event, []).extend(mine)
     return found
 
 
-def is_ours(handler: object, host: str) -> bool:
-    """Whether the handler runs `telic hook HOST`, wherever `telic` is and whatever options follow."""
+def _is_ours(handler: object, host: str) -> bool:
+    """Return whether the handler runs `telic hook HOST`, wherever `telic` is and whatever options follow."""
     fields = as_fields(handler)
     command = None if fields is None else fields.get("command")
     try:
@@ -124,52 +131,129 @@ def is_ours(handler: object, host: str) -> bool:
     )
 
 
-@dataclass(frozen=True, slots=True)
-class _JsonStep:
-    """A part on the way to a handler: what holds it, and which one it is."""
-
-    holder: int
-    number: int
-
-
 def _without_one(text: str, host: str) -> str | None:
-    """The text without the first handler of ours, or None where there is none."""
-    path = _first_of_ours(text, host)
+    """Return the text without the first handler of ours, or None where there is none."""
+    path = next(_ways_to_ours(text, host), None)
     if path is None:
         return None
     # What held nothing else goes with it, up to the settings themselves.
-    for step in path:
-        is_alone = len(parts(text, step.holder)) == 1
-        if not is_alone or step is path[-1]:
-            return remove(text, step.holder, step.number)
+    for list_start, number in path:
+        if len(_parts(text, list_start)) > 1 or (list_start, number) == path[-1]:
+            return _remove(text, list_start, number)
     return None
 
 
-def _first_of_ours(text: str, host: str) -> list[_JsonStep] | None:
-    """The way to the first handler of ours, from the handler's list up to the settings."""
-    for number, part in enumerate(parts(text, root(text))):
-        if part.key != "hooks":
-            continue
-        found = _in_events(text, part.value_start, host)
-        if found is not None:
-            return [*found, _JsonStep(root(text), number)]
-    return None
+def _ways_to_ours(text: str, host: str) -> Iterator[list[tuple[int, int]]]:
+    """Yield the ways to handlers of ours, from a handler's list up: where each list begins, and which part of it."""
+    top = _root(text)
+    for key, hooks in enumerate(_parts(text, top)):
+        for event, groups in enumerate(_parts(text, hooks.value_start) if hooks.key == "hooks" else ()):
+            for number, group in enumerate(_parts(text, groups.value_start)):
+                handlers = _member(text, group.value_start, "hooks") if text[group.value_start] == "{" else None
+                if handlers is None or text[handlers.value_start] != "[":
+                    continue
+                for index, handler in enumerate(_parts(text, handlers.value_start)):
+                    if _is_ours(_parse(text[handler.value_start : handler.end]), host):
+                        steps = (handlers.value_start, index), (groups.value_start, number), (hooks.value_start, event)
+                        yield [*steps, (top, key)]
 
 
-def _in_events(text: str, hooks: int, host: str) -> list[_JsonStep] | None:
-    for event_number, event in enumerate(parts(text, hooks)):
-        for group_number, group in enumerate(parts(text, event.value_start)):
-            found = _in_group(text, group.value_start, host)
-            if found is not None:
-                return [found, _JsonStep(event.value_start, group_number), _JsonStep(hooks, event_number)]
-    return None
+@dataclass(frozen=True, slots=True)
+class _JsonPart:
+    """A member of an object, or an item of a list: its place in the text, from its key on, and its value's."""
+
+    key: str | None
+    start: int
+    value_start: int
+    end: int
 
 
-def _in_group(text: str, group: int, host: str) -> _JsonStep | None:
-    handlers = member(text, group, "hooks") if text[group] == "{" else None
-    if handlers is None or text[handlers.value_start] != "[":
-        return None
-    for number, handler in enumerate(parts(text, handlers.value_start)):
-        if is_ours(parse(text[handler.value_start : handler.end]), host):
-            return _JsonStep(handlers.value_start, number)
-    return None
+def _parse(text: str) -> Any:
+    try:
+        return json.loads(text)
+    except (ValueError, RecursionError) as error:
+        raise InvalidInput(f"it is no JSON: {error}") from None
+
+
+def _root(text: str) -> int:
+    return _skip(text, 0)
+
+
+def _parts(text: str, start: int) -> list[_JsonPart]:
+    """Return the parts of the object or list that begins there, in order. The text must be JSON."""
+    found: list[_JsonPart] = []
+    place = _skip(text, start + 1)
+    while text[place] not in "}]":
+        key, value_start = None, place
+        if text[start] == "{":
+            key, after = _DECODER.raw_decode(text, place)
+            value_start = _skip(text, _skip(text, after) + 1)
+        end = _DECODER.raw_decode(text, value_start)[1]
+        found.append(_JsonPart(key, place, value_start, end))
+        place = _skip(text, end)
+        if text[place] == ",":
+            place = _skip(text, place + 1)
+    return found
+
+
+def _member(text: str, start: int, key: str) -> _JsonPart | None:
+    """The object's member of this key; the last, as every reader takes it, where there are several."""
+    found = [part for part in _parts(text, start) if part.key == key]
+    return found[-1] if found else None
+
+
+def _skip(text: str, place: int) -> int:
+    match = _BLANK.match(text, place)
+    assert match is not None
+    return match.end()
+
+
+def _add(text: str, start: int, value: Any, key: str | None = None) -> str:
+    """The text with one more part at the end of the object or list that begins there, laid out like its neighbours."""
+    held = _parts(text, start)
+    newline = "\r\n" if "\r\n" in text else "\n"
+    unit = _unit(text)
+    before = _indent_at(text, held[-1].start) if held else None
+    if held and before is None:
+        return _insert(text, held[-1].end, held[-1].end, ", " + _dump(value, key, None, ""))
+    indent = _indent_of_line(text, start) + unit if before is None else before
+    written = _dump(value, key, unit, indent).replace("\n", newline)
+    if held:
+        return _insert(text, held[-1].end, held[-1].end, f",{newline}{indent}{written}")
+    end = _skip(text, start + 1)
+    return _insert(text, start + 1, end, f"{newline}{indent}{written}{newline}{_indent_of_line(text, start)}")
+
+
+def _remove(text: str, start: int, number: int) -> str:
+    held = _parts(text, start)
+    if len(held) == 1:
+        return _insert(text, start + 1, _skip(text, held[0].end), "")
+    if number > 0:
+        return _insert(text, held[number - 1].end, held[number].end, "")
+    return _insert(text, held[0].start, held[1].start, "")
+
+
+def _insert(text: str, start: int, end: int, new: str) -> str:
+    return text[:start] + new + text[end:]
+
+
+def _dump(value: Any, key: str | None, unit: str | None, indent: str) -> str:
+    written = json.dumps(value, indent=unit).replace("\n", "\n" + indent)
+    return written if key is None else f"{json.dumps(key)}: {written}"
+
+
+def _indent_at(text: str, place: int) -> str | None:
+    """The white space before the place, where nothing else stands on its line."""
+    match = _INDENT.search(text[:place])
+    return None if match is None else match[1]
+
+
+def _indent_of_line(text: str, place: int) -> str:
+    line = text[text.rfind("\n", 0, place) + 1 : place]
+    return line[: len(line) - len(line.lstrip(" \t"))]
+
+
+def _unit(text: str) -> str:
+    """One step of the text's indentation."""
+    held = _parts(text, _root(text))
+    return (_indent_at(text, held[0].start) if held else None) or "  "

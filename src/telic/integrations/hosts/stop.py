@@ -1,4 +1,4 @@
-"""What follows when a model stops: its claim is dealt with, and the turn goes on while its goal is not reached."""
+"""A model's stop: its claim is dealt with, and the turn goes on while its goal is not reached."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
@@ -18,8 +18,7 @@ from telic.domain.loop_state import (
 )
 from telic.domain.verdict import Outcome
 from telic.domain.verification import Verification
-from telic.integrations.hosts.checking import CheckFailed, StopCheck
-from telic.integrations.hosts.judge_choice import JudgeChoice
+from telic.integrations.hosts.checking import CheckFailed, JudgeChoice, StopCheck
 from telic.integrations.hosts.payload import HookPayload
 from telic.integrations.hosts.session_state import SessionMemory
 from telic.loop.agents.protocol import kept_tail, read_claim
@@ -43,7 +42,7 @@ class NextTurn:
 
 @dataclass(frozen=True, slots=True)
 class StopDecision:
-    """What the host is to do: go on with `turn`, or stop; and what the user should know."""
+    """The host is to go on with `turn`, or to stop; and the user should read the message."""
 
     turn: NextTurn | None = None
     message: str | None = None
@@ -59,7 +58,7 @@ class StopPolicy:
 
     store: GoalStore
     memory: SessionMemory
-    holder: str
+    worker: str
     most_continuations: int
     check_seconds: float
     judge: JudgeChoice
@@ -73,7 +72,7 @@ class StopPolicy:
             GoalError: as it says; the session should stop then.
         """
         ttl_seconds = self.check_seconds + _MARGIN_SECONDS
-        lease = self.store.claim(goal.id, holder=self.holder, ttl_seconds=ttl_seconds)
+        lease = self.store.claim(goal.id, holder=self.worker, ttl_seconds=ttl_seconds)
         try:
             return self._follow(lease.goal, lease, payload)
         finally:
@@ -84,7 +83,7 @@ class StopPolicy:
         return self._follow(goal, None, payload)
 
     def _state(self, payload: HookPayload) -> LoopState:
-        """The claim of the model's last line. One stop is one turn of its session, not verified yet."""
+        # One stop is one turn of its session that is not verified yet; the loop's own rules decide what follows.
         said = read_claim(payload.last_message, self.store.now())
         return LoopState(
             claim=said.claim,
@@ -133,7 +132,7 @@ class StopPolicy:
         self.memory.continuations += 1
         if turn.step is Step.WIND_DOWN:
             self.memory.wound_down_at = goal.revision
-        missing = why_it_goes_on(goal, turn.step, turn.found)
+        missing = _why_it_goes_on(goal, turn.step, turn.found)
         return StopDecision(turn, f"Telic: {missing}; going on, {count + 1} of {self.most_continuations}.")
 
     def _complete(self, goal: Goal, lease: Lease | None, state: LoopState) -> StopDecision:
@@ -196,8 +195,7 @@ def status_line(goal: Goal) -> str:
     return f"{said} {how.format(id=goal.id)}"
 
 
-def why_it_goes_on(goal: Goal, step: Step, found: Verification | None) -> str:
-    """Return why the turn goes on, in a few words."""
+def _why_it_goes_on(goal: Goal, step: Step, found: Verification | None) -> str:
     if step is Step.WIND_DOWN:
         return "the budget is nearly used up"
     if found is None or not found.feedback:

@@ -35,11 +35,6 @@ def goal_answer(goal: Goal, status: int = 200, headers: Mapping[str, str] | None
     return json_answer(goal.to_json(), status, {"ETag": goal_tag(goal), **(headers or {})})
 
 
-def unchanged_answer(goal: Goal) -> Response:
-    """Nothing but the tag: the client has the goal as it stands."""
-    return Response(None, 304, {**HEADERS, "ETag": goal_tag(goal)})
-
-
 def goal_tag(goal: Goal) -> str:
     """Return the goal's revision, which guards writes, and a digest, which also changes with every recorded turn."""
     digest = hashlib.sha256(json.dumps(goal.to_json()).encode()).hexdigest()[:16]
@@ -76,7 +71,7 @@ def problem(code: str, detail: str, *, is_retryable: bool = False, **more: Any) 
 
 
 def problem_of(error: Exception) -> dict[str, Any]:
-    """Return the error as a problem; of an unknown error nothing is told."""
+    """Return the error as a problem; an unknown error says nothing of itself."""
     if isinstance(error, ApiRefusal):
         return problem(error.code, error.detail, is_retryable=http_status(error.code) in _PASSING)
     if isinstance(error, GoalError) and error.code in OUTCOMES:
@@ -84,26 +79,31 @@ def problem_of(error: Exception) -> dict[str, Any]:
     return problem("internal_error", "the server failed; its log says why")
 
 
+# What a program needs to go on. A refusal whose goal is not known has no goal.
+_PARTICULARS: Final[Mapping[type[GoalError], tuple[str, ...]]] = {
+    StaleUpdate: ("goal",),
+    GoalNotActive: ("goal",),
+    WouldReplace: ("goal", "holder"),
+    BudgetExceeded: ("limit", "used", "budget", "held", "asked"),
+    LeaseHeld: ("holder", "expires_in_microseconds"),
+    OutcomeUnknown: ("key",),
+}
+
+
 def _particulars(error: GoalError) -> dict[str, Any]:
-    """Return the error's particulars that a program needs to go on."""
-    if isinstance(error, StaleUpdate) or (isinstance(error, GoalNotActive) and error.goal is not None):
-        return {"goal": error.goal and error.goal.to_json()}
-    if isinstance(error, WouldReplace):
-        return {"goal": error.goal.to_json(), "holder": error.holder}
-    if isinstance(error, BudgetExceeded):
-        names = ("limit", "used", "budget", "held", "asked")
-        return {name: getattr(error, name) for name in names}
-    if isinstance(error, LeaseHeld):
-        return {"holder": error.holder, "expires_in_microseconds": error.expires_in_microseconds}
-    return {"key": error.key} if isinstance(error, OutcomeUnknown) else {}
+    names = next((names for kind, names in _PARTICULARS.items() if isinstance(error, kind)), ())
+    found = {name: getattr(error, name) for name in names}
+    if isinstance(found.get("goal"), Goal):
+        return {**found, "goal": found["goal"].to_json()}
+    return {name: value for name, value in found.items() if name != "goal"}
 
 
 def problem_answer(error: Exception) -> Response:
     """Return the error as a response; a stale update carries the present goal's tag, what may be repeated when."""
-    told = problem_of(error)
+    content = problem_of(error)
     headers = dict(HEADERS) | (error.headers if isinstance(error, ApiRefusal) else {})
-    if told["retryable"]:
+    if content["retryable"]:
         headers["Retry-After"] = str(RETRY_AFTER_SECONDS)
     if isinstance(error, StaleUpdate):
         headers["ETag"] = goal_tag(error.goal)
-    return Response(json.dumps(told).encode(), told["status"], headers, PROBLEM_MEDIA_TYPE)
+    return Response(json.dumps(content).encode(), content["status"], headers, PROBLEM_MEDIA_TYPE)

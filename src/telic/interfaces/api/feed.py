@@ -3,7 +3,7 @@
 import json
 import logging
 from collections.abc import AsyncGenerator, AsyncIterator
-from typing import Any, Final
+from typing import Final
 
 from starlette.responses import Response
 from starlette.types import ASGIApp
@@ -13,25 +13,35 @@ from telic.domain.events import FeedEvent
 from telic.domain.jsonable import event_to_json, feed_event_to_json
 from telic.domain.limits import MAX_PAGE
 from telic.http.event_stream import EventStreamResponse, write_beginning, write_event
+from telic.interfaces.api import schema
 from telic.interfaces.api.answers import ApiRefusal, json_answer, problem_of
-from telic.interfaces.api.operation import ApiCall, ApiOperation, OpenStreams
-from telic.interfaces.api.schema import AFTER_NUMBER, CURSOR, GOAL_ID, LIMIT, SCOPE
-from telic.interfaces.api.shapes import list_of, open_object, shape
+from telic.interfaces.api.operation import ApiCall, ApiOperation, OpenStreams, operation
 
 MOST_STREAMS: Final = 1_000
 _RETRY_MILLISECONDS: Final = 1_000
 _log = logging.getLogger(__name__)
 
 
-async def _events(call: ApiCall) -> Response:
+@operation(
+    "GET /goals/{goal_id}/events",
+    "The goal's history, in order.",
+    schema.list_of(schema.shape("event")),
+    query={"after": schema.AFTER_NUMBER, "limit": schema.LIMIT},
+)
+async def _list_events(call: ApiCall) -> Response:
     goal = await call.goal()
     return json_answer([event_to_json(event) for event in await call.store.events(goal.id, **call.query)])
 
 
-async def _feed(call: ApiCall) -> Response:
-    page = await call.store.events(
-        scope=call.query.get("scope"), after=call.query.get("after"), limit=call.query.get("limit", MAX_PAGE)
-    )
+@operation(
+    "GET /events",
+    "Every committed event exactly once, from the first one or after a cursor.",
+    schema.open_object({"events": schema.list_of(schema.shape("feed_event")), "cursor": {"type": "string"}}),
+    query={"scope": schema.SCOPE, "after": schema.CURSOR, "limit": schema.LIMIT},
+)
+async def _list_feed(call: ApiCall) -> Response:
+    get = call.query.get
+    page = await call.store.events(scope=get("scope"), after=get("after"), limit=get("limit", MAX_PAGE))
     return json_answer({"events": [feed_event_to_json(event) for event in page], "cursor": page.cursor})
 
 
@@ -52,13 +62,17 @@ async def _written(events: AsyncIterator[FeedEvent], cursor: str, streams: OpenS
             await events.aclose()
 
 
-async def _stream(call: ApiCall) -> ASGIApp:
-    """Every event after the cursor as it is committed; a request that cannot be served is refused at once."""
+@operation(
+    "GET /events/stream",
+    "Every event as it is committed, from now on or after a cursor, as server-sent events.",
+    {"type": "string"},
+    answer_type="text/event-stream",
+    query={"scope": schema.SCOPE, "goal_id": schema.GOAL_ID, "after": schema.CURSOR},
+)
+async def _stream_events(call: ApiCall) -> ASGIApp:
     if call.streams.open >= MOST_STREAMS:
         raise ApiRefusal("too_many_streams", f"{MOST_STREAMS} streams are open already")
-    wanted: dict[str, Any] = dict(call.query)
-    if "goal_id" in wanted:
-        wanted["goal_id"] = (await call.goal_of(wanted["goal_id"])).id
+    wanted = await call.named_goal(call.query)
     given = call.last_event_id or wanted.get("after")
     cursor = await call.store.cursor() if given is None else given
     # Refuses a cursor that this feed never gave, while a status can still be told.
@@ -67,34 +81,4 @@ async def _stream(call: ApiCall) -> ASGIApp:
     return EventStreamResponse(_written(events, cursor, call.streams))
 
 
-OPERATIONS: Final[tuple[ApiOperation, ...]] = (
-    ApiOperation(
-        name="list_events",
-        method="GET",
-        path="/goals/{goal_id}/events",
-        summary="The goal's history, in order.",
-        handle=_events,
-        answer=list_of(shape("event")),
-        query={"after": AFTER_NUMBER, "limit": LIMIT},
-    ),
-    ApiOperation(
-        name="list_feed",
-        method="GET",
-        path="/events",
-        summary="Every committed event exactly once, from the first one or after a cursor.",
-        handle=_feed,
-        answer=open_object({"events": list_of(shape("feed_event")), "cursor": {"type": "string"}}),
-        query={"scope": SCOPE, "after": CURSOR, "limit": LIMIT},
-    ),
-    ApiOperation(
-        name="stream_events",
-        method="GET",
-        path="/events/stream",
-        summary="Every event as it is committed, from now on or after a cursor, as server-sent events.",
-        handle=_stream,
-        answer={"type": "string"},
-        answer_type="text/event-stream",
-        query={"scope": SCOPE, "goal_id": GOAL_ID, "after": CURSOR},
-        is_stream=True,
-    ),
-)
+OPERATIONS: Final[tuple[ApiOperation, ...]] = (_list_events, _list_feed, _stream_events)

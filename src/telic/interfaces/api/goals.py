@@ -1,6 +1,6 @@
 """Creating, finding and defining goals, moving them, and answering what they ask people."""
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Mapping
 from typing import Any, Final
 
 from starlette.responses import Response
@@ -13,30 +13,12 @@ from telic.domain.goal import DEFAULT_SCOPE, Goal, GoalStatus, Reason
 from telic.domain.jsonable import time_from_json
 from telic.domain.lifecycle import REASONS
 from telic.domain.limits import DEFAULT_MAX_CHARS, MAX_TEXT_CHARS
-from telic.interfaces.api.answers import goal_answer, goal_tag, json_answer, unchanged_answer
-from telic.interfaces.api.operation import ApiCall, ApiOperation, RevisionGuard
-from telic.interfaces.api.schema import (
-    BUDGET,
-    CRITERIA,
-    CURSOR,
-    LEASE,
-    LIMIT,
-    NOTE,
-    REPLACE,
-    SCOPE,
-    TIME,
-    Schema,
-    integer,
-    name,
-    one_of,
-    strict_object,
-    text,
-)
-from telic.interfaces.api.shapes import list_of, open_object, shape
+from telic.interfaces.api import schema
+from telic.interfaces.api.answers import HEADERS, goal_answer, goal_tag, json_answer
+from telic.interfaces.api.operation import ApiCall, ApiOperation, RevisionGuard, operation
 from telic.services.actions import ANSWERS, ActionRequest, GoalAction, execute
 from telic.services.insight import list_goals, listing_to_json, read_goal
-
-_SIGNAL: Final = name("A signal's name.")
+from telic.services.json_schema import Schema
 
 
 def instant(text: str | None) -> Instant | None:
@@ -51,16 +33,8 @@ def instant(text: str | None) -> Instant | None:
         raise InvalidInput(f"{text} is no time: {error}") from error
 
 
-def _reasons(status: GoalStatus) -> Schema:
-    return one_of(sorted(REASONS[status]))
-
-
-async def act(action: GoalAction, call: ApiCall) -> Goal:
-    """The action that the request asks for is done, as the operator that was let in; here is the goal after it.
-
-    Raises:
-        GoalError: as `execute`.
-    """
+async def _act(action: GoalAction, call: ApiCall) -> Goal:
+    """Do what the request asks for, as the operator that was let in, and return the goal after it."""
     body = call.body
     goal = None if action is GoalAction.CREATE else await call.goal()
     budget = body if action is GoalAction.SET_BUDGET else body.get("budget")
@@ -89,208 +63,163 @@ async def act(action: GoalAction, call: ApiCall) -> Goal:
     return (await execute(call.store, request)).goal
 
 
-def _acting(action: GoalAction) -> Callable[[ApiCall], Awaitable[Response]]:
-    async def handle(call: ApiCall) -> Response:
-        return goal_answer(await act(action, call))
-
-    return handle
-
-
-async def _signal(call: ApiCall) -> Response:
-    woken = await call.store.signal(call.body["name"], actor=call.actor, key=call.key)
-    return json_answer([goal.to_json() for goal in woken])
-
-
-def _move(
-    action: GoalAction,
-    summary: str,
-    fields: Mapping[str, Schema],
-    *,
-    required: tuple[str, ...] = (),
-    guard: RevisionGuard = RevisionGuard.REQUIRED,
-) -> ApiOperation:
-    """Return the operation that does this to one goal, and answers with the goal as it stands then."""
-    return ApiOperation(
-        name=f"{action}_goal",
-        method="POST",
-        path=f"/goals/{{goal_id}}/{action}",
-        summary=summary,
-        handle=_acting(action),
-        answer=shape("goal"),
-        body=strict_object(fields, required),
-        guard=guard,
-        is_write=True,
-        is_keyed=True,
-        is_tagged=True,
-    )
-
-
-_ANSWER: Final[Mapping[str, Schema]] = {
-    "criterion": integer(1, MAX_CRITERIA, description="Which criterion, counted from 1."),
-    "note": NOTE,
-    "decided_by": name("Who decided; by default whoever was let in."),
+_GOAL_TEXT: Final = schema.text(MAX_TEXT_CHARS, 1, description="What is to be reached.")
+_MAX_CHARS: Final = schema.integer(1, MAX_TEXT_CHARS, description=f"The longest text; {DEFAULT_MAX_CHARS} by default.")
+_SIGNAL: Final = schema.name("A signal's name.")
+_LISTED: Final = {"allOf": [schema.GOAL, schema.open_object({"holder": {"type": ["string", "null"]}})]}
+_LISTING: Final = {
+    "scope": schema.SCOPE,
+    "status": schema.one_of(list(GoalStatus)),
+    "text": schema.text(MAX_TEXT_CHARS, 1, description="Only goals whose text has this in it."),
+    "cursor": schema.CURSOR,
+    "limit": schema.LIMIT,
 }
 
-_MOVES: Final[tuple[ApiOperation, ...]] = (
-    _move(
-        GoalAction.PAUSE,
-        "The goal is paused, for good or until a time or a signal. Stopping needs no If-Match.",
-        {
-            "reason": _reasons(GoalStatus.PAUSED),
-            "note": NOTE,
-            "wake_at": TIME,
-            "wake_signal": _SIGNAL,
-            "lease": LEASE,
-        },
-        guard=RevisionGuard.OPTIONAL,
-    ),
-    _move(
-        GoalAction.RESUME,
-        "The paused goal is active, with this budget where one is given. Only `replace` pauses another for it.",
-        {"budget": BUDGET, "note": NOTE, "replace": REPLACE},
-    ),
-    _move(GoalAction.COMPLETE, "The goal is completed; its criteria are accepted.", {"note": NOTE, "lease": LEASE}),
-    _move(
-        GoalAction.CLEAR,
-        "The goal is given up, for good; its history stays.",
-        {"reason": _reasons(GoalStatus.CLEARED), "note": NOTE, "lease": LEASE},
-    ),
-    _move(
-        GoalAction.WAKE,
-        "The waiting goal is awake. Only `replace` pauses another for it.",
-        {"replace": REPLACE},
-        guard=RevisionGuard.OPTIONAL,
-    ),
-    _move(GoalAction.APPROVE, "A person approved the criterion.", _ANSWER, required=("criterion",)),
-    _move(GoalAction.REJECT, "A person rejected the criterion.", _ANSWER, required=("criterion",)),
-    ApiOperation(
-        name="signal",
-        method="POST",
-        path="/signals",
-        summary="Every goal that waited for the signal is awake, or kept asleep where another is active.",
-        handle=_signal,
-        answer=list_of(shape("goal")),
-        body=strict_object({"name": _SIGNAL}, ["name"]),
-        is_write=True,
-        is_keyed=True,
-    ),
+
+@operation(
+    "GET /goals",
+    "One page of goals, newest first.",
+    schema.open_object({"goals": schema.list_of(_LISTED), "next_cursor": {"type": ["string", "null"]}}),
+    query=_LISTING,
 )
-
-
-_GOAL_TEXT: Final = text(MAX_TEXT_CHARS, 1, description="What is to be reached.")
-_MAX_CHARS: Final = integer(1, MAX_TEXT_CHARS, description=f"The longest text; {DEFAULT_MAX_CHARS} by default.")
-_PAGE: Final[Schema] = open_object(
-    {
-        "goals": list_of({"allOf": [shape("goal"), open_object({"holder": {"type": ["string", "null"]}})]}),
-        "next_cursor": {"type": ["string", "null"]},
-    }
-)
-
-
-async def _list(call: ApiCall) -> Response:
+async def _list_goals(call: ApiCall) -> Response:
     wanted: dict[str, Any] = dict(call.query)
     if "status" in wanted:
         wanted["status"] = GoalStatus(wanted["status"])
     return json_answer(listing_to_json(await list_goals(call.store, **wanted)))
 
 
-async def _create(call: ApiCall) -> Response:
-    goal = await act(GoalAction.CREATE, call)
+_NEW_GOAL: Final[Mapping[str, Schema]] = {
+    "text": _GOAL_TEXT,
+    "scope": schema.SCOPE,
+    "budget": schema.BUDGET,
+    "criteria": schema.CRITERIA,
+    "billing": schema.one_of(list(BillingPolicy)),
+    "max_chars": _MAX_CHARS,
+    "replace": schema.REPLACE,
+}
+
+
+@operation(
+    "POST /goals",
+    "A new goal is its scope's active one. Where another is, only `replace` pauses it.",
+    schema.GOAL,
+    status=201,
+    body=schema.strict_object(_NEW_GOAL, ["text"]),
+    is_keyed=True,
+)
+async def _create_goal(call: ApiCall) -> Response:
+    goal = await _act(GoalAction.CREATE, call)
     return goal_answer(goal, 201, {"Location": f"{call.root}/goals/{goal.id}"})
 
 
-async def _get(call: ApiCall) -> Response:
+@operation("GET /goals/{goal_id}", "The goal as it stands.", schema.GOAL)
+async def _get_goal(call: ApiCall) -> Response:
     goal = await call.goal()
     is_known = "*" in call.known_tags or goal_tag(goal) in call.known_tags
-    return unchanged_answer(goal) if is_known else goal_answer(goal)
+    return Response(None, 304, {**HEADERS, "ETag": goal_tag(goal)}) if is_known else goal_answer(goal)
 
 
-async def _details(call: ApiCall) -> Response:
+@operation(
+    "GET /goals/{goal_id}/details",
+    "The goal in full: who drives it, what is held, what is estimated, and how its criteria stand.",
+    schema.shape("details"),
+)
+async def _get_details(call: ApiCall) -> Response:
     return json_answer((await read_goal(call.store, (await call.goal()).id)).as_dict())
 
 
+@operation(
+    "POST /signals",
+    "Every goal that waited for the signal is awake, or kept asleep where another is active.",
+    schema.list_of(schema.GOAL),
+    body=schema.strict_object({"name": _SIGNAL}, ["name"]),
+    is_keyed=True,
+)
+async def _signal(call: ApiCall) -> Response:
+    woken = await call.store.signal(call.body["name"], actor=call.actor, key=call.key)
+    return json_answer([goal.to_json() for goal in woken])
+
+
+def _acting(
+    action: GoalAction, summary: str, body: Schema, guard: RevisionGuard = RevisionGuard.REQUIRED, **more: Any
+) -> ApiOperation:
+    """Return the operation that does this to one goal, and answers with the goal as it stands then."""
+    given = {"name": f"{action}_goal", "route": f"POST /goals/{{goal_id}}/{action}"} | more
+
+    async def handle(call: ApiCall) -> Response:
+        return goal_answer(await _act(action, call))
+
+    return operation(summary=summary, answer=schema.GOAL, body=body, guard=guard, is_keyed=True, **given)(handle)
+
+
+_PAUSING: Final[Mapping[str, Schema]] = {
+    "reason": schema.one_of(sorted(REASONS[GoalStatus.PAUSED])),
+    "note": schema.NOTE,
+    "wake_at": schema.TIME,
+    "wake_signal": _SIGNAL,
+    "lease": schema.LEASE,
+}
+_CLEARING: Final[Mapping[str, Schema]] = {
+    "reason": schema.one_of(sorted(REASONS[GoalStatus.CLEARED])),
+    "note": schema.NOTE,
+    "lease": schema.LEASE,
+}
+_ANSWERING: Final[Mapping[str, Schema]] = {
+    "criterion": schema.integer(1, MAX_CRITERIA, description="Which criterion, counted from 1."),
+    "note": schema.NOTE,
+    "decided_by": schema.name("Who decided; by default the operator that was let in."),
+}
+
 OPERATIONS: Final[tuple[ApiOperation, ...]] = (
-    ApiOperation(
-        name="list_goals",
-        method="GET",
-        path="/goals",
-        summary="One page of goals, newest first.",
-        handle=_list,
-        answer=_PAGE,
-        query={
-            "scope": SCOPE,
-            "status": one_of(list(GoalStatus)),
-            "text": text(MAX_TEXT_CHARS, 1, description="Only goals whose text has this in it."),
-            "cursor": CURSOR,
-            "limit": LIMIT,
-        },
-    ),
-    ApiOperation(
-        name="create_goal",
-        method="POST",
-        path="/goals",
-        summary="A new goal is its scope's active one. Where another is, only `replace` pauses it.",
-        handle=_create,
-        answer=shape("goal"),
-        status=201,
-        body=strict_object(
-            {
-                "text": _GOAL_TEXT,
-                "scope": SCOPE,
-                "budget": BUDGET,
-                "criteria": CRITERIA,
-                "billing": one_of(list(BillingPolicy)),
-                "max_chars": _MAX_CHARS,
-                "replace": REPLACE,
-            },
-            ["text"],
+    _list_goals,
+    _create_goal,
+    _get_goal,
+    _get_details,
+    _acting(
+        GoalAction.EDIT,
+        "The goal has this text and these criteria; what is left out stays.",
+        schema.strict_object(
+            {"text": _GOAL_TEXT, "criteria": schema.CRITERIA, "max_chars": _MAX_CHARS}, minProperties=1
         ),
-        is_write=True,
-        is_keyed=True,
-        is_tagged=True,
+        route="PATCH /goals/{goal_id}",
     ),
-    ApiOperation(
-        name="get_goal",
-        method="GET",
-        path="/goals/{goal_id}",
-        summary="The goal as it stands.",
-        handle=_get,
-        answer=shape("goal"),
-        is_tagged=True,
-    ),
-    ApiOperation(
-        name="get_details",
-        method="GET",
-        path="/goals/{goal_id}/details",
-        summary="The goal in full: who drives it, what is held, what is estimated, and how its criteria stand.",
-        handle=_details,
-        answer=shape("details"),
-    ),
-    ApiOperation(
-        name="edit_goal",
-        method="PATCH",
-        path="/goals/{goal_id}",
-        summary="The goal has this text and these criteria; what is left out stays.",
-        handle=_acting(GoalAction.EDIT),
-        answer=shape("goal"),
-        body=strict_object({"text": _GOAL_TEXT, "criteria": CRITERIA, "max_chars": _MAX_CHARS}, minProperties=1),
-        guard=RevisionGuard.REQUIRED,
-        is_write=True,
-        is_keyed=True,
-        is_tagged=True,
-    ),
-    ApiOperation(
+    _acting(
+        GoalAction.SET_BUDGET,
+        "The goal has exactly this budget; an active one that has used it up is paused.",
+        schema.BUDGET,
+        route="PUT /goals/{goal_id}/budget",
         name="set_budget",
-        method="PUT",
-        path="/goals/{goal_id}/budget",
-        summary="The goal has exactly this budget; an active one that has used it up is paused.",
-        handle=_acting(GoalAction.SET_BUDGET),
-        answer=shape("goal"),
-        body=BUDGET,
-        guard=RevisionGuard.REQUIRED,
-        is_write=True,
-        is_keyed=True,
-        is_tagged=True,
     ),
-    *_MOVES,
+    # Stopping what runs wild must not fail because it has changed meanwhile.
+    _acting(
+        GoalAction.PAUSE,
+        "The goal is paused, for good or until a time or a signal. Stopping needs no If-Match.",
+        schema.strict_object(_PAUSING),
+        RevisionGuard.OPTIONAL,
+    ),
+    _acting(
+        GoalAction.RESUME,
+        "The paused goal is active, with this budget where one is given. Only `replace` pauses another for it.",
+        schema.strict_object({"budget": schema.BUDGET, "note": schema.NOTE, "replace": schema.REPLACE}),
+    ),
+    _acting(
+        GoalAction.COMPLETE,
+        "The goal is completed; its criteria are accepted.",
+        schema.strict_object({"note": schema.NOTE, "lease": schema.LEASE}),
+    ),
+    _acting(
+        GoalAction.CLEAR,
+        "The goal is given up, for good; its history stays.",
+        schema.strict_object(_CLEARING),
+    ),
+    _acting(
+        GoalAction.WAKE,
+        "The waiting goal is awake. Only `replace` pauses another for it.",
+        schema.strict_object({"replace": schema.REPLACE}),
+        RevisionGuard.OPTIONAL,
+    ),
+    _acting(GoalAction.APPROVE, "A person approved the criterion.", schema.strict_object(_ANSWERING, ["criterion"])),
+    _acting(GoalAction.REJECT, "A person rejected the criterion.", schema.strict_object(_ANSWERING, ["criterion"])),
+    _signal,
 )

@@ -1,8 +1,8 @@
-"""The API's paths: from the bytes of a request to those of its answer."""
+"""The API's paths, from the bytes of a request to those of its answer, and the OpenAPI document about them."""
 
 import logging
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from http import HTTPStatus
 from itertools import groupby
 from operator import attrgetter
 from typing import Any, Final
@@ -13,31 +13,110 @@ from starlette.routing import BaseRoute, Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from telic.domain.errors import GoalError
-from telic.interfaces.api import feed, goals, leases, ledger, reading
-from telic.interfaces.api.answers import ApiRefusal, json_answer, problem_answer
-from telic.interfaces.api.openapi import document
-from telic.interfaces.api.operation import ApiCall, ApiOperation, OpenStreams
-from telic.interfaces.api.shapes import open_object
+from telic.interfaces.api import feed, goals, schema, work
+from telic.interfaces.api.answers import PROBLEM_MEDIA_TYPE, ApiRefusal, json_answer, problem_answer
+from telic.interfaces.api.operation import ApiCall, ApiOperation, OpenStreams, RevisionGuard, operation, read_call
+from telic.services.json_schema import Schema
 from telic.store.async_store import AsyncGoalStore
 
+VERSION: Final = "1.0.0"
+_ALWAYS: Final[tuple[int, ...]] = (400, 401, 408, 413, 422, 429, 500, 503)
+_TAG: Final = {"ETag": {"description": "Revision and digest of the goal.", "schema": {"type": "string"}}}
+_ABOUT: Final = (
+    "Durable goals for AI agents. Goals that many programs change: send the ETag that was read as If-Match, and an "
+    "Idempotency-Key with what must happen once. Errors are problem details; their `code` is stable."
+)
+
+
+def document(operations: Iterable[ApiOperation]) -> dict[str, Any]:
+    """Return all operations with what they take and give."""
+    paths: dict[str, dict[str, Any]] = {}
+    for each in operations:
+        paths.setdefault(each.path, {})[each.method.lower()] = _described(each)
+    return {
+        "openapi": "3.1.0",
+        "info": {"title": "Telic", "version": VERSION, "description": _ABOUT, "license": {"name": "MIT"}},
+        "paths": paths,
+        "components": {
+            "schemas": dict(schema.SHAPES),
+            "securitySchemes": {"token": {"type": "http", "scheme": "bearer"}},
+        },
+        "security": [{"token": []}],
+    }
+
+
+def _described(operation: ApiOperation) -> dict[str, Any]:
+    described = {
+        "operationId": operation.name,
+        "summary": operation.summary,
+        "parameters": list(_parameters(operation)),
+        "responses": _responses(operation),
+    }
+    if operation.body is not None:
+        needed = bool(operation.body["required"] or operation.body.get("minProperties"))
+        content = {"application/json": {"schema": operation.body}}
+        described["requestBody"] = {"required": needed, "content": content}
+    return described
+
+
+def _parameters(operation: ApiOperation) -> Iterable[Mapping[str, Any]]:
+    if "{goal_id}" in operation.path:
+        yield _parameter("path", "goal_id", schema.GOAL_ID, is_required=True)
+    for name, values in operation.query.items():
+        yield _parameter("query", name, values)
+    if operation.is_keyed:
+        yield _parameter("header", "Idempotency-Key", schema.IDEMPOTENCY_KEY)
+    if operation.guard is not RevisionGuard.NONE:
+        yield _parameter("header", "If-Match", schema.IF_MATCH, is_required=operation.guard is RevisionGuard.REQUIRED)
+    if operation.is_tagged and operation.method == "GET":
+        yield _parameter("header", "If-None-Match", {"type": "string", "description": "Tags that the client has."})
+    if operation.is_stream:
+        about = "Go on after this event; counts more than `after`."
+        yield _parameter("header", "Last-Event-ID", {"type": "string", "description": about})
+
+
+def _parameter(place: str, name: str, values: Schema, *, is_required: bool = False) -> Mapping[str, Any]:
+    return {"name": name, "in": place, "required": is_required, "schema": dict(values)}
+
+
+def _responses(operation: ApiOperation) -> dict[str, Any]:
+    answer: dict[str, Any] = {
+        "description": HTTPStatus(operation.status).phrase,
+        "content": {operation.answer_type: {"schema": operation.answer}},
+    }
+    if operation.is_tagged:
+        answer["headers"] = _TAG
+    responses = {str(operation.status): answer}
+    if operation.is_tagged and operation.method == "GET":
+        responses["304"] = {"description": "The client has the goal as it stands.", "headers": _TAG}
+    content = {PROBLEM_MEDIA_TYPE: {"schema": schema.shape("problem")}}
+    for status in sorted(_problems(operation)):
+        responses[str(status)] = {"description": HTTPStatus(status).phrase, "content": content}
+    return responses
+
+
+def _problems(operation: ApiOperation) -> set[int]:
+    statuses: set[int] = {*_ALWAYS}
+    if operation.is_write:
+        statuses |= {403, 404, 409, 415, 507}
+    if "{goal_id}" in operation.path or "goal_id" in operation.query:
+        statuses |= {404, 409}
+    if operation.guard is not RevisionGuard.NONE:
+        statuses |= {412}
+    if operation.guard is RevisionGuard.REQUIRED:
+        statuses |= {428}
+    return statuses
+
+
 _log = logging.getLogger(__name__)
-
-
-@dataclass(frozen=True, slots=True)
-class ApiContext:
-    """The store and the settings that all paths share."""
-
-    store: AsyncGoalStore
-    allow_write: bool
-    document: Mapping[str, Any]
-    streams: OpenStreams
 
 
 class ApiResource:
     """Answers the methods of one path; every refusal and failure is a problem document."""
 
-    def __init__(self, api: ApiContext, operations: Sequence[ApiOperation]) -> None:
-        self._api = api
+    def __init__(self, operations: Sequence[ApiOperation], *, allow_write: bool, **shared: Any) -> None:
+        self._allow_write = allow_write
+        self._shared = shared
         self._operations = {operation.method: operation for operation in operations}
         get = self._operations.get("GET")
         if get is not None and not get.is_stream:
@@ -52,7 +131,7 @@ class ApiResource:
     async def _answer(self, request: Request) -> ASGIApp:
         try:
             operation = self._operation(request.method)
-            call = await self._call(operation, request)
+            call = await read_call(operation, request, **self._shared)
         except ApiRefusal as refusal:
             return problem_answer(refusal)
         try:
@@ -68,65 +147,31 @@ class ApiResource:
         if operation is None:
             allowed = ", ".join(sorted(self.methods))
             raise ApiRefusal("method_not_allowed", f"this path takes {allowed}", {"Allow": allowed})
-        if operation.is_write and not self._api.allow_write:
+        if operation.is_write and not self._allow_write:
             raise ApiRefusal("read_only", "this server only reads; start it with --allow-write")
         return operation
 
-    async def _call(self, operation: ApiOperation, request: Request) -> ApiCall:
-        return ApiCall(
-            store=self._api.store,
-            document=self._api.document,
-            streams=self._api.streams,
-            actor_name=str(getattr(request.state, "actor_name", None) or "operator"),
-            root=request.scope.get("root_path", ""),
-            path=reading.read_path(request),
-            query=reading.read_query(operation, request),
-            key=reading.read_key(operation, request),
-            expected_revision=reading.read_revision(operation, request),
-            known_tags=reading.read_known_tags(request),
-            last_event_id=request.headers.get("Last-Event-ID") if operation.is_stream else None,
-            body=await reading.read_body(operation, request),
-        )
 
-
-class UnknownPath:
-    """Answers what has no path."""
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """The request is refused."""
-        answer = problem_answer(ApiRefusal("not_found", "there is no such path; openapi.json has them all"))
-        await answer(scope, receive, send)
-
-
-async def _health(call: ApiCall) -> Response:
+@operation("GET /health", "Whether the store answers.", schema.open_object({"healthy": {"type": "boolean"}}))
+async def _get_health(call: ApiCall) -> Response:
     await call.store.cursor()
     return json_answer({"healthy": True})
 
 
-async def _document(call: ApiCall) -> Response:
+@operation(
+    "GET /openapi.json",
+    "This document.",
+    schema.open_object({"openapi": {"type": "string"}, "paths": {"type": "object"}}),
+)
+async def _get_document(call: ApiCall) -> Response:
     return json_answer({**call.document, "servers": [{"url": call.root or "/"}]})
 
 
 OPERATIONS: Final[tuple[ApiOperation, ...]] = (
-    ApiOperation(
-        name="get_health",
-        method="GET",
-        path="/health",
-        summary="Whether the store answers.",
-        handle=_health,
-        answer=open_object({"healthy": {"type": "boolean"}}),
-    ),
-    ApiOperation(
-        name="get_document",
-        method="GET",
-        path="/openapi.json",
-        summary="This document.",
-        handle=_document,
-        answer=open_object({"openapi": {"type": "string"}, "paths": {"type": "object"}}),
-    ),
+    _get_health,
+    _get_document,
     *goals.OPERATIONS,
-    *ledger.OPERATIONS,
-    *leases.OPERATIONS,
+    *work.OPERATIONS,
     *feed.OPERATIONS,
 )
 
@@ -136,10 +181,12 @@ def api_routes(store: AsyncGoalStore, *, allow_write: bool) -> list[BaseRoute]:
 
     Whoever is let in acts with the authority of an operator; `actor_name` in the request's state says who it is.
     """
-    api = ApiContext(store, allow_write, document(OPERATIONS), OpenStreams())
+    # One count of open streams: what is bounded is all of the server's.
+    shared = {"store": store, "document": document(OPERATIONS), "streams": OpenStreams()}
     by_path = attrgetter("path")
     routes: list[BaseRoute] = [
-        Route(path, ApiResource(api, list(operations)))
+        Route(path, ApiResource(list(operations), allow_write=allow_write, **shared))
         for path, operations in groupby(sorted(OPERATIONS, key=by_path), key=by_path)
     ]
-    return [*routes, Route("/{anything:path}", UnknownPath())]
+    unknown = ApiRefusal("not_found", "there is no such path; openapi.json has them all")
+    return [*routes, Route("/{anything:path}", problem_answer(unknown))]

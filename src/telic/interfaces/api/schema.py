@@ -1,29 +1,22 @@
-"""JSON Schemas of what requests may say: the same ones are documented and checked.
+"""JSON Schemas of requests and of answers: the same ones are documented and checked.
 
 A request that does not match is answered with 400. What matches and is unusable all the same is the store's to refuse.
+The shapes of answers are those of `docs/reference/shapes.md`; fields may be added to them.
 """
 
-import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
-from telic.domain.budget import LIMITS, MODEL_COUNTERS, TURN_COUNTERS
+from telic.domain.budget import LIMITS, MODEL_COUNTERS, TURN_COUNTERS, BillingPolicy, Usage, UsageKind
 from telic.domain.criteria import MAX_CRITERIA, MAX_TIMEOUT_SECONDS, CriterionKind
+from telic.domain.events import EventKind
+from telic.domain.goal import Actor, GoalStatus, Reason
+from telic.domain.lease import HoldState
 from telic.domain.limits import MAX_COUNTER, MAX_NAME_CHARS, MAX_NOTE_CHARS, MAX_PAGE, MAX_TTL_SECONDS
-from telic.interfaces.api.answers import ApiRefusal
-
-Schema = Mapping[str, Any]
-
-_IS_OF_TYPE: Final[Mapping[str, Callable[[object], bool]]] = {
-    "array": lambda value: isinstance(value, list),
-    "boolean": lambda value: isinstance(value, bool),
-    "integer": lambda value: type(value) is int,
-    "null": lambda value: value is None,
-    "number": lambda value: type(value) in (int, float),
-    "object": lambda value: isinstance(value, dict),
-    "string": lambda value: isinstance(value, str),
-}
-_SHOWN_CHARS: Final = 100
+from telic.domain.report import UsageGrouping
+from telic.domain.verdict import Outcome
+from telic.domain.views import NOT_CHECKED
+from telic.services.json_schema import Schema
 
 
 def integer(minimum: int = 0, maximum: int = MAX_COUNTER, **more: Any) -> Schema:
@@ -60,64 +53,6 @@ def strict_object(properties: Mapping[str, Schema], required: Sequence[str] = ()
 def or_null(schema: Schema) -> Schema:
     """Return the same, or null."""
     return {**schema, "type": [schema["type"], "null"]}
-
-
-def check(schema: Schema, value: Any, place: str) -> None:
-    """The value matches the schema.
-
-    Raises:
-        ApiRefusal: it does not; `place` says which value is meant.
-    """
-    kinds = [schema["type"]] if isinstance(schema["type"], str) else schema["type"]
-    kind = next((kind for kind in kinds if _IS_OF_TYPE[kind](value)), None)
-    if kind is None:
-        raise _mismatch(f"{place} must be of type {' or '.join(kinds)}")
-    if "enum" in schema and value not in schema["enum"]:
-        raise _mismatch(f"{place} must be one of {', '.join(schema['enum'])}")
-    if kind == "string":
-        _check_string(schema, value, place)
-    elif kind in ("integer", "number"):
-        _check_number(schema, value, place)
-    elif kind == "array":
-        _check_array(schema, value, place)
-    elif kind == "object":
-        _check_object(schema, value, place)
-
-
-def _check_string(schema: Schema, value: str, place: str) -> None:
-    if not schema.get("minLength", 0) <= len(value) <= schema.get("maxLength", len(value)):
-        raise _mismatch(f"{place} must have from {schema['minLength']} to {schema['maxLength']} characters")
-    if "pattern" in schema and re.search(schema["pattern"].replace("$", r"\Z"), value) is None:
-        raise _mismatch(f"{place} must match {schema['pattern']}")
-
-
-def _check_number(schema: Schema, value: float, place: str) -> None:
-    if not schema["minimum"] <= value <= schema["maximum"]:
-        raise _mismatch(f"{place} must be from {schema['minimum']} to {schema['maximum']}")
-
-
-def _check_array(schema: Schema, value: list[Any], place: str) -> None:
-    if not schema["minItems"] <= len(value) <= schema["maxItems"]:
-        raise _mismatch(f"{place} must have from {schema['minItems']} to {schema['maxItems']} items")
-    for number, item in enumerate(value):
-        check(schema["items"], item, f"{place}[{number}]")
-
-
-def _check_object(schema: Schema, value: dict[str, Any], place: str) -> None:
-    missing = [name for name in schema["required"] if name not in value]
-    if missing:
-        raise _mismatch(f"{place} lacks {', '.join(missing)}")
-    if len(value) < schema.get("minProperties", 0):
-        raise _mismatch(f"{place} must have one of the fields {', '.join(schema['properties'])}")
-    for name, part in value.items():
-        if name not in schema["properties"]:
-            known = ", ".join(schema["properties"]) or "none"
-            raise _mismatch(f"{place} has an unknown field {name[:_SHOWN_CHARS]!r}; the fields are: {known}")
-        check(schema["properties"][name], part, f"{place}.{name}")
-
-
-def _mismatch(detail: str) -> ApiRefusal:
-    return ApiRefusal("invalid_request", detail)
 
 
 GOAL_ID: Final = {
@@ -172,11 +107,11 @@ MODEL_USAGE: Final = strict_object(
     {each: integer() for each in MODEL_COUNTERS},
     description="What a model's responses consumed; the goal's billing says how much of it counts.",
 )
-LEASE: Final = strict_object(
-    {"holder": HOLDER, "token": integer(description="The token that the claim gave.")},
-    ["holder", "token"],
-    description="Refuse unless this lease is kept.",
-)
+SHOWN_LEASE: Final[Mapping[str, Schema]] = {
+    "holder": HOLDER,
+    "token": integer(description="The token that the claim gave."),
+}
+LEASE: Final = strict_object(SHOWN_LEASE, list(SHOWN_LEASE), description="Refuse unless this lease is kept.")
 CRITERION: Final = strict_object(
     {
         "kind": one_of(list(CriterionKind)),
@@ -190,3 +125,148 @@ CRITERION: Final = strict_object(
     description="A command that must exit with 0, a question that a judge must affirm, or what a person must approve.",
 )
 CRITERIA: Final = array(CRITERION, MAX_CRITERIA)
+
+
+_TEXT: Final[Schema] = {"type": "string"}
+_INTEGER: Final[Schema] = {"type": "integer"}
+_FLAG: Final[Schema] = {"type": "boolean"}
+_COUNT: Final[Schema] = {"type": "integer", "minimum": 0}
+_TIME: Final[Schema] = {"type": "string", "format": "date-time"}
+_OBJECT: Final[Schema] = {"type": "object"}
+
+
+def open_object(properties: Mapping[str, Schema]) -> Schema:
+    """Return an object that has all of these fields, and perhaps others in a later release."""
+    return {"type": "object", "properties": dict(properties), "required": list(properties)}
+
+
+def list_of(item: Schema) -> Schema:
+    """Return a list of these."""
+    return {"type": "array", "items": item}
+
+
+def shape(name: str) -> Schema:
+    """Return the shape of this name, by reference."""
+    return {"$ref": f"#/components/schemas/{name}"}
+
+
+GOAL: Final = shape("goal")
+
+
+def _counts(names: Sequence[str]) -> Schema:
+    return open_object(dict.fromkeys(names, _COUNT))
+
+
+_LEASE_COUNTS: Final = ("token", "expires_in_microseconds", "due_in_microseconds")
+_RESERVED: Final = ("tokens", "active_microseconds", "cost_microunits")
+
+SHAPES: Final[Mapping[str, Schema]] = {
+    "goal": open_object(
+        {
+            "id": _TEXT,
+            "scope": _TEXT,
+            "text": _TEXT,
+            "status": one_of(list(GoalStatus)),
+            "reason": {"type": ["string", "null"], "enum": [*map(str, Reason), None]},
+            "note": or_null(_TEXT),
+            "revision": _COUNT,
+            "criteria": list_of({**CRITERION, "additionalProperties": True}),
+            "budget": {**BUDGET, "required": list(LIMITS), "additionalProperties": True},
+            "usage": _counts(tuple(Usage().as_dict())),
+            "estimated_lines": _COUNT,
+            "billing": one_of(list(BillingPolicy)),
+            "wake_at": or_null(_TIME),
+            "wake_signal": or_null(_TEXT),
+            "created_at": _TIME,
+            "updated_at": _TIME,
+            "ended_at": or_null(_TIME),
+        }
+    ),
+    "event": open_object(
+        {
+            "goal_id": _TEXT,
+            "number": _COUNT,
+            "revision": _COUNT,
+            "kind": one_of(list(EventKind)),
+            "actor": one_of(list(Actor)),
+            "at": _TIME,
+            "key": or_null(_TEXT),
+            "data": _OBJECT,
+            "hash": _TEXT,
+        }
+    ),
+    "feed_event": open_object({"cursor": _TEXT, "scope": _TEXT, "event": shape("event")}),
+    "turn": open_object(
+        {
+            "goal_id": _TEXT,
+            "number": _COUNT,
+            "key": _TEXT,
+            "at": _TIME,
+            "usage": open_object(dict.fromkeys(TURN_COUNTERS, _INTEGER)),
+            "kind": one_of(list(UsageKind)),
+            "model": or_null(_TEXT),
+            "is_estimate": _FLAG,
+            "takes_back": or_null(_COUNT),
+            "hash": _TEXT,
+        }
+    ),
+    "hold": open_object(
+        {
+            "goal_id": _TEXT,
+            "key": _TEXT,
+            "reserved": _counts(LIMITS),
+            "placed_at": _TIME,
+            "expires_at": or_null(_TIME),
+            "state": one_of(list(HoldState)),
+            "turn_key": or_null(_TEXT),
+            "frees_on_expiry": _FLAG,
+        }
+    ),
+    "details": {
+        "allOf": [
+            GOAL,
+            open_object(
+                {
+                    "lease": shape("lease_state"),
+                    "held": _counts(("holds", *_RESERVED)),
+                    "uncertain": _counts(("holds", *_RESERVED)),
+                    "estimated": _counts(("lines", *_RESERVED)),
+                    "checks": list_of(
+                        open_object(
+                            {
+                                "number": _COUNT,
+                                "criterion": {**CRITERION, "additionalProperties": True},
+                                "outcome": one_of((*Outcome, "approved", "rejected", NOT_CHECKED)),
+                                "verdict": or_null(_OBJECT),
+                                "approval": or_null(_OBJECT),
+                                "pending": _FLAG,
+                            }
+                        )
+                    ),
+                }
+            ),
+        ]
+    },
+    "lease": open_object({"goal": GOAL, "holder": _TEXT, "token": _COUNT}),
+    "lease_state": open_object({"holder": or_null(_TEXT), **dict.fromkeys(_LEASE_COUNTS, _COUNT)}),
+    "sum": open_object(
+        {
+            "lines": _COUNT,
+            "usage": _counts(tuple(Usage().as_dict())),
+            "estimated": _counts(("lines", *_RESERVED)),
+            "held": _counts(("holds", *_RESERVED)),
+            "uncertain": _counts(("holds", *_RESERVED)),
+        }
+    ),
+    "report": open_object(
+        {
+            "by": one_of(list(UsageGrouping)),
+            "groups": list_of({"allOf": [shape("sum"), open_object({"name": or_null(_TEXT)})]}),
+            "left_out": _COUNT,
+            "total": shape("sum"),
+        }
+    ),
+    "problem": open_object(
+        {**dict.fromkeys(("type", "title", "detail", "code"), _TEXT), "status": _COUNT, "retryable": _FLAG}
+    ),
+}

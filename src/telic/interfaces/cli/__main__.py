@@ -23,7 +23,7 @@ def main() -> None:
             raise
         if is_hook:
             # A host shows what a hook prints, and counts its exit code.
-            from telic.integrations.hosts.safeguards import log_of
+            from telic.integrations.hosts.session_state import log_of
 
             log_of(os.environ, "hook").write(f"{error}: pip install 'telic[cli]'")
             sys.exit(0)
@@ -32,10 +32,7 @@ def main() -> None:
 
 
 def _open_standard_streams() -> None:
-    """Open closed standard streams on nothing, so that no other file takes their numbers.
-
-    A terminal whose encoding lacks a character shows its number instead.
-    """
+    # A file that is opened later must not take the number of a closed stream: it would be written into.
     closed = [number for number in range(3) if not _is_open(number)]
     for _ in closed:
         # The lowest number that is free is taken.
@@ -46,6 +43,7 @@ def _open_standard_streams() -> None:
         sys.stdout = os.fdopen(1, "w", closefd=False)
     if 2 in closed:
         sys.stderr = os.fdopen(2, "w", closefd=False)
+    # A terminal whose encoding lacks a character shows its number instead.
     for stream in (sys.stdout, sys.stderr):
         reconfigure = getattr(cast("TextIO", stream), "reconfigure", None)
         if reconfigure is not None:
@@ -61,7 +59,7 @@ def _is_open(number: int) -> bool:
 
 
 def _say_what_is_missing() -> int:
-    """The exit code; standard error says what is missing, in the form of every other error."""
+    # In the form of every other error, so that a program that reads JSON gets JSON here too.
     from telic.domain.errors import MissingExtra
     from telic.interfaces.cli.terminal import Terminal
 

@@ -5,7 +5,7 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 import click
 
@@ -14,7 +14,7 @@ from telic.domain.criteria import Criterion, CriterionKind, command_words
 from telic.domain.decision import LoopPolicy, unmeasured
 from telic.domain.errors import AgentNotRunnable, InvalidInput, InvalidNumber, WorkspaceMissing
 from telic.domain.limits import MAX_TTL_SECONDS
-from telic.interfaces.cli.options import DURATION
+from telic.interfaces.cli.options import DURATION, gathered
 from telic.interfaces.cli.session import Session
 from telic.loop.agents import (
     CLAUDE_CODE,
@@ -28,7 +28,8 @@ from telic.loop.agents import (
     CommandAgent,
     known_agent,
 )
-from telic.loop.run_context import LoopSettings
+from telic.loop.goal_loop import GoalLoop
+from telic.loop.run_context import LoopEvent, LoopSettings
 from telic.loop.verification.judge import Judge, JudgePolicy, PricedJudge, unknown_cost
 from telic.loop.verification.verifier import Verifier
 from telic.loop.worker import own_name
@@ -37,14 +38,8 @@ from telic.store.async_store import AsyncGoalStore
 from telic.store.connect import connect_async
 
 _FORMATS: Final = {
-    "plain": PLAIN,
-    "json-lines": JSON_LINES,
-    "claude-code": CLAUDE_CODE,
-    "codex": CODEX,
-    "gemini": GEMINI,
-    "copilot": COPILOT,
-    "opencode": OPENCODE,
-    "qwen": QWEN,
+    format.name.replace("_", "-"): format
+    for format in (PLAIN, JSON_LINES, CLAUDE_CODE, CODEX, GEMINI, COPILOT, OPENCODE, QWEN)
 }
 _PROMPT: Final = "{prompt}"
 _WHO_TELLS: Final = "claude, codex, gemini, copilot, opencode and qwen do, and what prints --format json-lines"
@@ -55,7 +50,7 @@ _LONGEST_TIMEOUT_SECONDS: Final = 3_600.0
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AgentOptions:
-    """What was typed of the agent and its loop."""
+    """The agent and its loop, as they were typed."""
 
     agent: str
     format: str | None
@@ -73,7 +68,7 @@ class AgentOptions:
     timeout: float
 
     def command_agent(self, workspace: Path) -> CommandAgent:
-        """The agent, whose command is there.
+        """Return the agent, whose command is there.
 
         Raises:
             InvalidInput: the command line cannot be read.
@@ -83,6 +78,7 @@ class AgentOptions:
         if not words:
             raise InvalidInput("--agent is empty")
         _require_command(words[0], workspace)
+        # A format that was given wins: the command may be a wrapper that prints something else.
         known = known_agent(words) if self.format is None else None
         if known is not None:
             return replace(known, allow_unknown_cost=self.allow_unknown_usage)
@@ -96,38 +92,29 @@ class AgentOptions:
 
     def require_known_usage(self, agent: CommandAgent, budget: Budget) -> None:
         """Raise InvalidInput where a budget is to hold of which the agent does not tell what it uses."""
-        told = agent.output_format
+        format = agent.output_format
         unknown = {
-            "tokens": budget.tokens is not None and not told.tells_usage,
-            "money": budget.cost_microunits is not None and not (told.tells_usage and told.tells_cost),
+            "tokens": budget.tokens is not None and not format.tells_usage,
+            "money": budget.cost_microunits is not None and not (format.tells_usage and format.tells_cost),
         }
         names = " and ".join(name for name, is_unknown in unknown.items() if is_unknown)
         if names and not self.allow_unknown_usage:
-            raise InvalidInput(unmeasured(names, f"{agent.argv[0]!a} does not tell {_untold(unknown)}"))
+            raise InvalidInput(unmeasured(names, f"{agent.argv[0]!a} does not tell {_what_is_missing(unknown)}"))
 
     def require_measured(self, agent: CommandAgent, judge: Judge | None, budget: Budget) -> None:
         """Raise InvalidInput where a budget is to hold that the agent or the judge would leave unmeasured."""
         self.require_known_usage(agent, budget)
-        self.require_priced_judge(judge, budget)
-
-    def require_priced_judge(self, judge: Judge | None, budget: Budget) -> None:
-        """Raise InvalidInput if the budget of money cannot hold, since the price of the judge's model is unknown."""
         if budget.cost_microunits is None or self.allow_unknown_usage or not isinstance(judge, PricedJudge):
             return
         if not judge.has_price():
             raise InvalidInput(unknown_cost(judge.model))
 
-    def verifier(self, workspace: Path, judge: Judge | None) -> Verifier:
-        """Return what checks goals in the workspace."""
-        policy = JudgePolicy(allow_unknown_cost=self.allow_unknown_usage)
-        return Verifier(workspace=workspace, judge=judge, policy=policy)
-
     def usage_notice(self, agent: CommandAgent, budget: Budget) -> str:
-        """What people are to know of usage before the first turn; nothing where it is known as the turn runs."""
-        told, command = agent.output_format, agent.argv[0]
-        if not told.tells_usage:
+        """Return what people must know of usage before the first turn; nothing where it is known as the turn runs."""
+        format, command = agent.output_format, agent.argv[0]
+        if not format.tells_usage:
             return f"usage is unknown: {command!a} does not tell it ({_WHO_TELLS})"
-        if budget.cost_microunits is not None and told.tells_cost_at_end and not has_price_table():
+        if budget.cost_microunits is not None and format.tells_cost_at_end and not has_price_table():
             return (
                 f"{command!a} tells what a turn cost at its end only, so the budget of money cannot end a turn that is "
                 f"under way: install the table of prices (pip install 'telic[pricing]'), or limit tokens as well"
@@ -143,7 +130,7 @@ class AgentOptions:
             raise InvalidNumber(f"--lease must be from {_SHORTEST_LEASE_SECONDS:g} s to a day")
 
     def policy(self) -> LoopPolicy:
-        """How patient the loop is."""
+        """Return how patient the loop is."""
         return LoopPolicy(
             verify_every_turns=self.verify_every,
             delay_seconds=self.delay,
@@ -152,18 +139,35 @@ class AgentOptions:
             allow_unknown_usage=self.allow_unknown_usage,
         )
 
-    def settings(self, workspace: Path) -> LoopSettings:
-        """Return where the loop works, and under which name."""
-        return LoopSettings(
+    def loop(
+        self,
+        store: AsyncGoalStore,
+        agent: CommandAgent,
+        workspace: Path,
+        judge: Judge | None,
+        on_progress: Callable[[LoopEvent], None],
+    ) -> GoalLoop:
+        """Return the loop of this agent in the workspace."""
+        settings = LoopSettings(
             workspace=workspace,
             holder=self.holder_name,
             turn_timeout_seconds=self.turn_timeout,
             lease_seconds=self.lease,
+            # Several beats in a lease: one that is late loses nothing.
             heartbeat_seconds=min(_HEARTBEAT_SECONDS, self.lease / 4),
+        )
+        policy = JudgePolicy(allow_unknown_cost=self.allow_unknown_usage)
+        return GoalLoop(
+            store=store,
+            agent=agent,
+            settings=settings,
+            policy=self.policy(),
+            verifier=Verifier(workspace=workspace, judge=judge, policy=policy),
+            on_progress=on_progress,
         )
 
     def store(self, session: Session) -> AbstractAsyncContextManager[AsyncGoalStore]:
-        """The store for the loop, with as many connections and as much patience as was asked for."""
+        """Return the store for the loop, with as many connections and as much patience as was asked for."""
         return connect_async(
             session.place,
             create=False,
@@ -174,11 +178,11 @@ class AgentOptions:
 
     @property
     def holder_name(self) -> str:
-        """The name that leases are held under."""
+        """Return the name that leases are held under."""
         return self.holder or own_name()
 
     def judge(self) -> Judge | None:
-        """The model that judges, or None where none was named.
+        """Return the model that judges, or None where none was named.
 
         Raises:
             InvalidInput: there is no such model.
@@ -186,13 +190,13 @@ class AgentOptions:
         """
         if self.judge_model is None:
             return None
+        # Its library takes a second to load.
         from telic.loop.verification.judge_model import ModelJudge
 
         return ModelJudge(self.judge_model)
 
 
 def _require_command(command: str, workspace: Path) -> None:
-    """Raise AgentNotRunnable unless the command can be run from the workspace."""
     found = shutil.which(str(workspace / command) if "/" in command else command)
     if found is None:
         place = f" in {str(workspace)!r}" if "/" in command and not Path(command).is_absolute() else " on the PATH"
@@ -200,7 +204,7 @@ def _require_command(command: str, workspace: Path) -> None:
 
 
 def existing_folder(path: Path) -> Path:
-    """The folder, as a whole path.
+    """Return the folder, as a whole path.
 
     Raises:
         WorkspaceMissing: it is not there.
@@ -225,22 +229,13 @@ def asks_model(criteria: Sequence[Criterion]) -> bool:
     return any(each.kind is CriterionKind.JUDGE and not each.argv for each in criteria)
 
 
-def agent_options(function: Callable[..., Any]) -> Callable[..., Any]:
-    """Adds the options, and hands them over as one `AgentOptions`."""
-    names = AgentOptions.__dataclass_fields__
-
-    def call(*arguments: Any, **options: Any) -> Any:
-        typed = AgentOptions(**{name: options.pop(name) for name in names})
-        return function(*arguments, agent_options=typed, **options)
-
-    call.__name__, call.__doc__ = function.__name__, function.__doc__
-    call.__dict__.update(function.__dict__)
-    for option in reversed(_OPTIONS):
-        call = option(call)
-    return call
+def _what_is_missing(unknown: Mapping[str, bool]) -> str:
+    return f"what it uses ({_WHO_TELLS})" if unknown["tokens"] else "what its turns cost (claude does)"
 
 
-_OPTIONS: Final = (
+agent_options: Final = gathered(
+    "agent_options",
+    AgentOptions,
     click.option(
         "--agent",
         envvar="TELIC_AGENT",
@@ -287,7 +282,3 @@ _OPTIONS: Final = (
     ),
     click.option("--holder", help="The name that leases are held under; a name in use takes its leases over."),
 )
-
-
-def _untold(unknown: Mapping[str, bool]) -> str:
-    return f"what it uses ({_WHO_TELLS})" if unknown["tokens"] else "what its turns cost (claude does)"

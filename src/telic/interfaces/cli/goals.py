@@ -1,11 +1,12 @@
 """Commands that make, show and redefine goals."""
 
 from contextlib import suppress
+from typing import Any
 
 import click
 
 from telic.domain.budget import BillingPolicy, Budget
-from telic.domain.criteria import typed_criteria
+from telic.domain.criteria import Criterion
 from telic.domain.errors import GoalNotFound, InvalidInput
 from telic.domain.goal import Goal, GoalStatus
 from telic.domain.ids import looks_like_id
@@ -15,22 +16,16 @@ from telic.interfaces.cli.render import show_details, show_goal, show_goals
 from telic.interfaces.cli.session import Session, command
 from telic.services.actions import GoalAction, fitting_actions
 from telic.services.insight import list_goals as list_goals_of
-from telic.services.insight import listing_to_json, read_goal_now, usage_by_kind
+from telic.services.insight import listing_to_json, read_goal, usage_by_kind
 from telic.services.outcomes import ExitCode
-from telic.store.sync_to_async import complete
+from telic.store.connect import complete
 from telic.wording.amounts import parse_budget
-
-_checks = click.option("--check", "checks", multiple=True, help="A command that must exit with 0; no shell runs it.")
-_judges = click.option("--judge", "judges", multiple=True, help="A question that a judging model must answer with yes.")
-_approvals = click.option("--approve", "approvals", multiple=True, help="What a person must approve.")
 
 
 @click.command()
 @click.argument("text")
 @options.budgets("2M or 500k tokens, $5, 90m or 2h of active time, 40turns; may be repeated.")
-@_checks
-@_judges
-@_approvals
+@options.criteria
 @options.max_chars
 @click.option(
     "--billing",
@@ -40,43 +35,27 @@ _approvals = click.option("--approve", "approvals", multiple=True, help="What a 
     help="Which of a model's tokens the budget counts.",
 )
 @options.replace
-@options.key
-@command(creates=True)
-def create(
-    session: Session,
-    text: str,
-    budgets: tuple[str, ...],
-    checks: tuple[str, ...],
-    judges: tuple[str, ...],
-    approvals: tuple[str, ...],
-    max_chars: int,
-    billing: str,
-    replaces: bool,
-    key: str | None,
-) -> None:
+@command(creates=True, keyed=True)
+def create(session: Session, budgets: tuple[str, ...], billing: str, replaces: bool, **wanted: Any) -> None:
     """Make TEXT the scope's active goal. Where another one is active, say --replace, or choose another --scope."""
     goal = session.act(
         GoalAction.CREATE,
         None,
-        None,
-        key,
-        text=text,
         budget=parse_budget(budgets, Budget()),
-        criteria=typed_criteria(checks, judges, approvals),
-        max_chars=max_chars,
         billing=BillingPolicy(billing.replace("-", "_")),
         replace=replaces,
+        **wanted,
     )
-    session.show_changed(goal, f"{_who_accounts(goal)}; telic pause {goal.id} stops it")
+    session.show_changed(goal, f"{_who_accounts(goal)}; telic pause {{id}} stops it")
 
 
 def _who_accounts(goal: Goal) -> str:
     # Only here: with the hosts come all the readers of their transcripts.
-    from telic.integrations.hosts.hosts import is_hosts_scope
+    from telic.integrations.hosts.session_goal import is_hosts_scope
 
     if is_hosts_scope(goal.scope):
         return "the session's hooks tell the goal and account its turns (telic install sets them up)"
-    return f"telic record {goal.id} --tokens N accounts a turn"
+    return "telic record {id} --tokens N accounts a turn"
 
 
 @click.command()
@@ -87,16 +66,13 @@ def active(session: Session) -> int:
     if goal is not None:
         show_goal(session.terminal, goal)
         return 0
-    if session.terminal.as_json:
-        session.terminal.json(None)
-    else:
-        session.terminal.line(f"no goal is active in scope {session.scope}")
+    session.terminal.either(None, f"no goal is active in scope {session.scope}")
     session.terminal.hint('telic create "…" makes one; telic list shows all')
     return ExitCode.NOTHING_THERE
 
 
 @click.command("list")
-@click.option("--all-scopes", is_flag=True, help="Goals of every scope.")
+@options.all_scopes
 @click.option("--status", type=click.Choice([status.value for status in GoalStatus]), help="Only these.")
 @click.option("--text", help="Only goals whose text has this in it.")
 @click.option("--limit", type=int, default=50, show_default=True, help="Longest page, at most 1000.")
@@ -133,75 +109,51 @@ def show(session: Session, goal_id: str | None) -> None:
     """Show a goal: where it stands, what it used, who drives it, what is held or awaited, how it was checked."""
     goal = session.goal(goal_id)
     by_kind = complete(usage_by_kind(session.async_store, goal.id))
-    show_details(session.terminal, read_goal_now(session.store, goal.id), by_kind)
+    show_details(session.terminal, complete(read_goal(session.async_store, goal.id)), by_kind)
 
 
 @click.command()
 @options.goal_id
 @click.argument("text", required=False)
-@_checks
-@_judges
-@_approvals
+@options.criteria
 @click.option("--no-criteria", is_flag=True, help="Take all criteria away.")
 @options.max_chars
-@options.revision
-@options.key
-@command()
+@command(guarded=True)
 def edit(
     session: Session,
     goal_id: str | None,
     text: str | None,
-    checks: tuple[str, ...],
-    judges: tuple[str, ...],
-    approvals: tuple[str, ...],
+    criteria: tuple[Criterion, ...],
     no_criteria: bool,
     max_chars: int,
-    revision: int | None,
-    key: str | None,
 ) -> None:
     """Change a goal's TEXT, its criteria, or both; its usage stays."""
+    # `telic edit TEXT` means the scope's goal; a text that looks like an id is taken for one.
     if goal_id is not None and text is None and not looks_like_id(goal_id):
         goal_id, text = None, goal_id
-    criteria = typed_criteria(checks, judges, approvals)
-    goal = session.act(
-        GoalAction.EDIT,
-        session.goal(goal_id),
-        revision,
-        key,
-        text=text,
-        criteria=criteria if criteria or no_criteria else None,
-        max_chars=max_chars,
-    )
-    session.show_changed(goal, f"telic events {goal.id} tells what changed")
+    wanted = criteria if criteria or no_criteria else None
+    goal = session.act(GoalAction.EDIT, session.goal(goal_id), text=text, criteria=wanted, max_chars=max_chars)
+    session.show_changed(goal, "telic events {id} tells what changed")
 
 
 @click.command()
 @click.argument("words", nargs=-1, metavar="[ID] [AMOUNT]…")
-@options.revision
-@options.key
-@command()
-def budget(session: Session, words: tuple[str, ...], revision: int | None, key: str | None) -> None:
+@command(guarded=True)
+def budget(session: Session, words: tuple[str, ...]) -> None:
     """Set a goal's budget: 2M or 500k tokens, $5, 90m or 2h of active time, 40turns, or none.
 
-    What is not named stays, unless somebody changes the goal meanwhile, which is refused as stale.
+    A limit that is not named stays as it is. If somebody changes the goal meanwhile, nothing is done.
     """
     goal_id, amounts = _id_and_amounts(session, words)
     goal = session.goal(goal_id)
     if amounts:
-        wanted = parse_budget(amounts, goal.budget)
-        seen = goal.revision if revision is None and key is None else revision
-        goal = session.act(GoalAction.SET_BUDGET, goal, seen, key, budget=wanted)
+        goal = session.act(GoalAction.SET_BUDGET, goal, as_read=True, budget=parse_budget(amounts, goal.budget))
     resumes = GoalAction.RESUME in fitting_actions(goal)
-    hint = f"telic resume {goal.id} goes on" if resumes else f"telic show {goal.id}"
+    hint = "telic resume {id} goes on" if resumes else "telic show {id} tells where it stands"
     session.show_changed(goal, hint if amounts else f"no amount was given, so the budget stays; {QUOTED_MONEY}")
 
 
 def _id_and_amounts(session: Session, words: tuple[str, ...]) -> tuple[str | None, tuple[str, ...]]:
-    """Return the id, where the first word is one, and the amounts.
-
-    Raises:
-        InvalidInput: the first word is both a number of tokens and a part of a goal's id.
-    """
     if not words or not looks_like_id(words[0]):
         return None, words
     # An id begins with 0, which an amount does not; its end may be all digits.

@@ -1,150 +1,59 @@
-"""Commands on the ledger and the history: recording turns, reading and following both, checking all."""
+"""Commands on whole histories: reading and following them, checking them, and taking them elsewhere."""
 
+import os
 import signal
+from collections.abc import Sequence
+from dataclasses import asdict
+from pathlib import Path
 from types import FrameType
-from typing import Any
 
 import click
 
-from telic.domain.budget import ModelUsage, TurnUsage, UsageKind
-from telic.domain.errors import InvalidInput
+from telic.domain.errors import StoreMisconfigured
 from telic.domain.events import FeedEvent
-from telic.domain.goal import Actor
 from telic.domain.ids import short_ids
-from telic.domain.jsonable import feed_event_to_json, turn_to_json
+from telic.domain.jsonable import event_to_json, feed_event_to_json, turn_to_json
 from telic.interfaces.cli import options
-from telic.interfaces.cli.options import AMOUNT, amount, lease_of
-from telic.interfaces.cli.render import show_events, show_turns
+from telic.interfaces.cli.options import FILE
+from telic.interfaces.cli.render import show_rows
 from telic.interfaces.cli.session import Session, command
 from telic.services.outcomes import ExitCode
-from telic.store.doctor import Finding, Level, examine
-from telic.wording.goals import describe_event
+from telic.services.transfer.histories import ImportReport, Placement, export_lines, import_histories, read_lines
+from telic.store.doctor import Level, examine
+from telic.wording.goals import EVENTS, TURNS, describe_event
 from telic.wording.words import show_time
 
-_KINDS = [kind.value.replace("_", "-") for kind in UsageKind]
-_after = click.option("--after", type=int, default=0, help="Only numbers above this.")
-_limit = click.option("--limit", type=int, default=1000, show_default=True, help="At most so many.")
-
 
 @click.command()
 @options.goal_id
-@click.option(
-    "--tokens",
-    type=AMOUNT,
-    metavar="N",
-    help="What the budget counts, 1500 or 2k; else the goal's billing policy says.",
-)
-@click.option("--input", "input_tokens", type=int, default=0, help="Input tokens, cached ones among them.")
-@click.option("--cached", "cached_input_tokens", type=int, default=0, help="Cached input tokens.")
-@click.option("--output", "output_tokens", type=int, default=0, help="Output tokens, reasoning among them.")
-@click.option("--reasoning", "reasoning_tokens", type=int, default=0, help="Reasoning tokens.")
-@click.option("--time", "active_time", type=AMOUNT, metavar="AMOUNT", help="Active time: 90s, 5m.")
-@click.option("--cost", type=AMOUNT, metavar="AMOUNT", help="Money: $0.25.")
-@click.option("--kind", type=click.Choice(_KINDS), default="work", show_default=True, help="Only work is a turn.")
-@click.option("--model", metavar="NAME", help="The model that was called.")
-@click.option("--hold", metavar="KEY", help="The hold that this settles.")
-@options.lease
-@click.option("--key", help="The turn's key: the same key is counted once.")
-@command(actor=Actor.HOST)
-def record(
-    session: Session,
-    goal_id: str | None,
-    tokens: str | None,
-    kind: str,
-    model: str | None,
-    hold: str | None,
-    holder: str | None,
-    lease_token: int | None,
-    key: str | None,
-    **amounts: Any,
-) -> None:
-    """Account one turn, or what was consumed on its behalf, to a goal; say at least one amount."""
-    if tokens is None and not any(amounts.values()):
-        raise InvalidInput(
-            "say what the turn consumed: --tokens N, or --input, --output, --time, --cost; 0 is --tokens 0"
-        )
-    goal = session.goal(goal_id)
-    result = session.store.record_turn(
-        goal.id,
-        usage=_usage(tokens, **amounts),
-        kind=UsageKind(kind.replace("-", "_")),
-        model=model,
-        hold=hold,
-        lease=lease_of(goal, holder, lease_token),
-        actor=session.actor,
-        key=key,
-    )
-    if session.terminal.as_json:
-        session.terminal.json({"goal": result.goal.to_json(), "turn": turn_to_json(result.turn)})
-        return
-    session.show_changed(result.goal, f"telic turns {result.goal.id} shows the ledger")
-
-
-def _usage(
-    tokens: str | None, *, active_time: str | None, cost: str | None, **components: int
-) -> TurnUsage | ModelUsage:
-    microseconds, microunits = amount("active_microseconds", active_time), amount("cost_microunits", cost)
-    if tokens is None:
-        return ModelUsage(active_microseconds=microseconds, cost_microunits=microunits, **components)
-    billed = amount("tokens", tokens)
-    return TurnUsage(tokens=billed, active_microseconds=microseconds, cost_microunits=microunits, **components)
-
-
-@click.command()
-@options.goal_id
-@_after
-@_limit
+@options.page("Only numbers above this.")
 @command()
 def events(session: Session, goal_id: str | None, after: int, limit: int) -> None:
-    """Tell a goal's history: what changed, when, by whom."""
-    show_events(session.terminal, session.store.events(session.goal(goal_id).id, after=after, limit=limit))
+    """Show a goal's history: what changed, when, by whom."""
+    found = session.store.events(session.goal(goal_id).id, after=after, limit=limit)
+    show_rows(session.terminal, EVENTS, found, event_to_json)
 
 
 @click.command()
 @options.goal_id
-@_after
-@_limit
+@options.page("Only numbers above this.")
 @command()
 def turns(session: Session, goal_id: str | None, after: int, limit: int) -> None:
     """Show a goal's ledger of turns."""
-    show_turns(session.terminal, session.store.turns(session.goal(goal_id).id, after=after, limit=limit))
-
-
-@click.command()
-@command()
-def doctor(session: Session) -> int:
-    """Check chain, sums, schema, durability and file safety; exit with 10 if there is a problem."""
-    findings = examine(session.place)
-    is_bad = any(finding.level is Level.PROBLEM for finding in findings)
-    if session.terminal.as_json:
-        session.terminal.json({"healthy": not is_bad, "findings": [_to_json(finding) for finding in findings]})
-        return ExitCode.FOUND_PROBLEMS if is_bad else 0
-    for finding in findings:
-        session.terminal.line(f"{finding.level:<8} {finding.check}: {finding.message}")
-        if finding.advice is not None:
-            session.terminal.line(f"{'':<8} → {finding.advice}")
-    return ExitCode.FOUND_PROBLEMS if is_bad else 0
-
-
-def _to_json(finding: Finding) -> dict[str, str | None]:
-    return {
-        "check": finding.check,
-        "level": finding.level.value,
-        "message": finding.message,
-        "advice": finding.advice,
-    }
+    found = session.store.turns(session.goal(goal_id).id, after=after, limit=limit)
+    show_rows(session.terminal, TURNS, found, turn_to_json)
 
 
 @click.command()
 @options.goal_id
-@click.option("--all-scopes", is_flag=True, help="Goals of every scope.")
+@options.all_scopes
 @click.option("--after", metavar="CURSOR", help="Begin after this cursor.  [default: now]")
-@click.option("--idle", type=click.FloatRange(min=0), metavar="SECONDS", help="End when nothing came for so long.")
+@click.option("--idle", type=options.DURATION, metavar="TIME", help="End when nothing came for so long.")
 @command()
 def watch(session: Session, goal_id: str | None, all_scopes: bool, after: str | None, idle: float | None) -> int:
     """Follow what happens to goals, by whatever process, until Ctrl-C.
 
-    Every committed event is told once. The end names the cursor from which --after goes on, also after a restart.
+    Every committed event comes once. The end names the cursor from which --after goes on, also after a restart.
     """
     goal = None if goal_id is None else session.goal(goal_id)
     cursor = after or session.store.cursor()
@@ -162,7 +71,8 @@ def watch(session: Session, goal_id: str | None, all_scopes: bool, after: str | 
                 idle_seconds=idle,
             ):
                 interruption.is_postponed = True
-                _show(session, event)
+                _show_event(session, event)
+                # Only now: what was not shown comes again with the next watch.
                 cursor = event.cursor
                 interruption.end_postponement()
     except KeyboardInterrupt:
@@ -172,7 +82,7 @@ def watch(session: Session, goal_id: str | None, all_scopes: bool, after: str | 
 
 
 class _Interruption:
-    """Ctrl-C ends the watch between two events, so that none is told twice; a second Ctrl-C ends it at once."""
+    # Ctrl-C ends the watch between two events, so that none is shown twice; a second Ctrl-C ends it at once.
 
     def __init__(self) -> None:
         self.is_postponed = False
@@ -191,13 +101,13 @@ class _Interruption:
         self._is_wanted = True
 
     def end_postponement(self) -> None:
-        """The event was told; whoever asked meanwhile is obeyed now."""
+        """The event was shown; a Ctrl-C that came meanwhile ends the watch now."""
         self.is_postponed = False
         if self._is_wanted:
             raise KeyboardInterrupt
 
 
-def _show(session: Session, event: FeedEvent) -> None:
+def _show_event(session: Session, event: FeedEvent) -> None:
     if session.terminal.as_json:
         session.terminal.json(feed_event_to_json(event))
     else:
@@ -215,4 +125,123 @@ def _show(session: Session, event: FeedEvent) -> None:
     session.terminal.flush()
 
 
-COMMANDS = (record, events, turns, watch, doctor)
+_LISTED = 20
+
+
+@click.command()
+@command()
+def doctor(session: Session) -> int:
+    """Check chain, sums, schema, durability and file safety; exit with 10 if there is a problem."""
+    findings = examine(session.place)
+    is_bad = any(finding.level is Level.PROBLEM for finding in findings)
+    if session.terminal.as_json:
+        session.terminal.json({"healthy": not is_bad, "findings": [asdict(finding) for finding in findings]})
+        return ExitCode.FOUND_PROBLEMS if is_bad else 0
+    for finding in findings:
+        session.terminal.line(f"{finding.level:<8} {finding.check}: {finding.message}")
+        if finding.advice is not None:
+            session.terminal.line(f"{'':<8} → {finding.advice}")
+    return ExitCode.FOUND_PROBLEMS if is_bad else 0
+
+
+@click.command()
+@click.argument("file", type=FILE)
+@click.option("--overwrite", is_flag=True, help="Replace FILE where it is a former backup.")
+@click.option("--no-verify", is_flag=True, help="Keep the copy without checking it, as of a damaged store.")
+@command()
+def backup(session: Session, file: Path, overwrite: bool, no_verify: bool) -> None:
+    """Copy the whole store into FILE, while others go on writing, and check the copy as `telic doctor` does.
+
+    FILE is there only once it is whole. Do not copy the store's file by other means while it is in use. PostgreSQL
+    is backed up by pg_dump.
+    """
+    made = session.store.backup(file, overwrite=overwrite, verify=not no_verify)
+    size, checked = made.stat().st_size, "not checked" if no_verify else "checked"
+    data = {"file": str(made), "bytes": size, "verified": not no_verify}
+    session.terminal.either(data, f"backed up into {made} ({size:,} bytes, {checked})")
+
+
+@click.command("import")
+@click.argument("system", type=click.Choice(["telic", "zeph", "codex"]))
+@click.argument("file", type=FILE)
+@command(creates=True)
+def import_goals(session: Session, system: str, file: Path) -> None:
+    """Import goals with their history from FILE: an export of telic, or the database of zeph or codex.
+
+    What is already there is left alone, so an import may be repeated. Goals of zeph go into --scope, those of
+    codex into one scope for each thread.
+    """
+    if system == "telic":
+        _report(session, _import_lines(session, file), ())
+        return
+    # Only here: its readers of other databases are of no use to the commands beside this one.
+    from telic.services.transfer.other_systems import read_codex, read_zeph
+
+    imported = read_zeph(file, scope=session.scope) if system == "zeph" else read_codex(file)
+    _report(session, import_histories(session.store, imported.histories), imported.not_carried)
+
+
+def _import_lines(session: Session, file: Path) -> ImportReport:
+    try:
+        with file.open(encoding="utf-8") as lines:
+            return import_histories(session.store, read_lines(lines))
+    except (OSError, UnicodeDecodeError) as error:
+        raise StoreMisconfigured(f"{file} cannot be read: {getattr(error, 'strerror', None) or error}") from error
+
+
+def _report(session: Session, report: ImportReport, not_carried: Sequence[str]) -> None:
+    if session.terminal.as_json:
+        counts = {placement.name.lower(): report.placements[placement] for placement in Placement}
+        details = {"refused_ids": report.refused_ids, "not_carried": list(not_carried)}
+        session.terminal.json({"placements": counts, **details})
+        return
+    for placement in Placement:
+        if report.placements[placement]:
+            session.terminal.line(f"{report.placements[placement]:>6} {placement}")
+    for sentence in not_carried[:_LISTED]:
+        session.terminal.line(f"not carried over: {sentence}")
+    if len(not_carried) > _LISTED:
+        session.terminal.line(f"and {len(not_carried) - _LISTED} more; --json lists all")
+    session.hint("telic list --all-scopes shows what is there now")
+
+
+@click.command()
+@click.argument("file", type=FILE, required=False)
+@command()
+def export(session: Session, file: Path | None) -> None:
+    """Write every goal with its whole history as JSON lines, to FILE or standard output.
+
+    FILE must not exist yet, is readable by you alone, and is there only when complete.
+    """
+    if file is None:
+        for line in export_lines(session.store):
+            session.terminal.raw_json_line(line)
+        return
+    count = _write_file(session, file)
+    session.terminal.either({"exported": count, "file": str(file)}, f"{count} goals written to {file}")
+
+
+def _write_file(session: Session, file: Path) -> int:
+    if file.name in ("", ".."):
+        raise StoreMisconfigured(f"{str(file)!r} names no file")
+    # The name is given last, so that a file of this name is whole.
+    unfinished = file.with_name(file.name + ".part")
+    count = 0
+    try:
+        if file.exists():
+            raise StoreMisconfigured(f"{file} is already there")
+        descriptor = os.open(unfinished, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+        with os.fdopen(descriptor, "w", encoding="ascii") as output:
+            for line in export_lines(session.store):
+                output.write(line + "\n")
+                count += 1
+            output.flush()
+            # Before the new name: after a power cut there is the whole file, or none.
+            os.fsync(output.fileno())
+        unfinished.rename(file)
+    except OSError as error:
+        raise StoreMisconfigured(f"{file} cannot be written: {error.strerror}") from error
+    return count
+
+
+COMMANDS = (events, turns, watch, doctor, backup, export, import_goals)

@@ -1,11 +1,16 @@
-"""What a loop tells of itself: a live line on a terminal, plain lines elsewhere, JSON lines for programs."""
+"""A loop below a shell: its progress as it is shown, and the signals that end it.
 
-import contextlib
+Progress is a live line on a terminal, plain lines elsewhere, JSON lines for programs.
+"""
+
+import asyncio
 import os
+import signal
 import sys
 import time
-from collections.abc import Generator
-from typing import Any, Final, Protocol
+from collections.abc import Callable, Generator
+from contextlib import contextmanager
+from typing import Any, Final, TypeAlias
 
 from telic.domain.clock import SystemClock, time_to_json
 from telic.domain.goal import (
@@ -13,6 +18,7 @@ from telic.domain.goal import (
     approval_signal,
 )
 from telic.interfaces.cli.terminal import StatusLine, Terminal
+from telic.loop.agents.process_group import kill_children
 from telic.loop.run_context import LoopEvent, LoopEventKind
 from telic.wording.goals import spending_line, standing_of
 from telic.wording.words import show_duration
@@ -20,26 +26,11 @@ from telic.wording.words import show_duration
 _TOLD_OF_GOALS: Final = frozenset(
     {"scope", "status", "reason", "note", "revision", "budget", "usage", "estimated_lines", "wake_at", "wake_signal"}
 )
+_ENDING: Final = (signal.SIGTERM, signal.SIGHUP)
 _WORDS: Final = {"wind_down": " to wind down", "audit": " to look at the obstacle"}
 
 
-class ProgressView(Protocol):
-    """Shows what happens."""
-
-    def tell(self, progress: LoopEvent) -> None:
-        """It was shown, or nobody looks any more."""
-        ...
-
-    def say(self, sentence: str, goal: Goal | None = None) -> None:
-        """A sentence of the command's own was shown."""
-        ...
-
-    def close(self) -> None:
-        """The terminal is as it was before."""
-        ...
-
-
-class TextProgress(ProgressView):
+class TextProgress:
     """Lines of text; on a terminal with a line below them that is always up to date."""
 
     def __init__(self, terminal: Terminal, *, names_goals: bool = False) -> None:
@@ -50,17 +41,17 @@ class TextProgress(ProgressView):
         self._status: StatusLine | None = terminal.status_line()
 
     def tell(self, progress: LoopEvent) -> None:
-        """It is a line of text, unless another says it already; the line below all is up to date."""
+        """Write a line of text, unless another says it already, and draw the line below all others."""
         if progress.kind is LoopEventKind.CHECKED:
             self._verdict = progress.detail
-        line = sentence(progress)
+        line = _sentence(progress)
         if line is not None:
             self.say(line, progress.goal)
         if self._status is not None:
             self._status.show(lambda: self._standing(progress))
 
     def say(self, sentence: str, goal: Goal | None = None) -> None:
-        """The sentence is a line of text, with the time before it."""
+        """Write the sentence with the time before it."""
         name = f"{goal.scope}/{goal.id[-12:]}  " if goal is not None and self._names_goals else ""
         line = f"{time.strftime('%H:%M:%S')}  {name}{sentence}"
         with _unless_nobody_looks():
@@ -71,7 +62,7 @@ class TextProgress(ProgressView):
                 self._status.line(line)
 
     def close(self) -> None:
-        """The line below all is gone."""
+        """Take the line below all others away."""
         if self._status is not None:
             self._status.close()
 
@@ -81,26 +72,27 @@ class TextProgress(ProgressView):
         return " · ".join(filter(None, [*parts, self._verdict and f"last verdict {self._verdict}"]))
 
 
-class JsonProgress(ProgressView):
+class JsonProgress:
     """One JSON object a line."""
 
     def __init__(self, terminal: Terminal) -> None:
         self._terminal = terminal
 
     def tell(self, progress: LoopEvent) -> None:
-        """It is one object, named after what happened."""
+        """Write one object, named after what happened."""
+        # A turn that goes on has no number yet.
         turn = progress.turn_number + (progress.kind in (LoopEventKind.TURN_BEGAN, LoopEventKind.NOTICE))
         self._write(progress.kind.value, progress.goal, turn=turn, detail=progress.detail)
 
     def say(self, sentence: str, goal: Goal | None = None) -> None:
-        """It is one object named `said`."""
+        """Write one object named `said`."""
         self._write("said", goal, turn=None, detail=sentence)
 
     def close(self) -> None:
-        """Nothing is to be put back."""
+        """Do nothing: there is nothing to be put back."""
 
     def ended(self, goal: Goal, exit_code: int) -> None:
-        """The last line: the goal as it was left, and the exit code."""
+        """Write the last line: the goal as it was left, and the exit code."""
         self._write("ended", goal, turn=goal.turns_used, detail=standing_of(goal), exit_code=exit_code)
 
     def _write(self, event: str, goal: Goal | None, **more: Any) -> None:
@@ -113,9 +105,17 @@ class JsonProgress(ProgressView):
             self._terminal.flush()
 
 
-@contextlib.contextmanager
+ProgressView: TypeAlias = TextProgress | JsonProgress
+
+
+def progress_view(terminal: Terminal, *, names_goals: bool = False) -> ProgressView:
+    """Return the view that fits the terminal; `names_goals` where several goals are worked on at once."""
+    return JsonProgress(terminal) if terminal.as_json else TextProgress(terminal, names_goals=names_goals)
+
+
+@contextmanager
 def _unless_nobody_looks() -> Generator[None]:
-    """Work does not end because what it tells can no longer be written: the rest is written to nobody."""
+    # Work is paid for, so it goes on although its progress can no longer be written.
     try:
         yield
     except OSError as error:
@@ -124,8 +124,8 @@ def _unless_nobody_looks() -> Generator[None]:
             sys.stderr.write(f"telic: standard output cannot be written, and work goes on: {error.strerror}\n")
 
 
-def sentence(progress: LoopEvent) -> str | None:
-    """What happened, in words; None where another line says it already."""
+def _sentence(progress: LoopEvent) -> str | None:
+    """Return in words what happened; None where another line says it already."""
     goal, detail, number = progress.goal, progress.detail, progress.turn_number
     match progress.kind:
         case LoopEventKind.TURN_BEGAN:
@@ -164,3 +164,35 @@ def _doing(progress: LoopEvent) -> str:
             return "waiting"
         case _:
             return str(progress.goal.status)
+
+
+@contextmanager
+def handling_signals(
+    *, on_interrupt: Callable[[], None], on_end: Callable[[], None], before_exit: Callable[[], None]
+) -> Generator[None]:
+    """Call `on_interrupt` on Ctrl-C, and `on_end` on SIGTERM and SIGHUP.
+
+    Any signal after that kills the agents with everything they started, and ends the process after `before_exit`.
+    """
+    loop = asyncio.get_running_loop()
+    seen: list[int] = []
+
+    def receive(number: int, first: Callable[[], None]) -> None:
+        # The first signal may hang in what it asks for, so the second waits for nothing.
+        if seen:
+            before_exit()
+            kill_children()
+            sys.stdout.flush()
+            # Not `sys.exit`: tasks that hang would be waited for.
+            os._exit(128 + number)
+        seen.append(number)
+        first()
+
+    loop.add_signal_handler(signal.SIGINT, receive, signal.SIGINT, on_interrupt)
+    for number in _ENDING:
+        loop.add_signal_handler(number, receive, number, on_end)
+    try:
+        yield
+    finally:
+        for number in (signal.SIGINT, *_ENDING):
+            loop.remove_signal_handler(number)

@@ -1,22 +1,19 @@
 """Goals, their history, holds and leases as a person reads them in a terminal, and as JSON."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from itertools import zip_longest
-from typing import Any
+from typing import Any, TypeVar
 
 from telic.domain.budget import Usage
-from telic.domain.events import Event, Turn
 from telic.domain.goal import Goal
 from telic.domain.ids import short_ids
-from telic.domain.jsonable import event_to_json, hold_to_json, lease_to_json, turn_to_json
+from telic.domain.jsonable import hold_to_json, lease_to_json
 from telic.domain.lease import Hold, Lease
 from telic.interfaces.cli.terminal import Terminal
 from telic.services.insight import GoalDetails
+from telic.services.outcomes import about
 from telic.wording.amounts import show_amounts
 from telic.wording.goals import (
-    EVENTS,
-    HOLDS,
-    TURNS,
     Table,
     criterion_lines,
     driver_of,
@@ -28,9 +25,11 @@ from telic.wording.goals import (
 )
 from telic.wording.words import first_words, show_time, spoken
 
+T = TypeVar("T")
+
 
 def show_goal(terminal: Terminal, goal: Goal, paused_for_it: Goal | None = None) -> None:
-    """The goal in full, and the goal that was paused because this one took its place."""
+    """Write the goal in full, and the goal that was paused because this one took its place."""
     if terminal.as_json:
         more = {} if paused_for_it is None else {"superseded": paused_for_it.to_json()}
         terminal.json(goal.to_json() | more)
@@ -40,7 +39,7 @@ def show_goal(terminal: Terminal, goal: Goal, paused_for_it: Goal | None = None)
 
 
 def show_details(terminal: Terminal, details: GoalDetails, by_kind: Mapping[str, Usage]) -> None:
-    """The goal with who drives it, what is held and how its criteria stand; and its usage by kind, if of several."""
+    """Write the goal with its lease, its holds, how its criteria stand, and its usage by kind if of several."""
     if terminal.as_json:
         kinds = {kind: usage.as_dict() for kind, usage in by_kind.items()}
         terminal.json(details.as_dict() | {"usage_by_kind": kinds})
@@ -55,12 +54,13 @@ def show_details(terminal: Terminal, details: GoalDetails, by_kind: Mapping[str,
         terminal.line(line)
     pending = [each for each in details.criteria if each.is_pending]
     if pending and not goal.is_finished:
-        terminal.hint(f"telic approve {goal.id} --criterion {pending[0].number} or telic reject … answers")
+        terminal.hint(about(f"telic approve {{id}} --criterion {pending[0].number} or telic reject … answers", goal.id))
     if total.uncertain.holds:
-        terminal.hint(f"telic holds {goal.id} shows the holds that expired")
+        terminal.hint(about("telic holds {id} shows the holds that expired", goal.id))
 
 
 def _show_facts(terminal: Terminal, goal: Goal, more: Sequence[tuple[str, str]]) -> None:
+    # One line for one fact, whatever the text is.
     terminal.line(goal.text if "\n" not in goal.text else goal.text.replace("\n", " ⏎ "))
     facts = [
         ("id", goal.id),
@@ -86,7 +86,7 @@ def _criteria(goal: Goal) -> list[tuple[str, str]]:
 
 
 def show_goals(terminal: Terminal, goals: Sequence[Goal], drivers: Sequence[str | None] = ()) -> None:
-    """The goals as a table, each with who drives it; without `drivers`, nobody drives any."""
+    """Write the goals as a table, each with who drives it; without `drivers`, nobody drives any."""
     rows = [
         [
             short,
@@ -104,30 +104,16 @@ def show_goals(terminal: Terminal, goals: Sequence[Goal], drivers: Sequence[str 
     terminal.table(columns, rows, numbers=("tokens", "turns"))
 
 
-def show_events(terminal: Terminal, events: Sequence[Event]) -> None:
-    """The events as a table, or as JSON."""
-    _show_table(terminal, EVENTS, events, [event_to_json(event) for event in events])
-
-
-def show_turns(terminal: Terminal, turns: Sequence[Turn]) -> None:
-    """The turns as a table, or as JSON."""
-    _show_table(terminal, TURNS, turns, [turn_to_json(turn) for turn in turns])
-
-
-def show_holds(terminal: Terminal, holds: Sequence[Hold]) -> None:
-    """The holds as a table, or as JSON."""
-    _show_table(terminal, HOLDS, holds, [hold_to_json(hold) for hold in holds])
-
-
-def _show_table(terminal: Terminal, table: Table[Any], shown: Sequence[Any], data: Any) -> None:
+def show_rows(terminal: Terminal, table: Table[T], rows: Sequence[T], to_json: Callable[[T], Any]) -> None:
+    """Write the rows as this table, or as JSON."""
     if terminal.as_json:
-        terminal.json(data)
+        terminal.json([to_json(row) for row in rows])
     else:
-        terminal.table(table.titles, [table.row(each) for each in shown], numbers=table.numbers)
+        terminal.table(table.titles, [table.row(row) for row in rows], numbers=table.numbers)
 
 
 def show_hold(terminal: Terminal, hold: Hold) -> None:
-    """The hold in full."""
+    """Write the hold in full."""
     if terminal.as_json:
         terminal.json(hold_to_json(hold))
         return
@@ -138,7 +124,7 @@ def show_hold(terminal: Terminal, hold: Hold) -> None:
 
 
 def show_lease(terminal: Terminal, lease: Lease) -> None:
-    """The lease, with the goal that it is for."""
+    """Write the lease, with the goal that it is for."""
     if terminal.as_json:
         terminal.json(lease_to_json(lease))
         return
@@ -147,7 +133,7 @@ def show_lease(terminal: Terminal, lease: Lease) -> None:
 
 
 def show_leases(terminal: Terminal, leases: Sequence[Lease]) -> None:
-    """The leases as a table."""
+    """Write the leases as a table."""
     ids = short_ids([lease.goal.id for lease in leases])
     rows = [
         [goal_id, lease.goal.scope, lease.holder, str(lease.token), first_words(lease.goal.text)]

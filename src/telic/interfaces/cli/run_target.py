@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final
 
 from telic.domain.budget import Budget
 from telic.domain.criteria import Criterion
@@ -10,8 +10,11 @@ from telic.domain.errors import InvalidInput, NotAllowed
 from telic.domain.goal import Goal, GoalStatus
 from telic.domain.ids import looks_like_id
 from telic.domain.lifecycle import NamedActor
-from telic.interfaces.cli.session import NothingActive
-from telic.services.actions import ActionRequest, ActionResult, GoalAction, execute_blocking
+from telic.domain.limits import MAX_PAGE
+from telic.interfaces.cli.session import NothingMeant
+from telic.services.actions import ActionRequest, GoalAction, execute_blocking
+from telic.services.insight import ScopedGoals
+from telic.store.connect import as_async_store, complete
 from telic.store.goal_store import GoalStore
 from telic.wording.amounts import parse_budget
 from telic.wording.goals import status_of
@@ -22,7 +25,7 @@ _AGAIN: Final = "--again makes a new goal of it, which is checked before anythin
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RunRequest:
-    """What was typed: a text or an id, or neither, and how the goal is to be.
+    """The text or the id that was typed, or neither, and how the goal is to be.
 
     A text is the same whatever its line ends are. `again` makes a new goal although the same one is completed.
     `accept` raises for a goal that is there and cannot be driven, `accept_budget` for limits that cannot hold.
@@ -39,14 +42,9 @@ class RunRequest:
     accept: Callable[[Goal], None]
     accept_budget: Callable[[Budget], None]
 
-    @property
-    def is_id(self) -> bool:
-        """Whether the target names a goal that is there."""
-        return self.target is not None and looks_like_id(self.target)
 
-
-def choose(store: GoalStore, wish: RunRequest) -> tuple[Goal, str]:
-    """The goal, and what was done so that it can be driven, in a few words.
+def choose(store: GoalStore, request: RunRequest) -> tuple[Goal, str]:
+    """Return the goal, and in a few words what was done so that it can be driven.
 
     A text makes a new goal, unless the scope has an unfinished one: that goes on where it has the same text, as if
     its id had been typed, and otherwise gives way only with `replace`. Where the scope's last goal of that text and
@@ -55,94 +53,88 @@ def choose(store: GoalStore, wish: RunRequest) -> tuple[Goal, str]:
     the only one that waits.
 
     Raises:
-        NothingActive: there is nothing to go on with.
+        NothingMeant: there is nothing to go on with.
         NotAllowed, WouldReplace: an unfinished goal would have to give way.
         InvalidInput: the goal is there with other criteria, or another budget.
         GoalNotFound, AmbiguousId, BudgetExceeded, StoreError: as they say.
     """
-    if wish.target is None:
-        return _go_on(store, wish, _meant(store, wish.scope))
-    if wish.is_id:
-        return _go_on(store, wish, store.find(wish.target))
-    text = with_plain_lines(wish.target)
-    goals = store.list(scope=wish.scope, limit=1000).goals
+    if request.target is None:
+        return _go_on(store, request, _meant(store, request.scope))
+    if looks_like_id(request.target):
+        return _go_on(store, request, store.find(request.target))
+    # An editor or another system may have changed the line ends of a text that is kept in a file.
+    text = with_plain_lines(request.target)
+    goals = store.list(scope=request.scope, limit=MAX_PAGE).goals
     unfinished = [goal for goal in goals if not goal.is_finished]
     same = [goal for goal in goals if with_plain_lines(goal.text) == text]
     open_one = next((goal for goal in same if not goal.is_finished), None)
     if open_one is not None:
-        return _go_on(store, wish, open_one)
-    done = next((goal for goal in same if goal.criteria == wish.criteria), None)
-    if done is not None and done.status is GoalStatus.COMPLETED and not wish.again:
+        return _go_on(store, request, open_one)
+    # The same command in cron must not pay for what is done already.
+    done = next((goal for goal in same if goal.criteria == request.criteria), None)
+    if done is not None and done.status is GoalStatus.COMPLETED and not request.again:
         return done, f"goal {done.id} is {status_of(done)} already: nothing was started. {_AGAIN}"
-    if unfinished and not wish.replace:
+    if unfinished and not request.replace:
         raise _would_replace(unfinished[0])
-    return _create(store, wish, text)
+    return _create(store, request, text)
 
 
-def _create(store: GoalStore, wish: RunRequest, text: str) -> tuple[Goal, str]:
-    budget = parse_budget(wish.budgets, Budget())
-    wish.accept_budget(budget)
-    request = ActionRequest(
-        action=GoalAction.CREATE,
-        actor=wish.actor,
-        scope=wish.scope,
-        text=text,
-        budget=budget,
-        criteria=wish.criteria,
-        max_chars=wish.max_chars,
-        replace=wish.replace,
-    )
-    created = execute_blocking(store, request)
-    return created.goal, f"new goal {created.goal.id}" + _given_way(created)
+def _create(store: GoalStore, request: RunRequest, text: str) -> tuple[Goal, str]:
+    budget = parse_budget(request.budgets, Budget())
+    request.accept_budget(budget)
+    wanted = {"text": text, "criteria": request.criteria, "max_chars": request.max_chars, "scope": request.scope}
+    created, given_way = _act(store, request, GoalAction.CREATE, budget=budget, **wanted)
+    return created, f"new goal {created.id}{given_way}"
+
+
+def _act(store: GoalStore, request: RunRequest, action: GoalAction, **more: Any) -> tuple[Goal, str]:
+    """The action is done; return the goal, and in words which one is paused for it."""
+    asked = ActionRequest(action=action, actor=request.actor, replace=request.replace, **more)
+    result = execute_blocking(store, asked)
+    return result.goal, "" if result.superseded is None else f"; goal {result.superseded.id} is paused for it"
 
 
 def with_plain_lines(text: str) -> str:
-    """The text as every editor keeps it: without a byte order mark, with line ends of one character."""
+    """Return the text as every editor keeps it: without a byte order mark, with line ends of one character."""
     return text.removeprefix("\ufeff").replace("\r\n", "\n").replace("\r", "\n").rstrip("\n")
 
 
 def _meant(store: GoalStore, scope: str) -> Goal:
+    goals = ScopedGoals(as_async_store(store), scope)
     active = store.active(scope)
-    if active is not None:
-        return active
-    paused = store.list(scope=scope, status=GoalStatus.PAUSED, limit=1000).goals
-    waiting = [goal for goal in paused if goal.is_waiting]
-    if len(waiting) == 1:
-        return waiting[0]
-    raise NothingActive(scope)
+    waiting = [goal for goal in complete(goals.paused()) if goal.is_waiting] if active is None else [active]
+    if len(waiting) != 1:
+        raise NothingMeant(scope, "active")
+    return waiting[0]
 
 
-def _go_on(store: GoalStore, wish: RunRequest, goal: Goal) -> tuple[Goal, str]:
+def _go_on(store: GoalStore, request: RunRequest, goal: Goal) -> tuple[Goal, str]:
     if goal.is_finished:
         return goal, f"goal {goal.id} is {goal.status} already: nothing was started"
-    wish.accept(goal)
-    if wish.criteria and wish.criteria != goal.criteria:
+    request.accept(goal)
+    # Criteria that were typed and not checked would be worse than a refusal.
+    if request.criteria and request.criteria != goal.criteria:
         raise InvalidInput(f"goal {goal.id} is there with other criteria: telic edit {goal.id} --check … changes them")
     if goal.status is GoalStatus.ACTIVE or goal.is_waiting:
-        if wish.budgets and parse_budget(wish.budgets, goal.budget) != goal.budget:
+        if request.budgets and parse_budget(request.budgets, goal.budget) != goal.budget:
             raise InvalidInput(f"goal {goal.id} has another budget: telic budget {goal.id} AMOUNT changes it")
-        wish.accept_budget(goal.budget)
+        request.accept_budget(goal.budget)
         return goal, f"{'waits with' if goal.is_waiting else 'goes on with'} goal {goal.id}: {first_words(goal.text)}"
-    return _resume(store, wish, goal)
+    return _resume(store, request, goal)
 
 
-def _resume(store: GoalStore, wish: RunRequest, goal: Goal) -> tuple[Goal, str]:
+def _resume(store: GoalStore, request: RunRequest, goal: Goal) -> tuple[Goal, str]:
     active = store.active(goal.scope)
-    if active is not None and not wish.replace:
+    if active is not None and not request.replace:
         raise _would_replace(active)
-    wanted = parse_budget(wish.budgets, goal.budget) if wish.budgets else goal.budget
-    wish.accept_budget(wanted)
-    request = ActionRequest(
-        action=GoalAction.RESUME,
-        actor=wish.actor,
-        goal=goal,
-        expected_revision=goal.revision,
-        budget=None if wanted == goal.budget else wanted,
-        replace=wish.replace,
+    wanted = parse_budget(request.budgets, goal.budget) if request.budgets else goal.budget
+    request.accept_budget(wanted)
+    budget = None if wanted == goal.budget else wanted
+    resumed, given_way = _act(
+        store, request, GoalAction.RESUME, goal=goal, expected_revision=goal.revision, budget=budget
     )
-    resumed = execute_blocking(store, request)
     was = f"{goal.reason}{f': {goal.note}' if goal.note else ''}"
-    return resumed.goal, f"resumed goal {goal.id}, which was paused ({was})" + _given_way(resumed)
+    return resumed, f"resumed goal {goal.id}, which was paused ({was}){given_way}"
 
 
 def _would_replace(goal: Goal) -> NotAllowed:
@@ -150,7 +142,3 @@ def _would_replace(goal: Goal) -> NotAllowed:
         f"scope {goal.scope!r} has an unfinished goal, {goal.id} ({goal.status}): {first_words(goal.text)!r}; "
         f"telic run {goal.id} goes on with it, --replace puts it aside"
     )
-
-
-def _given_way(result: ActionResult) -> str:
-    return "" if result.superseded is None else f"; goal {result.superseded.id} is paused for it"

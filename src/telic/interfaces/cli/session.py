@@ -1,6 +1,5 @@
 """The session of one command: its store, its scope, who runs it, and how it writes."""
 
-import os
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property, wraps
@@ -8,20 +7,20 @@ from typing import TYPE_CHECKING, Any, Final
 
 import click
 
-from telic.domain.errors import GoalNotFound, InvalidInput
-from telic.domain.goal import DEFAULT_SCOPE, Actor, Goal, GoalStatus
+from telic.domain.errors import GoalError, GoalNotFound, InvalidInput
+from telic.domain.goal import Actor, Goal
 from telic.domain.lifecycle import NamedActor
-from telic.interfaces.cli.observing import observer_of
-from telic.interfaces.cli.options import login_name
+from telic.interfaces.cli import options
+from telic.interfaces.cli.exit_codes import CommandFailed
+from telic.interfaces.cli.options import default_store, login_name, make_folder_of, observer_of
 from telic.interfaces.cli.render import show_goal
-from telic.interfaces.cli.store_place import default_store, make_folder_of
 from telic.interfaces.cli.terminal import ReaderGone, Terminal
 from telic.observability.observer import Observer
 from telic.services.actions import ActionRequest, GoalAction, execute_blocking
-from telic.services.scoped_goals import ScopedGoals
-from telic.store.connect import connect
+from telic.services.insight import ScopedGoals
+from telic.services.outcomes import about
+from telic.store.connect import as_async_store, complete, connect
 from telic.store.goal_store import GoalStore
-from telic.store.sync_to_async import as_async_store, complete
 from telic.wording.words import first_words, spoken
 
 if TYPE_CHECKING:
@@ -33,7 +32,7 @@ _NAMED: Final = 5
 
 @dataclass
 class Session:
-    """One run of one command."""
+    """One run of one command. `key` and `revision` are those that were typed, where the command takes them."""
 
     location: str | None
     scope: str
@@ -41,6 +40,10 @@ class Session:
     terminal: Terminal
     creates: bool = False
     observer: Observer | None = None
+    revision: int | None = None
+    key: str | None = None
+    meant: Goal | None = None
+    """The goal that the command is about, as soon as it is known: hints name it."""
     _superseded: Goal | None = None
 
     @cached_property
@@ -51,9 +54,25 @@ class Session:
     @cached_property
     def store(self) -> GoalStore:
         """Return the open store; a missing one is made only by commands that write new goals."""
+        # A command that only reads must not leave an empty store where a path was mistyped.
         if self.creates:
             make_folder_of(self.place)
         return connect(self.place, create=self.creates, observer=self.observer)
+
+    @property
+    def async_store(self) -> "AsyncGoalStore":
+        """Return the store for what is written once for both kinds of stores: give its coroutines to `complete`."""
+        return as_async_store(self.store)
+
+    @property
+    def goals(self) -> ScopedGoals:
+        """Return the reader of the scope's goals: give its coroutines to `complete`."""
+        return ScopedGoals(self.async_store, self.scope)
+
+    @property
+    def meant_id(self) -> str | None:
+        """Return the id of the goal that the command is about, as soon as it is known."""
+        return None if self.meant is None else self.meant.id
 
     def close(self) -> None:
         """The store, if opened, is closed."""
@@ -66,118 +85,111 @@ class Session:
         Raises:
             GoalNotFound, AmbiguousId, InvalidText: nothing, or too much, is meant.
         """
-        if typed is not None:
-            return self.store.find(typed)
-        found = complete(ScopedGoals(self.async_store, self.scope).meant())
-        if found is None:
-            raise NoGoals(self.scope)
-        return found
-
-    @property
-    def async_store(self) -> "AsyncGoalStore":
-        """The store for what is written once, for both kinds of stores: give its coroutines to `complete`."""
-        return as_async_store(self.store)
-
-    @property
-    def named_actor(self) -> NamedActor:
-        """Return who runs the command, by the login name where that is a person."""
-        is_person = self.actor in (Actor.USER, Actor.OPERATOR)
-        return NamedActor(self.actor, login_name() if is_person else None, "cli")
-
-    def act(self, action: GoalAction, goal: Goal | None, revision: int | None, key: str | None, **more: Any) -> Goal:
-        """The action is done, as the person or program that runs the command; here is the goal after it.
-
-        Raises:
-            GoalError: as `execute`.
-        """
-        request = ActionRequest(
-            action=action,
-            actor=self.named_actor,
-            goal=goal,
-            expected_revision=revision,
-            key=key,
-            scope=self.scope,
-            **more,
-        )
-        result = execute_blocking(self.store, request)
-        self._superseded = result.superseded
-        return result.goal
-
-    def show_changed(self, goal: Goal, hint: str) -> None:
-        """The goal as it now is, the goal that was paused for it, and what can come next, were shown."""
-        show_goal(self.terminal, goal, self._superseded)
-        self.terminal.hint(hint)
+        self.meant = complete(self.goals.meant()) if typed is None else self.store.find(typed)
+        if self.meant is None:
+            raise NothingMeant(self.scope)
+        return self.meant
 
     def resumable(self, typed: str | None) -> Goal:
-        """Return the goal to resume: by a part of its id, or the scope's only paused one."""
+        """Return the goal to resume: by a part of its id, or the scope's only paused one.
+
+        Raises:
+            GoalNotFound, AmbiguousId, InvalidText, InvalidInput: nothing, or too much, is meant.
+        """
         if typed is not None:
-            return self.store.find(typed)
-        paused = self.store.list(scope=self.scope, status=GoalStatus.PAUSED, limit=_NAMED + 1).goals
+            return self.goal(typed)
+        paused = complete(self.goals.paused(_NAMED + 1))
         if len(paused) > 1:
             named = [f"{goal.id} ({spoken(goal.reason)}) “{first_words(goal.text, 30)}”" for goal in paused[:_NAMED]]
             more = ", and others" if len(paused) > _NAMED else ""
             raise InvalidInput(f"several goals are paused in scope {self.scope!r}: {', '.join(named)}{more}; name one")
         if not paused:
-            raise NothingActive(self.scope, "paused")
+            raise NothingMeant(self.scope, "paused")
+        self.meant = paused[0]
         return paused[0]
 
+    @property
+    def named_actor(self) -> NamedActor:
+        """Return who runs the command, by the login name where that is a person."""
+        # A model or a host that runs as somebody is not that person.
+        is_person = self.actor in (Actor.USER, Actor.OPERATOR)
+        return NamedActor(self.actor, login_name() if is_person else None, "cli")
 
-class NoGoals(GoalNotFound):
-    """The scope has no goal at all, and none was named."""
+    def act(self, action: GoalAction, goal: Goal | None, *, as_read: bool = False, **more: Any) -> Goal:
+        """The action is done, as the person or program that runs the command; here is the goal after it.
 
-    def __init__(self, scope: str) -> None:
-        Exception.__init__(self, f"scope {scope!r} has no goals")
+        `as_read` refuses it where somebody has changed the goal since it was read, also without --revision.
+
+        Raises:
+            GoalError: as `execute`.
+        """
+        # A repeated key belongs to the call as it was first made, at whatever revision that was.
+        is_guarded = as_read and goal is not None and self.revision is None and self.key is None
+        request = ActionRequest(
+            action=action,
+            actor=self.named_actor,
+            goal=goal,
+            expected_revision=goal.revision if is_guarded and goal is not None else self.revision,
+            key=self.key,
+            scope=self.scope,
+            **more,
+        )
+        result = execute_blocking(self.store, request)
+        self._superseded, self.meant = result.superseded, result.goal
+        return result.goal
+
+    def show_changed(self, goal: Goal, hint: str) -> None:
+        """The goal as it now is, the goal that was paused for it, and what can come next, were shown."""
+        show_goal(self.terminal, goal, self._superseded)
+        self.meant = goal
+        self.hint(hint)
+
+    def hint(self, text: str) -> None:
+        """The next step was shown, with the goal's id for `{id}`."""
+        self.terminal.hint(about(text, self.meant_id))
+
+
+class NothingMeant(GoalNotFound):
+    """No goal was named, and the scope has none of the kind that is then meant."""
+
+    def __init__(self, scope: str, status: str | None = None) -> None:
+        found = f"scope {scope!r} has no goals" if status is None else f"no goal is {status} in scope {scope!r}"
+        Exception.__init__(self, found)
         self.goal_id = ""
 
 
-class NothingActive(GoalNotFound):
-    """The scope has no active (or no paused) goal, and none was named."""
+def command(
+    *, creates: bool = False, actor: Actor = Actor.USER, keyed: bool = False, guarded: bool = False
+) -> Callable[[Function], Function]:
+    """Return the decorator that adds the options that every command has, and calls it with a `Session` first.
 
-    def __init__(self, scope: str, status: str = "active") -> None:
-        Exception.__init__(self, f"no goal is {status} in scope {scope!r}")
-        self.goal_id = ""
-
-
-def command(*, creates: bool = False, actor: Actor = Actor.USER) -> Callable[[Function], Function]:
-    """Adds the options that every command has, and calls it with a `Session` first."""
+    A `keyed` command takes --key, a `guarded` one --key and --revision.
+    """
 
     def decorate(function: Function) -> Function:
         @wraps(function)
         def call(store: str | None, scope: str, actor: str, as_json: bool, **arguments: Any) -> int | None:
             context = click.get_current_context()
             session = Session(store, scope, Actor(actor), Terminal(as_json=as_json), creates, observer_of(context))
+            if guarded:
+                session.revision = arguments.pop("revision")
+            if keyed or guarded:
+                session.key = arguments.pop("key")
             context.call_on_close(session.close)
             try:
                 return function(session, **arguments)
+            except GoalError as error:
+                raise CommandFailed(error, context.command, session.meant_id) from error
             except BrokenPipeError as error:
                 # Click would make a failure of it.
                 raise ReaderGone from error
 
-        for option in _shared_options(actor):
+        as_json = click.option("--json", "as_json", is_flag=True, help="Write JSON, also for errors.")
+        kinds = click.Choice([kind.value for kind in Actor])
+        by = click.option("--actor", type=kinds, default=actor.value, show_default=True, help="On whose behalf.")
+        own = [options.key] * (keyed or guarded) + [options.revision] * guarded
+        for option in (as_json, by, options.scope, options.store, *own):
             call = option(call)
         return call
 
     return decorate
-
-
-def _shared_options(actor: Actor) -> list[Callable[[Any], Any]]:
-    return [
-        click.option("--json", "as_json", is_flag=True, help="Write JSON, also for errors."),
-        click.option(
-            "--actor",
-            type=click.Choice([kind.value for kind in Actor]),
-            default=actor.value,
-            show_default=True,
-            help="On whose behalf.",
-        ),
-        click.option(
-            "--scope",
-            default=lambda: os.environ.get("TELIC_SCOPE", DEFAULT_SCOPE),
-            help=f"The goals' owner, also TELIC_SCOPE.  [default: {DEFAULT_SCOPE}]",
-        ),
-        click.option(
-            "--store",
-            default=lambda: os.environ.get("TELIC_STORE") or None,
-            help="A path, or a sqlite:/// or postgresql:// URL, also TELIC_STORE.  [default: the user's data folder]",
-        ),
-    ]

@@ -9,11 +9,11 @@ from telic.prompt.escape import visible
 
 
 class ReaderGone(Exception):
-    """Whoever read the output has seen enough."""
+    """The program that read the output has closed it."""
 
 
 class Terminal:
-    """Standard output and standard error, in text or as JSON."""
+    """Standard output and standard error, in text or as JSON; each method writes."""
 
     def __init__(self, *, as_json: bool, output: TextIO | None = None, errors: TextIO | None = None) -> None:
         self.as_json = as_json
@@ -21,24 +21,32 @@ class Terminal:
         self._errors = errors or sys.stderr
 
     def line(self, text: str = "") -> None:
-        """One line of text on standard output."""
+        """Write one line of text to standard output."""
         self._output.write(visible(text) + "\n")
 
     def json(self, data: Any) -> None:
-        """The data as one line of JSON on standard output, ASCII only."""
+        """Write the data as one line of JSON to standard output, ASCII only."""
+        # ASCII alone, whatever the terminal's encoding is, and nothing in it can control a terminal.
         self._output.write(json.dumps(data) + "\n")
 
+    def either(self, data: Any, text: str) -> None:
+        """Write the data where JSON is wanted, else the line of text."""
+        if self.as_json:
+            self.json(data)
+        else:
+            self.line(text)
+
     def raw_json_line(self, line: str) -> None:
-        """A line that is already JSON in ASCII."""
+        """Write a line that is already JSON in ASCII."""
         self._output.write(line + "\n")
 
     def hint(self, text: str) -> None:
-        """A next step, on standard error; none for programs."""
+        """Write a next step to standard error; none for programs."""
         if not self.as_json:
             self._errors.write(f"hint: {visible(text)}\n")
 
     def error(self, code: str, message: str, *, retryable: bool, hint: str | None) -> None:
-        """What went wrong, on standard error: one line, and one for what to do."""
+        """Write the error to standard error: one line, and one for what to do."""
         if self.as_json:
             data = {"code": code, "message": message, "retryable": retryable, "hint": hint}
             self._errors.write(json.dumps({"error": data}) + "\n")
@@ -48,29 +56,29 @@ class Terminal:
             self.hint(hint)
 
     def cursor(self, cursor: str) -> None:
-        """Where to go on, on standard error."""
+        """Write to standard error where to go on."""
         self._errors.write(
             json.dumps({"cursor": cursor}) + "\n" if self.as_json else f"hint: go on with --after {cursor}\n"
         )
 
     def flush(self) -> None:
-        """What was written can be read."""
+        """Make readable what was written."""
         self._output.flush()
         self._errors.flush()
 
     @property
     def is_screen(self) -> bool:
-        """Whether a person reads along."""
+        """Return whether a person reads along."""
         return self._output.isatty()
 
     def status_line(self) -> "StatusLine | None":
-        """A line that stays below all others and can be rewritten; None where nobody would see it."""
+        """Return a line that stays below all others and can be rewritten; None where nobody would see it."""
         return StatusLine(self._output) if self.is_screen and not self.as_json else None
 
     def row(self, cells: Sequence[str], widths: Sequence[int]) -> None:
-        """Cells of these widths on a terminal, and with tabs between them elsewhere."""
+        """Write cells of these widths on a terminal, and with tabs between them elsewhere."""
         if not self.is_screen:
-            self.line_of_cells(cells)
+            self._line_of_cells(cells)
             return
         self.line("  ".join(f"{visible(cell):<{width}}" for cell, width in zip(cells, widths, strict=True)).rstrip())
 
@@ -82,13 +90,13 @@ class Terminal:
         numbers: Collection[str] = (),
         has_total: bool = False,
     ) -> None:
-        """A table on a terminal, and lines with tabs between the cells elsewhere.
+        """Write a table on a terminal, and lines with tabs between the cells elsewhere.
 
         Columns of numbers are set flush right; with `has_total`, a line goes above the last row.
         """
         if not self.is_screen:
             for row in [columns, *rows]:
-                self.line_of_cells(row)
+                self._line_of_cells(row)
             return
         from rich import box
         from rich.console import Console
@@ -106,8 +114,8 @@ class Terminal:
             table.add_row(*(Text(visible(cell)) for cell in row), end_section=has_total and number == len(rows) - 1)
         Console(file=self._output, markup=False, highlight=False, emoji=False).print(table)
 
-    def line_of_cells(self, cells: Sequence[str]) -> None:
-        """The cells with tabs between them; none can hold one of its own."""
+    def _line_of_cells(self, cells: Sequence[str]) -> None:
+        # A tab in a cell is written out, so that `cut` finds the columns.
         self._output.write("\t".join(visible(cell) for cell in cells) + "\n")
 
 
@@ -125,6 +133,7 @@ class StatusLine:
             console=self._console,
             refresh_per_second=2,
             transient=True,
+            # Whatever is written passes `visible` here, and nothing by another way.
             redirect_stdout=False,
             redirect_stderr=False,
         )
@@ -136,11 +145,11 @@ class StatusLine:
         return Text(visible(self._text()), no_wrap=True, overflow="ellipsis", style="bold")
 
     def show(self, text: Callable[[], str]) -> None:
-        """The line says what the function gives, each time that it is drawn."""
+        """The line shows what the function returns, each time that it is drawn."""
         self._text = text
 
     def line(self, text: str) -> None:
-        """One line of text above it."""
+        """Write one line of text above it."""
         from rich.text import Text
 
         self._console.print(Text(visible(text)))

@@ -1,22 +1,32 @@
-"""The command that adds up what goals consumed."""
+"""The command that adds up what goals consumed, and its plot: the tokens of each group."""
 
+import warnings
 from collections.abc import Callable, Sequence
+from datetime import date
+from importlib import import_module
 from operator import attrgetter
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Any, Final
 
 import click
 from click.core import ParameterSource
 
+from telic.domain.base_errors import needs_extra
+from telic.domain.errors import InvalidInput
 from telic.domain.ids import short_ids
 from telic.domain.jsonable import report_to_json
 from telic.domain.report import UsageGrouping, UsageReport, UsageSum
-from telic.interfaces.cli import options, plot
-from telic.interfaces.cli.options import parse_since
+from telic.interfaces.cli import options
+from telic.interfaces.cli.options import FILE, MOMENT_OR_AGO
 from telic.interfaces.cli.session import Session, command
+from telic.prompt.escape import visible
 from telic.wording.amounts import show_used
 from telic.wording.words import first_words
 
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+# Each column's unit and value. What is held and uncertain is known by goal only.
 _COLUMNS: Final[dict[str, tuple[str, Callable[[UsageSum], int]]]] = {
     "turns": ("turns", attrgetter("usage.turns")),
     "tokens": ("tokens", attrgetter("usage.tokens")),
@@ -30,12 +40,18 @@ _COLUMNS: Final[dict[str, tuple[str, Callable[[UsageSum], int]]]] = {
     "held": ("tokens", attrgetter("held.tokens")),
     "uncertain": ("tokens", attrgetter("uncertain.tokens")),
 }
-"""Each column's unit and value. What is held and uncertain is known by goal only."""
 
 _ALWAYS: Final = frozenset({"turns", "tokens"})
+# What is in the store itself, however little is known of what was used.
 _KNOWN: Final = frozenset({"estimated", "held", "uncertain"})
-"""What is in the store itself, however little is known of what was used."""
 _NAMELESS: Final = "(not named)"
+
+_FORMATS: Final = {".png": "png", ".svg": "svg"}
+_INK: Final = "#3b6ea5"
+_GREY: Final = "#666666"
+_LABEL_CHARS: Final = 28
+_MOST_BARS: Final = 30
+_MOST_DATES: Final = 6
 
 
 @click.command()
@@ -48,75 +64,62 @@ _NAMELESS: Final = "(not named)"
     help="What is added up; a day is one in UTC.",
 )
 @click.option("--all-scopes", is_flag=True, help="Goals of every scope; so it is --by scope, unless --scope is given.")
-@click.option("--since", metavar="TIME", help="Only from then on: 2026-12-31, 2026-12-31T18:00Z, or 7d ago.")
-@click.option("--until", metavar="TIME", help="Only before then.")
+@click.option(
+    "--since", type=MOMENT_OR_AGO, metavar="TIME", help="Only from then on: 2026-12-31, 2026-12-31T18:00Z, or 7d ago."
+)
+@click.option("--until", type=MOMENT_OR_AGO, metavar="TIME", help="Only before then.")
 @click.option("--limit", type=int, default=20, show_default=True, help="At most so many lines; the total has all.")
-@click.option("--plot", "file", type=click.Path(path_type=Path), help="Draw the tokens into a .png or .svg file.")
+@click.option("--plot", "file", type=FILE, help="Draw the tokens into a .png or .svg file.")
 @command()
-def usage(
-    session: Session,
-    goal_id: str | None,
-    by: str,
-    all_scopes: bool,
-    since: str | None,
-    until: str | None,
-    limit: int,
-    file: Path | None,
-) -> None:
+def usage(session: Session, goal_id: str | None, by: str, all_scopes: bool, file: Path | None, **bounds: Any) -> None:
     """Add up what goals consumed, by goal, scope, kind of usage, model or day."""
     if file is not None:
-        plot.require(file)
+        _require_plot(file)
     grouping = UsageGrouping(by)
     goal = None if goal_id is None else session.goal(goal_id)
+    source = click.get_current_context().get_parameter_source("scope")
+    # To add up by scope only makes sense everywhere, unless somebody names one.
+    everywhere = all_scopes or (grouping is UsageGrouping.SCOPE and source is not ParameterSource.COMMANDLINE)
     report = session.store.usage(
         by=grouping,
-        scope=session.scope if goal is None and not (all_scopes or _is_everywhere(grouping)) else None,
-        goal_id=None if goal is None else goal.id,
-        since=parse_since(since),
-        until=parse_since(until),
-        limit=limit,
+        scope=None if goal is not None or everywhere else session.scope,
+        goal_id=session.meant_id,
+        **bounds,
     )
-    labels = _labels(report)
+    labels = [_NAMELESS if group.name is None else group.name for group in report.groups]
+    labels = short_ids(labels) if grouping is UsageGrouping.GOAL and labels else labels
     if file is not None:
-        plot.draw(report, labels, file)
+        _draw(report, labels, file)
     if session.terminal.as_json:
         session.terminal.json(report_to_json(report))
         return
     _show(session, report, labels)
     if file is not None:
-        session.terminal.hint(f"the plot is in {file}")
-
-
-def _is_everywhere(grouping: UsageGrouping) -> bool:
-    source = click.get_current_context().get_parameter_source("scope")
-    return grouping is UsageGrouping.SCOPE and source is not ParameterSource.COMMANDLINE
-
-
-def _labels(report: UsageReport) -> list[str]:
-    names = [_NAMELESS if group.name is None else group.name for group in report.groups]
-    return short_ids(names) if report.by is UsageGrouping.GOAL and names else names
+        session.hint(f"the plot is in {file}")
 
 
 def _show(session: Session, report: UsageReport, labels: Sequence[str]) -> None:
     if not report.groups:
         session.terminal.line("nothing was recorded")
-        session.terminal.hint("--all-scopes looks everywhere; telic record ID --tokens N accounts a turn")
+        session.hint("--all-scopes looks everywhere; telic record {id} --tokens N accounts a turn")
         return
-    columns = [name for name in _COLUMNS if _is_shown(session, report, name)]
+    # A terminal is narrow: there, only columns that say something.
+    is_wide = not session.terminal.is_screen
+    columns = [name for name, (_, value) in _COLUMNS.items() if is_wide or name in _ALWAYS or value(report.total) > 0]
+    by_goal = report.by is UsageGrouping.GOAL
     rows = [
-        [label, *_cells(columns, group.sum), *_text(session, report, group.name)]
-        for label, group in zip(labels, report.groups, strict=True)
+        [label, *_cells(columns, each.sum), *([_first_words_of(session, each.name)] if by_goal else [])]
+        for label, each in zip(labels, report.groups, strict=True)
     ]
-    text = ["text"] if report.by is UsageGrouping.GOAL else []
-    total = ["total", *_cells(columns, report.total), *("" for _ in text)]
-    session.terminal.table([report.by.value, *columns, *text], [*rows, total], numbers=columns, has_total=True)
+    total = ["total", *_cells(columns, report.total), *[""] * by_goal]
+    titles = [report.by.value, *columns, *["text"] * by_goal]
+    session.terminal.table(titles, [*rows, total], numbers=columns, has_total=True)
     if report.left_out:
-        session.terminal.hint(f"{report.left_out:,} smaller ones are in the total only; --limit N shows more")
+        session.hint(f"{report.left_out:,} smaller ones are in the total only; --limit N shows more")
 
 
-def _is_shown(session: Session, report: UsageReport, name: str) -> bool:
-    """On a terminal, only columns that say something: it is narrow."""
-    return name in _ALWAYS or not session.terminal.is_screen or _COLUMNS[name][1](report.total) > 0
+def _first_words_of(session: Session, goal_id: str | None) -> str:
+    return first_words(session.store.get(str(goal_id)).text, 30)
 
 
 def _cells(columns: Sequence[str], of: UsageSum) -> list[str]:
@@ -127,8 +130,59 @@ def _cells(columns: Sequence[str], of: UsageSum) -> list[str]:
     ]
 
 
-def _text(session: Session, report: UsageReport, name: str | None) -> list[str]:
-    return [first_words(session.store.get(str(name)).text, 30)] if report.by is UsageGrouping.GOAL else []
+def _require_plot(file: Path) -> None:
+    if file.suffix.lower() not in _FORMATS:
+        raise InvalidInput(f"a plot's file ends in {' or '.join(_FORMATS)}, not in {file.suffix!r}")
+    # Before the store is asked: a report can take long.
+    with needs_extra("plot", "drawing a plot"):
+        import_module("matplotlib")
+
+
+def _draw(report: UsageReport, labels: Sequence[str], file: Path) -> None:
+    from matplotlib.figure import Figure
+
+    bars = min(len(labels), _MOST_BARS)
+    by_day = report.by is UsageGrouping.DAY
+    figure = Figure(figsize=(7, 3.2 if by_day else 1.2 + 0.3 * max(bars, 2)), layout="constrained")
+    axes = figure.subplots()
+    (_draw_days if by_day else _draw_bars)(axes, report, labels)
+    axes.set_title(f"Tokens by {report.by}: {report.total.usage.tokens:,}", loc="left", fontsize=11, color="#222222")
+    for side in ("top", "right", "left" if by_day else "bottom"):
+        axes.spines[side].set_visible(False)
+    axes.tick_params(length=0, labelsize=8, labelcolor=_GREY)
+    try:
+        with warnings.catch_warnings():
+            # A character that the font lacks is drawn as a box; that is no news for standard error.
+            warnings.simplefilter("ignore")
+            figure.savefig(file, format=_FORMATS[file.suffix.lower()], dpi=160)
+    except OSError as error:
+        raise InvalidInput(f"{file} cannot be written: {error.strerror}") from error
+
+
+def _draw_days(axes: "Axes", report: UsageReport, labels: Sequence[str]) -> None:
+    from matplotlib.ticker import FuncFormatter
+
+    days = [date.fromisoformat(label).toordinal() for label in labels]
+    axes.bar(days, [float(group.sum.usage.tokens) for group in report.groups], width=0.8, color=_INK)
+    step = max(1, (days[-1] - days[0]) // (_MOST_DATES - 1)) if days else 1
+    dates = range(days[0], days[-1] + 1, step) if days else range(0)
+    axes.set_xticks(list(dates), [date.fromordinal(day).isoformat() for day in dates])
+    axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,.0f}"))
+    axes.grid(axis="y", color="#dddddd", linewidth=0.6)
+    axes.set_axisbelow(True)
+
+
+def _draw_bars(axes: "Axes", report: UsageReport, labels: Sequence[str]) -> None:
+    groups = report.groups[:_MOST_BARS]
+    shown = [first_words(visible(label), _LABEL_CHARS) for label in labels[:_MOST_BARS]]
+    places = list(range(len(groups)))
+    bars = axes.barh(places, [float(group.sum.usage.tokens) for group in groups], height=0.65, color=_INK)
+    axes.bar_label(bars, [f"{group.sum.usage.tokens:,}" for group in groups], padding=4, fontsize=8, color=_GREY)
+    # A name is no formula, whatever dollars it has.
+    axes.set_yticks(places, shown, parse_math=False)
+    axes.invert_yaxis()
+    axes.set_xticks([])
+    axes.margins(x=0.15)
 
 
 COMMANDS = (usage,)

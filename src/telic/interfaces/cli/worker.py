@@ -12,27 +12,26 @@ from telic.domain.budget import Budget
 from telic.domain.errors import InvalidInput, WorkspaceMissing
 from telic.domain.goal import Actor, Goal
 from telic.interfaces.cli.agent_options import AgentOptions, agent_options, asks_model, existing_folder, require_judge
-from telic.interfaces.cli.progress import JsonProgress, TextProgress
+from telic.interfaces.cli.options import FILE
+from telic.interfaces.cli.progress import ProgressView, handling_signals, progress_view
 from telic.interfaces.cli.session import Session, command
-from telic.interfaces.cli.signal_scope import handling_signals
 from telic.loop.goal_loop import GoalLoop
 from telic.loop.verification.judge import Judge
 from telic.loop.worker import Worker
 from telic.store.async_store import AsyncGoalStore
 
 _PLAIN_NAME: Final = re.compile(r"[A-Za-z0-9_@+=,-][A-Za-z0-9_@+=,.-]{0,199}")
-_folder = click.Path(path_type=Path)
 
 
 @dataclass(frozen=True, slots=True)
 class Workspaces:
-    """Where goals are worked on: all in one folder, or each in the folder below `root` that its scope names."""
+    """The folders that goals are worked on in: one for all, or each in the folder below `root` that its scope names."""
 
     one: Path | None
     root: Path | None
 
     def of(self, goal: Goal) -> Path:
-        """The goal's folder, which is there.
+        """Return the goal's folder, which is there.
 
         Raises:
             InvalidInput: its scope is no plain name, or its folder a link that leads out of the root.
@@ -40,6 +39,7 @@ class Workspaces:
         """
         if self.root is None:
             return existing_folder(self.one or Path())
+        # Whoever makes a goal chooses its scope, which must not lead out of the root.
         if _PLAIN_NAME.fullmatch(goal.scope) is None:
             raise InvalidInput(f"the scope {goal.scope!r} is no plain name of a folder below {str(self.root)!r}")
         folder = self.root / goal.scope
@@ -51,8 +51,8 @@ class Workspaces:
 
 
 @click.command()
-@click.option("--workspace", type=_folder, help="The one folder that all goals are worked on in.")
-@click.option("--workspace-root", type=_folder, help="Each goal is worked on in the folder here that its scope names.")
+@click.option("--workspace", type=FILE, help="The one folder that all goals are worked on in.")
+@click.option("--workspace-root", type=FILE, help="Each goal is worked on in the folder here that its scope names.")
 @click.option("--concurrency", type=int, default=1, show_default=True, metavar="N", help="Goals at once.")
 @agent_options
 @command(actor=Actor.HOST)
@@ -80,21 +80,20 @@ def worker(
 
 @dataclass
 class _Work:
-    """The worker's life."""
+    """One worker from its start to its stop."""
 
     session: Session
     options: AgentOptions
     places: Workspaces
     judge: Judge | None
     notice: str
-    view: TextProgress | JsonProgress = field(init=False)
+    view: ProgressView = field(init=False)
 
     def __post_init__(self) -> None:
-        terminal = self.session.terminal
-        self.view = JsonProgress(terminal) if terminal.as_json else TextProgress(terminal, names_goals=True)
+        self.view = progress_view(self.session.terminal, names_goals=True)
 
     def until_stopped(self, concurrency: int) -> int:
-        """The exit code: 0, since to be stopped is how a worker ends."""
+        """Work until a signal comes, and return 0: to be stopped is how a worker ends."""
         try:
             asyncio.run(self._work(concurrency))
         finally:
@@ -124,21 +123,14 @@ class _Work:
     def _loop(self, store: AsyncGoalStore, goal: Goal) -> GoalLoop:
         folder = self.places.of(goal)
         require_judge(goal.criteria, self.judge)
-        if asks_model(goal.criteria):
-            self.options.require_priced_judge(self.judge, goal.budget)
         agent = self.options.command_agent(folder)
-        self.options.require_known_usage(agent, goal.budget)
+        judge = self.judge if asks_model(goal.criteria) else None
+        self.options.require_measured(agent, judge, goal.budget)
         notice = self.options.usage_notice(agent, goal.budget)
+        # Once at the start is enough for what is true of every goal.
         if notice and notice != self.notice:
             self.view.say(notice, goal)
-        return GoalLoop(
-            store=store,
-            agent=agent,
-            settings=self.options.settings(folder),
-            policy=self.options.policy(),
-            verifier=self.options.verifier(folder, self.judge),
-            on_progress=self.view.tell,
-        )
+        return self.options.loop(store, agent, folder, self.judge, self.view.tell)
 
 
 COMMANDS = (worker,)

@@ -1,7 +1,7 @@
 """The tools at work: each call is checked, done, and answered."""
 
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any, Final
 
@@ -13,15 +13,13 @@ from telic.domain.ids import new_key
 from telic.domain.lifecycle import NamedActor
 from telic.domain.limits import MAX_COUNTER
 from telic.integrations.tools import CREATE_GOAL, REPORT_BLOCKED, REPORT_COMPLETE, Arguments, GoalTool, checked
-from telic.interfaces.mcp.advice import next_steps
-from telic.interfaces.mcp.conversation import McpConversation, about
+from telic.interfaces.mcp.conversation import McpConversation, Role, about, next_steps
 from telic.interfaces.mcp.results import ToolAnswer, plainly, refusal
-from telic.interfaces.mcp.settings import Role
 from telic.interfaces.mcp.tools import ServerTool
 from telic.prompt import quote
 from telic.services.actions import ActionRequest, ActionResult, GoalAction, execute
 from telic.services.chat.replies import changes_between
-from telic.services.insight import GoalDetails, list_goals, read_goal
+from telic.services.insight import list_goals, read_goal
 from telic.wording.amounts import parse_budget
 
 _LISTED: Final = 20
@@ -41,7 +39,7 @@ class ToolCalls:
         """The tool was used, or the answer says why not; then nothing changed."""
         tool = self.tools.get(name)
         if tool is None:
-            return refusal(InvalidInput("there is no such tool"))
+            return refusal(InvalidInput(f"there is no such tool; there are {', '.join(self.tools)}"))
         try:
             return await self._handlers()[name](checked(name, tool.parameters, given))
         except StaleUpdate as error:
@@ -59,17 +57,16 @@ class ToolCalls:
             REPORT_COMPLETE.name: partial(self._report, REPORT_COMPLETE),
             REPORT_BLOCKED.name: partial(self._report, REPORT_BLOCKED),
             "create_goal": self._create,
-            "pause_goal": self._pause,
-            "resume_goal": self._resume,
-            "clear_goal": self._clear,
-            "set_budget": self._set_budget,
+            "pause_goal": partial(self._move, GoalAction.PAUSE, "is paused"),
+            "resume_goal": partial(self._move, GoalAction.RESUME, "goes on"),
+            "clear_goal": partial(self._move, GoalAction.CLEAR, "is cleared"),
+            "set_budget": partial(self._move, GoalAction.SET_BUDGET, "has this budget"),
         }
 
     async def _stale(self, error: StaleUpdate) -> ToolAnswer:
-        """Nothing changed; the client sees the goal as it stands, and may decide again."""
         why = "the goal was changed since you saw it" if error.expected_revision else "you had not looked at it yet"
         shown = await self.conversation.shown(error.goal)
-        again = f"decide anew; if you still mean it, call again with revision {error.goal.revision}"
+        again = f"decide again; if you still mean it, call again with revision {error.goal.revision}"
         text = f"Nothing changed: {why}. It stands like this now.\n\n{shown}"
         return ToolAnswer(outcome="refused", text=text, goal=error.goal, next=(again,), error=error)
 
@@ -87,11 +84,8 @@ class ToolCalls:
         if goal is None:
             where = f"scope {quote(settings.scope)} of the store {quote(settings.store_name)}"
             return self._done("none", f"There is no goal in {where}.", None, source=source)
-        text = await self.conversation.shown(goal)
-        return self._done("shown", text, goal, details=await self._details(goal), source=source)
-
-    async def _details(self, goal: Goal) -> GoalDetails:
-        return await read_goal(self.conversation.store, goal.id)
+        text, details = await self.conversation.shown(goal), await read_goal(self.conversation.store, goal.id)
+        return self._done("shown", text, goal, details=details, source=source)
 
     async def _list(self, given: Arguments) -> ToolAnswer:
         page = await list_goals(
@@ -109,28 +103,24 @@ class ToolCalls:
 
     async def _report_progress(self, given: Arguments) -> ToolAnswer:
         before = await self.conversation.goals.named(given["goal_id"])
-        key = _key(given)
-        session = self.conversation.session(before, None)
-        usage = _usage(given)
+        session, usage = self.conversation.session(before, None), _usage(given)
+        # One that cannot be a key is refused by the store. To replace it would make a repeated call another one.
+        key = new_key() if given["key"] is None else str(given["key"])
         result = await session.patiently(
             lambda: session.store.record_turn(before.id, usage=usage, model=given["model"], key=key)
         )
-        goal = result.goal
-        text = f"Turn {result.turn.number} is counted. The goal is {about(goal)}"
-        return self._done("recorded", text, goal, before)
+        text = f"Turn {result.turn.number} is counted. The goal is {about(result.goal)}"
+        return self._done("recorded", text, result.goal, before)
 
     async def _report(self, tool: GoalTool, given: Arguments) -> ToolAnswer:
-        goal = await self.conversation.reported(given["goal_id"])
-        text = await tool.use(self.conversation.session(goal, given["revision"]), given)
-        return await self._reported(text, goal)
-
-    async def _reported(self, text: str, before: Goal | None) -> ToolAnswer:
-        """Return the answer to a report: the goal after it, and after all that followed from it."""
+        before = await self.conversation.reported(given["goal_id"])
+        text = await tool.use(self.conversation.session(before, given["revision"]), given)
         if before is None:
             return self._done("none", text, None)
-        goal = await self.conversation.store.get(before.id)
-        outcome = "unchanged" if goal.revision == before.revision else "changed"
-        return self._done(outcome, text, goal, before, details=await self._details(goal))
+        # The report may have led to checks, and these to more: the answer is about the goal after all of it.
+        details = await read_goal(self.conversation.store, before.id)
+        outcome = "unchanged" if details.goal.revision == before.revision else "changed"
+        return self._done(outcome, text, details.goal, before, details=details)
 
     async def _create(self, given: Arguments) -> ToolAnswer:
         if self.conversation.settings.role is Role.OPERATOR:
@@ -154,44 +144,24 @@ class ToolCalls:
 
     def _in_the_way(self, error: WouldReplace) -> ToolAnswer:
         driven = "" if error.holder is None else f" It is driven by {quote(error.holder)}."
-        text = (
-            "Nothing changed: another goal is active and would be paused. "
-            f"Goal {plainly(error.goal.id)}, {about(error.goal)}.{driven}"
-        )
-        steps = ("ask the user; if they agree, call again with replace true",)
-        return ToolAnswer(outcome="refused", text=text, goal=error.goal, next=steps, error=error)
+        goal = f"Goal {plainly(error.goal.id)}, {about(error.goal)}."
+        text = f"Nothing changed: another goal is active and would be paused. {goal}{driven}"
+        return replace(refusal(error, error.goal), text=text)
 
-    async def _pause(self, given: Arguments) -> ToolAnswer:
-        goal = await self.conversation.meant(given["goal_id"])
-        return await self._moved(GoalAction.PAUSE, goal, given, "is paused")
-
-    async def _clear(self, given: Arguments) -> ToolAnswer:
-        goal = await self.conversation.goals.named(given["goal_id"])
-        return await self._moved(GoalAction.CLEAR, goal, given, "is cleared")
-
-    async def _set_budget(self, given: Arguments) -> ToolAnswer:
-        goal = await self.conversation.meant(given["goal_id"])
-        budget = parse_budget(tuple(given["budget"]), Budget() if goal is None else goal.budget)
-        return await self._moved(GoalAction.SET_BUDGET, goal, given, "has this budget", budget=budget)
-
-    async def _resume(self, given: Arguments) -> ToolAnswer:
-        goal = await self.conversation.goals.named(given["goal_id"])
-        budget = parse_budget(tuple(given["budget"]), goal.budget) if given["budget"] else None
-        return await self._moved(GoalAction.RESUME, goal, given, "goes on", budget=budget)
-
-    async def _moved(
-        self, action: GoalAction, before: Goal | None, given: Arguments, is_now: str, **more: Any
-    ) -> ToolAnswer:
+    async def _move(self, action: GoalAction, is_now: str, given: Arguments) -> ToolAnswer:
+        before = await self.conversation.meant(given["goal_id"])
         if before is None:
             return self._done("none", "There is no goal.", None)
-        result = await self._act(action, before, given, **more)
+        # What is not named of a budget stays, so that raising one limit lifts no other.
+        budget = parse_budget(tuple(given["budget"]), before.budget) if given.get("budget") else None
+        result = await self._act(action, before, given, budget=budget)
         goal, name = result.goal, plainly(result.goal.id)
         if result.is_repetition:
             return self._done("unchanged", f"Nothing changed now. Goal {name} is {about(goal)}", goal)
         return self._done("changed", f"Goal {name} {is_now}.", goal, before, superseded=result.superseded)
 
     async def _act(self, action: GoalAction, goal: Goal | None, given: Arguments, **more: Any) -> ActionResult:
-        """The operator's action is done to the goal as it was read; no later change of others is overwritten."""
+        # At the revision that was read just now: no later change of others is overwritten.
         request = ActionRequest(
             action=action,
             actor=_OPERATOR,
@@ -205,17 +175,8 @@ class ToolCalls:
         return await execute(self.conversation.store, request)
 
 
-def _key(given: Arguments) -> str:
-    """Return the call's key; one that cannot be one is refused by the store, and not replaced."""
-    return new_key() if given["key"] is None else str(given["key"])
-
-
 def _usage(given: Arguments) -> ModelUsage:
-    """Return the usage that the model reports.
-
-    Raises:
-        InvalidNumber: it cannot be.
-    """
     counts = {name: given[name] or 0 for name in _COUNTED}
+    # A number that is too large for JSON is not made to fit: it is one too large for the store, which refuses it.
     active = min((given["active_seconds"] or 0) * _MICRO, MAX_COUNTER + 1)
     return ModelUsage(**counts, active_microseconds=active)

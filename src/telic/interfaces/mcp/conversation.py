@@ -1,23 +1,65 @@
-"""One client's view of the store: the goals of its scope, and the goal that it was shown last."""
+"""One client's conversation: its server's settings, the goals that it sees, and its next steps."""
 
+import json
 from dataclasses import dataclass, field, replace
+from enum import StrEnum
+from pathlib import Path
 from typing import Final
 
-from telic.domain.goal import Goal
-from telic.domain.verification import Verification
+from telic.domain.budget import Budget
+from telic.domain.goal import DEFAULT_SCOPE, Goal, GoalStatus
+from telic.domain.limits import check_name
 from telic.integrations.session import GoalSession
 from telic.integrations.settings import SessionSettings
-from telic.interfaces.mcp.settings import ServerSettings
-from telic.loop.prompts import feedback_of
+from telic.interfaces.mcp.results import plainly
 from telic.loop.verification.verifier import Verifier
-from telic.prompt import continuation, quote, render
-from telic.services.scoped_goals import ScopedGoals
+from telic.prompt import quote, render
+from telic.services.actions import PURPOSES, GoalAction, fitting_actions
+from telic.services.insight import ScopedGoals
 from telic.store.async_store import AsyncGoalStore
+from telic.wording.amounts import write_larger_limits
 from telic.wording.goals import status_of
 
+
+class Role(StrEnum):
+    """A server's role: what its clients may do."""
+
+    OBSERVER = "observer"
+    """Look at goals."""
+    AGENT = "agent"
+    """Work on the goal: also report progress, completion and obstacles, as the model."""
+    OPERATOR = "operator"
+    """Steer as well: also create, pause, resume and clear goals and set budgets, as an operator."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ServerSettings:
+    """Settings of one server. Its clients see the goals of `scope` and no others.
+
+    With `agent_may_create` an agent may set a goal, of `created_budget`, where the scope has no unfinished one; the
+    store must have been opened with `model_may_create` too. With a `workspace`, criteria are checked there when
+    completion is reported. A `shared` server cannot tell its clients apart: each call must say by itself which
+    revision of a goal it is about. `store_name` tells clients which store it is, without a secret.
+
+    Raises:
+        EmptyText, TextTooLong, InvalidText: the scope cannot be one.
+    """
+
+    scope: str = DEFAULT_SCOPE
+    role: Role = Role.AGENT
+    agent_may_create: bool = False
+    created_budget: Budget = field(default_factory=Budget)
+    workspace: Path | None = None
+    shared: bool = False
+    store_name: str = ""
+
+    def __post_init__(self) -> None:
+        check_name("scope", self.scope)
+
+
 _PATIENCE_SECONDS: Final = 5.0
+# No goal is at this revision: a write that names it is refused, unless it was made before under the same key.
 _UNSEEN: Final = 0
-"""No goal is at this revision: a write that names it is refused, unless it was made before under the same key."""
 
 
 @dataclass(slots=True)
@@ -27,10 +69,11 @@ class McpConversation:
     store: AsyncGoalStore
     settings: ServerSettings
     seen: Goal | None = None
-    goals: ScopedGoals = field(init=False)
 
-    def __post_init__(self) -> None:
-        self.goals = ScopedGoals(self.store, self.settings.scope)
+    @property
+    def goals(self) -> ScopedGoals:
+        """Return the goals of the server's scope."""
+        return ScopedGoals(self.store, self.settings.scope)
 
     async def meant(self, goal_id: str | None) -> Goal | None:
         """Return the goal that is named; else the active one, the one shown last, or the one changed last.
@@ -63,16 +106,13 @@ class McpConversation:
                 patience_seconds=_PATIENCE_SECONDS,
             ),
         )
-        session.seen = None if goal is None else replace(goal, revision=self._revision(goal, revision))
+        if goal is not None:
+            shown = self.seen.revision if self.seen is not None and self.seen.id == goal.id else _UNSEEN
+            session.seen = replace(goal, revision=shown if revision is None else revision)
         return session
 
-    def _revision(self, goal: Goal, given: int | None) -> int:
-        if given is not None:
-            return given
-        return self.seen.revision if self.seen is not None and self.seen.id == goal.id else _UNSEEN
-
     async def shown(self, goal: Goal) -> str:
-        """The goal as a model reads it; from now on the client has seen it so."""
+        """Return the goal as a model reads it; from now on the client has seen it so."""
         block = render(goal, secret=await self.store.secret())
         self.remember(goal)
         return block
@@ -83,11 +123,55 @@ class McpConversation:
             self.seen = goal
 
 
-def told(goal: Goal, verification: Verification | None) -> str:
-    """Return the prompt to go on: what failed when the goal was last checked, else that it continues."""
-    return (verification and feedback_of(goal, verification)) or continuation(goal)
-
-
 def about(goal: Goal) -> str:
     """Return the goal in one line."""
     return f"{status_of(goal)}, revision {goal.revision}: {quote(goal.text)}"
+
+
+def next_steps(goal: Goal | None, settings: ServerSettings) -> tuple[str, ...]:
+    """Return the steps that fit the goal as it stands, and the role."""
+    if settings.role is Role.OBSERVER:
+        return ()
+    if goal is not None:
+        return _for_agents(goal) if settings.role is Role.AGENT else _for_operators(goal)
+    may_create = settings.role is Role.OPERATOR or settings.agent_may_create
+    # A model that reads of a tool which it lacks goes on looking for it.
+    return (
+        "create_goal sets one, when the user asks for it"
+        if may_create
+        else "do what the user asks for; goals are set by the user or the host",
+    )
+
+
+def _for_agents(goal: Goal) -> tuple[str, ...]:
+    if goal.is_finished:
+        return ("nothing is left to do for it; end your turn",)
+    if goal.status is GoalStatus.PAUSED:
+        return ("stop working on it and end your turn; only the user or the host can resume it",)
+    return (
+        "work on it, and call report_progress at the end of your turn",
+        f"call report_complete with revision {goal.revision} when every part of it holds and you have seen how",
+        f"call report_blocked with revision {goal.revision} if nothing that you can do moves any part of it",
+    )
+
+
+_TOOLS: Final = {
+    GoalAction.PAUSE: "pause_goal",
+    GoalAction.RESUME: "resume_goal",
+    GoalAction.SET_BUDGET: "set_budget",
+    GoalAction.CLEAR: "clear_goal",
+}
+_OFFERED: Final = 2
+
+
+def _for_operators(goal: Goal) -> tuple[str, ...]:
+    if goal.is_finished:
+        return ("create_goal sets the next one", "list_goals shows the others")
+    fitting = [action for action in fitting_actions(goal) if action in _TOOLS]
+    return tuple(_use(action, goal) for action in fitting[:_OFFERED])
+
+
+def _use(action: GoalAction, goal: Goal) -> str:
+    limits = write_larger_limits(goal.usage, goal.budget) if action is GoalAction.RESUME else ()
+    budget = f" and budget {json.dumps(limits)}" if limits else ""
+    return f"{_TOOLS[action]} with goal_id {plainly(goal.id)}{budget} {PURPOSES[action]}"

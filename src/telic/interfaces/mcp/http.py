@@ -11,13 +11,11 @@ from starlette.responses import PlainTextResponse
 from starlette.types import ASGIApp
 
 from telic.domain.errors import InvalidInput
-from telic.http.guard import MAX_BODY_BYTES, HttpGuard, HttpRefusal, bearer_of, check_names
-from telic.http.rates import RequestRates
+from telic.http.guard import MAX_BODY_BYTES, HttpGuard, HttpRefusal, RequestRates, bearer_of, check_names
 from telic.http.serving import HttpServer, listen
-from telic.http.tokens import Token, choose_token, is_everywhere, is_loopback, is_same, url_of
-from telic.interfaces.mcp.running import open_store
-from telic.interfaces.mcp.server import GoalServer
-from telic.interfaces.mcp.settings import ServerSettings
+from telic.http.tokens import Token, choose_token, is_everywhere, is_same, names_of, url_of
+from telic.interfaces.mcp.conversation import ServerSettings
+from telic.interfaces.mcp.server import GoalServer, open_store
 from telic.observability.observer import Observer
 from telic.services.outcomes import http_status
 
@@ -28,12 +26,11 @@ ENVIRONMENT_NAME: Final = "TELIC_MCP_TOKEN"
 _REQUESTS_PER_SECOND: Final = 100
 _MAX_SESSIONS: Final = 100
 _SESSION_IDLE_SECONDS: Final = 1_800.0
-_LOOPBACK_NAMES: Final = ("127.0.0.1", "localhost", "[::1]")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class HttpOptions:
-    """Where to listen, and whom to serve.
+    """The address to listen on, and the clients to serve.
 
     `allowed_hosts` are names under which clients may reach the server, and `allowed_origins` pages that may, besides
     those of the loopback interface or of `host`. `given_token` is what the environment says.
@@ -48,12 +45,7 @@ class HttpOptions:
 
 
 def token_of(options: HttpOptions) -> Token:
-    """Return the token that clients must show.
-
-    Raises:
-        NotAllowed: other machines could reach the server, and no token was set beforehand.
-        InvalidInput: the token or its file cannot be used.
-    """
+    """Return the token that clients must show, as `choose_token`."""
     return choose_token(options.host, given=options.given_token, file=options.token_file, variable=ENVIRONMENT_NAME)
 
 
@@ -65,12 +57,9 @@ class McpSite:
     """
 
     def __init__(self, options: HttpOptions, token: str) -> None:
-        hosts = [*options.allowed_hosts]
-        if is_loopback(options.host):
-            hosts += _LOOPBACK_NAMES
-        elif not is_everywhere(options.host):
-            hosts.append(f"[{options.host}]" if ":" in options.host else options.host)
-        elif not hosts:
+        # Every address is no name: clients would have to guess which one this machine has for them.
+        hosts = [*options.allowed_hosts, *(() if is_everywhere(options.host) else names_of(options.host))]
+        if not hosts:
             raise InvalidInput(
                 f"{options.host!r} is every address: --allow-host NAME says how clients call this machine"
             )

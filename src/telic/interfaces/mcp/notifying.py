@@ -11,12 +11,12 @@ from mcp.server.subscriptions import InMemorySubscriptionBus, ResourcesListChang
 
 from telic.domain.budget import Usage
 from telic.domain.errors import PASSING, GoalError, GoalNotFound
-from telic.domain.events import EventKind, FeedEvent
+from telic.domain.events import EventKind
 from telic.interfaces.mcp.resources import parse_uri, uris_of
 from telic.store.async_store import AsyncGoalStore
 
+# So many of all clients together are kept; the oldest gives way.
 MAX_SUBSCRIPTIONS: Final = 1_000
-"""How many of all clients together are kept; the oldest gives way."""
 
 _USAGE_SECONDS: Final = 1.0
 _SEND_SECONDS: Final = 2.0
@@ -28,7 +28,6 @@ class ResourceListener(Protocol):
 
     async def send_resource_updated(self, uri: str) -> None:
         """The client knows that the resource changed."""
-        ...
 
 
 class Notifier:
@@ -50,7 +49,7 @@ class Notifier:
             self._listeners.popitem(last=False)
 
     def unsubscribe(self, client: str, uri: str) -> None:
-        """The client is notified of it no more."""
+        """The client is no longer notified of it."""
         self._listeners.pop((client, uri), None)
 
     @contextmanager
@@ -74,13 +73,10 @@ class Notifier:
 
     async def _follow_events(self, cursor: str) -> None:
         async for event in self._store.watch(scope=self._scope, after=cursor):
-            await self._tell(event)
-
-    async def _tell(self, event: FeedEvent) -> None:
-        for uri in uris_of(event.event.goal_id):
-            await self._publish(uri)
-        if event.event.kind is EventKind.CREATED:
-            await self.bus.publish(ResourcesListChanged())
+            for uri in uris_of(event.event.goal_id):
+                await self._publish(uri)
+            if event.event.kind is EventKind.CREATED:
+                await self.bus.publish(ResourcesListChanged())
 
     async def _publish(self, uri: str) -> None:
         await self.bus.publish(ResourceUpdated(uri))
@@ -88,7 +84,7 @@ class Notifier:
             await self._send(key)
 
     async def _send(self, key: tuple[str, str]) -> None:
-        """The client is notified, or unsubscribed: one that does not read must not keep others waiting."""
+        # A client that does not read must not keep others waiting: it is unsubscribed.
         listener = self._listeners.get(key)
         if listener is None:
             return
@@ -99,7 +95,7 @@ class Notifier:
             self.unsubscribe(*key)
 
     async def _follow_usage(self) -> None:
-        """Turns are no events: what they use is looked at once a second, while somebody wants to know."""
+        # Turns are no events: what they use is looked at once a second, while somebody wants to know.
         while True:
             await asyncio.sleep(_USAGE_SECONDS)
             wanted = {uri for _, uri in self._listeners} | set(self._streams)
@@ -110,14 +106,15 @@ class Notifier:
     async def _look_at(self, uri: str) -> None:
         place = parse_uri(uri)
         try:
-            goal_id = place.goal_id
-            goal = await (self._store.active(self._scope) if goal_id is None else self._store.get(goal_id))
+            found = self._store.active(self._scope) if place.goal_id is None else self._store.get(place.goal_id)
+            goal = await found
         except GoalNotFound:
             goal = None
         except PASSING:
             return
         if goal is None or goal.scope != self._scope:
             return
+        # A change of the revision is an event, of which the subscribers know already.
         known, self._usage[uri] = self._usage.get(uri), (goal.revision, goal.usage)
         if known is not None and known[0] == goal.revision and known[1] != goal.usage:
             await self._publish(uri)

@@ -3,8 +3,7 @@
 import json
 import re
 from dataclasses import dataclass
-from enum import Enum
-from typing import Any, Final
+from typing import Final
 
 import mcp_types as types
 
@@ -13,10 +12,10 @@ from telic.domain.decision import LoopPolicy, is_nearly_spent
 from telic.domain.errors import GoalNotFound, InvalidInput
 from telic.domain.events import Event
 from telic.domain.goal import Goal
-from telic.interfaces.mcp.advice import next_steps
-from telic.interfaces.mcp.conversation import McpConversation, told
+from telic.interfaces.mcp.conversation import McpConversation, next_steps
 from telic.interfaces.mcp.results import plainly
-from telic.prompt import quote, review, wind_down
+from telic.loop.prompts import feedback_of
+from telic.prompt import continuation, quote, review, wind_down
 
 ACTIVE_URI: Final = "goal://active"
 _URI: Final = re.compile(r"goal://([0-9A-Za-z_-]{1,64})(/history)?")
@@ -25,19 +24,12 @@ _LAST_EVENTS: Final = 100
 _TEXT: Final = "text/plain"
 
 
-class ResourcePart(Enum):
-    """The part of a goal that a resource shows."""
-
-    GOAL = "goal"
-    HISTORY = "history"
-
-
 @dataclass(frozen=True, slots=True)
 class ResourceAddress:
-    """The goal that a URI names, or the active one (None), or a goal's history."""
+    """The goal that a URI names, or the active one (None); or that goal's history."""
 
     goal_id: str | None
-    part: ResourcePart
+    is_history: bool = False
 
 
 def parse_uri(uri: str) -> ResourceAddress:
@@ -47,11 +39,11 @@ def parse_uri(uri: str) -> ResourceAddress:
         InvalidInput: nothing here.
     """
     if uri == ACTIVE_URI:
-        return ResourceAddress(None, ResourcePart.GOAL)
+        return ResourceAddress(None)
     found = _URI.fullmatch(uri)
     if found is None:
         raise InvalidInput("there is no such resource: goal://active, goal://ID and goal://ID/history are")
-    return ResourceAddress(found[1], ResourcePart.HISTORY if found[2] else ResourcePart.GOAL)
+    return ResourceAddress(found[1], is_history=bool(found[2]))
 
 
 def uris_of(goal_id: str) -> tuple[str, ...]:
@@ -59,41 +51,31 @@ def uris_of(goal_id: str) -> tuple[str, ...]:
     return (ACTIVE_URI, f"goal://{goal_id}", f"goal://{goal_id}/history")
 
 
-TEMPLATES: Final = (
+_TEMPLATES: Final = (
+    ("", "goal", "A goal", "The goal as it stands: text, criteria, status, what is left of its budget."),
+    ("/history", "history", "A goal's history", "What happened to the goal, when, and by whom."),
+)
+TEMPLATES: Final = tuple(
     types.ResourceTemplate(
-        uri_template="goal://{id}",
-        name="goal",
-        title="A goal",
-        description="The goal as it stands: text, criteria, status, what is left of its budget.",
-        mime_type=_TEXT,
-    ),
-    types.ResourceTemplate(
-        uri_template="goal://{id}/history",
-        name="history",
-        title="A goal's history",
-        description="What happened to the goal, when, and by whom.",
-        mime_type=_TEXT,
-    ),
+        uri_template=f"goal://{{id}}{part}", name=name, title=title, description=description, mime_type=_TEXT
+    )
+    for part, name, title, description in _TEMPLATES
 )
 
 
 async def list_resources(conversation: McpConversation) -> list[types.Resource]:
     """Return the active goal, and the newest goals with their histories."""
     page = await conversation.store.list(scope=conversation.settings.scope, limit=_LISTED)
-    active = types.Resource(
-        uri=ACTIVE_URI, name="active", title="The active goal", description="The goal to work on.", mime_type=_TEXT
-    )
-    return [active, *(each for goal in page.goals if _URI.fullmatch(f"goal://{goal.id}") for each in _listed(goal))]
+    listed = [_resource("active", "The active goal", "The goal to work on.")]
+    # Ids that an importer kept may be such that no URI can name them.
+    for goal in (each for each in page.goals if _URI.fullmatch(f"goal://{each.id}")):
+        listed.append(_resource(goal.id, f"Goal {goal.id} ({goal.status})"))
+        listed.append(_resource(f"{goal.id}/history", f"History of goal {goal.id}"))
+    return listed
 
 
-def _listed(goal: Goal) -> tuple[types.Resource, types.Resource]:
-    goal_uri = f"goal://{goal.id}"
-    return (
-        types.Resource(uri=goal_uri, name=goal.id, title=f"Goal {goal.id} ({goal.status})", mime_type=_TEXT),
-        types.Resource(
-            uri=f"{goal_uri}/history", name=f"{goal.id}/history", title=f"History of goal {goal.id}", mime_type=_TEXT
-        ),
-    )
+def _resource(name: str, title: str, description: str | None = None) -> types.Resource:
+    return types.Resource(uri=f"goal://{name}", name=name, title=title, description=description, mime_type=_TEXT)
 
 
 async def read_resource(conversation: McpConversation, uri: str) -> str:
@@ -103,7 +85,7 @@ async def read_resource(conversation: McpConversation, uri: str) -> str:
         InvalidInput, GoalNotFound: the scope has none like that.
     """
     place = parse_uri(uri)
-    if place.part is ResourcePart.HISTORY:
+    if place.is_history:
         return await _history(conversation, await conversation.goals.named(str(place.goal_id)))
     if place.goal_id is None:
         goal = await conversation.store.active(conversation.settings.scope)
@@ -135,32 +117,22 @@ async def _history(conversation: McpConversation, goal: Goal) -> str:
 
 
 def _line(event: Event) -> str:
-    data: dict[str, Any] = dict(event.data)
-    said = f": {quote(json.dumps(data, ensure_ascii=False))}" if data else ""
-    when = time_to_json(event.at)
-    return f"{event.number}. {when} {event.kind} by {event.actor}, revision {event.revision}{said}"
+    said = f": {quote(json.dumps(dict(event.data), ensure_ascii=False))}" if event.data else ""
+    return f"{event.number}. {time_to_json(event.at)} {event.kind} by {event.actor}, revision {event.revision}{said}"
 
 
 _GOAL: Final = types.PromptArgument(
-    name="goal_id",
-    description="The goal's id, or its beginning; else the active goal.",
-    required=False,
+    name="goal_id", description="The goal's id, or its beginning; else the active goal.", required=False
 )
 CONTINUE: Final = "continue_goal"
 REVIEW: Final = "review_goal"
-PROMPTS: Final = (
-    types.Prompt(
-        name=CONTINUE,
-        title="Continue the goal",
-        description="Go on with the goal from where it stands now.",
-        arguments=[_GOAL],
-    ),
-    types.Prompt(
-        name=REVIEW,
-        title="Review the goal",
-        description="Look at what of the goal is done, how that is known, and what is left.",
-        arguments=[_GOAL],
-    ),
+_PROMPTS: Final = (
+    (CONTINUE, "Continue the goal", "Go on with the goal from where it stands now."),
+    (REVIEW, "Review the goal", "Look at what of the goal is done, how that is known, and what is left."),
+)
+PROMPTS: Final = tuple(
+    types.Prompt(name=name, title=title, description=description, arguments=[_GOAL])
+    for name, title, description in _PROMPTS
 )
 
 
@@ -187,4 +159,6 @@ async def _going_on(conversation: McpConversation, goal: Goal) -> str:
         return f"The goal is {goal.status}: nothing is left to do for it."
     if is_nearly_spent(goal, LoopPolicy()):
         return wind_down(goal)
-    return told(goal, await conversation.store.verification(goal.id))
+    verification = await conversation.store.verification(goal.id)
+    # What failed when the goal was last checked says best how to go on.
+    return (verification and feedback_of(goal, verification)) or continuation(goal)

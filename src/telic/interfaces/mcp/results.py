@@ -1,52 +1,82 @@
 """Answers to calls: text for the model, data for programs. Everything that others wrote is quoted in both."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any, Final
 
 import mcp_types as types
 
 from telic.domain.budget import LIMITS
-from telic.domain.clock import time_to_json
-from telic.domain.errors import GoalError
-from telic.domain.goal import Goal
+from telic.domain.errors import GoalError, OutcomeUnknown, StoreError
+from telic.domain.goal import Goal, GoalStatus
 from telic.domain.lease import LeaseState
 from telic.domain.views import CriterionStanding
 from telic.prompt import quote
 from telic.prompt.texts import show_criterion
 from telic.services.chat.replies import GoalChange
 from telic.services.insight import GoalDetails
-from telic.services.outcomes import FailureKind, failure_kind
+from telic.services.outcomes import outcome_of
 
+Schema = Mapping[str, Any]
+
+
+def _fields(description: str, *, types: Sequence[str] = ("object",), **fields: Schema) -> Schema:
+    """Return an object, or null where `types` says so, that has all of these fields."""
+    kind = {"type": list(types) if len(types) > 1 else types[0], "description": description}
+    return {**kind, "properties": fields, "required": list(fields)}
+
+
+def _list_of(items: Schema, description: str) -> Schema:
+    return {"type": "array", "items": items, "description": description}
+
+
+_OR_NULL: Final = ("object", "null")
+_TEXT: Final = {"type": "string"}
+_INTEGER: Final = {"type": "integer"}
 _TEXT_OR_NULL: Final = {"type": ["string", "null"]}
 _AMOUNTS: Final = {"type": "object"}
-_GOAL_SCHEMA: Final[dict[str, Any]] = {
-    "type": ["object", "null"],
-    "description": "The goal as it stands. Texts that somebody wrote are JSON strings in quotes, escaped.",
-    "properties": {
-        "id": {"type": "string"},
-        "status": {"type": "string", "enum": ["active", "paused", "completed", "cleared"]},
-        "reason": _TEXT_OR_NULL,
-        "revision": {"type": "integer", "description": "What a report must name."},
-        "text": {"type": "string"},
-        "note": _TEXT_OR_NULL,
-        "criteria": {"type": "array", "items": {"type": "string"}},
-        "budget": _AMOUNTS,
-        "usage": _AMOUNTS,
-        "estimated_lines": {
-            "type": "integer",
-            "description": "How many lines of usage are estimates: where some are, more may be used than is told.",
-        },
-        "left": _AMOUNTS,
-        "wake_at": _TEXT_OR_NULL,
-        "wake_signal": _TEXT_OR_NULL,
-        "created_at": {"type": "string"},
-        "updated_at": {"type": "string"},
-        "ended_at": _TEXT_OR_NULL,
+_GOAL: Final = _fields(
+    "The goal as it stands. Texts that somebody wrote are JSON strings in quotes, escaped.",
+    types=_OR_NULL,
+    id=_TEXT,
+    status={**_TEXT, "enum": list(map(str, GoalStatus))},
+    reason=_TEXT_OR_NULL,
+    revision={**_INTEGER, "description": "What a report must name."},
+    text=_TEXT,
+    note=_TEXT_OR_NULL,
+    criteria={"type": "array", "items": _TEXT},
+    budget=_AMOUNTS,
+    usage=_AMOUNTS,
+    estimated_lines={
+        **_INTEGER,
+        "description": "How many lines of usage are estimates: where some are, more may be used than is told.",
     },
-    "required": ["id", "status", "revision", "text", "criteria", "budget", "usage", "left"],
-}
-OUTCOMES: Final = (
+    left=_AMOUNTS,
+    wake_at=_TEXT_OR_NULL,
+    wake_signal=_TEXT_OR_NULL,
+    created_at=_TEXT,
+    updated_at=_TEXT,
+    ended_at=_TEXT_OR_NULL,
+)
+_CHANGE: Final = _fields("One field.", goal_id=_TEXT, name=_TEXT, before=_TEXT_OR_NULL, after=_TEXT_OR_NULL)
+_CHECK: Final = _fields(
+    "One criterion.",
+    criterion={**_INTEGER, "description": "Counted from 1."},
+    text=_TEXT,
+    outcome=_TEXT,
+    why=_TEXT_OR_NULL,
+    output_tail=_TEXT_OR_NULL,
+)
+_SOURCE: Final = _fields("Where get_goal has looked.", types=_OR_NULL, store=_TEXT, scope=_TEXT)
+_ERROR: Final = _fields(
+    "Why the call was not done.",
+    types=_OR_NULL,
+    code=_TEXT,
+    message=_TEXT,
+    is_retryable={"type": "boolean"},
+    key=_TEXT_OR_NULL,
+)
+_OUTCOMES: Final = [
     "shown",
     "listed",
     "none",
@@ -57,72 +87,28 @@ OUTCOMES: Final = (
     "refused",
     "failed",
     "unknown",
-)
+]
+_WHAT_BECAME: Final = "What became of the call; refused and failed ones changed nothing."
+_OUTCOMES_OF_CHECKS: Final = "passed, failed, error, pending, approved, rejected or not checked, for each criterion."
 OUTPUT_SCHEMA: Final[dict[str, Any]] = {
     "type": "object",
     "properties": {
-        "outcome": {
-            "type": "string",
-            "enum": list(OUTCOMES),
-            "description": "What became of the call; refused and failed ones changed nothing.",
-        },
-        "goal": _GOAL_SCHEMA,
-        "goals": {"type": "array", "items": {"type": "object"}, "description": "The goals that were listed."},
+        "outcome": {**_TEXT, "enum": _OUTCOMES, "description": _WHAT_BECAME},
+        "goal": _GOAL,
+        "goals": _list_of({"type": "object"}, "The goals that were listed."),
         "next_cursor": _TEXT_OR_NULL,
-        "superseded": {"type": ["object", "null"], "description": "The goal that was paused for it."},
-        "changes": {
-            "type": "array",
-            "items": {
-                "type": "object",
-                "properties": {
-                    "goal_id": {"type": "string"},
-                    "name": {"type": "string"},
-                    "before": _TEXT_OR_NULL,
-                    "after": _TEXT_OR_NULL,
-                },
-                "required": ["goal_id", "name", "before", "after"],
-            },
-            "description": "What is different now.",
-        },
-        "message": {
-            "type": "string",
-            "description": "What the call came to, in full.",
-        },
-        "checks": {
-            "type": "array",
-            "items": {
-                "type": "object",
-                "properties": {
-                    "criterion": {"type": "integer", "description": "Counted from 1."},
-                    "text": {"type": "string"},
-                    "outcome": {"type": "string"},
-                    "why": _TEXT_OR_NULL,
-                    "output_tail": _TEXT_OR_NULL,
-                },
-                "required": ["criterion", "text", "outcome", "why", "output_tail"],
-            },
-            "description": "passed, failed, error, pending, approved, rejected or not checked, for each criterion.",
-        },
+        "superseded": {"type": list(_OR_NULL), "description": "The goal that was paused for it."},
+        "changes": _list_of(_CHANGE, "What is different now."),
+        "message": {**_TEXT, "description": "What the call came to, in full."},
+        "checks": _list_of(_CHECK, _OUTCOMES_OF_CHECKS),
         "driver": {**_TEXT_OR_NULL, "description": "The worker that drives the goal, if any does."},
-        "due_in_microseconds": {"type": "integer", "description": "When its next step is due; 0 for now."},
+        "due_in_microseconds": {**_INTEGER, "description": "When its next step is due; 0 for now."},
         "held": {**_AMOUNTS, "description": "What open holds reserve."},
         "uncertain": {**_AMOUNTS, "description": "What expired holds had reserved, and nobody has counted yet."},
         "estimated": {**_AMOUNTS, "description": "The part of the usage that is not known, but estimated."},
-        "source": {
-            "type": ["object", "null"],
-            "properties": {"store": {"type": "string"}, "scope": {"type": "string"}},
-            "description": "Where get_goal has looked.",
-        },
-        "next": {"type": "array", "items": {"type": "string"}, "description": "What to do next."},
-        "error": {
-            "type": ["object", "null"],
-            "properties": {
-                "code": {"type": "string"},
-                "message": {"type": "string"},
-                "is_retryable": {"type": "boolean"},
-                "key": _TEXT_OR_NULL,
-            },
-        },
+        "source": _SOURCE,
+        "next": _list_of(_TEXT, "What to do next."),
+        "error": _ERROR,
     },
     "required": ["outcome", "message", "goal", "checks", "changes", "next"],
 }
@@ -166,7 +152,15 @@ class ToolAnswer:
             "goals": [goal_data(each.goal) | {"driver": _plain_or_none(each.holder)} for each in self.goals],
             "next_cursor": self.next_cursor,
             "superseded": self.superseded and goal_data(self.superseded),
-            "changes": [_change_data(change) for change in self.changes],
+            "changes": [
+                {
+                    "goal_id": plainly(each.goal_id),
+                    "name": each.name,
+                    "before": _quoted(each.before),
+                    "after": _quoted(each.after),
+                }
+                for each in self.changes
+            ],
             **_details_data(self.details),
             "source": self.source and {name: plainly(value) for name, value in self.source.items()},
             "next": list(self.next),
@@ -182,29 +176,20 @@ def plainly(name: str) -> str:
 
 def goal_data(goal: Goal) -> dict[str, Any]:
     """Return the goal as data for a model's host, without its scope; what others wrote is quoted."""
-    usage, budget = goal.usage.as_dict(), goal.budget.as_dict()
+    data = goal.to_json()
+    usage, budget = data["usage"], data["budget"]
+    written = {"text": quote(goal.text), "note": _quoted(goal.note), "wake_signal": _quoted(goal.wake_signal)}
     return {
+        **{name: value for name, value in data.items() if name not in ("scope", "billing")},
+        **written,
         "id": plainly(goal.id),
-        "status": goal.status.value,
-        "reason": goal.reason and goal.reason.value,
-        "revision": goal.revision,
-        "text": quote(goal.text),
-        "note": _quoted(goal.note),
         "criteria": [show_criterion(criterion) for criterion in goal.criteria],
-        "budget": budget,
-        "usage": usage,
-        "estimated_lines": goal.estimated_lines,
         "left": {name: max(0, limit - usage[name]) for name in LIMITS if (limit := budget[name]) is not None},
-        "wake_at": time_to_json(goal.wake_at),
-        "wake_signal": _quoted(goal.wake_signal),
-        "created_at": time_to_json(goal.created_at),
-        "updated_at": time_to_json(goal.updated_at),
-        "ended_at": time_to_json(goal.ended_at),
     }
 
 
 def _details_data(details: GoalDetails | None) -> dict[str, Any]:
-    """What is known of a goal beside its row; where a call did not look, nothing."""
+    # Where a call did not look, nothing is said: an empty list of holds would say that there are none.
     if details is None:
         return {"checks": []}
     lease, total = details.lease, details.total
@@ -235,15 +220,6 @@ def _quoted(text: str | None) -> str | None:
     return None if text is None else quote(text)
 
 
-def _change_data(change: GoalChange) -> dict[str, Any]:
-    return {
-        "goal_id": plainly(change.goal_id),
-        "name": change.name,
-        "before": _quoted(change.before),
-        "after": _quoted(change.after),
-    }
-
-
 def _show_change(change: GoalChange) -> str:
     return f"{change.name}: {_quoted(change.before) or 'none'} → {_quoted(change.after) or 'none'}"
 
@@ -258,17 +234,49 @@ def _error_data(error: GoalError) -> dict[str, Any]:
     }
 
 
+_LOOK: Final = "get_goal shows where the goal stands"
+_NEXT: Final[Mapping[str, str]] = {
+    "invalid_input": "put the call right, as its description says, and repeat it",
+    "invalid_text": "leave out the characters that cannot be kept, and call again",
+    "empty_text": "say what is to be reached, and call again",
+    "invalid_number": "write amounts as 2M or 500k tokens, $5, 90m or 40turns, and call again",
+    "invalid_cursor": "call list_goals without a cursor",
+    "goal_not_found": "list_goals shows the goals with their ids",
+    "ambiguous_id": "give more characters of the id; list_goals shows whole ones",
+    "key_conflict": "the key belongs to another call; give this one a key of its own",
+    "turn_conflict": "the first record of the turn stands; another turn needs a key of its own",
+    "goal_not_active": "do not work on the goal until the user or the host resumes it",
+    "lease_held": "another worker has the goal; get_goal shows which",
+    "lease_lost": "another worker has the goal; stop working on it",
+    "stale_update": "somebody changed the goal meanwhile; look at it with get_goal, then decide again",
+    "budget_exceeded": "ask the user for a larger budget, and give it in the same call",
+    "would_replace": "ask the user; if they agree, call again with replace true",
+    "store_busy": "nothing was written; repeat the call",
+    "store_unavailable": "nothing was written; repeat the call later",
+    "store_full": "nothing was written; tell the user to make room, then repeat the call",
+    **dict.fromkeys(("invalid_transition", "invalid_command", "workspace_missing"), _LOOK),
+    **dict.fromkeys(("agent_failure", "agent_exited", "agent_said_nothing", "agent_turn_failed"), _LOOK),
+}
+"""The next step of a model, by the tools that every role has, where that of a chat names commands of the chat."""
+
+
+def advice_on(error: GoalError) -> str:
+    """Return what a model can do about the error."""
+    if isinstance(error, OutcomeUnknown):
+        return (
+            f"it may or may not have been done; repeat the call with the key {quote(error.key or '')}: it happens once"
+        )
+    if error.code in _NEXT:
+        return _NEXT[error.code]
+    # What only a person can mend is said to the person.
+    return f"tell the user: {outcome_of(error).next_in_chat}"
+
+
 def refusal(error: GoalError, goal: Goal | None = None) -> ToolAnswer:
-    """Return the answer to a call that could not be done."""
-    kind, said = failure_kind(error), quote(str(error))
-    match kind:
-        case FailureKind.REFUSED:
-            return ToolAnswer(outcome=kind, text=f"Nothing changed: {said}", goal=goal, error=error)
-        case FailureKind.UNKNOWN:
-            key = quote(getattr(error, "key", None) or "")
-            advice = f"It may or may not have been done. Repeat the call with the key {key}: it happens once."
-        case FailureKind.FAILED if error.retryable:
-            advice = "Nothing was written. Repeat the call later."
-        case FailureKind.FAILED:
-            advice = "Nothing was written. Tell the user: the goals' store needs attention."
-    return ToolAnswer(outcome=kind, text=f"The store failed: {said}", next=(advice,), error=error)
+    """Return the answer to a call that could not be done, with what to do about it."""
+    outcome = (
+        "unknown" if isinstance(error, OutcomeUnknown) else "failed" if isinstance(error, StoreError) else "refused"
+    )
+    began = "Nothing changed" if outcome == "refused" else "The store failed"
+    text = f"{began}: {quote(str(error))}"
+    return ToolAnswer(outcome=outcome, text=text, next=(advice_on(error),), goal=goal, error=error)

@@ -2,27 +2,30 @@
 
 import asyncio
 import logging
-from collections.abc import AsyncGenerator, Generator
-from contextlib import asynccontextmanager, contextmanager, suppress
+import signal
+from collections.abc import AsyncGenerator, Coroutine, Generator
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, contextmanager, suppress
 from importlib.metadata import version
 from typing import Any, Final
 
 import mcp_types as types
 from mcp.server.context import ServerRequestContext
 from mcp.server.lowlevel.server import NotificationOptions, Server
-from mcp.server.models import InitializationOptions
 from mcp.server.subscriptions import ListenHandler
 from mcp.shared.exceptions import MCPError
 
 from telic.domain.errors import GoalError, GoalNotFound, InvalidInput
 from telic.interfaces.mcp import resources
 from telic.interfaces.mcp.calls import ToolCalls
-from telic.interfaces.mcp.conversation import McpConversation
+from telic.interfaces.mcp.conversation import McpConversation, ServerSettings
 from telic.interfaces.mcp.notifying import MAX_SUBSCRIPTIONS, Notifier
-from telic.interfaces.mcp.settings import ServerSettings
-from telic.interfaces.mcp.tools import listed, schema_of, tools_for
+from telic.interfaces.mcp.results import advice_on
+from telic.interfaces.mcp.stdio import open_stdio
+from telic.interfaces.mcp.tools import tools_for
+from telic.observability.observer import Observer
 from telic.prompt import quote
 from telic.store.async_store import AsyncGoalStore
+from telic.store.connect import connect_async
 
 Context = ServerRequestContext[Any, Any]
 
@@ -51,7 +54,7 @@ class GoalServer:
             title="Telic goals",
             instructions=INSTRUCTIONS,
             lifespan=self._lifespan,
-            get_tool_input_schema=lambda name: schema_of(self._tools, name),
+            get_tool_input_schema=lambda name: self._tools[name].schema() if name in self._tools else None,
             on_list_tools=self._list_tools,
             on_call_tool=self._call_tool,
             on_list_resources=self._list_resources,
@@ -64,13 +67,8 @@ class GoalServer:
             on_get_prompt=self._get_prompt,
         )
 
-    def options(self) -> InitializationOptions:
-        """Return the server's capabilities, for a client that shakes hands."""
-        return self.lowlevel.create_initialization_options(NotificationOptions(resources_changed=False))
-
     @asynccontextmanager
     async def _lifespan(self, _: Server[None]) -> AsyncGenerator[None]:
-        """Inside, subscribers hear of changes."""
         task = asyncio.create_task(self._notifier.run(await self._store.cursor()), name="telic-mcp-notifier")
         try:
             yield
@@ -81,11 +79,11 @@ class GoalServer:
                 await task
 
     def _conversation_of_call(self) -> McpConversation:
-        """Return the client's conversation; of clients that cannot be told apart nothing is kept."""
+        # Of clients that cannot be told apart nothing is kept: one would act on what another has seen.
         return McpConversation(self._store, self._settings) if self._settings.shared else self._conversation
 
     async def _list_tools(self, _: Context, __: object) -> types.ListToolsResult:
-        return types.ListToolsResult(tools=listed(self._tools))
+        return types.ListToolsResult(tools=[tool.as_type() for tool in self._tools.values()])
 
     async def _call_tool(self, _: Context, params: types.CallToolRequestParams) -> types.CallToolResult:
         calls = ToolCalls(self._conversation_of_call(), self._tools)
@@ -126,7 +124,7 @@ class GoalServer:
     async def _stream(
         self, context: Context, params: types.SubscriptionsListenRequestParams
     ) -> types.SubscriptionsListenResult:
-        """The stream carries changes of the resources that are there, and acknowledges no others."""
+        # What is acknowledged is what the stream carries: resources that are not there are left out of both.
         wanted = params.notifications.resource_subscriptions or []
         with _refusals():
             conversation = self._conversation_of_call()
@@ -147,16 +145,52 @@ class GoalServer:
 
 @contextmanager
 def _refusals() -> Generator[None]:
-    """Inside, what goals refuse becomes an error of the protocol."""
     try:
         yield
-    except (InvalidInput, GoalNotFound) as error:
-        raise MCPError(types.INVALID_PARAMS, quote(str(error))) from None
     except GoalError as error:
-        raise MCPError(types.INTERNAL_ERROR, quote(str(error)), {"code": error.code}) from None
+        code = types.INVALID_PARAMS if isinstance(error, InvalidInput | GoalNotFound) else types.INTERNAL_ERROR
+        advice = advice_on(error)
+        raise MCPError(code, f"{quote(str(error))}: {advice}", {"code": error.code, "next": [advice]}) from None
 
 
 def _client(context: Context) -> str:
-    """Return the id of the connection's session; all of stdio are one."""
+    # Over stdio there is one client, and no header.
     headers = getattr(context.request, "headers", {})
     return str(headers.get("mcp-session-id", ""))
+
+
+ENDING: Final = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
+
+
+def run_until_stopped(work: Coroutine[Any, Any, None]) -> None:
+    """The work has ended by itself, or a signal has ended it."""
+    with suppress(asyncio.CancelledError):
+        asyncio.run(_until_stopped(work))
+
+
+async def _until_stopped(work: Coroutine[Any, Any, None]) -> None:
+    task, loop = asyncio.ensure_future(work), asyncio.get_running_loop()
+    for number in ENDING:
+        loop.add_signal_handler(number, task.cancel)
+    await task
+
+
+def open_store(
+    location: str, settings: ServerSettings, observer: Observer | None
+) -> AbstractAsyncContextManager[AsyncGoalStore]:
+    """Return the store, which is there already: a mistyped place is an error, and not made into an empty store."""
+    return connect_async(location, create=False, model_may_create=settings.agent_may_create, observer=observer)
+
+
+async def serve_stdio(location: str, settings: ServerSettings, observer: Observer | None = None) -> None:
+    """The client has closed its end, and the store is closed.
+
+    Raises:
+        StoreError: the store is not there, or cannot be opened.
+    """
+    async with open_store(location, settings, observer) as store:
+        server = GoalServer(store, settings)
+        async with open_stdio() as (incoming, outgoing):
+            capabilities = NotificationOptions(resources_changed=False)
+            options = server.lowlevel.create_initialization_options(capabilities)
+            await server.lowlevel.run(incoming, outgoing, options)

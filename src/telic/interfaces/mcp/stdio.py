@@ -22,8 +22,8 @@ MAX_MESSAGE_BYTES: Final = 1_000_000
 _DRAIN_SECONDS: Final = 5.0
 _ENDLESS: Final = "subscriptions/listen"
 
+# The two ends that the SDK's server reads from and writes to: it has no public names for their types.
 Streams = tuple[Any, Any]
-"""What the SDK's server reads from and writes to; it has no public names for their types."""
 
 
 @asynccontextmanager
@@ -48,14 +48,14 @@ async def open_stdio() -> AsyncGenerator[Streams]:
 
 
 class _Wire:
-    """The two descriptors, and which requests still wait for their answers."""
-
+    # The two descriptors, and which requests still wait for their answers.
     def __init__(self) -> None:
         self._under_way: set[types.RequestId] = set()
         self._all_answered = asyncio.Event()
 
     async def __aenter__(self) -> "_Wire":
         self._output = os.dup(sys.stdout.fileno())
+        # Whatever prints from now on must not speak between two messages.
         os.dup2(sys.stderr.fileno(), sys.stdout.fileno())
         self._was_blocking = os.get_blocking(self._output)
         os.set_blocking(self._output, False)
@@ -67,6 +67,7 @@ class _Wire:
 
     async def __aexit__(self, *_: object) -> None:
         self._transport.close()
+        # The descriptor may be shared with other processes, which know nothing of this.
         os.set_blocking(self._output, self._was_blocking)
         os.close(self._output)
 
@@ -79,10 +80,10 @@ class _Wire:
                 await self._drain()
 
     async def _line(self) -> bytes | ValueError:
-        """The next line, nothing at the end, or why it is none: it is too long."""
         try:
             return await self._reader.readline()
         except ValueError as error:
+            # It is too long. The client reads so in an answer, and the lines after it are read all the same.
             return error
 
     def _parsed(self, line: bytes | ValueError) -> SessionMessage | Exception:
@@ -92,6 +93,7 @@ class _Wire:
             message = types.jsonrpc_message_adapter.validate_json(line, by_name=False)
         except ValueError as error:
             return error
+        # A subscription is answered when it ends: nobody waits for that at the end of the input.
         if isinstance(message, types.JSONRPCRequest) and message.method != _ENDLESS:
             self._under_way.add(message.id)
         return SessionMessage(message)
@@ -110,6 +112,7 @@ class _Wire:
                 async for message in messages:
                     await self._send(message.message)
             except (BrokenPipeError, ConnectionResetError):
+                # Nobody reads any more: no answer is waited for.
                 self._under_way.clear()
                 self._transport.close()
 

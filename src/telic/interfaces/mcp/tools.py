@@ -6,19 +6,10 @@ from typing import Any, Final
 import mcp_types as types
 
 from telic.domain.goal import GoalStatus
-from telic.integrations.tools import (
-    CREATE_GOAL,
-    GET_GOAL,
-    REPORT_BLOCKED,
-    REPORT_COMPLETE,
-    GoalTool,
-    ParameterKind,
-    ToolParameter,
-    object_schema,
-    text_parameter,
-)
+from telic.integrations import tools as shared
+from telic.integrations.tools import GoalTool, ToolParameter
+from telic.interfaces.mcp.conversation import Role, ServerSettings
 from telic.interfaces.mcp.results import OUTPUT_SCHEMA
-from telic.interfaces.mcp.settings import Role, ServerSettings
 
 _EVERYBODY: Final = frozenset(Role)
 _WORKERS: Final = frozenset({Role.AGENT, Role.OPERATOR})
@@ -37,13 +28,17 @@ class ServerTool:
     reads_only: bool = False
     destructive: bool = False
 
+    def schema(self) -> dict[str, Any]:
+        """Return the JSON schema of its arguments."""
+        return shared.object_schema(self.parameters)
+
     def as_type(self) -> types.Tool:
         """Return the tool as the protocol tells of it."""
         return types.Tool(
             name=self.name,
             title=self.title,
             description=self.description,
-            input_schema=object_schema(self.parameters),
+            input_schema=self.schema(),
             output_schema=OUTPUT_SCHEMA,
             annotations=types.ToolAnnotations(
                 title=self.title,
@@ -56,39 +51,32 @@ class ServerTool:
         )
 
 
-def _texts(name: str, description: str, *, is_required: bool = False) -> ToolParameter:
-    return ToolParameter(name, ParameterKind.TEXTS, description, is_required)
-
-
-def _count(name: str, description: str) -> ToolParameter:
-    return ToolParameter(name, ParameterKind.COUNT, description)
-
-
-_KEY: Final = text_parameter(
+_KEY: Final = ToolParameter(
     "key",
     "A name of your own for this call, of at most 200 characters. Repeat a call whose answer you did not get with the "
     "same key: it then happens once.",
 )
-_GOAL: Final = text_parameter(
-    "goal_id", "The goal's id, or its first 8 or more characters. Leave it out for the goal that is being worked on."
+_GOAL: Final = ToolParameter(
+    "goal_id",
+    "The goal's id, or its first or last 8 or more characters. Leave it out for the goal that is being worked on.",
 )
-_NAMED_GOAL: Final = text_parameter("goal_id", "The goal's id, or its first 8 or more characters.", is_required=True)
-_NOTE: Final = text_parameter("note", "Why, in a sentence; it is kept in the goal's history.")
+_NAMED_GOAL: Final = ToolParameter(
+    "goal_id", "The goal's id, or its first or last 8 or more characters.", is_required=True
+)
+_NOTE: Final = ToolParameter("note", "Why, in a sentence; it is kept in the goal's history.")
 _AMOUNTS: Final = (
     'Each as "2M" or "500k" (tokens), "$5" (cost), "90m" or "2h" (active time), or "40turns". What is not named stays; '
     '["none"] lifts all.'
 )
 _REPLACE: Final = ToolParameter(
-    "replace",
-    ParameterKind.FLAG,
-    "True to go on although another goal is active, which is then paused. Ask the user first.",
+    "replace", "True to go on although another goal is active, which is then paused. Ask the user first.", shared.FLAG
 )
 
 
 def _shared(
     tool: GoalTool, title: str, roles: frozenset[Role], *more: ToolParameter, description: str = "", **hints: bool
 ) -> ServerTool:
-    """Return a tool of the adapters' as a server offers it: its clients also say which goal, and name their call."""
+    # Clients of a server also say which goal, and name their call.
     return ServerTool(
         name=tool.name,
         title=title,
@@ -100,7 +88,7 @@ def _shared(
 
 
 _GET: Final = _shared(
-    GET_GOAL,
+    shared.GET_GOAL,
     "Show the goal",
     _EVERYBODY,
     _GOAL,
@@ -112,9 +100,9 @@ _LIST: Final = ServerTool(
     title="List goals",
     description="Lists the goals, newest first, with their status and ids: at most 20 at a time.",
     parameters=(
-        text_parameter("status", "Only goals of this status.", choices=tuple(status.value for status in GoalStatus)),
-        text_parameter("text", "Only goals that have this in their text."),
-        text_parameter("cursor", "The next_cursor of the answer before, to see older ones."),
+        ToolParameter("status", "Only goals of this status.", {**shared.TEXT, "enum": list(map(str, GoalStatus))}),
+        ToolParameter("text", "Only goals that have this in their text."),
+        ToolParameter("cursor", "The next_cursor of the answer before, to see older ones."),
     ),
     roles=_EVERYBODY,
     reads_only=True,
@@ -126,13 +114,13 @@ _PROGRESS: Final = ServerTool(
     "answers whether to go on. Call it once at the end of each turn, unless your host counts your turns itself. It "
     "completes nothing. Where a budget is used up, the goal is paused.",
     parameters=(
-        text_parameter("goal_id", "The id of the goal that you worked on, as get_goal shows it.", is_required=True),
-        _count("input_tokens", "Tokens that the model read in this turn, cached ones included."),
-        _count("cached_input_tokens", "How many of these came from a cache."),
-        _count("output_tokens", "Tokens that the model wrote in this turn, reasoning included."),
-        _count("reasoning_tokens", "How many of these were reasoning."),
-        _count("active_seconds", "How long you worked in this turn, in seconds."),
-        text_parameter("model", "The model's name."),
+        ToolParameter("goal_id", "The id of the goal that you worked on, as get_goal shows it.", is_required=True),
+        ToolParameter("input_tokens", "Tokens that the model read in this turn, cached ones included.", shared.COUNT),
+        ToolParameter("cached_input_tokens", "How many of these came from a cache.", shared.COUNT),
+        ToolParameter("output_tokens", "Tokens that the model wrote in this turn, reasoning included.", shared.COUNT),
+        ToolParameter("reasoning_tokens", "How many of these were reasoning.", shared.COUNT),
+        ToolParameter("active_seconds", "How long you worked in this turn, in seconds.", shared.COUNT),
+        ToolParameter("model", "The model's name."),
         _KEY,
     ),
     roles=_WORKERS,
@@ -142,7 +130,7 @@ _SET_BUDGET: Final = ServerTool(
     title="Set the goal's budget",
     description="Sets limits on what the goal may use. A goal that has already used up a limit is paused. Raising the "
     "budget resumes nothing; resume_goal does, and can set the budget in the same call.",
-    parameters=(_texts("budget", f"The limits. {_AMOUNTS}", is_required=True), _GOAL, _KEY),
+    parameters=(ToolParameter("budget", f"The limits. {_AMOUNTS}", shared.TEXTS, is_required=True), _GOAL, _KEY),
     roles=_OPERATORS,
 )
 _PAUSE: Final = ServerTool(
@@ -158,7 +146,7 @@ _RESUME: Final = ServerTool(
     description="Makes a paused goal active again, so that work on it goes on.",
     parameters=(
         _NAMED_GOAL,
-        _texts("budget", f"Set these limits first. {_AMOUNTS}"),
+        ToolParameter("budget", f"Set these limits first. {_AMOUNTS}", shared.TEXTS),
         _REPLACE,
         _KEY,
     ),
@@ -172,17 +160,19 @@ _CLEAR: Final = ServerTool(
     roles=_OPERATORS,
     destructive=True,
 )
-_CREATE_AS_AGENT: Final = _shared(CREATE_GOAL, "Set the goal", frozenset({Role.AGENT}), _KEY)
+_CREATE_AS_AGENT: Final = _shared(shared.CREATE_GOAL, "Set the goal", frozenset({Role.AGENT}), _KEY)
 _CREATE_AS_OPERATOR: Final = ServerTool(
-    name=CREATE_GOAL.name,
+    name=shared.CREATE_GOAL.name,
     title="Set a goal",
     description="Sets a new goal and makes it the active one. Use it only when the user asks for it.",
     parameters=(
-        *CREATE_GOAL.parameters,
-        _texts("budget", f"Limits on what it may use. {_AMOUNTS}"),
-        _texts("checks", 'Commands that must exit with 0, such as "pytest -q"; no shell runs them.'),
-        _texts("judges", "Questions that a judging model must answer with yes."),
-        _texts("approvals", "What a person must approve."),
+        *shared.CREATE_GOAL.parameters,
+        ToolParameter("budget", f"Limits on what it may use. {_AMOUNTS}", shared.TEXTS),
+        ToolParameter(
+            "checks", 'Commands that must exit with 0, such as "pytest -q"; no shell runs them.', shared.TEXTS
+        ),
+        ToolParameter("judges", "Questions that a judging model must answer with yes.", shared.TEXTS),
+        ToolParameter("approvals", "What a person must approve.", shared.TEXTS),
         _REPLACE,
         _KEY,
     ),
@@ -191,17 +181,17 @@ _CREATE_AS_OPERATOR: Final = ServerTool(
 
 
 def _revision(settings: ServerSettings) -> ToolParameter:
-    shown = "as the last answer showed it to you. A goal that has changed since is not touched."
-    if settings.shared:
-        return ToolParameter("revision", ParameterKind.COUNT, f"The goal's revision, {shown}", True)
-    return _count("revision", f"The goal's revision, {shown} Needed only if you did not look at it here before.")
+    shown = "The goal's revision, as the last answer showed it to you. A goal that has changed since is not touched."
+    # A server that cannot tell its clients apart does not know what this one has looked at.
+    needed = "" if settings.shared else " Needed only if you did not look at it here before."
+    return ToolParameter("revision", f"{shown}{needed}", shared.COUNT, is_required=settings.shared)
 
 
 def _reports(settings: ServerSettings) -> tuple[ServerTool, ...]:
     about = (_GOAL, _revision(settings), _KEY)
     return (
-        _shared(REPORT_COMPLETE, "Report the goal complete", _WORKERS, *about, destructive=True),
-        _shared(REPORT_BLOCKED, "Report the goal blocked", _WORKERS, *about),
+        _shared(shared.REPORT_COMPLETE, "Report the goal complete", _WORKERS, *about, destructive=True),
+        _shared(shared.REPORT_BLOCKED, "Report the goal blocked", _WORKERS, *about),
     )
 
 
@@ -210,14 +200,3 @@ def tools_for(settings: ServerSettings) -> dict[str, ServerTool]:
     creating = (_CREATE_AS_OPERATOR, *((_CREATE_AS_AGENT,) if settings.agent_may_create else ()))
     all_tools = (_GET, _LIST, _PROGRESS, *_reports(settings), *creating, _PAUSE, _RESUME, _CLEAR, _SET_BUDGET)
     return {tool.name: tool for tool in all_tools if settings.role in tool.roles}
-
-
-def listed(tools: dict[str, ServerTool]) -> list[types.Tool]:
-    """Return the tools as the protocol lists them."""
-    return [tool.as_type() for tool in tools.values()]
-
-
-def schema_of(tools: dict[str, ServerTool], name: str) -> dict[str, Any] | None:
-    """Return the schema of the arguments of the tool of this name, or None."""
-    tool = tools.get(name)
-    return None if tool is None else object_schema(tool.parameters)

@@ -137,6 +137,7 @@ class ActingScreen(Screen[None]):
                 action=action,
                 actor=NamedActor(Actor.OPERATOR, operator, "top"),
                 goal=goal,
+                # As the screen showed it: nobody agreed to what has happened since.
                 expected_revision=goal.revision,
                 **given,
             )
@@ -158,6 +159,7 @@ class ActingScreen(Screen[None]):
             if not await self.app.push_screen_wait(Confirmation(lines)):
                 self.tell("nothing was done")
                 return False
+            # Only that goal: another that became active meanwhile is asked about again.
             agreed = replace(request, replace=error.goal.id)
             await self.host.live.ask(lambda store: execute(store, agreed))
         return True

@@ -1,13 +1,14 @@
-"""What is asked before something is done, and the page of help; every dialog is left with Escape."""
+"""The questions before something is done, and the page of help; Escape leaves every dialog."""
 
 from collections.abc import Callable, Sequence
 from typing import ClassVar, Final, TypeVar
 
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
-from textual.containers import Vertical, VerticalScroll
+from textual.containers import VerticalScroll
 from textual.content import Content
 from textual.screen import ModalScreen
+from textual.widget import Widget
 from textual.widgets import Footer, Input, OptionList, Static
 from textual.widgets.option_list import Option
 
@@ -43,7 +44,7 @@ class Dialog(ModalScreen[Answer]):
 
     DEFAULT_CSS = """
     Dialog { align: center middle; }
-    Dialog > Vertical, Dialog > VerticalScroll {
+    Dialog > VerticalScroll {
         width: 76; max-width: 100%; height: auto; max-height: 100%;
         border: round $primary; background: $surface; padding: 0 1;
     }
@@ -53,9 +54,23 @@ class Dialog(ModalScreen[Answer]):
     """
     BINDINGS: ClassVar[list[BindingType]] = [Binding("escape", "leave", "leave it")]
 
+    def __init__(self, *parts: Widget) -> None:
+        super().__init__()
+        self._parts = parts
+
+    def compose(self) -> ComposeResult:
+        """Return the box with its parts, and the keys."""
+        with VerticalScroll(can_focus=False):
+            yield from self._parts
+            yield Footer(show_command_palette=False, compact=True)
+
     def action_leave(self) -> None:
         """Nothing is done."""
         self.dismiss(None)
+
+
+def _text(lines: Sequence[str]) -> Static:
+    return Static(Content("\n".join(map(literal, lines))))
 
 
 class Question(Dialog[str]):
@@ -71,21 +86,10 @@ class Question(Dialog[str]):
         check: Callable[[str], object] | None = None,
         most_chars: int = 1_000,
     ) -> None:
-        super().__init__()
-        self._lines = lines
         self._input = Input(value, max_length=most_chars, compact=True)
-        self._label = label
         self._check = check
         self._problem = Static(classes="problem", markup=False)
-
-    def compose(self) -> ComposeResult:
-        """What is asked, the line, and the keys."""
-        with Vertical():
-            yield Static(Content("\n".join(map(literal, self._lines))))
-            yield Static(Content(self._label))
-            yield self._input
-            yield self._problem
-            yield Footer(show_command_palette=False, compact=True)
+        super().__init__(_text(lines), Static(Content(label)), self._input, self._problem)
 
     def on_mount(self) -> None:
         """The line can be typed."""
@@ -111,17 +115,10 @@ class Confirmation(Dialog[bool]):
     ]
 
     def __init__(self, lines: Sequence[str]) -> None:
-        super().__init__()
-        self._lines = lines
-
-    def compose(self) -> ComposeResult:
-        """What is asked, and the keys."""
-        with Vertical():
-            yield Static(Content("\n".join(map(literal, self._lines))))
-            yield Footer(show_command_palette=False, compact=True)
+        super().__init__(_text(lines))
 
     def action_confirm(self) -> None:
-        """It is meant."""
+        """The answer is yes."""
         self.dismiss(True)
 
 
@@ -129,16 +126,8 @@ class Choice(Dialog[int]):
     """Asks for one of several; gives its place."""
 
     def __init__(self, title: str, options: Sequence[str]) -> None:
-        super().__init__()
-        self._title = title
-        self._options = options
-
-    def compose(self) -> ComposeResult:
-        """The title and the options."""
-        with Vertical():
-            yield Static(Content(self._title))
-            yield OptionList(*(Option(Content(literal(option))) for option in self._options))
-            yield Footer(show_command_palette=False, compact=True)
+        choices = OptionList(*(Option(Content(literal(option))) for option in options))
+        super().__init__(Static(Content(title)), choices)
 
     def on_option_list_option_selected(self, event: OptionList.OptionSelected) -> None:
         """The option is the answer."""
@@ -150,8 +139,5 @@ class Help(Dialog[None]):
 
     BINDINGS: ClassVar[list[BindingType]] = [Binding("question_mark,q,enter", "leave", "back", show=False)]
 
-    def compose(self) -> ComposeResult:
-        """The text."""
-        with VerticalScroll():
-            yield Static(Content(HELP))
-            yield Footer(show_command_palette=False, compact=True)
+    def __init__(self) -> None:
+        super().__init__(Static(Content(HELP)))

@@ -1,17 +1,26 @@
-"""Goals in the signs and colours of the screens, and others' words as literal text that stays within its cells."""
+"""Goals in the signs and colours of the screens: as lines, and as a table with a cursor that stays on its goal."""
 
-from typing import Final
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import ClassVar, Final
 
 from rich.cells import cell_len
 from rich.text import Text
+from textual import events
+from textual.binding import Binding, BindingType
+from textual.coordinate import Coordinate
+from textual.widgets import DataTable
 
+from telic.domain.clock import Instant
 from telic.domain.errors import BudgetExceeded, GoalError, StaleUpdate
 from telic.domain.goal import Goal, GoalStatus
-from telic.domain.views import BudgetUse
+from telic.domain.ids import short_ids
+from telic.domain.lease import LeaseState
+from telic.domain.views import BudgetUse, tightest
 from telic.prompt.escape import JOINERS, visible
-from telic.wording.amounts import LIMIT_NAMES, show_percent
+from telic.wording.amounts import LIMIT_NAMES, show_amount, show_percent, show_used
 from telic.wording.goals import status_of, used_of
-from telic.wording.words import spoken
+from telic.wording.words import first_words, show_age, spoken
 
 SIGNS: Final = {
     GoalStatus.ACTIVE: "▶",
@@ -19,13 +28,13 @@ SIGNS: Final = {
     GoalStatus.COMPLETED: "✓",
     GoalStatus.CLEARED: "✗",
 }
+# A theme's variables: each theme, light or dark, has its own.
 COLOURS: Final = {
     GoalStatus.ACTIVE: "success",
     GoalStatus.PAUSED: "warning",
     GoalStatus.COMPLETED: "primary",
     GoalStatus.CLEARED: "error",
 }
-"""A theme's variables: each theme, light or dark, has its own."""
 
 _FULL: Final = "█"
 _EMPTY: Final = "░"
@@ -89,13 +98,9 @@ def literal(text: str) -> str:
             marks = _MOST_MARKS if character.isspace() else 0
         else:
             marks += 1
-        pieces.append(character if marks <= _MOST_MARKS or cell_len(character) > 0 else _written_out(character))
+        is_shown = marks <= _MOST_MARKS or cell_len(character) > 0
+        pieces.append(character if is_shown else character.encode("ascii", "backslashreplace").decode())
     return "".join(pieces)
-
-
-def _written_out(character: str) -> str:
-    code = ord(character)
-    return f"\\u{code:04x}" if code < 0x10000 else f"\\U{code:08x}"
 
 
 def literal_lines(text: str, *, most_lines: int, most_chars: int) -> list[str]:
@@ -117,3 +122,121 @@ def cell(text: str, width: int, style: str = "", *, is_number: bool = False) -> 
     if is_number:
         shown.pad_left(max(0, width - 1 - shown.cell_len))
     return shown
+
+
+_LEAST_TEXT_WIDTH: Final = 8
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    """A column of the list, its width with the space after it; shown on screens of `screen_width` and wider."""
+
+    title: str
+    width: int
+    screen_width: int
+    value: Callable[[LeaseState, Instant], str]
+    is_number: bool = False
+
+
+def _budget(row: LeaseState, _: Instant) -> str:
+    use = tightest(row.goal)
+    if use is None or use.fraction is None:
+        return ""
+    return f"{bar(use.fraction, 6)} {show_percent(use.fraction):>4}"
+
+
+def _tokens(goal: Goal) -> str:
+    return show_used("tokens", goal.tokens_used, estimated_lines=goal.estimated_lines)
+
+
+COLUMNS: Final = (
+    Column("id", 14, 150, lambda row, _: short_ids([row.goal.id])[0]),
+    Column("status", 14, 0, lambda row, _: standing(row.goal)),
+    Column("budget", 12, 0, _budget),
+    Column("tokens", 14, 120, lambda row, _: _tokens(row.goal), is_number=True),
+    Column("turns", 8, 110, lambda row, _: show_amount("turns", row.goal.turns_used), is_number=True),
+    Column("age", 5, 50, lambda row, now: show_age(now - row.goal.created_at), is_number=True),
+    Column("changed", 8, 110, lambda row, now: show_age(now - row.goal.updated_at), is_number=True),
+    Column("driven by", 13, 60, lambda row, _: row.holder or ""),
+    Column("scope", 12, 45, lambda row, _: row.goal.scope),
+)
+_TEXT: Final = "text"
+
+
+class GoalTable(DataTable[Text]):
+    """The rows of a page; the cursor stays on its goal when rows move."""
+
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("j", "cursor_down", show=False),
+        Binding("k", "cursor_up", show=False),
+    ]
+
+    def __init__(self) -> None:
+        super().__init__(cell_padding=0, cursor_type="row", zebra_stripes=True)
+        self._now: Instant | None = None
+        self._rows: dict[str, LeaseState] = {}
+        self._width = 0
+
+    @property
+    def chosen(self) -> Goal | None:
+        """The goal under the cursor, as it is shown."""
+        if not self._rows:
+            return None
+        key = self.coordinate_to_cell_key(self.cursor_coordinate).row_key.value
+        return self._rows[key].goal if key in self._rows else None
+
+    def start_over(self) -> None:
+        """The next page is shown from its top."""
+        self._rows = {}
+
+    def show_rows(self, rows: Sequence[LeaseState], now: Instant) -> None:
+        """The table shows these rows, in their order, with their ages."""
+        chosen, scroll_y = self.chosen, self.scroll_y
+        # To fill the table again costs far more than to change some cells, and moves what is looked at.
+        is_same = [row.goal.id for row in rows] == list(self._rows) and self._width == self.size.width
+        self._now = now
+        self._rows = {row.goal.id: row for row in rows}
+        if is_same:
+            self._update_cells()
+            return
+        with self.app.batch_update():
+            self._fill()
+            if chosen is not None and chosen.id in self._rows:
+                self.move_cursor(row=list(self._rows).index(chosen.id), scroll=False)
+                self.scroll_to(y=scroll_y, animate=False, force=True)
+
+    def _fill(self) -> None:
+        self.clear(columns=True)
+        self._width = self.size.width
+        for column in self._columns_shown():
+            self.add_column(cell(column.title, column.width, "bold", is_number=column.is_number), width=column.width)
+        self.add_column(Text(_TEXT, style="bold"), width=self._text_width())
+        for goal_id, row in self._rows.items():
+            self.add_row(*self._cells(row), key=goal_id)
+
+    def _update_cells(self) -> None:
+        for place, row in enumerate(self._rows.values()):
+            for old, (column, new) in zip(self.get_row_at(place), enumerate(self._cells(row)), strict=True):
+                if old != new or old.style != new.style:
+                    self.update_cell_at(Coordinate(place, column), new)
+
+    def _columns_shown(self) -> list[Column]:
+        return [column for column in COLUMNS if self._width >= column.screen_width]
+
+    def _text_width(self) -> int:
+        taken = sum(column.width for column in self._columns_shown())
+        return max(_LEAST_TEXT_WIDTH, self._width - taken - self.styles.scrollbar_size_vertical)
+
+    def _cells(self, row: LeaseState) -> list[Text]:
+        assert self._now is not None
+        cells: list[Text] = []
+        for column in self._columns_shown():
+            value = column.value(row, self._now)
+            style = self.app.theme_variables[COLOURS[row.goal.status]] if column.title == "status" else ""
+            cells.append(cell(value, column.width, style, is_number=column.is_number))
+        return [*cells, cell(first_words(row.goal.text, 4 * self._text_width()), self._text_width())]
+
+    def on_resize(self, _: events.Resize) -> None:
+        """As many columns are shown as there is room for."""
+        if self._now is not None and self._width != self.size.width:
+            self.show_rows(list(self._rows.values()), self._now)

@@ -10,7 +10,6 @@ from textual.content import Content
 from textual.widgets import Sparkline, Static
 
 from telic.domain.clock import Clock
-from telic.domain.events import Event
 from telic.domain.goal import Goal
 from telic.domain.views import CriterionStanding, budget_uses
 from telic.interfaces.terminal.action_screen import ActingScreen, ScreenHost
@@ -41,8 +40,8 @@ class GoalScreen(ActingScreen):
         Binding("escape", "app.pop_screen", "back", key_display="esc"),
         Binding("a", "operate('approve')", "approve"),
         Binding("x", "operate('reject')", "reject"),
-        Binding("j", "scroll('down')", show=False),
-        Binding("k", "scroll('up')", show=False),
+        Binding("j", "scroll_line(1)", show=False),
+        Binding("k", "scroll_line(-1)", show=False),
     ]
 
     def __init__(self, host: ScreenHost, goal: Goal, clock: Clock) -> None:
@@ -70,7 +69,7 @@ class GoalScreen(ActingScreen):
         yield from self.compose_foot()
 
     def on_mount(self) -> None:
-        """What the list knew is shown at once, the rest when the store has answered."""
+        """The page is asked for."""
         self._body.focus()
         self.look_soon()
 
@@ -120,6 +119,7 @@ class GoalScreen(ActingScreen):
 
     def _show_usage(self, details: GoalDetails) -> None:
         columns = max(1, min(_MOST_COLUMNS, self._body.size.width - 3))
+        # One column of the terminal is one part of the time.
         series = usage_series(details.overview.usage, columns)
         self._plot.display = self._titles["usage"].display = series is not None
         if series is not None:
@@ -127,34 +127,26 @@ class GoalScreen(ActingScreen):
             span = f"{show_time(series.since)} – {show_time(series.until)}"
             self._titles["usage"].update(Content(f"tokens, {span}, peak {max(series.tokens):,}"))
 
+    def action_scroll_line(self, lines: int) -> None:
+        """The page is scrolled by so many lines."""
+        self._body.scroll_relative(y=lines, animate=False)
+
     def _show_part(self, name: str, title: str, lines: Sequence[str]) -> None:
         self._parts[name].display = self._titles[name].display = bool(lines)
         self._titles[name].update(Content(literal(title)))
         self._parts[name].update(_lines(lines))
 
-    def action_scroll(self, direction: str) -> None:
-        """The page is scrolled by one line."""
-        if direction == "down":
-            self._body.scroll_down(animate=False)
-        else:
-            self._body.scroll_up(animate=False)
-
 
 def _lines(lines: Sequence[str] | Iterator[str]) -> Content:
-    return Content("\n".join(literal(_bounded(line)) for line in lines))
-
-
-def _bounded(line: str) -> str:
-    return line if len(line) <= _MOST_LINE_CHARS else line[: _MOST_LINE_CHARS - 1] + "…"
+    bounded = (line if len(line) <= _MOST_LINE_CHARS else f"{line[: _MOST_LINE_CHARS - 1]}…" for line in lines)
+    return Content("\n".join(map(literal, bounded)))
 
 
 def _history(details: GoalDetails) -> list[str]:
-    lines = [_event(event) for event in details.events]
+    lines = [
+        f"{show_time(each.at)}  {each.kind:<10} by {each.actor:<8} {describe_event(each, _MOST_EVENT_CHARS)}".rstrip()
+        for each in details.events
+    ]
     if details.events and details.events[-1].number > 1:
         lines.append(f"… {details.events[-1].number - 1:,} earlier ones: telic events tells them")
     return lines
-
-
-def _event(event: Event) -> str:
-    changed = describe_event(event, _MOST_EVENT_CHARS)
-    return f"{show_time(event.at)}  {event.kind:<10} by {event.actor:<8} {changed}".rstrip()

@@ -1,4 +1,4 @@
-"""The one connection behind the screens: who is told of changes, how bursts become one look, and outages."""
+"""The one connection behind the screens: it follows changes, makes one look of a burst, and knows of outages."""
 
 import asyncio
 from collections.abc import Awaitable, Callable, Coroutine
@@ -12,14 +12,14 @@ from telic.store.async_store import AsyncGoalStore
 OpenStore = Callable[[], Coroutine[Any, Any, AsyncGoalStore]]
 T = TypeVar("T")
 
+# Usage and leases make no event of the feed: they are looked at this often.
 _QUIET_SECONDS: Final = 2.0
-"""Usage and leases make no event of the feed: they are looked at this often."""
 
+# The shortest pause after a look: changes that come meanwhile are seen by the next one.
 BURST_SECONDS: Final = 0.1
-"""The shortest pause after a look: changes that come meanwhile are seen by the next one."""
 
+# A look that takes long is not repeated before five times as long has passed.
 _SHARE_OF_TIME: Final = 5
-"""A look that takes long is not repeated before five times as long has passed."""
 
 _RETRY_SECONDS: Final = 1.0
 
@@ -47,12 +47,13 @@ class Live:
         Raises:
             StoreError: there is none that can be opened.
         """
+        # The former one is kept until another is open: without any nothing could be asked.
         former, self._store = self._store, await self._in_thread(self._open_store())
         if former is not None:
             await self._in_thread(former.close())
 
     async def ask(self, operation: Callable[[AsyncGoalStore], Coroutine[Any, Any, T]]) -> T:
-        """What the operation gives, run where the store lives."""
+        """Return the result of the operation, run where the store lives."""
         assert self._store is not None
         return await self._in_thread(operation(self._store))
 
@@ -60,7 +61,7 @@ class Live:
         return await asyncio.wrap_future(asyncio.run_coroutine_threadsafe(work, self._loop))
 
     def touch(self) -> None:
-        """The screen is looked at anew soon."""
+        """The screen is looked at again soon."""
         self._changed.set()
 
     async def follow(self) -> None:
@@ -86,6 +87,7 @@ class Live:
             with suppress(TimeoutError):
                 async with asyncio.timeout(_QUIET_SECONDS):
                     await self._changed.wait()
+            # Before the look: a change that comes while it is made must lead to another.
             self._changed.clear()
             started = loop.time()
             await self.attempt(look)
@@ -95,6 +97,7 @@ class Live:
     async def attempt(self, look: Callable[[], Awaitable[None]]) -> None:
         """The look was made, or `outage` says why the store did not answer."""
         try:
+            # The connection is to a file that is gone; another file may have its name now.
             if isinstance(self.outage, StoreMoved):
                 await self.open()
             await look()

@@ -13,6 +13,7 @@ from telic.domain.errors import InvalidInput, InvalidNumber, StaleUpdate, WouldR
 from telic.domain.goal import Actor, Goal, Reason
 from telic.domain.lifecycle import NamedActor
 from telic.http.guard import HttpRefusal
+from telic.http.tokens import is_same
 from telic.interfaces.web.goal_page import find_goal
 from telic.interfaces.web.pages import AppState, state_of
 from telic.services.actions import ANSWERS, ActionRequest, GoalAction, execute
@@ -21,6 +22,7 @@ from telic.wording.amounts import parse_amount
 from telic.wording.goals import change_parts, who_acted
 
 _FORM: Final = re.compile(r"[0-9a-f]{64}")
+# The page that asks again has these of its own.
 _RENEWED: Final = frozenset({"token", "replace"})
 _DIGITS: Final = re.compile(r"[0-9][0-9_,.]*")
 _OFFERED: Final = frozenset(GoalAction) - {GoalAction.CREATE, GoalAction.EDIT, GoalAction.COMPLETE, GoalAction.WAKE}
@@ -38,19 +40,26 @@ class ActionForm:
         """Return what the form asks for.
 
         Raises:
-            InvalidInput: a field is missing, or has no value of its kind.
+            InvalidInput: a field is missing, or has no value of its kind; or no dashboard drew the form.
         """
+        form = self.text("form")
+        if not _FORM.fullmatch(form):
+            raise InvalidInput("the form lacks its mark")
         is_budget = action is GoalAction.SET_BUDGET
+        # An empty field is no limit.
+        budget = replace(Budget(), **{name: _limit(name, self.text(name)) for name in LIMITS})
         resumes = is_budget and self.text("then") == GoalAction.RESUME
         return ActionRequest(
             action=GoalAction.RESUME if resumes else action,
             actor=NamedActor(Actor.OPERATOR, self._actor_name, "dashboard"),
             goal=self.goal,
             expected_revision=self.number("revision"),
-            key=self.key,
-            note=self.note,
+            # The same for the same form sent by the same person: it acts once.
+            key=f"dashboard/{self._actor_name}/{form[:32]}",
+            # Browsers end lines in their own way.
+            note=self.text("note").replace("\r\n", "\n") or None,
             reason=Reason.GIVEN_UP if self.text("reason") == Reason.GIVEN_UP else None,
-            budget=self.budget() if is_budget else None,
+            budget=budget if is_budget else None,
             criterion=self.number("criterion") if action in ANSWERS else None,
             replace=self.text("replace") or False,
         )
@@ -59,11 +68,6 @@ class ActionForm:
         """Return the field's text; a field that is not there is empty."""
         value = self._form.get(name)
         return value.strip() if isinstance(value, str) else ""
-
-    @property
-    def note(self) -> str | None:
-        """Return the note, where one was written; browsers end lines in their own way."""
-        return self.text("note").replace("\r\n", "\n") or None
 
     def number(self, name: str) -> int:
         """Return the field's whole number.
@@ -75,26 +79,6 @@ class ActionForm:
         if not (text.isascii() and text.isdigit() and len(text) < 16):
             raise InvalidNumber(f"the form lacks its {name}")
         return int(text)
-
-    @property
-    def key(self) -> str:
-        """Return a key that is the same for the same form sent by the same person.
-
-        Raises:
-            InvalidInput: the form was not drawn by a dashboard.
-        """
-        form = self.text("form")
-        if not _FORM.fullmatch(form):
-            raise InvalidInput("the form lacks its mark")
-        return f"dashboard/{self._actor_name}/{form[:32]}"
-
-    def budget(self) -> Budget:
-        """Return the limits in the form's fields; an empty one is no limit.
-
-        Raises:
-            InvalidNumber: a field has no amount of its kind.
-        """
-        return replace(Budget(), **{name: _limit(name, self.text(name)) for name in LIMITS})
 
 
 def _limit(name: str, text: str) -> int | None:
@@ -133,16 +117,15 @@ async def own_form(request: Request) -> FormData:
     Raises:
         HttpRefusal: it did not.
     """
-    session = request.state.session
+    session, signer = request.state.session, state_of(request).signer
     form = await request.form(max_files=0, max_fields=50)
     token = form.get("token")
-    if session is None or not isinstance(token, str) or not state_of(request).signer.is_form_token(session, token):
+    if session is None or not isinstance(token, str) or not is_same(token, signer.form_token(session)):
         raise HttpRefusal("foreign_form", "The form is not yours, or your session is over. Load the page again.")
     return form
 
 
 async def _show_stale(request: Request, state: AppState, stale: StaleUpdate, action: str) -> Response:
-    """Return what changed since the page was drawn, instead of what was asked for."""
     overview = await state.store.overview(stale.goal.id)
     events = [event for event in overview.events if event.revision > stale.expected_revision]
     return state.pages.respond(

@@ -1,8 +1,11 @@
-"""The dashboard as an ASGI application."""
+"""The dashboard as an ASGI application, and serving it until it is told to stop."""
 
 import asyncio
 import contextlib
+import socket
 from collections.abc import AsyncGenerator, Callable, Hashable, Sequence
+from contextlib import AbstractAsyncContextManager
+from dataclasses import replace
 from typing import Final
 
 from starlette.applications import Starlette
@@ -14,20 +17,20 @@ from starlette.types import ASGIApp
 
 from telic.domain.errors import GoalError
 from telic.http.event_stream import EventStreamResponse, write_beginning, write_event
-from telic.http.guard import HttpGuard, HttpRefusal
-from telic.http.rates import RequestRates
-from telic.interfaces.web import goal_page, listing
+from telic.http.guard import HttpGuard, HttpRefusal, RequestRates
+from telic.http.serving import DEFAULT_CONNECTIONS, HttpServer, listen
+from telic.interfaces.api.feed import MOST_STREAMS
+from telic.interfaces.api.routes import api_routes
 from telic.interfaces.web.actions import act
-from telic.interfaces.web.auth_routes import choose_theme, enter, enter_by_token, leave
-from telic.interfaces.web.error_pages import show_goal_error, show_http_error, show_refusal
-from telic.interfaces.web.goal_page import show_goal
-from telic.interfaces.web.guard import DashboardSite, SecurityHeaders
-from telic.interfaces.web.listing import show_list
+from telic.interfaces.web.goal_page import GoalView, find_goal, show_goal
+from telic.interfaces.web.guard import DashboardSite, SecurityHeaders, choose_theme, enter, enter_by_token, leave
+from telic.interfaces.web.listing import ListView, parse_query, show_list
 from telic.interfaces.web.live import Broadcaster, LiveView
-from telic.interfaces.web.pages import FOLDER, AppState, Pages, state_of
-from telic.interfaces.web.sessions import SessionSigner
-from telic.interfaces.web.settings import DashboardSettings
+from telic.interfaces.web.pages import FOLDER, AppState, Pages, show_goal_error, show_refusal, state_of
+from telic.interfaces.web.settings import DashboardSettings, SessionSigner
+from telic.observability.observer import Observer
 from telic.store.async_store import AsyncGoalStore
+from telic.store.connect import connect_async
 
 _RETRY_MILLISECONDS: Final = 2_000
 
@@ -35,15 +38,15 @@ _RETRY_MILLISECONDS: Final = 2_000
 async def follow_list(request: Request) -> ASGIApp:
     """Return a stream of what changes in the list."""
     state = state_of(request)
-    query = listing.parse_query(request.query_params, state.settings.scope)
-    return _stream(request, query, lambda: listing.view_of(state, query))
+    query = parse_query(request.query_params, state.settings.scope)
+    return _stream(request, query, lambda: ListView(state, query))
 
 
 async def follow_goal(request: Request) -> ASGIApp:
     """Return a stream of what changes in the goal."""
     state = state_of(request)
-    goal = await goal_page.find_goal(state, request.path_params["goal_id"])
-    return _stream(request, goal.id, lambda: goal_page.view_of(state, goal.id))
+    goal = await find_goal(state, request.path_params["goal_id"])
+    return _stream(request, goal.id, lambda: GoalView(state, goal.id))
 
 
 def _stream(request: Request, key: Hashable, make: Callable[[], LiveView]) -> ASGIApp:
@@ -88,7 +91,7 @@ def create_app(store: AsyncGoalStore, settings: DashboardSettings, api: Sequence
     state = AppState(store, settings, signer, pages, Broadcaster(store, settings.max_live_pages))
     app = Starlette(
         routes=[*_ROUTES, *([Mount("/api/v1", routes=api)] if api else [])],
-        exception_handlers={GoalError: show_goal_error, HttpRefusal: show_refusal, HTTPException: show_http_error},
+        exception_handlers={GoalError: show_goal_error, HttpRefusal: show_refusal, HTTPException: show_refusal},
         lifespan=_watching,
     )
     app.state.app_state = state
@@ -105,7 +108,6 @@ def guarded(app: Starlette, rates: RequestRates | None = None) -> ASGIApp:
 
 @contextlib.asynccontextmanager
 async def _watching(app: Starlette) -> AsyncGenerator[None, None]:
-    """Open pages are kept live as long as the dashboard is served."""
     watcher = asyncio.create_task(app.state.app_state.broadcaster.run())
     try:
         yield
@@ -113,3 +115,44 @@ async def _watching(app: Starlette) -> AsyncGenerator[None, None]:
         watcher.cancel()
         with contextlib.suppress(asyncio.CancelledError):
             await watcher
+
+
+def serve(
+    location: str,
+    settings: DashboardSettings,
+    announce: Callable[[DashboardSettings, str], None],
+    observer: Observer | None = None,
+) -> None:
+    """The dashboard was served until a signal ended it.
+
+    `announce` is called once it listens, with the settings as they turned out (port 0 means any that is free) and an
+    address that lets one browser in.
+
+    Raises:
+        InvalidInput: it cannot listen there.
+        StoreError: the store cannot be opened.
+    """
+    with listen(settings.host, settings.port) as listening:
+        settings = replace(settings, port=listening.getsockname()[1])
+        asyncio.run(_serve(connect_async(location, create=False, observer=observer), settings, listening, announce))
+
+
+async def _serve(
+    opening: AbstractAsyncContextManager[AsyncGoalStore],
+    settings: DashboardSettings,
+    listening: socket.socket,
+    announce: Callable[[DashboardSettings, str], None],
+) -> None:
+    async with opening as store:
+        # The API knows all scopes: a dashboard of one scope does without it.
+        api = [] if settings.scope is not None else api_routes(store, allow_write=settings.allow_write)
+        app = create_app(store, settings, api)
+        state: AppState = app.state.app_state
+        announce(settings, f"{settings.address}/enter?code={state.signer.new_code()}")
+        # Open pages are let go first: else their connections would be waited for.
+        server = HttpServer(
+            guarded(app),
+            max_connections=settings.max_live_pages + MOST_STREAMS + DEFAULT_CONNECTIONS,
+            on_end=state.broadcaster.close,
+        )
+        await server.serve([listening])

@@ -9,12 +9,10 @@ from starlette.responses import RedirectResponse, Response
 from telic.domain.budget import larger_budget
 from telic.domain.goal import Goal
 from telic.domain.views import budget_uses
-from telic.interfaces.web.pages import AppState, Pages, state_of
+from telic.interfaces.web.pages import AppState, state_of
 from telic.interfaces.web.plot import draw_plot
 from telic.services.actions import fitting_actions
-from telic.services.insight import GoalDetails, GoalReader
-from telic.services.scoped_goals import ScopedGoals
-from telic.store.async_store import AsyncGoalStore
+from telic.services.insight import GoalDetails, GoalReader, ScopedGoals
 from telic.wording.goals import HOLDS, change_parts, driver_of, reserved_lines, wait_of, who_acted
 
 PARTS: Final = ("head", "actions", "budget", "criteria", "usage", "sharing", "history")
@@ -29,11 +27,11 @@ DONE: Final = {
 
 
 class GoalView:
-    """One goal as fragments, each drawn anew when anything of the goal changed and told when its text did."""
+    """One goal as fragments, which are drawn again when anything of the goal changed."""
 
-    def __init__(self, store: AsyncGoalStore, pages: Pages, goal_id: str) -> None:
-        self._store = store
-        self._pages = pages
+    def __init__(self, state: AppState, goal_id: str) -> None:
+        self._store = state.store
+        self._pages = state.pages
         self._reader = GoalReader(goal_id)
         self._fragments: dict[str, str] = {}
 
@@ -50,11 +48,6 @@ class GoalView:
         """See `LiveView.whole`."""
         return self._fragments
 
-    @property
-    def goal(self) -> Goal | None:
-        """The goal as of the last look."""
-        return None if self._reader.details is None else self._reader.details.goal
-
     def _draw(self, details: GoalDetails) -> dict[str, str]:
         goal, latest = details.goal, details.events[0].number if details.events else 0
         values = {
@@ -70,19 +63,14 @@ class GoalView:
             "larger": larger_budget(goal.usage, goal.budget),
             "plot": draw_plot(details.overview),
             "events": [(event, who_acted(event), change_parts(event)) for event in details.events],
-            # Another for each event: a form that is sent twice acts once, one that is drawn anew acts again.
+            # Another for each event: a form that is sent twice acts once, one that is drawn again acts again.
             "form": f"{goal.id}/{latest}",
         }
         return {f"goal-{part}": self._pages.draw(f"goal/{part}.html", **values) for part in PARTS}
 
 
-def view_of(state: AppState, goal_id: str) -> GoalView:
-    """A new view of the goal."""
-    return GoalView(state.store, state.pages, goal_id)
-
-
 async def find_goal(state: AppState, typed: str) -> Goal:
-    """The goal with such an id, or a part of one, where the dashboard may show it.
+    """Return the goal with such an id, or a part of one, where the dashboard may show it.
 
     Raises:
         GoalNotFound, AmbiguousId, InvalidText: it may not, or none or several do.
@@ -92,18 +80,18 @@ async def find_goal(state: AppState, typed: str) -> Goal:
 
 
 async def show_goal(request: Request) -> Response:
-    """The page."""
+    """Return the page."""
     state = state_of(request)
     typed = request.path_params["goal_id"]
     goal = await find_goal(state, typed)
     if goal.id != typed:
         return RedirectResponse(f"/goals/{goal.id}", 302)
-    view = view_of(state, goal.id)
+    view = GoalView(state, goal.id)
     await view.look()
     return state.pages.respond(
         request,
         "goal.html",
-        goal=view.goal,
+        goal=goal,
         done=DONE.get(request.query_params.get("done", "")),
         live_address=f"/live/goals/{goal.id}",
         fragments=view.whole(),

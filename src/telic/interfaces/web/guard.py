@@ -1,16 +1,18 @@
-"""Whom a dashboard and its API let in: by token or session, from this site only; and the headers of all answers."""
+"""Whom a dashboard and its API let in, from where, by which token or session; the headers of all answers."""
 
 from typing import Final
 
 from starlette.datastructures import MutableHeaders
-from starlette.requests import HTTPConnection
-from starlette.responses import Response
+from starlette.requests import HTTPConnection, Request
+from starlette.responses import JSONResponse, RedirectResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from telic.domain.errors import InvalidInput
 from telic.http.guard import HttpRefusal, bearer_of, check_names
-from telic.interfaces.web.pages import Pages
-from telic.interfaces.web.sessions import SessionSigner
-from telic.interfaces.web.settings import DashboardSettings
+from telic.interfaces.api.answers import PROBLEM_MEDIA_TYPE, problem
+from telic.interfaces.web.actions import own_form
+from telic.interfaces.web.pages import THEME_COOKIE, THEMES, AppState, Pages, state_of
+from telic.interfaces.web.settings import SESSION_SECONDS, DashboardSettings, SessionSigner, check_actor_name
 from telic.services.outcomes import http_status
 
 API: Final = "/api/"
@@ -66,7 +68,8 @@ class DashboardSite:
         """Return a problem for programs, and a page for people, which lets them enter."""
         status = http_status(refusal.code)
         if request.url.path.startswith(API):
-            response: Response = self._pages.problem(refusal.code, refusal.reason)
+            content = problem(refusal.code, refusal.reason)
+            response: Response = JSONResponse(content, status, media_type=PROBLEM_MEDIA_TYPE)
         elif status == 401 and request.scope["method"] == "GET" and "/live" not in request.url.path:
             response = self._pages.respond(request, "enter.html", status=status, problem=None)
         else:
@@ -94,3 +97,62 @@ class SecurityHeaders:
             await send(message)
 
         await self._app(scope, receive, send_guarded)
+
+
+_YEAR_SECONDS: Final = 365 * 86_400
+
+
+async def enter(request: Request) -> Response:
+    """The browser has a session, for a code that is then spent; without one, the page asks for the token."""
+    state = state_of(request)
+    code = request.query_params.get("code")
+    if code is None:
+        return state.pages.respond(request, "enter.html", problem=None)
+    if state.signer.spend_code(code):
+        return _let_in(state, state.settings.actor_name)
+    return _ask_again(request, "token_required", "That link was used before, or leads elsewhere. Enter the token.")
+
+
+async def enter_by_token(request: Request) -> Response:
+    """The browser has a session under the name that was given with the token."""
+    state = state_of(request)
+    form = await request.form(max_files=0, max_fields=10)
+    token, name = (str(form.get(field) or "").strip() for field in ("token", "name"))
+    if not state.signer.is_token(token):
+        return _ask_again(request, "token_required", "That is not the token.")
+    try:
+        return _let_in(state, check_actor_name(name or state.settings.actor_name))
+    except InvalidInput as error:
+        return _ask_again(request, error.code, str(error))
+
+
+def _ask_again(request: Request, code: str, problem: str) -> Response:
+    return state_of(request).pages.respond(request, "enter.html", status=http_status(code), problem=problem)
+
+
+def _let_in(state: AppState, name: str) -> Response:
+    response = RedirectResponse("/", 303)
+    session = state.signer.open_session(name)
+    response.set_cookie(
+        state.pages.session_cookie, session.value, max_age=SESSION_SECONDS, httponly=True, samesite="strict"
+    )
+    return response
+
+
+async def leave(request: Request) -> Response:
+    """The browser has no session any more."""
+    await own_form(request)
+    response = RedirectResponse("/enter", 303)
+    response.delete_cookie(state_of(request).pages.session_cookie, httponly=True, samesite="strict")
+    return response
+
+
+async def choose_theme(request: Request) -> Response:
+    """The browser keeps the choice."""
+    form = await own_form(request)
+    theme, back = str(form.get("theme")), str(form.get("back"))
+    is_within = back.startswith("/") and not back.startswith(("//", "/\\")) and back.isprintable()
+    response = RedirectResponse(back if is_within else "/", 303)
+    chosen = theme if theme in THEMES else THEMES[0]
+    response.set_cookie(THEME_COOKIE, chosen, max_age=_YEAR_SECONDS, httponly=True, samesite="strict")
+    return response

@@ -14,9 +14,8 @@ from telic.domain.goal import GoalStatus, Reason
 from telic.domain.lease import LeaseState
 from telic.domain.lifecycle import REASONS
 from telic.domain.views import MAX_COUNTED, GoalCounts, GoalOrder, GoalPage
-from telic.interfaces.web.pages import AppState, Pages, state_of
+from telic.interfaces.web.pages import AppState, state_of
 from telic.services.insight import list_goals
-from telic.store.async_store import AsyncGoalStore
 
 PAGE_SIZE: Final = 50
 Word = TypeVar("Word", bound=StrEnum)
@@ -24,7 +23,7 @@ Word = TypeVar("Word", bound=StrEnum)
 
 @dataclass(frozen=True, slots=True)
 class ListQuery:
-    """What the list shows; the names are those of the page's address."""
+    """A query of the list; its names are those of the page's address."""
 
     scope: str | None = None
     status: GoalStatus | None = None
@@ -35,7 +34,7 @@ class ListQuery:
     cursor: str | None = None
 
     def address(self, **changed: Any) -> str:
-        """The address of the list with these changes; it begins at the first page unless a cursor is given."""
+        """Return the address of the list with these changes; it begins at the first page unless a cursor is given."""
         wanted = {field.name: getattr(self, field.name) for field in fields(self)} | {"cursor": None} | changed
         given = {name: str(value) for name, value in wanted.items() if value is not None}
         if given["order"] == GoalOrder.NEWEST:
@@ -44,17 +43,17 @@ class ListQuery:
 
     @property
     def live_address(self) -> str:
-        """Where the page hears of changes."""
+        """Return the address of the stream of its changes."""
         return "/live" + self.address(cursor=self.cursor)
 
     @property
     def is_narrowed(self) -> bool:
-        """Whether some goals are left out."""
+        """Return whether some goals are left out."""
         return any((self.scope, self.status, self.reason, self.search, self.holder))
 
 
 def parse_query(parameters: Mapping[str, str], pinned_scope: str | None) -> ListQuery:
-    """The query that an address means; what is empty is not asked for.
+    """Return the query that an address means; what is empty is not asked for.
 
     Raises:
         InvalidInput: a part of it means nothing.
@@ -81,9 +80,9 @@ def _word(kind: type[Word], name: str, given: str | None) -> Word | None:
 class ListView:
     """The list as fragments: the counts, the rows one by one, and the way to the next page."""
 
-    def __init__(self, store: AsyncGoalStore, pages: Pages, query: ListQuery) -> None:
-        self._store = store
-        self._pages = pages
+    def __init__(self, state: AppState, query: ListQuery) -> None:
+        self._store = state.store
+        self._pages = state.pages
         self._query = query
         self._rows: dict[str, tuple[object, str]] = {}
         self._around: dict[str, str] = {}
@@ -96,6 +95,7 @@ class ListView:
         former_rows, former_around = self._rows, self._around
         self._rows, self._around = rows, around
         changed = {name: text for name, text in around.items() if former_around.get(name) != text}
+        # One row is sent for a goal that changed. Where goals came or went, the others have moved too.
         if list(rows) != list(former_rows) or not former_around:
             return changed | {"goals": self._body()}
         return changed | {f"goal-{name}": row[1] for name, row in rows.items() if row != former_rows[name]}
@@ -138,16 +138,11 @@ class ListView:
         return f'<tbody id="goals" role="rowgroup">{rows}</tbody>'
 
 
-def view_of(state: AppState, query: ListQuery) -> ListView:
-    """A new view of the list."""
-    return ListView(state.store, state.pages, query)
-
-
 async def show_list(request: Request) -> Response:
-    """The page."""
+    """Return the page."""
     state = state_of(request)
     query = parse_query(request.query_params, state.settings.scope)
-    view = view_of(state, query)
+    view = ListView(state, query)
     await view.look()
     return state.pages.respond(
         request,

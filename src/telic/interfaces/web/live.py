@@ -13,14 +13,13 @@ from contextlib import asynccontextmanager
 from typing import Final, Protocol
 
 from telic.domain.errors import GoalError
-from telic.store.async_store import AsyncGoalStore
-from telic.store.change_watcher import ChangeWatcher
+from telic.store.async_store import AsyncGoalStore, ChangeWatcher
 
 INTERVAL_SECONDS: Final = 0.5
+# So many times as long as a look lasts, the watcher then rests.
 REST: Final = 3.0
-"""How much longer than a look lasts the watcher then rests."""
+# Leases and holds expire without a commit.
 LOOK_ANYWAY_SECONDS: Final = 5.0
-"""Leases and holds expire without a commit."""
 
 _LOG: Final = logging.getLogger("telic.dashboard")
 
@@ -38,7 +37,7 @@ class LiveView(Protocol):
 
 
 class ConflatingQueue:
-    """What one page must still show: only the latest of each fragment is kept."""
+    """The fragments that one page must still show: only the latest of each is kept."""
 
     def __init__(self) -> None:
         self._fragments: dict[str, str] = {}
@@ -72,16 +71,22 @@ class Channel:
         self.queues: set[ConflatingQueue] = set()
 
     async def look(self) -> None:
-        """Every page will show what changed."""
-        async with self._turn:
-            changed = encoded(await self._view.look())
+        """Every page will show what changed, unless the store is away."""
+        # Two looks at once would each send what the other has found, and the older one last.
+        try:
+            async with self._turn:
+                changed = _encoded(await self._view.look())
+        except GoalError as error:
+            # The store may be away: the next look comes soon, and what was missed is then still different.
+            _LOG.warning("a page could not be kept live: %s", error.code)
+            return
         for queue in self.queues if changed else ():
             queue.put(changed)
 
     def welcome(self, queue: ConflatingQueue) -> None:
         """The page will show everything, and from now on what changes."""
         self.queues.add(queue)
-        queue.put(encoded(self._view.whole()))
+        queue.put(_encoded(self._view.whole()))
 
 
 class Broadcaster:
@@ -106,7 +111,7 @@ class Broadcaster:
         channel.welcome(queue)
         self._has_pages.set()
         try:
-            await _look_at(channel)
+            await channel.look()
             yield queue
         finally:
             channel.queues.discard(queue)
@@ -131,7 +136,7 @@ class Broadcaster:
 
     async def _look(self) -> None:
         for channel in list(self._channels.values()):
-            await _look_at(channel)
+            await channel.look()
             # Reads of SQLite never wait, and so would keep requests from being answered.
             await asyncio.sleep(0)
 
@@ -149,14 +154,6 @@ class Broadcaster:
                 queue.close()
 
 
-async def _look_at(channel: Channel) -> None:
-    try:
-        await channel.look()
-    except GoalError as error:
-        # The store may be away: the next look comes soon, and what was missed is then still different.
-        _LOG.warning("a page could not be kept live: %s", error.code)
-
-
-def encoded(fragments: Mapping[str, str]) -> dict[str, str]:
-    """Return each fragment as a JSON string, which has no line breaks of its own."""
+def _encoded(fragments: Mapping[str, str]) -> dict[str, str]:
+    # A JSON string has no line breaks of its own, which would end the event that carries it.
     return {name: json.dumps(text) for name, text in fragments.items()}

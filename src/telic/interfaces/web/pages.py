@@ -1,4 +1,4 @@
-"""Templates and their filters to responses. Everything that somebody else wrote is escaped, without exception."""
+"""Templates and their filters to responses, also of failures. Whatever somebody else wrote is escaped."""
 
 import hashlib
 import re
@@ -8,16 +8,18 @@ from pathlib import Path
 from typing import Any, Final, cast
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
-from starlette.requests import HTTPConnection
-from starlette.responses import HTMLResponse, JSONResponse
+from starlette.exceptions import HTTPException
+from starlette.requests import HTTPConnection, Request
+from starlette.responses import HTMLResponse, Response
 
 from telic.domain.clock import SystemClock, time_to_json
+from telic.domain.errors import GoalError, StoreError
 from telic.domain.goal import Goal
-from telic.interfaces.api.answers import PROBLEM_MEDIA_TYPE, problem
+from telic.http.guard import HttpRefusal
 from telic.interfaces.web.live import Broadcaster
-from telic.interfaces.web.sessions import SessionSigner
-from telic.interfaces.web.settings import DashboardSettings
+from telic.interfaces.web.settings import DashboardSettings, SessionSigner
 from telic.prompt import escape
+from telic.services.outcomes import http_status, outcome_of
 from telic.store.async_store import AsyncGoalStore
 from telic.wording.amounts import LIMIT_NAMES, show_amount, show_percent, show_short, write_limit
 from telic.wording.goals import status_of, used_of
@@ -80,15 +82,9 @@ class Pages:
         }
         return HTMLResponse(self.for_session(request, self.draw(template, **shared, **values)), status)
 
-    def problem(self, code: str, reason: str) -> JSONResponse:
-        """Return a refusal as programs read it."""
-        body = problem(code, reason)
-        headers = {"WWW-Authenticate": "Bearer"} if body["status"] == 401 else {}
-        return JSONResponse(body, body["status"], headers, media_type=PROBLEM_MEDIA_TYPE)
-
 
 def _version_of_static_files() -> str:
-    """Return a name for what the static files hold, so that browsers may keep them."""
+    # A name for what the files hold: browsers may keep them, and ask for others after an upgrade.
     files = sorted(path for path in (FOLDER / "static").rglob("*") if path.is_file())
     return hashlib.sha256(b"".join(path.read_bytes() for path in files)).hexdigest()[:12]
 
@@ -127,6 +123,7 @@ FILTERS: Final = {
     "when": show_time,
     "machine_time": time_to_json,
     "age": show_age,
+    "zip": zip,
 }
 
 
@@ -144,3 +141,62 @@ class AppState:
 def state_of(request: HTTPConnection) -> AppState:
     """Return the dashboard that serves the request."""
     return cast("AppState", request.app.state.app_state)
+
+
+_TITLES_BY_STATUS: Final = {
+    401: "Sign in first",
+    403: "That is not allowed",
+    404: "There is no such page",
+    405: "That cannot be asked for",
+    413: "That is too large",
+}
+_ELSEWHERE: Final = "The goal may be in another store, or of a scope that this dashboard does not show."
+
+
+async def show_goal_error(request: Request, error: Exception) -> Response:
+    """Return the page that says what was refused, or what went wrong, and leads back."""
+    assert isinstance(error, GoalError)
+    is_change = request.method == "POST"
+    # The very same form may be sent again: its mark makes it happen once.
+    fields = list((await request.form()).items()) if error.retryable and is_change else []
+    reason = _sentence(str(error)) + (f" {_ELSEWHERE}" if error.code == "goal_not_found" else "")
+    return state_of(request).pages.respond(
+        request,
+        "refusal.html",
+        status=http_status(error.code),
+        title=_title(error, is_change=is_change),
+        reason=reason,
+        retry=[(name, value) for name, value in fields if isinstance(value, str) and name != "token"],
+        back=_back(request) if error.code not in ("goal_not_found", "ambiguous_id") else None,
+    )
+
+
+def _title(error: GoalError, *, is_change: bool) -> str:
+    if error.retryable:
+        return "Try again"
+    if isinstance(error, StoreError):
+        return "The store failed"
+    return outcome_of(error).title or ("Nothing was changed" if is_change else "The address cannot be understood")
+
+
+def _back(request: Request) -> str | None:
+    # Only forms of a goal's page are sent to an address below it.
+    goal_id = request.path_params.get("goal_id")
+    return f"/goals/{goal_id}" if goal_id and request.method == "POST" else None
+
+
+async def show_refusal(request: Request, error: Exception) -> Response:
+    """Return the page for a request that is refused, or that leads nowhere."""
+    if isinstance(error, HttpRefusal):
+        status, reason = http_status(error.code), error.reason
+    else:
+        assert isinstance(error, HTTPException)
+        status, reason = error.status_code, error.detail
+    title = _TITLES_BY_STATUS.get(status, "Refused")
+    return state_of(request).pages.respond(
+        request, "refusal.html", status=status, title=title, reason=reason, retry=[], back=_back(request)
+    )
+
+
+def _sentence(text: str) -> str:
+    return text[:1].upper() + text[1:] + ("" if text.endswith(".") else ".")

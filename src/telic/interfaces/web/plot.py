@@ -30,7 +30,7 @@ class Tick:
 
 @dataclass(frozen=True, slots=True)
 class Sum:
-    """How much was used up to a moment."""
+    """The usage up to a moment."""
 
     until: Instant
     lines: int
@@ -52,19 +52,21 @@ class Plot:
 
 
 def draw_plot(overview: GoalOverview) -> Plot | None:
-    """The drawing of the goal's tokens; None while there is nothing to draw."""
+    """Return the drawing of the goal's tokens; None while there is nothing to draw."""
     sums = _sums(overview)
     if not sums:
         return None
     budget = overview.goal.token_budget
     highest = sums[-1].total
+    # A budget that is far above would press the line to the floor.
     is_near = budget is not None and budget <= max(highest, 1) * 3
     ceiling = _round_up(max(highest, (budget or 0) if is_near else 0, 1))
     begin = min(overview.goal.created_at, sums[0].until)
     span = max(1, sums[-1].until - begin)
     places: list[tuple[float, float]] = [(_LEFT, _y(sums[0].total - sums[0].tokens, ceiling))]
     places += [(_x((each.until - begin) / span), _y(each.total, ceiling)) for each in sums]
-    line = _steps(places)
+    (x, y), *rest = places
+    line = f"M{x:g} {y:g}" + "".join(f" H{across:g} V{up:g}" for across, up in rest)
     return Plot(
         line=line,
         area=f"{line} V{_FLOOR} H{_LEFT} Z",
@@ -88,11 +90,6 @@ def _sums(overview: GoalOverview) -> tuple[Sum, ...]:
     )
 
 
-def _steps(places: list[tuple[float, float]]) -> str:
-    (x, y), *rest = places
-    return f"M{x:g} {y:g}" + "".join(f" H{across:g} V{up:g}" for across, up in rest)
-
-
 def _x(fraction: float) -> float:
     return round(_LEFT + fraction * (WIDTH - _LEFT - _RIGHT), 1)
 
@@ -102,13 +99,13 @@ def _y(value: int, ceiling: int) -> float:
 
 
 def _round_up(value: int) -> int:
-    """The next number with an even first digit: its quarters are round too."""
+    # The quarters of these are round too.
     size: int = 10 ** (len(str(value)) - 1)
     return next(size * n // 10 for n in (10, 12, 16, 20, 24, 32, 40, 48, 60, 80, 100) if size * n >= value * 10)
 
 
 def _across(begin: int, span: int) -> tuple[Tick, ...]:
-    """The times, each with more of it than the one before does not say; the first has the day, the last the zone."""
+    # A label that says the same as the one before is left out. The first has the day, the last the zone.
     is_short = span < _DAY
     pattern = "%b %d" if not is_short else "%H:%M:%S" if span < _STEPS * _MINUTE else "%H:%M"
     moments = [to_datetime(Instant(begin + span * n // _STEPS)) for n in range(_STEPS + 1)]

@@ -11,7 +11,7 @@ from typing import Any, Final
 
 from telic.domain.budget import Budget
 from telic.domain.clock import Clock, Instant, SystemClock
-from telic.domain.errors import GoalError, StaleUpdate, WouldReplace
+from telic.domain.errors import GoalError, StaleUpdate, StoreError, WouldReplace
 from telic.domain.goal import DEFAULT_SCOPE, Actor, Goal, GoalStatus
 from telic.domain.lifecycle import GUARDED, Action, NamedActor, authorize
 from telic.domain.limits import DEFAULT_MAX_CHARS
@@ -28,13 +28,12 @@ from telic.services.chat.replies import (
     steps_after_error,
     steps_for,
 )
-from telic.services.insight import list_goals, read_goal
-from telic.services.outcomes import FailureKind, failure_kind, outcome_of
-from telic.services.scoped_goals import ScopedGoals
+from telic.services.insight import ScopedGoals, list_goals, read_goal
+from telic.services.outcomes import about, outcome_of
 from telic.storage.transaction import complete
 from telic.store.async_store import AsyncGoalStore
+from telic.store.connect import as_async_store
 from telic.store.goal_store import GoalStore
-from telic.store.sync_to_async import as_async_store
 
 _LISTED: Final = 20
 _LAST_EVENTS: Final = 20
@@ -53,7 +52,7 @@ class CommandRequest:
 
     line: str
     scope: str
-    actor: Actor | NamedActor
+    actor: NamedActor
     expected_revision: int | None
     max_chars: int
     key: str | None
@@ -110,22 +109,22 @@ class CommandExecutor:
         return ChatReply(kind=kind, at=self._request.at, scope=self._request.scope, goals=goals, **more)
 
     def _refused(self, error: GoalError) -> ChatReply:
-        is_refused = failure_kind(error) is FailureKind.REFUSED
-        kind = ReplyKind.REFUSED if is_refused else ReplyKind.FAILED
+        kind = ReplyKind.FAILED if isinstance(error, StoreError) else ReplyKind.REFUSED
         goal = error.goal if isinstance(error, StaleUpdate) else self._goal
-        problem = ChatProblem.of(error, outcome_of(error).next_in_chat)
-        about = () if goal is None else (goal,)
-        return self._reply(kind, *about, problem=problem, steps=steps_after_error(error, self._command, goal))
+        advice = about(outcome_of(error).next_in_chat, None if goal is None else goal.id)
+        goals = () if goal is None else (goal,)
+        steps = steps_after_error(error, self._command, goal)
+        return self._reply(kind, *goals, problem=ChatProblem.of(error, advice), steps=steps)
 
     async def _act(self, action: GoalAction, goal: Goal | None, **more: Any) -> ActionResult:
         request = self._request
+        # Without a revision from the program, the one that was read for this command.
         seen = request.expected_revision if goal is None or request.expected_revision is not None else goal.revision
-        named = NamedActor(request.actor, door="chat") if isinstance(request.actor, Actor) else request.actor
         return await execute_action(
             self._store,
             ActionRequest(
                 action=action,
-                actor=named,
+                actor=request.actor,
                 goal=goal,
                 expected_revision=seen,
                 key=request.key,
@@ -148,7 +147,7 @@ class CommandExecutor:
         return self._goal
 
     async def _no_goal(self, command: GoalCommand) -> ChatReply:
-        """Nothing is active; the paused goals that could be meant are offered."""
+        # No guess among several: the paused goals that could be meant are offered.
         paused = await self._goals.paused(_OFFERED)
         if command.verb in (Verb.PAUSE, Verb.STATUS):
             steps = tuple(step for goal in paused for step in steps_for(goal)[:1])
@@ -173,15 +172,10 @@ class CommandExecutor:
     async def _replaceable(self, command: GoalCommand) -> bool | str:
         """Return which goal the command may pause: any, none, or the one that the user was asked about."""
         if not command.may_replace or command.replaced_id is None:
-            return command.may_replace or self._kind_of_actor in GUARDED
+            return command.may_replace or self._request.actor.actor in GUARDED
         active = await self._store.active(self._request.scope)
         is_meant = active is not None and active.id.startswith(command.replaced_id)
         return active.id if active is not None and is_meant else command.replaced_id
-
-    @property
-    def _kind_of_actor(self) -> Actor:
-        actor = self._request.actor
-        return actor if isinstance(actor, Actor) else actor.actor
 
     def _confirmation(self, command: GoalCommand, active: Goal) -> ChatReply:
         """Return what to confirm before the active goal is paused for this one."""
@@ -207,8 +201,9 @@ class CommandExecutor:
         return self._reply(kind, goal, changes=changes_between(before, goal), steps=steps_for(goal))
 
     async def _resume(self, command: GoalCommand, goal: Goal) -> ChatReply:
+        # An actor that may not resume is refused also where it would change nothing.
         if goal.status is GoalStatus.ACTIVE and not command.limits and command.note is None:
-            authorize(self._kind_of_actor, Action.RESUME, is_guarded=True)
+            authorize(self._request.actor.actor, Action.RESUME, is_guarded=True)
             return self._reply(ReplyKind.STATUS, goal, steps=steps_for(goal), starts_work=command.is_auto)
         budget, may_pause = command.budget(goal.budget) if command.limits else None, await self._replaceable(command)
         try:
@@ -255,7 +250,7 @@ def execute(
     has one: delivered again, the message changes its goal no second time. (Without an ID in it, a message means the
     goal that is active by then: a program that has answered a message does not execute it again.) `clock` tells ages.
     """
-    request = CommandRequest(line, scope, actor, expected_revision, max_chars, key, _now(clock), sleep_blocking)
+    request = CommandRequest(line, scope, _named(actor), expected_revision, max_chars, key, _now(clock), sleep_blocking)
     return complete(CommandExecutor(as_async_store(store), request).answer())
 
 
@@ -271,8 +266,12 @@ async def execute_async(
     clock: Clock | None = None,
 ) -> ChatReply:
     """As `execute`, on an async store."""
-    request = CommandRequest(line, scope, actor, expected_revision, max_chars, key, _now(clock), asyncio.sleep)
+    request = CommandRequest(line, scope, _named(actor), expected_revision, max_chars, key, _now(clock), asyncio.sleep)
     return await CommandExecutor(store, request).answer()
+
+
+def _named(actor: Actor | NamedActor) -> NamedActor:
+    return NamedActor(actor, door="chat") if isinstance(actor, Actor) else actor
 
 
 def _now(clock: Clock | None) -> Instant:

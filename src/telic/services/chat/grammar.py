@@ -1,4 +1,4 @@
-"""What a person types after `/goal`, as a value; nothing is done here, and nothing is guessed.
+"""The words that a person types after `/goal`, as a value; nothing is done here, and nothing is guessed.
 
     /goal                             the goal, as `/goal status`
     /goal TEXT                        a new goal, as `/goal create TEXT`
@@ -84,6 +84,7 @@ def _bare(body: str) -> GoalCommand:
     if _asks_for_help(scanned):
         return GoalCommand(Verb.HELP)
     meant = None if scanned.is_verbatim else verb_meant_by(scanned.text)
+    # A goal is never made of what was likely meant as a command.
     if meant is not None:
         first, *rest = scanned.text.split()
         command = USAGE[meant][0] if is_id(first) else " ".join(["/goal", meant, *rest])
@@ -200,6 +201,7 @@ def _assemble(
         may_replace="replace" in names,
         replaced_id=_replaced_id(options),
     )
+    # To find out now whether the limits can be read.
     command.budget(Budget())
     return command
 

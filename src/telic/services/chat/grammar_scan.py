@@ -110,11 +110,12 @@ class _Scanner:
         return position
 
     def _end_of_span(self, position: int) -> int:
-        """Where the span in backquotes or double quotes ends; just after its mark where it is no span."""
+        # Where the span in backquotes or double quotes ends; just after its mark where it is no span.
         ticks = _BACKQUOTES.match(self._body, position)
         if ticks is not None:
             end = self._body.find(ticks.group(), ticks.end())
             return ticks.end() if end < 0 else end + len(ticks.group())
+        # A quote behind a letter or digit is an inch or an apostrophe.
         if position and self._body[position - 1].isalnum():
             return position + 1
         closing = "”" if self._body[position] == "“" else '"'
@@ -167,7 +168,7 @@ class _Scanner:
 
 
 def _closing_quote(body: str, start: int) -> int | None:
-    """Where the quote that opens at `start` closes; curly ones may stand inside each other, and in words."""
+    # Where the quote that opens at `start` closes; curly ones may stand inside each other, and in words.
     mark = body[start]
     if mark == "'":
         end = body.find(mark, start + 1)

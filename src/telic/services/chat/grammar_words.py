@@ -41,20 +41,11 @@ USAGE: Final = {
     Verb.HISTORY: ("/goal history [ID]", "tells what happened to it"),
     Verb.HELP: ("/goal help", "shows this"),
 }
-"""How each command is written, and what it does."""
+"""The writing of each command, and what it does."""
 
 TAKES_VALUE: Final = {
-    "budget": True,
-    "turns": True,
-    "check": True,
-    "judge": True,
-    "approve": True,
-    "note": True,
-    "cursor": True,
-    "auto": False,
-    "replace": False,
-    "no-criteria": False,
-    "help": False,
+    **dict.fromkeys(("budget", "turns", "check", "judge", "approve", "note", "cursor"), True),
+    **dict.fromkeys(("auto", "replace", "no-criteria", "help"), False),
 }
 """The options, and whether a value follows."""
 
@@ -77,25 +68,13 @@ OPTIONS_OF: Final[dict[Verb, frozenset[str]]] = {
 """The options that each command takes, `--help` aside."""
 
 _ALSO_SAID: Final = {
-    "active": Verb.STATUS,
-    "current": Verb.STATUS,
-    "show": Verb.STATUS,
-    "abort": Verb.PAUSE,
-    "halt": Verb.PAUSE,
-    "continue": Verb.RESUME,
-    "start": Verb.RESUME,
-    "unpause": Verb.RESUME,
-    "done": Verb.COMPLETE,
-    "finish": Verb.COMPLETE,
-    "finished": Verb.COMPLETE,
-    "cancel": Verb.CLEAR,
-    "delete": Verb.CLEAR,
-    "drop": Verb.CLEAR,
-    "remove": Verb.CLEAR,
-    "reset": Verb.CLEAR,
+    **dict.fromkeys(("active", "current", "show"), Verb.STATUS),
+    **dict.fromkeys(("abort", "halt"), Verb.PAUSE),
+    **dict.fromkeys(("continue", "start", "unpause"), Verb.RESUME),
+    **dict.fromkeys(("done", "finish", "finished"), Verb.COMPLETE),
+    **dict.fromkeys(("cancel", "delete", "drop", "remove", "reset"), Verb.CLEAR),
+    **dict.fromkeys(("events", "log"), Verb.HISTORY),
     "ls": Verb.LIST,
-    "events": Verb.HISTORY,
-    "log": Verb.HISTORY,
 }
 _LONGEST_WORD: Final = 20
 _LIKENESS: Final = 0.7

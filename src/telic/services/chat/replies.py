@@ -119,20 +119,15 @@ def changes_between(before: Goal, after: Goal) -> tuple[GoalChange, ...]:
 
 
 def _described(goal: Goal) -> dict[str, str | None]:
+    limits = goal.budget.as_dict()
     return {
         "status": goal.status.value,
         "reason": goal.reason and goal.reason.value,
         "note": goal.note,
         "text": goal.text,
         "criteria": "; ".join(map(criterion_in_words, goal.criteria)) or None,
-        "budget": describe_budget(goal),
+        "budget": " ".join(write_limit(name, limit) for name in LIMITS if (limit := limits[name]) is not None) or None,
     }
-
-
-def describe_budget(goal: Goal) -> str | None:
-    """Return the goal's limits as they are typed; None without any."""
-    limits = goal.budget.as_dict()
-    return " ".join(write_limit(name, limit) for name in LIMITS if (limit := limits[name]) is not None) or None
 
 
 def steps_after_error(error: GoalError, command: GoalCommand | None, goal: Goal | None) -> tuple[ChatStep, ...]:

@@ -9,7 +9,7 @@ from telic.domain.ids import short_ids
 from telic.domain.views import BudgetUse, budget_uses
 from telic.prompt.escape import visible
 from telic.services.chat.grammar_words import USAGE
-from telic.services.chat.replies import ChatProblem, ChatReply, ChatStep, GoalChange, ReplyKind
+from telic.services.chat.replies import ChatReply, ChatStep, ReplyKind
 from telic.wording.amounts import LIMIT_NAMES, show_percent
 from telic.wording.goals import (
     criterion_in_words,
@@ -55,7 +55,10 @@ def _changed(reply: ChatReply) -> Iterator[str]:
     yield from _quoted(goal.text)
     if reply.superseded is not None:
         yield f"Paused for it: goal {_named(reply.superseded)}"
-    yield from (_change(change) for change in reply.changes if change.name not in ("status", "reason", "note", "text"))
+    for change in reply.changes:
+        # The lines below tell these already.
+        if change.name not in ("status", "reason", "note", "text"):
+            yield f"  {change.name}: {visible(change.before or 'none')} → {visible(change.after or 'none')}"
     yield from (f"  {name:<12} {visible(value)}" for name, value in _facts(reply))
     if reply.starts_work:
         yield "Work on it starts."
@@ -72,10 +75,6 @@ def _named(goal: Goal) -> str:
 def _quoted(text: str) -> Iterator[str]:
     """Return the text, each of its lines behind a bar."""
     return (f"  │ {visible(line)}" for line in text.replace("\r\n", "\n").split("\n"))
-
-
-def _change(change: GoalChange) -> str:
-    return f"  {change.name}: {visible(change.before or 'none')} → {visible(change.after or 'none')}"
 
 
 def _facts(reply: ChatReply) -> Iterator[tuple[str, str]]:
@@ -138,13 +137,9 @@ def _no_goal(reply: ChatReply) -> Iterator[str]:
 def _problem(reply: ChatReply) -> Iterator[str]:
     problem = reply.problem
     assert problem is not None
-    yield _headline(reply.kind, problem)
+    start = "The store failed" if reply.kind is ReplyKind.FAILED else "Not done"
+    yield f"{start}: {visible(problem.message)}. [{problem.code}]"
     yield f"  {visible(problem.advice)}"
-
-
-def _headline(kind: ReplyKind, problem: ChatProblem) -> str:
-    start = "The store failed" if kind is ReplyKind.FAILED else "Not done"
-    return f"{start}: {visible(problem.message)}. [{problem.code}]"
 
 
 def _help(_: ChatReply) -> Iterator[str]:
@@ -157,6 +152,7 @@ def _steps(steps: tuple[ChatStep, ...]) -> Iterator[str]:
     """Return the commands that fit now; one that cannot be copied from a line is described."""
     for step in steps:
         command = step.command
+        # What is shown otherwise than it is could not be copied.
         if visible(command) != command or len(command) > _LONGEST_COMMAND:
             head = command.split(" -- ", 1)[0]
             command = f"{visible(first_words(head, 120))} -- and the text as before"

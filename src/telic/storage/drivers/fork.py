@@ -1,4 +1,4 @@
-"""What happens to a store when its process forks."""
+"""Stores whose process forks (ADR 9)."""
 
 import os
 import weakref
@@ -7,32 +7,26 @@ from typing import Protocol
 
 
 class Forked(Protocol):
-    """What must be at rest when the process forks, and is two afterwards."""
+    """Something that must be at rest when the process forks; work goes on in the parent.
 
-    def before_fork(self) -> None:
-        """Nothing is under way, and nothing begins."""
-        ...
+    The child leaves to the parent what is the parent's, and makes its own when it needs it.
+    """
 
-    def after_fork_in_parent(self) -> None:
-        """Work goes on."""
-        ...
-
-    def after_fork_in_child(self) -> None:
-        """What is the parent's is let go; the child makes its own when it needs it."""
-        ...
+    def before_fork(self) -> None: ...
+    def after_fork_in_parent(self) -> None: ...
+    def after_fork_in_child(self) -> None: ...
 
 
 def watch_forks(target: Forked) -> None:
-    """As long as the target lives, it is told of every fork."""
+    """As long as the target lives, its methods are called at every fork."""
     reference = weakref.ref(target)
 
-    def tell(method: Callable[[Forked], None]) -> None:
-        living = reference()
-        if living is not None:
-            method(living)
+    def at_fork(method: str) -> Callable[[], None]:
+        # What is registered can never be taken back, so it must not keep the target alive.
+        return lambda: getattr(reference(), method, lambda: None)()
 
     os.register_at_fork(
-        before=lambda: tell(lambda living: living.before_fork()),
-        after_in_parent=lambda: tell(lambda living: living.after_fork_in_parent()),
-        after_in_child=lambda: tell(lambda living: living.after_fork_in_child()),
+        before=at_fork("before_fork"),
+        after_in_parent=at_fork("after_fork_in_parent"),
+        after_in_child=at_fork("after_fork_in_child"),
     )

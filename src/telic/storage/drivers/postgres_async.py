@@ -1,118 +1,208 @@
-"""Async PostgreSQL: single statements share connections through a queue, transactions take one of their own."""
+"""PostgreSQL: every operation takes a connection from a pool. The blocking driver is generated from this one.
+
+Telic has its own pool because psycopg's lets an outage outlast the server's by minutes: its pauses between two
+attempts double without bound, and stale connections are replaced one by one with such a pause after each (ADR 8).
+"""
 
 import asyncio
+import time
+from collections.abc import Hashable
+from functools import cached_property, partial
+from math import inf
 from pathlib import Path
-from typing import Final, TypeVar
+from typing import Any, ClassVar, Self, TypeVar
 
 import psycopg
+from psycopg.abc import PQGen
 
-from telic.domain.errors import StoreClosed
-from telic.storage.drivers.postgres_changes import AsyncPostgresChanges
-from telic.storage.drivers.postgres_errors import Replays
-from telic.storage.drivers.postgres_pool import AsyncBoundedWaitConnection, AsyncConnectionPool
-from telic.storage.drivers.postgres_queue import StatementQueue
+from telic.domain.errors import StoreBusy, StoreClosed
+from telic.domain.report import Finding
+from telic.storage.drivers.fork import watch_forks
+from telic.storage.drivers.postgres_changes import LOOK_SECONDS, NotificationListener
+from telic.storage.drivers.postgres_connections import (
+    AsyncConnectionSlots,
+    AsyncIdleConnections,
+    Attempts,
+    connect_async,
+    is_in_transaction,
+    readable_async,
+)
+from telic.storage.drivers.postgres_errors import Replays, translate
 from telic.storage.drivers.postgres_server import PostgresServer, is_lost
-from telic.storage.options import OpenOptions
-from telic.storage.transaction import Mode, Operation, Parameters, Raced, Row
+from telic.storage.drivers.postgres_statements import AsyncPostgresTransaction, StatementSession
+from telic.storage.transaction import Mode, OpenOptions, Operation, Parameters, Raced, Row
 
 T = TypeVar("T")
 
 
-class QueuedTransaction:
-    """Runs each statement through the queue."""
+class AsyncBoundedWaitConnection(psycopg.AsyncConnection[Row]):
+    """A connection that never waits for ever: a server, or a pooler before it, may not answer."""
 
-    def __init__(self, queue: StatementQueue, mode: Mode, key: str | None) -> None:
-        self._queue = queue
-        self._mode = mode
-        self._key = key
+    wait_seconds: float | None = None
 
-    async def one_or_none(self, statement: str, parameters: Parameters) -> Row | None:
-        rows = await self._queue.submit(statement, parameters, self._mode, self._key)
-        return rows[0] if rows else None
+    @cached_property
+    def session(self) -> StatementSession:
+        """The session's prepared statements."""
+        return StatementSession(self.pgconn)
 
-    async def all(self, statement: str, parameters: Parameters) -> list[Row]:
-        return await self._queue.submit(statement, parameters, self._mode, self._key)
+    async def wait(self, gen: PQGen[T], interval: float = 0.1, timeout: float | None = None) -> T:
+        return await super().wait(gen, interval, self.wait_seconds if timeout is None else timeout)
 
 
-class AsyncPostgresTransaction:
-    """Runs named statements on one connection."""
+class AsyncConnectionPool:
+    """Lends connections to one caller at a time, opens them when needed, and replaces those the server hung up on."""
 
-    def __init__(self, connection: AsyncBoundedWaitConnection, server: PostgresServer) -> None:
-        self._connection = connection
+    def __init__(self, server: PostgresServer) -> None:
         self._server = server
+        self._slots = AsyncConnectionSlots(server.options.pool_size)
+        self._idle_connections: AsyncIdleConnections[AsyncBoundedWaitConnection] = AsyncIdleConnections()
+        self._is_closed = False
 
-    async def one_or_none(self, statement: str, parameters: Parameters) -> Row | None:
-        rows = await self.all(statement, parameters)
-        return rows[0] if rows else None
+    async def take(self) -> AsyncBoundedWaitConnection:
+        """Return a connection of the caller's own until it is given back.
 
-    async def all(self, statement: str, parameters: Parameters) -> list[Row]:
-        named = self._server.statements[statement]
-        request = (named, named.values(parameters))
-        return await self._connection.wait(self._connection.session.ask(request, prepares=self._server.prepares))
+        Raises:
+            StoreClosed, StoreBusy, StoreUnavailable: there is none.
+        """
+        if self._is_closed:
+            raise StoreClosed("the store is closed")
+        deadline = self._server.deadline()
+        if not await self._slots.take(self._server.options.timeout_seconds):
+            raise StoreBusy("all connections were in use for longer than the time-out")
+        try:
+            return self._idle_connections.take() or self._idle_connections.add(await self._open(deadline))
+        except BaseException:
+            self._slots.release()
+            raise
+
+    async def _open(self, deadline: float) -> AsyncBoundedWaitConnection:
+        attempts = Attempts(deadline)
+        opens = partial(AsyncBoundedWaitConnection.connect, **self._server.connection_arguments())
+        while True:
+            try:
+                connection = await connect_async(self._server.hosts, deadline, opens)
+                connection.wait_seconds = self._server.wait_seconds
+                return connection
+            except psycopg.Error as error:
+                refusal = self._server.unreachable(error)
+            await asyncio.sleep(attempts.pause_after(refusal))
+
+    async def give_back(self, connection: AsyncBoundedWaitConnection) -> None:
+        """The connection is nobody's; what it had not committed is undone."""
+        try:
+            if is_in_transaction(connection):
+                await connection.execute(b"ROLLBACK", prepare=False)
+        except psycopg.Error:
+            connection.pgconn.finish()
+        finally:
+            self._idle_connections.put(connection)
+            self._slots.release()
+
+    async def close(self) -> None:
+        """No connection is lent any more, and those that were have been given back, or the time is up."""
+        if self._is_closed:
+            return
+        self._is_closed = True
+        deadline = time.monotonic() + self._server.wait_seconds
+        for _ in range(self._server.options.pool_size):
+            await self._slots.take(max(0.0, deadline - time.monotonic()))
+        self._idle_connections.close()
+
+
+class AsyncPostgresChanges(NotificationListener):
+    """See `AsyncChanges`."""
+
+    async def wait(self, token: Hashable, seconds: float) -> None:
+        if self.wants_connection:
+            await asyncio.to_thread(self.connect)
+        if self.token() != token:
+            return
+        socket = self.socket()
+        if socket is None:
+            await asyncio.sleep(min(seconds, LOOK_SECONDS))
+            return
+        for pause in self.pauses(seconds):
+            if await readable_async(socket, pause):
+                return
 
 
 class AsyncPostgresDriver:
-    """A pool of connections for one event loop."""
+    """Runs each operation on a connection that it has for itself."""
+
+    longest_lock_seconds: ClassVar[float] = inf
 
     def __init__(self, server: PostgresServer) -> None:
         self._server = server
         self._pool = AsyncConnectionPool(server)
-        senders = max(1, server.options.pool_size // 2)
-        self._queue = StatementQueue(server, self._pool, senders)
+        watch_forks(self)
 
     @classmethod
-    async def open(cls, url: str, options: OpenOptions) -> "AsyncPostgresDriver":
-        """A driver whose database answers and is at the newest schema."""
-        server = PostgresServer(url, options, lock_seconds=min(options.timeout_seconds, _LOCK_SECONDS))
+    async def open(cls, url: str, options: OpenOptions) -> Self:
+        """Return a driver whose database answers and is at the newest schema."""
+        server = PostgresServer(url, options, lock_seconds=min(options.timeout_seconds, cls.longest_lock_seconds))
         await asyncio.to_thread(server.open)
         return cls(server)
 
+    def before_fork(self) -> None:
+        """See `Forked`; connections that are lent are their callers', before and after."""
+
+    def after_fork_in_parent(self) -> None:
+        """See `Forked`."""
+
+    def after_fork_in_child(self) -> None:
+        # The parent's connections are kept from ever being closed: closing them would end the parent's sessions.
+        self._inherited: Any = self._pool, getattr(self, "_inherited", None)
+        self._pool = AsyncConnectionPool(self._server)
+
     async def run(self, operation: Operation[T], mode: Mode, key: str | None) -> T:
-        """See `Driver.run`; other tasks go on meanwhile."""
-        if self._server.is_closed:
-            raise StoreClosed("the store is closed")
         replays = Replays(self._server.options.timeout_seconds)
         while True:
             try:
-                if mode is Mode.ATOMIC:
-                    return await self._run_atomic(operation, key)
-                return await operation(QueuedTransaction(self._queue, mode, key))
+                return await self._run_once(operation, mode, key)
             except Raced as error:
                 await asyncio.sleep(replays.pause_after(error))
+
+    async def _run_once(self, operation: Operation[T], mode: Mode, key: str | None) -> T:
+        connection = await self._pool.take()
+        # A single statement commits itself: where its answer is lost, nobody knows whether it did.
+        may_have_written = mode is Mode.SINGLE
+        try:
+            if mode is Mode.ATOMIC:
+                await connection.execute(self._server.begin, prepare=False)
+            result = await operation(AsyncPostgresTransaction(partial(self._execute, connection)))
+            if mode is Mode.ATOMIC:
+                may_have_written = True
+                await connection.execute(b"COMMIT", prepare=False)
+            return result
+        except psycopg.Error as error:
+            lost = is_lost(connection)
+            raise self._server.meaning(error, is_lost=lost, may_have_written=may_have_written, key=key) from error
+        finally:
+            await self._pool.give_back(connection)
+
+    async def _execute(self, connection: AsyncBoundedWaitConnection, name: str, parameters: Parameters) -> list[Row]:
+        statement = self._server.statements[name]
+        request = (statement, statement.values(parameters))
+        try:
+            return await connection.wait(connection.session.ask(request, prepares=self._server.prepares))
+        except psycopg.errors.CheckViolation as error:
+            # A transaction that has failed answers no more, and the operation reads to say which number is too large.
+            if is_in_transaction(connection):
+                await connection.execute(b"ROLLBACK", prepare=False)
+            raise translate(error) from error
 
     async def read_one(self, statement: str, parameters: Parameters) -> Row | None:
         return await self.run(lambda tx: tx.one_or_none(statement, parameters), Mode.READ, None)
 
     def changes(self) -> AsyncPostgresChanges:
-        """See `AsyncDriver.changes`."""
         return AsyncPostgresChanges(self._server)
 
-    async def _run_atomic(self, operation: Operation[T], key: str | None) -> T:
-        may_have_written = False
-        connection = await self._pool.take()
-        try:
-            await connection.execute(self._server.begin, prepare=False)
-            result = await operation(AsyncPostgresTransaction(connection, self._server))
-            may_have_written = True
-            await connection.execute(b"COMMIT", prepare=False)
-            return result
-        except psycopg.Error as error:
-            raise self._server.meaning(
-                error, is_lost=is_lost(connection), may_have_written=may_have_written, key=key
-            ) from error
-        finally:
-            await self._pool.give_back(connection)
+    async def inspect(self) -> list[Finding]:
+        return await asyncio.to_thread(self._server.inspect)
 
     def copy_into(self, _target: Path, /) -> None:
-        """See `Driver.copy_into`."""
         raise self._server.copied_by_pg_dump()
 
     async def close(self) -> None:
-        """See `Driver.close`."""
         self._server.is_closed = True
-        await self._queue.finish()
         await self._pool.close()
-
-
-_LOCK_SECONDS: Final = 0.25
-"""How long a statement waits for a locked goal at a time, as it keeps those behind it waiting as well."""

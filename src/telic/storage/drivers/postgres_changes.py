@@ -1,13 +1,11 @@
-"""How a change in PostgreSQL is noticed: by notification on a connection of its own, else by looking again.
+"""Noticing a change in PostgreSQL: by notification on a connection of its own, else by looking again.
 
 A pooler in transaction mode passes no notifications on: then, and while the connection is lost, every look counts
 as a change. Notifications tell of events; that other processes recorded turns is seen within a second.
 """
 
-import asyncio
 import contextlib
 import os
-import select
 import threading
 import time
 from collections.abc import Hashable, Iterator
@@ -17,13 +15,13 @@ import psycopg
 
 from telic.storage.drivers.postgres_server import PostgresServer
 
-_LOOK_SECONDS: Final = 0.5
+LOOK_SECONDS: Final = 0.5
 _LOOK_ANYWAY_SECONDS: Final = 5.0
 """A connection that died without a word is found out by keepalives only; meanwhile this bounds the delay."""
 _RECONNECT_SECONDS: Final = 1.0
 
 
-class _Listener:
+class NotificationListener:
     """The listening connection, opened when first needed and again after it was lost."""
 
     def __init__(self, server: PostgresServer) -> None:
@@ -36,10 +34,9 @@ class _Listener:
         self._lock = threading.Lock()
 
     def token(self) -> Hashable:
-        """See `Changes.token`."""
         with self._lock:
             self._drain()
-            return self._count, time.monotonic() // (1.0 if self._connection else _LOOK_SECONDS)
+            return self._count, time.monotonic() // (1.0 if self._connection else LOOK_SECONDS)
 
     def _drain(self) -> None:
         connection = self._connection
@@ -54,17 +51,14 @@ class _Listener:
             while connection.pgconn.notifies() is not None:
                 self._count += 1
         except psycopg.Error:
-            self._lose()
-
-    def _lose(self) -> None:
-        self._count += 1
-        if self._connection is not None:
-            self._connection.close()
+            # What was committed since the connection was lost went unnoticed.
+            self._count += 1
             self._connection = None
+            connection.close()
 
     @property
     def wants_connection(self) -> bool:
-        """Whether it should be opened now."""
+        """Whether the connection should be opened now."""
         is_possible = self._server.notifies and not self._is_closed and self._connection is None
         return is_possible and time.monotonic() >= self._next_attempt
 
@@ -83,67 +77,20 @@ class _Listener:
                 # A task that was cancelled does not wait for the thread in which this runs.
                 self.close()
 
-    def _pauses(self, seconds: float) -> Iterator[float]:
-        """How long to wait for the socket at a time; a store that is closed meanwhile ends it."""
+    def pauses(self, seconds: float) -> Iterator[float]:
+        """Yield short waits that fill the seconds, as the store may be closed meanwhile."""
         deadline = time.monotonic() + min(seconds, _LOOK_ANYWAY_SECONDS)
         while not self._server.is_closed and (left := deadline - time.monotonic()) > 0:
-            yield min(left, _LOOK_SECONDS)
+            yield min(left, LOOK_SECONDS)
 
     def socket(self) -> int | None:
-        """What becomes readable when the server has something to say; None while nothing listens."""
+        """Return the socket that can be read when the server has something to say; None while nothing listens."""
         with self._lock:
             return None if self._connection is None else self._connection.pgconn.socket
 
     def close(self) -> None:
-        """See `Changes.close`."""
         with self._lock:
             self._is_closed = True
             if self._connection is not None and self._owner == os.getpid():
                 self._connection.close()
             self._connection = None
-
-
-class PostgresChanges(_Listener):
-    """See `Changes`."""
-
-    def wait(self, token: Hashable, seconds: float) -> None:
-        """See `Changes.wait`."""
-        if self.wants_connection:
-            self.connect()
-        if self.token() != token:
-            return
-        socket = self.socket()
-        if socket is None:
-            time.sleep(min(seconds, _LOOK_SECONDS))
-            return
-        poll = select.poll()
-        poll.register(socket, select.POLLIN)
-        for pause in self._pauses(seconds):
-            if poll.poll(pause * 1000):
-                return
-
-
-class AsyncPostgresChanges(_Listener):
-    """See `AsyncChanges`."""
-
-    async def wait(self, token: Hashable, seconds: float) -> None:
-        """See `Changes.wait`."""
-        if self.wants_connection:
-            await asyncio.to_thread(self.connect)
-        if self.token() != token:
-            return
-        socket = self.socket()
-        if socket is None:
-            await asyncio.sleep(min(seconds, _LOOK_SECONDS))
-            return
-        loop = asyncio.get_running_loop()
-        is_readable = asyncio.Event()
-        loop.add_reader(socket, is_readable.set)
-        try:
-            for pause in self._pauses(seconds):
-                with contextlib.suppress(TimeoutError):
-                    async with asyncio.timeout(pause):
-                        await is_readable.wait()
-                        return
-        finally:
-            loop.remove_reader(socket)

@@ -56,14 +56,14 @@ _BY_CLASS: Final[dict[str, tuple[type[StoreError], str]]] = {
 
 
 def translate(error: psycopg.Error) -> StoreError:
-    """The error's meaning, by its SQLSTATE; one without a SQLSTATE is a lost connection."""
+    """Return the error's meaning, by its SQLSTATE; one without a SQLSTATE is a lost connection."""
     state = error.sqlstate or "08000"
     kind, message = _BY_STATE.get(state) or _BY_CLASS.get(state[:2]) or (StoreError, "PostgreSQL refused the statement")
     return kind(f"{message} (SQLSTATE {state})" if error.sqlstate else message)
 
 
 class Replays:
-    """How long to pause before an operation that raced is run again, until the deadline."""
+    """The pauses before an operation that raced is run again, until the deadline."""
 
     def __init__(self, timeout_seconds: float) -> None:
         self._deadline = time.monotonic() + timeout_seconds
@@ -71,12 +71,11 @@ class Replays:
         self._refusals = 0
 
     def pause_after(self, error: Raced) -> float:
-        """Seconds to wait, of random length so that rivals part.
+        """Return the seconds to wait, of random length so that rivals part, or raise StoreBusy after the deadline.
 
-        Raises:
-            StoreBusy: the deadline has passed.
-            StoreCorrupt: an index refused every attempt, of which there were many: there is no rival.
+        Raise StoreCorrupt if an index refused every one of many attempts: then there is no rival.
         """
+        # One race of another kind means that there are rivals, so that refusals are counted no more.
         self._refusals = self._refusals + 1 if isinstance(error, ConstraintRefused) else -_MOST_REFUSALS
         if self._refusals >= _MOST_REFUSALS:
             raise never_accepted() from error

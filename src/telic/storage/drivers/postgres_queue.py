@@ -1,4 +1,4 @@
-"""The queue in which async callers share a connection, a round trip and a commit.
+"""The queue in which async callers share a connection, a round trip and a commit (ADR 54).
 
 A few senders take what has gathered, send it down one connection in pipeline mode, and share one commit. Such
 a batch is one transaction to the server: where one statement fails, all are rolled back, and each is run alone.
@@ -11,16 +11,19 @@ import asyncio
 import time
 from collections import deque
 from dataclasses import dataclass
-from typing import Final
+from functools import partial
+from typing import ClassVar, Final, TypeVar
 
 import psycopg
 
-from telic.domain.errors import StoreBusy, StoreError
+from telic.domain.errors import StoreBusy, StoreClosed, StoreError
+from telic.storage.drivers.postgres_async import AsyncBoundedWaitConnection, AsyncConnectionPool, AsyncPostgresDriver
 from telic.storage.drivers.postgres_errors import LockHeld
-from telic.storage.drivers.postgres_pool import AsyncBoundedWaitConnection, AsyncConnectionPool
 from telic.storage.drivers.postgres_server import PostgresServer, is_lost
-from telic.storage.drivers.postgres_statements import PostgresStatement
-from telic.storage.transaction import Mode, Parameters, Row, Value
+from telic.storage.drivers.postgres_statements import AsyncPostgresTransaction, PostgresStatement
+from telic.storage.transaction import Mode, Operation, Parameters, Row, Value
+
+T = TypeVar("T")
 
 _LARGEST_BATCH: Final = 32
 _ALONE: Final = frozenset({"goals.create", "goals.resume"})
@@ -54,7 +57,7 @@ class QueuedStatement:
         return self.mode is not Mode.READ
 
     def is_given_up(self, now: float) -> bool:
-        """Whether nobody waits for it any more; one that waited for too long is refused."""
+        """Return whether nobody waits for it any more; one that waited for too long is refused."""
         if now > self.deadline:
             _refuse(self, StoreBusy("others kept the connections busy for longer than the time-out"))
         return self.future.done()
@@ -65,12 +68,13 @@ class QueuedStatement:
 
 
 class StatementQueue:
-    """Waiting statements, and at most `senders` batches of them under way."""
+    """Waiting statements, and a bounded number of batches of them under way."""
 
-    def __init__(self, server: PostgresServer, pool: AsyncConnectionPool, senders: int) -> None:
+    def __init__(self, server: PostgresServer, pool: AsyncConnectionPool) -> None:
         self._server = server
         self._pool = pool
-        self._max_senders = senders
+        # The other half of the connections is left to transactions.
+        self._max_senders = max(1, server.options.pool_size // 2)
         self._senders = 0
         self._waiting: deque[QueuedStatement] = deque()
         self._parked: dict[str, deque[QueuedStatement]] = {}
@@ -80,7 +84,7 @@ class StatementQueue:
         self._is_idle.set()
 
     async def submit(self, name: str, parameters: Parameters, mode: Mode, key: str | None) -> list[Row]:
-        """The rows that the statement gave, committed."""
+        """Return the rows that the statement gave, committed."""
         future: asyncio.Future[list[Row]] = asyncio.get_running_loop().create_future()
         deadline = time.monotonic() + self._server.options.timeout_seconds
         self._waiting.append(
@@ -95,7 +99,7 @@ class StatementQueue:
         await self._is_idle.wait()
 
     async def _send_at_once(self) -> None:
-        """Sends what waits, without a task's delay, and leaves to a task what has gathered meanwhile."""
+        """Send the waiting statements without a task's delay; those that have gathered meanwhile are left to a task."""
         self._senders += 1
         self._is_idle.clear()
         try:
@@ -141,7 +145,7 @@ class StatementQueue:
             self._waiting.extendleft(reversed(parked))
 
     def _next_batch(self) -> tuple[list[QueuedStatement], set[str]]:
-        """Requests to share a transaction, and the goals they write to; writes to a goal under way are parked."""
+        """Return requests to share a transaction, and the goals they write to; park writes to a goal under way."""
         # Each free sender gets an equal part, rounded up: one batch with everything would leave the others idle.
         share = -(-len(self._waiting) // self._max_senders)
         batch: list[QueuedStatement] = []
@@ -180,7 +184,7 @@ class StatementQueue:
                 raise
 
     async def _pipeline(self, connection: AsyncBoundedWaitConnection, batch: list[QueuedStatement]) -> bool:
-        """Whether the batch was committed; otherwise nothing of it was, unless the connection was lost."""
+        """Return whether each request has its answer; if not, nothing of the batch was committed."""
         # One implicit transaction: the server commits at the pipeline's end, or rolls all back at the first error.
         statements = [(request.statement, request.values) for request in batch]
         try:
@@ -195,7 +199,7 @@ class StatementQueue:
         return True
 
     async def _send_each(self, connection: AsyncBoundedWaitConnection, batch: list[QueuedStatement]) -> None:
-        """Runs each request as a transaction of its own; a goal found locked is not waited for a second time."""
+        # Each is a transaction of its own; a goal found locked is not waited for a second time.
         held: dict[str, StoreError] = {}
         for request in batch:
             known = held.get(request.goal) if request.writes else None
@@ -209,7 +213,7 @@ class StatementQueue:
                 self._contended.discard(request.goal)
 
     async def _execute(self, connection: AsyncBoundedWaitConnection, request: QueuedStatement) -> StoreError | None:
-        """Answers the request, or gives the error to refuse it with."""
+        """Answer the request, or return the error to refuse it with."""
         statement = (request.statement, request.values)
         try:
             rows = await connection.wait(connection.session.ask(statement, prepares=self._server.prepares))
@@ -239,3 +243,31 @@ def _refuse(request: QueuedStatement, error: BaseException) -> None:
         request.future.set_exception(error)
     else:
         request.future.cancel()
+
+
+class QueuedPostgresDriver(AsyncPostgresDriver):
+    """Single statements share connections through a queue, transactions take one of their own."""
+
+    longest_lock_seconds: ClassVar[float] = 0.25
+    """A statement waits for a locked goal this long at a time, as it keeps those behind it waiting as well."""
+
+    def __init__(self, server: PostgresServer) -> None:
+        super().__init__(server)
+        self._queue = StatementQueue(server, self._pool)
+
+    def after_fork_in_child(self) -> None:
+        # What the parent's callers wait for is the parent's to send.
+        super().after_fork_in_child()
+        self._queue = StatementQueue(self._server, self._pool)
+
+    async def _run_once(self, operation: Operation[T], mode: Mode, key: str | None) -> T:
+        if self._server.is_closed:
+            raise StoreClosed("the store is closed")
+        if mode is Mode.ATOMIC:
+            return await super()._run_once(operation, mode, key)
+        return await operation(AsyncPostgresTransaction(partial(self._queue.submit, mode=mode, key=key)))
+
+    async def close(self) -> None:
+        self._server.is_closed = True
+        await self._queue.finish()
+        await super().close()

@@ -1,7 +1,6 @@
 """One PostgreSQL database: how to connect to it, what it can do, and its schema."""
 
 import contextlib
-import re
 import time
 from collections.abc import Mapping
 from functools import partial
@@ -14,37 +13,31 @@ from psycopg.pq import TransactionStatus
 from telic.domain.errors import (
     InvalidInput,
     OutcomeUnknown,
-    SchemaMismatch,
     StoreBusy,
     StoreError,
     StoreMisconfigured,
     StoreUnavailable,
 )
+from telic.domain.report import Finding
+from telic.storage.drivers.postgres_connections import Hosts, connect
 from telic.storage.drivers.postgres_errors import PreparedStatementLost, translate
-from telic.storage.drivers.postgres_hosts import Hosts, connect_blocking
-from telic.storage.drivers.postgres_place import keep_place
+from telic.storage.drivers.postgres_schema import check_server, guarded, inspect_server, keep_place, migrate, version
 from telic.storage.drivers.postgres_statements import PostgresStatement
-from telic.storage.migrate import newest_version, pending
-from telic.storage.options import Durability, OpenOptions
-from telic.storage.statements import load_statements
-from telic.storage.transaction import Raced
+from telic.storage.statements import load_statements, pending
+from telic.storage.transaction import Durability, OpenOptions, Raced
 
-OLDEST_POSTGRES: Final = 14
 GRACE_SECONDS: Final = 1.0
-"""How much longer than the server's own time-outs the client waits for an answer."""
-
-MIGRATION_LOCK: Final = 0x7E11C
-_MIGRATION_SECONDS: Final = 3600
+"""The client waits so much longer than the server's own time-outs for an answer."""
 
 
 class PostgresServer:
-    """What both drivers share: settings, statements, and the opening, which is blocking."""
+    """The part that both drivers share: settings, statements, and the opening, which blocks."""
 
     def __init__(self, url: str, options: OpenOptions, lock_seconds: float | None = None) -> None:
         self.options = options
         self._lock_seconds = options.timeout_seconds if lock_seconds is None else lock_seconds
         self.statements = {
-            name: PostgresStatement.of(_guarded(text)) for name, text in load_statements("postgres").items()
+            name: PostgresStatement.of(guarded(text)) for name, text in load_statements("postgres").items()
         }
         self.prepares = True
         self.is_closed = False
@@ -57,17 +50,17 @@ class PostgresServer:
 
     @property
     def place(self) -> str:
-        """Where the server is, without a secret."""
+        """The server's address, without a secret."""
         base = self._base
         return f"{base.get('host') or 'localhost'}:{base.get('port') or 5432}/{base.get('dbname') or ''}"
 
     @property
     def wait_seconds(self) -> float:
-        """How long a client waits for any one answer."""
+        """The seconds that a client waits for any one answer: a little longer than the server's own time-outs."""
         return self.options.timeout_seconds + GRACE_SECONDS
 
     def connection_arguments(self) -> dict[str, Any]:
-        """What every connection is opened with, time-outs everywhere."""
+        """Return the arguments that every connection is opened with: time-outs everywhere."""
         arguments: dict[str, Any] = {
             "tcp_user_timeout": int(self.options.timeout_seconds * 1000),
             "keepalives_idle": 10,
@@ -79,41 +72,35 @@ class PostgresServer:
             "client_encoding": "UTF8",
         }
         if self._keeps_sessions:
-            arguments["options"] = f"{self._base.get('options') or ''}{self._session_settings()}"
+            settings = self._timeouts()
+            if self.options.durability is not Durability.FULL:
+                settings["synchronous_commit"] = "off"
+            named = "".join(f" -c {name}={value}" for name, value in settings.items())
+            arguments["options"] = f"{self._base.get('options') or ''}{named}"
         return arguments | {"autocommit": True}
 
     @property
     def notifies(self) -> bool:
-        """Whether notifications can be had: on a session of its own, by this URL or by another given for them."""
+        """Whether the server can notify: on a session of its own, by this URL or by another given for that."""
         return self._keeps_sessions or self.options.notification_url is not None
 
     def connect_for_notifications(self) -> psycopg.Connection[Any]:
-        """The connection that listens.
-
-        Raises:
-            psycopg.Error: there is none within the time-out.
-        """
+        """Return the connection that listens, or raise psycopg.Error."""
         arguments = self.connection_arguments()
         if self.options.notification_url is not None:
             arguments |= _parse(self.options.notification_url)
-        return connect_blocking(self._notification_hosts, self.deadline(), partial(psycopg.connect, **arguments))
+        return connect(self._notification_hosts, self.deadline(), partial(psycopg.connect, **arguments))
 
     def copied_by_pg_dump(self) -> InvalidInput:
-        """How a backup is made here: whoever runs a server has its tools, and they know what is beside the goals."""
+        """Return the error that names PostgreSQL's own tools, which know what else is in the database."""
         return InvalidInput(
             f"the store at {self.place} is backed up by PostgreSQL's own tools: "
             'pg_dump --format=custom --file=FILE --dbname="$TELIC_STORE"; docs/howto/backup.md tells how to restore it'
         )
 
     def deadline(self) -> float:
-        """When a call that begins now must have its connection, a moment of the monotonic clock."""
+        """Return when a call that begins now must have its connection, a moment of the monotonic clock."""
         return time.monotonic() + self.options.timeout_seconds
-
-    def _session_settings(self) -> str:
-        settings = self._timeouts() | (
-            {} if self.options.durability is Durability.FULL else {"synchronous_commit": "off"}
-        )
-        return "".join(f" -c {name}={value}" for name, value in settings.items())
 
     def _timeouts(self) -> dict[str, Any]:
         milliseconds = max(1, int(self.options.timeout_seconds * 1000))
@@ -125,22 +112,20 @@ class PostgresServer:
 
     @property
     def begin(self) -> bytes:
-        """What opens a transaction, with the time-outs where the session has none."""
+        """The command that opens a transaction, with the time-outs where the session has none."""
         if self._keeps_sessions:
             return b"BEGIN"
         local = (f"; SET LOCAL {name} = {value}" for name, value in self._timeouts().items())
         return f"BEGIN{''.join(local)}".encode()
 
     def open(self) -> None:
-        """The database answers and is at the newest schema.
-
-        Raises:
-            StoreError: it does not, or is not.
-        """
+        """The database answers and is at the newest schema; otherwise raise StoreError."""
         with self._connect() as connection:
             try:
-                _check_server(connection)
-                self._keep_sessions_only_if(self._has_session_settings(connection))
+                check_server(connection)
+                # A pooler may take the settings and ignore them.
+                known = connection.execute("SELECT setting FROM pg_settings WHERE name = 'statement_timeout'")
+                self._keep_sessions_only_if(known.fetchone() == (str(self._timeouts()["statement_timeout"]),))
                 self._migrate(connection)
                 keep_place(connection)
             except psycopg.Error as error:
@@ -149,7 +134,6 @@ class PostgresServer:
                 raise (busy if isinstance(found, Raced) else found) from error
 
     def _connect(self) -> psycopg.Connection[Any]:
-        """A connection; with session settings, unless it can only be had without."""
         deadline = self.deadline()
         first = self._attempt(deadline, keeps_sessions=True)
         if isinstance(first, psycopg.Connection):
@@ -171,12 +155,12 @@ class PostgresServer:
     def _attempt(self, deadline: float, *, keeps_sessions: bool) -> psycopg.Connection[Any] | StoreUnavailable:
         self._keep_sessions_only_if(keeps_sessions)
         try:
-            return connect_blocking(self.hosts, deadline, partial(psycopg.connect, **self.connection_arguments()))
+            return connect(self.hosts, deadline, partial(psycopg.connect, **self.connection_arguments()))
         except psycopg.Error as error:
             return self.unreachable(error)
 
     def unreachable(self, error: psycopg.Error) -> StoreUnavailable:
-        """What a refused connection means; without the library's message, which may repeat parts of the URL."""
+        """Return the error of a refused connection, without the library's message: that may repeat parts of it."""
         refusal = StoreUnavailable(
             f"cannot connect to PostgreSQL at {self.place}: check that it runs there, and the user and password"
         )
@@ -186,32 +170,28 @@ class PostgresServer:
     def _keep_sessions_only_if(self, is_kept: bool) -> None:
         self._keeps_sessions = self.prepares = is_kept
 
-    def _has_session_settings(self, connection: psycopg.Connection[Any]) -> bool:
-        wanted = str(self._timeouts()["statement_timeout"])
-        row = connection.execute("SELECT setting FROM pg_settings WHERE name = 'statement_timeout'").fetchone()
-        return row == (wanted,)
-
     def _migrate(self, connection: psycopg.Connection[Any]) -> None:
-        if not pending("postgres", _version(connection)):
+        if not pending("postgres", version(connection)):
             return
         if not self.options.create:
             raise StoreMisconfigured(f"{self.place} holds no Telic store of this release")
-        with connection.transaction():
-            # Others may be migrating now; and a large database takes longer than any other statement may.
-            connection.execute(f"SET LOCAL lock_timeout = {self._timeouts()['statement_timeout']}".encode())
-            connection.execute("SELECT pg_advisory_xact_lock(%s)", (MIGRATION_LOCK,))
-            connection.execute(f"SET LOCAL statement_timeout = {_MIGRATION_SECONDS * 1000}".encode())
-            connection.execute("CREATE TABLE IF NOT EXISTS schema_version (version BIGINT PRIMARY KEY)")
-            if _version(connection) == 0 and _has_table(connection, "goals"):
-                raise SchemaMismatch("the database has a table named goals that Telic did not make")
-            for migration in pending("postgres", _version(connection)):
-                connection.execute(migration.script.encode())
-                connection.execute("INSERT INTO schema_version VALUES (%s)", (migration.version,))
-                connection.execute(f"DROP VIEW IF EXISTS {_guard(migration.version - 1)}".encode())
-                connection.execute(f"CREATE VIEW {_guard(migration.version)} AS SELECT 1 AS current".encode())
+        migrate(connection, lock_milliseconds=self._timeouts()["statement_timeout"])
+
+    def inspect(self) -> list[Finding]:
+        """Return the findings on the database, read over a connection of its own."""
+        try:
+            own = connect(self.hosts, self.deadline(), partial(psycopg.connect, **self.connection_arguments()))
+        except psycopg.Error as error:
+            raise self.unreachable(error) from None
+        try:
+            return inspect_server(own)
+        except psycopg.Error as error:
+            raise translate(error) from error
+        finally:
+            own.close()
 
     def meaning(self, error: psycopg.Error, *, is_lost: bool, may_have_written: bool, key: str | None) -> StoreError:
-        """What the error means to the caller of an operation."""
+        """Return the error that the caller of an operation gets."""
         found = translate(error)
         if is_lost:
             lost = StoreUnavailable(f"the connection to PostgreSQL at {self.place} was lost")
@@ -222,30 +202,9 @@ class PostgresServer:
 
 
 def is_lost(connection: psycopg.BaseConnection[Any]) -> bool:
-    """Whether the connection can no longer tell what became of its statement."""
+    """Return whether the connection can no longer say what became of its statement."""
     unclear = (TransactionStatus.ACTIVE, TransactionStatus.UNKNOWN)
     return bool(connection.closed) or connection.pgconn.transaction_status in unclear
-
-
-def _guard(version: int) -> str:
-    """Return the name of the view that only a database of this schema version has."""
-    return f"telic_schema_{version}"
-
-
-def _guarded(statement: str) -> str:
-    """Return the statement so that it fails once another release has migrated the database, if it writes.
-
-    Naming the view is enough: nothing of it is computed, and no round trip is added. It also takes the view's lock, so
-    a migration waits for the transactions that have written, and those that come later see what it did.
-    """
-    if not _WRITES.search(statement):
-        return statement
-    guard = " ".join(("WITH of_this_schema AS (SELECT current FROM", _guard(newest_version("postgres")), ")"))
-    return f"{guard}, {statement[len(_WITH) :]}" if statement.startswith(_WITH) else f"{guard} {statement}"
-
-
-_WITH: Final = "WITH "
-_WRITES: Final = re.compile(r"\b(INSERT|UPDATE|DELETE)\b")
 
 
 def _parse(url: str) -> Mapping[str, Any]:
@@ -255,23 +214,3 @@ def _parse(url: str) -> Mapping[str, Any]:
             return conninfo.conninfo_to_dict(url)
     # The library's own error, which repeats the whole URL with its password, is not even this one's context.
     raise StoreMisconfigured("the PostgreSQL URL cannot be read: postgresql://user:password@host:port/name")
-
-
-def _check_server(connection: psycopg.Connection[Any]) -> None:
-    if connection.info.server_version < OLDEST_POSTGRES * 10_000:
-        raise StoreMisconfigured(f"Telic needs PostgreSQL {OLDEST_POSTGRES} or newer")
-    if connection.info.parameter_status("server_encoding") != "UTF8":
-        raise StoreMisconfigured("the PostgreSQL database must have the encoding UTF8")
-
-
-def _version(connection: psycopg.Connection[Any]) -> int:
-    if not _has_table(connection, "schema_version"):
-        return 0
-    row = connection.execute("SELECT coalesce(max(version), 0) FROM schema_version").fetchone()
-    assert row is not None
-    return int(row[0])
-
-
-def _has_table(connection: psycopg.Connection[Any], name: str) -> bool:
-    row = connection.execute("SELECT to_regclass(%s) IS NOT NULL", (name,)).fetchone()
-    return row is not None and bool(row[0])

@@ -8,7 +8,7 @@ with interrupts.
 
 import hashlib
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -38,21 +38,49 @@ class PostgresStatement:
 
     @classmethod
     def of(cls, text: str) -> "PostgresStatement":
-        """The statement with named parameters."""
+        """Return the statement with named parameters."""
         sql = number_parameters(text).encode()
         # The name follows from the text: behind a pooler a session may be another release's as well.
         return cls(sql, parameter_names(text), b"telic_" + hashlib.sha256(sql).hexdigest()[:16].encode())
 
     def values(self, parameters: Parameters) -> list[Value]:
-        """The parameters in the statement's order."""
+        """Return the parameters in the statement's order."""
         return [parameters[name] for name in self.names]
 
 
 Request = tuple[PostgresStatement, list[Value]]
 
 
+class PostgresTransaction:
+    """Runs named statements by a function that sends them, and blocks."""
+
+    def __init__(self, send: Callable[[str, Parameters], list[Row]]) -> None:
+        self._send = send
+
+    async def one_or_none(self, statement: str, parameters: Parameters) -> Row | None:
+        rows = self._send(statement, parameters)
+        return rows[0] if rows else None
+
+    async def all(self, statement: str, parameters: Parameters) -> list[Row]:
+        return self._send(statement, parameters)
+
+
+class AsyncPostgresTransaction:
+    """`PostgresTransaction`, of a function that is awaited."""
+
+    def __init__(self, send: Callable[[str, Parameters], Awaitable[list[Row]]]) -> None:
+        self._send = send
+
+    async def one_or_none(self, statement: str, parameters: Parameters) -> Row | None:
+        rows = await self._send(statement, parameters)
+        return rows[0] if rows else None
+
+    async def all(self, statement: str, parameters: Parameters) -> list[Row]:
+        return await self._send(statement, parameters)
+
+
 class StatementSession:
-    """What is prepared on one connection, and how its results are read."""
+    """The statements that one connection has prepared, and the reading of its results."""
 
     def __init__(self, pgconn: PGconn) -> None:
         self._pgconn = pgconn
@@ -60,7 +88,7 @@ class StatementSession:
         self._transformer = Transformer()
 
     def ask(self, request: Request, *, prepares: bool) -> PQGen[list[Row]]:
-        """The rows of one statement, in one round trip once it is prepared."""
+        """Return the rows of one statement, in one round trip once it is prepared."""
         statement, _ = request
         if prepares and statement.prepared_name not in self._prepared:
             self._pgconn.send_prepare(statement.prepared_name, statement.sql)
@@ -70,7 +98,7 @@ class StatementSession:
         return self._rows((yield from execute(self._pgconn)))
 
     def ask_all(self, requests: Sequence[Request], *, prepares: bool) -> PQGen[list[list[Row]]]:
-        """The rows of each statement, all in one round trip and one transaction, of which an error undoes all."""
+        """Return the rows of each statement, in one round trip and one transaction, of which an error undoes all."""
         self._pgconn.enter_pipeline_mode()
         named = {statement.prepared_name: statement.sql for statement, _ in requests} if prepares else {}
         unprepared = named.keys() - self._prepared
@@ -88,7 +116,7 @@ class StatementSession:
         return [self._rows(each) for each in results]
 
     def _until_sync(self) -> PQGen[deque[list[PGresult]]]:
-        """The results of each command; they end sooner where the connection did."""
+        # The results of each command; they end sooner where the connection did.
         results: deque[list[PGresult]] = deque()
         while True:
             found = yield from fetch_many(self._pgconn)

@@ -10,13 +10,11 @@ from typing import TypeVar
 from telic.domain.errors import StoreBusy
 from telic.domain.report import Finding
 from telic.storage.drivers.fork import watch_forks
-from telic.storage.drivers.sqlite_backup import copy_database
 from telic.storage.drivers.sqlite_changes import SqliteChanges
 from telic.storage.drivers.sqlite_database import SqliteDatabase
 from telic.storage.drivers.sqlite_errors import MOST_ATTEMPTS, overtaken, translated
 from telic.storage.drivers.sqlite_inspection import inspect_database
-from telic.storage.options import OpenOptions
-from telic.storage.transaction import Mode, Operation, Parameters, Raced, Row, complete
+from telic.storage.transaction import Mode, OpenOptions, Operation, Parameters, Raced, Row, complete
 
 T = TypeVar("T")
 
@@ -31,24 +29,19 @@ class SqliteDriver:
         watch_forks(self)
 
     def run(self, operation: Operation[T], mode: Mode, key: str | None) -> T:
-        """See `Driver.run`."""
         if mode is Mode.READ:
             with self._read_lock:
                 return complete(operation(self.database.read_transaction or self.database.reading()))
         deadline = self._wait_to_write()
         try:
-            return self._replayed(operation, deadline, key)
-        finally:
-            self._write_lock.release()
-
-    def _replayed(self, operation: Operation[T], deadline: float, key: str | None) -> T:
-        for _ in range(MOST_ATTEMPTS - 1):
-            with suppress(Raced):
-                return self._write(operation, deadline, key)
-        try:
+            for _ in range(MOST_ATTEMPTS - 1):
+                with suppress(Raced):
+                    return self._write(operation, deadline, key)
             return self._write(operation, deadline, key)
         except Raced as error:
             raise overtaken(error) from error
+        finally:
+            self._write_lock.release()
 
     def _write(self, operation: Operation[T], deadline: float, key: str | None) -> T:
         transaction = self.database.begin(deadline)
@@ -65,7 +58,6 @@ class SqliteDriver:
             return (self.database.read_transaction or self.database.reading()).read_one(statement, parameters)
 
     def changes(self) -> SqliteChanges:
-        """See `Driver.changes`."""
         return SqliteChanges(self._version, self.database.log)
 
     def _version(self) -> Hashable:
@@ -73,7 +65,7 @@ class SqliteDriver:
             return self.database.version()
 
     def _wait_to_write(self) -> float:
-        """The call's deadline; the caller has the lock and releases it."""
+        """Return the call's deadline; the caller has the lock, and releases it."""
         deadline = time.monotonic() + self.database.options.timeout_seconds
         if not self._write_lock.acquire(timeout=self.database.options.timeout_seconds):
             raise StoreBusy("other threads kept writing for longer than the time-out")
@@ -88,37 +80,26 @@ class SqliteDriver:
             self._write_lock.release()
 
     def copy_into(self, target: Path, /) -> None:
-        """See `Driver.copy_into`."""
-        copy_database(self.database, target)
+        self.database.copy_into(target)
 
     def close(self) -> None:
-        """See `Driver.close`."""
-        self._stop()
+        self.before_fork()
         try:
             with translated():
                 self.database.close()
         finally:
-            self._go_on()
+            self.after_fork_in_parent()
 
-    def _stop(self) -> None:
+    def before_fork(self) -> None:
         self._write_lock.acquire()
         if self._read_lock is not self._write_lock:
             self._read_lock.acquire()
 
-    def _go_on(self) -> None:
+    def after_fork_in_parent(self) -> None:
         self._write_lock.release()
         if self._read_lock is not self._write_lock:
             self._read_lock.release()
 
-    def before_fork(self) -> None:
-        """See `Forked`."""
-        self._stop()
-
-    def after_fork_in_parent(self) -> None:
-        """See `Forked`."""
-        self._go_on()
-
     def after_fork_in_child(self) -> None:
-        """See `Forked`."""
         self.database.leave_to_parent()
-        self._go_on()
+        self.after_fork_in_parent()

@@ -1,4 +1,4 @@
-"""Async SQLite: one writer thread, in which the operations that wait at the same moment share a commit.
+"""Async SQLite: one writer thread, in which the operations that wait at the same moment share a commit (ADR 54).
 
 Each operation of such a batch has a savepoint of its own, so one that fails harms no other, and one disk sync
 acknowledges them all. A cancelled caller's operation may still happen: its outcome is unknown to the caller,
@@ -17,13 +17,11 @@ from typing import Any, Final, TypeVar
 
 from telic.domain.errors import OutcomeUnknown, StoreBusy, StoreClosed
 from telic.storage.drivers.fork import watch_forks
-from telic.storage.drivers.sqlite_backup import copy_database
 from telic.storage.drivers.sqlite_changes import POLL_SECONDS, VersionWatch
 from telic.storage.drivers.sqlite_database import SqliteDatabase
 from telic.storage.drivers.sqlite_errors import MOST_ATTEMPTS, SQLITE_FAILURES, overtaken, translate, translated
 from telic.storage.drivers.sqlite_transaction import SqliteTransaction
-from telic.storage.options import OpenOptions
-from telic.storage.transaction import Mode, Operation, Parameters, Raced, Row, complete
+from telic.storage.transaction import Mode, OpenOptions, Operation, Parameters, Raced, Row, complete
 
 T = TypeVar("T")
 
@@ -39,31 +37,21 @@ class _WaitingCall:
     result: Any = None
     error: Exception | None = None
 
-    def settle(self) -> None:
-        if self.future.done():
-            return
-        if self.error is None:
-            self.future.set_result(self.result)
-        else:
-            self.future.set_exception(self.error)
-
 
 class AsyncSqliteChanges(VersionWatch):
     """See `AsyncChanges`."""
 
     async def wait(self, token: Hashable, seconds: float) -> None:
-        """See `Changes.wait`."""
-        for pause, told in self.pauses(token, seconds):
-            if told is None:
+        for pause, quiet in self.pauses(token, seconds):
+            if quiet is None:
                 await asyncio.sleep(pause)
             else:
-                await _readable(told.descriptor, pause)
-        # A look at a file whose readers are locked out may outlast the time: whoever could end that has a turn.
+                await _readable(quiet.descriptor, pause)
+        # A look at a file whose readers are locked out may outlast the time: the task that could end that has a turn.
         await asyncio.sleep(0)
 
 
 async def _readable(descriptor: int, seconds: float) -> None:
-    """The descriptor can be read, or the seconds are over."""
     loop = asyncio.get_running_loop()
     is_readable = asyncio.Event()
     try:
@@ -98,7 +86,6 @@ class AsyncSqliteDriver:
         self._is_closing = False
 
     async def run(self, operation: Operation[T], mode: Mode, key: str | None) -> T:
-        """See `Driver.run`; other tasks go on meanwhile."""
         self._require_open()
         # Statements of an in-memory database share one connection, where a read would see uncommitted writes.
         if mode is Mode.READ and not self.database.is_memory:
@@ -106,7 +93,11 @@ class AsyncSqliteDriver:
                 return complete(operation(self.database.read_transaction or self.database.reading()))
         future: asyncio.Future[T] = asyncio.get_running_loop().create_future()
         deadline = time.monotonic() + self.database.options.timeout_seconds
-        self._submit(_WaitingCall(operation, key, deadline, future))
+        if self._thread is None:
+            # Not joined at exit: a store that was not closed must not keep the interpreter from ending.
+            self._thread = threading.Thread(target=self._write_until_closed, name="telic-sqlite-writer", daemon=True)
+            self._thread.start()
+        self._work.put(_WaitingCall(operation, key, deadline, future))
         return await future
 
     async def read_one(self, statement: str, parameters: Parameters) -> Row | None:
@@ -117,7 +108,6 @@ class AsyncSqliteDriver:
             return (self.database.read_transaction or self.database.reading()).read_one(statement, parameters)
 
     def changes(self) -> AsyncSqliteChanges:
-        """See `AsyncDriver.changes`."""
         return AsyncSqliteChanges(self._version, self.database.log)
 
     def _version(self) -> Hashable:
@@ -129,13 +119,6 @@ class AsyncSqliteDriver:
         if self._is_closing:
             raise StoreClosed("the store is closed")
 
-    def _submit(self, call: _WaitingCall) -> None:
-        if self._thread is None:
-            # Not joined at exit: a store that was not closed must not keep the interpreter from ending.
-            self._thread = threading.Thread(target=self._write_until_closed, name="telic-sqlite-writer", daemon=True)
-            self._thread.start()
-        self._work.put(call)
-
     def _write_until_closed(self) -> None:
         waiting: list[_WaitingCall] = []
         is_ending = False
@@ -146,7 +129,7 @@ class AsyncSqliteDriver:
                     waiting = self._write(waiting)
 
     def _gather(self, waiting: list[_WaitingCall]) -> bool:
-        """Whether the thread is to end; `waiting` has all the calls there are, at least one unless it ends."""
+        """Return whether the thread shall end; `waiting` has all the calls there are, at least one unless it ends."""
         while len(waiting) < _LARGEST_BATCH and not (waiting and self._work.empty()):
             call = self._work.get()
             if call is None:
@@ -155,7 +138,7 @@ class AsyncSqliteDriver:
         return False
 
     def _write(self, batch: list[_WaitingCall]) -> list[_WaitingCall]:
-        """The calls to try again; all others are told, whatever happens."""
+        """Return the calls to try again; all others have their answer, whatever happens."""
         try:
             transaction = self.database.begin(min(call.deadline for call in batch))
         except StoreBusy as error:
@@ -166,7 +149,7 @@ class AsyncSqliteDriver:
             _fail(batch, error)
             return []
         try:
-            # Group commit: a sync to disk costs more than everything else, and one sync serves the whole batch.
+            # Group commit (ADR 54): a sync to disk costs more than all else, and one sync serves the whole batch.
             # No caller is answered before it, so what was acknowledged survives a power cut.
             for call in batch:
                 self._run_in_savepoint(call, transaction)
@@ -200,11 +183,9 @@ class AsyncSqliteDriver:
         transaction.execute("RELEASE call")
 
     def copy_into(self, target: Path, /) -> None:
-        """See `Driver.copy_into`."""
-        copy_database(self.database, target)
+        self.database.copy_into(target)
 
     async def close(self) -> None:
-        """See `Driver.close`; calls already made are finished first."""
         if self._is_closing:
             return
         self._is_closing = True
@@ -218,17 +199,15 @@ class AsyncSqliteDriver:
             self.database.close()
 
     def before_fork(self) -> None:
-        """See `Forked`."""
         self._write_lock.acquire()
         self._read_lock.acquire()
 
     def after_fork_in_parent(self) -> None:
-        """See `Forked`."""
         self._write_lock.release()
         self._read_lock.release()
 
     def after_fork_in_child(self) -> None:
-        """See `Forked`; what other threads' callers wait for is the parent's to answer."""
+        # What other threads' callers wait for is the parent's to answer.
         self.database.leave_to_parent()
         self._start()
         self.after_fork_in_parent()
@@ -242,12 +221,16 @@ def _fail(calls: list[_WaitingCall], error: Exception) -> None:
 
 def _settle(calls: list[_WaitingCall]) -> None:
     for loop in {call.future.get_loop() for call in calls}:
-        # Where the callers' loop has ended, so has everyone who could be told.
+        # Where the callers' loop has ended, so have all callers that wait.
         with suppress(RuntimeError):
             loop.call_soon_threadsafe(_settle_those_of, loop, calls)
 
 
 def _settle_those_of(loop: asyncio.AbstractEventLoop, calls: list[_WaitingCall]) -> None:
     for call in calls:
-        if call.future.get_loop() is loop:
-            call.settle()
+        # One that was cancelled has its answer already, whatever has become of its operation.
+        if call.future.get_loop() is loop and not call.future.done():
+            if call.error is None:
+                call.future.set_result(call.result)
+            else:
+                call.future.set_exception(call.error)

@@ -1,6 +1,6 @@
-"""How a change of an SQLite file is noticed: by looking at its version, which costs microseconds.
+"""Noticing a change of an SQLite file: by looking at its version, which costs microseconds.
 
-While a file is quiet the kernel tells when its log is written, so that an idle watcher costs nothing. What it tells
+While a file is quiet the kernel tells when its log is written, so that an idle watcher costs nothing. Its news
 comes a little before the commit can be seen; so for some time after it, and where it tells nothing, the version is
 looked at every 40 ms. ADR 22 has the measurements.
 """
@@ -25,11 +25,7 @@ _EVENT: Final = struct.Struct("iIII")
 
 
 class FileChanges:
-    """Tells whether a file was written since it was last asked; `descriptor` can be read once it was.
-
-    Raises:
-        OSError: the platform, the file system or the user's limit of such watches does not allow it.
-    """
+    """Linux's inotify on one file; `descriptor` can be read once the file was written. OSError where there is none."""
 
     def __init__(self, path: Path) -> None:
         library = ctypes.CDLL(None, use_errno=True)
@@ -43,33 +39,27 @@ class FileChanges:
             raise OSError(ctypes.get_errno(), "inotify_add_watch")
 
     def wait(self, seconds: float) -> None:
-        """The file was written, or the seconds are over."""
         poll = select.poll()
         poll.register(self.descriptor, select.POLLIN)
         poll.poll(max(0.0, seconds) * 1000)
 
     def take(self) -> bool:
-        """Whether the file was written since this was last called.
-
-        Raises:
-            OSError: it was deleted or moved, and nothing more will be told.
-        """
-        told = b""
+        """Return whether the file was written since this was last called; raise OSError once it was moved away."""
+        news = b""
         try:
             while part := os.read(self.descriptor, 65536):
-                told += part
+                news += part
         except BlockingIOError:
             pass
         position = 0
-        while position < len(told):
-            _, mask, _, length = _EVENT.unpack_from(told, position)
+        while position < len(news):
+            _, mask, _, length = _EVENT.unpack_from(news, position)
             if mask & ~(_MODIFIED | _ATTRIBUTES):
-                raise OSError("the file was deleted or moved, or too much was told at once")
+                raise OSError("the file was deleted or moved, or too much was written at once")
             position += _EVENT.size + length
-        return bool(told)
+        return bool(news)
 
     def close(self) -> None:
-        """Nothing is told any more. Idempotent."""
         if self.descriptor >= 0:
             os.close(self.descriptor)
             self.descriptor = -1
@@ -80,7 +70,7 @@ POLL_SECONDS: Final = 0.04
 QUIET_SECONDS: Final = 2.0
 """So long after a write its commit may be waited for; longer than a disk takes to sync."""
 LONGEST_PAUSE_SECONDS: Final = 2.0
-"""How long a quiet file is not looked at, should the kernel have told nothing."""
+"""The longest time without a look at a quiet file, should the kernel have kept silent."""
 
 
 class VersionWatch:
@@ -93,14 +83,13 @@ class VersionWatch:
         self._written_at = time.monotonic()
 
     def pauses(self, token: Hashable, seconds: float) -> Iterator[tuple[float, FileChanges | None]]:
-        """How long to sleep before each next look, and what may end the sleep, until the version is another."""
+        """Yield how long to sleep before each next look, and what may end the sleep, until the version is another."""
         deadline = time.monotonic() + seconds
         while self._is_still(token) and (left := deadline - time.monotonic()) > 0:
-            told = self._told_of_writes()
-            yield min(POLL_SECONDS if told is None else LONGEST_PAUSE_SECONDS, left), told
+            quiet = self._quiet_file()
+            yield min(POLL_SECONDS if quiet is None else LONGEST_PAUSE_SECONDS, left), quiet
 
-    def _told_of_writes(self) -> FileChanges | None:
-        """What tells of the next write, where the file is quiet and something does."""
+    def _quiet_file(self) -> FileChanges | None:
         try:
             if self._changes is None and self._log is not None:
                 self._changes = FileChanges(self._log)
@@ -110,21 +99,21 @@ class VersionWatch:
             if self._changes.take():
                 self._written_at = time.monotonic()
         except OSError:
-            # From now on its version is looked at.
+            # The user has no watch left, or the log was removed: from now on the version is looked at instead.
             self.close()
             self._log = None
             return None
+        # A write comes before its commit can be seen: for a while the version is looked at often (ADR 22).
         return self._changes if time.monotonic() - self._written_at > QUIET_SECONDS else None
 
     def _is_still(self, token: Hashable) -> bool:
         try:
             return self.token() == token
         except (StoreBusy, StoreUnavailable):
-            # Nobody can tell now; whoever waits looks again when the time is over.
+            # Nobody knows now; the watcher looks again when the time is over.
             return True
 
     def close(self) -> None:
-        """See `Changes.close`."""
         if self._changes is not None:
             self._changes.close()
             self._changes = None
@@ -134,9 +123,8 @@ class SqliteChanges(VersionWatch):
     """See `Changes`."""
 
     def wait(self, token: Hashable, seconds: float) -> None:
-        """See `Changes.wait`."""
-        for pause, told in self.pauses(token, seconds):
-            if told is None:
+        for pause, quiet in self.pauses(token, seconds):
+            if quiet is None:
                 time.sleep(pause)
             else:
-                told.wait(pause)
+                quiet.wait(pause)

@@ -12,6 +12,7 @@ from typing import Final
 import apsw
 
 from telic.domain.errors import (
+    InvalidInput,
     OutcomeUnknown,
     StoreBusy,
     StoreClosed,
@@ -19,17 +20,13 @@ from telic.domain.errors import (
     StoreMisconfigured,
     StoreMoved,
 )
-from telic.domain.ids import (
-    digest,
-)
-from telic.storage.drivers.monotonic_clock import end_former_runs, steady_microseconds, wall_microseconds
 from telic.storage.drivers.sqlite_errors import translate, translated
 from telic.storage.drivers.sqlite_files import MEMORY, identity, prepare_file
-from telic.storage.drivers.sqlite_provenance import Provenance, recall, remember
-from telic.storage.drivers.sqlite_schema import SchemaCheck, migrate
-from telic.storage.drivers.sqlite_transaction import SqliteTransaction, sqlite_statements
+from telic.storage.drivers.sqlite_provenance import Provenance, copy_database, recall, remember
+from telic.storage.drivers.sqlite_schema import SchemaCheck, end_former_runs, migrate
+from telic.storage.drivers.sqlite_transaction import SqliteTransaction, add_functions, sqlite_statements
 from telic.storage.drivers.turnstile import Turnstile
-from telic.storage.options import Durability, OpenOptions
+from telic.storage.transaction import Durability, OpenOptions
 
 OLDEST_SAFE_SQLITE: Final = 3_051_003
 """SQLite's own advice on the WAL-reset bug: 3.51.3 is the first release without it (sqlite.org/wal.html)."""
@@ -41,11 +38,7 @@ it is used under its driver's lock alone, and by one cursor, which nothing can k
 _CACHE_KIBIBYTES: Final = 64 * 1024
 _PAUSE_SECONDS: Final = 0.002
 LOG_BYTES: Final = 8 * 1024 * 1024
-"""How long the log beside the database stays while nobody needs more of it: twice what SQLite gathers by itself."""
-
-
-def _digest(*arguments: object) -> str:
-    return digest(str(arguments[0]))
+"""The log beside the database shrinks to this once nobody needs more of it: twice what SQLite gathers by itself."""
 
 
 class SqliteDatabase:
@@ -71,7 +64,6 @@ class SqliteDatabase:
         self._writer: apsw.Connection | None = None
         self._reader: apsw.Connection | None = None
         self._turnstile: Turnstile | None = None
-        # The first read and the first write may come at once, each under a lock of its own.
         self._opening = threading.RLock()
         self._deadline = 0.0
         self.write_transaction: SqliteTransaction | None = None
@@ -92,8 +84,8 @@ class SqliteDatabase:
         self._release()
 
     def writing(self) -> SqliteTransaction:
-        """The writing connection's statements, opened if need be."""
-        with self._opening:
+        """Return the writing connection's statements; it is opened if need be."""
+        with self._opening:  # a lock: the first read and the first write may come at once
             if self.write_transaction is None:
                 if self._is_closed:
                     raise StoreClosed("the store is closed")
@@ -102,7 +94,7 @@ class SqliteDatabase:
             return self.write_transaction
 
     def reading(self) -> SqliteTransaction:
-        """The reading connection's statements, opened if need be."""
+        """Return the reading connection's statements; it is opened if need be."""
         with self._opening:
             if self.read_transaction is None:
                 writing = self.writing()
@@ -116,7 +108,7 @@ class SqliteDatabase:
             return self.read_transaction
 
     def version(self) -> Hashable:
-        """Something that differs after every commit, whoever made it; of the reading connection."""
+        """Return something that differs after every commit of any process; asks the reading connection."""
         execute = self.reading().execute
         with translated(self.requested_path):
             # In memory there is one connection, which does not count its own commits as others'.
@@ -130,7 +122,7 @@ class SqliteDatabase:
 
     @property
     def provenance(self) -> Provenance:
-        """What is known of where the file came from."""
+        """The memory of where the file came from."""
         return Provenance() if self._turnstile is None else recall(self._turnstile)
 
     @property
@@ -170,7 +162,7 @@ class SqliteDatabase:
         return connection
 
     def _find_file(self) -> None:
-        """The file is there, made if it may be; opened anew, it must be the one that was opened first."""
+        """The file is there, made if it may be; opened once more, it must be the one that was opened first."""
         if self._identity is None:
             self.path = prepare_file(self.requested_path, create=self.options.create)
             self._identity = identity(self.path)
@@ -197,11 +189,9 @@ class SqliteDatabase:
         connection.config(apsw.SQLITE_DBCONFIG_DEFENSIVE, 1)
         connection.config(apsw.SQLITE_DBCONFIG_TRUSTED_SCHEMA, 0)
         connection.config(apsw.SQLITE_DBCONFIG_ENABLE_FKEY, 1)
-        # Without it SQLite compiles some statements anew at each execution, to look at the bound values.
+        # Without it SQLite compiles some statements again at each execution, to look at the bound values.
         connection.config(apsw.SQLITE_DBCONFIG_ENABLE_QPSG, 1)
-        connection.create_scalar_function("telic_digest", _digest, 1, deterministic=True)
-        connection.create_scalar_function("telic_now", steady_microseconds, 0)
-        connection.create_scalar_function("telic_wall_now", wall_microseconds, 0)
+        add_functions(connection)
         full = self.options.durability is Durability.FULL
         connection.execute(f"PRAGMA synchronous = {'FULL' if full else 'NORMAL'}")
         connection.execute(f"PRAGMA cache_size = -{_CACHE_KIBIBYTES}")
@@ -210,7 +200,7 @@ class SqliteDatabase:
         return connection
 
     def _waits_on(self, _attempt: int) -> bool:
-        """Whether to try for a lock once more; the deadline is the call's, however often it had to wait."""
+        # SQLite's busy handler: the deadline is the call's, however often it had to wait.
         if time.monotonic() > self._deadline:
             return False
         time.sleep(_PAUSE_SECONDS)
@@ -219,10 +209,8 @@ class SqliteDatabase:
     def begin(self, deadline: float) -> SqliteTransaction:
         """A write transaction is open, and no other process's is; `deadline` is a moment of `time.monotonic`.
 
-        Raises:
-            StoreBusy: others were still writing at the deadline.
-            StoreMoved: the file is no longer the one that was opened.
-            SchemaMismatch: another release has migrated it meanwhile.
+        Raise StoreBusy at the deadline, StoreMoved if the file is no longer the one that was opened, SchemaMismatch if
+        another release has migrated it meanwhile.
         """
         transaction = self.write_transaction or self.writing()
         self._deadline = deadline
@@ -242,18 +230,16 @@ class SqliteDatabase:
         return transaction
 
     def has_moved(self) -> bool:
-        """Whether the path no longer leads to the file that is open."""
+        """Return whether the path no longer leads to the file that is open."""
         if self._writer is None or self.is_memory:
             return False
         self._writer.file_control("main", apsw.SQLITE_FCNTL_HAS_MOVED, self._moved_address)
         return bool(self._moved.value)
 
     def commit(self, key: str | None) -> None:
-        """What was written is durable.
+        """The transaction's changes are durable.
 
-        Raises:
-            StoreFull, StoreBusy: nothing was written.
-            OutcomeUnknown: the disk failed, so that it may or may not be.
+        Raise StoreFull or StoreBusy if nothing was written, OutcomeUnknown if the disk failed, so that it may be.
         """
         assert self.write_transaction is not None
         try:
@@ -281,6 +267,11 @@ class SqliteDatabase:
     def is_in_transaction(self) -> bool:
         """Whether the write transaction is still open; some failures end it on their own."""
         return self._writer is not None and self._writer.in_transaction
+
+    def copy_into(self, target: Path) -> None:
+        if self.is_memory:
+            raise InvalidInput("a store in memory has no file to back up: export its goals")
+        copy_database(self.path, target, self.options.timeout_seconds)
 
     def close(self) -> None:
         """Both connections and the turnstile are closed. Idempotent."""

@@ -32,15 +32,15 @@ _BY_EXTENDED_RESULT: Final[dict[int, type[StoreError]]] = {
 
 
 SQLITE_FAILURES: Final = (apsw.Error, UnicodeDecodeError)
-"""What apsw raises: its own errors, and Python's where a damaged file's text is no text."""
+"""The errors that apsw raises: its own, and Python's where a damaged file's text is no text."""
 
 
 MOST_ATTEMPTS: Final = 10
-"""How often an operation is run that raced: here only with the clock, by which leases and holds end meanwhile."""
+"""The runs of an operation that raced: here only with the clock, by which leases and holds end meanwhile."""
 
 
 def overtaken(error: Raced) -> StoreError:
-    """What an operation that raced every time means to its caller."""
+    """Return the error of an operation that raced every time."""
     if isinstance(error, ConstraintRefused):
         # One writes at a time, so nobody else was in the way, and none of the attempts to come can succeed.
         return never_accepted()
@@ -48,7 +48,7 @@ def overtaken(error: Raced) -> StoreError:
 
 
 def translate(error: Exception, file: Path | str | None = None) -> StoreError:
-    """The error's meaning, by its result code; a file that is known is named."""
+    """Return the error's meaning, by its result code; a file that is known is named."""
     place = f"{file}: " if file else ""
     if isinstance(error, UnicodeDecodeError):
         return StoreCorrupt(f"{place}the database holds a text that is not UTF-8; run `telic doctor`")

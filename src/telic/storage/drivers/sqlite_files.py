@@ -22,13 +22,13 @@ _SHARED: Final = frozenset(
 _LOCAL_FUSE: Final = frozenset(
     {"fuse-overlayfs", "gocryptfs", "encfs", "ntfs-3g", "ntfs", "exfat", "fuse2fs", "ext2", "ext4"}
 )
-"""What FUSE surely serves from this machine's own disks, `fuseblk` besides: containers, encrypted folders, disks of
+"""FUSE surely serves these from this machine's own disks, `fuseblk` besides: containers, encrypted folders, disks of
 other systems. Of all other kinds nobody knows where the files are, nor whether shared memory works on them."""
 _VOLATILE: Final = frozenset({"tmpfs", "ramfs", "devtmpfs"})
 
 
 def prepare_file(path: Path, *, create: bool) -> Path:
-    """The database's own path, its file there and private, with every link in the folders resolved.
+    """Return the database's own path, its file there and private, with every link in the folders resolved.
 
     An existing file is only looked at: closing a descriptor of it would drop the locks that another store of
     this process holds on it (POSIX; see "How To Corrupt An SQLite Database File", section 2.2).
@@ -71,14 +71,14 @@ def _require_local(path: Path, device: int) -> None:
 
 
 def is_shared_file_system(name: str | None) -> bool:
-    """Whether SQLite's locks and shared memory may not hold there: what is not known to be local counts as shared."""
+    """Return whether SQLite's locks may not hold there: what is not known to be local counts as shared."""
     kind, dot, served = (name or "").partition(".")
     is_foreign_fuse = kind == "fuse" and not (dot and served in _LOCAL_FUSE)
     return kind in _SHARED or is_foreign_fuse
 
 
 def is_volatile_file_system(name: str | None) -> bool:
-    """Whether it is kept in memory, so that a restart of the machine empties it."""
+    """Return whether it is kept in memory, so that a restart of the machine empties it."""
     return name in _VOLATILE
 
 
@@ -100,7 +100,7 @@ def _explained(path: Path, error: OSError) -> StoreMisconfigured | StoreUnavaila
 
 
 def identity(path: Path) -> tuple[int, int] | None:
-    """What tells the file from every other one, whatever its name; None where there is none."""
+    """Return what tells the file from every other one, whatever its name; None where there is no file."""
     try:
         status = path.stat()
     except OSError:
@@ -109,7 +109,7 @@ def identity(path: Path) -> tuple[int, int] | None:
 
 
 def file_system_of(device: int, mount_table: str | None = None) -> str | None:
-    """The type of the file system on a device, or None where the platform does not tell."""
+    """Return the type of the file system on a device, or None where the platform does not say."""
     if mount_table is None:
         if not sys.platform.startswith("linux"):
             return None

@@ -1,7 +1,8 @@
-"""What an SQLite store's file, schema and settings really are."""
+"""Findings on an SQLite store's file, schema and settings."""
 
 import os
 import stat
+from functools import partial
 from pathlib import Path
 from typing import Final
 
@@ -11,16 +12,16 @@ from telic.domain.report import Finding, Level, make_finding
 from telic.storage.drivers.sqlite_database import SqliteDatabase
 from telic.storage.drivers.sqlite_files import file_system_of, is_shared_file_system, is_volatile_file_system
 from telic.storage.drivers.sqlite_provenance import findings
-from telic.storage.migrate import load_migrations
+from telic.storage.statements import load_migrations, schema_finding
 
-_SHOWN: Final = 5
 _FULL: Final = 2
+_warn_unless: Final = partial(make_finding, level=Level.WARNING)
 MOST_LOG_BYTES: Final = 64 * 1024 * 1024
 """A log that is longer costs every reader time, and the disk its room."""
 
 
 def inspect_database(database: SqliteDatabase) -> list[Finding]:
-    """The findings on one open database."""
+    """Return the findings on one open database."""
     connection = database.writer
     system = None if database.is_memory else file_system_of(database.path.stat().st_dev)
     found = [_integrity(connection), _foreign_keys(connection), _schema(connection), _durability(connection, system)]
@@ -30,19 +31,18 @@ def inspect_database(database: SqliteDatabase) -> list[Finding]:
 
 
 def _log(connection: apsw.Connection, path: Path) -> Finding:
-    """Return how long the log is, and whether somebody keeps it from being moved into the database."""
+    # A passive checkpoint moves as much of the log as no reader needs: what stays, somebody keeps.
     row = connection.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchall()[0]
     _, frames, moved = (int(count or 0) for count in row)
     log = path.with_name(f"{path.name}-wal")
     size = log.stat().st_size if log.exists() else 0
     held = "; a reader that began long ago keeps it from being moved into the database" if moved < frames else ""
-    return make_finding(
+    return _warn_unless(
         "log",
         size <= MOST_LOG_BYTES,
         f"{log.name} has {size:,} bytes{held}",
         "End the program that has read the store for so long: a shell, a backup, or a frozen process. The next writes"
         " then shorten the log. Until then copy the database only together with its log.",
-        level=Level.WARNING,
     )
 
 
@@ -70,12 +70,7 @@ def _schema(connection: apsw.Connection) -> Finding:
     wanted, actual = _definitions(expected), _definitions(connection)
     strange = [name for name, sql in wanted.items() if actual.get(name) != sql]
     strange += [name for name in actual.keys() - wanted.keys() if name.startswith("trigger ")]
-    return make_finding(
-        "schema",
-        not strange,
-        f"differs in: {', '.join(sorted(strange)[:_SHOWN])}" if strange else "as this release makes it",
-        "Export the goals and import them into a new store.",
-    )
+    return schema_finding(strange)
 
 
 def _definitions(connection: apsw.Connection) -> dict[str, str]:
@@ -90,13 +85,12 @@ def _durability(connection: apsw.Connection, system: str | None) -> Finding:
     if is_volatile_file_system(system):
         message = f"{settings}, but the file is in memory ({system}): a restart or a power cut loses everything"
         return Finding("durability", Level.WARNING, message, "Move the store to a disk.")
-    return make_finding(
+    return _warn_unless(
         "durability",
         is_full,
         f"{settings}: an acknowledged write survives "
         + ("kill -9 and a power cut" if is_full else "kill -9, but not a power cut"),
         "Open the store with durability=Durability.FULL.",
-        level=Level.WARNING,
     )
 
 
@@ -105,19 +99,17 @@ def _files(path: Path) -> list[Finding]:
     mode = stat.S_IMODE(status.st_mode)
     system = file_system_of(status.st_dev)
     return [
-        make_finding(
+        _warn_unless(
             "file permissions",
             not mode & 0o077,
             f"{path} has mode {mode:04o}",
             f"Others can read or write the goals: chmod 600 {path}",
-            level=Level.WARNING,
         ),
-        make_finding(
+        _warn_unless(
             "file owner",
             status.st_uid in (os.geteuid(), 0) and status.st_nlink == 1,
             f"{path} belongs to user {status.st_uid} and has {status.st_nlink} name(s)",
             "A store should belong to the user that runs Telic, and have one name only.",
-            level=Level.WARNING,
         ),
         make_finding(
             "file system",

@@ -1,22 +1,27 @@
-"""Where an SQLite file came from: what the turnstile's file beside it remembers, and the file itself cannot tell.
+"""Copies of SQLite files: making a whole one, and knowing where a file came from.
 
 A copy by `cp` lacks the newest turns where the store was in use, and nothing in it says so; an older copy that was put
-in a store's place looks like a store that has always been so.
+in a store's place looks like a store that has always been so. The turnstile's file beside it remembers (ADR 42).
 """
 
 import json
 import zlib
+from contextlib import closing
 from dataclasses import asdict, dataclass, replace
+from pathlib import Path
 from typing import Final
 
 import apsw
 
 from telic.domain.clock import Instant
 from telic.domain.report import Finding, Level
-from telic.storage.drivers.monotonic_clock import wall_microseconds
+from telic.storage.drivers.sqlite_errors import translated
+from telic.storage.drivers.sqlite_transaction import wall_microseconds
 from telic.storage.drivers.turnstile import Turnstile
 from telic.wording.words import show_time
 
+_SEEN: Final = ("event", "event_mark", "goal_id", "turn", "turn_mark")
+_PAGES_AT_A_TIME: Final = 1_000
 _NEWEST: Final = """
 SELECT events.sequence, substr(events.hash, 1, 16), goals.id, goals.ledger_count, substr(goals.turn_hash, 1, 16)
 FROM events JOIN goals ON goals.id = events.goal_id ORDER BY events.sequence DESC LIMIT 1
@@ -31,7 +36,7 @@ _ALL: Final = "SELECT printf('%d %d %d', count(*), sum(revision), sum(ledger_cou
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Provenance:
-    """What is remembered of one database: its newest event, and the newest turn of that event's goal.
+    """The memory of one database: its newest event, and the newest turn of that event's goal.
 
     A mark is the beginning of a hash. Where the file came as a copy, `copied_at` says when that was seen first, and
     `copied_with` how many events it had. Where it was set back, `set_back_at` says when that was seen, and
@@ -53,7 +58,8 @@ class Provenance:
 def remember(connection: apsw.Connection, turnstile: Turnstile) -> None:
     """The file beside the database knows its newest lines, and whether former ones are gone."""
     known = recall(turnstile)
-    newest = _newest(connection)
+    row = connection.execute(_NEWEST).fetchone()
+    newest = Provenance() if row is None else Provenance(**dict(zip(_SEEN, row, strict=True)))
     if newest.event == 0:
         known = newest
     elif turnstile.is_new:
@@ -67,16 +73,8 @@ def remember(connection: apsw.Connection, turnstile: Turnstile) -> None:
         turnstile.write_note(json.dumps(asdict(seen)).encode())
 
 
-_SEEN: Final = ("event", "event_mark", "goal_id", "turn", "turn_mark")
-
-
-def _newest(connection: apsw.Connection) -> Provenance:
-    row = connection.execute(_NEWEST).fetchone()
-    return Provenance() if row is None else Provenance(**dict(zip(_SEEN, row, strict=True)))
-
-
 def _fingerprint(connection: apsw.Connection) -> int:
-    """Return a number that every change of a goal makes another one, as large as SQLite keeps one for programs."""
+    # Every change of a goal makes it another number. SQLite keeps 31 bits of `user_version` for programs.
     return zlib.crc32(str(connection.execute(_ALL).get).encode()) & 0x7FFFFFFF
 
 
@@ -88,13 +86,34 @@ def recall(turnstile: Turnstile) -> Provenance:
         return Provenance()
 
 
-def mark_as_whole(copy: apsw.Connection) -> None:
-    """The copy tells of itself that nothing was missing when it was made; any later write makes that untrue."""
-    copy.pragma("user_version", _fingerprint(copy))
+def copy_database(source: Path, target: Path, timeout_seconds: float) -> None:
+    """The empty file holds everything that was committed when the copying began.
+
+    Writers go on meanwhile: the copy is read from one snapshot, so that no write makes it start over.
+
+    Raises:
+        StoreError: it could not be read, or the copy not be written.
+    """
+    with translated(source), closing(_open(source)) as original, closing(_open(target)) as copy:
+        original.set_busy_timeout(int(timeout_seconds * 1000))
+        original.execute("BEGIN")
+        # A transaction begins with its first read; from here on the snapshot stays.
+        original.execute("SELECT count(*) FROM sqlite_schema").fetchall()
+        with copy.backup("main", original, "main") as copying:
+            while not copying.done:
+                copying.step(_PAGES_AT_A_TIME)
+        original.execute("COMMIT")
+        # The copy says of itself that nothing was missing when it was made; any later write makes that untrue.
+        copy.pragma("user_version", _fingerprint(copy))
+
+
+def _open(path: Path) -> apsw.Connection:
+    # Connections of their own: the store's are another thread's to use meanwhile.
+    return apsw.Connection(str(path), apsw.SQLITE_OPEN_READWRITE | apsw.SQLITE_OPEN_NOFOLLOW)
 
 
 def findings(known: Provenance) -> list[Finding]:
-    """What is remembered, in words."""
+    """Return the findings on where the file came from."""
     return [_origin(known), *_set_back(known)]
 
 
@@ -120,5 +139,5 @@ def _set_back(known: Provenance) -> list[Finding]:
         f"set back, as seen on {show_time(known.set_back_at)}: an older copy took the store's place, and the"
         f" newest turns or events of the former one, which had {known.set_back_from:,} events, are gone"
     )
-    advice = "What happened since that copy is lost: turns that were paid, approvals, pauses. Read the feed anew."
+    advice = "Turns that were paid, approvals and pauses since that copy are lost. Read the feed from its beginning."
     return [Finding("history of the file", Level.WARNING, message, advice)]

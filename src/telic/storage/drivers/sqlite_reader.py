@@ -23,7 +23,7 @@ _MAY_PASS: Final = (StoreBusy, StoreUnavailable)
 _HEADER_BYTES: Final = 20
 _WRITE_AHEAD: Final = b"\2\2"
 """The header's file format versions, write and read, of a file in WAL mode (sqlite.org/fileformat2.html)."""
-_EVERY_ROW: Final = "SELECT * FROM {table}"
+_EVERY_ROW: Final = "SELECT * FROM"
 _SELECTED: Final = "SELECT {columns} FROM {table} WHERE {column} IN ({values}) AND {id} >= ? ORDER BY {id} LIMIT ?"
 """A name cannot be bound, only quoted."""
 
@@ -49,7 +49,7 @@ class Selection:
 
 
 def read_tables(path: Path, tables: Sequence[str]) -> dict[str, list[dict[str, Any]]]:
-    """Every row of each named table by column, all as of one moment; a table that is not there is absent.
+    """Return every row of each named table by column, all as of one moment; a table that is not there is absent.
 
     The file may be in use by its own program. Two cases leave a WAL or its index beside it, which harm nobody: a
     WAL copied without its index, and a program that closes the file at the very moment of reading.
@@ -62,13 +62,14 @@ def read_tables(path: Path, tables: Sequence[str]) -> dict[str, list[dict[str, A
     """
 
     def read(connection: apsw.Connection) -> dict[str, list[Row]]:
-        return {table: _rows(connection, table) for table in tables if _has(connection, table)}
+        present = [table for table in tables if _has(connection, table)]
+        return {table: _fetched(connection, f"{_EVERY_ROW} {_quoted(table)}", (), table) for table in present}
 
     return _read(path, read, _PATIENCE_SECONDS)
 
 
 def read_selected(path: Path, selection: Selection, *, patience_seconds: float = _PATIENCE_SECONDS) -> list[Row]:
-    """The selected rows by column; none where the table, or a column that is needed to find them, is not there.
+    """Return the selected rows by column; none where the table, or a column to find them by, is not there.
 
     Raises:
         StoreError: as `read_tables`.
@@ -111,7 +112,7 @@ def _real_path(path: Path) -> Path:
 
 
 def _access(path: Path) -> _Access:
-    """How to open the file so that nothing appears beside it, and what must not change meanwhile."""
+    """Return how to open the file so that nothing appears beside it, and what must not change meanwhile."""
     if not _is_write_ahead(path):
         return "mode=ro", ()
     if not _beside(path, "-wal").exists():
@@ -142,22 +143,19 @@ def _attempt(
     uri = f"file:{quote(os.fsencode(path))}?{parameters}"
     try:
         with translated(path), closing(apsw.Connection(uri, flags=_FLAGS)) as connection:
-            _distrust(connection, patience_seconds)
+            # The file is another program's: nothing in its schema is to be run, and damage is to be found.
+            connection.set_busy_timeout(int(patience_seconds * 1000))
+            connection.config(apsw.SQLITE_DBCONFIG_DEFENSIVE, 1)
+            connection.config(apsw.SQLITE_DBCONFIG_TRUSTED_SCHEMA, 0)
+            connection.execute("PRAGMA cell_size_check = ON")
             connection.execute("BEGIN")
             return read(connection)
     except StoreError as error:
         return error
 
 
-def _distrust(connection: apsw.Connection, patience_seconds: float) -> None:
-    connection.set_busy_timeout(int(patience_seconds * 1000))
-    connection.config(apsw.SQLITE_DBCONFIG_DEFENSIVE, 1)
-    connection.config(apsw.SQLITE_DBCONFIG_TRUSTED_SCHEMA, 0)
-    connection.execute("PRAGMA cell_size_check = ON")
-
-
 def _has(connection: apsw.Connection, table: str) -> bool:
-    """Whether the file has it as a table proper: a view or a virtual table could be anything."""
+    # A table proper: a view or a virtual table could be anything.
     query = "SELECT count(*) FROM pragma_table_list WHERE schema = 'main' AND type = 'table' AND name = ?"
     return bool(connection.execute(query, (table,)).get)
 
@@ -178,12 +176,7 @@ def _selected(connection: apsw.Connection, selection: Selection) -> list[Row]:
     return _fetched(connection, query, (*selection.values, selection.first_id, selection.most_rows), selection.table)
 
 
-def _rows(connection: apsw.Connection, table: str) -> list[Row]:
-    return _fetched(connection, _EVERY_ROW.format(table=_quoted(table)), (), table)
-
-
 def _quoted(name: str) -> str:
-    """A name cannot be bound, only quoted."""
     return '"' + name.replace('"', '""') + '"'
 
 

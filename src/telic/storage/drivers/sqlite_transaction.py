@@ -1,11 +1,13 @@
-"""Named statements as one SQLite connection runs them."""
+"""Named statements as one SQLite connection runs them, and the functions of ours that they call."""
 
+import time
 from collections.abc import Callable, Sequence
 from operator import itemgetter
 from typing import Final
 
 import apsw
 
+from telic.domain.ids import digest
 from telic.storage.drivers.sqlite_errors import SQLITE_FAILURES, translate
 from telic.storage.statements import load_statements, number_parameters, parameter_names
 from telic.storage.transaction import Parameters, Row, Value
@@ -24,18 +26,35 @@ given, so of five steps in one text it would read the last one five times, and i
 """
 
 
+def steady_microseconds(*_: object) -> int:
+    """Return microseconds since some moment of this machine's present run: what leases and holds expire by.
+
+    All processes of one machine share this clock, and nobody can set it. It stands still while the machine sleeps, as
+    its workers do, and starts over when the machine starts (ADR 25).
+    """
+    return time.monotonic_ns() // 1000
+
+
+def wall_microseconds(*_: object) -> int:
+    """Return microseconds since the epoch, by the machine's clock: the times that people set are compared with it."""
+    return time.time_ns() // 1000
+
+
+def add_functions(connection: apsw.Connection) -> None:
+    """The connection knows the functions that the statements call."""
+    connection.create_scalar_function("telic_digest", lambda *given: digest(str(given[0])), 1, deterministic=True)
+    connection.create_scalar_function("telic_now", steady_microseconds, 0)
+    connection.create_scalar_function("telic_wall_now", wall_microseconds, 0)
+
+
 def sqlite_statements() -> dict[str, Statement]:
     """Every named statement."""
-    return {name: _statement(text) for name, text in load_statements("sqlite").items()}
-
-
-def _statement(text: str) -> Statement:
-    *first, last = [_step(sql.strip()) for sql in text.split(";")]
-    return first, last
-
-
-def _step(sql: str) -> Step:
-    return number_parameters(sql, "?"), _picker(parameter_names(sql))
+    found: dict[str, Statement] = {}
+    for name, text in load_statements("sqlite").items():
+        parts = [sql.strip() for sql in text.split(";")]
+        *first, last = [(number_parameters(sql, "?"), _picker(parameter_names(sql))) for sql in parts]
+        found[name] = first, last
+    return found
 
 
 def _picker(names: Sequence[str]) -> Callable[[Parameters], Sequence[Value]]:

@@ -1,9 +1,9 @@
 """A fair queue for the processes that write one SQLite file.
 
 SQLite's own busy handler lets one process starve the others for seconds. Here a writer takes the gate, then the floor,
-then leaves the gate: whoever has just written must pass the gate again, behind the one that already waits there. Where
-nobody waits, both are taken at once. Who must wait takes a ticket, and goes to the gate when nobody with an earlier
-ticket waits any more (ADR 22).
+then leaves the gate: after its write it must pass the gate again, behind the one that already waits there. Where nobody
+waits, both are taken at once (ADR 6). A writer that must wait takes a ticket, and goes to the gate when nobody with an
+earlier ticket waits any more (ADR 22).
 
 All of these are byte-range locks that belong to the open file description (Linux), so that a process's end frees them
 and two stores in one process exclude each other too. A ticket is a lock on the byte of its number.
@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Final
 
 from telic.domain.errors import StoreBusy, StoreUnavailable
-from telic.storage.options import TURNSTILE
+from telic.storage.transaction import TURNSTILE
 
 _SET_LOCK: Final[int | None] = getattr(fcntl, "F_OFD_SETLK", None)
 _GET_LOCK: Final[int] = getattr(fcntl, "F_OFD_GETLK", 0)
@@ -40,7 +40,7 @@ _FIRST_TICKET: Final = 1 << 20
 """The byte of ticket 0."""
 
 TURN_SECONDS: Final = 0.005
-"""So long a writer may go on before it must wait behind others: handing over costs more than a write."""
+"""A writer may go on so long before it must wait behind others: handing over costs more than a write."""
 STUCK_SECONDS: Final = 0.25
 """When nobody has been let through for so long, a process that waits may be stopped: its ticket is passed over."""
 _SHORTEST_PAUSE_SECONDS: Final = 0.0001
@@ -80,7 +80,7 @@ class Turnstile:
         return os.open(path, _FLAGS, 0o600)
 
     def read_note(self) -> bytes:
-        """What was last written to the file, of which the locks need nothing; empty where that is nothing."""
+        """Return what was last written to the file, of which the locks need nothing; empty where nothing was."""
         return os.pread(self._descriptor, _NOTE_BYTES, 0) if self._descriptor >= 0 else b""
 
     def write_note(self, note: bytes) -> None:
@@ -90,11 +90,7 @@ class Turnstile:
                 os.pwrite(self._descriptor, note.ljust(_NOTE_BYTES), 0)
 
     def enter(self, deadline: float) -> None:
-        """The caller may write, until `leave`; `deadline` is a moment of `time.monotonic`.
-
-        Raises:
-            StoreBusy: others were still writing at the deadline.
-        """
+        """The caller may write, until `leave`; raise StoreBusy at the deadline, a moment of `time.monotonic`."""
         if self._descriptor < 0:
             return
         ticket = None
@@ -103,6 +99,7 @@ class Turnstile:
                 # Nobody waits: both locks in one system call, so that a lone writer pays nothing for fairness.
                 pass
             elif time.monotonic() - self._began < TURN_SECONDS and self._lock(_TAKE_FLOOR):
+                # Others wait at the gate, but this writer's turn is not over: handing over costs more than a write.
                 return
             else:
                 ticket = self._take_ticket()
@@ -140,11 +137,7 @@ class Turnstile:
             self._lock(_GIVE_DISPENSER)
 
     def _wait_in_queue(self, ticket: int, deadline: float) -> None:
-        """Return when no earlier ticket is held any more, or when nobody has been let through for too long.
-
-        Raises:
-            StoreBusy: others were still in front at the deadline.
-        """
+        """Return when no earlier ticket is held any more, or when nobody has been let through for too long."""
         started = moved = time.monotonic()
         first = last = self._counters()[1]
         while last + 1 < ticket and self._is_held(last + 1, ticket):
@@ -164,7 +157,7 @@ class Turnstile:
                 self._pace_seconds = min((moved - started) / (last - first), TURN_SECONDS)
 
     def _let_next_come(self, ticket: int) -> None:
-        """The caller is at the gate: earlier tickets that are still held count no more."""
+        """The caller is at the gate; earlier tickets that are still held count no more."""
         if ticket > self._counters()[1]:
             with suppress(OSError):
                 os.pwrite(self._descriptor, struct.pack("q", ticket), _NOTE_BYTES + 8)
@@ -176,17 +169,13 @@ class Turnstile:
         return taken, through
 
     def _is_held(self, first: int, end: int) -> bool:
-        """Whether another process holds a ticket from `first` on and before `end`."""
+        """Return whether another process holds a ticket from `first` on and before `end`."""
         asked = _request(fcntl.F_WRLCK, _FIRST_TICKET + first, end - first)
-        told: bytes = fcntl.fcntl(self._descriptor, _GET_LOCK, asked)
-        return bool(_LOCK.unpack(told)[0] != fcntl.F_UNLCK)
+        # Asked only: taking the lock to see whether it is free would stop its next holder.
+        answer: bytes = fcntl.fcntl(self._descriptor, _GET_LOCK, asked)
+        return bool(_LOCK.unpack(answer)[0] != fcntl.F_UNLCK)
 
     def _wait_for(self, request: bytes, deadline: float, shortest: float) -> None:
-        """The lock is taken.
-
-        Raises:
-            StoreBusy: others still had it at the deadline.
-        """
         started = time.monotonic()
         while not self._lock(request):
             now = time.monotonic()
@@ -204,12 +193,11 @@ class Turnstile:
         return True
 
     def leave(self) -> None:
-        """Others may write."""
         if self._descriptor >= 0:
             self._lock(_GIVE_FLOOR)
 
     def close(self) -> None:
-        """The locks are given back."""
+        # The end of the description gives its locks back.
         if self._descriptor >= 0:
             os.close(self._descriptor)
             self._descriptor = -1

@@ -1,4 +1,4 @@
-"""Estimates in the ledger: what lost holds may have consumed, until somebody says what it was."""
+"""Estimates in the ledger: the usage of lost holds, until somebody says what it was (ADR 21)."""
 
 from dataclasses import replace
 from hashlib import sha256
@@ -13,10 +13,8 @@ from telic.domain.ids import check_id
 from telic.domain.lease import Hold, HoldState
 from telic.domain.limits import MAX_COUNTER, MAX_PAGE
 from telic.storage.operations import holds, ledger
-from telic.storage.operations.call import Call, require_lease
-from telic.storage.operations.goals import get
+from telic.storage.operations.call import Call, get, lock, require_lease
 from telic.storage.operations.ledger import HoldEstimated, NewTurn, Recorded
-from telic.storage.operations.transitions import lock
 from telic.storage.records import goal_from_row, hold_from_row, turn_from_row
 from telic.storage.transaction import Transaction, Value
 
@@ -28,7 +26,7 @@ _HELD: Final = ("tokens", "active_microseconds", "cost_microunits")
 async def count_expired(tx: Transaction, *, at: Instant, goal_id: str) -> Goal:
     """Each expired hold of the goal that its expiry does not free is one line of the ledger, marked as an estimate.
 
-    A budget that is reached so has paused the goal. Raises as `goals.get`.
+    A budget that is reached so has paused the goal.
     """
     return await count_expired_of(tx, at, await lock(tx, goal_id))
 
@@ -62,9 +60,9 @@ async def count_expired_of_ended(tx: Transaction, *, at: Instant, goal_id: str |
 
 
 async def count_lost(tx: Transaction, call: Call, goal_id: str, *, prefix: str, but: str) -> Goal:
-    """What expired is counted, and at once each open hold whose key begins so: its turn is taken again, as another.
+    """Expired holds are counted, and at once each open one whose key begins so: its turn is taken once more.
 
-    `but` is the key of the hold under which it is taken. The lost ones count as no turns. Raises as `record_turn`.
+    `but` is the key of the hold under which it is taken. The lost ones count as no turns.
     """
     goal = await lock(tx, goal_id)
     await require_lease(tx, call, goal)
@@ -77,18 +75,14 @@ async def count_lost(tx: Transaction, call: Call, goal_id: str, *, prefix: str, 
 
 async def _count(tx: Transaction, at: Instant, goal: Goal, hold: Hold, kind: UsageKind) -> Goal:
     call = Call(at, Actor.SYSTEM, _key("expired", hold.goal_id, hold.key))
-    line = NewTurn(_what_fits(goal, hold), kind, hold=hold.key, is_estimate=True)
+    # The held amounts, as far as the goal's counters can still take them.
+    fits = {name: min(getattr(hold.reserved, name), MAX_COUNTER - getattr(goal.usage, name)) for name in _HELD}
+    line = NewTurn(TurnUsage(**fits), kind, hold=hold.key, is_estimate=True)
     try:
         return (await ledger.record_turn(tx, call, goal.id, line)).goal
     except HoldLost:
         # On PostgreSQL its own turn may have been first, before this transaction had the goal's row.
         return await get(tx, goal.id)
-
-
-def _what_fits(goal: Goal, hold: Hold) -> TurnUsage:
-    """Return what was held, as far as the goal's counters can still take it."""
-    used = goal.usage
-    return TurnUsage(**{name: min(getattr(hold.reserved, name), MAX_COUNTER - getattr(used, name)) for name in _HELD})
 
 
 def _key(prefix: str, goal_id: str, of: str) -> str:
@@ -132,11 +126,7 @@ async def release(tx: Transaction, call: Call, goal_id: str, *, hold: str) -> Ho
 
 
 async def _estimate_of(tx: Transaction, call: Call, goal_id: str, hold: str) -> Turn | None:
-    """Return the line that stands for the hold of the goal, which is locked then; None where it is no estimate.
-
-    Raises:
-        LeaseLost: the call's lease is no longer kept.
-    """
+    """Return the line that stands for the hold of the goal, which is locked then; None where it is no estimate."""
     await require_lease(tx, call, await lock(tx, goal_id))
     row = await tx.one_or_none("holds.get", {"id": goal_id, "key": hold})
     if row is None or (found := hold_from_row(row)).state is not HoldState.ESTIMATED:
@@ -146,14 +136,9 @@ async def _estimate_of(tx: Transaction, call: Call, goal_id: str, hold: str) -> 
 
 
 async def _take_back(tx: Transaction, call: Call, estimate: Turn) -> None:
-    """The ledger has a line that takes back what the estimate added."""
-    line = NewTurn(
-        UsageTakenBack.of(estimate.usage),
-        estimate.kind,
-        estimate.model,
-        is_estimate=True,
-        takes_back=estimate.number,
-    )
+    # A line of its own, as the ledger is only ever added to (ADR 21).
+    usage = UsageTakenBack.of(estimate.usage)
+    line = NewTurn(usage, estimate.kind, estimate.model, is_estimate=True, takes_back=estimate.number)
     key = _key("taken-back", estimate.goal_id, str(estimate.number))
     await ledger.record_turn(tx, replace(call, key=key), estimate.goal_id, line)
 

@@ -1,7 +1,9 @@
-"""The feed of all events, and the counts of goals by status that it keeps up to date."""
+"""The feed of all events, following it, and the counts of goals by status that it keeps up to date."""
 
+import time
 from collections import Counter
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from typing import Final
 
 from telic.domain.errors import InvalidCursor, InvalidInput
@@ -11,15 +13,11 @@ from telic.domain.ids import check_id
 from telic.domain.lifecycle import STATUS_OF
 from telic.domain.limits import MAX_PAGE, check_counter, check_name, check_page_size
 from telic.storage.records import event_from_row
-from telic.storage.transaction import Row, Transaction, Value
+from telic.storage.transaction import Transaction, Value
 
 
 def cursor_text(after: int | str | None) -> str | None:
-    """The cursor, where one was given.
-
-    Raises:
-        InvalidInput: it is a number, which means nothing without a goal.
-    """
+    """Return the cursor, where one was given; raise InvalidInput for a number, which means nothing without a goal."""
     if isinstance(after, str):
         return after
     if after is None or after == 0:
@@ -28,23 +26,14 @@ def cursor_text(after: int | str | None) -> str | None:
 
 
 def event_number(after: int | str | None, scope: str | None) -> int:
-    """The number of an event of one goal; 0 is before the first.
-
-    Raises:
-        InvalidNumber: it is a cursor, or no count.
-        InvalidInput: a scope was given beside the goal.
-    """
+    """Return the number of an event of one goal; raise InvalidInput for a scope beside the goal, or for a cursor."""
     if scope is not None:
         raise InvalidInput("give a goal or a scope, not both")
     return check_counter("after", after)
 
 
 async def feed(tx: Transaction, *, after: str | None, scope: str | None, goal_id: str | None, limit: int) -> EventPage:
-    """Up to `limit` committed events that come after the cursor, from the very first where there is none.
-
-    Raises:
-        InvalidCursor: it was made by another database's feed, or by none.
-    """
+    """Return up to `limit` committed events that come after the cursor, from the very first where there is none."""
     start = None if after is None else parse_cursor(after)
     check_page_size(limit)
     page = await _page(tx, start, scope, goal_id, limit)
@@ -55,7 +44,7 @@ async def feed(tx: Transaction, *, after: str | None, scope: str | None, goal_id
 
 
 async def present(tx: Transaction) -> str:
-    """The cursor after which only events come that are not yet committed."""
+    """Return the cursor after which only events come that are not yet committed."""
     return (await _page(tx, None, None, None, 0)).cursor
 
 
@@ -88,19 +77,60 @@ async def _page(tx: Transaction, at: Cursor | None, scope: str | None, goal_id: 
         )
     upper = Position(upper_bound, mark)
     position = Cursor(store_id, start.before, upper)
-    events = tuple(_event(position, row) for row in sorted(row[2:] for row in rows if row[2] is not None))
+    found = sorted(row[2:] for row in rows if row[2] is not None)
+    events = tuple(FeedEvent(event_from_row(row[2:]), row[1], str(replace(position, after=row[0]))) for row in found)
     is_full = limit > 0 and len(events) == limit
     return EventPage(events, events[-1].cursor if is_full else str(Cursor(store_id, upper)))
 
 
-def _event(position: Cursor, row: Row) -> FeedEvent:
-    sequence, scope = row[:2]
-    cursor = Cursor(position.store_id, position.before, position.until, sequence)
-    return FeedEvent(event_from_row(row[2:]), scope, str(cursor))
+_LONGEST_WAIT_SECONDS: Final = 5.0
+_PAUSE_SECONDS: Final = 0.25
+
+
+class FeedFollower:
+    """A watcher's place in the feed, and the seconds that it waits before it looks again."""
+
+    def __init__(self, scope: str | None, goal_id: str | None, after: str | None, idle_seconds: float | None) -> None:
+        self._scope = scope
+        self._goal_id = goal_id
+        self._cursor = after
+        self._idle_seconds = idle_seconds
+        self._idle_since = time.monotonic()
+        self.wait_seconds = 0.0
+
+    async def next_page(self, tx: Transaction) -> EventPage:
+        """Return the events that came since; none at first where the watcher begins now."""
+        if self._cursor is None:
+            # The watch begins now: what is there already is not shown, and nothing after this moment is missed.
+            return EventPage((), await present(tx))
+        return await feed(tx, after=self._cursor, scope=self._scope, goal_id=self._goal_id, limit=MAX_PAGE)
+
+    def accept(self, page: EventPage) -> Sequence[FeedEvent]:
+        """Return the page's events; the next page begins after them."""
+        is_first = self._cursor is None
+        self._cursor = page.cursor
+        if page.events:
+            self._idle_since = time.monotonic()
+        self.wait_seconds = 0.0 if page.events or is_first else self._seconds_left(_LONGEST_WAIT_SECONDS)
+        return page.events
+
+    def postpone(self) -> None:
+        """The store was away; the next look comes soon."""
+        self.wait_seconds = self._seconds_left(_PAUSE_SECONDS)
+
+    def _seconds_left(self, most: float) -> float:
+        if self._idle_seconds is None:
+            return most
+        return max(0.0, min(most, self._idle_since + self._idle_seconds - time.monotonic()))
+
+    @property
+    def has_ended(self) -> bool:
+        """Whether nothing came for so long that the watch is over."""
+        return self._idle_seconds is not None and time.monotonic() > self._idle_since + self._idle_seconds
 
 
 _SOURCES: Final = {EventKind.RESUMED: GoalStatus.PAUSED, EventKind.COMPLETED: GoalStatus.ACTIVE}
-"""What a goal was before; one that is paused anew or cleared may have been active or paused."""
+"""The status before; a goal that is paused once more or cleared may have been active or paused."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,7 +143,7 @@ class StatusMoves:
 
 
 async def status_counts(tx: Transaction) -> tuple[Counter[GoalStatus], str]:
-    """How many goals have each status, and the feed's cursor at that very moment."""
+    """Return how many goals have each status, and the feed's cursor at that very moment."""
     counts: Counter[GoalStatus] = Counter()
     cursor = ""
     for status, goals, upper_bound, store_id, mark in await tx.all("feed.status_counts", {"until": ""}):
@@ -125,7 +155,7 @@ async def status_counts(tx: Transaction) -> tuple[Counter[GoalStatus], str]:
 
 
 async def status_moves(tx: Transaction, *, after: str) -> StatusMoves:
-    """What events after the cursor, up to 1,000, have done to the counts.
+    """Return what events after the cursor, up to 1,000, have done to the counts.
 
     Raises:
         InvalidCursor: the database is another one, or was set back.

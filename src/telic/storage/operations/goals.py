@@ -7,21 +7,14 @@ from typing import Final
 from telic.domain.budget import BillingPolicy, Budget, budget_columns
 from telic.domain.criteria import Criterion, check_criteria, criteria_to_json
 from telic.domain.errors import AmbiguousId, GoalNotFound, InvalidInput, NotAllowed, StoreCorrupt
-from telic.domain.events import (
-    EventKind,
-    event_hash,
-)
+from telic.domain.events import EventKind, event_hash
 from telic.domain.goal import Actor, Goal, Reason
-from telic.domain.ids import (
-    GoalId,
-    check_id_prefix,
-    to_data,
-)
+from telic.domain.ids import GoalId, check_id_prefix, to_data
 from telic.domain.lifecycle import Action
 from telic.domain.limits import check_goal_text, check_name
 from telic.storage.operations.call import Call, require_free_scope, was_done
 from telic.storage.records import goal_from_row
-from telic.storage.transaction import Parameters, Raced, Row, Transaction
+from telic.storage.transaction import Parameters, Raced, Transaction
 
 _NAMED: Final = 4
 """So many goals are named where one was meant."""
@@ -29,7 +22,7 @@ _NAMED: Final = 4
 
 @dataclass(frozen=True, slots=True)
 class NewGoal:
-    """What a goal is created from; `max_chars` bounds the text."""
+    """A goal that is to be created; `max_chars` bounds its text."""
 
     id: GoalId
     scope: str
@@ -41,11 +34,7 @@ class NewGoal:
     billing: BillingPolicy = BillingPolicy.INPUT_AND_OUTPUT
 
     def checked(self) -> "NewGoal":
-        """The same, known to be valid.
-
-        Raises:
-            InvalidInput: a part of it is not.
-        """
+        """Return the same, or raise InvalidInput if a part of it cannot be."""
         check_goal_text(self.text, self.max_chars)
         check_name("scope", self.scope)
         if not isinstance(self.budget, Budget):
@@ -54,7 +43,7 @@ class NewGoal:
         return self
 
     def data(self) -> dict[str, object]:
-        """What the creation's event holds."""
+        """Return the data of the creation's event."""
         data: dict[str, object] = {
             "text": self.text,
             "scope": self.scope,
@@ -69,24 +58,17 @@ async def create(tx: Transaction, call: Call, new: NewGoal) -> Goal:
     """The new goal is active, and the scope's former active goal is paused as superseded.
 
     A call with a key that has already created this goal gives that goal as it stands.
-
-    Raises:
-        WouldReplace: another goal is active, which the call may not pause.
     """
-    may_replace = _authorize_creation(call, new)
+    may_replace = call.actor is not Actor.MODEL or not new.model_may_create
+    if may_replace:
+        call.authorize(Action.CREATE)
+    else:
+        # The host allows it, as far as the scope has no unfinished goal.
+        check_name("key", call.key)
     new = new.checked()
     data = new.data()
     row = await tx.one_or_none("goals.create", _creation(call, new, call.data(data), may_replace))
     return goal_from_row(row) if row is not None else await _why_not_created(tx, call, new, data)
-
-
-def _authorize_creation(call: Call, new: NewGoal) -> bool:
-    by_model = call.actor is Actor.MODEL
-    if by_model and new.model_may_create:
-        check_name("key", call.key)
-        return False
-    call.authorize(Action.CREATE)
-    return True
 
 
 def _creation(call: Call, new: NewGoal, data: str, may_replace: bool) -> Parameters:
@@ -109,7 +91,7 @@ def _creation(call: Call, new: NewGoal, data: str, may_replace: bool) -> Paramet
 
 
 def superseded_data(successor: str) -> str:
-    """What the event of a goal holds that another goal has pushed out of its scope's slot."""
+    """Return the data of the event of a goal that another goal has superseded in its scope."""
     return to_data({"reason": Reason.SUPERSEDED.value, "by": successor})
 
 
@@ -125,32 +107,8 @@ async def _why_not_created(tx: Transaction, call: Call, new: NewGoal, data: dict
     raise Raced("another call with the same key is creating this goal")
 
 
-async def get(tx: Transaction, goal_id: str) -> Goal:
-    """The goal with this id.
-
-    Raises:
-        GoalNotFound: there is none.
-    """
-    return found(await tx.one_or_none("goals.get", {"id": goal_id}), goal_id)
-
-
-def found(row: Row | None, goal_id: str) -> Goal:
-    """The goal in the row.
-
-    Raises:
-        GoalNotFound: there is no row.
-    """
-    if row is None:
-        raise GoalNotFound(goal_id)
-    return goal_from_row(row)
-
-
 async def find(tx: Transaction, prefix: str) -> Goal:
-    """The one goal whose id begins, or else ends, with these 8 or more characters.
-
-    Raises:
-        GoalNotFound, AmbiguousId: there is none, or there are several.
-    """
+    """Return the one goal whose id begins, or else ends, with these 8 or more characters."""
     typed = check_id_prefix(prefix)
     rows = await tx.all("goals.find", {"first": typed, "last": typed + "~", "limit": _NAMED})
     rows = rows or await tx.all("goals.find_by_end", {"pattern": f"%{typed}", "limit": _NAMED})
@@ -162,16 +120,12 @@ async def find(tx: Transaction, prefix: str) -> Goal:
 
 
 def folded(text: str) -> str:
-    """The text as searches compare it: ASCII letters in lower case."""
+    """Return the text as searches compare it: ASCII letters in lower case, as both databases fold them."""
     return "".join(character.lower() if character.isascii() else character for character in text)
 
 
 async def secret(tx: Transaction) -> bytes:
-    """The store's own random bytes.
-
-    Raises:
-        StoreCorrupt: they are gone.
-    """
+    """Return the store's own random bytes, or raise StoreCorrupt if they are gone."""
     row = await tx.one_or_none("identity.get", {})
     if row is None:
         raise StoreCorrupt("the table store_identity is empty")

@@ -10,8 +10,7 @@ from telic.domain.ids import check_id
 from telic.domain.lease import Hold, HoldState, Reservation
 from telic.domain.lifecycle import Action
 from telic.domain.limits import MAX_NAME_CHARS, MAX_PAGE, check_name, check_page_size, check_text, check_ttl
-from telic.storage.operations.call import Call, require_lease
-from telic.storage.operations.goals import get
+from telic.storage.operations.call import Call, get, require_lease
 from telic.storage.operations.ledger import HoldEstimated
 from telic.storage.records import hold_from_row
 from telic.storage.transaction import Raced, Transaction, Value
@@ -19,7 +18,7 @@ from telic.storage.transaction import Raced, Transaction, Value
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NewHold:
-    """What is to be reserved, for how long, and whether its expiry frees it or makes it a line of the ledger."""
+    """The budget to reserve, for how long, and whether expiry frees it or makes it a line of the ledger."""
 
     reserved: Reservation
     ttl_seconds: float
@@ -40,12 +39,7 @@ class Placed:
 
 
 async def place(tx: Transaction, call: Call, goal_id: str, new: NewHold) -> Placed:
-    """The budget is reserved for one turn: what is used, held and asked for together stays within it.
-
-    Raises:
-        BudgetExceeded: there is no room.
-        GoalNotActive, GoalNotFound, LeaseLost, KeyConflict, InvalidNumber: nothing changed.
-    """
+    """The budget is reserved for one turn: what is used, held and asked for together stays within it."""
     call.authorize(Action.HOLD)
     reserved = new.reserved
     if not isinstance(reserved, Reservation):
@@ -93,10 +87,7 @@ def _require_room(goal: Goal, held: Sequence[Reservation], asked: Reservation) -
 async def release(tx: Transaction, call: Call, goal_id: str, *, hold: str) -> Hold:
     """The open hold is released: what it reserved is free again; one that is released stays so.
 
-    Raises:
-        HoldEstimated: an estimate stands for it, which `estimates.release` takes back.
-        HoldLost: it expired and was free, or was settled before, or never was.
-        GoalNotFound, LeaseLost, InvalidInput: nothing changed.
+    Raise HoldEstimated if an estimate stands for it, which `estimates.release` takes back.
     """
     call.authorize(Action.HOLD)
     parameters = {"id": check_id(goal_id), "hold": check_name("hold", hold), **call.lease_columns}
@@ -110,7 +101,9 @@ async def release(tx: Transaction, call: Call, goal_id: str, *, hold: str) -> Ho
         return known
     if known is not None and known.state is HoldState.ESTIMATED:
         raise HoldEstimated("an estimate of the hold is in the ledger")
-    raise HoldLost(f"the hold {hold!a} is {'unknown' if known is None else known.state}")
+    if known is None:
+        raise HoldLost(f"the goal has no hold with the key {hold!a}")
+    raise HoldLost(f"the hold {hold!a} is {known.state}")
 
 
 async def raise_to(tx: Transaction, call: Call, goal_id: str, *, hold: str, used: TurnUsage) -> None:
@@ -120,13 +113,13 @@ async def raise_to(tx: Transaction, call: Call, goal_id: str, *, hold: str, used
 
 
 async def open_of(tx: Transaction, goal_id: str) -> list[Hold]:
-    """The goal's holds that reserve budget now or have expired since they were looked at, those that expire first."""
+    """Return the goal's holds that reserve budget now, those that expire first."""
     rows = await tx.all("holds.unsettled", {"id": check_id(goal_id), "limit": MAX_PAGE})
     return [hold for hold in map(hold_from_row, rows) if hold.reserves]
 
 
 async def all_of(tx: Transaction, goal_id: str) -> list[Hold]:
-    """All holds of the goal that were ever placed, in the order of their keys."""
+    """Return all holds of the goal that were ever placed, in the order of their keys."""
     found: list[Hold] = []
     while True:
         after = found[-1].key if found else ""
@@ -137,12 +130,9 @@ async def all_of(tx: Transaction, goal_id: str) -> list[Hold]:
 
 
 async def holds(tx: Transaction, goal_id: str, *, after: str, limit: int) -> list[Hold]:
-    """Up to `limit` of the goal's holds whose key is above `after`, in the order of their keys."""
-    parameters: dict[str, Value] = {
-        "id": check_id(goal_id),
-        "after": check_text("after", after, MAX_NAME_CHARS),
-        "limit": check_page_size(limit),
-    }
+    """Return up to `limit` of the goal's holds whose key is above `after`, in the order of their keys."""
+    parameters: dict[str, Value] = {"id": check_id(goal_id), "limit": check_page_size(limit)}
+    parameters["after"] = check_text("after", after, MAX_NAME_CHARS)
     rows = await tx.all("holds.page", parameters)
     if not rows and not after and await tx.one_or_none("goals.get", {"id": goal_id}) is None:
         raise GoalNotFound(goal_id)

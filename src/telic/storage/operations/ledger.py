@@ -3,24 +3,24 @@
 from dataclasses import dataclass
 from typing import Final
 
-from telic.domain.budget import BillingPolicy, ModelUsage, TurnUsage, UsageKind, UsageTakenBack, estimates_of, turns_of
-from telic.domain.errors import GoalError, HoldLost, InvalidInput, TurnConflict
-from telic.domain.events import (
-    Event,
-    Turn,
-    TurnResult,
-    turn_label,
+from telic.domain.budget import (
+    TURN_COUNTERS,
+    BillingPolicy,
+    ModelUsage,
+    TurnUsage,
+    UsageKind,
+    UsageTakenBack,
+    estimates_of,
+    turns_of,
 )
+from telic.domain.errors import GoalError, HoldLost, InvalidInput, InvalidNumber, TurnConflict
+from telic.domain.events import Event, Turn, TurnResult, turn_label
 from telic.domain.goal import Goal, Reason
-from telic.domain.ids import (
-    check_id,
-    to_data,
-)
+from telic.domain.ids import check_id, to_data
 from telic.domain.lease import HoldState
 from telic.domain.lifecycle import Action
 from telic.domain.limits import check_counter, check_name, check_page_size
-from telic.storage.operations.call import Call, require_lease
-from telic.storage.operations.goals import get
+from telic.storage.operations.call import Call, get, require_lease
 from telic.storage.records import event_from_row, goal_and_turn_from_row, hold_from_row, turn_from_row
 from telic.storage.transaction import LimitViolated, Raced, Row, Transaction, Value
 
@@ -43,11 +43,7 @@ class NewTurn:
     takes_back: int | None = None
 
     def checked(self) -> "NewTurn":
-        """The same, known to be valid.
-
-        Raises:
-            InvalidInput: a part of it is not.
-        """
+        """Return the same, or raise InvalidInput if a part of it cannot be."""
         is_taken_back = isinstance(self.usage, UsageTakenBack)
         if not isinstance(self.usage, TurnUsage | ModelUsage) or is_taken_back is (self.takes_back is None):
             raise InvalidInput("the usage must be a TurnUsage or a ModelUsage")
@@ -59,20 +55,15 @@ class NewTurn:
         return self
 
     def billed(self, policy: BillingPolicy) -> TurnUsage:
-        """The usage as the ledger keeps it for a goal of this policy."""
+        """Return the usage as the ledger keeps it for a goal of this policy."""
         return self.usage if isinstance(self.usage, TurnUsage) else self.usage.billed(policy)
 
     def columns(self) -> dict[str, Value]:
-        """The parameters of `turns.record` that describe the line; the goal's policy chooses among the tokens."""
+        """Return the parameters of `turns.record` for the line; the goal's policy chooses among the tokens there."""
         usage = self.usage
         both, without_cached, of_output = self._tokens()
         return {
-            "input_tokens": usage.input_tokens,
-            "cached_input_tokens": usage.cached_input_tokens,
-            "output_tokens": usage.output_tokens,
-            "reasoning_tokens": usage.reasoning_tokens,
-            "active_microseconds": usage.active_microseconds,
-            "cost_microunits": usage.cost_microunits,
+            **{name: getattr(usage, name) for name in TURN_COUNTERS if name != "tokens"},
             "tokens_of_both": both,
             "tokens_without_cached": without_cached,
             "tokens_of_output": of_output,
@@ -87,16 +78,17 @@ class NewTurn:
         }
 
     def _tokens(self) -> tuple[int, int, int]:
-        """What is billed under each policy, in the order of `BillingPolicy`."""
+        """Return the billed tokens under each policy, in the order of `BillingPolicy`."""
         if isinstance(self.usage, TurnUsage):
             return self.usage.tokens, self.usage.tokens, self.usage.tokens
+        # All three are sent: only the statement sees the goal's policy, and it is to stay one round trip (ADR 2).
         both, without_cached, of_output = (self.usage.billed(policy).tokens for policy in BillingPolicy)
         return both, without_cached, of_output
 
 
 @dataclass(frozen=True, slots=True)
 class Recorded:
-    """What became of a turn, and whether the goal has expired holds that `estimates.count_expired` should count."""
+    """A recorded turn, and whether the goal has expired holds that `estimates.count_expired` should count."""
 
     result: TurnResult
     has_overdue_holds: bool
@@ -114,26 +106,18 @@ class HoldEstimated(HoldLost):
 async def record_turn(tx: Transaction, call: Call, goal_id: str, new: NewTurn) -> Recorded:
     """The turn is in the ledger exactly once, whatever the goal's status; a reached budget has paused the goal.
 
-    Raises:
-        HoldEstimated: an estimate stands for the hold; nothing changed.
-        TurnConflict: the key was recorded with other usage.
-        GoalNotFound: there is no such goal.
-        LeaseLost, HoldLost: nothing changed.
-        InvalidNumber: a counter would pass 2**53 - 1.
+    Raise HoldEstimated if an estimate stands for the hold, whose place `estimates.record_turn` gives to the turn.
     """
     call.authorize(Action.RECORD_TURN)
-    parameters: dict[str, Value] = {
-        "id": check_id(goal_id),
-        "at": call.at,
-        "key": call.key,
-        "exhausted_data": _EXHAUSTED_DATA,
-    }
+    parameters: dict[str, Value] = {"id": check_id(goal_id), "at": call.at, "key": call.key}
+    parameters["exhausted_data"] = _EXHAUSTED_DATA
     try:
         row = await tx.one_or_none("turns.record", parameters | new.checked().columns() | call.lease_columns)
-    except LimitViolated:
+    except LimitViolated as refusal:
+        # The columns' CHECK only refuses; the sum says which counter would pass 2**53 - 1.
         goal = await get(tx, goal_id)
         goal.usage.plus(new.billed(goal.billing), new.kind)
-        raise
+        raise InvalidNumber("with the lines before it, the turn takes a counter past 2**53 - 1") from refusal
     if row is None:
         raise await _why_not_recorded(tx, call, goal_id, new)
     goal, turn = goal_and_turn_from_row(row, new.billed)
@@ -155,12 +139,12 @@ async def _why_not_recorded(tx: Transaction, call: Call, goal_id: str, new: NewT
 
 
 async def events(tx: Transaction, goal_id: str, *, after: int, limit: int) -> list[Event]:
-    """The goal's events whose number is above `after`, in order."""
+    """Return the goal's events whose number is above `after`, in order."""
     return [event_from_row(row) for row in await _page(tx, "events.page", goal_id, after, limit)]
 
 
 async def turns(tx: Transaction, goal_id: str, *, after: int, limit: int) -> list[Turn]:
-    """The goal's turns whose number is above `after`, in order."""
+    """Return the goal's turns whose number is above `after`, in order."""
     return [turn_from_row(row) for row in await _page(tx, "turns.page", goal_id, after, limit)]
 
 

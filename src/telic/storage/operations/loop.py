@@ -1,18 +1,11 @@
-"""What an autonomous loop writes: a turn, or verdicts, together with where it then stands."""
+"""Writes of an autonomous loop: a turn, or verdicts, together with where the loop then stands."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from telic.domain.errors import BudgetExceeded, HoldLost, InvalidInput, StoreCorrupt
 from telic.domain.events import EventKind, TurnResult
-from telic.domain.goal import (
-    Actor,
-    Goal,
-    GoalStatus,
-    Reason,
-    Wake,
-    approval_signal,
-)
+from telic.domain.goal import Actor, Goal, GoalStatus, Reason, Wake, approval_signal
 from telic.domain.ids import check_id
 from telic.domain.lease import Hold, Reservation
 from telic.domain.limits import MAX_NOTE_CHARS, MAX_PAGE
@@ -20,9 +13,8 @@ from telic.domain.loop_state import LoopState, loop_state_from_text
 from telic.domain.verdict import Outcome
 from telic.domain.verification import Verification
 from telic.storage.operations import holds, verdicts
-from telic.storage.operations.call import Call, lease_lost
+from telic.storage.operations.call import Call, get, lease_lost
 from telic.storage.operations.estimates import count_expired, count_lost, record_turn
-from telic.storage.operations.goals import get
 from telic.storage.operations.ledger import NewTurn, events
 from telic.storage.operations.transitions import transition
 from telic.storage.records import hold_from_row
@@ -42,9 +34,9 @@ class KeyedTurn:
 
 @dataclass(frozen=True, slots=True)
 class TurnHold:
-    """What a turn reserves before it begins, under the key of its ledger line and its own: of each budget at most this.
+    """The budget that a turn reserves before it begins: at most this of each, under the key of its line and its own.
 
-    It is what the turn counts as where nobody tells what it used.
+    The turn counts as this where nobody reports what it used.
     """
 
     turn_key: str
@@ -55,11 +47,9 @@ class TurnHold:
 
 
 async def load(tx: Transaction, goal_id: str) -> tuple[Goal, LoopState]:
-    """The goal, and where its loop stands; anew where a person changed or resumed the goal since it was looked at.
+    """Return the goal, and where its loop stands; its failures are forgotten once a person changed or resumed the goal.
 
-    Raises:
-        GoalNotFound: there is none with this id.
-        StoreCorrupt: the stored state cannot be understood.
+    Raise GoalNotFound, or StoreCorrupt if the stored state cannot be understood.
     """
     goal = await get(tx, check_id(goal_id))
     while True:
@@ -90,43 +80,38 @@ async def _state_of(tx: Transaction, goal: Goal) -> LoopState:
 
 
 async def kept_while_asleep(tx: Transaction, longest_pause: int) -> list[tuple[str, str, int]]:
-    """The goals that a worker has and sleeps on for longer than any pause: their ids, the workers, microseconds left.
+    """Return the goals that a worker has and sleeps on for longer than any pause: ids, workers, microseconds left.
 
     A worker of this release gives its goal back instead.
     """
     found: list[tuple[str, str, int]] = []
-    for goal_id, holder, text, now in await tx.all("loop.leased", {}):
+    for goal_id, worker, text, now in await tx.all("loop.leased", {}):
         try:
             left = loop_state_from_text(text).next_at - now
         except InvalidInput as error:
             raise StoreCorrupt(f"the state of the loop of goal {goal_id}: {error}") from error
         if left > longest_pause:
-            found.append((goal_id, holder, left))
+            found.append((goal_id, worker, left))
     return found
 
 
 async def save(tx: Transaction, call: Call, goal_id: str, state: LoopState) -> None:
-    """Where the loop stands is known to whoever goes on with the goal.
-
-    Raises:
-        LeaseLost: the loop no longer drives the goal.
-    """
+    """The loop's state is stored for the next worker too; raise LeaseLost if this one has no lease any more."""
     parameters = {"id": goal_id, "state": state.as_text(), "at": call.at, **call.lease_columns}
     if await tx.one_or_none("loop.put", parameters) is None:
         raise lease_lost(goal_id)
 
 
 async def take_over(tx: Transaction, call: Call, goal_id: str, asked: TurnHold) -> Goal:
-    """What a former worker held for this very turn, and lost with its lease, is an estimate in the ledger.
+    """The budget that a former worker held for this very turn, and lost with its lease, is an estimate in the ledger.
 
-    Nobody knows what it consumed, and it can record the turn no more, which counts once, when it is taken again. Raises
-    as `record_turn`.
+    Nobody knows what it consumed. It can record the turn no more, which counts once, when it is taken again.
     """
     return await count_lost(tx, call, goal_id, prefix=f"{asked.turn_key}/lease-", but=asked.key)
 
 
 async def begin_turn(tx: Transaction, call: Call, goal_id: str, asked: TurnHold) -> Hold:
-    """Budget for the turn is held: as much as is free, up to what is asked. Raises as `holds.place`."""
+    """Budget for the turn is held: as much as is free, up to what is asked."""
     known = await tx.one_or_none("holds.get", {"id": check_id(goal_id), "key": asked.key})
     if known is not None:
         return hold_from_row(known)
@@ -158,9 +143,9 @@ async def _hold(tx: Transaction, call: Call, goal_id: str, reserved: Reservation
 async def finish_turn(tx: Transaction, call: Call, goal_id: str, turn: KeyedTurn, state: LoopState) -> TurnResult:
     """The turn is in the ledger, and the loop stands where it does after it: both, or neither.
 
-    A hold that was lost meanwhile is left out; the turn counts all the same. Raises as `record_turn`.
+    A hold that was lost meanwhile is left out; the turn counts all the same.
     """
-    # First what only the lease's holder may write: another worker may have recorded this very turn meanwhile.
+    # First what only the lease's worker may write: another worker may have recorded this very turn meanwhile.
     await save(tx, call, goal_id, state)
     keyed = replace(call, key=turn.key)
     try:
@@ -172,7 +157,7 @@ async def finish_turn(tx: Transaction, call: Call, goal_id: str, turn: KeyedTurn
 async def pause(
     tx: Transaction, call: Call, goal_id: str, *, reason: Reason, note: str | None, wake: Wake | None, state: LoopState
 ) -> Goal:
-    """The goal is paused, and the loop stands where it does then: both, or neither. Raises as `transition`."""
+    """The goal is paused, and the loop stands where it does then: both, or neither."""
     goal = await transition(tx, call, goal_id, to=GoalStatus.PAUSED, reason=reason, note=note, wake=wake)
     await save(tx, call, goal_id, state)
     return goal
@@ -189,12 +174,6 @@ async def settle(
     """The verdicts are in the history, the judges' usage is billed, and a loop stands at `state`: all, or nothing.
 
     A goal that lacks nothing but a person's answer waits for it, unless it came meanwhile.
-
-    Raises:
-        StaleUpdate: the goal is no longer at the revision that was checked.
-        LeaseLost: another worker has the goal.
-        NotAllowed: the goal is finished.
-        GoalNotFound, InvalidInput, KeyConflict, TurnConflict: nothing changed.
     """
     by_system = replace(call, actor=Actor.SYSTEM, expected_revision=None)
     if state is not None:
@@ -210,12 +189,7 @@ async def settle(
 async def bill_judges(
     tx: Transaction, call: Call, goal_id: str, judged: Sequence[KeyedTurn], state: LoopState | None = None
 ) -> Goal:
-    """The usage of judges whose verdicts are void is billed, and a loop stands at `state`: both, or neither.
-
-    Raises:
-        LeaseLost: another worker has the goal.
-        GoalNotFound, TurnConflict: nothing changed.
-    """
+    """The usage of judges whose verdicts are void is billed, and a loop stands at `state`: both, or neither."""
     if state is not None:
         await save(tx, call, goal_id, state)
     return await _record_all(tx, call, goal_id, judged) or await get(tx, goal_id)

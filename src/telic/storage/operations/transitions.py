@@ -1,17 +1,13 @@
-"""Moves of the state machine."""
+"""Changes of a goal: moves of the state machine, and what it is: its text, its criteria, its budget."""
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 
-from telic.domain.budget import budget_columns
-from telic.domain.criteria import criteria_to_json
+from telic.domain.budget import Budget, budget_columns, exhausted_limit
+from telic.domain.criteria import Criterion, check_criteria, criteria_to_json
 from telic.domain.errors import InvalidInput, NotAllowed
 from telic.domain.events import EventKind
-from telic.domain.goal import (
-    Goal,
-    GoalStatus,
-    Reason,
-    Wake,
-)
+from telic.domain.goal import Actor, Goal, GoalStatus, Reason, Wake
 from telic.domain.ids import check_id
 from telic.domain.lifecycle import (
     EVENT_OF,
@@ -26,9 +22,18 @@ from telic.domain.lifecycle import (
     sources,
     why_not,
 )
-from telic.domain.limits import check_note
-from telic.storage.operations.call import Call, require_free_scope, require_lease, was_done
-from telic.storage.operations.goals import found, get, superseded_data
+from telic.domain.limits import check_goal_text, check_note
+from telic.storage.operations.call import (
+    Call,
+    get,
+    lock,
+    lock_for,
+    require_free_scope,
+    require_lease,
+    rewrite,
+    was_done,
+)
+from telic.storage.operations.goals import superseded_data
 from telic.storage.records import goal_from_row
 from telic.storage.transaction import Parameters, Raced, Transaction, Value
 
@@ -50,7 +55,7 @@ class Move:
     wake: Wake | None = None
 
     def data(self, *, has_criteria: bool) -> dict[str, object]:
-        """What the move's event holds."""
+        """Return the data of the move's event."""
         reason = self.reason_with_criteria if has_criteria else self.reason
         named = {
             "reason": reason and reason.value,
@@ -69,12 +74,7 @@ class Move:
 def plan_move(
     call: Call, to: GoalStatus, reason: Reason | str | None, note: str | None, wake: Wake | None = None
 ) -> Move:
-    """The move, known to be one that this actor may ask for.
-
-    Raises:
-        NotAllowed: it may not.
-        InvalidInput: the status, reason, note or wake cannot be one.
-    """
+    """Return the move, or raise NotAllowed if this actor may not ask for it, InvalidInput if it can be none."""
     to = check_status(to)
     if wake is not None and (to is not GoalStatus.PAUSED or reason not in WAITS):
         raise InvalidInput(f"only a goal paused for one of these reasons wakes by itself: {', '.join(sorted(WAITS))}")
@@ -105,11 +105,7 @@ async def transition(
     note: str | None,
     wake: Wake | None = None,
 ) -> Goal:
-    """The goal has the wanted status; a resumed one has pushed out its scope's active goal.
-
-    Raises:
-        GoalNotFound, InvalidTransition, StaleUpdate, NotAllowed, BudgetExceeded, KeyConflict: nothing changed.
-    """
+    """The goal has the wanted status; for a resumed one, its scope's former active goal is paused as superseded."""
     move = plan_move(call, to, reason, note, wake)
     statement = "goals.resume" if move.to is GoalStatus.ACTIVE else "goals.transition"
     row = await tx.one_or_none(statement, _parameters(call, goal_id, move))
@@ -168,7 +164,7 @@ def _require_completable(call: Call, goal: Goal, move: Move) -> None:
 
 
 async def complete(tx: Transaction, call: Call, goal_id: str, *, note: str | None) -> Goal:
-    """The goal is completed; a paused one was resumed and completed in one step that nobody saw between.
+    """The goal is completed; a paused one was resumed and completed in one step.
 
     The scope's active goal, if another, is left alone.
     """
@@ -181,54 +177,82 @@ async def complete(tx: Transaction, call: Call, goal_id: str, *, note: str | Non
         call.require_fresh(goal)
         await require_lease(tx, call, goal)
         _require_completable(call, goal, move)
+        # Two events, as the table has no move from paused to completed (ADR 4); nobody sees the goal between them.
         await rewrite(tx, call, goal, EventKind.RESUMED, {}, with_key=False)
         ended: dict[str, Value] = {"status": move.to.value, "reason": str(data["reason"]), "note": move.note}
         return await rewrite(tx, call, goal, EventKind.COMPLETED, data, ended)
     return await transition(tx, call, goal_id, to=GoalStatus.COMPLETED, reason=None, note=note)
 
 
-async def lock(tx: Transaction, goal_id: str) -> Goal:
-    """The goal, which nobody else changes until this transaction ends.
-
-    Raises:
-        GoalNotFound: there is none with this id.
-    """
-    row = await tx.one_or_none("goals.lock", {"id": check_id(goal_id)})
-    return found(row, goal_id)
+async def pause_for(tx: Transaction, call: Call, goal: Goal, data: dict[str, object]) -> Goal:
+    """The locked goal is paused for the reason in the event's data, beside what the call is about."""
+    paused: dict[str, Value] = {"status": GoalStatus.PAUSED.value, "reason": str(data["reason"]), "note": None}
+    return await rewrite(tx, call, goal, EventKind.PAUSED, data, paused, with_key=False)
 
 
-async def rewrite(
+async def edit(
     tx: Transaction,
     call: Call,
-    goal: Goal,
-    kind: EventKind,
-    data: dict[str, object],
-    columns: dict[str, Value] | None = None,
+    goal_id: str,
     *,
-    with_key: bool = True,
+    text: str | None,
+    criteria: Sequence[Criterion] | None,
+    max_chars: int,
 ) -> Goal:
-    """The locked goal has the given columns and the next revision, and its history says so.
+    """The unfinished goal has the given text and criteria; what is None stays."""
+    call.authorize(Action.EDIT)
+    data: dict[str, object] = {}
+    columns: dict[str, Value] = {}
+    if text is not None:
+        columns["text"] = data["text"] = check_goal_text(text, max_chars)
+    if criteria is not None:
+        checked = check_criteria(criteria)
+        columns["criteria"] = criteria_to_json(checked)
+        data["criteria"] = [criterion.as_dict() for criterion in checked]
+    if not data:
+        raise InvalidInput("an edit needs a text or criteria")
+    goal, is_done = await lock_for(tx, call, goal_id, EventKind.EDITED, data)
+    if is_done:
+        return goal
+    _require_unfinished(goal)
+    return await rewrite(tx, call, goal, EventKind.EDITED, data, columns)
 
-    Of several rewrites in one call only the last carries the call's key, which a goal's history holds once.
-    """
-    changed: dict[str, Value] = {
-        "text": goal.text,
-        "criteria": criteria_to_json(goal.criteria),
-        **budget_columns(goal.budget),
-        "status": goal.status.value,
-        "reason": goal.reason and goal.reason.value,
-        "note": goal.note,
-    } | (columns or {})
-    stored: dict[str, Value] = changed | {
-        "id": goal.id,
-        "at": call.at,
-        "actor": call.actor.value,
-        "key": call.key if with_key else None,
-        "kind": kind.value,
-        "data": call.data(data),
-        "ends": int(changed["status"] in TERMINAL),
-    }
-    row = await tx.one_or_none("goals.redefine", stored)
-    assert row is not None
-    await tx.one_or_none("events.append", {name: stored[name] for name in ("id", "kind", "actor", "key", "data")})
-    return goal_from_row(row)
+
+def _require_unfinished(goal: Goal) -> None:
+    if goal.is_finished:
+        raise NotAllowed(f"the goal is {goal.status}; its definition no longer changes")
+
+
+async def set_budget(tx: Transaction, call: Call, goal_id: str, *, budget: Budget) -> Goal:
+    """The unfinished goal has exactly this budget; an active one that has already used it up is paused."""
+    call.authorize(Action.SET_BUDGET)
+    data = _budget_data(budget)
+    goal, is_done = await lock_for(tx, call, goal_id, EventKind.BUDGET_SET, data)
+    if is_done:
+        return goal
+    _require_unfinished(goal)
+    goal = await rewrite(tx, call, goal, EventKind.BUDGET_SET, data, dict(budget_columns(budget)))
+    if goal.status is not GoalStatus.ACTIVE or exhausted_limit(goal.usage, goal.budget) is None:
+        return goal
+    by_system = Call(call.at, Actor.SYSTEM, call.key)
+    return await pause_for(tx, by_system, goal, {"reason": Reason.BUDGET.value})
+
+
+def _budget_data(budget: Budget) -> dict[str, object]:
+    if not isinstance(budget, Budget):
+        raise InvalidInput("the budget must be a Budget")
+    return {"budget": budget.as_dict()}
+
+
+async def resume_with_budget(tx: Transaction, call: Call, goal_id: str, *, budget: Budget, note: str | None) -> Goal:
+    """The goal has exactly this budget and is active; its scope's former active goal is paused as superseded."""
+    call.authorize(Action.SET_BUDGET)
+    move = plan_move(call, GoalStatus.ACTIVE, None, note)
+    data = _budget_data(budget)
+    goal, is_done = await lock_for(tx, call, goal_id, EventKind.RESUMED, move.data(has_criteria=False))
+    if is_done:
+        return goal
+    check_transition(goal, GoalStatus.ACTIVE)
+    goal = await rewrite(tx, call, goal, EventKind.BUDGET_SET, data, dict(budget_columns(budget)), with_key=False)
+    seen = replace(call, expected_revision=goal.revision)
+    return await transition(tx, seen, goal_id, to=GoalStatus.ACTIVE, reason=None, note=note)

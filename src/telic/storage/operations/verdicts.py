@@ -7,22 +7,15 @@ from typing import Any, TypeVar
 from telic.domain.criteria import CriterionKind
 from telic.domain.errors import InvalidInput, NotAllowed, StoreCorrupt
 from telic.domain.events import Event, EventKind
-from telic.domain.goal import (
-    Goal,
-    GoalStatus,
-    Reason,
-    approval_signal,
-)
+from telic.domain.goal import Goal, GoalStatus, Reason, approval_signal
 from telic.domain.lifecycle import Action
 from telic.domain.limits import MAX_PAGE, check_counter
 from telic.domain.verdict import Approval, Outcome
 from telic.domain.verification import Verification, approval_from_dict, verification_from_dict
 from telic.domain.views import CriterionStanding, standings
-from telic.storage.operations.call import Call, require_lease, was_done
-from telic.storage.operations.goals import get
-from telic.storage.operations.transitions import lock, rewrite
-from telic.storage.operations.waits import wake_by_signal
-from telic.storage.records import event_from_row, goal_from_row
+from telic.storage.operations.call import Call, get, lock, lock_for, remark, require_lease, rewrite, was_done
+from telic.storage.operations.leases import wake_by_signal
+from telic.storage.records import event_from_row
 from telic.storage.transaction import Transaction, Value
 
 T = TypeVar("T")
@@ -30,39 +23,16 @@ T = TypeVar("T")
 _VERIFIED: dict[str, Value] = {"status": GoalStatus.COMPLETED.value, "reason": Reason.VERIFIED.value, "note": None}
 
 
-async def remark(tx: Transaction, call: Call, goal: Goal, kind: EventKind, data: dict[str, object]) -> Goal:
-    """The locked goal's history has this line more; its definition, status and revision stay."""
-    stored: dict[str, Value] = {
-        "id": goal.id,
-        "at": call.at,
-        "actor": call.actor.value,
-        "key": call.key,
-        "kind": kind.value,
-        "data": call.data(data),
-    }
-    row = await tx.one_or_none("goals.remark", stored)
-    assert row is not None
-    await tx.one_or_none("events.append", {name: stored[name] for name in ("id", "kind", "actor", "key", "data")})
-    return goal_from_row(row)
-
-
 async def verify(tx: Transaction, call: Call, goal_id: str, verification: Verification) -> Goal:
     """The verdicts are in the history; where all criteria passed, the goal is completed as verified.
 
     So is one that its budget has paused. One that was paused for another reason stays so: stop wins.
-
-    Raises:
-        StaleUpdate: the goal is no longer at the revision that was checked.
-        InvalidInput: the verdicts are about other criteria.
-        NotAllowed: the goal is finished, or the actor is no verifier.
-        GoalNotFound, LeaseLost, KeyConflict: nothing changed.
     """
     call.authorize(Action.VERIFY)
-    goal = await lock(tx, goal_id)
     data: dict[str, object] = verification.as_dict()
-    if await was_done(tx, call, goal.id, EventKind.CHECKED, data):
+    goal, is_done = await lock_for(tx, call, goal_id, EventKind.CHECKED, data)
+    if is_done:
         return goal
-    call.require_fresh(goal)
     await require_lease(tx, call, goal)
     _require_about(goal, verification)
     goal = await remark(tx, call, goal, EventKind.CHECKED, data)
@@ -86,7 +56,7 @@ def _require_about(goal: Goal, verification: Verification) -> None:
 
 @dataclass(frozen=True, slots=True)
 class ApprovalAnswer:
-    """A human's answer to the criterion at this place."""
+    """A person's answer to the criterion at this place."""
 
     index: int
     is_approved: bool
@@ -95,13 +65,7 @@ class ApprovalAnswer:
 
 
 async def answer(tx: Transaction, call: Call, goal_id: str, given: ApprovalAnswer) -> Goal:
-    """The answer to the goal's approval criterion is in its history; a goal that waited for it is awake.
-
-    Raises:
-        NotAllowed: the actor is no human, or the goal is finished.
-        InvalidInput: the criterion asks for no approval.
-        GoalNotFound, StaleUpdate, KeyConflict: nothing changed.
-    """
+    """The answer to the goal's approval criterion is in its history; a goal that waited for it is awake."""
     call.authorize(Action.APPROVE)
     goal = await lock(tx, goal_id)
     approval = _approval(goal, given)
@@ -131,12 +95,7 @@ def _approval(goal: Goal, given: ApprovalAnswer) -> Approval:
 
 
 async def verification(tx: Transaction, goal_id: str) -> Verification | None:
-    """The last verdicts at the goal's present revision, or None where it was not checked since it changed.
-
-    Raises:
-        GoalNotFound: there is none with this id.
-        StoreCorrupt: the verdicts cannot be understood.
-    """
+    """Return the last verdicts at the goal's present revision; None where it was not checked since it changed."""
     goal = await get(tx, goal_id)
     async for event in _newest_first(tx, goal):
         if event.revision != goal.revision:
@@ -147,11 +106,7 @@ async def verification(tx: Transaction, goal_id: str) -> Verification | None:
 
 
 async def standing(tx: Transaction, goal: Goal) -> tuple[CriterionStanding, ...]:
-    """How each of the goal's criteria stands by the last verdicts, at whichever revision, and the answers that count.
-
-    Raises:
-        StoreCorrupt: a verdict or an answer cannot be understood.
-    """
+    """Return how each criterion stands by the last verdicts, at whichever revision, and the answers that count."""
     if not goal.criteria:
         return ()
     async for event in _newest_first(tx, goal):
@@ -164,10 +119,9 @@ async def standing(tx: Transaction, goal: Goal) -> tuple[CriterionStanding, ...]
 
 
 async def approvals(tx: Transaction, goal_id: str) -> list[Approval]:
-    """The answers that still count: the last to each approval criterion since the goal was edited.
+    """Return the answers that still count: the last to each approval criterion since the goal was edited.
 
-    A rejection counts until a verification has made a verdict of it; then the person is asked anew. Raises as
-    `verification`.
+    A rejection counts until a verification has made a verdict of it; then the person is asked again.
     """
     goal = await get(tx, goal_id)
     found: dict[str, Approval | None] = {}

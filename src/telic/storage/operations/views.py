@@ -4,7 +4,6 @@ from dataclasses import dataclass
 from typing import Final
 
 from telic.domain.errors import InvalidCursor
-from telic.domain.events import Event
 from telic.domain.goal import GoalStatus, Reason
 from telic.domain.ids import check_id
 from telic.domain.lifecycle import check_status
@@ -17,7 +16,7 @@ from telic.storage.records import event_from_row, hold_from_row, lease_state_fro
 from telic.storage.transaction import Row, Transaction, Value
 
 LOOKED_AT: Final = 20_000
-"""How many goals one page looks at where no index finds what is asked for: some tens of milliseconds."""
+"""One page looks at so many goals where no index finds what is asked for: some tens of milliseconds."""
 
 _NO_END: Final = 2**63 - 2
 """Above every number: what an index finds needs no end to the search, and no statement to ask for it."""
@@ -28,7 +27,7 @@ EVENTS_LOOKED_AT: Final = 5_000
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class GoalFilter:
-    """What a page is to show."""
+    """The goals that a page shows, and their order."""
 
     scope: str | None = None
     status: GoalStatus | None = None
@@ -40,11 +39,7 @@ class GoalFilter:
     limit: int = 50
 
     def parameters(self) -> dict[str, Value]:
-        """What every statement of a listing takes.
-
-        Raises:
-            InvalidText, InvalidNumber, InvalidInput: a filter is unusable.
-        """
+        """Return the parameters of every statement of a listing, or raise InvalidInput if a filter is unusable."""
         return {
             "limit": check_page_size(self.limit) + 1,
             "text": None if self.text is None else folded(check_text("text", self.text, MAX_TEXT_CHARS)),
@@ -53,7 +48,7 @@ class GoalFilter:
         }
 
     def indexed(self) -> dict[str, Value]:
-        """The filters that an index serves."""
+        """Return the filters that an index serves."""
         scope = None if self.scope is None else check_name("scope", self.scope)
         return {"scope": scope, "status": None if self.status is None else check_status(self.status).value}
 
@@ -64,11 +59,7 @@ class GoalFilter:
         return self.order is GoalOrder.CHANGED or any(other is not None for other in others)
 
     def position(self) -> int | None:
-        """Where the page begins.
-
-        Raises:
-            InvalidCursor: another listing made the cursor, or none.
-        """
+        """Return where the page begins, or raise InvalidCursor if another listing made the cursor, or none."""
         if self.cursor is None:
             return None
         order, _, digits = self.cursor.partition("-") if isinstance(self.cursor, str) else ("", "", "")
@@ -77,7 +68,7 @@ class GoalFilter:
         return int(digits)
 
     def page(self, rows: list[Row], span: "_Span") -> GoalPage:
-        """The page of what was found in the span."""
+        """Return the page of the rows that were found in the span."""
         shown = rows[: self.limit]
         is_full = len(rows) > self.limit
         position = shown[-1][0] if is_full else span.end
@@ -96,11 +87,7 @@ class _Span:
 
 
 async def list_goals(tx: Transaction, wanted: GoalFilter) -> GoalPage:
-    """One page of the goals that match, with who drives them.
-
-    Raises:
-        InvalidCursor, InvalidText, InvalidNumber, InvalidInput: an argument is unusable.
-    """
+    """Return one page of the goals that match, with their workers."""
     parameters, indexed, position = wanted.parameters(), wanted.indexed(), wanted.position()
     span = _span(wanted, position, await _last(tx, wanted.order) if wanted.is_searched_for else _NO_END)
     between: dict[str, Value] = {"above": span.above, "below": span.below}
@@ -119,7 +106,6 @@ def _statement(wanted: GoalFilter) -> str:
 
 
 async def _last(tx: Transaction, order: GoalOrder) -> int:
-    """Return the highest number there is, of a goal or of an event."""
     row = await tx.one_or_none("goals.newest_numbers", {})
     assert row is not None
     return int(row[1] if order is GoalOrder.CHANGED else row[0])
@@ -137,19 +123,14 @@ def _span(wanted: GoalFilter, position: int | None, last: int) -> _Span:
 
 
 async def count(tx: Transaction, scope: str | None) -> GoalCounts:
-    """How many goals there are by status, as far as it is worth counting."""
+    """Return how many goals there are by status, as far as it is worth counting."""
     if scope is None:
-        counted = [await _count(tx, status) for status in GoalStatus]
-        return GoalCounts(*counted)
+        each = [{"status": status.value, "limit": MAX_COUNTED} for status in GoalStatus]
+        rows = [await tx.all("goals.count_with_status", asked) for asked in each]
+        return GoalCounts(*(int(row[0]) for (row,) in rows))
     row = await tx.one_or_none("goals.count_in_scope", {"scope": check_name("scope", scope), "limit": MAX_COUNTED})
     assert row is not None
     return GoalCounts(*(int(number or 0) for number in row))
-
-
-async def _count(tx: Transaction, status: GoalStatus) -> int:
-    row = await tx.one_or_none("goals.count_with_status", {"status": status.value, "limit": MAX_COUNTED})
-    assert row is not None
-    return int(row[0])
 
 
 EVENTS_SHOWN: Final = 100
@@ -160,35 +141,22 @@ LINES_READ: Final = 20_000
 
 
 async def glance(tx: Transaction, goal_id: str) -> GoalGlance:
-    """The goal, who drives it, and its open holds.
-
-    Raises:
-        GoalNotFound: there is none with this id.
-    """
+    """Return the goal, its worker, and its open holds."""
     state = await lease(tx, goal_id)
     rows = await tx.all("holds.unsettled", {"id": state.goal.id, "limit": HOLDS_SHOWN})
     return GoalGlance(state, tuple(hold_from_row(row) for row in rows))
 
 
 async def overview(tx: Transaction, goal_id: str) -> GoalOverview:
-    """The goal with its history's end, how its criteria stand, and the course of its usage.
-
-    Raises:
-        GoalNotFound: there is none with this id.
-        StoreCorrupt: a verdict or an answer cannot be understood.
-    """
+    """Return the goal with its history's end, how its criteria stand, and the course of its usage."""
     seen = await glance(tx, check_id(goal_id))
+    latest: dict[str, Value] = {"id": goal_id, "before": MAX_COUNTER, "limit": EVENTS_SHOWN}
     return GoalOverview(
         glance=seen,
         criteria=await standing(tx, seen.goal),
-        events=await _latest_events(tx, goal_id),
+        events=tuple(map(event_from_row, await tx.all("events.before", latest))),
         usage=await _usage(tx, goal_id),
     )
-
-
-async def _latest_events(tx: Transaction, goal_id: str) -> tuple[Event, ...]:
-    rows = await tx.all("events.before", {"id": goal_id, "before": MAX_COUNTER, "limit": EVENTS_SHOWN})
-    return tuple(event_from_row(row) for row in rows)
 
 
 async def _usage(tx: Transaction, goal_id: str) -> tuple[UsagePoint, ...]:

@@ -1,4 +1,4 @@
-"""What every part of the async store works with."""
+"""The base of every part of the async store."""
 
 import asyncio
 from collections.abc import Callable

@@ -9,10 +9,10 @@ from telic.domain.events import Event, EventPage, FeedEvent
 from telic.domain.limits import check_choice
 from telic.domain.report import UsageFilter, UsageGrouping, UsageReport
 from telic.storage.operations import feed, ledger
+from telic.storage.operations.feed import FeedFollower
+from telic.storage.operations.reports import Reporter
 from telic.storage.transaction import Mode
 from telic.store.asynchronous.base import StoreBase, let_others_run
-from telic.store.feed_follower import FeedFollower
-from telic.store.usage_report import Reporter
 
 
 class FeedMethods(StoreBase):
@@ -101,7 +101,7 @@ class FeedMethods(StoreBase):
         until: Instant | None = None,
         limit: int = 1000,
     ) -> UsageReport:
-        """What was consumed, of one goal or one scope or all, by goal, scope, kind, model or day in UTC.
+        """Return the usage of one goal, one scope or all, by goal, scope, kind, model or day in UTC.
 
         Of turns recorded at or after `since` and before `until`, in microseconds since the epoch. The `limit`
         (1 to 100,000) groups with the most tokens are named, of days the latest; the total has all. Sums are

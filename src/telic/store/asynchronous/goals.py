@@ -11,7 +11,8 @@ from telic.domain.ids import check_id
 from telic.domain.lifecycle import NamedActor, check_status
 from telic.domain.limits import DEFAULT_MAX_CHARS, MAX_PAGE, check_choice, check_name
 from telic.domain.views import GoalCounts, GoalGlance, GoalOrder, GoalOverview, GoalPage
-from telic.storage.operations import definition, goals, views
+from telic.storage.operations import goals, transitions, views
+from telic.storage.operations.call import found
 from telic.storage.operations.views import GoalFilter
 from telic.storage.records import goal_from_row
 from telic.storage.transaction import Mode
@@ -58,7 +59,7 @@ class GoalMethods(StoreBase):
         Raises:
             GoalNotFound: there is none.
         """
-        return goals.found(await self.read_one("get", "goals.get", {"id": check_id(goal_id)}), goal_id)
+        return found(await self.read_one("get", "goals.get", {"id": check_id(goal_id)}), goal_id)
 
     async def find(self, prefix: str) -> Goal:
         """The one goal whose id begins, or else ends, with these 8 or more characters, as a person types them.
@@ -127,18 +128,10 @@ class GoalMethods(StoreBase):
         Raises:
             InvalidText, InvalidNumber, InvalidInput: an argument is unusable.
         """
+        listed = partial(self.list, scope=scope, status=status, reason=reason, text=text, holder=holder, order=order)
         cursor = None
         while True:
-            page = await self.list(
-                scope=scope,
-                status=status,
-                reason=reason,
-                text=text,
-                holder=holder,
-                order=order,
-                cursor=cursor,
-                limit=MAX_PAGE,
-            )
+            page = await listed(cursor=cursor, limit=MAX_PAGE)
             for goal in page:
                 yield goal
             cursor = page.next_cursor
@@ -162,12 +155,8 @@ class GoalMethods(StoreBase):
             GoalNotFound, StaleUpdate, NotAllowed, KeyConflict, InvalidInput: nothing changed.
         """
         call = self._context.call(actor, key, expected_revision)
-        return await self.run(
-            "edit",
-            lambda tx: definition.edit(tx, call, goal_id, text=text, criteria=criteria, max_chars=max_chars),
-            Mode.ATOMIC,
-            call.key,
-        )
+        edit = partial(transitions.edit, text=text, criteria=criteria, max_chars=max_chars)
+        return await self.run("edit", lambda tx: edit(tx, call, goal_id), Mode.ATOMIC, call.key)
 
     async def set_budget(
         self,
@@ -184,16 +173,15 @@ class GoalMethods(StoreBase):
             GoalNotFound, StaleUpdate, NotAllowed, KeyConflict, InvalidInput: nothing changed.
         """
         call = self._context.call(actor, key, expected_revision)
-        return await self.run(
-            "set_budget", lambda tx: definition.set_budget(tx, call, goal_id, budget=budget), Mode.ATOMIC, call.key
-        )
+        new = partial(transitions.set_budget, call=call, goal_id=goal_id, budget=budget)
+        return await self.run("set_budget", new, Mode.ATOMIC, call.key)
 
     async def secret(self) -> bytes:
         """The store's own 32 random bytes, made with it: what the boundaries of prompts are derived from."""
         return await self.run("secret", goals.secret, Mode.READ)
 
     async def count(self, *, scope: str | None = None) -> GoalCounts:
-        """How many goals there are by status, in one scope or in all, each up to 10,000."""
+        """Return how many goals there are by status, in one scope or in all, each up to 10,000."""
         return await self.run("count", lambda tx: views.count(tx, scope), Mode.READ)
 
     async def glance(self, goal_id: str) -> GoalGlance:
@@ -225,6 +213,6 @@ class GoalMethods(StoreBase):
             StoreFull, StoreUnavailable: nothing was kept.
         """
         # Few programs make backups, and what examines one takes long to load.
-        from telic.store.backup import back_up
+        from telic.store.doctor import back_up
 
         return await aside(partial(back_up, self._driver, path, overwrite=overwrite, verify=verify))

@@ -12,7 +12,7 @@ from telic.domain.events import Turn, TurnResult
 from telic.domain.goal import Actor, Goal
 from telic.domain.lease import Hold, Lease, LeaseState, Reservation
 from telic.domain.limits import check_choice
-from telic.storage.operations import estimates, holds, leases, ledger, waits
+from telic.storage.operations import estimates, holds, leases, ledger
 from telic.storage.operations.call import Call
 from telic.storage.transaction import Mode
 from telic.store.asynchronous.base import StoreBase
@@ -23,7 +23,7 @@ DEFAULT_TTL_SECONDS = 60.0
 class LedgerMethods(StoreBase):
     """Recording turns against budgets, reserving budget beforehand, and leases.
 
-    A lease granted by a call whose answer was lost (`OutcomeUnknown`) frees itself; the same holder may also claim
+    A lease granted by a call whose answer was lost (`OutcomeUnknown`) frees itself; the same worker may also claim
     the goal again at once.
     """
 
@@ -60,7 +60,9 @@ class LedgerMethods(StoreBase):
         """
         kind = check_choice(UsageKind, "the kind of usage", kind)
         turn = ledger.NewTurn(self._context.turn_usage(tokens, usage), kind, model, hold, is_estimate)
-        call = self._context.call(actor, key, lease=lease)
+        return await self._record(goal_id, turn, self._context.call(actor, key, lease=lease))
+
+    async def _record(self, goal_id: str, turn: ledger.NewTurn, call: Call) -> TurnResult:
         try:
             once = partial(ledger.record_turn, call=call, goal_id=goal_id, new=turn)
             recorded = await self.run("record_turn", once, Mode.SINGLE, call.key)
@@ -70,6 +72,7 @@ class LedgerMethods(StoreBase):
             recorded = await self.run("record_turn", instead, Mode.ATOMIC, call.key)
         if not recorded.has_overdue_holds:
             return recorded.result
+        # The statement that recorded the turn saw them on its way, so that nobody has to look for them (ADR 21).
         return replace(recorded.result, goal=await self._count_expired(goal_id, call) or recorded.goal)
 
     async def _count_expired(self, goal_id: str, call: Call) -> Goal | None:
@@ -117,12 +120,15 @@ class LedgerMethods(StoreBase):
         reserved = Reservation(
             tokens=tokens, turns=turns, active_microseconds=active_microseconds, cost_microunits=cost_microunits
         )
-        call = self._context.call(actor, key, lease=lease)
         asked = holds.NewHold(reserved=reserved, ttl_seconds=ttl_seconds, frees_on_expiry=frees_on_expiry)
+        return await self._place(goal_id, asked, self._context.call(actor, key, lease=lease))
+
+    async def _place(self, goal_id: str, asked: holds.NewHold, call: Call) -> Hold:
         try:
             placed = await self.run("hold", lambda tx: holds.place(tx, call, goal_id, asked), Mode.SINGLE, call.key)
         except BudgetExceeded as refusal:
             if refusal.held:
+                # An expired hold may be what leaves no room: counted, it shows in the ledger why there is none.
                 await self._count_expired(goal_id, call)
             raise
         if placed.has_overdue_holds:
@@ -148,9 +154,8 @@ class LedgerMethods(StoreBase):
         """
         call = self._context.call(actor, key, lease=lease)
         try:
-            return await self.run(
-                "release", lambda tx: holds.release(tx, call, goal_id, hold=hold), Mode.SINGLE, call.key
-            )
+            once = partial(holds.release, call=call, goal_id=goal_id, hold=hold)
+            return await self.run("release", once, Mode.SINGLE, call.key)
         except ledger.HoldEstimated:
             instead = partial(estimates.release, call=call, goal_id=goal_id, hold=hold)
             return await self.run("release", instead, Mode.ATOMIC, call.key)
@@ -175,9 +180,9 @@ class LedgerMethods(StoreBase):
         holder: str,
         ttl_seconds: float = DEFAULT_TTL_SECONDS,
     ) -> Lease:
-        """The holder alone may drive the active goal (by id, or of a scope) for `ttl_seconds` (0.001 to 86,400).
+        """The worker `holder` alone may drive the active goal, by id or scope, for `ttl_seconds` (0.001 to 86,400).
 
-        Each grant has a higher token. A holder that has the lease already is granted it anew, and its former token
+        Each grant has a higher token. A worker that has the lease already is granted it once more, and its former token
         is void. It expires by the database's clock on PostgreSQL, and on SQLite by one that nobody can set.
 
         Raises:
@@ -185,11 +190,8 @@ class LedgerMethods(StoreBase):
             GoalNotActive: the goal is paused or finished, or the scope has none.
             GoalNotFound, InvalidInput: nothing changed.
         """
-        return await self.run(
-            "claim",
-            lambda tx: leases.claim(tx, goal_id=goal_id, scope=scope, holder=holder, ttl_seconds=ttl_seconds),
-            Mode.SINGLE,
-        )
+        claim = partial(leases.claim, goal_id=goal_id, scope=scope, holder=holder, ttl_seconds=ttl_seconds)
+        return await self.run("claim", claim, Mode.SINGLE)
 
     async def claim_due(
         self,
@@ -199,7 +201,7 @@ class LedgerMethods(StoreBase):
         ttl_seconds: float = DEFAULT_TTL_SECONDS,
         limit: int = 1,
     ) -> list[Lease]:
-        """Up to `limit` (1 to 1,000) active goals that nobody drives are the holder's.
+        """Up to `limit` (1 to 1,000) active goals that nobody drives are the worker's, whose name is `holder`.
 
         Those that a dead worker left come first, then those served longest ago. Goals whose time to wake has come by
         the database's clock are woken before. Any number of workers may ask at once: each goal is
@@ -209,13 +211,8 @@ class LedgerMethods(StoreBase):
             InvalidInput: an argument is unusable.
         """
         call = self._context.call(Actor.SYSTEM, None)
-        return await self.run(
-            "claim_due",
-            lambda tx: waits.claim_what_is_due(
-                tx, call, scope=scope, holder=holder, ttl_seconds=ttl_seconds, limit=limit
-            ),
-            Mode.ATOMIC,
-        )
+        claim = partial(leases.claim_due, scope=scope, holder=holder, ttl_seconds=ttl_seconds, limit=limit)
+        return await self.run("claim_due", lambda tx: claim(tx, call), Mode.ATOMIC)
 
     async def renew(self, lease: Lease, *, ttl_seconds: float = DEFAULT_TTL_SECONDS) -> Lease:
         """The lease lasts for another `ttl_seconds` from now, and carries the goal as it stands.
@@ -236,9 +233,8 @@ class LedgerMethods(StoreBase):
             InvalidNumber: the pause is out of its range.
             LeaseLost: it expired, or another worker was granted the goal since.
         """
-        return await self.run(
-            "release_lease", lambda tx: leases.release(tx, lease, pause_seconds=pause_seconds), Mode.SINGLE
-        )
+        release = partial(leases.release, held=lease, pause_seconds=pause_seconds)
+        return await self.run("release_lease", release, Mode.SINGLE)
 
     async def lease(self, goal_id: str) -> LeaseState:
         """Return who may drive the goal now.
@@ -253,4 +249,4 @@ class LedgerMethods(StoreBase):
 
         That is the server's clock on PostgreSQL, and the machine's on SQLite.
         """
-        return await self.run("now", waits.now, Mode.READ)
+        return await self.run("now", leases.now, Mode.READ)

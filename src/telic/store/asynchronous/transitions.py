@@ -1,21 +1,16 @@
 """Transitions of a goal, its waking, the verdicts on its criteria, and people's approvals."""
 
 from collections.abc import Sequence
+from functools import partial
 
 from telic.domain.budget import Budget
 from telic.domain.clock import Instant
-from telic.domain.goal import (
-    Actor,
-    Goal,
-    GoalStatus,
-    Reason,
-    Wake,
-)
+from telic.domain.goal import Actor, Goal, GoalStatus, Reason, Wake
 from telic.domain.lease import Lease
 from telic.domain.lifecycle import NamedActor, check_status
 from telic.domain.verdict import Approval
 from telic.domain.verification import Verification
-from telic.storage.operations import definition, transitions, verdicts, waits
+from telic.storage.operations import leases, transitions, verdicts
 from telic.storage.transaction import Mode
 from telic.store.asynchronous.base import StoreBase
 
@@ -51,13 +46,9 @@ class TransitionMethods(StoreBase):
             LeaseLost: the lease expired, was released, or is another worker's.
         """
         call = self._context.call(actor, key, expected_revision, lease)
-        target, wake = check_status(to), Wake.of(wake_at, wake_signal)
-        return await self.run(
-            "transition",
-            lambda tx: transitions.transition(tx, call, goal_id, to=target, reason=reason, note=note, wake=wake),
-            Mode.SINGLE,
-            call.key,
-        )
+        wake = Wake.of(wake_at, wake_signal)
+        move = partial(transitions.transition, to=check_status(to), reason=reason, note=note, wake=wake)
+        return await self.run("transition", lambda tx: move(tx, call, goal_id), Mode.SINGLE, call.key)
 
     async def pause(
         self,
@@ -81,19 +72,11 @@ class TransitionMethods(StoreBase):
             StaleUpdate: the goal is no longer at `expected_revision`; the error carries it.
             LeaseLost: the lease expired, was released, or is another worker's.
         """
-        waits = wake_at is not None or wake_signal is not None
-        return await self.transition(
-            goal_id,
-            GoalStatus.PAUSED,
-            expected_revision=expected_revision,
-            reason=reason or (Reason.WAITING if waits else Reason.USER),
-            note=note,
-            wake_at=wake_at,
-            wake_signal=wake_signal,
-            lease=lease,
-            actor=actor,
-            key=key,
-        )
+        call = self._context.call(actor, key, expected_revision, lease)
+        wake = Wake.of(wake_at, wake_signal)
+        why = reason or (Reason.USER if wake is None else Reason.WAITING)
+        pause = partial(transitions.transition, to=GoalStatus.PAUSED, reason=why, note=note, wake=wake)
+        return await self.run("transition", lambda tx: pause(tx, call, goal_id), Mode.SINGLE, call.key)
 
     async def resume(
         self,
@@ -119,18 +102,10 @@ class TransitionMethods(StoreBase):
         """
         call = self._context.call(actor, key, expected_revision, replace=replace)
         if budget is None:
-            return await self.run(
-                "resume",
-                lambda tx: transitions.transition(tx, call, goal_id, to=GoalStatus.ACTIVE, reason=None, note=note),
-                Mode.SINGLE,
-                call.key,
-            )
-        return await self.run(
-            "resume",
-            lambda tx: definition.resume_with_budget(tx, call, goal_id, budget=budget, note=note),
-            Mode.ATOMIC,
-            call.key,
-        )
+            resume = partial(transitions.transition, to=GoalStatus.ACTIVE, reason=None, note=note)
+            return await self.run("resume", lambda tx: resume(tx, call, goal_id), Mode.SINGLE, call.key)
+        both = partial(transitions.resume_with_budget, budget=budget, note=note)
+        return await self.run("resume", lambda tx: both(tx, call, goal_id), Mode.ATOMIC, call.key)
 
     async def complete(
         self,
@@ -153,9 +128,8 @@ class TransitionMethods(StoreBase):
             LeaseLost: the lease expired, was released, or is another worker's.
         """
         call = self._context.call(actor, key, expected_revision, lease)
-        return await self.run(
-            "complete", lambda tx: transitions.complete(tx, call, goal_id, note=note), Mode.ATOMIC, call.key
-        )
+        complete = partial(transitions.complete, call=call, goal_id=goal_id, note=note)
+        return await self.run("complete", complete, Mode.ATOMIC, call.key)
 
     async def clear(
         self,
@@ -175,16 +149,9 @@ class TransitionMethods(StoreBase):
             StaleUpdate: the goal is no longer at `expected_revision`; the error carries it.
             LeaseLost: the lease expired, was released, or is another worker's.
         """
-        return await self.transition(
-            goal_id,
-            GoalStatus.CLEARED,
-            expected_revision=expected_revision,
-            reason=reason,
-            note=note,
-            lease=lease,
-            actor=actor,
-            key=key,
-        )
+        call = self._context.call(actor, key, expected_revision, lease)
+        clear = partial(transitions.transition, to=GoalStatus.CLEARED, reason=reason, note=note)
+        return await self.run("transition", lambda tx: clear(tx, call, goal_id), Mode.SINGLE, call.key)
 
     async def wake(
         self,
@@ -207,7 +174,7 @@ class TransitionMethods(StoreBase):
             GoalNotFound, StaleUpdate, NotAllowed, KeyConflict: nothing changed.
         """
         call = self._context.call(actor, key, expected_revision, replace=replace)
-        return await self.run("wake", lambda tx: waits.wake(tx, call, goal_id), Mode.ATOMIC, call.key)
+        return await self.run("wake", lambda tx: leases.wake(tx, call, goal_id), Mode.ATOMIC, call.key)
 
     async def signal(
         self, name: str, *, actor: Actor | NamedActor | str = Actor.USER, key: str | None = None
@@ -222,7 +189,7 @@ class TransitionMethods(StoreBase):
             NotAllowed, InvalidInput: nothing changed.
         """
         call = self._context.call(actor, key)
-        return await self.run("signal", lambda tx: waits.signal(tx, call, name), Mode.ATOMIC, call.key)
+        return await self.run("signal", lambda tx: leases.signal(tx, call, name), Mode.ATOMIC, call.key)
 
     async def verify(
         self,
@@ -247,9 +214,8 @@ class TransitionMethods(StoreBase):
         """
         revision = verification.revision if expected_revision is None else expected_revision
         call = self._context.call(actor, key, revision, lease)
-        return await self.run(
-            "verify", lambda tx: verdicts.verify(tx, call, goal_id, verification), Mode.ATOMIC, call.key
-        )
+        verify = partial(verdicts.verify, call=call, goal_id=goal_id, verification=verification)
+        return await self.run("verify", verify, Mode.ATOMIC, call.key)
 
     async def approve(
         self,

@@ -1,1 +1,3 @@
-"""The blocking store's methods by theme, generated from the async store's in `store/asynchronous`."""
+# Generated from src/telic/store/asynchronous/__init__.py: change that, then run `make generate`.
+
+"""The blocking store's methods by theme."""

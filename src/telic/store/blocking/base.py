@@ -1,6 +1,6 @@
 # Generated from src/telic/store/asynchronous/base.py: change that, then run `make generate`.
 
-"""What every part of the blocking store works with."""
+"""The base of every part of the blocking store."""
 
 import time
 from collections.abc import Callable

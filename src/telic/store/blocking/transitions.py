@@ -3,21 +3,16 @@
 """Transitions of a goal, its waking, the verdicts on its criteria, and people's approvals."""
 
 from collections.abc import Sequence
+from functools import partial
 
 from telic.domain.budget import Budget
 from telic.domain.clock import Instant
-from telic.domain.goal import (
-    Actor,
-    Goal,
-    GoalStatus,
-    Reason,
-    Wake,
-)
+from telic.domain.goal import Actor, Goal, GoalStatus, Reason, Wake
 from telic.domain.lease import Lease
 from telic.domain.lifecycle import NamedActor, check_status
 from telic.domain.verdict import Approval
 from telic.domain.verification import Verification
-from telic.storage.operations import definition, transitions, verdicts, waits
+from telic.storage.operations import leases, transitions, verdicts
 from telic.storage.transaction import Mode
 from telic.store.blocking.base import StoreBase
 
@@ -53,13 +48,9 @@ class TransitionMethods(StoreBase):
             LeaseLost: the lease expired, was released, or is another worker's.
         """
         call = self._context.call(actor, key, expected_revision, lease)
-        target, wake = check_status(to), Wake.of(wake_at, wake_signal)
-        return self.run(
-            "transition",
-            lambda tx: transitions.transition(tx, call, goal_id, to=target, reason=reason, note=note, wake=wake),
-            Mode.SINGLE,
-            call.key,
-        )
+        wake = Wake.of(wake_at, wake_signal)
+        move = partial(transitions.transition, to=check_status(to), reason=reason, note=note, wake=wake)
+        return self.run("transition", lambda tx: move(tx, call, goal_id), Mode.SINGLE, call.key)
 
     def pause(
         self,
@@ -83,19 +74,11 @@ class TransitionMethods(StoreBase):
             StaleUpdate: the goal is no longer at `expected_revision`; the error carries it.
             LeaseLost: the lease expired, was released, or is another worker's.
         """
-        waits = wake_at is not None or wake_signal is not None
-        return self.transition(
-            goal_id,
-            GoalStatus.PAUSED,
-            expected_revision=expected_revision,
-            reason=reason or (Reason.WAITING if waits else Reason.USER),
-            note=note,
-            wake_at=wake_at,
-            wake_signal=wake_signal,
-            lease=lease,
-            actor=actor,
-            key=key,
-        )
+        call = self._context.call(actor, key, expected_revision, lease)
+        wake = Wake.of(wake_at, wake_signal)
+        why = reason or (Reason.USER if wake is None else Reason.WAITING)
+        pause = partial(transitions.transition, to=GoalStatus.PAUSED, reason=why, note=note, wake=wake)
+        return self.run("transition", lambda tx: pause(tx, call, goal_id), Mode.SINGLE, call.key)
 
     def resume(
         self,
@@ -121,18 +104,10 @@ class TransitionMethods(StoreBase):
         """
         call = self._context.call(actor, key, expected_revision, replace=replace)
         if budget is None:
-            return self.run(
-                "resume",
-                lambda tx: transitions.transition(tx, call, goal_id, to=GoalStatus.ACTIVE, reason=None, note=note),
-                Mode.SINGLE,
-                call.key,
-            )
-        return self.run(
-            "resume",
-            lambda tx: definition.resume_with_budget(tx, call, goal_id, budget=budget, note=note),
-            Mode.ATOMIC,
-            call.key,
-        )
+            resume = partial(transitions.transition, to=GoalStatus.ACTIVE, reason=None, note=note)
+            return self.run("resume", lambda tx: resume(tx, call, goal_id), Mode.SINGLE, call.key)
+        both = partial(transitions.resume_with_budget, budget=budget, note=note)
+        return self.run("resume", lambda tx: both(tx, call, goal_id), Mode.ATOMIC, call.key)
 
     def complete(
         self,
@@ -155,9 +130,8 @@ class TransitionMethods(StoreBase):
             LeaseLost: the lease expired, was released, or is another worker's.
         """
         call = self._context.call(actor, key, expected_revision, lease)
-        return self.run(
-            "complete", lambda tx: transitions.complete(tx, call, goal_id, note=note), Mode.ATOMIC, call.key
-        )
+        complete = partial(transitions.complete, call=call, goal_id=goal_id, note=note)
+        return self.run("complete", complete, Mode.ATOMIC, call.key)
 
     def clear(
         self,
@@ -177,16 +151,9 @@ class TransitionMethods(StoreBase):
             StaleUpdate: the goal is no longer at `expected_revision`; the error carries it.
             LeaseLost: the lease expired, was released, or is another worker's.
         """
-        return self.transition(
-            goal_id,
-            GoalStatus.CLEARED,
-            expected_revision=expected_revision,
-            reason=reason,
-            note=note,
-            lease=lease,
-            actor=actor,
-            key=key,
-        )
+        call = self._context.call(actor, key, expected_revision, lease)
+        clear = partial(transitions.transition, to=GoalStatus.CLEARED, reason=reason, note=note)
+        return self.run("transition", lambda tx: clear(tx, call, goal_id), Mode.SINGLE, call.key)
 
     def wake(
         self,
@@ -209,7 +176,7 @@ class TransitionMethods(StoreBase):
             GoalNotFound, StaleUpdate, NotAllowed, KeyConflict: nothing changed.
         """
         call = self._context.call(actor, key, expected_revision, replace=replace)
-        return self.run("wake", lambda tx: waits.wake(tx, call, goal_id), Mode.ATOMIC, call.key)
+        return self.run("wake", lambda tx: leases.wake(tx, call, goal_id), Mode.ATOMIC, call.key)
 
     def signal(self, name: str, *, actor: Actor | NamedActor | str = Actor.USER, key: str | None = None) -> list[Goal]:
         """Every goal that waits for the signal of this name was woken; here they are.
@@ -222,7 +189,7 @@ class TransitionMethods(StoreBase):
             NotAllowed, InvalidInput: nothing changed.
         """
         call = self._context.call(actor, key)
-        return self.run("signal", lambda tx: waits.signal(tx, call, name), Mode.ATOMIC, call.key)
+        return self.run("signal", lambda tx: leases.signal(tx, call, name), Mode.ATOMIC, call.key)
 
     def verify(
         self,
@@ -247,7 +214,8 @@ class TransitionMethods(StoreBase):
         """
         revision = verification.revision if expected_revision is None else expected_revision
         call = self._context.call(actor, key, revision, lease)
-        return self.run("verify", lambda tx: verdicts.verify(tx, call, goal_id, verification), Mode.ATOMIC, call.key)
+        verify = partial(verdicts.verify, call=call, goal_id=goal_id, verification=verification)
+        return self.run("verify", verify, Mode.ATOMIC, call.key)
 
     def approve(
         self,

@@ -8,8 +8,8 @@ from telic import Budget, BudgetExceeded, GoalStatus, InvalidInput, Reason, Usag
 from telic.domain.budget import TurnUsage, UsageTakenBack
 from telic.domain.history import replay
 from telic.domain.report import Estimated, UsageGrouping
-from telic.errors import HoldLost, KeyConflict, TurnConflict
-from telic.testing.contract import SHORT_SECONDS, expire
+from telic.errors import HoldLost, InvalidNumber, KeyConflict, TurnConflict
+from telic.testing.contract import SHORT_SECONDS, expire, refuses
 from telic.types import HoldState
 
 
@@ -28,16 +28,27 @@ async def require_replay(store: Any, goal_id: str) -> None:
 
 
 async def test_a_line_may_be_an_estimate(store: Any) -> None:
-    """It counts like any other, is told apart, and belongs to its key."""
+    """It counts like any other line, is marked as an estimate, and belongs to its key."""
     goal = await store.create("estimates", token_budget=100)
     known = await store.record_turn(goal.id, tokens=5, key="known")
     guessed = await store.record_turn(goal.id, tokens=6, is_estimate=True, key="guessed")
     assert (known.turn.is_estimate, guessed.turn.is_estimate) == (False, True)
     assert (await store.record_turn(goal.id, tokens=6, is_estimate=True, key="guessed")).turn == guessed.turn
-    with pytest.raises(TurnConflict):
-        await store.record_turn(goal.id, tokens=6, key="guessed")
+    await refuses(TurnConflict, store.record_turn(goal.id, tokens=6, key="guessed"))
     assert [line.is_estimate for line in await store.turns(goal.id)] == [False, True]
     assert (await store.get(goal.id)).tokens_used == 11
+    await require_replay(store, goal.id)
+
+
+async def test_a_turn_too_large_for_its_goal_is_refused_in_the_place_of_an_estimate_too(store: Any) -> None:
+    """As any other that passes a counter's end: by name, and nothing changes."""
+    goal = await expired(store, budget=None)
+    await store.record_turn(goal.id, tokens=2**53 - 1_000, key="before")
+    before = await store.get(goal.id)
+    assert before.estimated_lines == 1
+    with pytest.raises(InvalidNumber):
+        await store.record_turn(goal.id, tokens=1_001, hold="h", key="too large")
+    assert await store.get(goal.id) == before
     await require_replay(store, goal.id)
 
 
@@ -45,17 +56,14 @@ async def test_a_line_may_be_an_estimate(store: Any) -> None:
 async def test_whether_it_is_an_estimate_is_yes_or_no(store: Any, flag: Any) -> None:
     """A number is no answer, as elsewhere; nothing changes."""
     goal = await store.create("estimates")
-    with pytest.raises(InvalidInput):
-        await store.record_turn(goal.id, tokens=1, is_estimate=flag)
-    with pytest.raises(InvalidInput):
-        await store.hold(goal.id, frees_on_expiry=flag)
-    with pytest.raises(InvalidInput):
-        await store.record_turn(goal.id, usage=UsageTakenBack.of(TurnUsage(tokens=1)))
+    await refuses(InvalidInput, store.record_turn(goal.id, tokens=1, is_estimate=flag))
+    await refuses(InvalidInput, store.hold(goal.id, frees_on_expiry=flag))
+    await refuses(InvalidInput, store.record_turn(goal.id, usage=UsageTakenBack.of(TurnUsage(tokens=1))))
     assert await store.get(goal.id) == goal
 
 
 async def test_a_goal_tells_how_many_lines_of_its_ledger_are_estimates(store: Any) -> None:
-    """However they came there; one that is taken back is none, and a reading of any kind tells the same."""
+    """Estimates by hosts and by expiry count alike, one that is taken back does not, and every reading agrees."""
     goal = await expired(store)
     assert goal.estimated_lines == 0
     guessed = await store.record_turn(goal.id, tokens=5, is_estimate=True)
@@ -69,7 +77,7 @@ async def test_a_goal_tells_how_many_lines_of_its_ledger_are_estimates(store: An
 
 
 async def test_an_expired_hold_goes_on_reserving_until_it_is_counted(store: Any) -> None:
-    """At no moment is the money neither held nor counted; the refused call leaves it counted."""
+    """Money is always either held or counted: the refused call counts the expired hold."""
     goal = await expired(store)
     (hold,) = await store.holds(goal.id)
     assert (hold.state, hold.reserves) == (HoldState.EXPIRED, True)
@@ -77,14 +85,13 @@ async def test_an_expired_hold_goes_on_reserving_until_it_is_counted(store: Any)
         await store.hold(goal.id, tokens=401)
     assert (refused.value.used, refused.value.held) in ((0, 600), (600, 0))
     assert (await store.get(goal.id)).tokens_used == 600
-    with pytest.raises(BudgetExceeded):
-        await store.hold(goal.id, tokens=401)
+    await refuses(BudgetExceeded, store.hold(goal.id, tokens=401))
     await store.hold(goal.id, tokens=400)
 
 
 @pytest.mark.parametrize("touch", ["hold", "record_turn", "claim_due", "wake"])
-async def test_whoever_touches_the_budget_next_counts_an_expired_hold_once(store: Any, touch: str) -> None:
-    """What was held is one line of the ledger, marked as an estimate, under the hold that it stands for."""
+async def test_the_next_use_of_the_budget_counts_an_expired_hold_once(store: Any, touch: str) -> None:
+    """The held amounts become one line of the ledger, marked as an estimate, and the hold names that line."""
     goal = await expired(store)
     if touch == "wake":
         await store.pause(goal.id, reason=Reason.WAITING, wake_signal="ci")
@@ -111,7 +118,7 @@ async def test_whoever_touches_the_budget_next_counts_an_expired_hold_once(store
 @pytest.mark.parametrize("look", ["holds", "usage of the goal", "usage of all"])
 @pytest.mark.parametrize("end", ["complete", "clear"])
 async def test_an_expired_hold_of_a_goal_that_has_ended_is_counted(store: Any, end: str, look: str) -> None:
-    """Nobody holds or records there any more: whoever looks at its holds or adds up its usage finds the estimate."""
+    """No turn will count it: so reading the goal's holds, or adding up its usage, writes the estimate."""
     goal = await expired(store)
     await (store.complete if end == "complete" else store.clear)(goal.id)
     if look != "holds":
@@ -138,8 +145,7 @@ async def test_a_hold_that_is_open_when_its_goal_ends_can_be_settled_still(store
 async def test_an_estimate_that_reaches_the_budget_pauses_the_goal(store: Any) -> None:
     """As any turn does, in its own transaction."""
     goal = await expired(store, budget=Budget(tokens=600))
-    with pytest.raises(BudgetExceeded):
-        await store.hold(goal.id, tokens=1)
+    await refuses(BudgetExceeded, store.hold(goal.id, tokens=1))
     after = await store.get(goal.id)
     assert (after.status, after.reason, after.tokens_used) == (GoalStatus.PAUSED, Reason.BUDGET, 600)
     await require_replay(store, goal.id)
@@ -175,7 +181,7 @@ async def test_an_estimate_never_passes_the_largest_number(store: Any) -> None:
 
 
 async def test_a_late_turn_settles_its_expired_hold(store: Any) -> None:
-    """As long as no estimate stands for it, nothing need be corrected."""
+    """No estimate was written for the hold yet, so nothing needs to be corrected."""
     goal = await expired(store)
     result = await store.record_turn(goal.id, tokens=10, hold="h", key="real")
     assert (result.goal.tokens_used, result.goal.turns_used) == (10, 1)
@@ -195,10 +201,8 @@ async def test_a_late_turn_takes_the_place_of_its_holds_estimate(store: Any) -> 
     assert [line.usage.tokens for line in (estimate, back, real)] == [600, -600, 10]
     (hold,) = await store.holds(goal.id)
     assert (hold.state, hold.turn_key) == (HoldState.SETTLED, "real")
-    with pytest.raises(HoldLost):
-        await store.record_turn(goal.id, tokens=11, hold="h", key="another")
-    with pytest.raises(TurnConflict):
-        await store.record_turn(goal.id, tokens=11, hold="h", key="real")
+    await refuses(HoldLost, store.record_turn(goal.id, tokens=11, hold="h", key="another"))
+    await refuses(TurnConflict, store.record_turn(goal.id, tokens=11, hold="h", key="real"))
     assert len(await store.turns(goal.id)) == 3
     await require_replay(store, goal.id)
 
@@ -218,7 +222,7 @@ async def test_a_hosts_own_estimate_gives_way_to_the_turn_as_well(store: Any) ->
 
 
 async def test_a_late_release_takes_the_estimate_back(store: Any) -> None:
-    """Whether the estimate was in the ledger yet makes no difference to what is used."""
+    """The usage is the same whether or not the estimate was in the ledger before the release."""
     goal = await expired(store)
     other = await expired(store, token_budget=1_000, scope="other")
     assert (await store.release(goal.id, "h")).state is HoldState.RELEASED
@@ -237,8 +241,7 @@ async def test_the_key_of_a_hold_stands_for_how_it_expires(store: Any) -> None:
     """The same key with the other rule is another call."""
     goal = await store.create("hold")
     await store.hold(goal.id, tokens=1, key="h")
-    with pytest.raises(KeyConflict):
-        await store.hold(goal.id, tokens=1, key="h", frees_on_expiry=True)
+    await refuses(KeyConflict, store.hold(goal.id, tokens=1, key="h", frees_on_expiry=True))
 
 
 @pytest.mark.parametrize("by", list(UsageGrouping))

@@ -17,12 +17,12 @@ from telic import (
 )
 from telic.domain.history import replay
 from telic.errors import HoldLost, InvalidNumber, KeyConflict, TurnConflict
-from telic.testing.contract import SHORT_SECONDS, expire
+from telic.testing.contract import SHORT_SECONDS, expire, refuses
 from telic.types import HoldState
 
 
 async def states(store: Any, goal_id: str) -> list[HoldState]:
-    """The states of the goal's holds, in the order of their keys."""
+    """Return the states of the goal's holds, in the order of their keys."""
     return [hold.state for hold in await store.holds(goal_id)]
 
 
@@ -39,8 +39,7 @@ async def test_a_hold_reserves_until_its_turn_settles_it(store: Any) -> None:
     (first, second) = await store.holds(goal.id)
     assert (first.state, first.turn_key, second.state) == (HoldState.SETTLED, "t1", HoldState.OPEN)
     await store.hold(goal.id, tokens=500)
-    with pytest.raises(BudgetExceeded):
-        await store.hold(goal.id, tokens=1)
+    await refuses(BudgetExceeded, store.hold(goal.id, tokens=1))
 
 
 @pytest.mark.parametrize(
@@ -56,8 +55,7 @@ async def test_every_budget_is_held(store: Any, budget: Budget, amounts: dict[st
     """A hold reserves tokens, time and money as asked, and always one turn."""
     goal = await store.create("hold", budget=budget)
     await store.hold(goal.id, **amounts)
-    with pytest.raises(BudgetExceeded):
-        await store.hold(goal.id, **amounts)
+    await refuses(BudgetExceeded, store.hold(goal.id, **amounts))
 
 
 async def test_a_hold_of_the_same_key_is_the_same(store: Any) -> None:
@@ -65,8 +63,7 @@ async def test_a_hold_of_the_same_key_is_the_same(store: Any) -> None:
     goal = await store.create("hold", token_budget=1_000)
     first = await store.hold(goal.id, tokens=600, key="h")
     assert await store.hold(goal.id, tokens=600, key="h") == first
-    with pytest.raises(KeyConflict):
-        await store.hold(goal.id, tokens=601, key="h")
+    await refuses(KeyConflict, store.hold(goal.id, tokens=601, key="h"))
     assert len(await store.holds(goal.id)) == 1
 
 
@@ -77,25 +74,20 @@ async def test_a_released_hold_is_free(store: Any) -> None:
     assert (await store.release(goal.id, "h")).state is HoldState.RELEASED
     await store.hold(goal.id, tokens=1_000)
     assert (await store.release(goal.id, "h")).state is HoldState.RELEASED
-    with pytest.raises(BudgetExceeded):
-        await store.hold(goal.id, tokens=1)
-    with pytest.raises(HoldLost):
-        await store.record_turn(goal.id, tokens=5, hold="h")
-    with pytest.raises(HoldLost):
-        await store.release(goal.id, "never placed")
+    await refuses(BudgetExceeded, store.hold(goal.id, tokens=1))
+    await refuses(HoldLost, store.record_turn(goal.id, tokens=5, hold="h"))
+    await refuses(HoldLost, store.release(goal.id, "never placed"))
 
 
 async def test_an_expired_hold_frees_itself_where_nothing_was_sent(store: Any) -> None:
-    """Nobody sweeps: it stays on record as expired, which is uncertain usage, and reserves nothing."""
+    """It frees its budget without a sweeper: the record says expired, and nothing is reserved or counted."""
     goal = await store.create("hold", token_budget=1_000)
     await store.hold(goal.id, tokens=1_000, ttl_seconds=SHORT_SECONDS, frees_on_expiry=True, key="h")
     await expire()
     assert await states(store, goal.id) == [HoldState.EXPIRED]
     await store.hold(goal.id, tokens=1_000, key="i")
-    with pytest.raises(HoldLost):
-        await store.record_turn(goal.id, tokens=5, hold="h")
-    with pytest.raises(HoldLost):
-        await store.release(goal.id, "h")
+    await refuses(HoldLost, store.record_turn(goal.id, tokens=5, hold="h"))
+    await refuses(HoldLost, store.release(goal.id, "h"))
     assert (await store.get(goal.id)).turns_used == 0
 
 
@@ -105,10 +97,8 @@ async def test_a_hold_is_settled_once(store: Any) -> None:
     await store.hold(goal.id, tokens=10, key="h")
     first = await store.record_turn(goal.id, tokens=7, hold="h", key="t")
     assert (await store.record_turn(goal.id, tokens=7, hold="h", key="t")).turn == first.turn
-    with pytest.raises(HoldLost):
-        await store.record_turn(goal.id, tokens=7, hold="h", key="u")
-    with pytest.raises(HoldLost):
-        await store.record_turn(goal.id, tokens=7, hold="unknown", key="v")
+    await refuses(HoldLost, store.record_turn(goal.id, tokens=7, hold="h", key="u"))
+    await refuses(HoldLost, store.record_turn(goal.id, tokens=7, hold="unknown", key="v"))
     assert (await store.get(goal.id)).tokens_used == 7
 
 
@@ -122,27 +112,20 @@ async def test_holds_are_refused_where_no_turn_may_start(store: Any) -> None:
     assert refused.value.goal == await store.get(goal.id)
     assert (await store.record_turn(goal.id, tokens=7, hold="h")).goal.tokens_used == 7
     await store.clear(goal.id)
-    with pytest.raises(GoalNotActive):
-        await store.hold(goal.id, tokens=10)
-    with pytest.raises(GoalNotFound):
-        await store.hold("0" * 36, tokens=10)
-    with pytest.raises(GoalNotFound):
-        await store.holds("0" * 36)
+    await refuses(GoalNotActive, store.hold(goal.id, tokens=10))
+    await refuses(GoalNotFound, store.hold("0" * 36, tokens=10))
+    await refuses(GoalNotFound, store.holds("0" * 36))
 
 
 @pytest.mark.parametrize("ttl_seconds", [0, -1, 86_401, True, "60", float("nan"), float("inf"), None])
 async def test_a_time_to_live_is_bounded(store: Any, ttl_seconds: Any) -> None:
     """Holds and leases last from a millisecond to a day."""
     goal = await store.create("ttl")
-    with pytest.raises(InvalidNumber):
-        await store.hold(goal.id, ttl_seconds=ttl_seconds)
-    with pytest.raises(InvalidNumber):
-        await store.claim(goal.id, holder="worker", ttl_seconds=ttl_seconds)
-    with pytest.raises(InvalidNumber):
-        await store.claim_due(holder="worker", ttl_seconds=ttl_seconds)
+    await refuses(InvalidNumber, store.hold(goal.id, ttl_seconds=ttl_seconds))
+    await refuses(InvalidNumber, store.claim(goal.id, holder="worker", ttl_seconds=ttl_seconds))
+    await refuses(InvalidNumber, store.claim_due(holder="worker", ttl_seconds=ttl_seconds))
     lease = await store.claim(goal.id, holder="worker")
-    with pytest.raises(InvalidNumber):
-        await store.renew(lease, ttl_seconds=ttl_seconds)
+    await refuses(InvalidNumber, store.renew(lease, ttl_seconds=ttl_seconds))
     assert await store.holds(goal.id) == []
 
 
@@ -150,8 +133,7 @@ async def test_a_time_to_live_is_bounded(store: Any, ttl_seconds: Any) -> None:
 async def test_a_held_amount_is_a_count(store: Any, tokens: Any) -> None:
     """Holds take what turns take."""
     goal = await store.create("hold")
-    with pytest.raises(InvalidNumber):
-        await store.hold(goal.id, tokens=tokens)
+    await refuses(InvalidNumber, store.hold(goal.id, tokens=tokens))
 
 
 @pytest.mark.parametrize(
@@ -170,7 +152,7 @@ async def test_the_policy_bills_its_part_of_a_models_tokens(store: Any, billing:
 
 
 async def test_the_policy_decides_when_the_budget_is_reached(store: Any) -> None:
-    """What is not billed does not pause the goal."""
+    """Tokens that are not billed do not pause the goal."""
     usage = ModelUsage(input_tokens=100, cached_input_tokens=100, output_tokens=9)
     goal = await store.create("billing", billing=BillingPolicy.WITHOUT_CACHED, token_budget=10)
     assert (await store.record_turn(goal.id, usage=usage)).goal.status is GoalStatus.ACTIVE
@@ -183,8 +165,7 @@ async def test_only_work_counts_as_a_turn(store: Any) -> None:
     for kind in (UsageKind.JUDGE, UsageKind.SUB_AGENT, UsageKind.TOOL):
         result = await store.record_turn(goal.id, tokens=5, kind=kind, model="gpt|3|x", key=kind.value)
     assert (result.goal.status, result.goal.turns_used, result.goal.tokens_used) == (GoalStatus.ACTIVE, 0, 15)
-    with pytest.raises(TurnConflict):
-        await store.record_turn(goal.id, tokens=5, kind=UsageKind.TOOL, model="other", key="tool")
+    await refuses(TurnConflict, store.record_turn(goal.id, tokens=5, kind=UsageKind.TOOL, model="other", key="tool"))
     result = await store.record_turn(goal.id, usage=TurnUsage(tokens=1))
     assert (result.goal.status, result.goal.turns_used) == (GoalStatus.PAUSED, 1)
     ledger = await store.turns(goal.id)

@@ -1,4 +1,4 @@
-"""Leases: who may drive a goal."""
+"""Leases: one worker at a time may drive a goal."""
 
 from typing import Any
 
@@ -6,7 +6,7 @@ import pytest
 
 from telic import Budget, GoalNotActive, GoalNotFound, GoalStatus, InvalidInput, LeaseLost
 from telic.errors import InvalidNumber, LeaseHeld
-from telic.testing.contract import SHORT_SECONDS, expire
+from telic.testing.contract import SHORT_SECONDS, expire, refuses
 
 SECOND = 1_000_000
 
@@ -28,14 +28,14 @@ async def test_one_worker_drives_a_goal(store: Any) -> None:
 
 
 async def test_an_expired_lease_is_lost(store: Any) -> None:
-    """Another may claim; whoever had it writes nothing under it any more."""
+    """Another worker may claim the goal; the former one writes nothing under its lease any more."""
     goal = await store.create("lease")
     old = await store.claim(goal.id, holder="old", ttl_seconds=SHORT_SECONDS)
     await expire()
-    with pytest.raises(LeaseLost):
-        await store.renew(old)
+    await refuses(LeaseLost, store.renew(old))
     new = await store.claim(goal.id, holder="new")
-    for write in (
+    await refuses(
+        LeaseLost,
         store.renew(old),
         store.release_lease(old),
         store.record_turn(goal.id, tokens=5, lease=old),
@@ -43,16 +43,14 @@ async def test_an_expired_lease_is_lost(store: Any) -> None:
         store.pause(goal.id, lease=old),
         store.complete(goal.id, lease=old),
         store.clear(goal.id, lease=old),
-    ):
-        with pytest.raises(LeaseLost):
-            await write
+    )
     assert await store.get(goal.id) == goal
     assert await store.holds(goal.id) == []
     assert (await store.renew(new)).token == new.token
 
 
 async def test_a_lease_is_checked_with_each_write(store: Any) -> None:
-    """Its holder writes; a turn recorded before the lease was lost is still the same turn."""
+    """Its worker writes; a turn recorded before the lease was lost is still the same turn."""
     goal = await store.create("lease", token_budget=100)
     lease = await store.claim(goal.id, holder="worker")
     await store.hold(goal.id, tokens=5, lease=lease, key="h")
@@ -62,10 +60,8 @@ async def test_a_lease_is_checked_with_each_write(store: Any) -> None:
     await store.release_lease(lease)
     again = await store.record_turn(goal.id, tokens=5, lease=lease, hold="h", key="t")
     assert again.turn == recorded.turn
-    with pytest.raises(LeaseLost):
-        await store.release(goal.id, "h", lease=lease)
-    with pytest.raises(LeaseLost):
-        await store.record_turn(goal.id, tokens=5, lease=lease, key="u")
+    await refuses(LeaseLost, store.release(goal.id, "h", lease=lease))
+    await refuses(LeaseLost, store.record_turn(goal.id, tokens=5, lease=lease, key="u"))
 
 
 async def test_a_lease_is_released_once_however_often_it_is_asked_for(store: Any) -> None:
@@ -73,45 +69,38 @@ async def test_a_lease_is_released_once_however_often_it_is_asked_for(store: Any
     goal = await store.create("lease")
     lease = await store.claim(goal.id, holder="worker")
     assert await store.release_lease(lease) == await store.release_lease(lease) == goal
-    with pytest.raises(LeaseLost):
-        await store.renew(lease)
+    await refuses(LeaseLost, store.renew(lease))
     short = await store.claim(goal.id, holder="other", ttl_seconds=SHORT_SECONDS)
     for lost in (lease, short):
         await expire()
-        with pytest.raises(LeaseLost):
-            await store.release_lease(lost)
+        await refuses(LeaseLost, store.release_lease(lost))
 
 
-async def test_a_holder_that_claims_again_voids_its_former_lease(store: Any) -> None:
+async def test_a_worker_that_claims_again_voids_its_former_lease(store: Any) -> None:
     """A worker that was restarted under its name need not wait for itself."""
     goal = await store.create("lease")
     before = await store.claim(goal.id, holder="worker")
     after = await store.claim(goal.id, holder="worker")
     assert before.token < after.token < 2**53
-    with pytest.raises(LeaseLost):
-        await store.renew(before)
+    await refuses(LeaseLost, store.renew(before))
 
 
 async def test_a_heartbeat_tells_that_the_goal_was_stopped(store: Any) -> None:
-    """A pause does not take the lease: the worker may still record the turn it was at, but claims no more."""
+    """A pause leaves the lease: the worker may still record its running turn, but a new claim is refused."""
     goal = await store.create("lease")
     lease = await store.claim(goal.id, holder="worker")
     await store.pause(goal.id)
     assert (await store.renew(lease)).goal.status is GoalStatus.PAUSED
     assert (await store.record_turn(goal.id, tokens=5, lease=lease)).goal.turns_used == 1
     await store.release_lease(lease)
-    with pytest.raises(GoalNotActive):
-        await store.claim(goal.id, holder="worker")
-    with pytest.raises(GoalNotActive):
-        await store.claim(scope="default", holder="worker")
-    with pytest.raises(GoalNotFound):
-        await store.claim("0" * 36, holder="worker")
-    with pytest.raises(InvalidInput):
-        await store.claim(holder="worker")
+    await refuses(GoalNotActive, store.claim(goal.id, holder="worker"))
+    await refuses(GoalNotActive, store.claim(scope="default", holder="worker"))
+    await refuses(GoalNotFound, store.claim("0" * 36, holder="worker"))
+    await refuses(InvalidInput, store.claim(holder="worker"))
 
 
 async def test_leases_leave_no_trace_in_the_history(store: Any) -> None:
-    """Who drives a goal is neither its definition nor its status."""
+    """A lease changes neither the goal's definition nor its status, so it makes no event."""
     goal = await store.create("lease")
     await store.release_lease(await store.claim(goal.id, holder="worker"))
     assert await store.get(goal.id) == goal
@@ -119,7 +108,7 @@ async def test_leases_leave_no_trace_in_the_history(store: Any) -> None:
 
 
 async def test_due_goals_are_granted_longest_unserved_first(store: Any) -> None:
-    """Each goal once; whoever was served last comes last, so none is left out for ever."""
+    """Each goal is granted once. The goal that was driven last comes last, so no goal is left out for ever."""
     goals = [await store.create(f"goal {number}", scope=f"scope {number}") for number in range(4)]
     await store.pause(goals[3].id)
     first = await store.claim_due(holder="one", limit=2)
@@ -138,7 +127,7 @@ async def test_due_goals_are_granted_longest_unserved_first(store: Any) -> None:
 
 
 async def test_what_a_dead_worker_left_is_granted_first(store: Any) -> None:
-    """Before those that wait, however long they have waited; then comes the queue."""
+    """It comes before goals that wait in the queue, however long they have waited."""
     goals = [await store.create(f"goal {number}", scope=f"scope {number}") for number in range(4)]
     await store.claim(goals[2].id, holder="dead", ttl_seconds=SHORT_SECONDS)
     await expire()
@@ -147,7 +136,7 @@ async def test_what_a_dead_worker_left_is_granted_first(store: Any) -> None:
 
 
 async def test_a_goal_that_rests_is_not_due(store: Any) -> None:
-    """Nobody has it; whoever asks for it by its name is granted it, and any change makes it due."""
+    """No worker has it, and none gets it as due. A claim by its id is granted, and any change makes it due."""
     goal = await store.create("rest")
     for change in (lambda: store.edit(goal.id, text="other"), lambda: store.set_budget(goal.id, Budget(tokens=5))):
         await store.release_lease(await store.claim(goal.id, holder="worker"), pause_seconds=3_600)
@@ -167,8 +156,7 @@ async def test_a_goal_that_rests_is_not_due(store: Any) -> None:
     await store.resume(goal.id)
     (lease,) = await store.claim_due(holder="other")
     for unusable in (-1, True, "1", 86_401, float("nan")):
-        with pytest.raises(InvalidNumber):
-            await store.release_lease(lease, pause_seconds=unusable)
+        await refuses(InvalidNumber, store.release_lease(lease, pause_seconds=unusable))
 
 
 async def test_the_secret_is_the_stores_own(store: Any) -> None:

@@ -1,6 +1,5 @@
 """Reports of usage, compared with a plain sum over the turns."""
 
-import asyncio
 import random
 from collections.abc import Iterable
 from typing import Any
@@ -9,15 +8,15 @@ import pytest
 
 from telic import Goal, GoalNotFound, InvalidInput, Turn, TurnUsage, UsageKind
 from telic.errors import InvalidNumber, InvalidText
+from telic.testing.contract import SHORT_SECONDS, expire, refuses
 from telic.types import Reserved, UsageGrouping, to_datetime
 
 LARGEST = 2**53 - 1
 HOUR_SECONDS = 3600
-SHORT_SECONDS = 0.05
 
 
 def name_of(by: UsageGrouping, goal: Goal, turn: Turn) -> str | None:
-    """The group to which the turn belongs."""
+    """Return the group to which the turn belongs."""
     names = {
         UsageGrouping.GOAL: goal.id,
         UsageGrouping.SCOPE: goal.scope,
@@ -29,7 +28,7 @@ def name_of(by: UsageGrouping, goal: Goal, turn: Turn) -> str | None:
 
 
 async def fill(store: Any, clock: Any) -> list[tuple[Goal, Turn]]:
-    """Some goals in three scopes with turns of every kind over some days; here are all of them."""
+    """Return all turns, with their goals, of some goals in three scopes: turns of every kind over some days."""
     chance = random.Random(7)
     goals = [await store.create(f"goal {number}", scope=f"scope {number % 3}") for number in range(7)]
     await store.create("a goal without turns", scope="scope 3")
@@ -43,19 +42,19 @@ async def fill(store: Any, clock: Any) -> list[tuple[Goal, Turn]]:
 
 
 def added_up(turns: Iterable[Turn]) -> dict[str, int]:
-    """The counters of the turns, added up in Python."""
+    """Return the counters of the turns, added up in Python."""
     lines = list(turns)
     sums = {name: sum(turn.usage.as_dict()[name] for turn in lines) for name in TurnUsage().as_dict()}
     return {"lines": len(lines), "turns": sum(turn.kind is UsageKind.WORK for turn in lines)} | sums
 
 
 def as_sums(report: Any) -> dict[str | None, dict[str, int]]:
-    """The report's groups as `added_up` has them."""
+    """Return the report's groups as `added_up` has them."""
     return {group.name: {"lines": group.sum.lines} | group.sum.usage.as_dict() for group in report.groups}
 
 
 def expected(by: UsageGrouping, ledger: list[tuple[Goal, Turn]]) -> dict[str | None, dict[str, int]]:
-    """What a report by this must say of the ledger."""
+    """Return what a report by this must say of the ledger."""
     names = {name_of(by, goal, turn) for goal, turn in ledger}
     return {name: added_up(turn for goal, turn in ledger if name_of(by, goal, turn) == name) for name in names}
 
@@ -127,7 +126,7 @@ async def test_a_report_by_goal_tells_what_is_held_and_uncertain(store: Any, clo
     await store.hold(
         goal.id, tokens=1000, active_microseconds=7, ttl_seconds=SHORT_SECONDS, frees_on_expiry=True, key="lost too"
     )
-    await asyncio.sleep(SHORT_SECONDS * 1.5)
+    await expire()
     await store.hold(goal.id, tokens=20, key="open")
     assert [group.name for group in (await store.usage()).groups] == [other.id, goal.id]
     await store.record_turn(goal.id, tokens=1, hold="settled")
@@ -152,5 +151,4 @@ async def test_a_report_is_refused_for_what_makes_no_sense(store: Any) -> None:
         ({"limit": 100_001}, InvalidNumber),
         ({"goal_id": "0" * 36}, GoalNotFound),
     ):
-        with pytest.raises(kind):
-            await store.usage(**attempt)
+        await refuses(kind, store.usage(**attempt))

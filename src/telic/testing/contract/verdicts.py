@@ -25,7 +25,7 @@ from telic.domain.history import replay
 from telic.domain.verdict import CheckError, Outcome, Verdict
 from telic.domain.verification import Verification
 from telic.errors import KeyConflict
-from telic.testing.contract import SHORT_SECONDS, expire
+from telic.testing.contract import SHORT_SECONDS, expire, refuses
 
 TESTS = Criterion.command(["make", "test"])
 LOOKS = Criterion.approval("Does it look right?")
@@ -33,7 +33,7 @@ SOUNDS = Criterion.approval("Does it sound right?")
 
 
 def verdicts_on(goal: Any, *outcomes: Outcome, revision: int | None = None) -> Verification:
-    """These outcomes for the goal's first criteria, in order."""
+    """Return these outcomes for the goal's first criteria, in order."""
     at = goal.revision if revision is None else revision
     return Verification(
         revision=at,
@@ -79,10 +79,8 @@ async def test_verdicts_of_another_revision_are_stale(store: Any) -> None:
         verdicts_on(goal, Outcome.PASSED, revision=edited.revision),
         Verification(revision=edited.revision, criterion_hashes=(), verdicts=()),
     ):
-        with pytest.raises(InvalidInput):
-            await store.verify(goal.id, foreign)
-    with pytest.raises(InvalidInput):
-        await store.verify(goal.id, late, expected_revision=edited.revision)
+        await refuses(InvalidInput, store.verify(goal.id, foreign))
+    await refuses(InvalidInput, store.verify(goal.id, late, expected_revision=edited.revision))
     assert await store.get(goal.id) == edited
 
 
@@ -91,8 +89,7 @@ async def test_of_two_verifiers_the_first_completes(store: Any) -> None:
     goal = await store.create("verify", criteria=[TESTS])
     found = verdicts_on(goal, Outcome.PASSED)
     done = await store.verify(goal.id, found, key="one")
-    with pytest.raises(StaleUpdate):
-        await store.verify(goal.id, found, key="two")
+    await refuses(StaleUpdate, store.verify(goal.id, found, key="two"))
     assert await store.verify(goal.id, found, key="one") == done
     assert [event.kind for event in await store.events(goal.id)][1:] == [EventKind.CHECKED, EventKind.COMPLETED]
 
@@ -101,19 +98,16 @@ async def test_the_key_of_verdicts_belongs_to_them(store: Any) -> None:
     """Other verdicts, or another call, under the same key are refused."""
     goal = await store.create("verify", criteria=[TESTS])
     await store.verify(goal.id, verdicts_on(goal, Outcome.FAILED), key="k")
-    with pytest.raises(KeyConflict):
-        await store.verify(goal.id, verdicts_on(goal, Outcome.PASSED), key="k")
+    await refuses(KeyConflict, store.verify(goal.id, verdicts_on(goal, Outcome.PASSED), key="k"))
     await store.pause(goal.id, key="p")
     paused = await store.get(goal.id)
-    with pytest.raises(KeyConflict):
-        await store.verify(goal.id, verdicts_on(paused, Outcome.PASSED), key="p")
-    with pytest.raises(GoalNotFound):
-        await store.verify("0" * 36, verdicts_on(goal, Outcome.PASSED))
+    await refuses(KeyConflict, store.verify(goal.id, verdicts_on(paused, Outcome.PASSED), key="p"))
+    await refuses(GoalNotFound, store.verify("0" * 36, verdicts_on(goal, Outcome.PASSED)))
 
 
 @pytest.mark.parametrize("reason", sorted({Reason.USER, Reason.BLOCKED, Reason.STALLED, Reason.FAILED, Reason.WAITING}))
 async def test_a_stopped_goal_stays_stopped(store: Any, reason: Reason) -> None:
-    """Passing verdicts are kept, and complete nothing that somebody has stopped."""
+    """Passing verdicts are kept, but do not complete a goal that somebody has stopped."""
     goal = await store.create("verify", criteria=[TESTS])
     paused = await store.pause(goal.id, reason=reason)
     checked = await store.verify(goal.id, verdicts_on(paused, Outcome.PASSED))
@@ -122,7 +116,7 @@ async def test_a_stopped_goal_stays_stopped(store: Any, reason: Reason) -> None:
 
 
 async def test_a_superseded_goal_stays_paused(store: Any) -> None:
-    """Another goal has its scope's slot by a user's wish."""
+    """Passing verdicts do not complete it: a user gave the scope to another goal."""
     goal = await store.create("verify", criteria=[TESTS])
     holder = await store.create("another")
     checked = await store.verify(goal.id, verdicts_on(await store.get(goal.id), Outcome.PASSED))
@@ -131,7 +125,7 @@ async def test_a_superseded_goal_stays_paused(store: Any) -> None:
 
 
 async def test_a_goal_that_its_budget_has_paused_is_completed(store: Any) -> None:
-    """Running out in the very turn that reached the goal is no failure, also while another goal has the slot."""
+    """The turn that used up the budget may have reached the goal; another goal that is active meanwhile stays so."""
     goal = await store.create("verify", criteria=[TESTS], token_budget=10)
     spent = (await store.record_turn(goal.id, tokens=10)).goal
     assert spent.reason is Reason.BUDGET
@@ -147,10 +141,8 @@ async def test_a_finished_goal_is_not_checked(store: Any) -> None:
     """Neither verdicts nor answers are added to its history."""
     goal = await store.create("verify", criteria=[LOOKS])
     done = await store.complete(goal.id)
-    with pytest.raises(NotAllowed):
-        await store.verify(goal.id, verdicts_on(done, Outcome.PASSED))
-    with pytest.raises(NotAllowed):
-        await store.approve(goal.id, 0, decided_by="Ada")
+    await refuses(NotAllowed, store.verify(goal.id, verdicts_on(done, Outcome.PASSED)))
+    await refuses(NotAllowed, store.approve(goal.id, 0, decided_by="Ada"))
     assert await store.get(goal.id) == done
 
 
@@ -158,8 +150,7 @@ async def test_a_finished_goal_is_not_checked(store: Any) -> None:
 async def test_only_the_verifier_says_that_criteria_passed(store: Any, actor: Actor) -> None:
     """Nobody else's verdicts count."""
     goal = await store.create("verify", criteria=[TESTS])
-    with pytest.raises(NotAllowed):
-        await store.verify(goal.id, verdicts_on(goal, Outcome.PASSED), actor=actor)
+    await refuses(NotAllowed, store.verify(goal.id, verdicts_on(goal, Outcome.PASSED), actor=actor))
     assert await store.get(goal.id) == goal
 
 
@@ -167,8 +158,7 @@ async def test_only_the_verifier_says_that_criteria_passed(store: Any, actor: Ac
 async def test_a_goal_with_criteria_is_completed_by_verdicts_or_people(store: Any, actor: Actor) -> None:
     """A verifier too must show its verdicts."""
     goal = await store.create("verify", criteria=[TESTS])
-    with pytest.raises(NotAllowed):
-        await store.complete(goal.id, actor=actor, expected_revision=goal.revision)
+    await refuses(NotAllowed, store.complete(goal.id, actor=actor, expected_revision=goal.revision))
     assert await store.get(goal.id) == goal
 
 
@@ -176,8 +166,7 @@ async def test_a_goal_with_criteria_is_completed_by_verdicts_or_people(store: An
 async def test_only_people_approve(store: Any, actor: Actor) -> None:
     """Neither a model nor a host stands in for a human."""
     goal = await store.create("approve", criteria=[LOOKS])
-    with pytest.raises(NotAllowed):
-        await store.approve(goal.id, 0, decided_by="Ada", actor=actor, expected_revision=goal.revision)
+    await refuses(NotAllowed, store.approve(goal.id, 0, decided_by="Ada", actor=actor, expected_revision=goal.revision))
     assert await store.approvals(goal.id) == []
 
 
@@ -185,8 +174,7 @@ async def test_the_last_answer_counts(store: Any) -> None:
     """One for each approval criterion; others than those are refused."""
     goal = await store.create("approve", criteria=[TESTS, LOOKS, SOUNDS])
     for place in (0, 3):
-        with pytest.raises(InvalidInput):
-            await store.approve(goal.id, place, decided_by="Ada")
+        await refuses(InvalidInput, store.approve(goal.id, place, decided_by="Ada"))
     await store.approve(goal.id, 1, decided_by="Ada", is_approved=False, note="crooked", key="a")
     await store.approve(goal.id, 1, decided_by="Ada", is_approved=False, note="crooked", key="a")
     await store.approve(goal.id, 2, decided_by="Bob")
@@ -197,10 +185,8 @@ async def test_the_last_answer_counts(store: Any) -> None:
     assert (found[LOOKS.content_hash].is_approved, found[LOOKS.content_hash].note) == (True, "")
     kinds = [event.kind for event in await store.events(goal.id)][1:]
     assert kinds == [EventKind.REJECTED, EventKind.APPROVED, EventKind.APPROVED]
-    with pytest.raises(KeyConflict):
-        await store.approve(goal.id, 1, decided_by="Ada", key="a")
-    with pytest.raises(StaleUpdate):
-        await store.approve(goal.id, 1, decided_by="Ada", expected_revision=goal.revision + 1)
+    await refuses(KeyConflict, store.approve(goal.id, 1, decided_by="Ada", key="a"))
+    await refuses(StaleUpdate, store.approve(goal.id, 1, decided_by="Ada", expected_revision=goal.revision + 1))
 
 
 async def test_answers_last_until_the_goal_is_edited(store: Any) -> None:
@@ -215,13 +201,13 @@ async def test_answers_last_until_the_goal_is_edited(store: Any) -> None:
     assert await store.approvals(goal.id) == []
 
 
-async def test_a_rejection_is_heard_once(store: Any) -> None:
-    """After the verification that made a verdict of it, the person is asked anew; an approval stays."""
+async def test_a_rejection_counts_once(store: Any) -> None:
+    """A verification makes a verdict of it, and the person is asked again afterwards; an approval stays."""
     goal = await store.create("approve", criteria=[TESTS, LOOKS, SOUNDS])
     await store.approve(goal.id, 1, decided_by="Ada", is_approved=False)
     await store.approve(goal.id, 2, decided_by="Bob")
     await store.verify(goal.id, verdicts_on(goal, Outcome.FAILED))
-    assert len(await store.approvals(goal.id)) == 2, "a check failed before anybody heard of the rejection"
+    assert len(await store.approvals(goal.id)) == 2, "a check failed first, so the rejection was not used yet"
     await store.verify(goal.id, verdicts_on(goal, Outcome.PASSED, Outcome.FAILED, Outcome.PASSED))
     assert [answer.decided_by for answer in await store.approvals(goal.id)] == ["Bob"]
     await store.approve(goal.id, 1, decided_by="Ada", is_approved=False)
@@ -229,7 +215,7 @@ async def test_a_rejection_is_heard_once(store: Any) -> None:
 
 
 async def test_an_answer_wakes_the_goal_that_waits_for_it(store: Any) -> None:
-    """In the same transaction; whoever waits for something else sleeps on."""
+    """The answer and the waking are one transaction; a goal that waits for another signal stays asleep."""
     goal = await store.create("approve", criteria=[LOOKS])
     await store.pause(goal.id, wake_signal=approval_signal(goal.id))
     other = await store.create("approve", scope="other", criteria=[LOOKS])
@@ -247,8 +233,7 @@ async def test_verdicts_under_a_lost_lease_are_not_written(store: Any) -> None:
     old = await store.claim(goal.id, holder="old", ttl_seconds=SHORT_SECONDS)
     await expire()
     new = await store.claim(goal.id, holder="new")
-    with pytest.raises(LeaseLost):
-        await store.verify(goal.id, verdicts_on(goal, Outcome.PASSED), lease=old)
+    await refuses(LeaseLost, store.verify(goal.id, verdicts_on(goal, Outcome.PASSED), lease=old))
     assert (await store.verify(goal.id, verdicts_on(goal, Outcome.PASSED), lease=new)).is_finished
 
 
@@ -262,5 +247,4 @@ async def test_remarks_are_part_of_the_history(store: Any) -> None:
     history = replay(goal.id, await store.events(goal.id), await store.turns(goal.id))
     assert history.goal == done == await store.get(goal.id)
     assert [event.revision for event in history.events] == [1, 1, 1, 1, 1, 2]
-    with pytest.raises(InvalidTransition):
-        await store.resume(goal.id)
+    await refuses(InvalidTransition, store.resume(goal.id))

@@ -9,10 +9,10 @@ from telic.domain.verdict import Outcome, Verdict
 from telic.domain.verification import Verification
 from telic.errors import InvalidCursor, InvalidNumber
 from telic.storage.operations import views
+from telic.testing.contract import refuses
 
 
 async def _seen(store: Any, **filters: Any) -> list[str]:
-    """The texts of all pages together."""
     texts: list[str] = []
     cursor = None
     while True:
@@ -83,7 +83,6 @@ async def test_iterating_gives_every_goal_once(store: Any, monkeypatch: pytest.M
 
 
 async def _iterated(store: Any, **filters: Any) -> list[str]:
-    """Return the texts of the goals that the store's iterator gives."""
     return [goal.text async for goal in store.iterate(**filters)]
 
 
@@ -107,14 +106,11 @@ async def test_a_listing_refuses_cursors_of_another_order(store: Any) -> None:
     await store.create("b", scope="b")
     cursor = (await store.list(limit=1)).next_cursor
     for strange, order in ((cursor, GoalOrder.OLDEST), ("newest-", GoalOrder.NEWEST), ("1", GoalOrder.NEWEST)):
-        with pytest.raises(InvalidCursor):
-            await store.list(cursor=strange, order=order)
+        await refuses(InvalidCursor, store.list(cursor=strange, order=order))
     for limit in (0, 1001):
-        with pytest.raises(InvalidNumber):
-            await store.list(limit=limit)
+        await refuses(InvalidNumber, store.list(limit=limit))
     for wrong in ({"order": "random"}, {"reason": "bored"}, {"status": "running"}, {"holder": ""}):
-        with pytest.raises(InvalidInput):
-            await store.list(**wrong)
+        await refuses(InvalidInput, store.list(**wrong))
 
 
 async def test_goals_are_counted_by_status(store: Any, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -192,5 +188,4 @@ async def test_a_glance_tells_a_change_from_the_passing_of_time(store: Any) -> N
 async def test_looking_at_no_goal_finds_none(store: Any) -> None:
     """There is nothing to be seen of a goal that is not there."""
     for look in (store.glance, store.overview):
-        with pytest.raises(GoalNotFound):
-            await look("019a0000-0000-7000-8000-000000000000")
+        await refuses(GoalNotFound, look("019a0000-0000-7000-8000-000000000000"))

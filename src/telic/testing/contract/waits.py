@@ -18,6 +18,7 @@ from telic import (
 )
 from telic.domain.history import replay
 from telic.errors import InvalidNumber
+from telic.testing.contract import refuses
 
 HOUR = 3_600 * 1_000_000
 
@@ -70,17 +71,14 @@ async def test_a_signal_wakes_those_that_wait_for_it(store: Any) -> None:
 async def test_waking_by_hand_is_repeatable(store: Any) -> None:
     """The same key wakes once; a goal that waits for nothing is not woken."""
     goal = await store.create("wait")
-    with pytest.raises(GoalNotActive):
-        await store.wake(goal.id)
+    await refuses(GoalNotActive, store.wake(goal.id))
     await store.pause(goal.id, wake_signal="ci/7")
     woken = await store.wake(goal.id, key="w")
     assert woken.status is GoalStatus.ACTIVE
     await store.pause(goal.id)
     assert (await store.wake(goal.id, key="w")).status is GoalStatus.PAUSED
-    with pytest.raises(GoalNotActive):
-        await store.wake(goal.id, key="x")
-    with pytest.raises(NotAllowed):
-        await store.wake(goal.id, actor=Actor.MODEL, expected_revision=4)
+    await refuses(GoalNotActive, store.wake(goal.id, key="x"))
+    await refuses(NotAllowed, store.wake(goal.id, actor=Actor.MODEL, expected_revision=4))
 
 
 async def test_a_goal_stays_asleep_where_its_slot_is_taken(store: Any) -> None:
@@ -164,12 +162,8 @@ async def test_a_waiting_goal_can_be_stopped(store: Any) -> None:
 async def test_only_a_wait_wakes(store: Any, clock: Any) -> None:
     """A goal that the user paused, or that is not paused, has nothing to wait for."""
     goal = await store.create("sleeper")
-    with pytest.raises(InvalidInput):
-        await store.pause(goal.id, reason=Reason.USER, wake_at=clock.now())
-    with pytest.raises(InvalidInput):
-        await store.transition(goal.id, GoalStatus.CLEARED, wake_signal="ci")
-    with pytest.raises(InvalidNumber):
-        await store.pause(goal.id, wake_at=-1)
+    await refuses(InvalidInput, store.pause(goal.id, reason=Reason.USER, wake_at=clock.now()))
+    await refuses(InvalidInput, store.transition(goal.id, GoalStatus.CLEARED, wake_signal="ci"))
+    await refuses(InvalidNumber, store.pause(goal.id, wake_at=-1))
     await store.pause(goal.id)
-    with pytest.raises(InvalidTransition):
-        await store.pause(goal.id)
+    await refuses(InvalidTransition, store.pause(goal.id))

@@ -13,15 +13,15 @@ from telic.domain.goal import Goal
 from telic.prompt.escape import visible
 from telic.testing.surfaces.goals import GOAL_NAMES, ShownGoal, make_shown_goals
 from telic.wording.amounts import show_amount, show_amounts
-from telic.wording.words import first_words, show_time
+from telic.wording.words import first_words, show_time, spoken
 
 __all__ = ["FACTS", "GOAL_NAMES", "ROW_FACTS", "Reading", "ShownGoal", "Surface", "make_shown_goals", "wrong_facts"]
 
 Reading = Mapping[str, Any] | str
-"""What a surface tells of one goal: facts by name for programs, or a text that people read, line by line."""
+"""The facts of one goal from a surface: by name for programs, or a text that people read, line by line."""
 
 Words = Sequence[Sequence[str]]
-"""What a text must have: each of these sequences stands in one line, in this order."""
+"""The words that a text must have: each of these sequences stands in one line, in this order."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,13 +47,9 @@ class Fact:
     words: Callable[[ShownGoal], Words]
 
 
-def _spoken(name: object) -> str:
-    return str(name).replace("_", " ")
-
-
 def _status(shown: ShownGoal) -> Words:
     reason = shown.goal.reason
-    return [(shown.goal.status, *((_spoken(reason),) if reason else ()))]
+    return [(shown.goal.status, *((spoken(reason),) if reason else ()))]
 
 
 def _spent(shown: ShownGoal) -> Words:
@@ -69,8 +65,8 @@ def _spent(shown: ShownGoal) -> Words:
     ]
 
 
+# Return the amount, or `unknown` where nothing but estimates says that it is none.
 def _amount(shown: ShownGoal, name: str, used: int) -> str:
-    """Return the amount, or `unknown` where nothing but estimates says that it is none."""
     is_unknown = shown.goal.estimated_lines and not used and name in ("tokens", "cost_microunits")
     return "unknown" if is_unknown else show_amount(name, used)
 
@@ -130,19 +126,19 @@ FACTS: Final = (
     ),
     Fact("latest", lambda shown: [shown.latest, shown.actor], lambda shown: [(shown.latest, "by", shown.actor)]),
 )
-"""What a surface tells of one goal."""
+"""The facts that a surface shows of one goal."""
 
 ROW_FACTS: Final = (
-    Fact("status", lambda shown: shown.goal.status, lambda shown: [(_spoken(shown.goal.reason or shown.goal.status),)]),
-    Fact("reason", lambda shown: shown.goal.reason, lambda shown: [(_spoken(shown.goal.reason or shown.goal.status),)]),
+    Fact("status", lambda shown: shown.goal.status, lambda shown: [(spoken(shown.goal.reason or shown.goal.status),)]),
+    Fact("reason", lambda shown: shown.goal.reason, lambda shown: [(spoken(shown.goal.reason or shown.goal.status),)]),
     Fact("text", lambda shown: shown.goal.text, lambda shown: [(visible(first_words(shown.goal.text, 30))[:20],)]),
     Fact("driver", lambda shown: shown.driver, lambda shown: [(visible(shown.driver)[:8],)] if shown.driver else []),
 )
-"""What a list of goals tells of each."""
+"""The facts that a list of goals shows of each."""
 
 
 def wrong_facts(surface: Surface, reading: Reading, shown: ShownGoal, facts: Sequence[Fact] = FACTS) -> list[str]:
-    """Return a line for each fact that the surface does not tell as it is; none where all is told."""
+    """Return a line for each fact that the surface does not show as it is; none where all are right."""
     told = [fact for fact in facts if fact.name not in surface.leaves_out]
     if isinstance(reading, str):
         lines = [" ".join(line.split()).casefold() for line in reading.splitlines()]

@@ -52,11 +52,9 @@ class _Maker:
         self._store = store
 
     def new(self, name: str, text: str | None = None, **more: Any) -> Goal:
-        """Return the active goal of a new scope."""
         return self._store.create(text or f"Reach what is called {name}", scope=f"shown/{name}", **more)
 
     def active(self, name: str) -> ShownGoal:
-        """Return a goal with all four limits, and usage of each."""
         budget = Budget(tokens=10_000, turns=40, active_microseconds=5_400_000_000, cost_microunits=5_000_000)
         goal = self.new(name, budget=budget)
         usage = TurnUsage(tokens=1_500, active_microseconds=90_000_000, cost_microunits=250_000)
@@ -69,29 +67,24 @@ class _Maker:
         return ShownGoal(goal=self._store.record_turn(goal.id, usage=usage).goal)
 
     def paused(self, name: str, **how: Any) -> ShownGoal:
-        """Return a goal that was paused so."""
         return ShownGoal(goal=self._store.pause(self.new(name).id, **how), latest="paused")
 
     def superseded(self, name: str) -> ShownGoal:
-        """Return a goal in whose place another one is active."""
         goal = self.new(name)
         self._store.create("the other", scope=goal.scope, replace=True)
         return ShownGoal(goal=self._store.get(goal.id), latest="paused")
 
     def out_of_budget(self, name: str) -> ShownGoal:
-        """Return a goal that has used more than its limit."""
         goal = self._store.record_turn(self.new(name, budget=Budget(tokens=100)).id, tokens=120).goal
         return ShownGoal(goal=goal, latest="paused", actor=Actor.SYSTEM)
 
     def completed(self, name: str, reason: Reason, actor: Actor) -> ShownGoal:
-        """Return a goal that was completed for this reason."""
         criteria = [_TESTS] if reason is Reason.ACCEPTED else []
         goal = self._store.complete(self.new(name, criteria=criteria).id, note="It is there.", actor=actor)
         assert goal.reason is reason
         return ShownGoal(goal=goal, outcomes=("not checked",) * len(criteria), latest="completed", actor=actor)
 
     def cleared(self, name: str, reason: Reason) -> ShownGoal:
-        """Return a goal that was given up for this reason."""
         return ShownGoal(goal=self._store.clear(self.new(name).id, reason=reason), latest="cleared")
 
     def checked(self, name: str, *given: tuple[Criterion, dict[str, Any]], **how: Any) -> ShownGoal:
@@ -113,7 +106,6 @@ class _Maker:
         return self.checked(name, (_TESTS, {"outcome": Outcome.PASSED, "exit_code": 0}), outcomes=("passed",))
 
     def failed(self, name: str) -> ShownGoal:
-        """Return a goal of whose criteria some passed and some did not."""
         return self.checked(
             name,
             (_TESTS, {"outcome": Outcome.PASSED, "exit_code": 0}),
@@ -155,23 +147,19 @@ class _Maker:
         return ShownGoal(goal=goal, outcomes=("not checked",), latest="edited")
 
     def asking(self, name: str) -> ShownGoal:
-        """Return a goal that asks a person."""
         return ShownGoal(goal=self.new(name, criteria=[_ASKS]), outcomes=("pending",))
 
     def answered(self, name: str, *, is_approved: bool) -> ShownGoal:
-        """Return a goal that a person has answered."""
         goal = self.new(name, criteria=[_ASKS])
         after = self._store.approve(goal.id, 0, is_approved=is_approved, decided_by="Ada", note="I have looked")
         word = "approved" if is_approved else "rejected"
         return ShownGoal(goal=after, outcomes=(word,), why=("by Ada: I have looked",), latest=word)
 
     def driven(self, name: str) -> ShownGoal:
-        """Return a goal that a worker drives."""
         lease = self._store.claim(goal_id=self.new(name).id, holder="host-1/worker-7", ttl_seconds=_LONG_SECONDS)
         return ShownGoal(goal=self._store.get(lease.goal.id), driver=lease.holder)
 
     def due_later(self, name: str) -> ShownGoal:
-        """Return a goal whose next step has a time."""
         lease = self._store.claim(goal_id=self.new(name).id, holder="host-1/worker-7")
         goal = self._store.release_lease(lease, pause_seconds=_LONG_SECONDS)
         return ShownGoal(goal=goal, is_due_later=True)
@@ -198,7 +186,6 @@ class _Maker:
         return ShownGoal(goal=goal, uncertain=Reserved(holds=1, tokens=600))
 
     def estimated(self, name: str) -> ShownGoal:
-        """Return a goal part of whose usage is not known."""
         goal = self.new(name)
         self._store.record_turn(goal.id, tokens=1_000)
         goal = self._store.record_turn(goal.id, tokens=500, is_estimate=True).goal
