@@ -92,10 +92,19 @@ class Source:
         return {
             module.name
             for module, node in self.nodes
-            if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.func.attr in methods
+            if isinstance(node, ast.Call) and _is_called_on_a_store(node, methods)
             if module.name.split(".")[0] in _SURFACES
-            if ast.unparse(node.func.value).rpartition(".")[2].strip("_") == "store"
         }
+
+    def acting_modules(self) -> set[str]:
+        """The modules of surfaces and services that call an operator's method of a store, also by a name in a table."""
+        by_name = {
+            module.name
+            for module, node in self.nodes
+            if isinstance(node, ast.Call) and ast.unparse(node).startswith("getattr(store, _")
+            if module.name.split(".")[0] in _SURFACES
+        }
+        return self.callers_of(_MOVES) | by_name
 
     def error_tables(self) -> set[str]:
         """The modules with a table that says something of several error codes."""
@@ -120,6 +129,13 @@ class Source:
                 package = (node.module or "").removeprefix("telic.")
                 found = [f"{package}.{alias.name}" for alias in node.names if f"{package}.{alias.name}" in names]
                 yield from found or [package]
+
+
+def _is_called_on_a_store(node: ast.Call, methods: frozenset[str]) -> bool:
+    function = node.func
+    if not isinstance(function, ast.Attribute) or function.attr not in methods:
+        return False
+    return ast.unparse(function.value).rpartition(".")[2].strip("_") == "store"
 
 
 def _keys(node: ast.Dict | ast.Call) -> Iterator[object]:
@@ -192,24 +208,24 @@ def _lengths(source: Source) -> list[int]:
 
 
 MEASURES: Final = (
-    Measure("places that implement an operator's action", "6", 1, lambda s: len(s.callers_of(_MOVES))),
+    Measure("places that implement an operator's action", "6", 1, lambda s: len(s.acting_modules())),
     Measure("tables from error code to meaning", "5", 1, lambda s: len(s.error_tables())),
     Measure("readings of how criteria stand", "4", 1, lambda s: len(s.callers_of(_STANDINGS))),
-    Measure("source files", "359", 265, lambda s: len(s.by_hand), now=350),
+    Measure("source files", "359", 265, lambda s: len(s.by_hand)),
     Measure("lines of the longest file", "289", 300, lambda s: max(module.lines for module in s.by_hand)),
     Measure(
         "source lines",
         f"{LINES_BEFORE}",
         int(0.93 * LINES_BEFORE),
         lambda s: sum(m.lines for m in s.by_hand),
-        now=47_200,
+        now=44_200,
     ),
     Measure("class names used twice", "24", 0, lambda s: sum(count > 1 for count in s.class_names().values())),
-    Measure("comments per 100 code lines", "0.6", 2, Source.comments_per_100_lines, now=0.8, is_floor=True),
+    Measure("comments per 100 code lines", "0.6", 2, Source.comments_per_100_lines, is_floor=True),
     Measure("lines of a function: median", "6", 6, lambda s: median(_lengths(s))),
     Measure("lines of a function: 95 of 100", "22", 22, lambda s: quantiles(_lengths(s), n=100)[94]),
-    Measure("lines of the longest function", "40", 40, lambda s: max(_lengths(s)), now=47),
-    Measure("circles of imports", "1", 0, lambda s: len(s.circles()), now=2),
+    Measure("lines of the longest function", "40", 40, lambda s: max(_lengths(s))),
+    Measure("circles of imports", "1", 0, lambda s: len(s.circles())),
 )
 
 

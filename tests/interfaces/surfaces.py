@@ -27,7 +27,7 @@ from telic.services.chat.commands import execute
 from telic.services.chat.reply_text import render
 from telic.store.async_store import AsyncGoalStore
 from telic.testing.surfaces import Reading, Surface
-from telic.wording.words import first_words
+from telic.wording.amounts import first_words
 from tests.interfaces.api.serving import serving
 from tests.interfaces.shell import Shell
 from tests.interfaces.top.screen import running

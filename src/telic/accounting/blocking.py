@@ -20,7 +20,7 @@ from telic.accounting.state import AccountingCallbacks
 from telic.domain.errors import StoreClosed, StoreError
 from telic.domain.goal import DEFAULT_SCOPE
 from telic.domain.views import GoalSnapshot
-from telic.storage.drivers.fork import watch_forks
+from telic.storage.transaction import watch_forks
 from telic.store.goal_store import GoalStore
 
 

@@ -34,16 +34,19 @@ class ErrorOutcome:
     """The meaning of an error: a command's exit code, an HTTP status, a page's title, and what to do next.
 
     In a next step `{id}` is the goal's, see `about`. Of one in a shell, parts between semicolons stand for themselves,
-    and `{command}` is the command that failed.
+    and `{command}` is the command that failed. A model's next step names tools that every role has over MCP; where
+    there is none, a person has to help.
     """
 
     exit_code: ExitCode
     http_status: int
     next_in_chat: str = ""
     next_in_shell: str | None = None
+    next_for_model: str | None = None
     title: str | None = None
 
 
+_LOOK: Final = "get_goal shows where the goal stands"
 HELP: Final = "{command} --help tells what is accepted"
 
 
@@ -56,7 +59,7 @@ def about(advice: str, goal_id: str | None) -> str:
 
 
 def _outcomes(exit_code: ExitCode, http_status: int, **rows: tuple[Any, ...]) -> dict[str, ErrorOutcome]:
-    """Return the rows of these codes: for each the next step in a chat, then in a shell, then a page's title."""
+    """Return the rows of these codes: the next step in a chat, in a shell, of a model, and a page's title."""
     return {code: ErrorOutcome(exit_code, http_status, *row) for code, row in rows.items()}
 
 
@@ -65,11 +68,16 @@ OUTCOMES: Final[dict[str, ErrorOutcome]] = {
     **_outcomes(
         ExitCode.WRONG_INPUT,
         422,
-        invalid_input=("/goal help shows what can be typed", HELP),
-        invalid_text=("leave out the characters that cannot be kept, or /goal help", HELP),
+        invalid_input=("/goal help shows what can be typed", HELP, "call again, as its description says"),
+        invalid_text=(
+            "leave out the characters that cannot be kept, or /goal help",
+            HELP,
+            "leave out the characters that cannot be kept, and call again",
+        ),
         empty_text=(
             "say what is to be reached: /goal create TEXT",
             'say what is to be reached: telic create "Move billing to the new API"',
+            "say what is to be reached, and call again",
         ),
         text_too_long=(
             "keep it short, and point to a file for the details",
@@ -78,9 +86,14 @@ OUTCOMES: Final[dict[str, ErrorOutcome]] = {
         invalid_number=(
             "amounts are 2M or 500k tokens, $5, 90m, 40turns; in front of a goal's text, -- ends options",
             HELP,
+            "write amounts as 2M or 500k tokens, $5, 90m or 40turns, and call again",
         ),
-        invalid_cursor=("start again with /goal list", "use the cursor that the page before gave, unchanged"),
-        invalid_command=("/goal help shows what can be typed", "/goal help tells what can be typed in a chat"),
+        invalid_cursor=(
+            "start again with /goal list",
+            "use the cursor that the page before gave, unchanged",
+            "call list_goals without a cursor",
+        ),
+        invalid_command=("/goal help shows what can be typed", "/goal help tells what can be typed in a chat", _LOOK),
     ),
     **_outcomes(
         ExitCode.NOTHING_THERE,
@@ -88,6 +101,7 @@ OUTCOMES: Final[dict[str, ErrorOutcome]] = {
         goal_not_found=(
             "/goal list shows the goals with their ids",
             "telic list shows the goals with their ids",
+            "list_goals shows the goals with their ids",
             "There is no such goal",
         ),
     ),
@@ -97,35 +111,38 @@ OUTCOMES: Final[dict[str, ErrorOutcome]] = {
         ambiguous_id=(
             "give more characters of the id; /goal list shows enough of them",
             "give more characters of the id, or its last ones; telic list shows enough of them",
+            "give more characters of the id; list_goals shows whole ones",
             "Several goals are meant",
         ),
     ),
     **_outcomes(
         ExitCode.CONFLICT,
         409,
-        invalid_transition=(
-            "/goal status {id} shows where the goal stands",
-            "telic show {id} tells where the goal stands",
-        ),
+        invalid_transition=("/goal status {id} shows where it stands", "telic show {id} tells where it stands", _LOOK),
         key_conflict=(
             "this message was answered before; send a new one",
             "the key belongs to another call; --key NAME gives this one its own",
+            "the key belongs to another call; give this one a key of its own",
         ),
         turn_conflict=(
             "the first record of the turn stands",
             "the first record stands; --key NAME records another turn",
+            "the first record of the turn stands; another turn needs a key of its own",
         ),
         goal_not_active=(
             "/goal resume {id} starts it again",
             "telic show {id} tells why it rests; telic resume {id} starts it again",
+            "do not work on the goal until the user or the host resumes it",
         ),
         lease_held=(
             "another worker has the goal; look at it with /goal status",
             "wait until the lease has expired; telic show {id} tells who has the goal",
+            "another worker has the goal; get_goal shows which",
         ),
         lease_lost=(
             "another worker has the goal; look at it with /goal status",
             "stop working on the goal; telic claim {id} asks for it again",
+            "another worker has the goal; stop working on it",
         ),
         hold_lost=(
             "the turn counts without its hold",
@@ -138,6 +155,7 @@ OUTCOMES: Final[dict[str, ErrorOutcome]] = {
         stale_update=(
             "somebody changed the goal meanwhile; look at it, then send the command again",
             "look at it with telic show {id}, then repeat; --revision N names what you have seen",
+            "somebody changed the goal meanwhile; look at it with get_goal, then decide again",
         ),
     ),
     **_outcomes(
@@ -146,6 +164,7 @@ OUTCOMES: Final[dict[str, ErrorOutcome]] = {
         budget_exceeded=(
             "raise the budget in the same command",
             "raise it in the same call: telic resume {id} --budget 4M",
+            "ask the user for a larger budget, and give it in the same call",
             "The budget is used up",
         ),
         price_unknown=(
@@ -156,12 +175,16 @@ OUTCOMES: Final[dict[str, ErrorOutcome]] = {
     **_outcomes(
         ExitCode.NOT_ALLOWED,
         403,
-        not_allowed=("somebody with the authority must do it", None, "That is not allowed"),
+        not_allowed=("somebody with the authority must do it", None, None, "That is not allowed"),
     ),
     **_outcomes(
         ExitCode.NOT_ALLOWED,
         409,
-        would_replace=("say that it may be paused, or use another scope", "--replace pauses it"),
+        would_replace=(
+            "say that it may be paused, or use another scope",
+            "--replace pauses it",
+            "ask the user; if they agree, call again with replace true",
+        ),
     ),
     **_outcomes(
         ExitCode.WRONG_INPUT,
@@ -171,43 +194,37 @@ OUTCOMES: Final[dict[str, ErrorOutcome]] = {
     **_outcomes(
         ExitCode.AGENT_FAILED,
         500,
-        agent_failure=("look at the agent's output; /goal resume {id} tries again",),
-        agent_not_runnable=(
-            "the agent's command must be put right",
-            "name a command that can be executed, and a folder that is there",
-        ),
+        agent_failure=("look at the agent's output; /goal resume {id} tries again", None, _LOOK),
+        agent_not_runnable=("put the agent's command right", "name a command that runs, and a folder that is there"),
         agent_prompt_too_large=(
             "the agent must take its prompt on standard input",
             "leave {prompt} out of the command; the prompt then comes on standard input",
         ),
         agent_cost_unknown=("give the agent's model a price, or take the money budget away",),
-        agent_exited=("look at the agent's output; /goal resume {id} tries again", "the end of its output says why"),
-        agent_timed_out=(
-            "give the agent more time, or smaller steps",
-            "give each turn more time, or the agent smaller steps",
-        ),
+        agent_exited=("look at the agent's output; /goal resume {id} tries again", "its output's end says why", _LOOK),
+        agent_timed_out=("give it more time, or smaller steps", "give turns more time, or the agent smaller steps"),
         agent_said_nothing=(
             "look at the agent's settings; /goal resume {id} tries again",
             "run the command by hand to see why it prints nothing",
+            _LOOK,
         ),
-        agent_output_broken=(
-            "the agent's output format must be put right",
-            "tell Telic the format that the command prints",
-        ),
-        agent_turn_failed=(
-            "look at the agent's provider; /goal resume {id} tries again",
-            "the end of its output says why",
-        ),
+        agent_output_broken=("put the agent's output format right", "tell Telic the format that the command prints"),
+        agent_turn_failed=("look at its provider; /goal resume {id} tries again", "its output's end says why", _LOOK),
         agent_conversation_lost=("the next turn begins a new conversation", "the next turn begins a new conversation"),
-        workspace_missing=("put the goal's folder back, then /goal resume {id}", "name a folder that is there"),
+        workspace_missing=("put the goal's folder back, then /goal resume {id}", "name a folder that is there", _LOOK),
     ),
     **_outcomes(
         ExitCode.RETRYABLE,
         503,
-        store_busy=("nothing was written; send the command again", "repeat the command; nothing was written"),
+        store_busy=(
+            "nothing was written; send the command again",
+            "repeat the command; nothing was written",
+            "nothing was written; repeat the call",
+        ),
         store_unavailable=(
             "nothing was written; send the command again when the store can be reached",
             "repeat the command when the store can be reached; nothing was written",
+            "nothing was written; repeat the call later",
         ),
     ),
     **_outcomes(
@@ -224,6 +241,7 @@ OUTCOMES: Final[dict[str, ErrorOutcome]] = {
         store_full=(
             "nothing was written; make room, then send the command again",
             "make room, then repeat the command; nothing was written",
+            "nothing was written; tell the user to make room, then repeat the call",
         ),
     ),
     **_outcomes(
@@ -247,32 +265,19 @@ OUTCOMES: Final[dict[str, ErrorOutcome]] = {
             "--store PATH or TELIC_STORE names the store; telic create makes a new one",
         ),
         schema_mismatch=("nothing was written; Telic must be upgraded", "upgrade Telic: pip install --upgrade telic"),
-        store_error=(
-            "the goals could not be reached; telic doctor tells what is wrong",
-            "telic doctor tells what is wrong",
-        ),
+        store_error=("the goals are out of reach; telic doctor tells why", "telic doctor tells what is wrong"),
     ),
 }
 
 # What is refused over HTTP before the store is asked.
-HTTP_REFUSALS: Final[dict[str, int]] = {
-    "invalid_request": 400,
-    "token_required": 401,
-    "foreign_origin": 403,
-    "foreign_form": 403,
-    "read_only": 403,
-    "not_found": 404,
-    "method_not_allowed": 405,
-    "body_too_slow": 408,
-    "body_too_large": 413,
-    "unsupported_media_type": 415,
-    "wrong_host": 421,
-    "precondition_required": 428,
-    "too_many_requests": 429,
-    "too_many_guesses": 429,
-    "internal_error": 500,
-    "too_many_streams": 503,
-}
+_REFUSED_OVER_HTTP: Final = {
+    400: "invalid_request", 401: "token_required", 403: "foreign_origin foreign_form read_only", 404: "not_found",
+    405: "method_not_allowed", 408: "body_too_slow", 413: "body_too_large", 415: "unsupported_media_type",
+    421: "wrong_host", 428: "precondition_required", 429: "too_many_requests too_many_guesses", 500: "internal_error",
+    503: "too_many_streams",
+}  # fmt: skip
+HTTP_REFUSALS: Final = {code: status for status, codes in _REFUSED_OVER_HTTP.items() for code in codes.split()}
+"""The status of each."""
 
 _OTHER: Final = ErrorOutcome(ExitCode.STORE_FAILED, 500, next_in_chat="/goal status shows where things stand")
 

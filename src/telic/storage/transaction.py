@@ -1,5 +1,7 @@
-"""The view that an operation has of a database, the methods of a driver, and the options for opening one."""
+"""The view that an operation has of a database, the methods of a driver, its options, and its rest at a fork."""
 
+import os
+import weakref
 from collections.abc import Callable, Coroutine, Hashable, Mapping
 from dataclasses import dataclass
 from enum import Enum, StrEnum
@@ -182,3 +184,34 @@ def complete(operation: Coroutine[Any, Any, T]) -> T:
         return value
     operation.close()
     raise RuntimeError("an operation awaited something other than its transaction")
+
+
+class Forked(Protocol):
+    """Something that must be at rest when the process forks (ADR 9); work goes on in the parent.
+
+    The child leaves to the parent what is the parent's, and makes its own when it needs it.
+    """
+
+    def before_fork(self) -> None:
+        """Nothing of it is under way."""
+
+    def after_fork_in_parent(self) -> None:
+        """It goes on."""
+
+    def after_fork_in_child(self) -> None:
+        """It has nothing of the parent's."""
+
+
+def watch_forks(target: Forked) -> None:
+    """As long as the target lives, its methods are called at every fork."""
+    reference = weakref.ref(target)
+
+    def at_fork(method: str) -> Callable[[], None]:
+        # What is registered can never be taken back, so it must not keep the target alive.
+        return lambda: getattr(reference(), method, lambda: None)()
+
+    os.register_at_fork(
+        before=at_fork("before_fork"),
+        after_in_parent=at_fork("after_fork_in_parent"),
+        after_in_child=at_fork("after_fork_in_child"),
+    )

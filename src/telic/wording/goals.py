@@ -15,8 +15,17 @@ from telic.domain.goal import Goal
 from telic.domain.lease import Hold, LeaseState, Reservation
 from telic.domain.report import Reserved, UsageSum
 from telic.domain.views import CriterionStanding, budget_uses
-from telic.wording.amounts import LIMIT_NAMES, show_amount, show_amounts, show_used
-from telic.wording.words import counted, first_words, show_duration, show_time, spoken
+from telic.wording.amounts import (
+    LIMIT_NAMES,
+    counted,
+    first_words,
+    show_amount,
+    show_amounts,
+    show_duration,
+    show_time,
+    show_used,
+    spoken,
+)
 
 T = TypeVar("T")
 

@@ -31,7 +31,7 @@ from telic.loop.agents.protocol import claim_instructions
 from telic.loop.prompts import short_prompt, turn_prompt
 from telic.prompt import place_after_prefix, quote, render
 from telic.store.goal_store import GoalStore
-from telic.wording.words import first_words
+from telic.wording.amounts import first_words
 
 TAKE_UP_PROMPT: Final = "telic take up"
 """The prompt by which a session takes up the goal that it was offered."""

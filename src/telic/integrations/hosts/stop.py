@@ -24,7 +24,7 @@ from telic.integrations.hosts.session_state import SessionMemory
 from telic.loop.agents.protocol import kept_tail, read_claim
 from telic.prompt import quote
 from telic.store.goal_store import GoalStore
-from telic.wording.words import first_words
+from telic.wording.amounts import first_words
 
 _MOST_STEPS: Final = 4
 _MARGIN_SECONDS: Final = 60

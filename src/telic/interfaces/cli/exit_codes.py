@@ -14,8 +14,7 @@ from telic.domain.goal import (
 )
 from telic.interfaces.cli.options import QUOTED_MONEY
 from telic.services.outcomes import HELP, about, outcome_of
-from telic.wording.amounts import InvalidAmount, write_limit
-from telic.wording.words import first_words
+from telic.wording.amounts import InvalidAmount, first_words, write_limit
 
 EXIT_HELD: Final = 29
 EXIT_LOST: Final = 30

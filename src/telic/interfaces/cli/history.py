@@ -20,8 +20,8 @@ from telic.interfaces.cli.session import Session, command
 from telic.services.outcomes import ExitCode
 from telic.services.transfer.histories import ImportReport, Placement, export_lines, import_histories, read_lines
 from telic.store.doctor import Level, examine
+from telic.wording.amounts import show_time
 from telic.wording.goals import EVENTS, TURNS, describe_event
-from telic.wording.words import show_time
 
 
 @click.command()

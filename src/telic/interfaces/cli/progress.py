@@ -20,8 +20,8 @@ from telic.domain.goal import (
 from telic.interfaces.cli.terminal import StatusLine, Terminal
 from telic.loop.agents.process_group import kill_children
 from telic.loop.run_context import LoopEvent, LoopEventKind
+from telic.wording.amounts import show_duration
 from telic.wording.goals import spending_line, standing_of
-from telic.wording.words import show_duration
 
 _TOLD_OF_GOALS: Final = frozenset(
     {"scope", "status", "reason", "note", "revision", "budget", "usage", "estimated_lines", "wake_at", "wake_signal"}

@@ -12,7 +12,7 @@ from telic.domain.lease import Hold, Lease
 from telic.interfaces.cli.terminal import Terminal
 from telic.services.insight import GoalDetails
 from telic.services.outcomes import about
-from telic.wording.amounts import show_amounts
+from telic.wording.amounts import first_words, show_amounts, show_time, spoken
 from telic.wording.goals import (
     Table,
     criterion_lines,
@@ -23,7 +23,6 @@ from telic.wording.goals import (
     used_of,
     wait_of,
 )
-from telic.wording.words import first_words, show_time, spoken
 
 T = TypeVar("T")
 

@@ -16,9 +16,8 @@ from telic.services.actions import ActionRequest, GoalAction, execute_blocking
 from telic.services.insight import ScopedGoals
 from telic.store.connect import as_async_store, complete
 from telic.store.goal_store import GoalStore
-from telic.wording.amounts import parse_budget
+from telic.wording.amounts import first_words, parse_budget
 from telic.wording.goals import status_of
-from telic.wording.words import first_words
 
 _AGAIN: Final = "--again makes a new goal of it, which is checked before anything is spent"
 

@@ -21,7 +21,7 @@ from telic.services.insight import ScopedGoals
 from telic.services.outcomes import about
 from telic.store.connect import as_async_store, complete, connect
 from telic.store.goal_store import GoalStore
-from telic.wording.words import first_words, spoken
+from telic.wording.amounts import first_words, spoken
 
 if TYPE_CHECKING:
     from telic.store.async_store import AsyncGoalStore

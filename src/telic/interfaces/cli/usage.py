@@ -20,8 +20,7 @@ from telic.interfaces.cli import options
 from telic.interfaces.cli.options import FILE, MOMENT_OR_AGO
 from telic.interfaces.cli.session import Session, command
 from telic.prompt.escape import visible
-from telic.wording.amounts import show_used
-from telic.wording.words import first_words
+from telic.wording.amounts import first_words, show_used
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -234,42 +234,15 @@ def _error_data(error: GoalError) -> dict[str, Any]:
     }
 
 
-_LOOK: Final = "get_goal shows where the goal stands"
-_NEXT: Final[Mapping[str, str]] = {
-    "invalid_input": "put the call right, as its description says, and repeat it",
-    "invalid_text": "leave out the characters that cannot be kept, and call again",
-    "empty_text": "say what is to be reached, and call again",
-    "invalid_number": "write amounts as 2M or 500k tokens, $5, 90m or 40turns, and call again",
-    "invalid_cursor": "call list_goals without a cursor",
-    "goal_not_found": "list_goals shows the goals with their ids",
-    "ambiguous_id": "give more characters of the id; list_goals shows whole ones",
-    "key_conflict": "the key belongs to another call; give this one a key of its own",
-    "turn_conflict": "the first record of the turn stands; another turn needs a key of its own",
-    "goal_not_active": "do not work on the goal until the user or the host resumes it",
-    "lease_held": "another worker has the goal; get_goal shows which",
-    "lease_lost": "another worker has the goal; stop working on it",
-    "stale_update": "somebody changed the goal meanwhile; look at it with get_goal, then decide again",
-    "budget_exceeded": "ask the user for a larger budget, and give it in the same call",
-    "would_replace": "ask the user; if they agree, call again with replace true",
-    "store_busy": "nothing was written; repeat the call",
-    "store_unavailable": "nothing was written; repeat the call later",
-    "store_full": "nothing was written; tell the user to make room, then repeat the call",
-    **dict.fromkeys(("invalid_transition", "invalid_command", "workspace_missing"), _LOOK),
-    **dict.fromkeys(("agent_failure", "agent_exited", "agent_said_nothing", "agent_turn_failed"), _LOOK),
-}
-"""The next step of a model, by the tools that every role has, where that of a chat names commands of the chat."""
-
-
 def advice_on(error: GoalError) -> str:
     """Return what a model can do about the error."""
     if isinstance(error, OutcomeUnknown):
         return (
             f"it may or may not have been done; repeat the call with the key {quote(error.key or '')}: it happens once"
         )
-    if error.code in _NEXT:
-        return _NEXT[error.code]
+    outcome = outcome_of(error)
     # What only a person can mend is said to the person.
-    return f"tell the user: {outcome_of(error).next_in_chat}"
+    return outcome.next_for_model or f"tell the user: {outcome.next_in_chat}"
 
 
 def refusal(error: GoalError, goal: Goal | None = None) -> ToolAnswer:

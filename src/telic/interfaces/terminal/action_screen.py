@@ -19,8 +19,7 @@ from telic.domain.views import CriterionStanding, tightest
 from telic.interfaces.terminal.dialogs import Choice, Confirmation, Question
 from telic.interfaces.terminal.formatting import literal, refusal, standing
 from telic.services.actions import ActionRequest, GoalAction, answerable, execute, why_unfit
-from telic.wording.amounts import parse_budget, write_larger_limits, write_limit
-from telic.wording.words import first_words
+from telic.wording.amounts import first_words, parse_budget, write_larger_limits, write_limit
 
 if TYPE_CHECKING:
     from telic.interfaces.terminal.live import Live

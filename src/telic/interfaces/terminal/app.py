@@ -19,7 +19,7 @@ from telic.interfaces.terminal.formatting import GoalTable, literal
 from telic.interfaces.terminal.goal_screen import GoalScreen
 from telic.interfaces.terminal.live import Live, OpenStore
 from telic.services.insight import Order, list_goals
-from telic.wording.words import counted
+from telic.wording.amounts import counted
 
 PAGE_ROWS: Final = 100
 _PAGES_REMEMBERED: Final = 10_000

@@ -18,9 +18,8 @@ from telic.domain.ids import short_ids
 from telic.domain.lease import LeaseState
 from telic.domain.views import BudgetUse, tightest
 from telic.prompt.escape import JOINERS, visible
-from telic.wording.amounts import LIMIT_NAMES, show_amount, show_percent, show_used
+from telic.wording.amounts import LIMIT_NAMES, first_words, show_age, show_amount, show_percent, show_used, spoken
 from telic.wording.goals import status_of, used_of
-from telic.wording.words import first_words, show_age, spoken
 
 SIGNS: Final = {
     GoalStatus.ACTIVE: "▶",

@@ -15,8 +15,8 @@ from telic.domain.views import CriterionStanding, budget_uses
 from telic.interfaces.terminal.action_screen import ActingScreen, ScreenHost
 from telic.interfaces.terminal.formatting import COLOURS, full_standing, literal, literal_lines, show_budget_use
 from telic.services.insight import GoalDetails, GoalReader, usage_series
+from telic.wording.amounts import show_age, show_time
 from telic.wording.goals import criteria_in_sum, criterion_lines, describe_event, driver_of, reserved_lines, wait_of
-from telic.wording.words import show_age, show_time
 
 _MOST_TEXT_LINES: Final = 60
 _MOST_TEXT_CHARS: Final = 2_000

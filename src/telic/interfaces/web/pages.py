@@ -21,9 +21,18 @@ from telic.interfaces.web.settings import DashboardSettings, SessionSigner
 from telic.prompt import escape
 from telic.services.outcomes import http_status, outcome_of
 from telic.store.async_store import AsyncGoalStore
-from telic.wording.amounts import LIMIT_NAMES, show_amount, show_percent, show_short, write_limit
+from telic.wording.amounts import (
+    LIMIT_NAMES,
+    first_words,
+    show_age,
+    show_amount,
+    show_percent,
+    show_short,
+    show_time,
+    spoken,
+    write_limit,
+)
 from telic.wording.goals import status_of, used_of
-from telic.wording.words import first_words, show_age, show_time, spoken
 
 FOLDER: Final = Path(__file__).parent
 THEMES: Final = ("auto", "light", "dark")

@@ -20,8 +20,7 @@ from telic.domain.errors import InvalidCommand, InvalidNumber, TextTooLong
 from telic.domain.ids import MIN_PREFIX_CHARS
 from telic.services.chat.grammar_scan import Option, Scanned, complaint, scan
 from telic.services.chat.grammar_words import OPTIONS_OF, USAGE, VERBS, Verb, is_amount, is_id, verb_meant_by
-from telic.wording.amounts import parse_budget
-from telic.wording.words import first_words
+from telic.wording.amounts import first_words, parse_budget
 
 MAX_LINE_CHARS: Final = 100_000
 _HEAD: Final = re.compile(r"[\s\ufeff\u200b\u200e\u200f\u2060]*/goal(?:@\w+)?(?=\s|$)", re.IGNORECASE)

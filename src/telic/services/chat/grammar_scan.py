@@ -9,7 +9,7 @@ from typing import Final
 
 from telic.domain.errors import InvalidCommand
 from telic.services.chat.grammar_words import TAKES_VALUE, option_meant_by
-from telic.wording.words import first_words
+from telic.wording.amounts import first_words
 
 _SPACE: Final = re.compile(r"\s*")
 _WORD: Final = re.compile(r"\S+")

@@ -10,7 +10,7 @@ from telic.domain.views import BudgetUse, budget_uses
 from telic.prompt.escape import visible
 from telic.services.chat.grammar_words import USAGE
 from telic.services.chat.replies import ChatReply, ChatStep, ReplyKind
-from telic.wording.amounts import LIMIT_NAMES, show_percent
+from telic.wording.amounts import LIMIT_NAMES, first_words, show_age, show_percent
 from telic.wording.goals import (
     criterion_in_words,
     criterion_lines,
@@ -21,7 +21,6 @@ from telic.wording.goals import (
     used_of,
     wait_of,
 )
-from telic.wording.words import first_words, show_age
 
 _BAR_CELLS: Final = 10
 _LONGEST_COMMAND: Final = 400

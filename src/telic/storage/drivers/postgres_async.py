@@ -17,7 +17,6 @@ from psycopg.abc import PQGen
 
 from telic.domain.errors import StoreBusy, StoreClosed
 from telic.domain.report import Finding
-from telic.storage.drivers.fork import watch_forks
 from telic.storage.drivers.postgres_changes import LOOK_SECONDS, NotificationListener
 from telic.storage.drivers.postgres_connections import (
     AsyncConnectionSlots,
@@ -30,7 +29,7 @@ from telic.storage.drivers.postgres_connections import (
 from telic.storage.drivers.postgres_errors import Replays, translate
 from telic.storage.drivers.postgres_server import PostgresServer, is_lost
 from telic.storage.drivers.postgres_statements import AsyncPostgresTransaction, StatementSession
-from telic.storage.transaction import Mode, OpenOptions, Operation, Parameters, Raced, Row
+from telic.storage.transaction import Mode, OpenOptions, Operation, Parameters, Raced, Row, watch_forks
 
 T = TypeVar("T")
 

@@ -9,12 +9,11 @@ from typing import TypeVar
 
 from telic.domain.errors import StoreBusy
 from telic.domain.report import Finding
-from telic.storage.drivers.fork import watch_forks
 from telic.storage.drivers.sqlite_changes import SqliteChanges
 from telic.storage.drivers.sqlite_database import SqliteDatabase
 from telic.storage.drivers.sqlite_errors import MOST_ATTEMPTS, overtaken, translated
 from telic.storage.drivers.sqlite_inspection import inspect_database
-from telic.storage.transaction import Mode, OpenOptions, Operation, Parameters, Raced, Row, complete
+from telic.storage.transaction import Mode, OpenOptions, Operation, Parameters, Raced, Row, complete, watch_forks
 
 T = TypeVar("T")
 

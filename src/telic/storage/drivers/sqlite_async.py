@@ -16,12 +16,11 @@ from pathlib import Path
 from typing import Any, Final, TypeVar
 
 from telic.domain.errors import OutcomeUnknown, StoreBusy, StoreClosed
-from telic.storage.drivers.fork import watch_forks
 from telic.storage.drivers.sqlite_changes import POLL_SECONDS, VersionWatch
 from telic.storage.drivers.sqlite_database import SqliteDatabase
 from telic.storage.drivers.sqlite_errors import MOST_ATTEMPTS, SQLITE_FAILURES, overtaken, translate, translated
 from telic.storage.drivers.sqlite_transaction import SqliteTransaction
-from telic.storage.transaction import Mode, OpenOptions, Operation, Parameters, Raced, Row, complete
+from telic.storage.transaction import Mode, OpenOptions, Operation, Parameters, Raced, Row, complete, watch_forks
 
 T = TypeVar("T")
 

@@ -18,7 +18,7 @@ from telic.domain.report import Finding, Level
 from telic.storage.drivers.sqlite_errors import translated
 from telic.storage.drivers.sqlite_transaction import wall_microseconds
 from telic.storage.drivers.turnstile import Turnstile
-from telic.wording.words import show_time
+from telic.wording.amounts import show_time
 
 _SEEN: Final = ("event", "event_mark", "goal_id", "turn", "turn_mark")
 _PAGES_AT_A_TIME: Final = 1_000

@@ -12,8 +12,7 @@ from telic.domain.budget import LIMITS
 from telic.domain.goal import Goal
 from telic.prompt.escape import visible
 from telic.testing.surfaces.goals import GOAL_NAMES, ShownGoal, make_shown_goals
-from telic.wording.amounts import show_amount, show_amounts
-from telic.wording.words import first_words, show_time, spoken
+from telic.wording.amounts import first_words, show_amount, show_amounts, show_time, spoken
 
 __all__ = ["FACTS", "GOAL_NAMES", "ROW_FACTS", "Reading", "ShownGoal", "Surface", "make_shown_goals", "wrong_facts"]
 
