@@ -14,7 +14,8 @@ from telic.domain.lease import HoldState
 from telic.domain.loop_state import (
     Claim,
 )
-from telic.loop.agents import CLAUDE_CODE, JSON_LINES, CommandAgent
+from telic.loop.agents import CLAUDE_CODE, JSON_LINES, CommandAgent, OutputFormat
+from telic.loop.agents.formats import Parsed
 from telic.loop.agents.protocol import QuotaReached, TurnReport, TurnRequest
 from tests.loop_driver.world import CLAIM, DONE_IS_THERE, ScriptedAgent, World, policy, report, until
 
@@ -304,3 +305,115 @@ async def test_a_turn_that_broke_off_before_it_told_its_cost_counts_the_money_th
     ended = await world.run(goal, ScriptedAgent([Telling(ModelUsage(input_tokens=200))]))
     assert (ended.reason, ended.tokens_used, ended.usage.cost_microunits) == (Reason.BUDGET, 200, 100)
     assert ended.estimated_lines == 1
+
+
+UNPRICED = """
+import json, sys, time
+sys.stdin.read()
+for line in ({"cost_microunits": 5}, {}, {"cost_microunits": 5}):
+    print(json.dumps({"type": "usage", "input_tokens": 1_000, **line}), flush=True)
+time.sleep(3_600)
+"""
+
+
+async def test_a_turn_whose_cost_becomes_unknown_is_cut_off_at_once(world: World) -> None:
+    """With the words and the line of one that told it at its end; its command has ended."""
+    goal = await world.store.create("unpriced", budget=Budget(cost_microunits=12_000))
+    agent = CommandAgent(argv=(sys.executable, "-c", UNPRICED), output_format=JSON_LINES, grace_seconds=0.2)
+    ended = await world.run(goal, agent)
+    assert (ended.reason, ended.turns_used, ended.estimated_lines) == (Reason.FAILED, 1, 1)
+    assert 2_000 <= ended.tokens_used <= 3_000
+    assert (ended.note or "").startswith("the goal has a budget of money, but the price of a response that names no")
+
+
+class Recorded:
+    """Records of a host that prints nothing while it works: its model is known from the second reading on."""
+
+    def __init__(self) -> None:
+        self.readings = 0
+
+    def begin(self) -> None:
+        """There was nothing before."""
+
+    def improve(self, parsed: Parsed) -> Parsed:
+        """Return the same with a million tokens."""
+        self.readings += 1
+        return replace(parsed, usage=MILLION, model="no-such-model" if self.readings > 1 else None)
+
+
+async def test_a_silent_hosts_records_cut_its_turn_off_as_well(world: World) -> None:
+    """As soon as they name a model that has no price; until then it may yet have one."""
+    records = Recorded()
+    silent = OutputFormat("silent", CLAUDE_CODE.parser, lambda _environment, _session: records, tells_cost=True)
+    script = "import time; time.sleep(3_600)"
+    agent = CommandAgent(argv=(sys.executable, "-c", script), output_format=silent, records_seconds=0.05)
+    goal = await world.store.create("recorded", budget=Budget(cost_microunits=12_000))
+    ended = await world.run(goal, agent)
+    assert (ended.reason, ended.tokens_used, ended.estimated_lines) == (Reason.FAILED, 1_000_000, 1)
+    assert "no-such-model" in (ended.note or "")
+    assert records.readings > 1
+
+
+async def test_an_agent_that_tells_its_cost_at_its_end_is_not_cut_off(world: World) -> None:
+    """Nothing is unknown about it then."""
+    model = "no-such-model"
+    usage = {"input_tokens": 1_000, "output_tokens": 1}
+    message = {"type": "assistant", "message": {"id": "m1", "model": model, "usage": usage, "content": []}}
+    end = {"type": "result", "subtype": "success", "result": "TELIC: COMPLETE", "usage": usage, "total_cost_usd": 0.5}
+    lines = [json.dumps({"type": "system", "subtype": "init", "model": model, "session_id": "s1"})]
+    lines += [json.dumps(message), json.dumps(end)]
+    script = (
+        f"import sys, time\nsys.stdin.read()\nfor line in {lines!r}:\n    print(line, flush=True)\n    time.sleep(0.5)"
+    )
+    goal = await world.store.create("at its end", budget=Budget(cost_microunits=600_000, turns=1))
+    agent = CommandAgent(argv=(sys.executable, "-c", script), output_format=CLAUDE_CODE)
+    ended = await world.run(goal, agent)
+    assert (ended.turns_used, ended.usage.cost_microunits, ended.estimated_lines) == (1, 500_000, 0)
+
+
+@pytest.mark.parametrize("model", [None, "no-such-model"], ids=["no model", "no price"])
+async def test_a_python_agent_whose_cost_becomes_unknown_is_cut_off_at_once(world: World, model: str | None) -> None:
+    goal = await world.store.create("unpriced", budget=Budget(cost_microunits=12_000))
+    cut = asyncio.Event()
+
+    async def endless(request: TurnRequest) -> Any:
+        request.report_usage(MILLION, model=model, session="conversation-7")
+        try:
+            await asyncio.sleep(3600)
+        finally:
+            cut.set()
+
+    ended = await world.run(goal, ScriptedAgent([endless]))
+    assert cut.is_set()
+    assert (ended.reason, ended.tokens_used, ended.estimated_lines) == (Reason.FAILED, 1_000_000, 1)
+    assert (ended.usage.cost_microunits, "price of" in (ended.note or "")) == (1_200, True)
+
+
+async def test_a_turn_goes_on_where_its_cost_may_be_unknown_or_comes_later(world: World) -> None:
+    """By the policy, or by the agent's word that it tells the cost with its end."""
+
+    async def later(request: TurnRequest) -> Any:
+        request.report_usage(MILLION, cost_is_known=True)
+        await asyncio.sleep(0.2)
+        return report(usage=replace(MILLION, cost_microunits=11_000), claim=Claim.COMPLETE)
+
+    async def allowed(request: TurnRequest) -> Any:
+        request.report_usage(MILLION)
+        await asyncio.sleep(0.2)
+        return report(usage=MILLION, claim=Claim.COMPLETE)
+
+    for scope, step, is_allowed in (("later", later, False), ("allowed", allowed, True)):
+        goal = await world.store.create("goes on", scope=scope, budget=Budget(cost_microunits=12_000))
+        ended = await world.run(goal, ScriptedAgent([step]), policy(allow_unknown_usage=is_allowed))
+        assert (ended.reason, ended.turns_used) == (Reason.ASSERTED, 1)
+
+
+@pytest.mark.parametrize(
+    ("limit", "name"),
+    [("tokens", "tokens"), ("active_microseconds", "time"), ("cost_microunits", "cost")],
+)
+async def test_a_cut_off_turn_names_the_budget_in_peoples_words(world: World, limit: str, name: str) -> None:
+    goal = await world.store.create("words", budget=Budget(**{limit: 100_000}))
+    await world.run(goal, ScriptedAgent([Telling(ModelUsage(input_tokens=100_000, cost_microunits=100_000))]))
+    told = [each.detail for each in world.told if each.kind == "turn_ended"]
+    assert told == [f"cut off: the budget of {name} is reached"]

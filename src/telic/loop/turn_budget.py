@@ -19,6 +19,7 @@ from telic.loop.agents.protocol import TurnReport
 from telic.loop.heartbeat import look_at
 from telic.loop.run_context import RunContext
 from telic.store.async_store import AsyncGoalStore
+from telic.wording.amounts import LIMIT_NAMES
 
 T = TypeVar("T")
 
@@ -31,8 +32,7 @@ class BudgetReached(Exception):
     code: Final = "budget_reached"
 
     def __init__(self, limit: str) -> None:
-        super().__init__(f"the budget of {limit} is reached")
-        self.limit = limit
+        super().__init__(f"the budget of {LIMIT_NAMES[limit]} is reached")
 
 
 class TurnMeter:
@@ -50,6 +50,7 @@ class TurnMeter:
         self._reported = asyncio.Event()
         self._began = time.monotonic_ns()
         self._cost = RunningCost(run.heart.lease.goal)
+        self._unpriced = ""
         self.usage: ModelUsage | None = None
         self.model: str | None = None
         self.session: str | None = None
@@ -71,6 +72,7 @@ class TurnMeter:
         self.model = model or self.model
         self.usage = usage if cost_is_known else self._cost.added_to(usage, self.model)
         self.session = session or self.session
+        self._unpriced = "" if cost_is_known or self._run.policy.allow_unknown_usage else self._cost.unknown
         # An agent may work in a thread of its own, and may still report when the loop has ended.
         if not self._loop.is_closed():
             self._loop.call_soon_threadsafe(self._reported.set)
@@ -85,14 +87,15 @@ class TurnMeter:
             return report
         usage = self._cost.added_to(report.usage, report.model or self.model)
         if self._cost.unknown and not self._run.policy.allow_unknown_usage:
-            raise AgentCostUnknown(self._cost.unknown, usage=usage, session=report.session, usage_is_estimate=True)
+            raise _cost_unknown(self._cost.unknown, usage, report.session)
         return replace(report, usage=usage, usage_is_estimate=report.usage_is_estimate or bool(self._cost.unknown))
 
     async def watch(self, work: Coroutine[Any, Any, T]) -> T:
-        """Return the work's result, unless it was cancelled since the budget is reached.
+        """Return the work's result, unless it was cancelled since the budget is reached, or cannot be measured.
 
         Raises:
             BudgetReached: the work was cancelled, and has ended.
+            AgentCostUnknown: so it was, since nobody knows what its usage cost, under a budget of money.
         """
         task, watching = asyncio.ensure_future(work), asyncio.ensure_future(self._until_spent())
         try:
@@ -109,10 +112,10 @@ class TurnMeter:
             return task.result()
         if not task.cancelled() and task.exception() is None:
             return task.result()
-        raise BudgetReached(watching.result())
+        raise watching.result()
 
-    async def _until_spent(self) -> str:
-        """Wait until a limit is reached, and return its name."""
+    async def _until_spent(self) -> BudgetReached | AgentCostUnknown:
+        """Wait until a limit is reached, or money cannot be measured, and return the error that says so."""
         while True:
             goal = self._run.heart.lease.goal
             if self._reached(goal) is not None:
@@ -120,7 +123,9 @@ class TurnMeter:
                 goal = await self._run.patiently(lambda: self._run.store.get(self._run.heart.lease.goal.id))
                 limit = self._reached(goal)
                 if limit is not None:
-                    return limit
+                    return BudgetReached(limit)
+            if self._unpriced:
+                return _cost_unknown(self._unpriced, self.usage, self.session)
             self._reported.clear()
             await self._keep(goal)
             await self._rest(self._seconds_left(goal))
@@ -156,6 +161,10 @@ class TurnMeter:
         left = max(limit - goal.usage.active_microseconds - self.elapsed_microseconds, 0)
         # A little later than the limit: a nap that ends on it would find it not reached yet.
         return left / MICRO + 0.001
+
+
+def _cost_unknown(why: str, usage: ModelUsage | None, session: str | None) -> AgentCostUnknown:
+    return AgentCostUnknown(why, usage=usage, session=session, usage_is_estimate=True)
 
 
 def timed(usage: ModelUsage | None, elapsed_microseconds: int) -> ModelUsage:

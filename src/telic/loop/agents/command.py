@@ -45,7 +45,8 @@ class CommandAgent:
     `TELIC_SESSION` in its environment, besides this process's own and `environment`. `on_line` is called with each line
     of output as it comes. A host's own records of usage are read every `records_seconds`. Times in its output are
     understood by `clock`, or by the request's where none is given. Where the goal has a budget of money, and a line has
-    usage without its cost and without a model whose price is known, the turn fails, unless `allow_unknown_cost`.
+    usage without its cost and without a model whose price is known, the turn is cut off and fails, unless
+    `allow_unknown_cost`; a format that tells its cost at the end only is judged there.
 
     When the turn ends, however it ends, no process of the command's group is left: they have `grace_seconds` to
     stop when asked to, and are then killed.
@@ -77,6 +78,7 @@ class CommandAgent:
             self.on_line,
             self.records_seconds,
             prints_before_it_asks=self.output_format.prints_before_it_asks,
+            ends_unpriced=not self.allow_unknown_cost and not self.output_format.tells_cost_at_end,
         )
         async with listening.following():
             result = await self._run(request, self._argv(request, begun), environment, listening.take_chunk)

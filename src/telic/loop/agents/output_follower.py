@@ -8,6 +8,7 @@ from typing import Final
 
 from telic.domain.budget import ModelUsage
 from telic.domain.clock import Instant
+from telic.domain.errors import AgentCostUnknown
 from telic.domain.goal import Goal
 from telic.loop.agents.formats import OutputParser, Parsed, UsageRecords
 from telic.loop.agents.json_reader import used_since
@@ -67,6 +68,7 @@ class OutputFollower:
         every_seconds: float,
         *,
         prints_before_it_asks: bool = False,
+        ends_unpriced: bool = False,
     ) -> None:
         self._request = request
         self._parser = parser
@@ -74,9 +76,13 @@ class OutputFollower:
         self._on_line = on_line
         self._every_seconds = every_seconds
         self._is_silent = prints_before_it_asks
+        self._ends_unpriced = ends_unpriced
         self._cost = RunningCost(request.goal)
         self._lines = LineSplitter()
-        self._reported: ModelUsage | None = None
+        self._reported: tuple[ModelUsage, str | None] | None = None
+        self._usage: ModelUsage | None = None
+        self._session: str | None = None
+        self._until: asyncio.Timeout | None = None
         self._notice: str | None = None
 
     @property
@@ -97,22 +103,48 @@ class OutputFollower:
     def _take(self, line: bytes) -> None:
         self._is_silent = False
         self._parser.take(line)
-        self._report(self._parser.so_far())
+        self._report(self._parser.so_far(), is_whole=self._records is None)
         if self._on_line is not None:
             self._on_line(line.decode(errors="replace"))
 
-    def _report(self, so_far: Parsed) -> None:
+    def _report(self, so_far: Parsed, *, is_whole: bool = True) -> None:
         if so_far.notice is not None and so_far.notice != self._notice:
             self._request.report_notice(so_far.notice)
         self._notice = so_far.notice
-        if so_far.usage is not None and so_far.usage != self._reported:
-            self._reported = so_far.usage
-            usage = self._cost.added_to_lines(so_far) or so_far.usage
-            self._request.report_usage(usage, model=so_far.model, session=so_far.session, cost_is_known=True)
+        if so_far.usage is None or (so_far.usage, so_far.model) == self._reported:
+            return
+        self._reported = so_far.usage, so_far.model
+        self._usage = self._cost.added_to_lines(so_far) or so_far.usage
+        self._session = so_far.session
+        self._request.report_usage(self._usage, model=so_far.model, session=so_far.session, cost_is_known=True)
+        # A host may name its model later; a line of Telic's own protocol is whole.
+        is_certain = is_whole and (so_far.model is not None or so_far.without_cost is not None)
+        if is_certain and self._cost.unknown and self._ends_unpriced and self._until is not None:
+            self._until.reschedule(asyncio.get_running_loop().time())
 
     @asynccontextmanager
     async def following(self) -> AsyncGenerator[None]:
-        """Inside, the host's own files are read again and again; at the end all known usage was reported."""
+        """Inside, the host's own files are read again and again; at the end all known usage was reported.
+
+        Raises:
+            AgentCostUnknown: what is inside was cancelled, since usage came whose cost nobody knows.
+        """
+        is_unpriced = False
+        async with self._reading():
+            try:
+                async with asyncio.timeout(None) as self._until:
+                    yield
+            except TimeoutError:
+                if self._until is None or not self._until.expired():
+                    raise
+                is_unpriced = True
+            finally:
+                self._until = None
+        if is_unpriced:
+            raise AgentCostUnknown(self._cost.unknown, usage=self._usage, session=self._session, usage_is_estimate=True)
+
+    @asynccontextmanager
+    async def _reading(self) -> AsyncGenerator[None]:
         if self._records is None:
             try:
                 yield

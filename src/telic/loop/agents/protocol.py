@@ -62,7 +62,9 @@ class ReportUsage(Protocol):
     ) -> None:
         """The turn's usage so far is at least this: the sum of its responses, not only the last of them.
 
-        The turn is cancelled when it has reached the goal's budget. The rest is as in a `TurnReport`.
+        The turn is cancelled when it has reached the goal's budget, and when the goal limits money and nobody knows
+        what the usage cost. The rest is as in a `TurnReport`; an agent that learns the cost with its turn's end
+        says `cost_is_known` until then.
         """
         ...
 

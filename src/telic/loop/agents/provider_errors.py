@@ -11,15 +11,47 @@ from telic.domain.clock import Instant
 from telic.loop.agents.protocol import QuotaReached
 from telic.loop.agents.reset_times import reset_time
 
-_LIMIT: Final = re.compile(
-    r"usage limit (?:has been )?reached|hit your (?:[\w'’-]+ )*limit|limit has been reached"
-    r"|(?:5|five)[- ]hour limit|(?:session|weekly|monthly|daily|opus|sonnet) (?:usage )?limit (?:reached|exceeded)"
-    r"|out of (?:extra|monthly|included|premium) (?:usage|credits|requests)|exceeded your (?:current )?quota"
-    r"|quota (?:has been )?(?:exceeded|exhausted|reached)|exhausted your (?:capacity|(?:daily )?quota)"
-    r"|(?:reached|exceeded) your (?:[\w'’-]+ )*(?:limit|quota|(?:token|premium|request) usage)",
-    re.IGNORECASE,
+_OTHER_LIMITS: Final = (
+    "billing context prompt input output size length turn turns step time retry memory heap recursion depth stack disk"
+    " storage file files descriptor line character process thread loop iteration attempt timeout rate"
 )
-_BUSY: Final = re.compile(r"\b429\b|too many requests|rate[ _-]?limit|resource[ _]exhausted|throttl", re.IGNORECASE)
+"""Limits that are not those of an account: to wait changes nothing about them, or they are known by other words."""
+_ACCOUNT: Final = (
+    r"(?:(?:usage|session|weekly|monthly|daily|hourly|hour|5-hour|opus|sonnet|haiku|fable|premium|included|extra|free|plan"
+    r"|subscription|organi[sz]ation|org|team|workspace|account|model|api|ai|request|spend|spending|credit)[ _-])"
+)
+_QUOTA: Final = "".join(rf"(?<!\b{word}[ _-])" for word in _OTHER_LIMITS.split()) + (
+    r"(?:limits?|quota|allowance|(?:spend|spending|usage|credit|budget)\ cap|credits|capacity|requests"
+    r"|(?:token|premium|request|extra|included|monthly)\ usage)(?![\w-])"
+)
+_IS_SPENT: Final = r"(?:(?:has|have)\ been\ |is\ |was\ |were\ )?(?:reached|exceeded|exhausted|hit|used\ up|depleted)"
+_SPENDS: Final = (
+    r"(?:hit|reach(?:ed)?|exceed(?:s|ed)?|exhaust(?:ed)?|depleted|used\ (?:up|(?:up\ )?(?:all|100\ ?%)(?:\ of)?))"
+)
+_DATE: Final = r"(?:(?:jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec|mon|tue|wed|thu|fri|sat|sun)[a-z]*\b|\d)"
+_LIMIT: Final = re.compile(
+    rf"""
+    \b{_SPENDS}\ (?:your|its|their)\ (?:[\w.'’-]+\ ){{0,5}}?{_QUOTA}
+    | \b{_SPENDS}\ (?:the|an?)\ (?:[\w.'’-]+\ )??{_ACCOUNT}+{_QUOTA}
+    | \b{_ACCOUNT}(?:[\w.-]+\ )?{_QUOTA}:?\ {_IS_SPENT}
+    | \b(?<!disk\ )(?<!storage\ )(?:quota|allowance)\ {_IS_SPENT} | {_QUOTA}\ has\ been\ (?:reached|exceeded)
+    | (?<!\d\ )\b(?:out\ of|no(?:\ more)?)\ (?:your\ )?{_ACCOUNT}{{1,3}}(?:{_QUOTA}|usage)\b(?!\ \w+ed)
+    | {_QUOTA}(?:\ {_IS_SPENT})?\W{{1,4}}(?:(?:it\ )?will\ )?(?:resets?|renews?|refreshes|available\ again)
+      \ (?:(?:at|on|in|after|by|from|today|tomorrow|next|midnight|noon)\b|{_DATE})
+    | (?:5|five)[-\ ]hour\ limit | usage_?limit_?(?:error|reached|exceeded|hit)
+    | \b(?:quota|(?:monthly|weekly|daily|session|spend|spending|credit)_limit)_(?:reached|exceeded|exhausted)
+    """,
+    re.IGNORECASE | re.VERBOSE,
+)
+"""Sentences by their parts: an account's limit, quota or allowance, and that it is spent, or when it opens again."""
+_BUSY: Final = re.compile(
+    r"""
+    \b429\b | too\ many\ requests | resource[\ _]exhausted | throttl
+    | rate[\ _-]?limit(?:ed\b|ing\b|s?[\ _-]?(?:error|exceeded|reached|hit\b|resets?|will))
+    | (?:^|[:(\[{"'.·-]\ ?)rate[\ _-]?limits?\b | (?:exceed\w*|reached|hit|over|due\ to)\ [^\n.]{0,60}\brate[\ _-]?limit
+    """,
+    re.IGNORECASE | re.VERBOSE | re.MULTILINE,
+)
 _UNPAID: Final = re.compile(
     r"insufficient[_ ](?:quota|credits?|funds|balance)|plan and billing details|credit balance is too low"
     r"|billing (?:hard )?limit",
@@ -109,22 +141,34 @@ def plausible_reset(resets_at: Instant | None, said: str, now: Instant) -> Insta
 
 _SIGNS: Final = re.compile(
     r"""
-    \b(?: E(?:CONN(?:REFUSED|RESET|ABORTED)|NOTFOUND|AI_AGAIN|(?:NET|HOST)(?:UNREACH|DOWN)|TIMEDOUT|PIPE)
+    \b(?: E(?:CONN(?:REFUSED|RESET|ABORTED)|NOTFOUND|AI_AGAIN|(?:NET|HOST)(?:UNREACH|DOWN)|TIMEDOUT)
     | stream\ (?:disconnected|closed)\ before\ completion | error\ sending\ request | error\ trying\ to\ connect
     | connection\ (?:error|refused|reset|closed|aborted|failed|lost|timed\ out|time-?out) | connect\ time-?out
-    | connectionrefused | (?:unable|failed|cannot|could\ not)\ (?:to\ )?(?:connect|reach)
-    | could\ not\ resolve(?:\ host)? | (?:failed|failure|unable)\ (?:to|in)\ (?:lookup\ address|name\ resolution)
-    | name\ or\ service\ not\ known | nodename\ nor\ servname | getaddrinfo | dns\ (?:error|lookup)
+    | connectionrefused | (?:unable\ to|failed\ to|cannot|could\ not|couldn't)\ (?:connect|reach)
+      (?:\.\ is\ the\ computer|(?:\ to)?\ (?:[\w'’-]+\ ){0,3}?(?:(?:api|model)?\ ?(?:hosts?|servers?|services?)|api
+      |proxy|provider|endpoint|gateway|internet|network|websocket|https?:\S+|[\w-]+(?:\.[\w-]+)+(?::\d+)?|localhost))
+    | could\ not\ resolve\ (?:host|hostname|proxy|address)
+    | (?:failed|failure|unable)\ (?:to|in)\ (?:lookup\ address|name\ resolution)
+    | name\ or\ service\ not\ known | nodename\ nor\ servname | getaddrinfo\ (?:failed|error|e[a-z_]+)
+    | dns\ error | dns\ lookup\ (?:failed|error|timed\ out)
     | (?:network|host)\ is\ (?:unreachable|down) | no\ route\ to\ host | no\ internet | network\ (?:error|changed)
-    | fetch\ failed | socket\ hang\ up | server\ disconnected | remote\ end\ closed\ connection | broken\ pipe
-    | (?:tls|ssl)\ handshake\ (?:timed\ out|failed|eof) | unexpected\ eof
-    | bad\ gateway | service\ (?:temporarily\ )?unavailable | gateway\ time-?out | overloaded(?:_error)?
+    | fetch\ failed | socket\ hang\ up | server\ disconnected | remote\ end\ closed\ connection
+    | (?:connection|socket|request|http|upstream|tls|ssl)\b[^\n]{0,80}(?:broken\ pipe|epipe)
+    | (?:tls|ssl)\ handshake\ (?:timed\ out|failed|eof) | ssl[^\n]{0,80}unexpected\ eof
+    | bad\ gateway | service\ (?:temporarily\ )?unavailable | gateway\ time-?out | overloaded_error
+    | (?:experiencing|due\ to)\ (?:[a-z]+\ )?high\ (?:demand|load|traffic) | (?:is|are|currently)\ at\ capacity
     )\b
+    | (?:^|[:.({"']\ ?|\b(?:is|are|been|currently|temporarily|server|model)\ )overloaded\b(?!\ ['‘`\w])
+    | ^(?![^\n]*(?:pars|decod|marshal|json|ya?ml|toml|zip|syntax))(?:[^\n]*:\ )?unexpected\ eof\s*$
     | \b(?:status(?:[\ _]code)?|http|error|api\ error)[:\ ]*(?:502|503|504|522|529)\b
     """,
-    re.IGNORECASE | re.VERBOSE,
+    re.IGNORECASE | re.VERBOSE | re.MULTILINE,
 )
 """Texts of providers' clients, and of the libraries below them, for a connection or a server that is not there."""
+_OF_THIS_MACHINE: Final = re.compile(
+    r"docker\ daemon|\bunix:|\.sock\b|\bmcp\b|\b(?:x|language|lsp)\ server\b|\bd-?bus\b", re.IGNORECASE | re.VERBOSE
+)
+"""What an agent needs beside it, and does not run: no network brings it back."""
 
 _ERRNOS: Final = frozenset(
     {
@@ -159,7 +203,8 @@ _STATUSES: Final = frozenset({502, 503, 504, 522, 529})
 
 def tells_of_outage(text: str) -> bool:
     """Return whether the text, an agent's error, means that its provider could not be reached."""
-    return _SIGNS.search(text) is not None
+    others = [line for line in text.splitlines() if _OF_THIS_MACHINE.search(line) is None]
+    return _SIGNS.search("\n".join(others)) is not None
 
 
 def ends_with_outage(output: str) -> bool:

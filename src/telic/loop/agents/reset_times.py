@@ -203,7 +203,7 @@ _OPENS: Final = re.compile(
     r"again|resets?|retry(?:ing)?|renews?|available|regain access|wait|until|limit reached(?=\|)", re.I
 )
 _LINK: Final = re.compile(
-    r"(?:[\s\"'\\:=,|·∙~_(-]|at|on(?!e)|in|after|for|about|around|is|by|time(?:stamp)?|date|delay|seconds)*", re.I
+    r"(?:[\s\"'\\:=,|·∙~_(-]|at|on(?!e)|in|after|from|for|about|around|is|by|time(?:stamp)?|date|delay|seconds)*", re.I
 )
 """The text between the word and the time: `resets at`, `reset_at":`, `quotaResetDelay: `."""
 _EPOCH: Final = re.compile(r"(\d{9,11})(\d{3})?(?![\d.:/-])")
