@@ -20,7 +20,6 @@ from typing import Final
 
 from telic.domain.budget import ModelUsage, UsageKind
 from telic.domain.clock import Instant
-from telic.domain.errors import InvalidNumber
 from telic.integrations.hosts.payload import HookEvent, HookHost, HookPayload, read_common_payload
 from telic.integrations.hosts.usage_sources import (
     TURN_BEGINS,
@@ -29,7 +28,7 @@ from telic.integrations.hosts.usage_sources import (
     instant_of,
     last_message_in,
 )
-from telic.loop.agents.codex import CopiedHistory, belongs_to, token_usage
+from telic.loop.agents.codex import CopiedHistory, belongs_to, is_nothing, told_usage
 from telic.loop.agents.json_reader import Fields, count_of, fields_of, list_of, read_values, text_of, used_since
 
 _EVENTS: Final = {
@@ -141,22 +140,21 @@ class CodexUsage(TranscriptReader):
     def _record(self, record: Fields, at: Instant | None) -> None:
         # The sum that comes after the record with `token_count` is known by then, and counts nothing.
         response, is_own = text_of(record, "response_id"), text_of(record, "thread_id") == self._thread
-        total = _told(fields_of(record, "thread_token_usage"))
+        total = told_usage(record, "thread_token_usage")
         if is_own and not response:
             return
         self._total = total or self._total
         if is_own and response and "usage" in record:
             self._is_sum_missing = total is None
-            usage = fields_of(record, "usage")
-            if not _is_nothing(usage):
-                self._new.append(self._response(response, _told(usage), at))
+            if not is_nothing(fields_of(record, "usage")):
+                self._new.append(self._response(response, told_usage(record, "usage"), at))
 
     def _count(self, info: Fields, at: Instant | None) -> None:
         told, last = fields_of(info, "total_token_usage"), fields_of(info, "last_token_usage")
-        if not told or _is_nothing(told):
+        if not told or is_nothing(told):
             self._restart(told)
             return
-        total = _told(told)
+        total = told_usage(info, "total_token_usage")
         if self._is_sum_missing:
             # Its record has counted the response, and did not tell this sum.
             self._total, self._is_sum_missing = total or self._total, total is None
@@ -167,7 +165,7 @@ class CodexUsage(TranscriptReader):
         # The same sum is written again after each tool call.
         if total == self._total:
             return
-        share = self._share(total, last)
+        share = self._share(total, info)
         self._total = total
         if share is None or self._thread is None or self._history.is_under_way:
             return
@@ -186,12 +184,12 @@ class CodexUsage(TranscriptReader):
             self._total = ModelUsage()
             self._restarts += 1
 
-    def _share(self, total: ModelUsage, last: Fields) -> ModelUsage | None:
+    def _share(self, total: ModelUsage, info: Fields) -> ModelUsage | None:
         # The first sum of a copied history is its parent's but for the part that it says was last (ADR 29).
         if self._total is not None:
             return used_since(self._total, total)
-        if last:
-            return _told(last)
+        if fields_of(info, "last_token_usage"):
+            return told_usage(info, "last_token_usage")
         return None if self._history.is_copy else total
 
     def _tell(self, name: str, usage: ModelUsage | None, at: Instant | None) -> None:
@@ -231,20 +229,6 @@ class CodexUsage(TranscriptReader):
         self._is_sum_missing = carry.get("is_sum_missing") is True
         self._history.resume(fields_of(carry, "history"))
         self._total = ModelUsage(**{name: count_of(total, name) or 0 for name in _COUNTS}) if total else None
-
-
-def _told(usage: Fields) -> ModelUsage | None:
-    """Return the usage that the counts tell; None where they tell none, or are no counts."""
-    try:
-        return token_usage(usage)
-    except InvalidNumber:
-        return None
-
-
-def _is_nothing(usage: Fields) -> bool:
-    """Return whether it says that nothing was used."""
-    counts = (usage.get("input_tokens"), usage.get("output_tokens"))
-    return _told(usage) is None and all(type(count) is int and count == 0 for count in counts)
 
 
 CODEX: Final = HookHost(name="codex", read=_read, usage_reader=CodexUsage, tells_compaction=True)
