@@ -24,14 +24,15 @@ from telic.storage.drivers.turnstile import Turnstile
 from telic.wording.words import show_time
 
 _SEEN: Final = ("event", "event_mark", "goal_id", "turn", "turn_mark")
-_UNWRITTEN: Final = {
-    apsw.SQLITE_FULL: errno.ENOSPC,
-    apsw.SQLITE_IOERR_WRITE: errno.EIO,
-    apsw.SQLITE_IOERR_FSYNC: errno.EIO,
-    apsw.SQLITE_IOERR_DIR_FSYNC: errno.EIO,
-    apsw.SQLITE_IOERR_TRUNCATE: errno.EIO,
-}
-"""The results of SQLite that only writing has, and what the system said."""
+_UNWRITTEN: Final = frozenset(
+    {
+        apsw.SQLITE_IOERR_WRITE,
+        apsw.SQLITE_IOERR_FSYNC,
+        apsw.SQLITE_IOERR_DIR_FSYNC,
+        apsw.SQLITE_IOERR_TRUNCATE,
+    }
+)
+"""The failures of a disk that only writing has."""
 
 _PAGES_AT_A_TIME: Final = 1_000
 _NEWEST: Final = """
@@ -125,11 +126,12 @@ def _writing() -> Generator[None]:
     # The source is only read meanwhile: what is full, or takes no more, is the disk of the copy.
     try:
         yield
-    except (apsw.FullError, apsw.IOError) as error:
-        number = _UNWRITTEN.get(getattr(error, "extendedresult", -1))
-        if number is None:
+    except apsw.FullError as error:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC)) from error
+    except apsw.IOError as error:
+        if getattr(error, "extendedresult", None) not in _UNWRITTEN:
             raise
-        raise OSError(number, os.strerror(number)) from error
+        raise OSError(errno.EIO, os.strerror(errno.EIO)) from error
 
 
 def _open(path: Path) -> apsw.Connection:
