@@ -2,6 +2,8 @@
 
 import os
 import stat
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -119,3 +121,24 @@ def test_only_a_database_is_replaced(kind: str, tmp_path: Path) -> None:
         store.backup(target, overwrite=True)
     after = target.lstat()
     assert (after.st_mode, after.st_ino, after.st_size) == (before.st_mode, before.st_ino, before.st_size)
+
+
+def test_a_backup_that_cannot_be_written_is_what_the_error_names(tmp_path: Path) -> None:
+    """Not the store, which was only read; nothing of the backup is kept."""
+    with telic.connect(tmp_path / "goals.db") as store:
+        for number in range(50):
+            store.create("x" * 2_000, scope=f"scope {number}")
+    target = tmp_path / "backup.db"
+    code = (
+        "import resource, sys, telic\n"
+        "store = telic.connect(sys.argv[1], create=False)\n"
+        "resource.setrlimit(resource.RLIMIT_FSIZE, (65_536, 65_536))\n"
+        "store.backup(sys.argv[2])\n"
+    )
+    ended = subprocess.run(
+        [sys.executable, "-c", code, str(tmp_path / "goals.db"), str(target)], capture_output=True, text=True
+    )
+    last = ended.stderr.splitlines()[-1]
+    assert "StoreUnavailable" in last
+    assert f"the backup {target} cannot be written" in last
+    assert sorted(each.name for each in tmp_path.glob("backup*")) == []

@@ -71,9 +71,18 @@ def test_the_command_says_which_extra_is_missing(extra: str, tmp_path: Path) -> 
 
 
 def test_where_standard_output_cannot_be_written(shell: Shell) -> None:
-    """Closed, it is not missed; full, it is told in one line, and a run's work goes on."""
+    """Closed or full, it is told in one line what is lost; an error that cannot be told keeps its exit code."""
     goal = shell.json("create", "Räume auf 😀")["id"]
-    for command, code in (("list >&-", 0), ("show >&- 2>&-", 0), ("list >/dev/full", 12)):
+    for command, code in (
+        *((f"{name} {lost}", 12) for name in ("list", "export", "--help", "version") for lost in (">&-", ">/dev/full")),
+        ("show >&- 2>&-", 12),
+        *(
+            ("nosuch 2>/dev/full", 2),
+            ("nosuch 2>&-", 2),
+            ("show x 2>/dev/full", 2),
+            ("list --json 2>&- | head -c 0", 0),
+        ),
+    ):
         ended = subprocess.run(
             f"{TELIC} {command}",
             shell=True,
@@ -82,7 +91,8 @@ def test_where_standard_output_cannot_be_written(shell: Shell) -> None:
             env=os.environ | {"TELIC_STORE": shell.store},
         )
         assert (ended.returncode, ended.stdout) == (code, ""), ended.stderr
-        assert len(ended.stderr.splitlines()) == bool(code)
+        assert len(ended.stderr.splitlines()) == (code == 12 and "2>" not in command)
+        assert ended.stderr.startswith("telic: standard output cannot be written") or not ended.stderr
     latin = os.environ | {"TELIC_STORE": shell.store, "PYTHONIOENCODING": "latin-1"}
     shown = subprocess.run([TELIC, "show", goal], capture_output=True, env=latin, check=True).stdout.decode("latin-1")
     assert shown.splitlines()[0] == "Räume auf \\U0001f600"
@@ -95,6 +105,10 @@ def test_where_the_folder_is_gone(shell: Shell, tmp_path: Path) -> None:
     )
     assert ended.returncode == 11
     assert ended.stderr.startswith("telic: the folder '.' is not there")
+    script = f"mkdir gone && cd gone && rmdir ../gone && {TELIC} install claude-code --project --yes"
+    ended = subprocess.run(script, shell=True, capture_output=True, text=True, cwd=tmp_path)
+    assert ended.returncode == 12
+    assert ended.stderr == "telic: the folder that you are in is gone: go to another one\n"
 
 
 def test_a_default_store_without_a_place_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -17,14 +17,15 @@ from telic.domain.errors import (
     GoalNotFound,
     HoldLost,
     InvalidInput,
+    InvalidNumber,
     InvalidTransition,
     StoreError,
     StoreMisconfigured,
     TurnConflict,
 )
-from telic.domain.events import EventKind
+from telic.domain.events import EventKind, TurnResult
 from telic.domain.goal import Actor, Goal, Reason
-from telic.domain.limits import MAX_NAME_CHARS, MAX_PAGE
+from telic.domain.limits import MAX_COUNTER, MAX_NAME_CHARS, MAX_PAGE
 from telic.integrations.hosts.payload import HookEvent, HookHost, HookPayload
 from telic.integrations.hosts.session_state import SessionMemory, TranscriptBookmark
 from telic.integrations.hosts.usage_sources import (
@@ -185,6 +186,7 @@ class SessionBilling:
             self.memory.last_response = response.key.rpartition("/")[2]
             hold, self.memory.untold_hold = self.memory.untold_hold, None
         model = kept_tail(response.model or "", MAX_NAME_CHARS) or None
+        is_estimate = response.usage is None or response.is_estimate
         usage = response.usage if goal.budget.cost_microunits is None else _with_cost(response)
         record = partial(
             self.store.record_turn,
@@ -192,20 +194,27 @@ class SessionBilling:
             usage=usage or response.usage or TurnUsage(),
             kind=response.kind,
             model=model,
-            is_estimate=response.usage is None,
+            is_estimate=is_estimate,
             key=kept_tail(response.key, MAX_NAME_CHARS),
         )
         try:
-            try:
-                record(hold=hold)
-            except HoldLost:
-                record()
+            self._record_once(record, hold)
         except TurnConflict:
             self.log(f"{response.key} was already counted with other usage; the first count stands")
-        if response.usage is None:
+        except InvalidNumber as error:
+            # What no counter holds is unknown there: it must not keep the rest from being counted.
+            self.log(f"{response.key} is counted as an estimate: {error}")
+            self._record_once(partial(record, usage=TurnUsage(), is_estimate=True), hold)
+        if is_estimate:
             self._say_unmeasured(goal)
         if usage is None and goal.budget.cost_microunits is not None:
             self._stop_unpriced(goal, model)
+
+    def _record_once(self, record: Callable[..., TurnResult], hold: str | None) -> None:
+        try:
+            record(hold=hold)
+        except HoldLost:
+            record()
 
     def _note_silence(self, payload: HookPayload, goal: Goal) -> None:
         """Record that a turn has ended of which nothing tells what it used: an estimate of nothing known, never 0.
@@ -275,7 +284,7 @@ def _with_cost(response: HostResponse) -> ModelUsage | None:
     if not usage.input_tokens + usage.output_tokens:
         return usage
     cost = cost_microunits(response.model, usage, cache_write_tokens=response.cache_write_tokens)
-    return None if cost is None else replace(usage, cost_microunits=cost)
+    return None if cost is None else replace(usage, cost_microunits=min(cost, MAX_COUNTER))
 
 
 def _unknown_price(model: str | None) -> str:

@@ -73,7 +73,8 @@ class _OpenResponse:
 
     start: int
     side: str
-    usage: ResponseUsage
+    usage: ResponseUsage | None
+    is_estimate: bool
     kind: UsageKind
     model: str | None
     at: Instant | None
@@ -99,21 +100,20 @@ class ClaudeCodeUsage(TranscriptReader):
                 self._assistant(identity, fields, message, start)
 
     def _assistant(self, identity: str, fields: Fields, message: Fields, start: int) -> None:
-        try:
-            usage = response_usage(fields_of(message, "usage"))
-        except InvalidNumber:
+        if "usage" not in message:
             return
-        if usage is None:
-            return
+        # Counts that are none say that something was used, and not how much: that is an estimate, and never nothing.
+        usage = _told(fields_of(message, "usage"))
         is_side = self._is_sub_agent or fields.get("isSidechain") is True
         side = (text_of(fields, "agentId") or "sub-agent") if is_side else ""
         # A new response of the same side means that the one before is over, though its last line never came.
         for earlier in [each for each, known in self._open.items() if known.side == side and each != identity]:
             self._close(earlier)
         kind = UsageKind.SUB_AGENT if is_side else UsageKind.WORK
-        begun = _OpenResponse(start, side, usage, kind, text_of(message, "model"), instant_of(fields))
+        begun = _OpenResponse(start, side, usage, False, kind, text_of(message, "model"), instant_of(fields))
         known = self._open.setdefault(identity, begun)
-        known.usage = max(known.usage, usage, key=lambda each: each.whole.output_tokens)
+        known.usage = max(known.usage or usage, usage or known.usage, key=_all_output)
+        known.is_estimate = usage is None
         known.text = "\n".join(text_of(block, "text") or "" for block in list_of(message, "content")) or known.text
         if text_of(message, "stop_reason"):
             self._close(identity)
@@ -123,14 +123,15 @@ class ClaudeCodeUsage(TranscriptReader):
         key, told = f"claude-code/{identity}", known.usage
         own = HostResponse(
             key=key,
-            usage=told.own,
+            usage=None if told is None else told.own,
+            is_estimate=known.is_estimate,
             kind=known.kind,
             model=known.model,
             at=known.at,
-            cache_write_tokens=told.cache_write_tokens,
+            cache_write_tokens=0 if told is None else told.cache_write_tokens,
         )
         self._new.append(own)
-        for number, side in enumerate(told.beside, 1):
+        for number, side in enumerate(() if told is None else told.beside, 1):
             model = side.model or known.model
             beside = replace(own, key=f"{key}/beside-{number}", usage=side.usage, kind=side.kind, model=model)
             self._new.append(replace(beside, cache_write_tokens=0))
@@ -145,6 +146,19 @@ class ClaudeCodeUsage(TranscriptReader):
     def safe_offset(self, end: int) -> int:
         """See `TranscriptReader`."""
         return min([known.start for known in self._open.values()], default=end)
+
+
+def _told(record: Fields) -> ResponseUsage | None:
+    try:
+        return response_usage(record)
+    except InvalidNumber:
+        return None
+
+
+def _all_output(usage: ResponseUsage | None) -> int:
+    if usage is None:
+        return 0
+    return usage.own.output_tokens + sum(side.usage.output_tokens for side in usage.beside)
 
 
 CLAUDE_CODE: Final = HookHost(

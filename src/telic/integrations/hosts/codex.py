@@ -14,12 +14,12 @@ parent's history, begin with the parent's lines written anew: they consumed noth
 
 from collections.abc import Mapping
 from dataclasses import asdict, replace
+from hashlib import sha256
 from pathlib import Path
 from typing import Final
 
 from telic.domain.budget import ModelUsage, UsageKind
 from telic.domain.clock import Instant
-from telic.domain.errors import InvalidNumber
 from telic.integrations.hosts.payload import HookEvent, HookHost, HookPayload, read_common_payload
 from telic.integrations.hosts.usage_sources import (
     TURN_BEGINS,
@@ -28,7 +28,7 @@ from telic.integrations.hosts.usage_sources import (
     instant_of,
     last_message_in,
 )
-from telic.loop.agents.codex import CopiedHistory, belongs_to, rollout_usage, token_usage
+from telic.loop.agents.codex import CopiedHistory, belongs_to, is_nothing, told_usage
 from telic.loop.agents.json_reader import Fields, count_of, fields_of, list_of, read_values, text_of, used_since
 
 _EVENTS: Final = {
@@ -97,6 +97,7 @@ class CodexUsage(TranscriptReader):
         self._model: str | None = None
         self._total: ModelUsage | None = None
         self._restarts = 0
+        self._is_sum_missing = False
         self._history = CopiedHistory(own_turn)
         self._guessed: list[HostResponse] = []
 
@@ -107,10 +108,7 @@ class CodexUsage(TranscriptReader):
         for fields in read_values(line):
             at = instant_of(fields)
             self._history.pass_line(at)
-            try:
-                self._take(text_of(fields, "type"), fields_of(fields, "payload"), at)
-            except InvalidNumber:
-                continue
+            self._take(text_of(fields, "type"), fields_of(fields, "payload"), at)
 
     def _take(self, kind: str | None, payload: Fields, at: Instant | None) -> None:
         match kind:
@@ -141,26 +139,44 @@ class CodexUsage(TranscriptReader):
 
     def _record(self, record: Fields, at: Instant | None) -> None:
         # The sum that comes after the record with `token_count` is known by then, and counts nothing.
-        told = rollout_usage(record)
-        self._total = told.thread_total or self._total
-        if told.response and told.usage is not None and told.thread == self._thread:
-            self._new.append(self._response(told.response, told.usage, at))
+        response, is_own = text_of(record, "response_id"), text_of(record, "thread_id") == self._thread
+        total = told_usage(record, "thread_token_usage")
+        if is_own and not response:
+            return
+        self._total = total or self._total
+        if is_own and response and "usage" in record:
+            self._is_sum_missing = total is None
+            if not is_nothing(fields_of(record, "usage")):
+                self._new.append(self._response(response, told_usage(record, "usage"), at))
 
     def _count(self, info: Fields, at: Instant | None) -> None:
         told, last = fields_of(info, "total_token_usage"), fields_of(info, "last_token_usage")
-        total = token_usage(told)
-        if total is None:
+        if not told or is_nothing(told):
             self._restart(told)
+            return
+        total = told_usage(info, "total_token_usage")
+        if self._is_sum_missing:
+            # Its record has counted the response, and did not tell this sum.
+            self._total, self._is_sum_missing = total or self._total, total is None
+            return
+        if total is None:
+            self._count_unknown(told, last, at)
             return
         # The same sum is written again after each tool call.
         if total == self._total:
             return
-        share = self._share(total, last)
+        share = self._share(total, info)
         self._total = total
         if share is None or self._thread is None or self._history.is_under_way:
             return
         counts = "-".join(str(getattr(total, name)) for name in _COUNTS)
         self._tell(f"{counts}~{self._restarts}" if self._restarts else counts, share, at)
+
+    def _count_unknown(self, told: Fields, last: Fields, at: Instant | None) -> None:
+        # The sum is no sum: the same one may come again after each tool call, and is the same line then.
+        if self._thread is not None and not self._history.is_under_way:
+            said = repr((sorted(told.items()), sorted(last.items()), self._total, self._restarts))
+            self._tell(f"unknown-{sha256(said.encode('utf-8', 'surrogatepass')).hexdigest()[:32]}", None, at)
 
     def _restart(self, told: Fields) -> None:
         # After the context overflowed the sum is 0 again: what comes is counted from there.
@@ -168,19 +184,19 @@ class CodexUsage(TranscriptReader):
             self._total = ModelUsage()
             self._restarts += 1
 
-    def _share(self, total: ModelUsage, last: Fields) -> ModelUsage | None:
+    def _share(self, total: ModelUsage, info: Fields) -> ModelUsage | None:
         # The first sum of a copied history is its parent's but for the part that it says was last (ADR 29).
         if self._total is not None:
             return used_since(self._total, total)
-        if last:
-            return token_usage(last)
+        if fields_of(info, "last_token_usage"):
+            return told_usage(info, "last_token_usage")
         return None if self._history.is_copy else total
 
-    def _tell(self, name: str, usage: ModelUsage, at: Instant | None) -> None:
+    def _tell(self, name: str, usage: ModelUsage | None, at: Instant | None) -> None:
         told = self._guessed if self._history.is_guess else self._new
         told.append(self._response(name, usage, at))
 
-    def _response(self, name: str, usage: ModelUsage, at: Instant | None) -> HostResponse:
+    def _response(self, name: str, usage: ModelUsage | None, at: Instant | None) -> HostResponse:
         return HostResponse(key=f"codex/{self._thread}/{name}", usage=usage, kind=self._kind, model=self._model, at=at)
 
     def end_of_turn(self, last_message: str | None) -> None:
@@ -199,6 +215,7 @@ class CodexUsage(TranscriptReader):
             "thread": self._thread,
             "model": self._model,
             "restarts": self._restarts,
+            "is_sum_missing": self._is_sum_missing,
             "history": self._history.carry(),
             "total": None if self._total is None else asdict(self._total),
         }
@@ -209,6 +226,7 @@ class CodexUsage(TranscriptReader):
         self._thread = text_of(carry, "thread")
         self._model = text_of(carry, "model")
         self._restarts = count_of(carry, "restarts") or 0
+        self._is_sum_missing = carry.get("is_sum_missing") is True
         self._history.resume(fields_of(carry, "history"))
         self._total = ModelUsage(**{name: count_of(total, name) or 0 for name in _COUNTS}) if total else None
 

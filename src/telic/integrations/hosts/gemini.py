@@ -84,9 +84,10 @@ class GeminiUsage(TranscriptReader):
 
 
 def _usage(tokens: Fields) -> ModelUsage | None:
-    def sum_of(*names: str) -> int | None:
-        counts = [tokens.get(name) or 0 for name in names]
-        return sum(counts) if all(type(count) is int for count in counts) else None
+    def sum_of(whole: str, beside: str) -> int | None:
+        # Without the whole nothing is known; what comes beside it may be left out.
+        counts = [count for count in (tokens.get(whole), tokens.get(beside) or 0) if type(count) is int and count >= 0]
+        return sum(counts) if len(counts) == len((whole, beside)) else None
 
     return model_usage(
         input_tokens=sum_of("input", "tool"),

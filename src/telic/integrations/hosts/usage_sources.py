@@ -32,6 +32,8 @@ _PATIENCE_SECONDS: Final = 0.3
 class HostResponse:
     """The usage of one response of a model; None where the host does not know it.
 
+    `is_estimate` says that some of the usage is missing; usage that is None is one too.
+
     `at` is None where the host does not say when. It is a time cut off to whole units of `precision_microseconds`.
     Of the input, `cache_write_tokens` were written to the provider's cache, where the host says so.
     """
@@ -43,6 +45,7 @@ class HostResponse:
     at: Instant | None
     precision_microseconds: int = _MILLISECOND
     cache_write_tokens: int = 0
+    is_estimate: bool = False
 
     def may_be_since(self, instant: Instant) -> bool:
         """Return whether it may have come at the instant or later; one of the same millisecond did."""

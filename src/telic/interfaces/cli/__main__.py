@@ -2,7 +2,8 @@
 
 import os
 import sys
-from typing import TextIO, cast
+
+from telic.interfaces.cli.standard_streams import open_standard_streams
 
 _EXTRA = "cli"
 _LIBRARIES = ("click", "rich", "platformdirs")
@@ -11,7 +12,7 @@ _LIBRARIES = ("click", "rich", "platformdirs")
 def main() -> None:
     """The command has run, and the process ends with its exit code."""
     is_hook = sys.argv[1:2] == ["hook"]
-    _open_standard_streams()
+    open_standard_streams()
     try:
         # A hook delays somebody's session: it loads nothing but itself.
         if is_hook:
@@ -29,33 +30,6 @@ def main() -> None:
             sys.exit(0)
         sys.exit(_say_what_is_missing())
     sys.exit(run(sys.argv[2:] if is_hook else sys.argv[1:]))
-
-
-def _open_standard_streams() -> None:
-    # A file that is opened later must not take the number of a closed stream: it would be written into.
-    closed = [number for number in range(3) if not _is_open(number)]
-    for _ in closed:
-        # The lowest number that is free is taken.
-        os.open(os.devnull, os.O_RDWR)
-    if 0 in closed:
-        sys.stdin = os.fdopen(0, closefd=False)
-    if 1 in closed:
-        sys.stdout = os.fdopen(1, "w", closefd=False)
-    if 2 in closed:
-        sys.stderr = os.fdopen(2, "w", closefd=False)
-    # A terminal whose encoding lacks a character shows its number instead.
-    for stream in (sys.stdout, sys.stderr):
-        reconfigure = getattr(cast("TextIO", stream), "reconfigure", None)
-        if reconfigure is not None:
-            reconfigure(errors="backslashreplace")
-
-
-def _is_open(number: int) -> bool:
-    try:
-        os.fstat(number)
-    except OSError:
-        return False
-    return True
 
 
 def _say_what_is_missing() -> int:

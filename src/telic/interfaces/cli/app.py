@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from difflib import get_close_matches
 from importlib import import_module
+from pathlib import Path
 from typing import Any, Final
 
 import click
@@ -15,6 +16,7 @@ from telic.domain.base_errors import needs_extra
 from telic.domain.errors import GoalError
 from telic.interfaces.cli.exit_codes import CommandFailed
 from telic.interfaces.cli.options import AMOUNT, QUOTED_MONEY
+from telic.interfaces.cli.standard_streams import OutputLost
 from telic.interfaces.cli.terminal import ReaderGone, Terminal
 from telic.observability.observer import Observer
 from telic.services.outcomes import ExitCode
@@ -263,8 +265,17 @@ def _write_to_nobody() -> None:
 
 
 def _refused(error: OSError) -> str:
-    if error.filename is None:
-        # The store's failures are errors of its own: what is left is what the command had to say.
-        why = error.strerror or error
+    why = error.strerror or str(error)
+    if isinstance(error, OutputLost):
         return f"standard output cannot be written ({why}): the work is done, look before you repeat it"
-    return f"the system refused: {error.strerror or error}: {error.filename}"
+    if error.filename is not None:
+        return f"the system refused: {why}: {error.filename}"
+    return f"the system refused: {why}" if _has_folder() else "the folder that you are in is gone: go to another one"
+
+
+def _has_folder() -> bool:
+    try:
+        Path.cwd()
+    except OSError:
+        return False
+    return True

@@ -166,8 +166,9 @@ class CodexRollouts:
         self._family += [path for path in grown if path not in self._family and belongs_to(path, self._thread)]
         self._read()
         recorded = self._responses.total
-        if recorded is None:
-            return parsed
+        if recorded is None or self._responses.is_partial:
+            parsed = replace(parsed, model=parsed.model or self._model) if self._responses.is_partial else parsed
+            return with_recorded(parsed, recorded, is_partial=self._responses.is_partial)
         whole = CumulativeSession(session.id, self._thread_total or session.used)
         if parsed.usage is not None and session.used is not None and not _covers(self._thread_total, session.used):
             # The files hold less than what was printed: somebody has changed them.
@@ -191,34 +192,24 @@ class CodexRollouts:
             self._model = text_of(payload, "model") or self._model
         if kind != "token_usage_record":
             return
-        try:
-            record = rollout_usage(payload)
-        except InvalidNumber:
-            return
-        if record.thread == self._thread:
-            self._thread_total = record.thread_total or self._thread_total
-        if record.usage is not None and record.response is not None:
-            self._responses.take(RecordedResponse(record.response, record.usage))
+        if text_of(payload, "thread_id") == self._thread:
+            self._thread_total = told_usage(payload, "thread_token_usage") or self._thread_total
+        response = text_of(payload, "response_id")
+        if response is not None and "usage" in payload and not is_nothing(fields_of(payload, "usage")):
+            self._responses.take(RecordedResponse(response, told_usage(payload, "usage")))
 
 
-@dataclass(frozen=True, slots=True)
-class RolloutUsage:
-    """One `token_usage_record`: the usage of a response, and of its whole thread after it."""
-
-    thread: str | None
-    response: str | None
-    usage: ModelUsage | None
-    thread_total: ModelUsage | None
+def told_usage(fields: Fields, name: str) -> ModelUsage | None:
+    """Return the usage under the name; None where there is none, or where its counts are none."""
+    try:
+        return token_usage(fields_of(fields, name))
+    except InvalidNumber:
+        return None
 
 
-def rollout_usage(record: Fields) -> RolloutUsage:
-    """Return the parts of the record, with None for each that is missing.
-
-    Raises:
-        InvalidNumber: a count is none.
-    """
-    usage, total = (token_usage(fields_of(record, name)) for name in ("usage", "thread_token_usage"))
-    return RolloutUsage(text_of(record, "thread_id"), text_of(record, "response_id"), usage, total)
+def is_nothing(usage: Fields) -> bool:
+    """Return whether its counts say that nothing was used."""
+    return all(usage.get(name) == 0 and type(usage[name]) is int for name in ("input_tokens", "output_tokens"))
 
 
 def belongs_to(path: Path, thread: str | None) -> bool:

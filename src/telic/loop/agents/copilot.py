@@ -85,18 +85,23 @@ class CopilotStore(SessionRecords):
                 return
 
     def _take(self, row: Fields) -> None:
-        try:
-            number = count_of(row, "id") or 0
-            asked, output = count_of(row, "input_tokens") or 0, count_of(row, "output_tokens") or 0
-            cached, reasoning = count_of(row, "cache_read_tokens") or 0, count_of(row, "reasoning_tokens") or 0
-        except InvalidNumber:
-            return
-        self._last = max(self._last, number)
+        number = row.get("id")
+        self._last = max(self._last, number if type(number) is int else 0)
         self._model = text_of(row, "model") or self._model
-        usage = ModelUsage(
+        self._responses.take(RecordedResponse(f"{number} {row.get('created_at')}", _row_usage(row)))
+
+
+def _row_usage(row: Fields) -> ModelUsage | None:
+    """Return the usage that the row tells; None where a count is none."""
+    try:
+        asked, output = count_of(row, "input_tokens"), count_of(row, "output_tokens")
+        if asked is None or output is None:
+            return None
+        return ModelUsage(
             input_tokens=asked,
-            cached_input_tokens=min(cached, asked),
+            cached_input_tokens=min(count_of(row, "cache_read_tokens") or 0, asked),
             output_tokens=output,
-            reasoning_tokens=min(reasoning, output),
+            reasoning_tokens=min(count_of(row, "reasoning_tokens") or 0, output),
         )
-        self._responses.take(RecordedResponse(f"{number} {row.get('created_at')}", usage))
+    except InvalidNumber:
+        return None

@@ -101,23 +101,21 @@ class GeminiRecordings(SessionRecords):
         if fields.get("type") != "gemini" or identity is None or not tokens:
             return
         self._model = text_of(fields, "model") or self._model
-        try:
-            self._responses.take(RecordedResponse(identity, recorded_tokens(tokens)))
-        except InvalidNumber:
-            return
+        self._responses.take(RecordedResponse(identity, recorded_tokens(tokens)))
 
 
-def recorded_tokens(tokens: Fields) -> ModelUsage:
-    """Return the usage in the `tokens` of a recorded message.
-
-    Raises:
-        InvalidNumber: a count is none.
-    """
-    asked = (count_of(tokens, "input") or 0) + (count_of(tokens, "tool") or 0)
-    thoughts = count_of(tokens, "thoughts") or 0
-    return ModelUsage(
-        input_tokens=asked,
-        cached_input_tokens=min(count_of(tokens, "cached") or 0, asked),
-        output_tokens=(count_of(tokens, "output") or 0) + thoughts,
-        reasoning_tokens=thoughts,
-    )
+def recorded_tokens(tokens: Fields) -> ModelUsage | None:
+    """Return the usage in the `tokens` of a recorded message; None where a count is none."""
+    try:
+        asked, answered, thoughts = (count_of(tokens, name) for name in ("input", "output", "thoughts"))
+        if asked is None or answered is None:
+            return None
+        asked += count_of(tokens, "tool") or 0
+        return ModelUsage(
+            input_tokens=asked,
+            cached_input_tokens=min(count_of(tokens, "cached") or 0, asked),
+            output_tokens=answered + (thoughts or 0),
+            reasoning_tokens=thoughts or 0,
+        )
+    except InvalidNumber:
+        return None

@@ -85,6 +85,7 @@ class OpencodeDatabase:
         self._session = id_of(session)
         self._before = ModelUsage()
         self._model: str | None = None
+        self._is_partial = False
 
     def begin(self) -> None:
         """See `UsageRecords`."""
@@ -93,11 +94,12 @@ class OpencodeDatabase:
     def improve(self, parsed: Parsed) -> Parsed:
         """See `UsageRecords`."""
         self._session = id_of(parsed.session) or self._session
+        self._is_partial = False
         total = self._total()
         share = None if total is None else used_since(self._before, total)
         # Sums that have not grown yet prove nothing: a request may be under way.
         has_grown = share is not None and share.input_tokens + share.output_tokens > 0
-        return with_recorded(parsed, share if has_grown else None, self._model)
+        return with_recorded(parsed, share if has_grown else None, self._model, is_partial=self._is_partial)
 
     def _total(self) -> ModelUsage | None:
         if self._session is None:
@@ -113,8 +115,11 @@ class OpencodeDatabase:
             for row in own:
                 self._model = _model_of(row) or self._model
             return sum_usage([_row_usage(row) for row in family]) if family else None
-        except (StoreError, InvalidNumber):
+        except StoreError:
             # It is not there yet, or another process is writing it: the next call reads it.
+            return None
+        except InvalidNumber:
+            self._is_partial = True
             return None
 
     def _rows(self, column: str, values: tuple[str, ...]) -> list[Fields]:

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Final
 
 from telic.domain.budget import ModelUsage
+from telic.domain.errors import InvalidNumber
 from telic.loop.agents.formats import Parsed, id_of
 from telic.loop.agents.json_reader import larger_usage, sum_usage
 
@@ -22,10 +23,10 @@ _MAX_LINE_BYTES: Final = 4 << 20
 
 @dataclass(frozen=True, slots=True)
 class RecordedResponse:
-    """One response of a model, by its identity."""
+    """One response of a model, by its identity; its usage is None where its counts are none."""
 
     identity: str
-    usage: ModelUsage
+    usage: ModelUsage | None
 
 
 class RecordedResponses:
@@ -33,7 +34,7 @@ class RecordedResponses:
 
     def __init__(self) -> None:
         self._before: set[str] = set()
-        self._new: dict[str, ModelUsage] = {}
+        self._new: dict[str, ModelUsage | None] = {}
 
     def begin(self) -> None:
         """The responses that were taken so far belong to other turns."""
@@ -44,14 +45,23 @@ class RecordedResponses:
         """The response is known; of one that comes again, the larger output counts."""
         if response.identity in self._before:
             return
-        known = self._new.get(response.identity)
-        if known is None or response.usage.output_tokens > known.output_tokens:
-            self._new[response.identity] = response.usage
+        known, told = self._new.get(response.identity), response.usage
+        if known is None or (told is not None and told.output_tokens > known.output_tokens):
+            self._new[response.identity] = told
 
     @property
     def total(self) -> ModelUsage | None:
-        """The sum of what the turn has added, or None where that is nothing."""
-        return sum_usage([*self._new.values()]) if self._new else None
+        """The sum of what the turn has added, as far as it is known; None where that is nothing, or no count."""
+        known = [usage for usage in self._new.values() if usage is not None]
+        try:
+            return sum_usage(known) if known else None
+        except InvalidNumber:
+            return None
+
+    @property
+    def is_partial(self) -> bool:
+        """Whether the turn has added more than `total` says."""
+        return None in self._new.values() or (bool(self._new) and self.total is None)
 
 
 class SessionRecords(ABC):
@@ -71,14 +81,18 @@ class SessionRecords(ABC):
         """See `UsageRecords`."""
         self._session = id_of(parsed.session) or self._session
         self._read()
-        return with_recorded(parsed, self._responses.total, self._model)
+        return with_recorded(parsed, self._responses.total, self._model, is_partial=self._responses.is_partial)
 
     @abstractmethod
     def _read(self) -> None: ...
 
 
-def with_recorded(parsed: Parsed, recorded: ModelUsage | None, model: str | None = None) -> Parsed:
-    """Return what was printed, with what was recorded where that is more."""
+def with_recorded(
+    parsed: Parsed, recorded: ModelUsage | None, model: str | None = None, *, is_partial: bool = False
+) -> Parsed:
+    """Return what was printed, with what was recorded where that is more: an estimate where that `is_partial`."""
+    if is_partial:
+        parsed = replace(parsed, is_estimate=True, has_answered=True)
     if recorded is None:
         return parsed
     return replace(parsed, usage=larger_usage(recorded, parsed.usage or ModelUsage()), model=parsed.model or model)

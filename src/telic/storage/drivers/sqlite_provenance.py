@@ -4,9 +4,12 @@ A copy by `cp` lacks the newest turns where the store was in use, and nothing in
 in a store's place looks like a store that has always been so. The turnstile's file beside it remembers (ADR 42).
 """
 
+import errno
 import json
+import os
 import zlib
-from contextlib import closing
+from collections.abc import Generator
+from contextlib import closing, contextmanager
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Final
@@ -21,6 +24,16 @@ from telic.storage.drivers.turnstile import Turnstile
 from telic.wording.amounts import show_time
 
 _SEEN: Final = ("event", "event_mark", "goal_id", "turn", "turn_mark")
+_UNWRITTEN: Final = frozenset(
+    {
+        apsw.SQLITE_IOERR_WRITE,
+        apsw.SQLITE_IOERR_FSYNC,
+        apsw.SQLITE_IOERR_DIR_FSYNC,
+        apsw.SQLITE_IOERR_TRUNCATE,
+    }
+)
+"""The failures of a disk that only writing has."""
+
 _PAGES_AT_A_TIME: Final = 1_000
 _NEWEST: Final = """
 SELECT events.sequence, substr(events.hash, 1, 16), goals.id, goals.ledger_count, substr(goals.turn_hash, 1, 16)
@@ -92,9 +105,10 @@ def copy_database(source: Path, target: Path, timeout_seconds: float) -> None:
     Writers go on meanwhile: the copy is read from one snapshot, so that no write makes it start over.
 
     Raises:
-        StoreError: it could not be read, or the copy not be written.
+        StoreError: it could not be read.
+        OSError: the copy could not be written.
     """
-    with translated(source), closing(_open(source)) as original, closing(_open(target)) as copy:
+    with translated(source), closing(_open(source)) as original, _writing(), closing(_open(target)) as copy:
         original.set_busy_timeout(int(timeout_seconds * 1000))
         original.execute("BEGIN")
         # A transaction begins with its first read; from here on the snapshot stays.
@@ -105,6 +119,19 @@ def copy_database(source: Path, target: Path, timeout_seconds: float) -> None:
         original.execute("COMMIT")
         # The copy says of itself that nothing was missing when it was made; any later write makes that untrue.
         copy.pragma("user_version", _fingerprint(copy))
+
+
+@contextmanager
+def _writing() -> Generator[None]:
+    # The source is only read meanwhile: what is full, or takes no more, is the disk of the copy.
+    try:
+        yield
+    except apsw.FullError as error:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC)) from error
+    except apsw.IOError as error:
+        if getattr(error, "extendedresult", None) not in _UNWRITTEN:
+            raise
+        raise OSError(errno.EIO, os.strerror(errno.EIO)) from error
 
 
 def _open(path: Path) -> apsw.Connection:
