@@ -218,7 +218,7 @@ MEASURES: Final = (
         f"{LINES_BEFORE}",
         int(0.93 * LINES_BEFORE),
         lambda s: sum(m.lines for m in s.by_hand),
-        now=44_200,
+        now=44_350,
     ),
     Measure("class names used twice", "24", 0, lambda s: sum(count > 1 for count in s.class_names().values())),
     Measure("comments per 100 code lines", "0.6", 2, Source.comments_per_100_lines, is_floor=True),

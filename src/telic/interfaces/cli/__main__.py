@@ -3,7 +3,7 @@
 import os
 import sys
 
-from telic.interfaces.cli.standard_streams import open_standard_streams
+from telic.interfaces.cli.terminal import open_standard_streams
 
 _EXTRA = "cli"
 _LIBRARIES = ("click", "rich", "platformdirs")

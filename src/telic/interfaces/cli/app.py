@@ -16,8 +16,7 @@ from telic.domain.base_errors import needs_extra
 from telic.domain.errors import GoalError
 from telic.interfaces.cli.exit_codes import CommandFailed
 from telic.interfaces.cli.options import AMOUNT, QUOTED_MONEY
-from telic.interfaces.cli.standard_streams import OutputLost
-from telic.interfaces.cli.terminal import ReaderGone, Terminal
+from telic.interfaces.cli.terminal import OutputLost, ReaderGone, Terminal
 from telic.observability.observer import Observer
 from telic.services.outcomes import ExitCode
 
