@@ -139,7 +139,7 @@ def test_blocked_and_waiting_claims_pause_the_goal(program: HostProgram) -> None
     """Under the model's own authority, with what it said; a wait ends by itself."""
     goal = program.goal()
     answer = program.call("stop", "I cannot go on.\nTELIC: blocked: the staging password, from Ada")
-    assert "paused: blocked" in answer["systemMessage"]
+    assert "paused (blocked)" in answer["systemMessage"]
     after = program.store.get(goal.id)
     assert (after.reason, after.note) == (telic.Reason.BLOCKED, "the staging password, from Ada")
     assert program.store.events(goal.id)[-1].actor is telic.Actor.MODEL
@@ -301,7 +301,7 @@ def test_the_budgets_end_is_wound_down_once(program: HostProgram) -> None:
     goal = program.goal(token_budget=1_000)
     program.store.record_turn(goal.id, tokens=950)
     assert "nearly used up" in program.stop()
-    assert "paused: budget" in program.call("stop", stop_hook_active=True)["systemMessage"]
+    assert "paused (budget)" in program.call("stop", stop_hook_active=True)["systemMessage"]
     assert program.store.get(goal.id).reason is telic.Reason.BUDGET
 
 

@@ -137,6 +137,9 @@ def test_a_notebook_shows_a_goal_as_a_table_and_runs_nothing_of_it(store: GoalSt
     assert "0 of 10" in table
     for harmful in (evil, "<b>", "<img", "<script"):
         assert harmful not in table
+    hiding = store.create("pay \u202eecila\x1b[31m", scope="others")._repr_html_()
+    assert "pay \\u202eecila\\x1b[31m" in hiding
+    assert "\u202e" not in hiding
 
 
 def test_a_store_is_shown_without_its_password(tmp_path: Path, new_postgres_database: Callable[[], str]) -> None:

@@ -12,6 +12,8 @@ from telic.domain.criteria import Criterion
 from telic.domain.limits import check_instant, check_name
 
 DEFAULT_SCOPE: Final = "default"
+# Unicode's categories of control and formatting characters, surrogates, and separators of lines.
+_HIDING: Final = frozenset({"Cc", "Cf", "Cs", "Zl", "Zp"})
 
 
 class GoalStatus(StrEnum):
@@ -162,7 +164,7 @@ class Goal:
         }
 
     def _repr_html_(self) -> str:
-        """Return a small table for notebooks, in which every text is escaped."""
+        """Return a small table for notebooks, in which every text is escaped and nothing is hidden."""
         from html import escape
 
         rows = {
@@ -179,7 +181,9 @@ class Goal:
             "created": f"{self.created:%Y-%m-%d %H:%M:%S} UTC",
         }
         cells = [
-            f"<tr><th>{name}</th><td>{escape(str(cell))}</td></tr>" for name, cell in rows.items() if cell is not None
+            f"<tr><th>{name}</th><td>{escape(_seen(str(cell)))}</td></tr>"
+            for name, cell in rows.items()
+            if cell is not None
         ]
         return f"<table>{''.join(cells)}</table>"
 
@@ -207,6 +211,15 @@ class Goal:
     def is_finished(self) -> bool:
         """Whether the goal is completed or cleared, and so never changes again."""
         return self.ended_at is not None
+
+
+def _seen(text: str) -> str:
+    from unicodedata import category
+
+    # Control and formatting characters move, hide or reorder what a page shows; the two joiners only shape letters.
+    return "".join(
+        ascii(each)[1:-1] if category(each) in _HIDING and each not in "\u200c\u200d" else each for each in text
+    )
 
 
 def _of(used: object, limit: object | None) -> str:

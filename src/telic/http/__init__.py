@@ -1,1 +1,1 @@
-"""One door for whatever serves: tokens, sessions, limits, listeners, server-sent events."""
+"""One door for whatever serves: tokens, limits, listeners, server-sent events."""

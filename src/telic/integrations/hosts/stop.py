@@ -25,6 +25,7 @@ from telic.loop.agents.protocol import kept_tail, read_claim
 from telic.prompt import quote
 from telic.store.goal_store import GoalStore
 from telic.wording.amounts import first_words
+from telic.wording.goals import status_of, wait_of
 
 _MOST_STEPS: Final = 4
 _MARGIN_SECONDS: Final = 60
@@ -178,7 +179,7 @@ _TITLE_CHARS: Final = 80
 _HOW_TO_GO_ON: Final[Mapping[Reason, str]] = MappingProxyType(
     {
         Reason.BUDGET: "telic resume {id} --budget AMOUNT goes on with a larger one.",
-        Reason.WAITING: "It goes on here when its time has come; telic wake {id} goes on at once.",
+        Reason.WAITING: "It goes on {wait}; telic wake {id} goes on at once.",
         Reason.SUPERSEDED: "Another goal has its place; telic resume {id} gives it back.",
     }
 )
@@ -186,13 +187,12 @@ _HOW_TO_GO_ON: Final[Mapping[Reason, str]] = MappingProxyType(
 
 def status_line(goal: Goal) -> str:
     """Return how the goal stands, why, and how it can be gone on with."""
-    why = f": {goal.reason}" if goal.reason else ""
     note = f": {quote(first_words(goal.note, _NOTE_CHARS))}" if goal.note else ""
-    said = f"Telic: goal {goal.id} is {goal.status}{why}{note}."
+    said = f"Telic: goal {goal.id} is {status_of(goal)}{note}."
     if goal.status is not GoalStatus.PAUSED:
         return said
     how = _HOW_TO_GO_ON.get(goal.reason or Reason.USER, "telic resume {id} goes on with it.")
-    return f"{said} {how.format(id=goal.id)}"
+    return f"{said} {how.format(id=goal.id, wait=wait_of(goal))}"
 
 
 def _why_it_goes_on(goal: Goal, step: Step, found: Verification | None) -> str:

@@ -12,7 +12,7 @@ from textual.coordinate import Coordinate
 from textual.widgets import DataTable
 
 from telic.domain.clock import Instant
-from telic.domain.errors import BudgetExceeded, GoalError, StaleUpdate
+from telic.domain.errors import BudgetExceeded, GoalError, OutcomeUnknown, StaleUpdate
 from telic.domain.goal import Goal, GoalStatus
 from telic.domain.ids import short_ids
 from telic.domain.lease import LeaseState
@@ -71,6 +71,10 @@ def refusal(error: GoalError) -> str:
             return f"nothing was done: somebody changed the goal meanwhile; it is {now}"
         case BudgetExceeded():
             return f"nothing was done: {error}; b sets a larger budget"
+        case OutcomeUnknown():
+            return (
+                "it may or may not have been done: the store failed in between; look at the goal before you repeat it"
+            )
         case _:
             return f"not done: {error}"
 
