@@ -101,7 +101,8 @@ class Source:
         by_name = {
             module.name
             for module, node in self.nodes
-            if isinstance(node, ast.Call) and ast.unparse(node).startswith("getattr(store, _")
+            if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "getattr"
+            if ast.unparse(node).startswith("getattr(store, _")
             if module.name.split(".")[0] in _SURFACES
         }
         return self.callers_of(_MOVES) | by_name
