@@ -148,7 +148,7 @@ async def test_a_finished_goal_is_not_checked(store: Any) -> None:
 
 @pytest.mark.parametrize("actor", sorted(set(Actor) - {Actor.VERIFIER}))
 async def test_only_the_verifier_says_that_criteria_passed(store: Any, actor: Actor) -> None:
-    """Nobody else's verdicts count."""
+    """Verdicts of any other actor are refused, and the goal stays as it was."""
     goal = await store.create("verify", criteria=[TESTS])
     await refuses(NotAllowed, store.verify(goal.id, verdicts_on(goal, Outcome.PASSED), actor=actor))
     assert await store.get(goal.id) == goal
