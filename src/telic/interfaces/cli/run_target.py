@@ -99,12 +99,10 @@ def with_plain_lines(text: str) -> str:
 
 
 def _meant(store: GoalStore, scope: str) -> Goal:
-    goals = ScopedGoals(as_async_store(store), scope)
-    active = store.active(scope)
-    waiting = [goal for goal in complete(goals.paused()) if goal.is_waiting] if active is None else [active]
-    if len(waiting) != 1:
+    found = complete(ScopedGoals(as_async_store(store), scope).under_way())
+    if len(found) != 1:
         raise NothingMeant(scope, "active")
-    return waiting[0]
+    return found[0]
 
 
 def _go_on(store: GoalStore, request: RunRequest, goal: Goal) -> tuple[Goal, str]:

@@ -6,6 +6,7 @@ Sub-agents have sessions of their own, which only the database shows; the call t
 
 import json
 from collections.abc import Mapping
+from functools import partial
 from typing import Final
 
 from telic.domain.budget import ModelUsage
@@ -21,11 +22,18 @@ from telic.loop.agents.json_reader import (
     text_of,
     used_since,
 )
-from telic.loop.agents.usage_records import RecordedResponse, RecordedResponses, folder_of, home, with_recorded
+from telic.loop.agents.usage_records import (
+    MOST_SESSIONS,
+    RecordedResponse,
+    RecordedResponses,
+    folder_of,
+    home,
+    rows_below,
+    with_recorded,
+)
 from telic.storage.drivers.sqlite_reader import Selection, read_selected
 
 _COUNTS: Final = ("tokens_input", "tokens_output", "tokens_reasoning", "tokens_cache_read", "tokens_cache_write")
-_MOST_SESSIONS: Final = 500
 _ANSWERS: Final = ("step_start", "text", "reasoning", "tool_use", "step_finish")
 """Events that come only after the model has answered: a step starts with the first piece of an answer."""
 
@@ -105,13 +113,8 @@ class OpencodeDatabase:
         if self._session is None:
             return None
         try:
-            own, family = self._rows("id", (self._session,)), list[Fields]()
-            newest = own
-            while newest and len(family) < _MOST_SESSIONS:
-                family += newest
-                known = {row["id"] for row in family}
-                below = self._rows("parent_id", tuple(str(row["id"]) for row in newest))
-                newest = [row for row in below if row["id"] not in known]
+            own = self._rows("id", (self._session,))
+            family = own + rows_below([str(row["id"]) for row in own], partial(self._rows, "parent_id"))
             for row in own:
                 self._model = _model_of(row) or self._model
             return sum_usage([_row_usage(row) for row in family]) if family else None
@@ -130,7 +133,7 @@ class OpencodeDatabase:
             values=values,
             id_column="id",
             first_id="",
-            most_rows=_MOST_SESSIONS,
+            most_rows=MOST_SESSIONS,
         )
         return [*read_selected(self._path, selection)]
 
