@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar
 from telic.domain.budget import BillingPolicy, Budget
 from telic.domain.clock import Instant
 from telic.domain.criteria import Criterion, CriterionKind
-from telic.domain.errors import InvalidInput, OutcomeUnknown, StoreBusy
+from telic.domain.errors import BudgetExceeded, InvalidInput, OutcomeUnknown, StoreBusy
 from telic.domain.goal import DEFAULT_SCOPE, Actor, Goal, GoalStatus, Reason
 from telic.domain.ids import new_key
 from telic.domain.lease import Hold, Lease
@@ -251,6 +251,20 @@ PURPOSES: Final[Mapping[GoalAction, str]] = {
 }
 """The purpose of an action, where a surface offers it."""
 
+DONE: Final[Mapping[GoalAction, str]] = {
+    GoalAction.CREATE: "is set",
+    GoalAction.EDIT: "is changed",
+    GoalAction.SET_BUDGET: "has its new budget",
+    GoalAction.PAUSE: "is paused",
+    GoalAction.RESUME: "goes on",
+    GoalAction.COMPLETE: "is completed",
+    GoalAction.CLEAR: "is cleared",
+    GoalAction.WAKE: "is awake",
+    GoalAction.APPROVE: "has your approval",
+    GoalAction.REJECT: "has your rejection",
+}
+"""What is said of the goal once the action is done."""
+
 
 def likely_limits(action: GoalAction, goal: Goal) -> dict[str, int]:
     """Return the limits that a person likely gives with the action: twice of each that is used up.
@@ -262,7 +276,16 @@ def likely_limits(action: GoalAction, goal: Goal) -> dict[str, int]:
         meant = meant or list(filter(None, [tightest(goal)]))
     elif action is not GoalAction.RESUME:
         return {}
-    return {use.name: min(2 * max(use.used, use.limit or 0), MAX_COUNTER) for use in meant}
+    return {use.name: _twice(use.used, use.limit or 0) for use in meant}
+
+
+def enough_for(error: BudgetExceeded) -> int:
+    """Return the limit that likely is enough where this one was not."""
+    return max(_twice(error.used, error.budget), error.used + error.held + error.asked)
+
+
+def _twice(used: int, limit: int) -> int:
+    return min(2 * max(used, limit), MAX_COUNTER)
 
 
 def why_unfit(action: GoalAction, goal: Goal, checks: Sequence[CriterionStanding] = ()) -> str | None:

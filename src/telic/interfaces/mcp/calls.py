@@ -13,11 +13,11 @@ from telic.domain.ids import new_key
 from telic.domain.lifecycle import NamedActor
 from telic.domain.limits import MAX_COUNTER
 from telic.integrations.tools import CREATE_GOAL, REPORT_BLOCKED, REPORT_COMPLETE, Arguments, GoalTool, checked
-from telic.interfaces.mcp.conversation import McpConversation, Role, about, next_steps
+from telic.interfaces.mcp.conversation import McpConversation, Role, about
 from telic.interfaces.mcp.results import ToolAnswer, plainly, refusal
-from telic.interfaces.mcp.tools import ServerTool
+from telic.interfaces.mcp.tools import TOOL_OF, ServerTool, next_steps
 from telic.prompt import quote
-from telic.services.actions import ActionRequest, ActionResult, GoalAction, execute
+from telic.services.actions import DONE, ActionRequest, ActionResult, GoalAction, execute
 from telic.services.chat.replies import changes_between
 from telic.services.insight import list_goals, read_goal
 from telic.wording.amounts import parse_budget
@@ -57,10 +57,7 @@ class ToolCalls:
             REPORT_COMPLETE.name: partial(self._report, REPORT_COMPLETE),
             REPORT_BLOCKED.name: partial(self._report, REPORT_BLOCKED),
             "create_goal": self._create,
-            "pause_goal": partial(self._move, GoalAction.PAUSE, "is paused"),
-            "resume_goal": partial(self._move, GoalAction.RESUME, "goes on"),
-            "clear_goal": partial(self._move, GoalAction.CLEAR, "is cleared"),
-            "set_budget": partial(self._move, GoalAction.SET_BUDGET, "has this budget"),
+            **{name: partial(self._move, action) for action, name in TOOL_OF.items()},
         }
 
     async def _stale(self, error: StaleUpdate) -> ToolAnswer:
@@ -139,7 +136,7 @@ class ToolCalls:
             budget=parse_budget(tuple(given["budget"] or ()), Budget()),
             criteria=typed_criteria(given["checks"] or (), given["judges"] or (), given["approvals"] or ()),
         )
-        text = f"Goal {plainly(result.goal.id)} is set."
+        text = f"Goal {plainly(result.goal.id)} {DONE[GoalAction.CREATE]}."
         return self._done("created", text, result.goal, superseded=result.superseded)
 
     def _in_the_way(self, error: WouldReplace) -> ToolAnswer:
@@ -148,7 +145,7 @@ class ToolCalls:
         text = f"Nothing changed: another goal is active and would be paused. {goal}{driven}"
         return replace(refusal(error, error.goal), text=text)
 
-    async def _move(self, action: GoalAction, is_now: str, given: Arguments) -> ToolAnswer:
+    async def _move(self, action: GoalAction, given: Arguments) -> ToolAnswer:
         before = await self.conversation.meant(given["goal_id"])
         if before is None:
             return self._done("none", "There is no goal.", None)
@@ -158,7 +155,7 @@ class ToolCalls:
         goal, name = result.goal, plainly(result.goal.id)
         if result.is_repetition:
             return self._done("unchanged", f"Nothing changed now. Goal {name} is {about(goal)}", goal)
-        return self._done("changed", f"Goal {name} {is_now}.", goal, before, superseded=result.superseded)
+        return self._done("changed", f"Goal {name} {DONE[action]}.", goal, before, superseded=result.superseded)
 
     async def _act(self, action: GoalAction, goal: Goal | None, given: Arguments, **more: Any) -> ActionResult:
         # At the revision that was read just now: no later change of others is overwritten.

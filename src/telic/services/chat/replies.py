@@ -9,7 +9,7 @@ from telic.domain.clock import Instant
 from telic.domain.errors import BudgetExceeded, GoalError, InvalidCommand
 from telic.domain.events import Event
 from telic.domain.goal import Goal
-from telic.services.actions import PURPOSES, GoalAction, fitting_actions, likely_limits
+from telic.services.actions import PURPOSES, GoalAction, enough_for, fitting_actions, likely_limits
 from telic.services.chat.grammar import GoalCommand, write
 from telic.services.insight import GoalDetails
 from telic.wording.amounts import parse_limit, write_limit
@@ -38,6 +38,18 @@ class ReplyKind(StrEnum):
     """Nothing was done: the command cannot be done as it stands; `problem` says why."""
     FAILED = "failed"
     """The store failed; `problem` says what is known."""
+
+
+ACTION_OF: Final = {
+    ReplyKind.CREATED: GoalAction.CREATE,
+    ReplyKind.EDITED: GoalAction.EDIT,
+    ReplyKind.BUDGET_SET: GoalAction.SET_BUDGET,
+    ReplyKind.PAUSED: GoalAction.PAUSE,
+    ReplyKind.RESUMED: GoalAction.RESUME,
+    ReplyKind.COMPLETED: GoalAction.COMPLETE,
+    ReplyKind.CLEARED: GoalAction.CLEAR,
+}
+"""The action that an answer of this kind tells of."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,7 +148,7 @@ def steps_after_error(error: GoalError, command: GoalCommand | None, goal: Goal 
         return tuple(ChatStep(suggestion, "") for suggestion in error.suggestions)
     if isinstance(error, BudgetExceeded) and command is not None and goal is not None:
         kept = tuple(limit for limit in command.limits if parse_limit(limit)[0] != error.limit)
-        more = write_limit(error.limit, 2 * max(error.used, error.budget))
+        more = write_limit(error.limit, enough_for(error))
         enough = replace(command, goal_id=goal.id, limits=(*kept, more))
         return (ChatStep(write(enough), "to raise the budget and go on"),)
     return ()
