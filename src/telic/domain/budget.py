@@ -6,7 +6,7 @@ from enum import StrEnum
 from typing import TYPE_CHECKING, Any, ClassVar, Final
 
 from telic.domain.base_errors import InvalidNumber
-from telic.domain.limits import check_counter
+from telic.domain.limits import MAX_COUNTER, check_counter
 
 if TYPE_CHECKING:
     from decimal import Decimal
@@ -270,6 +270,11 @@ BUDGET_COLUMNS: Final = {
 def budget_columns(budget: Budget) -> dict[str, Any]:
     """Return the budget under the names that a goal has for it."""
     return {column: getattr(budget, name) for name, column in BUDGET_COLUMNS.items()}
+
+
+def enough(used: int, limit: int, wanted: int = 0) -> int:
+    """Return the limit that likely is enough where this one was not: twice of it, or what was wanted besides."""
+    return min(max(2 * max(used, limit), used + wanted), MAX_COUNTER)
 
 
 def exhausted_limit(usage: Usage, budget: Budget) -> str | None:

@@ -10,13 +10,13 @@ from typing import TYPE_CHECKING, Any, Final, TypeVar
 from telic.domain.budget import BillingPolicy, Budget
 from telic.domain.clock import Instant
 from telic.domain.criteria import Criterion, CriterionKind
-from telic.domain.errors import BudgetExceeded, InvalidInput, OutcomeUnknown, StoreBusy
+from telic.domain.errors import InvalidInput, OutcomeUnknown, StoreBusy
 from telic.domain.goal import DEFAULT_SCOPE, Actor, Goal, GoalStatus, Reason
 from telic.domain.ids import new_key
 from telic.domain.lease import Hold, Lease
 from telic.domain.lifecycle import NamedActor
-from telic.domain.limits import DEFAULT_MAX_CHARS, MAX_COUNTER
-from telic.domain.views import CriterionStanding, budget_uses, tightest
+from telic.domain.limits import DEFAULT_MAX_CHARS
+from telic.domain.views import CriterionStanding
 from telic.services.insight import ScopedGoals
 from telic.storage.transaction import complete
 from telic.store.connect import as_async_store
@@ -264,28 +264,6 @@ DONE: Final[Mapping[GoalAction, str]] = {
     GoalAction.REJECT: "has your rejection",
 }
 """What is said of the goal once the action is done."""
-
-
-def likely_limits(action: GoalAction, goal: Goal) -> dict[str, int]:
-    """Return the limits that a person likely gives with the action: twice of each that is used up.
-
-    Where none is, a budget is likely set to give more of what is nearest to its end.
-    """
-    meant = [use for use in budget_uses(goal) if (use.fraction or 0) >= 1]
-    if action is GoalAction.SET_BUDGET:
-        meant = meant or list(filter(None, [tightest(goal)]))
-    elif action is not GoalAction.RESUME:
-        return {}
-    return {use.name: _twice(use.used, use.limit or 0) for use in meant}
-
-
-def enough_for(error: BudgetExceeded) -> int:
-    """Return the limit that likely is enough where this one was not."""
-    return max(_twice(error.used, error.budget), error.used + error.held + error.asked)
-
-
-def _twice(used: int, limit: int) -> int:
-    return min(2 * max(used, limit), MAX_COUNTER)
 
 
 def why_unfit(action: GoalAction, goal: Goal, checks: Sequence[CriterionStanding] = ()) -> str | None:

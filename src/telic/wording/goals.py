@@ -69,10 +69,9 @@ def next_step(goal: Goal, again: str, waits: str) -> str | None:
 
     `again` is the command that makes a paused goal go on; `waits` says what becomes of one that waits.
     """
+    step = _NEXT_STEPS.get(goal.reason)
     if goal.wake_signal == approval_signal(goal.id):
         step = "telic approve {id} answers it, or telic reject {id}; {again} goes on then"
-    else:
-        step = _NEXT_STEPS.get(goal.reason)
     return step and step.replace("{again}", again).replace("{waits}", waits)
 
 

@@ -8,6 +8,7 @@ from functools import partial
 from pathlib import Path
 from typing import BinaryIO, Final
 
+from telic.domain.base_errors import unknown_price
 from telic.domain.budget import ModelUsage, TurnUsage, UsageKind
 from telic.domain.clock import Instant
 from telic.domain.decision import measured_limits, unmeasured
@@ -286,7 +287,5 @@ def _with_cost(response: HostResponse) -> ModelUsage | None:
 def _unknown_price(model: str | None) -> str:
     from telic.pricing import has_price_table
 
-    whose = "its model" if model is None else f"the model {model!a}"
-    how = "" if has_price_table() else "install the table of prices (pip install 'telic[pricing]'), or "
-    why = f"the budget of money cannot be measured, since the price of {whose} is unknown"
-    return f"{why}: {how}take it away (telic budget)"
+    who = "its model" if model is None else f"the model {model!a}"
+    return unknown_price(who, "take the budget of money away (telic budget)", has_table=has_price_table())

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import BinaryIO, Final
 
 from telic.domain.budget import ModelUsage, UsageKind
-from telic.domain.clock import Instant
+from telic.domain.clock import MICRO, Instant
 from telic.domain.errors import InvalidInput
 from telic.domain.limits import MAX_COUNTER
 from telic.loop.agents.json_reader import Fields, read_values, text_of
@@ -16,7 +16,6 @@ from telic.loop.agents.protocol import read_time
 from telic.loop.agents.usage_records import FilePlace, last_lines
 
 _CHECKED_BYTES: Final = 256
-_SECOND: Final = 1_000_000
 _MILLISECOND: Final = 1_000
 PATIENCE_SECONDS: Final = 0.3
 """So long a database that its host keeps locked is waited for: the host waits for the hook."""
@@ -123,10 +122,10 @@ def last_message_in(transcript: Path | None, said: Callable[[Fields], str | None
 
 def time_of_row(value: object) -> tuple[Instant | None, int]:
     """When the row was written, from a text or a number of seconds, and to how many microseconds that is known."""
-    if type(value) is int and 0 <= value <= MAX_COUNTER // _SECOND:
-        return Instant(value * _SECOND), _SECOND
+    if type(value) is int and 0 <= value <= MAX_COUNTER // MICRO:
+        return Instant(value * MICRO), MICRO
     try:
         text = value if isinstance(value, str) else ""
-        return read_time(text), _MILLISECOND if "." in text else _SECOND
+        return read_time(text), _MILLISECOND if "." in text else MICRO
     except InvalidInput:
-        return None, _SECOND
+        return None, MICRO

@@ -174,7 +174,7 @@ def _of_type(kind: Any) -> Schema:
         return or_null(_of_type(next(each for each in get_args(kind) if each is not NoneType)))
     if kind in _TYPES:
         return _TYPES[kind]
-    return _fields_of(kind) if is_dataclass(kind) else one_of(list(kind))
+    return _fields_of(kind) if isinstance(kind, type) and is_dataclass(kind) else one_of(list(kind))
 
 
 _TYPES: Final[Mapping[Any, Schema]] = {

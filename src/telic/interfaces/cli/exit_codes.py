@@ -6,10 +6,10 @@ from typing import Final
 
 import click
 
+from telic.domain.budget import enough
 from telic.domain.errors import BudgetExceeded, GoalError, NotAllowed, OutcomeUnknown, StaleUpdate, WouldReplace
 from telic.domain.goal import Goal, Reason
 from telic.interfaces.cli.options import QUOTED_MONEY
-from telic.services.actions import enough_for
 from telic.services.outcomes import HELP, about, outcome_of
 from telic.wording.amounts import InvalidAmount, first_words, write_limit
 from telic.wording.goals import next_step
@@ -120,7 +120,7 @@ def _of_this(error: GoalError, name: str) -> str | None:
         case StaleUpdate():
             return f"look at it with telic show {{id}}; --revision {error.goal.revision} names it as it is now"
         case BudgetExceeded():
-            more = shlex.quote(write_limit(error.limit, enough_for(error)))
+            more = shlex.quote(write_limit(error.limit, enough(error.used, error.budget, error.held + error.asked)))
             if error.asked:
                 return f"telic budget {{id}} {more} raises it; telic holds {{id}} shows what is held"
             return f"raise it in the same call: telic resume {{id}} --budget {more}"

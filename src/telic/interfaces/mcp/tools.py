@@ -7,11 +7,12 @@ from typing import Any, Final
 import mcp_types as types
 
 from telic.domain.goal import Goal, GoalStatus
+from telic.domain.views import larger_limits
 from telic.integrations import tools as shared
 from telic.integrations.tools import GoalTool, ToolParameter
 from telic.interfaces.mcp.conversation import Role, ServerSettings
 from telic.interfaces.mcp.results import OUTPUT_SCHEMA, plainly
-from telic.services.actions import PURPOSES, GoalAction, fitting_actions, likely_limits
+from telic.services.actions import PURPOSES, GoalAction, fitting_actions
 from telic.wording.amounts import write_limit
 
 _EVERYBODY: Final = frozenset(Role)
@@ -255,6 +256,6 @@ def _for_operators(goal: Goal) -> tuple[str, ...]:
 
 
 def _use(action: GoalAction, goal: Goal) -> str:
-    limits = [write_limit(*each) for each in likely_limits(action, goal).items()]
+    limits = [write_limit(*each) for each in (larger_limits(goal) if action is GoalAction.RESUME else {}).items()]
     budget = f" and budget {json.dumps(limits)}" if limits else ""
     return f"{TOOL_OF[action]} with goal_id {plainly(goal.id)}{budget} {PURPOSES[action]}"

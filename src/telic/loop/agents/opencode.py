@@ -72,15 +72,18 @@ class OpencodeParser(HostParser):
 
 def _step_usage(part: Fields) -> ModelUsage:
     tokens = fields_of(part, "tokens")
-    cache = fields_of(tokens, "cache")
-    read, written = count_of(cache, "read") or 0, count_of(cache, "write") or 0
-    thought = count_of(tokens, "reasoning") or 0
+    counts = [count_of(tokens, name) for name in ("input", "output", "reasoning")]
+    return _usage_of(part, counts + [count_of(fields_of(tokens, "cache"), name) for name in ("read", "write")])
+
+
+def _usage_of(fields: Fields, counts: list[int | None]) -> ModelUsage:
+    asked, output, thought, read, written = (count or 0 for count in counts)
     return ModelUsage(
-        input_tokens=(count_of(tokens, "input") or 0) + read + written,
+        input_tokens=asked + read + written,
         cached_input_tokens=read,
-        output_tokens=(count_of(tokens, "output") or 0) + thought,
+        output_tokens=output + thought,
         reasoning_tokens=thought,
-        cost_microunits=cost_of(part, "cost") or 0,
+        cost_microunits=cost_of(fields, "cost") or 0,
     )
 
 
@@ -117,7 +120,8 @@ class OpencodeDatabase:
             family = own + rows_below([str(row["id"]) for row in own], partial(self._rows, "parent_id"))
             for row in own:
                 self._model = _model_of(row) or self._model
-            return sum_usage([_row_usage(row) for row in family]) if family else None
+            used = [_usage_of(row, [count_of(row, name) for name in _COUNTS]) for row in family]
+            return sum_usage(used) if used else None
         except StoreError:
             # It is not there yet, or another process is writing it: the next call reads it.
             return None
@@ -144,14 +148,3 @@ def _model_of(row: Fields) -> str | None:
     except (ValueError, RecursionError):
         return None
     return None if model is None else text_of(model, "id")
-
-
-def _row_usage(row: Fields) -> ModelUsage:
-    asked, output, thought, read, written = (count_of(row, name) or 0 for name in _COUNTS)
-    return ModelUsage(
-        input_tokens=asked + read + written,
-        cached_input_tokens=read,
-        output_tokens=output + thought,
-        reasoning_tokens=thought,
-        cost_microunits=cost_of(row, "cost") or 0,
-    )
