@@ -101,7 +101,7 @@ FAULTS = (
         "tests/contract/test_contract.py -k over_budget",
     ),
     Fault(
-        "resume leaves the holder active",
+        "resume leaves the other goal active",
         (f"{SQL}/sqlite.sql",),
         "WHERE scope = (SELECT scope FROM goals WHERE id = :id) AND status = 'active' AND changes() = 1;",
         "WHERE scope = (SELECT scope FROM goals WHERE id = :id) AND status = 'cleared' AND changes() = 1;",

@@ -248,7 +248,7 @@ class GoalGlance:
     @property
     def _essence(self) -> tuple[object, ...]:
         lease = self.lease
-        return self.goal, lease.holder, lease.token, lease.due_in_microseconds > 0, self.holds
+        return self.goal, lease.worker, lease.token, lease.due_in_microseconds > 0, self.holds
 
 
 @dataclass(frozen=True, slots=True)

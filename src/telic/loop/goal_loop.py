@@ -165,7 +165,7 @@ class GoalLoop:
 
     async def _claim(self, goal_id: str) -> Lease:
         settings = self.settings
-        return await self.store.claim(goal_id, holder=settings.holder, ttl_seconds=settings.lease_seconds)
+        return await self.store.claim(goal_id, worker=settings.worker, ttl_seconds=settings.lease_seconds)
 
     async def _rest(self, goal: Goal) -> Goal:
         """Wait until the goal's next step is due, or it was stopped, and return the goal as it stands then."""

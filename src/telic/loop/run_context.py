@@ -74,7 +74,7 @@ def ignore(_: LoopEvent) -> None:
 class LoopSettings:
     """The workspace of a loop, and how it keeps its goal.
 
-    `holder` is the name of the lease's worker. The lease lasts `lease_seconds` and is renewed every
+    `worker` is the name of the lease's worker. The lease lasts `lease_seconds` and is renewed every
     `heartbeat_seconds`; a stop by anybody reaches a running turn within one heartbeat. Of a budget of tokens,
     `held_tokens` are reserved for each turn: where that is None a tenth of the budget, and at most 50,000. Of a budget
     of money it is a tenth. A turn whose usage stays unknown counts as much.
@@ -84,7 +84,7 @@ class LoopSettings:
     """
 
     workspace: Path
-    holder: str
+    worker: str
     turn_timeout_seconds: float = 1800.0
     heartbeat_seconds: float = 2.0
     lease_seconds: float = 30.0
@@ -219,7 +219,7 @@ class RunContext:
             raise LeaseLost("another worker had the goal meanwhile")
         asked_at, settings = time.monotonic(), self.settings
         try:
-            lease = await self.store.claim(goal.id, holder=settings.holder, ttl_seconds=settings.lease_seconds)
+            lease = await self.store.claim(goal.id, worker=settings.worker, ttl_seconds=settings.lease_seconds)
         except LeaseHeld as held:
             raise LeaseLost(f"another worker has taken over: {held}") from held
         except GoalNotActive:

@@ -73,7 +73,7 @@ class _Supervisor:
         try:
             return await retry(
                 lambda: claim_for_loop(
-                    self._loop.store, self._goal_id, worker=settings.holder, ttl_seconds=settings.lease_seconds
+                    self._loop.store, self._goal_id, worker=settings.worker, ttl_seconds=settings.lease_seconds
                 )
             )
         except GoalNotActive:
@@ -102,7 +102,7 @@ class _Supervisor:
         settings = self._loop.settings
         granted = await retry(
             lambda: self._loop.store.claim_due(
-                holder=settings.holder, scope=goal.scope, ttl_seconds=settings.lease_seconds
+                worker=settings.worker, scope=goal.scope, ttl_seconds=settings.lease_seconds
             )
         )
         for lease in granted:

@@ -43,7 +43,7 @@ async def list_goals(
     status: GoalStatus | None = None,
     reason: Reason | None = None,
     text: str | None = None,
-    holder: str | None = None,
+    worker: str | None = None,
     order: Order | GoalOrder = Order.NEWEST,
     cursor: str | None = None,
     limit: int = 50,
@@ -60,7 +60,7 @@ async def list_goals(
         status=status,
         reason=reason,
         text=text,
-        holder=holder,
+        worker=worker,
         order=order if isinstance(order, GoalOrder) else _STORED_ORDERS.get(order, GoalOrder.NEWEST),
         cursor=cursor,
         limit=limit,
@@ -86,7 +86,7 @@ def _fraction(goal: Goal) -> float:
 
 def listing_to_json(page: GoalPage) -> dict[str, Any]:
     """Return the page as programs get it: each goal, with the worker that drives it."""
-    goals = [entry.goal.to_json() | {"holder": entry.holder} for entry in page.entries]
+    goals = [entry.goal.to_json() | {"worker": entry.worker} for entry in page.entries]
     return {"goals": goals, "next_cursor": page.next_cursor}
 
 

@@ -50,11 +50,11 @@ def wait_of(goal: Goal) -> str:
     return " or ".join(filter(None, [at, signal]))
 
 
-def driver_of(lease: LeaseState) -> str:
+def describe_lease(lease: LeaseState) -> str:
     """Return who drives the goal and for how long, or when its next step is due."""
-    if lease.holder is not None:
+    if lease.worker is not None:
         left = show_duration(lease.expires_in_microseconds)
-        return f"driven by {lease.holder} for another {left} (token {lease.token})"
+        return f"driven by {lease.worker} for another {left} (token {lease.token})"
     rest = lease.due_in_microseconds
     return "nobody drives it" + (f"; its next step is due in {show_duration(rest)}" if rest > 0 else "")
 

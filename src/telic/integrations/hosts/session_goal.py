@@ -142,7 +142,7 @@ def wake_due_goals(store: GoalStore, scope: str, worker: str) -> None:
     if not times or min(times) > store.now():
         return
     with suppress(LeaseHeld):
-        for lease in store.claim_due(scope=scope, holder=worker, ttl_seconds=_LEASE_SECONDS):
+        for lease in store.claim_due(scope=scope, worker=worker, ttl_seconds=_LEASE_SECONDS):
             with suppress(GoalError):
                 store.release_lease(lease)
 

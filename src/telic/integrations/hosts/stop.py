@@ -73,7 +73,7 @@ class StopPolicy:
             GoalError: as it says; the session should stop then.
         """
         ttl_seconds = self.check_seconds + _MARGIN_SECONDS
-        lease = self.store.claim(goal.id, holder=self.worker, ttl_seconds=ttl_seconds)
+        lease = self.store.claim(goal.id, worker=self.worker, ttl_seconds=ttl_seconds)
         try:
             return self._follow(lease.goal, lease, payload)
         finally:

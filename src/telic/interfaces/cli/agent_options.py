@@ -62,7 +62,7 @@ class AgentOptions:
     max_idle: int
     max_failures: int
     allow_unknown_usage: bool
-    holder: str | None
+    worker: str | None
     lease: float
     connections: int
     timeout: float
@@ -150,7 +150,7 @@ class AgentOptions:
         """Return the loop of this agent in the workspace."""
         settings = LoopSettings(
             workspace=workspace,
-            holder=self.holder_name,
+            worker=self.worker_name,
             turn_timeout_seconds=self.turn_timeout,
             lease_seconds=self.lease,
             # Several beats in a lease: one that is late loses nothing.
@@ -177,9 +177,9 @@ class AgentOptions:
         )
 
     @property
-    def holder_name(self) -> str:
+    def worker_name(self) -> str:
         """Return the name that leases are held under."""
-        return self.holder or own_name()
+        return self.worker or own_name()
 
     def judge(self) -> Judge | None:
         """Return the model that judges, or None where none was named.
@@ -280,5 +280,5 @@ agent_options: Final = gathered(
     click.option(
         "--timeout", type=DURATION, default="10s", show_default=True, help="How long one call of the store may take."
     ),
-    click.option("--holder", help="The name that leases are held under; a name in use takes its leases over."),
+    click.option("--worker", help="The name that leases are held under; a name in use takes its leases over."),
 )

@@ -148,7 +148,7 @@ class _Run:
         if goal.status is not GoalStatus.ACTIVE:
             return goal
         settings = loop.settings
-        lease = await claim_for_loop(store, goal_id, worker=settings.holder, ttl_seconds=settings.lease_seconds)
+        lease = await claim_for_loop(store, goal_id, worker=settings.worker, ttl_seconds=settings.lease_seconds)
         return await loop.run_leased(lease)
 
     async def _pause(

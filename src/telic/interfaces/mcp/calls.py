@@ -143,7 +143,7 @@ class ToolCalls:
         return self._done("created", text, result.goal, superseded=result.superseded)
 
     def _in_the_way(self, error: WouldReplace) -> ToolAnswer:
-        driven = "" if error.holder is None else f" It is driven by {quote(error.holder)}."
+        driven = "" if error.worker is None else f" It is driven by {quote(error.worker)}."
         goal = f"Goal {plainly(error.goal.id)}, {about(error.goal)}."
         text = f"Nothing changed: another goal is active and would be paused. {goal}{driven}"
         return replace(refusal(error, error.goal), text=text)

@@ -101,7 +101,7 @@ OUTPUT_SCHEMA: Final[dict[str, Any]] = {
         "changes": _list_of(_CHANGE, "What is different now."),
         "message": {**_TEXT, "description": "What the call came to, in full."},
         "checks": _list_of(_CHECK, _OUTCOMES_OF_CHECKS),
-        "driver": {**_TEXT_OR_NULL, "description": "The worker that drives the goal, if any does."},
+        "worker": {**_TEXT_OR_NULL, "description": "The worker that drives the goal, if any does."},
         "due_in_microseconds": {**_INTEGER, "description": "When its next step is due; 0 for now."},
         "held": {**_AMOUNTS, "description": "What open holds reserve."},
         "uncertain": {**_AMOUNTS, "description": "What expired holds had reserved, and nobody has counted yet."},
@@ -149,7 +149,7 @@ class ToolAnswer:
             "outcome": self.outcome,
             "message": self.text,
             "goal": self.goal and goal_data(self.goal),
-            "goals": [goal_data(each.goal) | {"driver": _plain_or_none(each.holder)} for each in self.goals],
+            "goals": [goal_data(each.goal) | {"worker": _plain_or_none(each.worker)} for each in self.goals],
             "next_cursor": self.next_cursor,
             "superseded": self.superseded and goal_data(self.superseded),
             "changes": [
@@ -195,7 +195,7 @@ def _details_data(details: GoalDetails | None) -> dict[str, Any]:
     lease, total = details.lease, details.total
     return {
         "checks": [_check_data(each) for each in details.criteria],
-        "driver": _plain_or_none(lease.holder),
+        "worker": _plain_or_none(lease.worker),
         "due_in_microseconds": lease.due_in_microseconds,
         **{name: asdict(getattr(total, name)) for name in ("held", "uncertain", "estimated")},
     }

@@ -160,7 +160,7 @@ COLUMNS: Final = (
     Column("turns", 8, 110, lambda row, _: show_amount("turns", row.goal.turns_used), is_number=True),
     Column("age", 5, 50, lambda row, now: show_age(now - row.goal.created_at), is_number=True),
     Column("changed", 8, 110, lambda row, now: show_age(now - row.goal.updated_at), is_number=True),
-    Column("driven by", 13, 60, lambda row, _: row.holder or ""),
+    Column("worker", 13, 60, lambda row, _: row.worker or ""),
     Column("scope", 12, 45, lambda row, _: row.goal.scope),
 )
 _TEXT: Final = "text"

@@ -227,9 +227,9 @@ class CommandExecutor:
     async def _list(self, command: GoalCommand) -> ChatReply:
         page = await list_goals(self._store, scope=self._request.scope, cursor=command.cursor, limit=_LISTED)
         more = page.next_cursor
-        drivers = tuple(each.holder for each in page.entries)
+        workers = tuple(each.worker for each in page.entries)
         steps = (ChatStep(f"/goal list --cursor {more}", "for older ones"),) if more else ()
-        return self._reply(ReplyKind.LIST, *page.goals, steps=steps, next_cursor=more, drivers=drivers)
+        return self._reply(ReplyKind.LIST, *page.goals, steps=steps, next_cursor=more, workers=workers)
 
 
 def execute(

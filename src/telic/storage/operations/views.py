@@ -33,7 +33,7 @@ class GoalFilter:
     status: GoalStatus | None = None
     reason: Reason | None = None
     text: str | None = None
-    holder: str | None = None
+    worker: str | None = None
     order: GoalOrder = GoalOrder.NEWEST
     cursor: str | None = None
     limit: int = 50
@@ -44,7 +44,7 @@ class GoalFilter:
             "limit": check_page_size(self.limit) + 1,
             "text": None if self.text is None else folded(check_text("text", self.text, MAX_TEXT_CHARS)),
             "reason": None if self.reason is None else self.reason.value,
-            "holder": None if self.holder is None else check_name("holder", self.holder),
+            "worker": None if self.worker is None else check_name("worker", self.worker),
         }
 
     def indexed(self) -> dict[str, Value]:
@@ -55,7 +55,7 @@ class GoalFilter:
     @property
     def is_searched_for(self) -> bool:
         """Whether goals must be looked at one by one."""
-        others = (self.text, self.reason, self.holder)
+        others = (self.text, self.reason, self.worker)
         return self.order is GoalOrder.CHANGED or any(other is not None for other in others)
 
     def position(self) -> int | None:

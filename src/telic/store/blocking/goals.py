@@ -84,15 +84,15 @@ class GoalMethods(StoreBase):
         status: GoalStatus | str | None = None,
         reason: Reason | str | None = None,
         text: str | None = None,
-        holder: str | None = None,
+        worker: str | None = None,
         order: GoalOrder | str = GoalOrder.NEWEST,
         cursor: str | None = None,
         limit: int = 50,
     ) -> GoalPage:
         """Return one page of at most `limit` (1 to 1,000) goals that match all filters, with who drives each.
 
-        `text` is found anywhere in a goal's text; ASCII letters match in either case. `holder` drives the goal now.
-        `cursor` is the `next_cursor` of the page before. What no index finds (a text, a reason, a holder, the order
+        `text` is found anywhere in a goal's text; ASCII letters match in either case. The `worker` drives the goal now.
+        `cursor` is the `next_cursor` of the page before. What no index finds (a text, a reason, a worker, the order
         `changed`) is looked for in 20,000 goals (of order `changed`: 5,000 events) at a time: a page that found fewer
         than `limit` in them is cut short, and its `next_cursor` looks further. `iterate` reads all pages.
 
@@ -105,7 +105,7 @@ class GoalMethods(StoreBase):
             status=None if status is None else check_status(status),
             reason=None if reason is None else check_choice(Reason, "the reason", reason),
             text=text,
-            holder=holder,
+            worker=worker,
             order=check_choice(GoalOrder, "the order", order),
             cursor=cursor,
             limit=limit,
@@ -119,7 +119,7 @@ class GoalMethods(StoreBase):
         status: GoalStatus | str | None = None,
         reason: Reason | str | None = None,
         text: str | None = None,
-        holder: str | None = None,
+        worker: str | None = None,
         order: GoalOrder | str = GoalOrder.NEWEST,
     ) -> Iterator[Goal]:
         """Iterate over all goals that match, page after page; each page is as of its own moment.
@@ -130,7 +130,7 @@ class GoalMethods(StoreBase):
         Raises:
             InvalidText, InvalidNumber, InvalidInput: an argument is unusable.
         """
-        listed = partial(self.list, scope=scope, status=status, reason=reason, text=text, holder=holder, order=order)
+        listed = partial(self.list, scope=scope, status=status, reason=reason, text=text, worker=worker, order=order)
         cursor = None
         while True:
             page = listed(cursor=cursor, limit=MAX_PAGE)
