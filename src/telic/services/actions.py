@@ -15,8 +15,8 @@ from telic.domain.goal import DEFAULT_SCOPE, Actor, Goal, GoalStatus, Reason
 from telic.domain.ids import new_key
 from telic.domain.lease import Hold, Lease
 from telic.domain.lifecycle import NamedActor
-from telic.domain.limits import DEFAULT_MAX_CHARS
-from telic.domain.views import CriterionStanding
+from telic.domain.limits import DEFAULT_MAX_CHARS, MAX_COUNTER
+from telic.domain.views import CriterionStanding, budget_uses, tightest
 from telic.services.insight import ScopedGoals
 from telic.storage.transaction import complete
 from telic.store.connect import as_async_store
@@ -250,6 +250,19 @@ PURPOSES: Final[Mapping[GoalAction, str]] = {
     GoalAction.CLEAR: "to give it up for good",
 }
 """The purpose of an action, where a surface offers it."""
+
+
+def likely_limits(action: GoalAction, goal: Goal) -> dict[str, int]:
+    """Return the limits that a person likely gives with the action: twice of each that is used up.
+
+    Where none is, a budget is likely set to give more of what is nearest to its end.
+    """
+    meant = [use for use in budget_uses(goal) if (use.fraction or 0) >= 1]
+    if action is GoalAction.SET_BUDGET:
+        meant = meant or list(filter(None, [tightest(goal)]))
+    elif action is not GoalAction.RESUME:
+        return {}
+    return {use.name: min(2 * max(use.used, use.limit or 0), MAX_COUNTER) for use in meant}
 
 
 def why_unfit(action: GoalAction, goal: Goal, checks: Sequence[CriterionStanding] = ()) -> str | None:
