@@ -277,7 +277,8 @@ async def test_a_history_is_told_in_the_words_of_every_surface(place: str) -> No
             (content,) = (await client.read_resource(f"goal://{goal.id}/history")).contents
             lines = content.text.splitlines()[1:]  # type: ignore[union-attr]
     assert [line.partition(", revision ")[2].partition(": ")[2] for line in lines] == told
-    assert "budget: 2,000,000 tokens" in lines[0] and "reason: usage limit" in lines[1]
+    assert "budget: 2,000,000 tokens" in lines[0]
+    assert "reason: usage limit" in lines[1]
 
 
 async def test_prompts_go_on_and_review(place: str) -> None:
