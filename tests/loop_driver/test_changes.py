@@ -79,7 +79,7 @@ async def test_a_pause_that_was_resumed_at_once_cancels_too(world: World) -> Non
     await waiter.began.wait()
     await world.store.pause(goal.id)
     await world.store.resume(goal.id)
-    loop.poke()
+    loop.notice_change()
     ended = await asyncio.wait_for(running, 240)
     assert waiter.was_cancelled
     assert (ended.reason, ended.turns_used) == (Reason.ASSERTED, 2)

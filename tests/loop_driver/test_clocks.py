@@ -62,7 +62,7 @@ async def test_a_long_rest_keeps_no_lease(world: World) -> None:
     assert (await world.loop(ScriptedAgent([CLAIM])).run_leased(lease)).reason is Reason.ASSERTED
 
 
-async def test_a_resting_loop_goes_on_when_it_is_due_or_poked(world: World) -> None:
+async def test_a_resting_loop_goes_on_when_it_is_due_or_changed(world: World) -> None:
     """`run` comes back after its rest; a change ends the rest."""
     goal = await world.store.create("rest")
     agent = ScriptedAgent([FAILS, CLAIM])
@@ -70,7 +70,7 @@ async def test_a_resting_loop_goes_on_when_it_is_due_or_poked(world: World) -> N
     running = asyncio.create_task(loop.run(goal.id))
     await eventually(lambda: bool(world.heard(LoopEventKind.SLEEPING)))
     await world.store.edit(goal.id, text="hurry")
-    loop.poke()
+    loop.notice_change()
     assert (await running).reason is Reason.ASSERTED
     assert len(agent.requests) == 2
 

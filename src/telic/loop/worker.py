@@ -27,7 +27,7 @@ from telic.loop.agents.process_group import (
     process_lives,
     signal_group,
 )
-from telic.loop.agents.protocol import kept_tail
+from telic.loop.agents.protocol import storable_tail
 from telic.loop.goal_loop import GoalLoop
 from telic.store.async_store import AsyncGoalStore
 
@@ -148,7 +148,7 @@ class ChangeListener:
                 await asyncio.sleep(_RETRY_SECONDS)
 
 
-def keep_quiet(_goal: Goal | None, _error: Exception) -> None:
+def ignore_trouble(_goal: Goal | None, _error: Exception) -> None:
     """Do nothing with the trouble: the listener where none was given."""
 
 
@@ -172,7 +172,7 @@ class Worker:
     concurrency: int = 1
     lease_seconds: float = 30.0
     longest_pause_seconds: float = 5.0
-    on_trouble: Callable[[Goal | None, Exception], None] = keep_quiet
+    on_trouble: Callable[[Goal | None, Exception], None] = ignore_trouble
     _stopping: asyncio.Event = field(default_factory=asyncio.Event, init=False)
     _loops: dict[str, GoalLoop] = field(default_factory=dict[str, GoalLoop], init=False)
     _driving: set["asyncio.Task[None]"] = field(default_factory=set["asyncio.Task[None]"], init=False)
@@ -210,7 +210,7 @@ class Worker:
         """Poke the loop of the goal that has changed, and return whether the worker should look for goals."""
         loop = self._loops.get(event.event.goal_id)
         if loop is not None:
-            loop.poke()
+            loop.notice_change()
         return event.event.kind in _CLAIMABLE
 
     async def _work(self, listener: ChangeListener, stopped: "asyncio.Task[Any]") -> None:
@@ -257,7 +257,7 @@ class Worker:
     async def _give_up(self, goal: Goal, lease: Lease, error: Exception) -> None:
         # Paused, it waits for a person: to claim it again at once would fail alike, and for ever.
         kind = "" if isinstance(error, GoalError) else f"{type(error).__name__}: "
-        note = kept_tail(f"{kind}{error}", MAX_NOTE_CHARS)
+        note = storable_tail(f"{kind}{error}", MAX_NOTE_CHARS)
         try:
             await self.store.pause(goal.id, reason=Reason.FAILED, note=note, actor=Actor.SYSTEM)
         except GoalError as trouble:

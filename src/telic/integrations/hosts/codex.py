@@ -28,7 +28,7 @@ from telic.integrations.hosts.usage_sources import (
     instant_of,
     last_message_in,
 )
-from telic.loop.agents.codex import CopiedHistory, belongs_to, is_nothing, told_usage
+from telic.loop.agents.codex import CopiedHistory, belongs_to, is_nothing, reported_usage
 from telic.loop.agents.json_reader import Fields, count_of, fields_of, list_of, read_values, text_of, used_since
 
 _EVENTS: Final = {
@@ -140,21 +140,21 @@ class CodexUsage(TranscriptReader):
     def _record(self, record: Fields, at: Instant | None) -> None:
         # The sum that comes after the record with `token_count` is known by then, and counts nothing.
         response, is_own = text_of(record, "response_id"), text_of(record, "thread_id") == self._thread
-        total = told_usage(record, "thread_token_usage")
+        total = reported_usage(record, "thread_token_usage")
         if is_own and not response:
             return
         self._total = total or self._total
         if is_own and response and "usage" in record:
             self._is_sum_missing = total is None
             if not is_nothing(fields_of(record, "usage")):
-                self._new.append(self._response(response, told_usage(record, "usage"), at))
+                self._new.append(self._response(response, reported_usage(record, "usage"), at))
 
     def _count(self, info: Fields, at: Instant | None) -> None:
         told, last = fields_of(info, "total_token_usage"), fields_of(info, "last_token_usage")
         if not told or is_nothing(told):
             self._restart(told)
             return
-        total = told_usage(info, "total_token_usage")
+        total = reported_usage(info, "total_token_usage")
         if self._is_sum_missing:
             # Its record has counted the response, and did not tell this sum.
             self._total, self._is_sum_missing = total or self._total, total is None
@@ -189,7 +189,7 @@ class CodexUsage(TranscriptReader):
         if self._total is not None:
             return used_since(self._total, total)
         if fields_of(info, "last_token_usage"):
-            return told_usage(info, "last_token_usage")
+            return reported_usage(info, "last_token_usage")
         return None if self._history.is_copy else total
 
     def _tell(self, name: str, usage: ModelUsage | None, at: Instant | None) -> None:

@@ -94,7 +94,7 @@ def find_former_goal(
     return None
 
 
-def takes_up(memory: SessionMemory, payload: HookPayload) -> bool:
+def accepts_offer(memory: SessionMemory, payload: HookPayload) -> bool:
     """Return whether the user has this session go on with the goal that was offered; it does from then on."""
     if (
         memory.offered is None

@@ -1,4 +1,4 @@
-"""The options of commands that drive agents: which agent, where, how patiently, and who judges."""
+"""The options of commands that drive agents: which agent, where, with which limits, and who judges."""
 
 import shutil
 from collections.abc import Callable, Mapping, Sequence
@@ -14,7 +14,7 @@ from telic.domain.criteria import Criterion, CriterionKind, command_words
 from telic.domain.decision import LoopPolicy, unmeasured
 from telic.domain.errors import AgentNotRunnable, InvalidInput, InvalidNumber, WorkspaceMissing
 from telic.domain.limits import MAX_TTL_SECONDS
-from telic.interfaces.cli.options import DURATION, gathered
+from telic.interfaces.cli.options import DURATION, gather_options
 from telic.interfaces.cli.session import Session
 from telic.loop.agents import (
     CLAUDE_CODE,
@@ -233,7 +233,7 @@ def _what_is_missing(unknown: Mapping[str, bool]) -> str:
     return f"what it uses ({_WHO_TELLS})" if unknown["tokens"] else "what its turns cost (claude does)"
 
 
-agent_options: Final = gathered(
+agent_options: Final = gather_options(
     "agent_options",
     AgentOptions,
     click.option(

@@ -66,7 +66,7 @@ def active(session: Session) -> int:
     if goal is not None:
         show_goal(session.terminal, goal)
         return 0
-    session.terminal.either(None, f"no goal is active in scope {session.scope}")
+    session.terminal.json_or_line(None, f"no goal is active in scope {session.scope}")
     session.terminal.hint('telic create "…" makes one; telic list shows all')
     return ExitCode.NOTHING_THERE
 

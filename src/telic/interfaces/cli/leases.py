@@ -110,7 +110,7 @@ def _claim_due(session: Session, scope: str | None, worker: str, ttl: float, lim
     if leases and not session.terminal.as_json:
         show_leases(session.terminal, leases)
     else:
-        session.terminal.either([lease_to_json(lease) for lease in leases], "nothing is due")
+        session.terminal.json_or_line([lease_to_json(lease) for lease in leases], "nothing is due")
     if leases:
         _hint_at_work(session, leases[0])
         return 0
@@ -119,7 +119,7 @@ def _claim_due(session: Session, scope: str | None, worker: str, ttl: float, lim
 
 
 def _hint_at_work(session: Session, lease: Lease) -> None:
-    session.meant = lease.goal
+    session.target = lease.goal
     shown = f"{{id}} --worker {lease.worker} --lease-token {lease.token}"
     session.hint(f"telic renew {shown} keeps it; telic unclaim lets it go; telic record takes both too")
 

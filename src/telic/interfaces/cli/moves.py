@@ -85,7 +85,7 @@ def wake(session: Session, goal_id: str | None, signal: str | None, replaces: bo
         show_goals(session.terminal, woken)
         session.hint("telic claim --due --all-scopes drives what is active")
     else:
-        session.terminal.either([goal.to_json() for goal in woken], f"no goal waits for the signal {signal}")
+        session.terminal.json_or_line([goal.to_json() for goal in woken], f"no goal waits for the signal {signal}")
 
 
 @click.command()

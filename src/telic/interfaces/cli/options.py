@@ -106,7 +106,7 @@ MOMENT_OR_AGO: Final = Moment(may_be_ago=True)
 FILE: Final = click.Path(path_type=Path)
 
 
-def gathered(name: str, make: Callable[..., Any], *options: Option) -> Option:
+def gather_options(name: str, make: Callable[..., Any], *options: Option) -> Option:
     """Return the decorator that adds the options, and hands what was typed over as the one value that `make` makes."""
     names = tuple(inspect.signature(make).parameters)
 
@@ -168,13 +168,13 @@ replace = click.option(
 )
 worker = click.option("--worker", required=True, metavar="NAME", help="The worker: a name of its own, as host/process.")
 lease_token = click.option("--lease-token", type=int, required=True, metavar="N", help="The token that claim gave.")
-lease = gathered(
+lease = gather_options(
     "lease",
     ShownLease,
     click.option("--lease-token", type=int, metavar="N", help="Refuse unless the lease is kept; with --worker."),
     click.option("--worker", metavar="NAME", help="Whose lease it is."),
 )
-criteria = gathered(
+criteria = gather_options(
     "criteria",
     lambda checks, judges, approvals: tuple(typed_criteria(checks, judges, approvals)),
     click.option("--check", "checks", multiple=True, help="A command that must exit with 0; no shell runs it."),

@@ -12,7 +12,7 @@ from telic.domain.lease import Hold, Lease
 from telic.interfaces.cli.terminal import Terminal
 from telic.services.insight import GoalDetails
 from telic.services.outcomes import about
-from telic.wording.amounts import first_words, show_amounts, show_time, spoken
+from telic.wording.amounts import first_words, humanize, show_amounts, show_time
 from telic.wording.goals import (
     Table,
     criterion_lines,
@@ -46,7 +46,9 @@ def show_details(terminal: Terminal, details: GoalDetails, by_kind: Mapping[str,
     goal, total = details.goal, details.total
     facts = [("lease", describe_lease(details.lease)), *reserved_lines(goal, total)]
     if len(by_kind) > 1:
-        facts += [(f"by {spoken(kind)}", show_amounts(usage.as_dict()) or "nothing") for kind, usage in by_kind.items()]
+        facts += [
+            (f"by {humanize(kind)}", show_amounts(usage.as_dict()) or "nothing") for kind, usage in by_kind.items()
+        ]
     _show_facts(terminal, goal, facts)
     lines = [f"    {line}" for each in details.criteria for line in criterion_lines(each)]
     for line in ["  checks", *lines] if lines else []:
@@ -91,7 +93,7 @@ def show_goals(terminal: Terminal, goals: Sequence[Goal], workers: Sequence[str 
             short,
             goal.scope,
             str(goal.status),
-            spoken(goal.reason or ""),
+            humanize(goal.reason or ""),
             used_of(goal, "tokens"),
             str(goal.turns_used),
             worker or "",

@@ -141,7 +141,9 @@ class ToolAnswer:
     def _whole_text(self) -> str:
         lines = [self.text, *map(_show_change, self.changes)]
         if self.superseded is not None:
-            lines.append(f"Goal {plainly(self.superseded.id)} was paused for it: {quote(self.superseded.text)}")
+            lines.append(
+                f"Goal {quote_if_ambiguous(self.superseded.id)} was paused for it: {quote(self.superseded.text)}"
+            )
         return "\n".join([*lines, *(f"- {step}" for step in self.next)])
 
     def _as_dict(self) -> dict[str, Any]:
@@ -154,7 +156,7 @@ class ToolAnswer:
             "superseded": self.superseded and goal_data(self.superseded),
             "changes": [
                 {
-                    "goal_id": plainly(each.goal_id),
+                    "goal_id": quote_if_ambiguous(each.goal_id),
                     "name": each.name,
                     "before": _quoted(each.before),
                     "after": _quoted(each.after),
@@ -162,13 +164,13 @@ class ToolAnswer:
                 for each in self.changes
             ],
             **_details_data(self.details),
-            "source": self.source and {name: plainly(value) for name, value in self.source.items()},
+            "source": self.source and {name: quote_if_ambiguous(value) for name, value in self.source.items()},
             "next": list(self.next),
             "error": self.error and _error_data(self.error),
         }
 
 
-def plainly(name: str) -> str:
+def quote_if_ambiguous(name: str) -> str:
     """Return the name as it is, to be given back; one that could be mistaken for more comes quoted."""
     quoted = quote(name)
     return name if quoted == f'"{name}"' and " " not in name else quoted
@@ -182,7 +184,7 @@ def goal_data(goal: Goal) -> dict[str, Any]:
     return {
         **{name: value for name, value in data.items() if name not in ("scope", "billing")},
         **written,
-        "id": plainly(goal.id),
+        "id": quote_if_ambiguous(goal.id),
         "criteria": [show_criterion(criterion) for criterion in goal.criteria],
         "left": {name: max(0, limit - usage[name]) for name in LIMITS if (limit := budget[name]) is not None},
     }
@@ -202,7 +204,7 @@ def _details_data(details: GoalDetails | None) -> dict[str, Any]:
 
 
 def _plain_or_none(name: str | None) -> str | None:
-    return None if name is None else plainly(name)
+    return None if name is None else quote_if_ambiguous(name)
 
 
 def _check_data(check: CriterionStanding) -> dict[str, Any]:
@@ -230,7 +232,7 @@ def _error_data(error: GoalError) -> dict[str, Any]:
         "code": error.code,
         "message": quote(str(error)),
         "is_retryable": error.retryable,
-        "key": plainly(key) if isinstance(key, str) else None,
+        "key": quote_if_ambiguous(key) if isinstance(key, str) else None,
     }
 
 

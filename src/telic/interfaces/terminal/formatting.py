@@ -18,7 +18,7 @@ from telic.domain.ids import short_ids
 from telic.domain.lease import LeaseState
 from telic.domain.views import BudgetUse, tightest
 from telic.prompt.escape import JOINERS, visible
-from telic.wording.amounts import LIMIT_NAMES, first_words, show_age, show_amount, show_percent, show_used, spoken
+from telic.wording.amounts import LIMIT_NAMES, first_words, humanize, show_age, show_amount, show_percent, show_used
 from telic.wording.goals import status_of, used_of
 
 SIGNS: Final = {
@@ -41,7 +41,7 @@ _EMPTY: Final = "░"
 
 def standing(goal: Goal) -> str:
     """Return the status by its sign and, since a reason belongs to one status only, the reason where there is one."""
-    return f"{SIGNS[goal.status]} {spoken(goal.reason or goal.status)}"
+    return f"{SIGNS[goal.status]} {humanize(goal.reason or goal.status)}"
 
 
 def full_standing(goal: Goal) -> str:

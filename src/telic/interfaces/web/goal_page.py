@@ -54,7 +54,7 @@ class GoalView:
             "lease": describe_lease(details.lease),
             "reserved": reserved_lines(goal, details.total),
             "wait": wait_of(goal),
-            "holds": details.overview.glance.holds,
+            "holds": details.overview.peek.holds,
             "table": HOLDS,
             "checks": details.criteria,
             "fits": fitting_actions(goal, details.criteria),

@@ -27,7 +27,7 @@ from telic.loop.agents.formats import OutputFormat, Parsed
 from telic.loop.agents.json_lines import PLAIN
 from telic.loop.agents.output_follower import OutputFollower
 from telic.loop.agents.process import DEFAULT_GRACE_SECONDS, ProcessResult, run_process
-from telic.loop.agents.protocol import MAX_REPORT_TEXT_CHARS, MAX_SESSION_CHARS, TurnReport, TurnRequest, kept_tail
+from telic.loop.agents.protocol import MAX_REPORT_TEXT_CHARS, MAX_SESSION_CHARS, TurnReport, TurnRequest, storable_tail
 from telic.loop.agents.provider_errors import ends_with_outage, is_lost_conversation, quota_of, tells_of_outage
 
 _PROMPT: Final = "{prompt}"
@@ -177,7 +177,7 @@ def _check_conversation(result: ProcessResult, parsed: Parsed) -> None:
     """Raise AgentConversationLost if the agent's failure, or its last words, say that a new one is needed."""
     said = parsed.failure or (last_words(_tail(result)) if result.exit_code and not parsed.finished else "")
     if parsed.quota is None and is_lost_conversation(said):
-        message = f"the conversation cannot be continued: {kept_tail(said, MAX_REPORT_TEXT_CHARS)}"
+        message = f"the conversation cannot be continued: {storable_tail(said, MAX_REPORT_TEXT_CHARS)}"
         _fail(AgentConversationLost, message, result, parsed)
 
 
@@ -194,7 +194,9 @@ def _check(request: TurnRequest, result: ProcessResult, parsed: Parsed, dropped_
     if result.timed_out:
         _fail(AgentTimedOut, f"the agent took longer than {request.timeout_seconds:g} seconds", result, parsed)
     if parsed.failure is not None:
-        _fail(AgentTurnFailed, f"the agent says: {kept_tail(parsed.failure, MAX_REPORT_TEXT_CHARS)}", result, parsed)
+        _fail(
+            AgentTurnFailed, f"the agent says: {storable_tail(parsed.failure, MAX_REPORT_TEXT_CHARS)}", result, parsed
+        )
     if result.exit_code != 0 and not parsed.boundary:
         _fail(AgentExited, _ended(result.exit_code or 0, _tail(result)), result, parsed)
     if result.output_bytes == 0:
@@ -238,7 +240,7 @@ def _tail(result: ProcessResult) -> str:
     """Return the end of both streams, errors last: there commands say what went wrong."""
     streams = [text for text in (result.output_tail, result.errors_tail) if text]
     half = MAX_REPORT_TEXT_CHARS // 2
-    return "\n".join(kept_tail(stream.decode(errors="replace"), half) for stream in streams)
+    return "\n".join(storable_tail(stream.decode(errors="replace"), half) for stream in streams)
 
 
 def _report(parsed: Parsed, result: ProcessResult) -> TurnReport:

@@ -10,13 +10,13 @@ from telic.domain.goal import DEFAULT_SCOPE, Actor, Goal, GoalStatus, Reason
 from telic.domain.ids import check_id
 from telic.domain.lifecycle import NamedActor, check_status
 from telic.domain.limits import DEFAULT_MAX_CHARS, MAX_PAGE, check_choice, check_name
-from telic.domain.views import GoalCounts, GoalGlance, GoalOrder, GoalOverview, GoalPage
+from telic.domain.views import GoalCounts, GoalOrder, GoalOverview, GoalPage, GoalPeek
 from telic.storage.operations import goals, transitions, views
 from telic.storage.operations.call import found
 from telic.storage.operations.views import GoalFilter
 from telic.storage.records import goal_from_row
 from telic.storage.transaction import Mode
-from telic.store.asynchronous.base import StoreBase, aside
+from telic.store.asynchronous.base import StoreBase, in_thread
 
 
 class GoalMethods(StoreBase):
@@ -184,13 +184,13 @@ class GoalMethods(StoreBase):
         """Return how many goals there are by status, in one scope or in all, each up to 10,000."""
         return await self.run("count", lambda tx: views.count(tx, scope), Mode.READ)
 
-    async def glance(self, goal_id: str) -> GoalGlance:
+    async def peek(self, goal_id: str) -> GoalPeek:
         """Return the goal with who drives it and its open holds: if these are the same, so is its overview.
 
         Raises:
             GoalNotFound: there is no goal with this id.
         """
-        return await self.run("glance", lambda tx: views.glance(tx, check_id(goal_id)), Mode.READ)
+        return await self.run("peek", lambda tx: views.peek(tx, check_id(goal_id)), Mode.READ)
 
     async def overview(self, goal_id: str) -> GoalOverview:
         """The goal with its latest events, verdicts, holds and the course of its usage, as of one moment.
@@ -215,4 +215,4 @@ class GoalMethods(StoreBase):
         # Few programs make backups, and what examines one takes long to load.
         from telic.store.doctor import back_up
 
-        return await aside(partial(back_up, self._driver, path, overwrite=overwrite, verify=verify))
+        return await in_thread(partial(back_up, self._driver, path, overwrite=overwrite, verify=verify))

@@ -137,8 +137,8 @@ async def test_an_overview_has_all_of_a_goal(store: Any) -> None:
     seen = await store.overview(goal.id)
     assert [event.kind for event in seen.events] == [EventKind.APPROVED, EventKind.CREATED]
     assert [(each.outcome, each.why) for each in seen.criteria] == [("approved", ["by Ada"])]
-    assert [each.key for each in seen.glance.holds] == [hold.key]
-    assert seen.glance.lease.worker == "worker-1"
+    assert [each.key for each in seen.peek.holds] == [hold.key]
+    assert seen.peek.lease.worker == "worker-1"
     assert [(point.lines, point.tokens) for point in seen.usage] == [(1, 10), (1, 11), (1, 12)]
     assert seen.goal == await store.get(goal.id)
 
@@ -171,21 +171,21 @@ async def test_a_long_ledger_is_added_up_in_parts(store: Any, monkeypatch: pytes
     assert [point.tokens for point in (await store.overview(goal.id)).usage] == [5, 6]
 
 
-async def test_a_glance_tells_a_change_from_the_passing_of_time(store: Any) -> None:
-    """Two glances are alike until a turn, a hold, a lease or a move."""
+async def test_a_peek_tells_a_change_from_the_passing_of_time(store: Any) -> None:
+    """Two peeks are alike until a turn, a hold, a lease or a move."""
     goal = await store.create("goal")
     await store.claim(goal.id, worker="worker-1")
-    first = await store.glance(goal.id)
-    assert (await store.glance(goal.id)).is_like(first)
+    first = await store.peek(goal.id)
+    assert (await store.peek(goal.id)).is_like(first)
     hold = await store.hold(goal.id, tokens=1)
-    second = await store.glance(goal.id)
+    second = await store.peek(goal.id)
     assert not second.is_like(first)
     await store.record_turn(goal.id, tokens=1, hold=hold.key)
-    assert not (await store.glance(goal.id)).is_like(second)
+    assert not (await store.peek(goal.id)).is_like(second)
     assert not first.is_like(None)
 
 
 async def test_looking_at_no_goal_finds_none(store: Any) -> None:
     """There is nothing to be seen of a goal that is not there."""
-    for look in (store.glance, store.overview):
+    for look in (store.peek, store.overview):
         await refuses(GoalNotFound, look("019a0000-0000-7000-8000-000000000000"))

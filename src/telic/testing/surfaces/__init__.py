@@ -12,7 +12,7 @@ from telic.domain.budget import LIMITS
 from telic.domain.goal import Goal
 from telic.prompt.escape import visible
 from telic.testing.surfaces.goals import GOAL_NAMES, ShownGoal, make_shown_goals
-from telic.wording.amounts import first_words, show_amount, show_amounts, show_time, spoken
+from telic.wording.amounts import first_words, humanize, show_amount, show_amounts, show_time
 
 __all__ = ["FACTS", "GOAL_NAMES", "ROW_FACTS", "Reading", "ShownGoal", "Surface", "make_shown_goals", "wrong_facts"]
 
@@ -48,7 +48,7 @@ class Fact:
 
 def _status(shown: ShownGoal) -> Words:
     reason = shown.goal.reason
-    return [(shown.goal.status, *((spoken(reason),) if reason else ()))]
+    return [(shown.goal.status, *((humanize(reason),) if reason else ()))]
 
 
 def _spent(shown: ShownGoal) -> Words:
@@ -128,8 +128,12 @@ FACTS: Final = (
 """The facts that a surface shows of one goal."""
 
 ROW_FACTS: Final = (
-    Fact("status", lambda shown: shown.goal.status, lambda shown: [(spoken(shown.goal.reason or shown.goal.status),)]),
-    Fact("reason", lambda shown: shown.goal.reason, lambda shown: [(spoken(shown.goal.reason or shown.goal.status),)]),
+    Fact(
+        "status", lambda shown: shown.goal.status, lambda shown: [(humanize(shown.goal.reason or shown.goal.status),)]
+    ),
+    Fact(
+        "reason", lambda shown: shown.goal.reason, lambda shown: [(humanize(shown.goal.reason or shown.goal.status),)]
+    ),
     Fact("text", lambda shown: shown.goal.text, lambda shown: [(visible(first_words(shown.goal.text, 30))[:20],)]),
     Fact("worker", lambda shown: shown.worker, lambda shown: [(visible(shown.worker)[:8],)] if shown.worker else []),
 )
