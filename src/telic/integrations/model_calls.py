@@ -12,12 +12,12 @@ from telic.domain.budget import ModelUsage
 from telic.domain.goal import Goal
 from telic.domain.lease import Reservation
 from telic.domain.limits import MAX_NAME_CHARS
-from telic.loop.agents.protocol import kept_tail
+from telic.loop.agents.protocol import storable_tail
 
 
 def model_name(name: object) -> str | None:
     """The model's name as the ledger keeps it; None where there is none."""
-    return kept_tail(name, MAX_NAME_CHARS) or None if isinstance(name, str) else None
+    return storable_tail(name, MAX_NAME_CHARS) or None if isinstance(name, str) else None
 
 
 def turn_key(*parts: object) -> str:

@@ -123,7 +123,7 @@ async def execute(
     may_replace = request.action in _REPLACING and bool(request.replace)
     # Before the action: afterwards nobody can tell any more which goal was active.
     active = await store.active(scope) if may_replace else None
-    goal = await _patiently(lambda key: _call(store, request, key), request.key, sleep or _sleep_in_event_loop)
+    goal = await _with_retries(lambda key: _call(store, request, key), request.key, sleep or _sleep_in_event_loop)
     if not may_replace:
         return ActionResult(request, goal)
     former = await ScopedGoals(store, scope).superseded_by(goal, None if active is None else active.id)
@@ -151,7 +151,7 @@ def release_hold(
         GoalNotFound, LeaseLost, InvalidInput, NotAllowed, StoreError: as `AsyncGoalStore.release`.
     """
     release = partial(as_async_store(store).release, goal.id, hold, lease=lease, actor=actor)
-    return complete(_patiently(lambda each: release(key=each), key, sleep_blocking))
+    return complete(_with_retries(lambda each: release(key=each), key, sleep_blocking))
 
 
 async def _sleep_in_event_loop(seconds: float) -> None:
@@ -165,7 +165,7 @@ async def sleep_blocking(seconds: float, sleep: Callable[[float], None] = time.s
     sleep(seconds)
 
 
-async def _patiently(
+async def _with_retries(
     call: Callable[[str], Awaitable[T]], key: str | None, sleep: Callable[[float], Awaitable[None]]
 ) -> T:
     # One key for all attempts: the store does under one key what it was asked once.

@@ -221,7 +221,7 @@ def first_words(text: str, max_chars: int = 60) -> str:
     return line if len(line) <= max_chars else line[: max_chars - 1].rstrip(_JOINERS) + "…"
 
 
-def spoken(name: object) -> str:
+def humanize(name: object) -> str:
     """Return a name of the domain as a person says it: `usage limit`."""
     return str(name).replace("_", " ")
 

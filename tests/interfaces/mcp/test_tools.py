@@ -169,6 +169,7 @@ WRONG: tuple[tuple[str, dict[str, Any]], ...] = (
     ("report_complete", {"summary": "s" * 5_000, "revision": 1}),
     ("report_progress", {"output_tokens": 1}),
     ("report_progress", {"goal_id": "GOAL", "output_tokens": 2**53}),
+    ("report_progress", {"goal_id": "GOAL", "active_seconds": 2**53 - 1}),
     ("report_progress", {"goal_id": "GOAL", "cached_input_tokens": 2}),
     ("report_progress", {"goal_id": "GOAL", "key": ""}),
     ("report_progress", {"goal_id": "GOAL", "key": "k" * 201}),

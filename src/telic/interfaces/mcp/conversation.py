@@ -71,7 +71,7 @@ class McpConversation:
         """Return the goals of the server's scope."""
         return ScopedGoals(self.store, self.settings.scope)
 
-    async def meant(self, goal_id: str | None) -> Goal | None:
+    async def resolve_goal(self, goal_id: str | None) -> Goal | None:
         """Return the goal that is named; else the active one, the one shown last, or the one changed last.
 
         Raises:
@@ -81,13 +81,13 @@ class McpConversation:
             return await self.goals.named(goal_id)
         if self.seen is not None:
             return await self.store.active(self.settings.scope) or await self.store.get(self.seen.id)
-        return await self.goals.meant()
+        return await self.goals.default_goal()
 
     async def reported(self, goal_id: str | None) -> Goal | None:
-        """Return the goal that a report is about: the one that is named, or that was shown last; else as `meant`."""
+        """Return the goal that a report is about: the named one, or the one shown last; else as `resolve_goal`."""
         if goal_id is None and self.seen is not None:
             return await self.store.get(self.seen.id)
-        return await self.meant(goal_id)
+        return await self.resolve_goal(goal_id)
 
     def session(self, goal: Goal | None, revision: int | None) -> GoalSession:
         """Return a session for a report about the goal at this revision, or at the one that was shown."""

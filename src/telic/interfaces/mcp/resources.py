@@ -11,7 +11,7 @@ from telic.domain.errors import GoalNotFound, InvalidInput
 from telic.domain.events import Event
 from telic.domain.goal import Goal
 from telic.interfaces.mcp.conversation import McpConversation
-from telic.interfaces.mcp.results import plainly
+from telic.interfaces.mcp.results import quote_if_ambiguous
 from telic.interfaces.mcp.tools import next_steps
 from telic.loop.prompts import feedback_of
 from telic.prompt import continuation, quote, review, wind_down
@@ -111,7 +111,7 @@ async def is_there(conversation: McpConversation, uri: str) -> bool:
 async def _history(conversation: McpConversation, goal: Goal) -> str:
     events = await conversation.goals.last_events(goal.id, _LAST_EVENTS)
     earlier = events[0].number - 1 if events else 0
-    lines = [f"Goal {plainly(goal.id)}: {quote(goal.text)}"]
+    lines = [f"Goal {quote_if_ambiguous(goal.id)}: {quote(goal.text)}"]
     lines += [f"{earlier} earlier events are left out."] if earlier else []
     return "\n".join([*lines, *map(_line, events)])
 
@@ -147,7 +147,7 @@ async def get_prompt(conversation: McpConversation, name: str, given: dict[str, 
         raise InvalidInput("there is no such prompt")
     if given.keys() - {"goal_id"}:
         raise InvalidInput(f"{name} takes goal_id, and nothing else")
-    goal = await conversation.meant(given.get("goal_id") or None)
+    goal = await conversation.resolve_goal(given.get("goal_id") or None)
     if goal is None:
         raise GoalNotFound("active")
     block = await conversation.shown(goal)

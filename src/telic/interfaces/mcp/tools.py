@@ -11,7 +11,7 @@ from telic.domain.views import larger_limits
 from telic.integrations import tools as shared
 from telic.integrations.tools import GoalTool, ToolParameter
 from telic.interfaces.mcp.conversation import Role, ServerSettings
-from telic.interfaces.mcp.results import OUTPUT_SCHEMA, plainly
+from telic.interfaces.mcp.results import OUTPUT_SCHEMA, quote_if_ambiguous
 from telic.services.actions import PURPOSES, GoalAction, fitting_actions
 from telic.wording.amounts import write_limit
 
@@ -258,4 +258,4 @@ def _for_operators(goal: Goal) -> tuple[str, ...]:
 def _use(action: GoalAction, goal: Goal) -> str:
     limits = [write_limit(*each) for each in (larger_limits(goal) if action is GoalAction.RESUME else {}).items()]
     budget = f" and budget {json.dumps(limits)}" if limits else ""
-    return f"{TOOL_OF[action]} with goal_id {plainly(goal.id)}{budget} {PURPOSES[action]}"
+    return f"{TOOL_OF[action]} with goal_id {quote_if_ambiguous(goal.id)}{budget} {PURPOSES[action]}"

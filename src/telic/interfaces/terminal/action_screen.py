@@ -145,7 +145,7 @@ class ActingScreen(Screen[None]):
         try:
             await self.host.live.ask(lambda store: execute(store, request))
         except WouldReplace as error:
-            driven = "nobody drives it" if error.holder is None else f"driven by {error.holder}"
+            driven = "nobody drives it" if error.worker is None else f"driven by {error.worker}"
             lines = [*_about("Pause", error.goal), "", f"It is active, and {driven}. Pause it, and resume the other?"]
             if not await self.app.push_screen_wait(Confirmation(lines)):
                 self.tell("nothing was done")

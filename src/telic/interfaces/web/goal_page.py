@@ -12,7 +12,7 @@ from telic.interfaces.web.pages import AppState, state_of
 from telic.interfaces.web.plot import draw_plot
 from telic.services.actions import fitting_actions
 from telic.services.insight import GoalDetails, GoalReader, ScopedGoals
-from telic.wording.goals import HOLDS, change_parts, driver_of, reserved_lines, wait_of, who_acted
+from telic.wording.goals import HOLDS, change_parts, describe_lease, reserved_lines, wait_of, who_acted
 
 PARTS: Final = ("head", "actions", "budget", "criteria", "usage", "sharing", "history")
 DONE: Final = {
@@ -51,10 +51,10 @@ class GoalView:
         goal, latest = details.goal, details.events[0].number if details.events else 0
         values = {
             "goal": goal,
-            "driver": driver_of(details.lease),
+            "lease": describe_lease(details.lease),
             "reserved": reserved_lines(goal, details.total),
             "wait": wait_of(goal),
-            "holds": details.overview.glance.holds,
+            "holds": details.overview.peek.holds,
             "table": HOLDS,
             "checks": details.criteria,
             "fits": fitting_actions(goal, details.criteria),

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from telic.domain.budget import ModelUsage
 from telic.loop.agents.formats import HostParser
-from telic.loop.agents.json_reader import Fields, count_of, fields_of, model_usage, read_values, text_of
+from telic.loop.agents.json_reader import Fields, amount_of, fields_of, model_usage, read_values, text_of
 from telic.loop.agents.usage_records import GrowingFiles, RecordedResponse, SessionRecords, home
 
 _ID_CHARS = 8
@@ -61,8 +61,8 @@ class GeminiParser(HostParser):
 
 
 def _stats(stats: Fields) -> ModelUsage | None:
-    total, asked = count_of(stats, "total_tokens"), count_of(stats, "input_tokens")
-    output, cached = count_of(stats, "output_tokens") or 0, count_of(stats, "cached") or 0
+    total, asked = amount_of(stats, "total_tokens"), amount_of(stats, "input_tokens")
+    output, cached = amount_of(stats, "output_tokens") or 0, amount_of(stats, "cached") or 0
     if total is None or asked is None:
         return None
     thoughts = max(total - asked - output, 0)

@@ -14,6 +14,7 @@ from telic.domain.errors import InvalidNumber, StoreError
 from telic.loop.agents.formats import HostParser, Parsed, id_of
 from telic.loop.agents.json_reader import (
     Fields,
+    amount_of,
     as_fields,
     cost_of,
     count_of,
@@ -72,8 +73,8 @@ class OpencodeParser(HostParser):
 
 def _step_usage(part: Fields) -> ModelUsage:
     tokens = fields_of(part, "tokens")
-    counts = [count_of(tokens, name) for name in ("input", "output", "reasoning")]
-    return _usage_of(part, counts + [count_of(fields_of(tokens, "cache"), name) for name in ("read", "write")])
+    counts = [amount_of(tokens, name) for name in ("input", "output", "reasoning")]
+    return _usage_of(part, counts + [amount_of(fields_of(tokens, "cache"), name) for name in ("read", "write")])
 
 
 def _usage_of(fields: Fields, counts: list[int | None]) -> ModelUsage:
@@ -120,7 +121,7 @@ class OpencodeDatabase:
             family = own + rows_below([str(row["id"]) for row in own], partial(self._rows, "parent_id"))
             for row in own:
                 self._model = _model_of(row) or self._model
-            used = [_usage_of(row, [count_of(row, name) for name in _COUNTS]) for row in family]
+            used = [_usage_of(row, [amount_of(row, name) for name in _COUNTS]) for row in family]
             return sum_usage(used) if used else None
         except StoreError:
             # It is not there yet, or another process is writing it: the next call reads it.

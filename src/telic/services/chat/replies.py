@@ -94,7 +94,7 @@ class ChatReply:
     `goals` holds the goal that the answer is about, or the listed ones; each carries its revision. `superseded` is
     the goal that the command has paused because another took its place. `starts_work` is true only where the user
     asked with `--auto` and the goal is active: nothing else starts work. `next_cursor` goes on with a listing,
-    whose `drivers` are the workers of its goals. A status comes with the goal's `details`.
+    whose `workers` are the workers of its goals. A status comes with the goal's `details`.
     """
 
     kind: ReplyKind
@@ -109,7 +109,7 @@ class ChatReply:
     starts_work: bool = False
     next_cursor: str | None = None
     details: GoalDetails | None = None
-    drivers: tuple[str | None, ...] = ()
+    workers: tuple[str | None, ...] = ()
 
     @property
     def goal(self) -> Goal | None:
