@@ -23,8 +23,8 @@ from telic.interfaces.web.settings import DashboardSettings
 from telic.services.actions import ANSWERS, GoalAction
 from telic.services.chat.commands import execute_async
 from telic.services.chat.replies import ReplyKind
-from telic.testing.surfaces import Acting, Answer, Deed
-from telic.testing.surfaces.actions import OPERATOR, Case
+from telic.testing.surfaces import Acting, ActionCase, Answer
+from telic.testing.surfaces.actions import OPERATOR, Situation
 from tests.interfaces.top.screen import running
 
 _TOKEN = "a-token-for-tests-only"
@@ -36,7 +36,7 @@ def _named(goal: Goal | None) -> list[str]:
     return [] if goal is None else [goal.id]
 
 
-async def _by_command(place: str, goal: Goal | None, deed: Deed) -> Answer:
+async def _by_command(place: str, goal: Goal | None, deed: ActionCase) -> Answer:
     deed.meanwhile()
     words = [deed.action.value, *_named(goal), *([deed.text] if deed.text else [])]
     words += ["--note", deed.note] if deed.note else []
@@ -61,7 +61,7 @@ def _run(words: list[str]) -> Answer:
     return Answer(is_done=False, status=code, code=error["code"], advice=error["hint"] or "")
 
 
-async def _by_chat(place: str, goal: Goal | None, deed: Deed) -> Answer:
+async def _by_chat(place: str, goal: Goal | None, deed: ActionCase) -> Answer:
     deed.meanwhile()
     options = [f"--note '{deed.note}'"] if deed.note else []
     if deed.budget:
@@ -78,7 +78,7 @@ async def _by_chat(place: str, goal: Goal | None, deed: Deed) -> Answer:
     return Answer(is_done=False, code=reply.problem.code, advice=reply.problem.advice)
 
 
-async def _by_mcp(place: str, goal: Goal | None, deed: Deed) -> Answer:
+async def _by_mcp(place: str, goal: Goal | None, deed: ActionCase) -> Answer:
     settings = ServerSettings(role=Role.OPERATOR)
     tool = "set_budget" if deed.action is GoalAction.SET_BUDGET else f"{deed.action}_goal"
     given: dict[str, Any] = {} if goal is None else {"goal_id": goal.id}
@@ -109,7 +109,7 @@ async def _over_http(place: str, method: str, path: str, **request: Any) -> http
             return await http.request(method, path, data={"token": form[1], **request["data"]})
 
 
-async def _by_api(place: str, goal: Goal | None, deed: Deed) -> Answer:
+async def _by_api(place: str, goal: Goal | None, deed: ActionCase) -> Answer:
     deed.meanwhile()
     budget = {"tokens": _TOKENS[deed.budget]} if deed.budget else None
     body: dict[str, Any] = {"note": deed.note, "text": deed.text, "budget": budget, "replace": deed.replaces}
@@ -132,7 +132,7 @@ async def _by_api(place: str, goal: Goal | None, deed: Deed) -> Answer:
     return Answer(is_done=False, status=answer.status_code, code=problem["code"], advice=problem["hint"])
 
 
-async def _by_dashboard(place: str, goal: Goal | None, deed: Deed) -> Answer:
+async def _by_dashboard(place: str, goal: Goal | None, deed: ActionCase) -> Answer:
     assert goal is not None
     deed.meanwhile()
     resumes = deed.action is GoalAction.RESUME and deed.budget
@@ -168,18 +168,18 @@ _KEYS = {
 _NOT_DONE = ("not done", "nothing was done")
 
 
-async def _by_top(place: str, goal: Goal | None, deed: Deed) -> Answer:
+async def _by_top(place: str, goal: Goal | None, deed: ActionCase) -> Answer:
     assert goal is not None
     async with running(place, size=(200, 24), scope=DEFAULT_SCOPE, operator=OPERATOR) as top:
         await top.shows("the goal")
-        if deed.case in (Case.WOULD_REPLACE, Case.REPLACING):
+        if deed.situation in (Situation.WOULD_REPLACE, Situation.REPLACING):
             # The newest stands first.
             await top.press("j")
         if deed.action in ANSWERS:
             await top.press("enter")
             await top.shows("1. pending")
         await top.press(_KEYS[deed.action])
-        if deed.case is Case.REFUSED:
+        if deed.situation is Situation.REFUSED:
             return Answer(is_done=False, advice=await top.shows("not done"))
         if deed.action is GoalAction.CLEAR:
             await top.shows("never becomes active again")
@@ -196,7 +196,7 @@ async def _by_top(place: str, goal: Goal | None, deed: Deed) -> Answer:
             deed.meanwhile()
             await top.type(deed.note)
             await top.press("enter")
-        if deed.case in (Case.WOULD_REPLACE, Case.REPLACING):
+        if deed.situation in (Situation.WOULD_REPLACE, Situation.REPLACING):
             asked = await top.shows("Pause it, and resume the other?")
             await top.press("y" if deed.replaces else "escape")
             if not deed.replaces:
@@ -206,7 +206,7 @@ async def _by_top(place: str, goal: Goal | None, deed: Deed) -> Answer:
         said = await top.until(
             lambda screen: (
                 any(word in screen for word in _NOT_DONE)
-                or (deed.case is not Case.STALE and _revision_and_answers(place, goal.id) > before)
+                or (deed.situation is not Situation.STALE and _revision_and_answers(place, goal.id) > before)
             )
         )
     is_done = not any(word in said for word in _NOT_DONE)

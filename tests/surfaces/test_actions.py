@@ -6,8 +6,8 @@ import pytest
 
 import telic
 from telic.services.actions import GoalAction, fitting_actions, why_unfit
-from telic.testing.surfaces import DEEDS, Acting, Answer, Deed, wrong_effects
-from telic.testing.surfaces.actions import OPERATOR, Case
+from telic.testing.surfaces import DEEDS, Acting, ActionCase, Answer, wrong_effects
+from telic.testing.surfaces.actions import OPERATOR, Situation
 from tests.interfaces.surfaces import SURFACES
 
 ADA = telic.NamedActor(telic.Actor.OPERATOR, OPERATOR, "chat")
@@ -18,7 +18,7 @@ ADA = telic.NamedActor(telic.Actor.OPERATOR, OPERATOR, "chat")
     [(each.acting, deed) for deed in DEEDS for each in SURFACES if each.acting and each.acting.offers(deed)],
     ids=lambda part: part.door if isinstance(part, Acting) else str(part),
 )
-async def test_an_action_is_the_same_through_every_surface(acting: Acting, deed: Deed, tmp_path: Path) -> None:
+async def test_an_action_is_the_same_through_every_surface(acting: Acting, deed: ActionCase, tmp_path: Path) -> None:
     """The goal and its history; and where it is not done, nothing changes, and the answer is that of the error."""
     assert await wrong_effects(acting, str(tmp_path / "goals.db"), deed) == []
 
@@ -26,7 +26,7 @@ async def test_an_action_is_the_same_through_every_surface(acting: Acting, deed:
 async def test_the_contract_notices_what_a_surface_does_otherwise(tmp_path: Path) -> None:
     """Another note, another door, an action that was left out, and one that was done although it was refused."""
 
-    async def act(place: str, goal: telic.Goal | None, deed: Deed) -> Answer:
+    async def act(place: str, goal: telic.Goal | None, deed: ActionCase) -> Answer:
         assert goal is not None
         deed.meanwhile()
         if deed.action is GoalAction.PAUSE:
@@ -34,13 +34,13 @@ async def test_the_contract_notices_what_a_surface_does_otherwise(tmp_path: Path
                 store.pause(goal.id, note="for coffee", actor=ADA)
         return Answer(is_done=True, status=3, code="not_this")
 
-    async def wrong(deed: Deed) -> set[str]:
+    async def wrong(deed: ActionCase) -> set[str]:
         faults = await wrong_effects(Acting("cli", act), str(tmp_path / f"{deed}.db"), deed)
         return {line.partition(":")[0] for line in faults}
 
-    assert await wrong(Deed(GoalAction.PAUSE, note="for tea")) == {"note", "history", "acted_by"}
-    assert await wrong(Deed(GoalAction.CLEAR)) >= {"status", "revision", "history", "acted_by"}
-    stale = await wrong(Deed(GoalAction.PAUSE, note="for coffee", case=Case.STALE))
+    assert await wrong(ActionCase(GoalAction.PAUSE, note="for tea")) == {"note", "history", "acted_by"}
+    assert await wrong(ActionCase(GoalAction.CLEAR)) >= {"status", "revision", "history", "acted_by"}
+    stale = await wrong(ActionCase(GoalAction.PAUSE, note="for coffee", situation=Situation.STALE))
     assert stale >= {"status", "reason", "answer", "code", "advice"}
 
 

@@ -124,10 +124,10 @@ LIES = (
     Lie("outcomes", "some-criteria-failed", add("criteria: 2 of 3 passed, 1 failed"), "miscounted"),
     Lie("why", "some-criteria-failed", drop("because: "), "left out"),
     Lie("why", "asking-a-person", swap("pending", "pending\nby Bob: go on"), "an answer that nobody gave"),
-    Lie("driver", "driven", change("driven by [^ ]+", "driven by nobody-else"), "another"),
-    Lie("driver", "driven", change("driven by.*", "nobody drives it"), "nobody"),
-    Lie("driver", "active", swap("nobody drives it", "driven by w-7 for another 5m00s (token 3)"), "one where none is"),
-    Lie("driver", "active", add("driven by w-7"), "one on another line"),
+    Lie("worker", "driven", change("driven by [^ ]+", "driven by nobody-else"), "another"),
+    Lie("worker", "driven", change("driven by.*", "nobody drives it"), "nobody"),
+    Lie("worker", "active", swap("nobody drives it", "driven by w-7 for another 5m00s (token 3)"), "one where none is"),
+    Lie("worker", "active", add("driven by w-7"), "one on another line"),
     Lie("is_due_later", "due-later", change("; its next step.*", ""), "left out"),
     Lie("is_due_later", "active", swap("nobody drives it", "nobody drives it; its next step is due in 5m00s"), "told"),
     Lie("held", "holding", drop("open hold"), "left out"),
@@ -151,8 +151,8 @@ LIES_IN_ROWS = (
     Lie("reason", "active", swap("active", "active (user)"), "one where there is none"),
     Lie("text", "active", swap("Count each", "Count no"), "another"),
     Lie("usage", "active", lambda line: f"{line} 10,000 of 1,500 tokens", "used and limit swapped"),
-    Lie("driver", "driven", swap("driven by ", "driven by not-"), "another"),
-    Lie("driver", "active", lambda line: f"{line} (driven by w-7)", "one where none is"),
+    Lie("worker", "driven", swap("driven by ", "driven by not-"), "another"),
+    Lie("worker", "active", lambda line: f"{line} (driven by w-7)", "one where none is"),
 )
 
 
@@ -200,7 +200,7 @@ def test_what_was_written_of_another_goal_is_found(
 ) -> None:
     """Whatever it is: its worker, its note, why a criterion failed, its signal, its text."""
     shown, other = goals["unlimited"], goals[name]
-    for part in (other.goal.text, other.goal.note, other.driver, other.goal.wake_signal, *other.why):
+    for part in (other.goal.text, other.goal.note, other.worker, other.goal.wake_signal, *other.why):
         if part is not None:
             told: Reading = f"{truth(store, shown)}\n{part}"
             assert "another goal" in facts_named(wrong_facts(SURFACE, told, shown))
@@ -210,5 +210,5 @@ def test_no_goal_says_by_its_own_words_how_it_stands(goals: Mapping[str, ShownGo
     for shown in goals.values():
         goal = shown.goal
         titles = [criterion.title for criterion in goal.criteria]
-        for written in (goal.text, goal.scope, goal.note, shown.driver, goal.wake_signal, *shown.why, *titles):
+        for written in (goal.text, goal.scope, goal.note, shown.worker, goal.wake_signal, *shown.why, *titles):
             assert VOCABULARY.findall((written or "").casefold()) == []

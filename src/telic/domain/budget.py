@@ -1,12 +1,12 @@
 """Usage, the limits on it, and when a limit is reached."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import timedelta
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any, ClassVar, Final
 
 from telic.domain.base_errors import InvalidNumber
-from telic.domain.limits import MAX_COUNTER, check_counter
+from telic.domain.limits import MAX_COUNTER, MAX_TOLD, check_counter, check_told
 
 if TYPE_CHECKING:
     from decimal import Decimal
@@ -188,29 +188,39 @@ class BillingPolicy(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ModelUsage(_Consumption):
-    """The usage of a model's responses, before the goal's policy says how much of it is billed.
+    """The usage of a model's responses as it was told, before the goal's policy says how much of it is billed.
 
     Cached tokens are a part of the input tokens and reasoning tokens a part of the output tokens, as in
-    OpenTelemetry's `gen_ai.usage` (Anthropic's API reports cached input beside the rest: add it up first).
+    OpenTelemetry's `gen_ai.usage` (Anthropic's API reports cached input beside the rest: add it up first). A count may
+    be larger than any counter: the ledger then has what fits, and the goal is paused.
 
     Raises:
-        InvalidNumber: a count is not an integer from 0 to 2**53 - 1, or a part is larger than its whole.
+        InvalidNumber: a count is not an integer of at least 0, or a part is larger than its whole.
     """
 
     def __post_init__(self) -> None:
         for name in MODEL_COUNTERS:
-            check_counter(name, getattr(self, name))
+            check_told(name, getattr(self, name))
         if self.cached_input_tokens > self.input_tokens or self.reasoning_tokens > self.output_tokens:
             raise InvalidNumber("cached tokens are a part of the input tokens, reasoning tokens of the output tokens")
 
     def billed(self, policy: BillingPolicy) -> TurnUsage:
-        """Return the usage of a turn, with the tokens that the policy bills.
+        """Return the usage of a turn, with the tokens that the policy bills; no count is more than a counter holds."""
+        return TurnUsage(**{name: min(count, MAX_COUNTER) for name, count in self.told(policy).items()})
 
-        Raises:
-            InvalidNumber: they are more than 2**53 - 1.
-        """
+    def told(self, policy: BillingPolicy) -> dict[str, int]:
+        """Return the counts of a turn by name, with the tokens that the policy bills, as large as they were told."""
         tokens = billed_tokens(policy, self.input_tokens, self.cached_input_tokens, self.output_tokens)
-        return TurnUsage(tokens=tokens, **self.as_dict())
+        return {name: min(count, MAX_TOLD) for name, count in {"tokens": tokens, **self.as_dict()}.items()}
+
+
+def typed_usage(**counts: int) -> ModelUsage:
+    """Return the usage that a caller gives by hand, who can mend it.
+
+    Raises:
+        InvalidNumber: a count is more than a counter holds, or is none of a `ModelUsage`.
+    """
+    return ModelUsage(**{name: check_counter(name, count) for name, count in counts.items()})
 
 
 def billed_tokens(policy: BillingPolicy, input_tokens: int, cached_input_tokens: int, output_tokens: int) -> int:
@@ -279,10 +289,3 @@ def exhausted_limit(usage: Usage, budget: Budget) -> str | None:
         if limit is not None and getattr(usage, name) >= limit:
             return name
     return None
-
-
-def larger_budget(usage: Usage, budget: Budget) -> Budget:
-    """Return the budget with each limit that is used up set to twice the usage: going on likely means this."""
-    used, limits = usage.as_dict(), budget.as_dict()
-    spent = {name: min(2 * used[name], MAX_COUNTER) for name, limit in limits.items() if limit and used[name] >= limit}
-    return replace(budget, **spent)

@@ -11,9 +11,9 @@ from typing import Final
 from telic.domain.budget import ModelUsage
 from telic.domain.goal import Goal
 from telic.domain.lease import Reservation
-from telic.domain.limits import MAX_COUNTER, MAX_NAME_CHARS
+from telic.domain.limits import MAX_NAME_CHARS, MAX_TOLD
 from telic.loop.agents.json_reader import within_total
-from telic.loop.agents.protocol import kept_tail
+from telic.loop.agents.protocol import storable_tail
 
 
 def model_usage(
@@ -49,12 +49,12 @@ def model_usage(
 
 
 def _count(value: object) -> int | None:
-    return value if type(value) is int and 0 <= value <= MAX_COUNTER else None
+    return min(value, MAX_TOLD) if type(value) is int and value >= 0 else None
 
 
 def model_name(name: object) -> str | None:
     """The model's name as the ledger keeps it; None where there is none."""
-    return kept_tail(name, MAX_NAME_CHARS) or None if isinstance(name, str) else None
+    return storable_tail(name, MAX_NAME_CHARS) or None if isinstance(name, str) else None
 
 
 def turn_key(*parts: object) -> str:

@@ -17,7 +17,6 @@ from telic.domain.errors import (
     GoalNotFound,
     HoldLost,
     InvalidInput,
-    InvalidNumber,
     InvalidTransition,
     StoreError,
     StoreMisconfigured,
@@ -39,7 +38,7 @@ from telic.integrations.hosts.usage_sources import (
     whole_lines,
 )
 from telic.loop.agents.json_reader import read_values
-from telic.loop.agents.protocol import kept_tail
+from telic.loop.agents.protocol import storable_tail
 from telic.store.goal_store import GoalStore
 
 _BATCH_BYTES: Final = 1024 * 1024
@@ -185,7 +184,7 @@ class SessionBilling:
         if response.kind is UsageKind.WORK:
             self.memory.last_response = response.key.rpartition("/")[2]
             hold, self.memory.untold_hold = self.memory.untold_hold, None
-        model = kept_tail(response.model or "", MAX_NAME_CHARS) or None
+        model = storable_tail(response.model or "", MAX_NAME_CHARS) or None
         is_estimate = response.usage is None or response.is_estimate
         usage = response.usage if goal.budget.cost_microunits is None else _with_cost(response)
         record = partial(
@@ -195,16 +194,12 @@ class SessionBilling:
             kind=response.kind,
             model=model,
             is_estimate=is_estimate,
-            key=kept_tail(response.key, MAX_NAME_CHARS),
+            key=storable_tail(response.key, MAX_NAME_CHARS),
         )
         try:
             self._record_once(record, hold)
         except TurnConflict:
             self.log(f"{response.key} was already counted with other usage; the first count stands")
-        except InvalidNumber as error:
-            # What no counter holds is unknown there: it must not keep the rest from being counted.
-            self.log(f"{response.key} is counted as an estimate: {error}")
-            self._record_once(partial(record, usage=TurnUsage(), is_estimate=True), hold)
         if is_estimate:
             self._say_unmeasured(goal)
         if usage is None and goal.budget.cost_microunits is not None:
@@ -226,7 +221,7 @@ class SessionBilling:
         if memory.tells_usage or self._is_behind or (is_first_call and self._has_told(goal)):
             return
         # Hooks of one stop that are configured twice see the same number, and so count the turn once.
-        key = kept_tail(f"{self.host.name}/{payload.session}/untold-{goal.usage.turns}", MAX_NAME_CHARS)
+        key = storable_tail(f"{self.host.name}/{payload.session}/untold-{goal.usage.turns}", MAX_NAME_CHARS)
         hold = None
         # A hold makes the line replaceable: what the host writes after its hook takes the estimate's place.
         with suppress(GoalNotActive, BudgetExceeded):

@@ -16,7 +16,7 @@ from telic.domain.lease import Hold, Lease, LeaseState, Reservation
 from telic.domain.limits import check_choice
 from telic.storage.operations import estimates, holds, leases, ledger
 from telic.storage.operations.call import Call
-from telic.storage.transaction import Mode
+from telic.storage.transaction import LimitViolated, Mode
 from telic.store.blocking.base import StoreBase
 
 DEFAULT_TTL_SECONDS = 60.0
@@ -54,6 +54,9 @@ class LedgerMethods(StoreBase):
         hold, be it such a line or what was held when it expired, the turn takes its place: another line takes the
         estimate back, so that the goal's usage is the turn's.
 
+        Usage that is more than the goal's counters can take is counted as far as it fits: an event of the kind
+        `usage_clipped` has the amounts that were told, and the goal is paused as failed.
+
         Raises:
             TurnConflict: the key was recorded with other usage.
             HoldLost: the hold was settled or released, or its expiry freed it; record the turn without it.
@@ -68,7 +71,7 @@ class LedgerMethods(StoreBase):
         try:
             once = partial(ledger.record_turn, call=call, goal_id=goal_id, new=turn)
             recorded = self.run("record_turn", once, Mode.SINGLE, call.key)
-        except ledger.HoldEstimated:
+        except (ledger.HoldEstimated, LimitViolated):
             # Rare, and more than one statement: only then is the transaction paid for (ADR 21).
             instead = partial(estimates.record_turn, call=call, goal_id=goal_id, new=turn)
             recorded = self.run("record_turn", instead, Mode.ATOMIC, call.key)
@@ -179,10 +182,10 @@ class LedgerMethods(StoreBase):
         goal_id: str | None = None,
         *,
         scope: str | None = None,
-        holder: str,
+        worker: str,
         ttl_seconds: float = DEFAULT_TTL_SECONDS,
     ) -> Lease:
-        """The worker `holder` alone may drive the active goal, by id or scope, for `ttl_seconds` (0.001 to 86,400).
+        """The `worker` alone may drive the active goal, by id or scope, for `ttl_seconds` (0.001 to 86,400).
 
         Each grant has a higher token. A worker that has the lease already is granted it once more, and its former token
         is void. It expires by the database's clock on PostgreSQL, and on SQLite by one that nobody can set.
@@ -192,18 +195,18 @@ class LedgerMethods(StoreBase):
             GoalNotActive: the goal is paused or finished, or the scope has none.
             GoalNotFound, InvalidInput: nothing changed.
         """
-        claim = partial(leases.claim, goal_id=goal_id, scope=scope, holder=holder, ttl_seconds=ttl_seconds)
+        claim = partial(leases.claim, goal_id=goal_id, scope=scope, worker=worker, ttl_seconds=ttl_seconds)
         return self.run("claim", claim, Mode.SINGLE)
 
     def claim_due(
         self,
         *,
-        holder: str,
+        worker: str,
         scope: str | None = None,
         ttl_seconds: float = DEFAULT_TTL_SECONDS,
         limit: int = 1,
     ) -> list[Lease]:
-        """Up to `limit` (1 to 1,000) active goals that nobody drives are the worker's, whose name is `holder`.
+        """Up to `limit` (1 to 1,000) active goals that nobody drives are the `worker`'s.
 
         Those that a dead worker left come first, then those served longest ago. Goals whose time to wake has come by
         the database's clock are woken before. Any number of workers may ask at once: each goal is
@@ -213,7 +216,7 @@ class LedgerMethods(StoreBase):
             InvalidInput: an argument is unusable.
         """
         call = self._context.call(Actor.SYSTEM, None)
-        claim = partial(leases.claim_due, scope=scope, holder=holder, ttl_seconds=ttl_seconds, limit=limit)
+        claim = partial(leases.claim_due, scope=scope, worker=worker, ttl_seconds=ttl_seconds, limit=limit)
         return self.run("claim_due", lambda tx: claim(tx, call), Mode.ATOMIC)
 
     def renew(self, lease: Lease, *, ttl_seconds: float = DEFAULT_TTL_SECONDS) -> Lease:

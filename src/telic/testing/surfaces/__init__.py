@@ -12,7 +12,7 @@ from typing import Any, Final
 
 from telic.domain.goal import Goal
 from telic.testing.surfaces import text
-from telic.testing.surfaces.actions import DEEDS, Acting, Answer, Deed, wrong_effects
+from telic.testing.surfaces.actions import DEEDS, Acting, ActionCase, Answer, wrong_effects
 from telic.testing.surfaces.errors import ERROR_CODES, Explaining, error_of, wrong_meaning
 from telic.testing.surfaces.goals import GOAL_NAMES, ShownGoal, make_shown_goals
 from telic.testing.surfaces.text import Text
@@ -24,8 +24,8 @@ __all__ = [
     "GOAL_NAMES",
     "ROW_FACTS",
     "Acting",
+    "ActionCase",
     "Answer",
-    "Deed",
     "Explaining",
     "Reading",
     "ShownGoal",
@@ -84,7 +84,7 @@ FACTS: Final = (
     Fact("wake_signal", lambda shown: shown.goal.wake_signal, text.has_wait),
     Fact("outcomes", lambda shown: list(shown.outcomes), text.has_outcomes),
     Fact("why", lambda shown: list(shown.why), text.has_why),
-    Fact("driver", lambda shown: shown.driver, text.has_driver),
+    Fact("worker", lambda shown: shown.worker, text.has_worker),
     Fact("is_due_later", lambda shown: shown.is_due_later, text.has_due),
     Fact("held", lambda shown: asdict(shown.held), text.reserves("held", "open hold")),
     Fact("uncertain", lambda shown: asdict(shown.uncertain), text.reserves("uncertain", "expired hold")),
@@ -98,7 +98,7 @@ ROW_FACTS: Final = (
     Fact("reason", lambda shown: shown.goal.reason, text.row_has_status),
     Fact("text", lambda shown: shown.goal.text, text.row_has_text),
     Fact("usage", lambda shown: shown.goal.usage.as_dict(), text.row_has_spent),
-    Fact("driver", lambda shown: shown.driver, text.row_has_driver),
+    Fact("worker", lambda shown: shown.worker, text.row_has_worker),
 )
 """The facts that a list of goals shows of each."""
 

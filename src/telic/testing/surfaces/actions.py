@@ -30,7 +30,7 @@ _IN_THE_WAY: Final = "the goal in the way"
 _DIFFERENT: Final = frozenset({"id", "scope", "created_at", "updated_at", "ended_at", "by"})
 
 
-class Case(StrEnum):
+class Situation(StrEnum):
     """How an action is asked for: so that it is done, or so that it is not."""
 
     DONE = "done"
@@ -42,7 +42,7 @@ class Case(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Deed:
+class ActionCase:
     """One action of an operator, perhaps with a note, a budget of tokens, or a text.
 
     A surface calls `meanwhile` when it has shown the goal and before it acts. With `key`, it asks twice. Where
@@ -54,50 +54,52 @@ class Deed:
     note: str = ""
     budget: str = ""
     text: str = ""
-    case: Case = Case.DONE
+    situation: Situation = Situation.DONE
     meanwhile: Callable[[], None] = lambda: None
 
     @property
     def key(self) -> str | None:
         """Return the key of both requests, where there are two."""
-        return "the same key" if self.case is Case.REPEATED else None
+        return "the same key" if self.situation is Situation.REPEATED else None
 
     @property
     def is_guarded(self) -> bool:
         """Return whether the revision that was seen is named."""
-        return self.case is Case.STALE
+        return self.situation is Situation.STALE
 
     @property
     def replaces(self) -> bool:
         """Return whether another goal may be paused."""
-        return self.case is Case.REPLACING
+        return self.situation is Situation.REPLACING
 
     def __str__(self) -> str:
-        return " ".join(filter(None, (self.action, self.budget, "" if self.case is Case.DONE else self.case)))
+        return " ".join(
+            filter(None, (self.action, self.budget, "" if self.situation is Situation.DONE else self.situation))
+        )
 
 
 _ACTIONS: Final = (
-    Deed(GoalAction.CREATE, text="the next goal", budget="5k"),
-    Deed(GoalAction.EDIT, text="the goal anew"),
-    Deed(GoalAction.PAUSE, note="for tea"),
-    Deed(GoalAction.RESUME),
-    Deed(GoalAction.RESUME, budget="5k"),
-    Deed(GoalAction.SET_BUDGET, budget="5k"),
-    Deed(GoalAction.COMPLETE, note="it is there"),
-    Deed(GoalAction.CLEAR),
-    Deed(GoalAction.WAKE),
-    Deed(GoalAction.APPROVE, note="well done"),
-    Deed(GoalAction.REJECT, note="not yet"),
+    ActionCase(GoalAction.CREATE, text="the next goal", budget="5k"),
+    ActionCase(GoalAction.EDIT, text="the goal anew"),
+    ActionCase(GoalAction.PAUSE, note="for tea"),
+    ActionCase(GoalAction.RESUME),
+    ActionCase(GoalAction.RESUME, budget="5k"),
+    ActionCase(GoalAction.SET_BUDGET, budget="5k"),
+    ActionCase(GoalAction.COMPLETE, note="it is there"),
+    ActionCase(GoalAction.CLEAR),
+    ActionCase(GoalAction.WAKE),
+    ActionCase(GoalAction.APPROVE, note="well done"),
+    ActionCase(GoalAction.REJECT, note="not yet"),
 )
 
 
-def _can_be(case: Case, deed: Deed) -> bool:
-    if case in (Case.WOULD_REPLACE, Case.REPLACING):
+def _can_be(situation: Situation, deed: ActionCase) -> bool:
+    if situation in (Situation.WOULD_REPLACE, Situation.REPLACING):
         return deed.action in REPLACING
-    return case is not Case.STALE or deed.action is not GoalAction.CREATE
+    return situation is not Situation.STALE or deed.action is not GoalAction.CREATE
 
 
-DEEDS: Final = tuple(replace(deed, case=case) for deed in _ACTIONS for case in Case if _can_be(case, deed))
+DEEDS: Final = tuple(replace(deed, situation=each) for deed in _ACTIONS for each in Situation if _can_be(each, deed))
 """Every action in every case that it can be in."""
 
 
@@ -124,16 +126,16 @@ class Acting:
     """
 
     door: str
-    act: Callable[[str, Goal | None, Deed], Awaitable[Answer]]
+    act: Callable[[str, Goal | None, ActionCase], Awaitable[Answer]]
     lacks: Mapping[str, str] = field(default_factory=dict)
     is_nameless: bool = False
 
-    def offers(self, deed: Deed) -> bool:
+    def offers(self, deed: ActionCase) -> bool:
         """Return whether the deed can be asked for."""
-        return not self.lacks.keys() & {str(deed.action), str(deed.case), f"{deed.action} {deed.case}"}
+        return not self.lacks.keys() & {str(deed.action), str(deed.situation), f"{deed.action} {deed.situation}"}
 
 
-async def wrong_effects(acting: Acting, location: str, deed: Deed) -> list[str]:
+async def wrong_effects(acting: Acting, location: str, deed: ActionCase) -> list[str]:
     """Return a line for each thing in which the deed, done through the surface, is not what it is by itself.
 
     The store at the location must be new: it has no goal.
@@ -151,12 +153,12 @@ async def wrong_effects(acting: Acting, location: str, deed: Deed) -> list[str]:
     return effects + [fault for answer in answers for fault in _wrong_answer(answer, error)]
 
 
-def _unfit(deed: Deed) -> Deed:
+def _unfit(deed: ActionCase) -> ActionCase:
     # Nothing can be wrong of a goal that is not there yet but its text.
-    return replace(deed, text="x" * 5_000) if (deed.action, deed.case) == ("create", Case.REFUSED) else deed
+    return replace(deed, text="x" * 5_000) if (deed.action, deed.situation) == ("create", Situation.REFUSED) else deed
 
 
-def _goal_for(store: GoalStore, deed: Deed, scope: str) -> Goal | None:
+def _goal_for(store: GoalStore, deed: ActionCase, scope: str) -> Goal | None:
     """Return the goal that the action is about, as it finds it, and make the one that is in the way."""
     goal = None
     if deed.action is not GoalAction.CREATE:
@@ -168,15 +170,15 @@ def _goal_for(store: GoalStore, deed: Deed, scope: str) -> Goal | None:
         # Only a goal that has used up its budget needs another one to go on.
         if deed.action is GoalAction.RESUME and deed.budget:
             goal = store.record_turn(goal.id, tokens=1_000).goal
-        if deed.case is Case.REFUSED:
+        if deed.situation is Situation.REFUSED:
             goal = store.clear(goal.id)
-    if deed.case in (Case.WOULD_REPLACE, Case.REPLACING):
+    if deed.situation in (Situation.WOULD_REPLACE, Situation.REPLACING):
         store.create(_IN_THE_WAY, scope=scope)
     return goal
 
 
-def _meanwhile(location: str, deed: Deed, goal: Goal | None) -> None:
-    if deed.case is Case.STALE and goal is not None:
+def _meanwhile(location: str, deed: ActionCase, goal: Goal | None) -> None:
+    if deed.situation is Situation.STALE and goal is not None:
         with connect(location) as store:
             store.edit(goal.id, text="what somebody made of it meanwhile")
 
@@ -189,7 +191,7 @@ def _by_itself(store: GoalStore, request: ActionRequest) -> GoalError | None:
     return None
 
 
-def _request(deed: Deed, goal: Goal | None, actor: NamedActor) -> ActionRequest:
+def _request(deed: ActionCase, goal: Goal | None, actor: NamedActor) -> ActionRequest:
     return ActionRequest(
         action=deed.action,
         actor=actor,

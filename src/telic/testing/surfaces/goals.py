@@ -39,7 +39,7 @@ _JUDGED: Final = Criterion.judge("Is every page true?")
 class ShownGoal:
     """A goal, and how it stands: what every surface must tell of it.
 
-    `outcomes` are of its criteria, in their order; `why` is what speaks for them, in others' words. `driver` is the
+    `outcomes` are of its criteria, in their order; `why` is what speaks for them, in others' words. `worker` is the
     worker of its lease, and `is_due_later` says that its next step has a time. `latest` is its last event's kind.
     `others` are the words that only other goals have.
     """
@@ -47,7 +47,7 @@ class ShownGoal:
     goal: Goal
     outcomes: tuple[str, ...] = ()
     why: tuple[str, ...] = ()
-    driver: str | None = None
+    worker: str | None = None
     is_due_later: bool = False
     held: Reserved = field(default_factory=Reserved)
     uncertain: Reserved = field(default_factory=Reserved)
@@ -179,11 +179,11 @@ class _Maker:
         return ShownGoal(goal=after, outcomes=(word,), why=(f"by Ada: I have seen the {bird}",), latest=word)
 
     def driven(self, bird: str) -> ShownGoal:
-        lease = self._store.claim(goal_id=self.new(bird).id, holder=f"{bird}/w-7", ttl_seconds=_LONG_SECONDS)
-        return ShownGoal(goal=self._store.get(lease.goal.id), driver=lease.holder)
+        lease = self._store.claim(goal_id=self.new(bird).id, worker=f"{bird}/w-7", ttl_seconds=_LONG_SECONDS)
+        return ShownGoal(goal=self._store.get(lease.goal.id), worker=lease.worker)
 
     def due_later(self, bird: str) -> ShownGoal:
-        lease = self._store.claim(goal_id=self.new(bird).id, holder=f"{bird}/w-7")
+        lease = self._store.claim(goal_id=self.new(bird).id, worker=f"{bird}/w-7")
         goal = self._store.release_lease(lease, pause_seconds=_LONG_SECONDS)
         return ShownGoal(goal=goal, is_due_later=True)
 
@@ -220,10 +220,10 @@ class _Maker:
         goal = self._store.create(
             f"{bird} {HOSTILE}\nsecond line", scope=f"garden/{bird} {HOSTILE}", criteria=[Criterion.approval(title)]
         )
-        self._store.claim(goal_id=goal.id, holder=worker, ttl_seconds=_LONG_SECONDS)
+        self._store.claim(goal_id=goal.id, worker=worker, ttl_seconds=_LONG_SECONDS)
         after = self._store.approve(goal.id, 0, is_approved=False, decided_by=person, note=note)
         why = (f"by {person}: {note}",)
-        return ShownGoal(goal=after, outcomes=("rejected",), why=why, driver=worker, latest="rejected")
+        return ShownGoal(goal=after, outcomes=("rejected",), why=why, worker=worker, latest="rejected")
 
 
 _PAUSED: Final[Mapping[str, dict[str, Any]]] = {

@@ -16,7 +16,7 @@ from telic.domain.goal import Actor, GoalStatus, Reason
 from telic.domain.views import NOT_CHECKED
 from telic.prompt.escape import visible
 from telic.testing.surfaces.goals import ShownGoal
-from telic.wording.amounts import LIMIT_NAMES, first_words, show_amount, show_amounts, show_short, show_time, spoken
+from telic.wording.amounts import LIMIT_NAMES, first_words, humanize, show_amount, show_amounts, show_short, show_time
 
 Faults = Iterator[str]
 
@@ -33,7 +33,7 @@ def _line(text: str) -> str:
 
 def _one_of(words: Sequence[object]) -> re.Pattern[str]:
     """Return what finds each of these where it stands as a word of its own."""
-    return re.compile(rf"(?<![\w/-])({'|'.join(re.escape(plain(spoken(word))) for word in words)})(?![\w/-])")
+    return re.compile(rf"(?<![\w/-])({'|'.join(re.escape(plain(humanize(word))) for word in words)})(?![\w/-])")
 
 
 _STATUS: Final = _one_of(list(GoalStatus))
@@ -46,7 +46,7 @@ VOCABULARY: Final = re.compile(
 )
 """Finds the words by which surfaces say how a goal stands: what is written of the contract's goals has none."""
 _COUNTED: Final = re.compile(r"(\d+)(?: of (\d+))? (passed|failed|error|pending|rejected)\b")
-_EVENT: Final = re.compile(rf"(?:^|\W)({'|'.join(map(spoken, EventKind))}) +by +({'|'.join(Actor)})\b")
+_EVENT: Final = re.compile(rf"(?:^|\W)({'|'.join(map(humanize, EventKind))}) +by +({'|'.join(Actor)})\b")
 _REVISION: Final = re.compile(r"\brevision\W+(\d+)")
 _ID: Final = re.compile(r"\b[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}\b")
 _AMOUNT: Final = r"unknown|\$?\d[\w.,]*(?<![.,])"
@@ -117,7 +117,7 @@ def has_status(text: Text, shown: ShownGoal) -> Faults:
 
 def has_reason(text: Text, shown: ShownGoal) -> Faults:
     """The reason stands behind the status, and no other anywhere."""
-    wanted = {spoken(shown.goal.reason)} if shown.goal.reason else set[str]()
+    wanted = {humanize(shown.goal.reason)} if shown.goal.reason else set[str]()
     found = {word for line in text.statuses for word in _REASON.findall(_without(line, shown.goal.note))}
     found |= {word for line in text.state for word in _UNMISTAKABLE.findall(line)}
     yield from _differs("says", found, wanted)
@@ -209,14 +209,14 @@ def has_why(text: Text, shown: ShownGoal) -> Faults:
     yield from (f"says {line}" for line in marked if not any(plain(why) in line for why in shown.why))
 
 
-def has_driver(text: Text, shown: ShownGoal) -> Faults:
+def has_worker(text: Text, shown: ShownGoal) -> Faults:
     """It says who drives the goal, or that nobody does, and not both."""
     found = {
         found[1] for line in text.state if (found := re.match(r"(?:\W*lease )?(driven by .*|nobody drives it)", line))
     }
     found |= {line for line in text.state if re.search(r"driven by|nobody drives", line)} if not found else set[str]()
     said = {each.partition(" for another ")[0].partition(";")[0].rstrip(".") for each in found}
-    yield from _differs("says", said, {f"driven by {plain(shown.driver)}" if shown.driver else "nobody drives it"})
+    yield from _differs("says", said, {f"driven by {plain(shown.worker)}" if shown.worker else "nobody drives it"})
 
 
 def has_due(text: Text, shown: ShownGoal) -> Faults:
@@ -254,7 +254,7 @@ def row_has_status(text: Text, shown: ShownGoal) -> Faults:
     """It says the reason, or where there is none the status, and no other of both."""
     goal = shown.goal
     found, said = set(_STATUS.findall(text.row)), set(_REASON.findall(text.row))
-    wanted = {spoken(goal.reason)} if goal.reason else set[str]()
+    wanted = {humanize(goal.reason)} if goal.reason else set[str]()
     yield from _differs("says", said, wanted)
     yield from _differs("says", found - {goal.status}, set())
     if not said | found:
@@ -268,11 +268,11 @@ def row_has_text(text: Text, shown: ShownGoal) -> Faults:
         yield f"has no {beginning}"
 
 
-def row_has_driver(text: Text, shown: ShownGoal) -> Faults:
+def row_has_worker(text: Text, shown: ShownGoal) -> Faults:
     """It says who drives the goal, as far as there is room; that somebody does where nobody does it does not say."""
-    if shown.driver and not re.search(rf"(?<![\w/-]){re.escape(plain(shown.driver)[:8])}", text.row):
-        yield f"has no {shown.driver}"
-    if not shown.driver and "driven by" in text.row:
+    if shown.worker and not re.search(rf"(?<![\w/-]){re.escape(plain(shown.worker)[:8])}", text.row):
+        yield f"has no {shown.worker}"
+    if not shown.worker and "driven by" in text.row:
         yield "says driven by"
 
 
