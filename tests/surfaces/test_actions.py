@@ -1,11 +1,12 @@
 """An operator's action leaves the same goal and the same history through every surface, but for the door."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 import telic
-from telic.services.actions import GoalAction, fitting_actions, why_unfit
+from telic.services.actions import ActionRequest, GoalAction, execute_blocking, fitting_actions, why_unfit
 from telic.testing.surfaces import DEEDS, Acting, ActionCase, Answer, wrong_effects
 from telic.testing.surfaces.actions import OPERATOR, Situation
 from tests.interfaces.surfaces import SURFACES
@@ -42,6 +43,20 @@ async def test_the_contract_notices_what_a_surface_does_otherwise(tmp_path: Path
     assert await wrong(ActionCase(GoalAction.CLEAR)) >= {"status", "revision", "history", "acted_by"}
     stale = await wrong(ActionCase(GoalAction.PAUSE, note="for coffee", situation=Situation.STALE))
     assert stale >= {"status", "reason", "answer", "code", "advice"}
+
+
+def test_an_action_that_is_built_on_what_was_read_holds_at_that_revision(tmp_path: Path) -> None:
+    """A budget of which some limits stay, an answer; what stops a goal never fails because it has changed."""
+    with telic.connect(str(tmp_path / "goals.db")) as store:
+        seen = store.create("the goal", token_budget=1_000)
+        store.edit(seen.id, text="the goal anew")
+        budget = ActionRequest(action=GoalAction.SET_BUDGET, actor=ADA, goal=seen, budget=seen.budget, is_as_read=True)
+        with pytest.raises(telic.StaleUpdate):
+            execute_blocking(store, budget)
+        with pytest.raises(telic.StaleUpdate):
+            execute_blocking(store, replace(budget, key="once"))
+        assert execute_blocking(store, replace(budget, expected_revision=seen.revision + 1)).goal.budget == seen.budget
+        assert not execute_blocking(store, ActionRequest(action=GoalAction.PAUSE, actor=ADA, goal=seen)).goal.is_active
 
 
 def try_out(store: telic.GoalStore, action: GoalAction, goal: telic.Goal) -> None:

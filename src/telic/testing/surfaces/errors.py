@@ -33,25 +33,24 @@ class Explaining:
 
 def error_of(code: str, goal: Goal) -> GoalError:
     """Return an error of this code, which is about the goal if it is about any."""
-    made: dict[str, GoalError] = {
-        "ambiguous_id": errors.AmbiguousId("019a0000"),
-        "budget_exceeded": errors.BudgetExceeded("tokens", 120, 100),
-        "goal_not_found": errors.GoalNotFound("019a0000"),
-        "invalid_transition": errors.InvalidTransition(GoalStatus.COMPLETED, GoalStatus.ACTIVE),
-        "key_conflict": errors.KeyConflict("once"),
-        "lease_held": errors.LeaseHeld(goal.id, "worker-7", 1),
-        "missing_extra": MissingExtra("this", "pricing"),
-        "outcome_unknown": errors.OutcomeUnknown("once"),
-        "price_unknown": errors.PriceUnknown("gpt", has_table=False),
-        "stale_update": errors.StaleUpdate(goal, goal.revision + 1),
-        "text_too_long": errors.TextTooLong("the text", 10),
-        "turn_conflict": errors.TurnConflict("once"),
-        "would_replace": errors.WouldReplace(goal, None),
-    }
-    kinds = {
-        kind.code: kind for kind in vars(errors).values() if isinstance(kind, type) and issubclass(kind, GoalError)
-    }
-    return made[code] if code in made else kinds[code]("it went wrong")
+    made = (
+        errors.AmbiguousId("019a0000"),
+        errors.BudgetExceeded("tokens", 120, 100),
+        errors.GoalNotFound("019a0000"),
+        errors.InvalidTransition(GoalStatus.COMPLETED, GoalStatus.ACTIVE),
+        errors.KeyConflict("once"),
+        errors.LeaseHeld(goal.id, "worker-7", 1),
+        MissingExtra("this", "pricing"),
+        errors.OutcomeUnknown("once"),
+        errors.PriceUnknown("gpt", has_table=False),
+        errors.StaleUpdate(goal, goal.revision + 1),
+        errors.TextTooLong("the text", 10),
+        errors.TurnConflict("once"),
+        errors.WouldReplace(goal, None),
+    )
+    kinds = [kind for kind in vars(errors).values() if isinstance(kind, type) and issubclass(kind, GoalError)]
+    plain = (kind("it went wrong") for kind in kinds if kind not in set(map(type, made)) and kind is not GoalError)
+    return {error.code: error for error in (*made, *plain)}[code]
 
 
 async def wrong_meaning(explaining: Explaining, location: str, error: GoalError) -> list[str]:
