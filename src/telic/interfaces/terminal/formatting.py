@@ -11,6 +11,7 @@ from textual.binding import Binding, BindingType
 from textual.coordinate import Coordinate
 from textual.widgets import DataTable
 
+from telic.domain.budget import LIMIT_NAMES
 from telic.domain.clock import Instant
 from telic.domain.errors import BudgetExceeded, GoalError, OutcomeUnknown, StaleUpdate
 from telic.domain.goal import Goal, GoalStatus
@@ -18,7 +19,7 @@ from telic.domain.ids import short_ids
 from telic.domain.lease import LeaseState
 from telic.domain.views import BudgetUse, tightest
 from telic.prompt.escape import JOINERS, visible
-from telic.wording.amounts import LIMIT_NAMES, first_words, humanize, show_age, show_amount, show_percent, show_used
+from telic.wording.amounts import first_words, humanize, show_age, show_amount, show_percent, show_used
 from telic.wording.goals import status_of, used_of
 
 SIGNS: Final = {
