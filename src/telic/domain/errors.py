@@ -20,7 +20,7 @@ Each docstring says what happened, whether anything was written, and whether a r
 
 from telic.domain.base_errors import *
 from telic.domain.base_errors import PASSING as PASSING
-from telic.domain.budget import ModelUsage
+from telic.domain.budget import LIMIT_NAMES, ModelUsage
 from telic.domain.clock import Instant, to_datetime
 from telic.domain.goal import Goal, GoalStatus
 
@@ -97,7 +97,7 @@ class BudgetExceeded(GoalError, code="budget_exceeded"):
         held_until: Instant | None = None,
         goal_id: str | None = None,
     ) -> None:
-        name = {"cost_microunits": "cost", "active_microseconds": "time"}.get(limit, limit)
+        name = LIMIT_NAMES.get(limit, limit)
         shown_used, shown_budget, shown_held, shown_asked = (_show(limit, each) for each in (used, budget, held, asked))
         told = f"the budget of {name} is used up: {shown_used} of {shown_budget}"
         if asked:
@@ -199,3 +199,8 @@ class AgentConversationLost(AgentFailure, code="agent_conversation_lost"):
 
     The next turn begins a new one at once. Where the turn had begun a new one itself, it is a failure like others.
     """
+
+
+# Tracebacks and pickles name an error by the place from which programs import it.
+for _name in __all__:
+    globals()[_name].__module__ = "telic.errors"
