@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from datetime import timedelta
 from enum import StrEnum
-from typing import TYPE_CHECKING, Any, ClassVar, Final
+from typing import TYPE_CHECKING, Any, ClassVar, Final, TypeAlias, TypeVar
 
 from telic.domain.base_errors import InvalidNumber
 from telic.domain.limits import MAX_COUNTER, MAX_TOLD, check_counter, check_told
@@ -11,8 +11,15 @@ from telic.domain.limits import MAX_COUNTER, MAX_TOLD, check_counter, check_told
 if TYPE_CHECKING:
     from decimal import Decimal
 
+    Cost: TypeAlias = Decimal | str | int
+
+M = TypeVar("M", int, int | None)
+
 LIMITS: Final = ("tokens", "turns", "active_microseconds", "cost_microunits")
 """The budgets, in the order in which an exceeded one is reported."""
+
+LIMIT_NAMES: Final = dict(zip(LIMITS, ("tokens", "turns", "time", "cost"), strict=True))
+"""What people call them."""
 
 
 _CONSUMED: Final = (
@@ -23,6 +30,7 @@ _CONSUMED: Final = (
     "active_microseconds",
     "cost_microunits",
 )
+_LONGEST_TIME: Final = timedelta(microseconds=MAX_COUNTER)
 # The order of the counters is that of a ledger line's canonical text: to change it would break every stored hash.
 MODEL_COUNTERS: Final = _CONSUMED
 TURN_COUNTERS: Final = ("tokens", *_CONSUMED)
@@ -41,6 +49,11 @@ class _Consumption:
     reasoning_tokens: int = 0
     active_microseconds: int = 0
     cost_microunits: int = 0
+
+    def _set(self, cost: "Cost | None", **counts: int) -> None:
+        counts["cost_microunits"] = microunits_of(cost, counts["cost_microunits"])
+        for name, count in counts.items():
+            object.__setattr__(self, name, count)
 
     @property
     def cost(self) -> "Decimal":
@@ -81,22 +94,13 @@ class Budget:
         turns: int | None = None,
         active_microseconds: int | None = None,
         cost_microunits: int | None = None,
-        cost: "Decimal | str | int | None" = None,
+        cost: "Cost | None" = None,
         time: timedelta | None = None,
     ) -> None:
-        if (cost is not None and cost_microunits is not None) or (time is not None and active_microseconds is not None):
-            raise InvalidNumber("the same budget is given twice, in two units")
-        limits = (
-            tokens,
-            turns,
-            active_microseconds if time is None else _microseconds_of(time),
-            cost_microunits if cost is None else _microunits_of(cost),
-        )
-        for name, limit in zip(LIMITS, limits, strict=True):
-            if limit is not None:
-                check_counter(f"the budget of {name}", limit)
-                if limit == 0:
-                    raise InvalidNumber(f"the budget of {name} must be at least 1; leave it out for no limit")
+        given = (tokens, turns, microseconds_of(time, active_microseconds), microunits_of(cost, cost_microunits))
+        for name, limit in zip(LIMITS, given, strict=True):
+            if limit is not None and check_counter(f"the budget of {name}", limit) == 0:
+                raise InvalidNumber(f"the budget of {LIMIT_NAMES[name]} must be above 0; leave it out for no limit")
             object.__setattr__(self, name, limit)
 
     @property
@@ -121,36 +125,74 @@ def _money_of(microunits: int) -> "Decimal":
     return money_of(microunits)
 
 
-def _microunits_of(cost: object) -> int:
+def microunits_of(cost: object, microunits: M) -> int | M:
+    """Return the cost in microunits, given in either way; raise InvalidNumber if in both, or if it cannot be one."""
+    if cost is None:
+        return microunits
+    if microunits:
+        raise InvalidNumber("give cost or cost_microunits, not both")
     from telic.domain.money import microunits_of
 
     return microunits_of(cost)
 
 
-def _microseconds_of(time: object) -> int:
+def microseconds_of(time: object, microseconds: M) -> int | M:
+    """Return the time in microseconds, given in either way; raise InvalidNumber if in both, or if it cannot be one."""
+    if time is None:
+        return microseconds
+    if microseconds:
+        raise InvalidNumber("give time or active_microseconds, not both")
     if not isinstance(time, timedelta):
         raise InvalidNumber(f"a time must be a timedelta, not {type(time).__name__}")
+    if not timedelta(0) <= time <= _LONGEST_TIME:
+        raise InvalidNumber(f"a time must be from 0 to {_LONGEST_TIME.days:,} days, not {time}")
     return time // timedelta(microseconds=1)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True, kw_only=True, init=False)
 class TurnUsage(_Consumption):
     """The usage of one turn. `tokens` is what the budget counts; the rest shows where it went.
 
+    A cost may be given as that of a `Budget`: `TurnUsage(tokens=900, cost="0.05")`.
+
     Raises:
-        InvalidNumber: a count is not an integer from 0 to 2**53 - 1.
+        InvalidNumber: a count is not an integer from 0 to 2**53 - 1, or is given in both ways.
     """
 
     counters: ClassVar[tuple[str, ...]] = TURN_COUNTERS
 
     tokens: int = 0
 
-    def __post_init__(self) -> None:
+    def __init__(
+        self,
+        *,
+        tokens: int = 0,
+        input_tokens: int = 0,
+        cached_input_tokens: int = 0,
+        output_tokens: int = 0,
+        reasoning_tokens: int = 0,
+        active_microseconds: int = 0,
+        cost_microunits: int = 0,
+        cost: "Cost | None" = None,
+    ) -> None:
+        self._set(
+            cost,
+            tokens=tokens,
+            input_tokens=input_tokens,
+            cached_input_tokens=cached_input_tokens,
+            output_tokens=output_tokens,
+            reasoning_tokens=reasoning_tokens,
+            active_microseconds=active_microseconds,
+            cost_microunits=cost_microunits,
+        )
+        self._check()
+
+    def _check(self) -> None:
         for name in TURN_COUNTERS:
             check_counter(name, getattr(self, name))
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True, kw_only=True, init=False)
 class UsageTakenBack(TurnUsage):
     """The usage that a line of the ledger takes back from a line before it: no count is above 0.
 
@@ -158,7 +200,7 @@ class UsageTakenBack(TurnUsage):
         InvalidNumber: a count is not an integer from -(2**53 - 1) to 0.
     """
 
-    def __post_init__(self) -> None:
+    def _check(self) -> None:
         for name in TURN_COUNTERS:
             count = getattr(self, name)
             check_counter(name, -count if type(count) is int else count)
@@ -186,19 +228,39 @@ class BillingPolicy(StrEnum):
     OUTPUT = "output"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True, kw_only=True, init=False)
 class ModelUsage(_Consumption):
     """The usage of a model's responses as it was told, before the goal's policy says how much of it is billed.
 
     Cached tokens are a part of the input tokens and reasoning tokens a part of the output tokens, as in
     OpenTelemetry's `gen_ai.usage` (Anthropic's API reports cached input beside the rest: add it up first). A count may
-    be larger than any counter: the ledger then has what fits, and the goal is paused.
+    be larger than any counter: the ledger then has what fits, and the goal is paused. A cost may be given as that of a
+    `Budget`.
 
     Raises:
         InvalidNumber: a count is not an integer of at least 0, or a part is larger than its whole.
     """
 
-    def __post_init__(self) -> None:
+    def __init__(
+        self,
+        *,
+        input_tokens: int = 0,
+        cached_input_tokens: int = 0,
+        output_tokens: int = 0,
+        reasoning_tokens: int = 0,
+        active_microseconds: int = 0,
+        cost_microunits: int = 0,
+        cost: "Cost | None" = None,
+    ) -> None:
+        self._set(
+            cost,
+            input_tokens=input_tokens,
+            cached_input_tokens=cached_input_tokens,
+            output_tokens=output_tokens,
+            reasoning_tokens=reasoning_tokens,
+            active_microseconds=active_microseconds,
+            cost_microunits=cost_microunits,
+        )
         for name in MODEL_COUNTERS:
             check_told(name, getattr(self, name))
         if self.cached_input_tokens > self.input_tokens or self.reasoning_tokens > self.output_tokens:

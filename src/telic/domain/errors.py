@@ -20,7 +20,7 @@ Each docstring says what happened, whether anything was written, and whether a r
 
 from telic.domain.base_errors import *
 from telic.domain.base_errors import PASSING as PASSING
-from telic.domain.budget import ModelUsage
+from telic.domain.budget import LIMIT_NAMES, ModelUsage
 from telic.domain.clock import Instant, to_datetime
 from telic.domain.goal import Goal, GoalStatus
 
@@ -54,14 +54,15 @@ class StaleUpdate(GoalError, code="stale_update"):
 
 
 class WouldReplace(GoalError, code="would_replace"):
-    """Another goal is active in the scope, and would be paused. Nothing was written; repeat the call with `replace`.
+    """Another goal of the scope would have to give way. Nothing was written; repeat the call with `replace`.
 
     `goal` is that goal, `worker` the name of the worker that drives it, or None where no worker has its lease.
     """
 
     def __init__(self, goal: Goal, worker: str | None) -> None:
         driven = "" if worker is None else f", driven by {worker!r},"
-        super().__init__(f"goal {goal.id} is active in scope {goal.scope!r}{driven} and would be paused")
+        become = "paused" if goal.is_active else "put aside"
+        super().__init__(f"goal {goal.id} is {goal.status} in scope {goal.scope!r}{driven} and would be {become}")
         self.goal = goal
         self.worker = worker
 
@@ -96,7 +97,7 @@ class BudgetExceeded(GoalError, code="budget_exceeded"):
         held_until: Instant | None = None,
         goal_id: str | None = None,
     ) -> None:
-        name = {"cost_microunits": "cost", "active_microseconds": "time"}.get(limit, limit)
+        name = LIMIT_NAMES.get(limit, limit)
         shown_used, shown_budget, shown_held, shown_asked = (_show(limit, each) for each in (used, budget, held, asked))
         told = f"the budget of {name} is used up: {shown_used} of {shown_budget}"
         if asked:
@@ -198,3 +199,8 @@ class AgentConversationLost(AgentFailure, code="agent_conversation_lost"):
 
     The next turn begins a new one at once. Where the turn had begun a new one itself, it is a failure like others.
     """
+
+
+# Tracebacks and pickles name an error by the place from which programs import it.
+for _name in __all__:
+    globals()[_name].__module__ = "telic.errors"

@@ -1,6 +1,6 @@
 """Views: a page of many goals, their counts, the snapshot of one goal, and the overview of all that is kept of it."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any, Final
@@ -8,7 +8,7 @@ from typing import Any, Final
 from telic.domain.budget import LIMITS, Budget, Usage, enough, exhausted_limit
 from telic.domain.clock import Instant
 from telic.domain.criteria import Criterion, CriterionKind
-from telic.domain.events import Event
+from telic.domain.events import Event, Page
 from telic.domain.goal import Goal, GoalStatus, Reason
 from telic.domain.ids import plain_fields, plain_value
 from telic.domain.lease import Hold, LeaseState
@@ -30,8 +30,8 @@ class GoalOrder(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class GoalPage:
-    """One page of goals, with who drives each of them; iterating over it gives the goals.
+class GoalPage(Page[Goal]):
+    """One page of goals, a sequence of them; `entries` tells who drives each.
 
     `next_cursor` is None on the last page. A page that `is_cut_short` has fewer goals than asked for, because enough
     were looked at: there may be more, and the cursor goes on from where the look ended.
@@ -46,11 +46,9 @@ class GoalPage:
         """The goals alone."""
         return tuple(entry.goal for entry in self.entries)
 
-    def __iter__(self) -> Iterator[Goal]:
-        return (entry.goal for entry in self.entries)
-
-    def __len__(self) -> int:
-        return len(self.entries)
+    @property
+    def _items(self) -> tuple[Goal, ...]:
+        return self.goals
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,7 +6,7 @@ from dataclasses import replace
 from decimal import Decimal
 from typing import Final
 
-from telic.domain.budget import LIMITS, Budget
+from telic.domain.budget import LIMIT_NAMES, LIMITS, Budget
 from telic.domain.clock import MICRO, Instant, to_datetime
 from telic.domain.errors import InvalidNumber
 from telic.domain.goal import Goal
@@ -41,7 +41,6 @@ _KINDS: Final = {
     "active_microseconds": ("time", "90s, 90m or 2h"),
     "cost_microunits": ("amount of money", "0.25 or $0.25"),
 }
-LIMIT_NAMES: Final = {"tokens": "tokens", "turns": "turns", "active_microseconds": "time", "cost_microunits": "cost"}
 """The word for the subject of each limit."""
 
 

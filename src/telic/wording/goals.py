@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict
 from typing import Any, Final, Generic, TypeVar
 
+from telic.domain.budget import LIMIT_NAMES
 from telic.domain.clock import Instant
 from telic.domain.criteria import Criterion
 from telic.domain.events import Event, EventKind, Turn
@@ -16,7 +17,6 @@ from telic.domain.lease import Hold, LeaseState, Reservation
 from telic.domain.report import Reserved, UsageSum
 from telic.domain.views import CriterionStanding, budget_uses
 from telic.wording.amounts import (
-    LIMIT_NAMES,
     counted,
     first_words,
     humanize,

@@ -1,6 +1,7 @@
 """Usage as hosts record it: a line of a transcript, or a row of a database, for each response of a model."""
 
 import os
+from abc import ABC, abstractmethod
 from collections.abc import Callable
 from dataclasses import dataclass
 from hashlib import sha256
@@ -53,34 +54,37 @@ def home() -> Path:
         return Path(os.devnull)
 
 
-class TranscriptReader:
-    """Follows the lines of one transcript; `_new` has the responses that are complete and were not given yet."""
+class TranscriptReader(ABC):
+    """Reads the lines of one transcript; `_new` has the complete responses that `finished` has not returned yet."""
 
     def __init__(self) -> None:
         self._new: list[HostResponse] = []
+        self._carried: Fields = {}
 
+    @abstractmethod
     def take(self, line: bytes, start: int, /) -> None:
-        """The line, which begins at this place of the file, is read; one that cannot be understood says nothing."""
-        raise NotImplementedError
+        """Read the line that begins at byte `start` of the file. A line that cannot be understood changes nothing."""
 
+    @abstractmethod
     def end_of_turn(self, last_message: str | None) -> None:
-        """The model has said this and stopped; with None, whatever it was saying is over."""
+        """The open responses of the turn are complete. `last_message` is the model's last text; None if unknown."""
 
     def finished(self) -> list[HostResponse]:
-        """Return the responses that are complete and were not given before."""
+        """Return the responses that are complete and were not returned before."""
         given, self._new = self._new, []
         return given
 
     def safe_offset(self, end: int) -> int:
-        """Return where to go on next time, so that no response which is still being written is missed."""
+        """Return the byte at which the next hook must begin to read, so that it misses no half-written response."""
         return end
 
     def carry(self) -> Fields:
-        """Return what must be known besides to go on from there."""
-        return {}
+        """Return the state with which `resume` continues there in another process."""
+        return self._carried
 
     def resume(self, carry: Fields) -> None:
-        """The reader goes on from where `carry` was taken."""
+        """The reader continues from where `carry` was taken."""
+        self._carried = carry
 
 
 def place_at(file: BinaryIO, offset: int) -> FilePlace:

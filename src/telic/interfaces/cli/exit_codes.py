@@ -10,7 +10,8 @@ from telic.domain.budget import enough
 from telic.domain.errors import BudgetExceeded, GoalError, NotAllowed, OutcomeUnknown, StaleUpdate, WouldReplace
 from telic.domain.goal import Goal, Reason
 from telic.interfaces.cli.options import QUOTED_MONEY
-from telic.services.outcomes import HELP, about, outcome_of
+from telic.services.next_steps import about
+from telic.services.outcomes import HELP, outcome_of
 from telic.wording.amounts import InvalidAmount, first_words, write_limit
 from telic.wording.goals import next_step
 

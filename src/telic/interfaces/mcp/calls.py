@@ -167,7 +167,7 @@ class ToolCalls:
             action=action,
             actor=_OPERATOR,
             goal=goal,
-            expected_revision=None if goal is None else goal.revision,
+            is_as_read=True,
             key=given["key"],
             note=given.get("note"),
             replace=bool(given.get("replace")),

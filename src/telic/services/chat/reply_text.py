@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterator
 from itertools import zip_longest
 from typing import Final
 
+from telic.domain.budget import LIMIT_NAMES
 from telic.domain.goal import Goal
 from telic.domain.ids import short_ids
 from telic.domain.views import BudgetUse, budget_uses
@@ -11,7 +12,7 @@ from telic.prompt.escape import visible
 from telic.services.actions import DONE
 from telic.services.chat.grammar_words import USAGE
 from telic.services.chat.replies import ACTION_OF, ChatReply, ChatStep, ReplyKind
-from telic.wording.amounts import LIMIT_NAMES, first_words, show_age, show_percent
+from telic.wording.amounts import first_words, show_age, show_percent
 from telic.wording.goals import (
     criterion_in_words,
     criterion_lines,
