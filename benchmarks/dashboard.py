@@ -45,7 +45,7 @@ def _list(bench: Bench) -> Iterator[Result]:
         "/?search=part+77",
         "/?search=no+such+words",
         "/?search=no+such+words&order=changed",
-        "/?holder=nobody",
+        "/?worker=nobody",
     ]
     with running_dashboard(str(path)) as dashboard:
         rounds = [

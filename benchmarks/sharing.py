@@ -149,7 +149,7 @@ def _claims(bench: Bench, database: str, many: int, places: Sequence[str | Path]
 
 def _claim_and_release(store: telic.GoalStore) -> float:
     def claim(_number: int) -> None:
-        (lease,) = store.claim_due(holder="benchmark")
+        (lease,) = store.claim_due(worker="benchmark")
         store.release_lease(lease)
 
     return time_each(claim, range(CLAIMS))

@@ -142,13 +142,13 @@ def _work(place: str, name: str, start: Barrier, stop: Event) -> None:
 async def _work_until(place: str, name: str, start: Barrier, stop: Event) -> None:
     with tempfile.TemporaryDirectory() as folder:
         async with telic.connect_async(place) as store:
-            settings = LoopSettings(workspace=Path(folder), holder=name)
+            settings = LoopSettings(workspace=Path(folder), worker=name)
 
             def loop_of(_goal: Goal) -> GoalLoop:
                 # Checked first, the goal would be done without any turn.
                 return GoalLoop(store, ThreeTurns(), settings, LoopPolicy(verify_first=False))
 
-            worker = Worker(store=store, make_loop=loop_of, holder=name)
+            worker = Worker(store=store, make_loop=loop_of, name=name)
             await asyncio.to_thread(start.wait)
             running = asyncio.create_task(worker.run())
             await asyncio.to_thread(stop.wait)

@@ -31,7 +31,7 @@ def fill(location: str) -> str:
         for number, text in enumerate(TEXTS):
             scope = f"{('billing', 'platform', 'docs')[number % 3]}/repository-{number}"
             goal = store.create(text, scope=scope, budget=telic.Budget(tokens=2_000_000, cost_microunits=20_000_000))
-            store.claim(goal.id, holder=f"host-{number % 3}/worker-{number}", ttl_seconds=3600)
+            store.claim(goal.id, worker=f"host-{number % 3}/worker-{number}", ttl_seconds=3600)
             for turn in range(3 + number * 2):
                 usage = telic.TurnUsage(tokens=70_000 + turn * 2_000, cost_microunits=400_000)
                 store.record_turn(goal.id, usage=usage, key=f"turn-{turn}")
@@ -68,7 +68,7 @@ def rich_goal(store: telic.GoalStore) -> str:
         store.record_turn(goal.id, usage=usage, key=f"turn-{turn}", model="some-model")
     paused = store.pause(goal.id, note="waiting for the test account", actor=telic.Actor.OPERATOR)
     store.resume(goal.id, expected_revision=paused.revision)
-    lease = store.claim(goal.id, holder="host-1/worker-7", ttl_seconds=3600)
+    lease = store.claim(goal.id, worker="host-1/worker-7", ttl_seconds=3600)
     store.hold(goal.id, tokens=50_000, lease=lease)
     return goal.id
 

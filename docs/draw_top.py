@@ -31,8 +31,8 @@ def fill(place: str, clock: FakeClock) -> None:
         by_scope = {goal.scope: goal for goal in store.list().goals}
         store.complete(by_scope["release-notes"].id)
         store.pause(by_scope["website"].id, reason=telic.Reason.BLOCKED, note="the design is missing")
-        for scope, holder in (("docs", "host-1/7"), ("payments", "host-2/3"), ("tests", "host-1/9")):
-            store.claim(by_scope[scope].id, holder=holder, ttl_seconds=3_600)
+        for scope, worker in (("docs", "host-1/7"), ("payments", "host-2/3"), ("tests", "host-1/9")):
+            store.claim(by_scope[scope].id, worker=worker, ttl_seconds=3_600)
 
 
 def is_whole(picture: str) -> bool:

@@ -101,7 +101,7 @@ FAULTS = (
         "tests/contract/test_contract.py -k over_budget",
     ),
     Fault(
-        "resume leaves the holder active",
+        "resume leaves the other goal active",
         (f"{SQL}/sqlite.sql",),
         "WHERE scope = (SELECT scope FROM goals WHERE id = :id) AND status = 'active' AND changes() = 1;",
         "WHERE scope = (SELECT scope FROM goals WHERE id = :id) AND status = 'cleared' AND changes() = 1;",
@@ -243,7 +243,7 @@ FAULTS = (
     Fault(
         "the judge sees the beginning of the work",
         ("src/telic/loop/verification/evidence.py",),
-        "kept_tail(work.text, WORK_CHARS)",
+        "storable_tail(work.text, WORK_CHARS)",
         "work.text[:WORK_CHARS]",
         "tests/verification/test_model_judge.py -k sent",
     ),
@@ -614,7 +614,7 @@ FAULTS = (
     Fault(
         "judges of a goal that was edited are not billed",
         ("src/telic/loop/goal_loop.py",),
-        "await run.insistently(lambda lease: run.records.bill_void_check(lease, key, billed, verdicts), state)",
+        "await run.retry_past_lease(lambda lease: run.records.bill_void_check(lease, key, billed, verdicts), state)",
         "pass",
         f"{LOOP}/test_judging.py -k 'billed_also and sqlite'",
     ),

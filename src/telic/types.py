@@ -11,10 +11,10 @@ from telic.domain.report import Reserved, UsageGroup, UsageGrouping, UsageReport
 from telic.domain.views import (
     CriterionStanding,
     GoalCounts,
-    GoalGlance,
     GoalOrder,
     GoalOverview,
     GoalPage,
+    GoalPeek,
     GoalSnapshot,
     UsagePoint,
 )
@@ -22,8 +22,8 @@ from telic.storage.transaction import Durability
 
 __all__ = [
     "DEFAULT_SCOPE", "Actor", "BillingPolicy", "Budget", "Clock", "Criterion", "CriterionKind", "CriterionStanding",
-    "Durability", "Event", "EventKind", "EventPage", "FeedEvent", "Goal", "GoalCounts", "GoalGlance", "GoalOrder",
-    "GoalOverview", "GoalPage", "GoalSnapshot", "GoalStatus", "Hold", "HoldState", "Instant", "Lease", "LeaseState",
+    "Durability", "Event", "EventKind", "EventPage", "FeedEvent", "Goal", "GoalCounts", "GoalOrder", "GoalOverview",
+    "GoalPage", "GoalPeek", "GoalSnapshot", "GoalStatus", "Hold", "HoldState", "Instant", "Lease", "LeaseState",
     "ModelUsage", "NamedActor", "Reason", "Reservation", "Reserved", "SystemClock", "Turn", "TurnResult", "TurnUsage",
     "Usage", "UsageGroup", "UsageGrouping", "UsageKind", "UsagePoint", "UsageReport", "UsageSum", "from_datetime",
     "to_datetime",

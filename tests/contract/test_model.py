@@ -87,15 +87,15 @@ class StoreMachine(RuleBasedStateMachine):
     def scope(self, name: str) -> str:
         return f"example {self.example}, {name}"
 
-    def holder(self, scope: str) -> ModelGoal | None:
+    def active_goal(self, scope: str) -> ModelGoal | None:
         held = [goal for goal in self.known.values() if goal.scope == scope and goal.status is GoalStatus.ACTIVE]
         assert len(held) <= 1
         return held[0] if held else None
 
     def supersede(self, scope: str) -> None:
-        holder = self.holder(scope)
-        if holder is not None:
-            holder.become(GoalStatus.PAUSED, Reason.SUPERSEDED)
+        active = self.active_goal(scope)
+        if active is not None:
+            active.become(GoalStatus.PAUSED, Reason.SUPERSEDED)
 
     def expected(self, goal: ModelGoal, which: str) -> int | None:
         return {"none": None, "right": goal.revision, "wrong": goal.revision + 1}[which]
@@ -209,8 +209,8 @@ class StoreMachine(RuleBasedStateMachine):
             for name, count in stored.usage.as_dict().items():
                 assert count == goal.total(name), name
         for scope in {goal.scope for goal in self.known.values()}:
-            active, holder = self.run(self.store.active(scope)), self.holder(scope)
-            assert (active and active.id) == (holder and holder.id)
+            active, expected = self.run(self.store.active(scope)), self.active_goal(scope)
+            assert (active and active.id) == (expected and expected.id)
 
     def teardown(self) -> None:
         for goal_id in self.known:

@@ -65,13 +65,13 @@ def test_a_repeated_import_adds_nothing(lines: list[str], tmp_path: Path) -> Non
 def test_an_imported_active_goal_does_not_take_the_slot(lines: list[str], tmp_path: Path) -> None:
     """Where the scope has an active goal, the imported one is added paused, and its history says so."""
     with telic.connect(tmp_path / "copy.db") as store:
-        holder = store.create("mine", scope="other")
+        active = store.create("mine", scope="other")
         report = import_histories(store, read_lines(lines))
         assert report.placements[Placement.PAUSED] == 1
-        assert store.active("other") == holder
-        (added,) = (goal for goal in store.list(scope="other").goals if goal.id != holder.id)
+        assert store.active("other") == active
+        (added,) = (goal for goal in store.list(scope="other").goals if goal.id != active.id)
         assert (added.status, added.reason) == (telic.GoalStatus.PAUSED, telic.Reason.SUPERSEDED)
-        assert store.events(added.id)[-1].data == {"reason": "superseded", "by": holder.id}
+        assert store.events(added.id)[-1].data == {"reason": "superseded", "by": active.id}
         again = import_histories(store, read_lines(lines))
         assert again.placements == {Placement.ALREADY_THERE: len(lines)}
 

@@ -164,7 +164,7 @@ def test_checks_end_before_the_hosts_time_out(program: HostProgram) -> None:
     assert "longer than 1 second" in answer["systemMessage"]
     assert program.store.verification(goal.id) is None
     assert program.store.get(goal.id).status is telic.GoalStatus.ACTIVE
-    assert program.store.lease(goal.id).holder is None
+    assert program.store.lease(goal.id).worker is None
 
 
 def test_a_judge_that_is_not_there_does_not_keep_the_session_going(program: HostProgram) -> None:
@@ -233,7 +233,7 @@ def test_a_judge_that_hangs_ends_before_the_hosts_time_out(program: HostProgram)
     assert "longer than 12 seconds" in message
     after = program.store.get(goal.id)
     assert (after.status, after.usage.tokens) == (telic.GoalStatus.ACTIVE, 77)
-    assert program.store.lease(goal.id).holder is None
+    assert program.store.lease(goal.id).worker is None
     assert not [each for each in Path("/proc").glob("[0-9]*/cmdline") if b"88.8" in _command_line(each)]
 
 
@@ -335,12 +335,12 @@ def test_what_another_hook_keeps_going_is_left_to_it(program: HostProgram) -> No
 
 def test_a_goal_that_another_worker_drives_is_left_to_it(program: HostProgram) -> None:
     goal = program.goal()
-    lease = program.store.claim(goal.id, holder="worker")
+    lease = program.store.claim(goal.id, worker="worker")
     assert program.call("stop", "TELIC: complete") is None
     assert program.store.get(goal.id).status is telic.GoalStatus.ACTIVE
     program.store.release_lease(lease)
     assert program.stop()
-    assert program.store.lease(goal.id).holder is None
+    assert program.store.lease(goal.id).worker is None
 
 
 def test_scopes(program: HostProgram) -> None:

@@ -267,7 +267,7 @@ def test_a_killed_hook_leaves_nothing_in_the_way(program: HostProgram) -> None:
         process.stdin.write(payload)
         process.stdin.close()
         deadline = time.monotonic() + 240
-        while program.store.lease(goal.id).holder is None:
+        while program.store.lease(goal.id).worker is None:
             assert time.monotonic() < deadline
             time.sleep(0.02)
         process.kill()

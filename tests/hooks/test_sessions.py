@@ -28,7 +28,7 @@ def test_a_goal_that_waits_goes_on_in_its_session_when_its_time_has_come(program
     answer = program.call(moment)
     assert program.store.get(goal.id).status is telic.GoalStatus.ACTIVE
     assert (answer is not None) == (program.name != "goose" or moment == "stop")
-    assert program.store.lease(goal.id).holder is None
+    assert program.store.lease(goal.id).worker is None
     assert program.store.events(goal.id)[-1].actor is telic.Actor.SYSTEM
 
 

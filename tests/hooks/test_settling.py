@@ -63,7 +63,7 @@ def test_a_settlement_whose_answer_was_lost_is_repeated_and_counts_once(
 ) -> None:
     """What was acknowledged to nobody may have been written all the same."""
     goal = program.goal(criteria=[Criterion.judge("Is it good?"), Criterion.approval("May it go out?")])
-    lease = program.store.claim(goal.id, holder="hook")
+    lease = program.store.claim(goal.id, worker="hook")
     calls: list[str] = []
 
     def lose_the_first_answer(store: GoalStore, check: GoalCheck, found: Verification) -> Goal:

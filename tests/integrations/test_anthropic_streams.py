@@ -68,7 +68,7 @@ async def test_a_stream_of_pydantic_ai_that_breaks_costs_at_least_what_it_told(
             async with agent.run_stream("Begin.", capabilities=[adapter]) as streamed:
                 async for _ in streamed.stream_text(delta=True):
                     pass
-        await adapter.session.settled()
+        await adapter.session.wait_until_recorded()
     (turn,) = await goals.turns(goal.id)
     assert (turn.is_estimate, turn.usage.input_tokens, turn.usage.output_tokens) == (True, 1_000, 175)
 
@@ -134,7 +134,7 @@ async def streamed_turn(
             async for number, _ in aenumerate(stream):
                 if number == pieces:
                     break
-    await middleware.session.settled()
+    await middleware.session.wait_until_recorded()
     (turn,) = await goals.turns(goal.id)
     return turn
 

@@ -21,7 +21,7 @@ def session_of(store: Any, **given: Any) -> GoalSession:
 async def test_a_response_is_priced_and_the_budget_is_reached(store: Any) -> None:
     goal = await store.create("A goal", budget=MONEY)
     session = session_of(store)
-    await session.answered(await session.begin(model="gpt-4o"), MUCH, model="gpt-4o-2024-08-06")
+    await session.record_response(await session.begin(model="gpt-4o"), MUCH, model="gpt-4o-2024-08-06")
     spent = await store.get(goal.id)
     assert spent.usage.cost_microunits == 350_000
     assert (spent.status, spent.reason) == (telic.GoalStatus.PAUSED, telic.Reason.BUDGET)
@@ -30,8 +30,8 @@ async def test_a_response_is_priced_and_the_budget_is_reached(store: Any) -> Non
 async def test_the_hosts_own_cost_counts_also_when_it_is_0(store: Any) -> None:
     goal = await store.create("A goal", budget=MONEY)
     session = session_of(store)
-    await session.answered(await session.begin(model="gpt-4o"), MUCH, cost_microunits=7)
-    await session.answered(await session.begin(model="gpt-4o"), MUCH, cost_microunits=0)
+    await session.record_response(await session.begin(model="gpt-4o"), MUCH, cost_microunits=7)
+    await session.record_response(await session.begin(model="gpt-4o"), MUCH, cost_microunits=0)
     assert (await store.get(goal.id)).usage.cost_microunits == 7
 
 
@@ -60,7 +60,7 @@ async def test_a_response_without_a_price_stops_a_goal_with_a_budget_of_money(st
     """The model's name came with the response only."""
     goal = await store.create("A goal", budget=MONEY)
     session = session_of(store)
-    await session.answered(await session.begin(), MUCH, model="a-model-of-our-own")
+    await session.record_response(await session.begin(), MUCH, model="a-model-of-our-own")
     stopped = await store.get(goal.id)
     assert (stopped.status, stopped.reason) == (telic.GoalStatus.PAUSED, telic.Reason.FAILED)
     assert "a-model-of-our-own" in stopped.note
@@ -71,16 +71,16 @@ async def test_a_response_without_a_price_stops_a_goal_with_a_budget_of_money(st
 async def test_a_goal_without_a_budget_of_money_needs_no_price(store: Any) -> None:
     goal = await store.create("A goal", token_budget=1_000_000)
     session = session_of(store)
-    await session.answered(await session.begin(model="a-model-of-our-own"), MUCH)
+    await session.record_response(await session.begin(model="a-model-of-our-own"), MUCH)
     assert (await store.get(goal.id)).status is telic.GoalStatus.ACTIVE
 
 
 async def test_prices_of_ones_own_come_first(store: Any) -> None:
     goal = await store.create("A goal", budget=telic.Budget(cost_microunits=10**9))
     session = session_of(store, prices={"gpt-4o": Price(input="1", output="2")})
-    await session.answered(await session.begin(model="gpt-4o"), MUCH)
+    await session.record_response(await session.begin(model="gpt-4o"), MUCH)
     by_function = session_of(store, prices=lambda model, usage: usage.output_tokens if model == "mine" else None)
-    await by_function.answered(await by_function.begin(model="mine"), MUCH)
+    await by_function.record_response(await by_function.begin(model="mine"), MUCH)
     assert [turn.usage.cost_microunits for turn in await store.turns(goal.id)] == [120_000, 10_000]
 
 
@@ -98,7 +98,7 @@ async def test_a_lost_call_is_priced_by_its_estimate(store: Any) -> None:
     session = session_of(store)
     call = await session.begin(model="gpt-4o", request_bytes=400_000)
     assert call.prompt is not None
-    await session.unanswered(call, TimeoutError())
+    await session.record_failed_call(call, TimeoutError())
     (turn,) = await store.turns(goal.id)
     sent = (400_000 + len(call.prompt)) // 4
     assert (turn.usage.input_tokens, turn.usage.cost_microunits) == (sent, -(-sent * 5 // 2))

@@ -41,7 +41,7 @@ async def test_a_call_waits_for_room_that_another_call_frees(store: Any) -> None
     waiting = asyncio.create_task(session.begin())
     await asyncio.sleep(0)
     assert not waiting.done()
-    await session.answered(first, USED)
+    await session.record_response(first, USED)
     async with asyncio.timeout(120):
         second = await waiting
     assert second.held.tokens == 850
@@ -75,8 +75,8 @@ async def test_who_cannot_wait_longer_is_told_until_when_and_how_to_free_a_hold(
 async def test_a_lost_call_is_estimated_by_the_call_before_it(store: Any) -> None:
     goal = await store.create("A goal", token_budget=100_000)
     session = session_of(store)
-    await session.answered(await session.begin(), USED)
-    await session.unanswered(await session.begin(), ConnectionResetError())
+    await session.record_response(await session.begin(), USED)
+    await session.record_failed_call(await session.begin(), ConnectionResetError())
     assert [(turn.usage.tokens, turn.is_estimate) for turn in await store.turns(goal.id)] == [(150, False), (150, True)]
     assert await open_tokens(store, goal) == []
 
@@ -85,7 +85,7 @@ async def test_a_lost_call_is_estimated_by_what_was_sent_and_seen_of_it(store: A
     goal = await store.create("A goal", token_budget=100_000)
     session = session_of(store)
     call = await session.begin(request_bytes=8_000)
-    await session.unanswered(call, asyncio.CancelledError(), seen_bytes=400)
+    await session.record_failed_call(call, asyncio.CancelledError(), seen_bytes=400)
     (turn,) = await store.turns(goal.id)
     assert call.prompt is not None
     assert (turn.usage.input_tokens, turn.usage.output_tokens) == ((8_000 + len(call.prompt)) // 4, 100)
@@ -95,7 +95,7 @@ async def test_a_lost_call_is_estimated_by_what_was_sent_and_seen_of_it(store: A
 async def test_an_estimate_is_at_most_what_was_held(store: Any, seen: int) -> None:
     goal = await store.create("A goal", token_budget=100_000)
     session = session_of(store, held_tokens=500)
-    await session.unanswered(await session.begin(request_bytes=seen), TimeoutError(), seen_bytes=seen)
+    await session.record_failed_call(await session.begin(request_bytes=seen), TimeoutError(), seen_bytes=seen)
     (turn,) = await store.turns(goal.id)
     assert turn.usage.tokens == min(seen // 2, 500) or 500
 
@@ -141,7 +141,7 @@ async def test_a_call_that_surely_cost_nothing_is_released(goals: telic.AsyncGoa
     assert was_free(error)
     goal = await goals.create("A goal", token_budget=100)
     session = session_of(goals)
-    await session.unanswered(await session.begin(), error)
+    await session.record_failed_call(await session.begin(), error)
     assert [hold.state for hold in await goals.holds(goal.id)] == [telic.types.HoldState.RELEASED]
     assert await goals.turns(goal.id) == []
 
@@ -161,7 +161,7 @@ def test_an_attempt_before_says_nothing_of_this_one() -> None:
 async def test_a_refusal_within_a_stream_is_no_refusal(store: Any) -> None:
     goal = await store.create("A goal", token_budget=100_000)
     session = session_of(store)
-    await session.unanswered(await session.begin(), refused_by_status(503), seen_bytes=40)
+    await session.record_failed_call(await session.begin(), refused_by_status(503), seen_bytes=40)
     assert len(await store.turns(goal.id)) == 1
 
 
@@ -173,7 +173,7 @@ async def test_a_sub_agent_uses_tokens_but_no_turns(store: Any) -> None:
     call = await helper.begin()
     assert (call.prompt, call.held.turns) == (None, 0)
     assert await helper.goes_on() is None
-    await helper.answered(call, USED)
+    await helper.record_response(call, USED)
     (turn,) = await store.turns(goal.id)
     assert turn.kind is telic.UsageKind.SUB_AGENT
     assert (await store.get(goal.id)).usage.turns == 0
@@ -184,6 +184,6 @@ async def test_a_budget_that_a_sub_agent_spends_does_not_void_its_callers_report
     session = session_of(store)
     await session.begin()
     helper = session.sub_agent()
-    await helper.answered(helper.unannounced(), USED)
+    await helper.record_response(helper.call_without_begin(), USED)
     assert session.seen is not None
     assert (await store.get(goal.id)).revision == session.seen.revision

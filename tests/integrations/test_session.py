@@ -32,7 +32,7 @@ async def test_a_response_told_of_twice_is_billed_once(store: Any) -> None:
     for _ in range(2):
         session, _tools = session_of(store, held_tokens=10)
         call = await session.begin("run-1/1")
-        await session.answered(call, USED, model="a-model", response_id="response-1")
+        await session.record_response(call, USED, model="a-model", response_id="response-1")
     (turn,) = await store.turns(goal.id)
     assert (turn.key, turn.usage.tokens, turn.model) == ("run-1/1/response-1", 150, "a-model")
 
@@ -41,7 +41,7 @@ async def test_the_response_that_spends_the_budget_may_report_completion(store: 
     """That the budget paused the goal meanwhile is no change that the model had to see."""
     goal = await store.create("A goal", token_budget=100)
     session, tools = session_of(store)
-    await session.answered(await session.begin(), USED)
+    await session.record_response(await session.begin(), USED)
     assert (await store.get(goal.id)).reason is telic.Reason.BUDGET
     assert "completed" in await tools.call("report_complete", {"summary": "done"})
     assert (await store.get(goal.id)).reason is telic.Reason.ASSERTED
@@ -103,7 +103,7 @@ async def test_a_model_creates_a_goal_only_where_it_may(tmp_path: Path) -> None:
         before = await session.begin()
         assert before.prompt is None
         assert await tools.call("create_goal", {"text": "Mine"}) == "The goal is set."
-        await session.answered(before, USED)
+        await session.record_response(before, USED)
         created = await store.active()
         assert created is not None
         assert (created.budget, created.usage.tokens) == (budget, 0)
@@ -133,7 +133,7 @@ async def test_hostile_ids_and_names_of_responses_are_kept_out_of_harm(
 ) -> None:
     goal = await goals.create("A goal")
     session, _tools = session_of(goals)
-    await session.answered(await session.begin(), USED, model=identity, response_id=identity)
+    await session.record_response(await session.begin(), USED, model=identity, response_id=identity)
     assert [turn.usage.tokens for turn in await goals.turns(goal.id)] == [150]
 
 

@@ -43,7 +43,7 @@ def _facts_of(data: Mapping[str, Any], events: Sequence[Mapping[str, Any]]) -> d
         "wake_at": data["wake_at"] and time_from_json(data["wake_at"]),
         "outcomes": [check["outcome"] for check in data["checks"]],
         "why": [line for check in data["checks"] for line in _why(check)],
-        "driver": lease["holder"],
+        "worker": lease["worker"],
         "is_due_later": lease["due_in_microseconds"] > 0,
         "latest": [events[-1]["kind"], events[-1]["actor"]],
     }
@@ -89,7 +89,7 @@ def _shell_json(place: str, goals: Sequence[Goal]) -> Readings:
 
 
 def _of_rows(rows: Sequence[Mapping[str, Any]]) -> Readings:
-    return {row["id"]: {**row, "driver": row["holder"]} for row in rows}
+    return {row["id"]: row for row in rows}
 
 
 def _shell_json_rows(place: str, _: Sequence[Goal]) -> Readings:
@@ -203,7 +203,7 @@ async def _mcp_facts(store: AsyncGoalStore, goal: Goal) -> dict[str, Any]:
         "wake_at": data["wake_at"] and time_from_json(data["wake_at"]),
         "outcomes": [check["outcome"] for check in checks],
         "why": [line for check in checks for line in _mcp_why(check)],
-        "driver": _unquoted(answer["driver"]),
+        "worker": _unquoted(answer["worker"]),
         "is_due_later": answer["due_in_microseconds"] > 0,
         **{name: answer[name] for name in ("held", "uncertain", "estimated")},
         "latest": list(found.groups()),

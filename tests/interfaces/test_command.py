@@ -57,7 +57,7 @@ def test_the_documented_shape_of_a_goal(shell: Shell) -> None:
         "active_microseconds", "cost_microunits",
     ]  # fmt: skip
     assert goal["created_at"].endswith("Z")
-    assert shell.json("list") == {"goals": [goal | {"holder": None}], "next_cursor": None}
+    assert shell.json("list") == {"goals": [goal | {"worker": None}], "next_cursor": None}
     (event,) = shell.json("events", goal["id"])
     assert list(event) == ["goal_id", "number", "revision", "kind", "actor", "at", "key", "data", "hash"]
 

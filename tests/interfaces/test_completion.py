@@ -29,7 +29,7 @@ def goals(shell: Shell) -> dict[str, telic.Goal]:
     """Goals of two scopes, one of which is driven."""
     with telic.connect(shell.store) as store:
         made = {scope: store.create(f"goal of {scope}", scope=scope) for scope in ("shop/web", "shop/api", "docs")}
-        store.claim(made["docs"].id, holder="host-1/worker-7")
+        store.claim(made["docs"].id, worker="host-1/worker-7")
     return made
 
 
@@ -44,7 +44,7 @@ def test_goals_complete_by_both_ends_of_their_ids(shell: Shell, goals: dict[str,
 def test_scopes_and_workers_complete(shell: Shell, goals: dict[str, telic.Goal]) -> None:
     assert goals
     assert offered(shell, "list", "--scope", "shop/") == ["shop/api", "shop/web"]
-    assert offered(shell, "renew", "--holder", "") == ["host-1/worker-7"]
+    assert offered(shell, "renew", "--worker", "") == ["host-1/worker-7"]
 
 
 def test_a_store_that_cannot_be_read_offers_nothing(shell: Shell, tmp_path: Path) -> None:

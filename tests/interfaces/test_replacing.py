@@ -25,7 +25,7 @@ def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
     with telic.connect(path) as store:
         store.pause(store.create("at rest").id)
         store.create("at work")
-        store.claim(scope="default", holder="host/7", ttl_seconds=600)
+        store.claim(scope="default", worker="host/7", ttl_seconds=600)
     return path
 
 
@@ -63,7 +63,7 @@ def test_the_api_answers_with_the_goal_that_is_in_the_way(place: str) -> None:
             refused = client.post(path, body, tag="*")
             assert refused.status == 409
             assert refused.json["code"] == "would_replace"
-            assert (refused.json["goal"]["text"], refused.json["holder"]) == ("at work", "host/7")
+            assert (refused.json["goal"]["text"], refused.json["worker"]) == ("at work", "host/7")
         assert texts(place) == UNTOUCHED
         assert client.post("/goals", {"text": "new", "replace": True}).status == 201
     assert texts(place)["at work"] == "paused superseded"
@@ -94,7 +94,7 @@ def test_waking_asks_by_the_same_rule(place: str, capsys: pytest.CaptureFixture[
         store.pause(resting(place).id, wake_signal="ci/7")
         at_work = next(goal for goal in store.list() if goal.text == "at work")
         store.resume(at_work.id)
-        store.claim(at_work.id, holder="host/7", ttl_seconds=600)
+        store.claim(at_work.id, worker="host/7", ttl_seconds=600)
     asleep = resting(place)
     assert app.run(("wake", asleep.id)) == 6
     said = capsys.readouterr().err
@@ -103,7 +103,7 @@ def test_waking_asks_by_the_same_rule(place: str, capsys: pytest.CaptureFixture[
     with serving(place) as client:
         refused = client.post(f"/goals/{asleep.id}/wake")
         assert (refused.status, refused.json["code"]) == (409, "would_replace")
-        assert (refused.json["goal"]["text"], refused.json["holder"]) == ("at work", "host/7")
+        assert (refused.json["goal"]["text"], refused.json["worker"]) == ("at work", "host/7")
         assert resting(place) == asleep
         assert client.post(f"/goals/{asleep.id}/wake", {"replace": True}).json["status"] == "active"
     assert texts(place) == {"at work": "paused superseded", "at rest": "active"}
@@ -125,7 +125,7 @@ async def test_a_screen_asks_for_the_goal_that_is_in_the_way(place: str) -> None
     async with telic.connect_async(place) as store:
         with pytest.raises(telic.WouldReplace) as refused:
             await execute_action(store, request)
-        assert (refused.value.goal.text, refused.value.holder) == ("at work", "host/7")
+        assert (refused.value.goal.text, refused.value.worker) == ("at work", "host/7")
 
 
 def test_only_the_goal_that_was_agreed_to_is_paused(place: str) -> None:

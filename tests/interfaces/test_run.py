@@ -334,7 +334,7 @@ def test_sigterm_leaves_the_goal_to_others(runs: Runs) -> None:
     process.terminate()
     told = runs.end(process, expect=128 + signal.SIGTERM)
     assert (told[-1]["status"], lives(agent)) == ("active", False)
-    assert runs.json("show", told[-1]["goal_id"])["lease"]["holder"] is None
+    assert runs.json("show", told[-1]["goal_id"])["lease"]["worker"] is None
 
 
 @pytest.mark.parametrize(
@@ -354,7 +354,7 @@ def test_a_stop_from_elsewhere_ends_the_run(runs: Runs, change: tuple[str, ...],
 def test_the_second_run_says_who_has_it(runs: Runs) -> None:
     """One goal, one driver; the first is not disturbed."""
     process = runs.start(
-        "run", "Take steps", *runs.agent, "--json", "--holder", "first", AGENT_TURNS="1", AGENT_SECONDS="3"
+        "run", "Take steps", *runs.agent, "--json", "--worker", "first", AGENT_TURNS="1", AGENT_SECONDS="3"
     )
     runs.until_started()
     second = runs.start("run", *runs.agent)
@@ -366,14 +366,14 @@ def test_the_second_run_says_who_has_it(runs: Runs) -> None:
 
 def test_a_lease_taken_by_another_has_its_code(runs: Runs) -> None:
     """A driver that was stopped for longer than its lease lasts finds another one at work, and says so."""
-    process = runs.start("run", "Take steps", *runs.agent, "--holder", "first", AGENT_SECONDS="60")
+    process = runs.start("run", "Take steps", *runs.agent, "--worker", "first", AGENT_SECONDS="60")
     agent = runs.until_started()
     with telic.connect(runs.store) as store:
         goal = store.active()
         assert goal is not None
-        stolen = store.claim(goal.id, holder="first")
+        stolen = store.claim(goal.id, worker="first")
         store.release_lease(stolen)
-        store.claim(goal.id, holder="second")
+        store.claim(goal.id, worker="second")
         _, errors = process.communicate(timeout=240)
     assert process.returncode == 30
     assert "second" in errors

@@ -54,7 +54,7 @@ def test_sigterm_gives_the_goals_back(runs: Runs) -> None:
         runs.end(process, expect=0)
         assert not any(lives(agent) for agent in agents)
         states = [store.lease(goal.id) for goal in goals]
-        assert [(state.holder, state.goal.status) for state in states] == [(None, GoalStatus.ACTIVE)] * 2
+        assert [(state.worker, state.goal.status) for state in states] == [(None, GoalStatus.ACTIVE)] * 2
         another = runs.start(*arguments)
         until(lambda: all(store.get(goal.id).is_finished for goal in goals))
         another.terminate()
@@ -73,7 +73,7 @@ def test_scopes_that_lead_out_of_the_root_are_refused(runs: Runs) -> None:
         process = runs.start("worker", *runs.agent, "--workspace-root", str(root), "--json")
         until(lambda: store.get(good.id).is_finished)
         until(lambda: all(store.get(goal.id).status is GoalStatus.PAUSED for goal in bad))
-        reasons = {(str(store.get(goal.id).reason), store.lease(goal.id).holder) for goal in bad}
+        reasons = {(str(store.get(goal.id).reason), store.lease(goal.id).worker) for goal in bad}
         notes = [store.get(goal.id).note or "" for goal in bad]
     process.terminate()
     runs.end(process, expect=0)

@@ -60,7 +60,7 @@ async def test_a_heartbeat_moves_the_deadline_of_its_work() -> None:
     """It lies before the end of the lease, and after the moment at which the worker itself gives up."""
     with temporary_store() as blocking:
         goal = blocking.create("beat")
-        lease = blocking.claim(goal.id, holder="worker", ttl_seconds=100)
+        lease = blocking.claim(goal.id, worker="worker", ttl_seconds=100)
         heart = Heartbeat(SyncToAsyncStore(blocking), lease, interval_seconds=1, ttl_seconds=100)  # type: ignore[arg-type]
         heart.keep(lease, 1_000.0)
 
@@ -81,7 +81,7 @@ from telic.loop.run_context import LoopSettings
 
 async def main():
     async with telic.connect_async(sys.argv[1]) as store:
-        settings = LoopSettings(workspace=Path(sys.argv[2]), holder="frozen", lease_seconds=5, heartbeat_seconds=0.5)
+        settings = LoopSettings(workspace=Path(sys.argv[2]), worker="frozen", lease_seconds=5, heartbeat_seconds=0.5)
         said = "import os, time; open('agent', 'w').write(str(os.getpid())); time.sleep(600)"
         agent = CommandAgent(argv=(sys.executable, "-S", "-c", said))
         await GoalLoop(store=store, agent=agent, settings=settings).run(sys.argv[3])
@@ -112,12 +112,12 @@ def test_the_agent_of_a_frozen_worker_ends(tmp_path: Path) -> None:
             agent = int(told.read_text())
             worker.send_signal(signal.SIGSTOP)
             until(lambda: not group_lives(agent))
-            until(lambda: store.lease(goal.id).holder is None)
-            store.claim(goal.id, holder="successor", ttl_seconds=600)
+            until(lambda: store.lease(goal.id).worker is None)
+            store.claim(goal.id, worker="successor", ttl_seconds=600)
             worker.send_signal(signal.SIGCONT)
             assert worker.wait(timeout=60) != 0
             assert store.turns(goal.id) == []
-            assert store.lease(goal.id).holder == "successor"
+            assert store.lease(goal.id).worker == "successor"
         finally:
             worker.kill()
             worker.wait()

@@ -67,7 +67,7 @@ class Scene:
     folder: Path
     goal_id: str
     step: str | None = None
-    holder: str = "worker"
+    worker: str = "worker"
 
     @property
     def workspace(self) -> Path:
@@ -171,7 +171,7 @@ def _loop(scene: Scene, store: telic.AsyncGoalStore, lease_seconds: float = 20.0
         store=store,
         agent=Agent(scene),
         settings=LoopSettings(
-            workspace=scene.workspace, holder=scene.holder, heartbeat_seconds=0.1, lease_seconds=lease_seconds
+            workspace=scene.workspace, worker=scene.worker, heartbeat_seconds=0.1, lease_seconds=lease_seconds
         ),
         policy=LoopPolicy(backoff_seconds=0.1, max_backoff_seconds=0.1),
         verifier=Verifier(workspace=scene.workspace),

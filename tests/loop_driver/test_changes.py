@@ -79,7 +79,7 @@ async def test_a_pause_that_was_resumed_at_once_cancels_too(world: World) -> Non
     await waiter.began.wait()
     await world.store.pause(goal.id)
     await world.store.resume(goal.id)
-    loop.poke()
+    loop.notice_change()
     ended = await asyncio.wait_for(running, 240)
     assert waiter.was_cancelled
     assert (ended.reason, ended.turns_used) == (Reason.ASSERTED, 2)
@@ -152,7 +152,7 @@ async def test_a_cancelled_loop_gives_its_goal_back(world: World) -> None:
         await running
     assert waiter.was_cancelled
     assert (await world.store.get(goal.id)).status is GoalStatus.ACTIVE
-    assert (await world.run(goal, ScriptedAgent([CLAIM]), holder="other")).reason is Reason.ASSERTED
+    assert (await world.run(goal, ScriptedAgent([CLAIM]), worker="other")).reason is Reason.ASSERTED
 
 
 async def test_a_loop_that_is_cancelled_while_its_agent_ends_takes_no_other_turn(world: World) -> None:
@@ -179,7 +179,7 @@ async def test_a_loop_that_is_cancelled_while_its_agent_ends_takes_no_other_turn
     with pytest.raises(asyncio.CancelledError):
         await running
     assert len(agent.requests) == 1
-    assert (await world.store.lease(goal.id)).holder is None
+    assert (await world.store.lease(goal.id)).worker is None
 
 
 async def test_a_lost_lease_cancels_the_turn_and_records_nothing(world: World) -> None:
@@ -188,7 +188,7 @@ async def test_a_lost_lease_cancels_the_turn_and_records_nothing(world: World) -
     waiter = Waiter(CLAIM)
     running = asyncio.create_task(world.loop(ScriptedAgent([waiter])).run(goal.id))
     await waiter.began.wait()
-    taken = await world.store.claim(goal.id, holder="worker")
+    taken = await world.store.claim(goal.id, worker="worker")
     with pytest.raises(telic.LeaseLost):
         await running
     assert waiter.was_cancelled

@@ -31,7 +31,7 @@ async def test_a_worker_whose_clock_is_wrong_delays_nobody(location: str, world:
     async with telic.connect_async(location, clock=wrong_clock(hours)) as store:
         wrong = World(store, world.workspace, wrong_clock(hours))
         loop = wrong.loop(ScriptedAgent([FAILS]), policy(backoff_seconds=60, max_backoff_seconds=60), lease_seconds=2)
-        assert (await loop.run_until_rest(await store.claim(goal.id, holder="wrong"))).status is GoalStatus.ACTIVE
+        assert (await loop.run_until_rest(await store.claim(goal.id, worker="wrong"))).status is GoalStatus.ACTIVE
         told = wrong.heard(LoopEventKind.CLAIMED)[0].detail
         assert ("ahead of" if hours > 0 else "behind") in told
     left = (await world.state(goal.id)).next_at - await world.store.now()
@@ -41,7 +41,7 @@ async def test_a_worker_whose_clock_is_wrong_delays_nobody(location: str, world:
 async def test_a_moment_of_a_clock_that_was_set_back_is_not_waited_for(world: World) -> None:
     """No pause of the policy leads so far: the next turn is due."""
     goal = await world.store.create("go on")
-    lease = await world.store.claim(goal.id, holder="worker")
+    lease = await world.store.claim(goal.id, worker="worker")
     state = replace(await world.state(goal.id), failures=1, next_at=await world.store.now() + HOUR)
     await LoopRecords(world.store, goal.id).save(lease, state)
     assert (await world.run(goal, ScriptedAgent([CLAIM]))).reason is Reason.ASSERTED
@@ -52,17 +52,17 @@ async def test_a_long_rest_keeps_no_lease(world: World) -> None:
     """The goal is nobody's until its next step is due, and due at once for whoever changes it."""
     goal = await world.store.create("rest")
     loop = world.loop(ScriptedAgent([FAILS]), policy(backoff_seconds=300, max_backoff_seconds=600), lease_seconds=10)
-    left = await loop.run_until_rest(await world.store.claim(goal.id, holder="worker"))
+    left = await loop.run_until_rest(await world.store.claim(goal.id, worker="worker"))
     state = await world.store.lease(goal.id)
-    assert (left.status, state.holder) == (GoalStatus.ACTIVE, None)
+    assert (left.status, state.worker) == (GoalStatus.ACTIVE, None)
     assert 10 * 1_000_000 < state.due_in_microseconds <= 375 * 1_000_000
-    assert await world.store.claim_due(holder="other", scope="default") == []
+    assert await world.store.claim_due(worker="other", scope="default") == []
     await world.store.edit(goal.id, text="hurry")
-    (lease,) = await world.store.claim_due(holder="other", scope="default")
+    (lease,) = await world.store.claim_due(worker="other", scope="default")
     assert (await world.loop(ScriptedAgent([CLAIM])).run_leased(lease)).reason is Reason.ASSERTED
 
 
-async def test_a_resting_loop_goes_on_when_it_is_due_or_poked(world: World) -> None:
+async def test_a_resting_loop_goes_on_when_it_is_due_or_changed(world: World) -> None:
     """`run` comes back after its rest; a change ends the rest."""
     goal = await world.store.create("rest")
     agent = ScriptedAgent([FAILS, CLAIM])
@@ -70,7 +70,7 @@ async def test_a_resting_loop_goes_on_when_it_is_due_or_poked(world: World) -> N
     running = asyncio.create_task(loop.run(goal.id))
     await eventually(lambda: bool(world.heard(LoopEventKind.SLEEPING)))
     await world.store.edit(goal.id, text="hurry")
-    loop.poke()
+    loop.notice_change()
     assert (await running).reason is Reason.ASSERTED
     assert len(agent.requests) == 2
 
@@ -88,7 +88,7 @@ async def test_another_worker_may_take_a_goal_that_rests(world: World) -> None:
         return (await world.store.lease(goal.id)).due_in_microseconds > 0
 
     await until(rests)
-    await world.store.claim(goal.id, holder="another")
+    await world.store.claim(goal.id, worker="another")
     with pytest.raises(telic.LeaseLost, match="another"):
         await running
 
@@ -96,7 +96,7 @@ async def test_another_worker_may_take_a_goal_that_rests(world: World) -> None:
 async def test_doctor_names_a_goal_that_a_worker_sleeps_on(location: str, world: World) -> None:
     """As a worker of an older release did whose clock was ahead."""
     goal = await world.store.create("kept")
-    lease = await world.store.claim(goal.id, holder="sleeper")
+    lease = await world.store.claim(goal.id, worker="sleeper")
     far = replace(await world.state(goal.id), next_at=await world.store.now() + HOUR)
     await LoopRecords(world.store, goal.id).save(lease, far)
     (found,) = [each for each in examine(location) if each.check == "workers" and goal.id in each.message]

@@ -113,7 +113,7 @@ async def test_one_failure_does_not_lose_the_count_of_others(world: World, locat
 
 async def _forget_the_pause(world: World, goal: telic.Goal) -> None:
     """The time that a backoff takes has passed."""
-    lease = await world.store.claim(goal.id, holder="worker")
+    lease = await world.store.claim(goal.id, worker="worker")
     await LoopRecords(world.store, goal.id).save(lease, replace(await world.state(goal.id), next_at=0))
     await world.store.release_lease(lease)
 

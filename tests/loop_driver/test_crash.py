@@ -97,13 +97,13 @@ def test_workers_killed_often_at_a_step(step: str, location: str, tmp_path: Path
 def test_another_worker_takes_over_after_the_lease(location: str, tmp_path: Path, crew: Crew) -> None:
     """A worker of another name waits until the dead one's lease has ended, and not longer than that."""
     scene = new_scene(location, tmp_path / "scene", None, token_budget=120_000)
-    first = crew.start(hold_still, Scene(location, scene.folder, scene.goal_id, holder="first"))
+    first = crew.start(hold_still, Scene(location, scene.folder, scene.goal_id, worker="first"))
     wait_for(scene.folder / "calls")
     with telic.connect(location) as store:
         wait_until(lambda: [hold.reserved.tokens for hold in store.holds(scene.goal_id)] == [TOLD.input_tokens])
         first.kill()
         (left,) = store.holds(scene.goal_id)
-        assert crew.start(work, Scene(location, scene.folder, scene.goal_id, holder="second")).result() == "verified"
+        assert crew.start(work, Scene(location, scene.folder, scene.goal_id, worker="second")).result() == "verified"
         states = {hold.key: hold.state.value for hold in store.holds(scene.goal_id)}
     require_exact(scene, 1)
     with telic.connect(location) as store:
@@ -116,11 +116,11 @@ def test_another_worker_takes_over_after_the_lease(location: str, tmp_path: Path
 def test_a_worker_that_stood_still_past_its_lease_writes_nothing(location: str, tmp_path: Path, crew: Crew) -> None:
     """SIGSTOP and SIGCONT: its turn is another's meanwhile, and is counted once."""
     scene = new_scene(location, tmp_path / "scene", None)
-    first = crew.start(hold_still, Scene(location, scene.folder, scene.goal_id, holder="first"))
+    first = crew.start(hold_still, Scene(location, scene.folder, scene.goal_id, worker="first"))
     wait_for(scene.folder / "calls")
     _stop_between_writes(first, location)
     time.sleep(4.4)
-    assert crew.start(work, Scene(location, scene.folder, scene.goal_id, holder="second")).result() == "verified"
+    assert crew.start(work, Scene(location, scene.folder, scene.goal_id, worker="second")).result() == "verified"
     (scene.folder / "go").touch()
     os.kill(first.pid, signal.SIGCONT)
     assert first.result() == "LeaseLost"

@@ -240,11 +240,11 @@ async def test_a_loop_claims_only_what_is_active_and_free(world: World) -> None:
     """Of two loops one runs, and the other hears who; a paused goal is nobody's."""
     goal = await world.store.create("mine")
     waiter, second = Waiter(CLAIM), ScriptedAgent([CLAIM])
-    first = asyncio.create_task(world.run(goal, ScriptedAgent([waiter]), holder="first"))
+    first = asyncio.create_task(world.run(goal, ScriptedAgent([waiter]), worker="first"))
     await waiter.began.wait()
     with pytest.raises(telic.errors.LeaseHeld) as refused:
-        await world.loop(second, holder="second").run(goal.id)
-    assert refused.value.holder == "first"
+        await world.loop(second, worker="second").run(goal.id)
+    assert refused.value.worker == "first"
     assert second.requests == []
     waiter.may_end.set()
     assert (await first).reason is Reason.ASSERTED

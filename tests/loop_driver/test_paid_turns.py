@@ -88,10 +88,10 @@ async def test_a_turn_that_another_worker_took_is_left_to_it(world: World, locat
     async with telic.connect_async(location) as other:
 
         async def is_free() -> bool:
-            return (await other.lease(goal.id)).holder is None
+            return (await other.lease(goal.id)).worker is None
 
         await until(is_free)
-        await other.claim(goal.id, holder="successor")
+        await other.claim(goal.id, worker="successor")
     store.is_refusing = False
     with pytest.raises(telic.LeaseLost):
         await running

@@ -23,7 +23,7 @@ FULL = LoopState(turns=3, failures=2, idle_turns=1, quota_waits=1, verifications
 async def test_every_counter_survives_a_restart(world: World, location: str) -> None:
     """Another process reads what this one wrote."""
     goal = await world.store.create("state")
-    lease = await world.store.claim(goal.id, holder="worker")
+    lease = await world.store.claim(goal.id, worker="worker")
     await LoopRecords(world.store, goal.id).save(lease, FULL)
     async with telic.connect_async(location) as other:
         found, state = await LoopRecords(other, goal.id).load()
@@ -35,7 +35,7 @@ async def test_nothing_is_written_without_the_lease(world: World) -> None:
     """Neither state nor turn nor hold, by a worker whose lease expired or is another's."""
     goal = await world.store.create("state", token_budget=100)
     records = LoopRecords(world.store, goal.id)
-    old = await world.store.claim(goal.id, holder="old", ttl_seconds=SHORT_SECONDS)
+    old = await world.store.claim(goal.id, worker="old", ttl_seconds=SHORT_SECONDS)
     await expire()
     turn = KeyedTurn(NewTurn(telic.TurnUsage(tokens=5)), "loop/turn-1")
     hold = TurnHold("loop/turn-1", "loop/turn-1/lease-1", 50, 1, 60)
@@ -48,17 +48,17 @@ async def test_nothing_is_written_without_the_lease(world: World) -> None:
         ):
             with pytest.raises(telic.LeaseLost):
                 await write
-        await world.store.claim(goal.id, holder="new")
+        await world.store.claim(goal.id, worker="new")
     assert await world.state(goal.id) == LoopState(seen_events=1)
     assert await world.store.get(goal.id) == goal
     assert await world.store.holds(goal.id) == []
 
 
 async def test_a_turns_hold_is_raised_to_what_it_used(world: World) -> None:
-    """Never lowered, also beyond the budget, and by the lease's holder alone, as long as it is open."""
+    """Never lowered, also beyond the budget, and by the lease's worker alone, as long as it is open."""
     goal = await world.store.create("told", token_budget=100)
     records = LoopRecords(world.store, goal.id)
-    lease = await world.store.claim(goal.id, holder="worker")
+    lease = await world.store.claim(goal.id, worker="worker")
     hold = await records.begin_turn(lease, TurnHold("loop/turn-1", "loop/turn-1/lease-1", 50, 1, 60))
 
     async def raised(lease: telic.Lease, tokens: int, cost: int) -> tuple[int, int, int]:
@@ -78,7 +78,7 @@ async def test_a_turns_hold_is_raised_to_what_it_used(world: World) -> None:
 async def test_people_begin_the_counts_anew(world: World, actor: Actor) -> None:
     """By resuming, editing or a new budget; what wakes by itself begins nothing."""
     goal = await world.store.create("state", token_budget=100)
-    lease = await world.store.claim(goal.id, holder="worker")
+    lease = await world.store.claim(goal.id, worker="worker")
     await LoopRecords(world.store, goal.id).save(lease, FULL)
     await world.store.pause(goal.id, wake_signal="go")
     assert (await world.state(goal.id)).failures == 2
@@ -103,9 +103,9 @@ async def test_a_turn_that_is_taken_over_counts_once_and_what_its_dead_worker_he
     """What it may have cost is an estimate in the ledger, not the turn, which will be recorded once."""
     goal = await world.store.create("die", budget=Budget(turns=1, tokens=60))
     records = LoopRecords(world.store, goal.id)
-    first = await world.store.claim(goal.id, holder="worker")
+    first = await world.store.claim(goal.id, worker="worker")
     await records.begin_turn(first, TurnHold("loop/turn-1", "loop/turn-1/lease-1", 50, 1, 60))
-    second = await world.store.claim(goal.id, holder="worker")
+    second = await world.store.claim(goal.id, worker="worker")
     asked = TurnHold("loop/turn-1", "loop/turn-1/lease-2", 50, 1, 60)
     hold = await records.begin_turn(second, asked)
     assert (hold.reserved.turns, hold.reserved.tokens) == (1, 10)
@@ -122,11 +122,11 @@ async def test_a_dead_workers_estimate_may_reach_the_budget(world: World) -> Non
     """It is in the ledger, and the goal paused, although no other turn may begin."""
     goal = await world.store.create("die", budget=Budget(tokens=60, cost_microunits=100))
     records = LoopRecords(world.store, goal.id)
-    first = await world.store.claim(goal.id, holder="worker")
+    first = await world.store.claim(goal.id, worker="worker")
     hold = await records.begin_turn(first, TurnHold("loop/turn-1", "loop/turn-1/lease-1", 50, 10, 60))
     assert (hold.reserved.tokens, hold.reserved.cost_microunits) == (50, 10)
     await records.raise_hold(first, hold, telic.TurnUsage(tokens=50, cost_microunits=100))
-    second = await world.store.claim(goal.id, holder="worker")
+    second = await world.store.claim(goal.id, worker="worker")
     with pytest.raises(telic.GoalNotActive):
         await records.begin_turn(second, TurnHold("loop/turn-1", "loop/turn-1/lease-2", 50, 10, 60))
     found = await world.store.get(goal.id)
@@ -170,7 +170,7 @@ MALFORMED = [
 async def test_a_state_that_cannot_be_understood_names_its_goal(world: World, location: str) -> None:
     """Never a default: no loop begins with it."""
     goal = await world.store.create("state")
-    await LoopRecords(world.store, goal.id).save(await world.store.claim(goal.id, holder="w"), FULL)
+    await LoopRecords(world.store, goal.id).save(await world.store.claim(goal.id, worker="w"), FULL)
     for text in MALFORMED:
         quoted = text.replace("'", "''")
         execute(location, f"UPDATE loop_states SET state = '{quoted}' WHERE goal_id = '{goal.id}'")
@@ -181,7 +181,7 @@ async def test_a_state_that_cannot_be_understood_names_its_goal(world: World, lo
 async def test_a_state_of_the_first_release_is_read(world: World, location: str) -> None:
     """What it does not have yet begins as in a new one."""
     goal = await world.store.create("state")
-    await LoopRecords(world.store, goal.id).save(await world.store.claim(goal.id, holder="w"), FULL)
+    await LoopRecords(world.store, goal.id).save(await world.store.claim(goal.id, worker="w"), FULL)
     text = json.dumps({name: value for name, value in GOOD.items() if name not in ADDED}, ensure_ascii=True)
     execute(location, f"UPDATE loop_states SET state = '{text}' WHERE goal_id = '{goal.id}'")
     found = await world.state(goal.id)

@@ -28,7 +28,7 @@ HOUR = 3_600
 
 async def woken(world: World, goal: telic.Goal, agent: Any, limits: Any) -> telic.Goal:
     """What becomes of the goal, which is due now."""
-    (lease,) = await world.store.claim_due(holder="worker", scope="default", ttl_seconds=20)
+    (lease,) = await world.store.claim_due(worker="worker", scope="default", ttl_seconds=20)
     assert lease.goal.id == goal.id
     ended = await world.loop(agent, limits).run_leased(lease)
     await world.check(goal.id)
@@ -36,7 +36,7 @@ async def woken(world: World, goal: telic.Goal, agent: Any, limits: Any) -> teli
 
 
 async def nothing_is_due(world: World) -> bool:
-    return await world.store.claim_due(holder="worker", scope="default") == []
+    return await world.store.claim_due(worker="worker", scope="default") == []
 
 
 async def test_a_waiting_agent_sleeps_until_its_time(world: World, pass_time: PassTime) -> None:
@@ -295,7 +295,7 @@ async def test_a_lease_that_was_lost_and_taken_again_is_said_in_one_line(world: 
     asyncio.get_running_loop().set_exception_handler(lambda _, context: unlooked.append(context["message"]))
 
     async def stand_still(_: Any) -> Any:
-        other = await world.store.claim(goal.id, holder="worker", ttl_seconds=20)
+        other = await world.store.claim(goal.id, worker="worker", ttl_seconds=20)
         await world.store.release_lease(other)
         try:
             await asyncio.sleep(3_600)

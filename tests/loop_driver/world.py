@@ -104,7 +104,7 @@ class World:
     told: list[LoopEvent] = field(default_factory=list)
 
     def loop(self, agent: Any, policy: LoopPolicy = QUICK, **settings: Any) -> GoalLoop:
-        parts = {"workspace": self.workspace, "holder": "worker", "heartbeat_seconds": 0.05, "lease_seconds": 20.0}
+        parts = {"workspace": self.workspace, "worker": "worker", "heartbeat_seconds": 0.05, "lease_seconds": 20.0}
         return GoalLoop(
             store=self.store,
             agent=agent,
@@ -119,7 +119,7 @@ class World:
         """The goal as the loop left it, its history checked."""
         ended = await self.loop(agent, policy, **settings).run(goal.id)
         await self.check(goal.id)
-        assert (await self.store.lease(goal.id)).holder is None
+        assert (await self.store.lease(goal.id)).worker is None
         return ended
 
     async def check(self, goal_id: str) -> None:

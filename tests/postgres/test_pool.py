@@ -182,7 +182,7 @@ async def test_an_idle_worker_keeps_one_connection(database: str) -> None:
         raise AssertionError("there is no goal")
 
     async with telic.connect_async(database) as store:
-        worker = Worker(store=store, make_loop=no_loop, holder="idle", longest_pause_seconds=3_600)
+        worker = Worker(store=store, make_loop=no_loop, name="idle", longest_pause_seconds=3_600)
         working = asyncio.create_task(worker.run())
         count = 0
         for _ in range(600):

@@ -25,8 +25,8 @@ HOT_CALLS: dict[str, Call] = {
     "list": lambda store, goal_id, number: store.list(),
     "events": lambda store, goal_id, number: store.events(goal_id),
     "hold": lambda store, goal_id, number: store.hold(goal_id, tokens=5, key=f"hold-{number}"),
-    "claim": lambda store, goal_id, number: store.claim(goal_id, holder="worker"),
-    "claim a scope's": lambda store, goal_id, number: store.claim(scope="default", holder="worker"),
+    "claim": lambda store, goal_id, number: store.claim(goal_id, worker="worker"),
+    "claim a scope's": lambda store, goal_id, number: store.claim(scope="default", worker="worker"),
     "cursor": lambda store, goal_id, number: store.cursor(),
     "feed": lambda store, goal_id, number: store.events(),
 }
@@ -72,7 +72,7 @@ async def test_a_turn_of_a_worker_is_one_round_trip(open_store: OpenStore, proxy
     """Renewing, holding, and recording a turn that settles its hold under a lease cost exactly one each."""
     async with open_store(proxied) as store:
         goal = await store.create("driven", token_budget=1_000_000)
-        lease = await store.claim(goal.id, holder="worker")
+        lease = await store.claim(goal.id, worker="worker")
         proxy.delay_seconds = ROUND_TRIP_SECONDS / 2
         to_renew = await measure(proxy, lambda number: store.renew(lease))
         to_hold = await measure(proxy, lambda number: store.hold(goal.id, tokens=5, key=f"hold-{number}", lease=lease))

@@ -32,12 +32,12 @@ def eventually(call: Callable[[], T | None], what: str) -> T:
         time.sleep(0.005)
 
 
-def granted(store: telic.GoalStore, goal_id: str, holder: str, ttl_seconds: float = 60) -> telic.Lease:
-    """The holder's lease on the goal, as soon as nobody else has it."""
+def granted(store: telic.GoalStore, goal_id: str, worker: str, ttl_seconds: float = 60) -> telic.Lease:
+    """The worker's lease on the goal, as soon as nobody else has it."""
 
     def attempt() -> telic.Lease | None:
         try:
-            return store.claim(goal_id, holder=holder, ttl_seconds=ttl_seconds)
+            return store.claim(goal_id, worker=worker, ttl_seconds=ttl_seconds)
         except telic.errors.LeaseHeld:
             return None
 

@@ -48,7 +48,7 @@ def statements(last: str) -> dict[str, tuple[str, dict[str, Any]]]:
     marks = {"before_mark": None, "before_sequence": 0, "until_mark": None, "until_sequence": 0}
     feed = {"until": "", "after": 0, "scope": None, "goal_id": None, "limit": LIMIT, **marks}
     return {
-        "claim_due": ("leases.claim_due", {"holder": "worker", "ttl_microseconds": 1, "limit": LIMIT}),
+        "claim_due": ("leases.claim_due", {"worker": "worker", "ttl_microseconds": 1, "limit": LIMIT}),
         "waits.due": ("waits.due", {"scope": None, "limit": LIMIT}),
         "waits.signalled": ("waits.signalled", {"signal": "signal-7", "limit": LIMIT}),
         "feed.first": ("feed.first", feed),

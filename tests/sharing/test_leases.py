@@ -31,7 +31,7 @@ def _work_and_stand_still(location: str, goal_id: str) -> list[str]:
     """A worker that is stopped between two turns, and goes on as if nothing had been; gives its errors."""
     errors: list[str] = []
     with telic.connect(location) as store:
-        lease = store.claim(goal_id, holder="zombie", ttl_seconds=HOUR_SECONDS)
+        lease = store.claim(goal_id, worker="zombie", ttl_seconds=HOUR_SECONDS)
         store.record_turn(goal_id, tokens=1, key="zombie-1", lease=lease)
         store.hold(goal_id, tokens=1, key="zombie", lease=lease)
         os.kill(os.getpid(), signal.SIGSTOP)
@@ -79,7 +79,7 @@ def _work_until_lost(location: str, goal_id: str, started: Path) -> list[str]:
     acknowledged: list[str] = []
     unclear = (telic.errors.StoreUnavailable, telic.OutcomeUnknown, telic.errors.StoreBusy)
     with telic.connect(location, timeout_seconds=5) as store:
-        lease = store.claim(goal_id, holder="zombie", ttl_seconds=HOUR_SECONDS)
+        lease = store.claim(goal_id, worker="zombie", ttl_seconds=HOUR_SECONDS)
         while True:
             key = f"zombie-{len(acknowledged)}"
             try:
@@ -149,7 +149,7 @@ def _claim_each(location: str, goal_ids: list[str], worker: int) -> list[str]:
     with telic.connect(location, timeout_seconds=60) as store:
         for goal_id in goal_ids:
             try:
-                assert store.claim(goal_id, holder=f"worker {worker}").holder == f"worker {worker}"
+                assert store.claim(goal_id, worker=f"worker {worker}").worker == f"worker {worker}"
                 won.append(goal_id)
             except LeaseHeld:
                 continue
@@ -163,7 +163,7 @@ def test_one_of_many_claimers_is_granted(location: str, crew: Crew) -> None:
     won = crew.race(_claim_each, [(location, goal_ids, worker) for worker in range(16)])
     assert sorted(goal_id for each in won for goal_id in each) == sorted(goal_ids)
     with telic.connect(location) as store:
-        assert all(store.lease(goal_id).holder for goal_id in goal_ids)
+        assert all(store.lease(goal_id).worker for goal_id in goal_ids)
 
 
 def _claim_all_there_is(location: str, worker: int, goals: int) -> list[str]:
@@ -171,7 +171,7 @@ def _claim_all_there_is(location: str, worker: int, goals: int) -> list[str]:
     mine: list[str] = []
     with telic.connect(location, timeout_seconds=60) as store:
         while True:
-            leases = store.claim_due(holder=f"worker {worker}", ttl_seconds=HOUR_SECONDS, limit=chance.randint(1, 7))
+            leases = store.claim_due(worker=f"worker {worker}", ttl_seconds=HOUR_SECONDS, limit=chance.randint(1, 7))
             mine += [lease.goal.id for lease in leases]
             # Nobody gives a goal back: once all are granted, there is nothing to wait for.
             if not leases and execute(location, _GRANTED)[0][0] == goals:
@@ -203,7 +203,7 @@ def test_every_one_of_a_thousand_due_goals_is_granted_once(location: str, crew: 
 def _serve(location: str, worker: int, services: int) -> None:
     with telic.connect(location, timeout_seconds=60) as store:
         while services:
-            for lease in store.claim_due(holder=f"worker {worker}", limit=2):
+            for lease in store.claim_due(worker=f"worker {worker}", limit=2):
                 store.record_turn(lease.goal.id, tokens=1, lease=lease)
                 store.release_lease(lease)
                 services -= services > 0
@@ -225,13 +225,13 @@ def test_a_wall_clock_that_jumps_frees_nothing(location: str, clock: FakeClock, 
     """A lease and a hold of ten minutes outlast a jump of an hour either way, and can be renewed and settled."""
     with telic.connect(location, clock=clock) as store:
         goal = store.create("driven", token_budget=100)
-        lease = store.claim(goal.id, holder="worker", ttl_seconds=600)
+        lease = store.claim(goal.id, worker="worker", ttl_seconds=600)
         store.hold(goal.id, tokens=100, ttl_seconds=600, key="h")
         clock.advance(seconds)
         with pytest.raises(LeaseHeld) as refused:
-            store.claim(goal.id, holder="other")
+            store.claim(goal.id, worker="other")
         assert 0 < refused.value.expires_in_microseconds <= 600_000_000
-        assert store.claim_due(holder="other") == []
+        assert store.claim_due(worker="other") == []
         with pytest.raises(telic.BudgetExceeded):
             store.hold(goal.id, tokens=1)
         lease = store.renew(lease, ttl_seconds=600)
@@ -247,7 +247,7 @@ def test_sqlites_leases_end_by_a_clock_that_nobody_can_set(tmp_path: Path, monke
         now = _now(store)
         assert before <= now <= time.monotonic_ns() // 1000
         goal = store.create("driven")
-        store.claim(goal.id, holder="worker", ttl_seconds=600)
+        store.claim(goal.id, worker="worker", ttl_seconds=600)
         (expires_at,) = execute(str(tmp_path / "goals.db"), "SELECT lease_expires_at FROM goals")[0]
         assert now + 600_000_000 <= expires_at <= time.monotonic_ns() // 1000 + 600_000_000
 
@@ -262,27 +262,27 @@ def test_what_was_granted_before_a_reboot_has_ended(tmp_path: Path) -> None:
     path = str(tmp_path / "goals.db")
     with telic.connect(path) as store:
         goal = store.create("driven", token_budget=100)
-        lease = store.claim(goal.id, holder="worker", ttl_seconds=HOUR_SECONDS)
+        lease = store.claim(goal.id, worker="worker", ttl_seconds=HOUR_SECONDS)
         store.hold(goal.id, tokens=100, ttl_seconds=HOUR_SECONDS, key="h", frees_on_expiry=True)
         store.record_turn(goal.id, tokens=0, key="before")
     execute(path, "UPDATE store_identity SET boot = 'the run of the machine before'")
     # The clock begins anew: what was granted seems to last longer than ever.
     execute(path, "UPDATE goals SET lease_expires_at = 1 << 52", "UPDATE holds SET expires_at = 1 << 52")
     with telic.connect(path) as store:
-        assert store.lease(goal.id).holder is None
+        assert store.lease(goal.id).worker is None
         assert [hold.state for hold in store.holds(goal.id)] == [HoldState.EXPIRED]
         with pytest.raises(LeaseLost):
             store.record_turn(goal.id, tokens=1, lease=lease)
-        assert store.claim(goal.id, holder="other").token > lease.token
+        assert store.claim(goal.id, worker="other").token > lease.token
         store.hold(goal.id, tokens=100)
     with telic.connect(path) as store:
-        assert store.lease(goal.id).holder == "other"
+        assert store.lease(goal.id).worker == "other"
 
 
 def _open_and_claim(location: str, goal_id: str, worker: int) -> int:
     store = telic.connect(location, timeout_seconds=60)
     try:
-        store.claim(goal_id, holder=f"worker {worker}", ttl_seconds=HOUR_SECONDS)
+        store.claim(goal_id, worker=f"worker {worker}", ttl_seconds=HOUR_SECONDS)
     except LeaseHeld:
         return 0
     # Not closed: the lease is kept while the others open the file.
@@ -294,7 +294,7 @@ def test_one_of_many_that_open_after_a_reboot_is_granted(tmp_path: Path, crew: C
     path = str(tmp_path / "goals.db")
     with telic.connect(path) as store:
         goal_id = store.create("driven").id
-        store.claim(goal_id, holder="dead", ttl_seconds=HOUR_SECONDS)
+        store.claim(goal_id, worker="dead", ttl_seconds=HOUR_SECONDS)
     execute(path, "UPDATE store_identity SET boot = 'the run of the machine before'")
     assert sum(crew.race(_open_and_claim, [(path, goal_id, worker) for worker in range(12)])) == 1
 
@@ -344,9 +344,9 @@ async def test_what_ends_while_it_is_refused_is_granted(
         for minutes in range(1, 13):
             goal = await store.create("contested", scope=str(minutes), token_budget=10)
             ttl_seconds = 60 * minutes - 30
-            await store.claim(goal.id, holder="first", ttl_seconds=ttl_seconds)
-            lease = await _in_the_end(lambda: store.claim(goal.id, holder="second"), LeaseHeld)  # noqa: B023
-            assert lease.holder == "second"
+            await store.claim(goal.id, worker="first", ttl_seconds=ttl_seconds)
+            lease = await _in_the_end(lambda: store.claim(goal.id, worker="second"), LeaseHeld)  # noqa: B023
+            assert lease.worker == "second"
             await store.hold(goal.id, tokens=10, ttl_seconds=ttl_seconds, frees_on_expiry=True)
             hold = await _in_the_end(lambda: store.hold(goal.id, tokens=10), telic.BudgetExceeded)  # noqa: B023
             assert hold.state is HoldState.OPEN

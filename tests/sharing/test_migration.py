@@ -108,7 +108,7 @@ def test_a_database_of_the_first_schema_is_brought_to_the_newest(old: str) -> No
         feed = store.events(limit=1000)
         assert sorted((item.event.goal_id, item.event.number) for item in feed) == sorted(all_events(store))
         active = next(goal for goal in goals if goal.status is GoalStatus.ACTIVE)
-        lease = store.claim(active.id, holder="worker")
+        lease = store.claim(active.id, worker="worker")
         hold = store.hold(active.id, tokens=5, lease=lease)
         store.record_turn(active.id, tokens=5, hold=hold.key, lease=lease)
         assert list(store.events(after=feed.cursor)) == []

@@ -56,8 +56,8 @@ def _writes(store: Any, goal: telic.Goal, other: telic.Goal, lease: telic.Lease)
         "set_budget": lambda: store.set_budget(goal.id, telic.Budget(tokens=5)),
         "complete": lambda: store.complete(goal.id),
         "signal": lambda: store.signal("ci"),
-        "claim": lambda: store.claim(goal.id, holder="worker"),
-        "claim_due": lambda: store.claim_due(holder="another"),
+        "claim": lambda: store.claim(goal.id, worker="worker"),
+        "claim_due": lambda: store.claim_due(worker="another"),
         "renew": lambda: store.renew(lease),
         "release_lease": lambda: store.release_lease(lease),
     }
@@ -71,7 +71,7 @@ async def test_a_process_whose_schema_is_no_longer_there_writes_nothing(location
         await store.hold(goal.id, tokens=1, key="h")
         waiting = await store.create("waits", scope="b")
         other = await store.pause(waiting.id, reason=telic.Reason.WAITING, wake_signal="ci")
-        lease = await store.claim(goal.id, holder="worker")
+        lease = await store.claim(goal.id, worker="worker")
         _migrate_as_a_later_release(location)
         tables = ("goals", "turns", "events", "holds")
         before = [execute(location, f"SELECT * FROM {table}") for table in tables]

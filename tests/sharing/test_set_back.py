@@ -78,10 +78,10 @@ async def test_a_restored_copy_grants_no_token_again(location: str, colour: str)
     """Tokens follow the database's clock, so what was granted after the copy was made is below what comes now."""
     async with opened(location, colour) as store:
         (goal_id,) = await _write(store, 1, "leased")
-        before = (await store.claim(goal_id, holder="worker")).token
-        lost = [(await store.claim(goal_id, holder="worker")).token for _ in range(5)]
+        before = (await store.claim(goal_id, worker="worker")).token
+        lost = [(await store.claim(goal_id, worker="worker")).token for _ in range(5)]
         execute(location, f"UPDATE goals SET lease_token = {before}")
-        token = (await store.claim(goal_id, holder="worker")).token
+        token = (await store.claim(goal_id, worker="worker")).token
         assert before < lost[0] < lost[-1] < token < 2**53
         assert abs(token / 1_000_000 - time.time()) < 86_400
 
@@ -92,6 +92,6 @@ def test_a_clock_that_was_set_back_grants_higher_tokens_still(location: str) -> 
     with telic.connect(location) as store:
         goal = store.create("leased")
         execute(location, f"UPDATE goals SET lease_token = {far_ahead}")
-        assert store.claim(goal.id, holder="worker").token == far_ahead + 1
-        (due,) = store.claim_due(holder="worker") or [store.claim(goal.id, holder="worker")]
+        assert store.claim(goal.id, worker="worker").token == far_ahead + 1
+        (due,) = store.claim_due(worker="worker") or [store.claim(goal.id, worker="worker")]
         assert due.token == far_ahead + 2

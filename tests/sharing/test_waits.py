@@ -22,7 +22,7 @@ def _claim_until_all_are_granted(location: str, worker: int, seconds: float) -> 
     mine: list[str] = []
     with telic.connect(location, timeout_seconds=60) as store:
         while time.monotonic() < deadline:
-            leases = store.claim_due(holder=f"worker {worker}", limit=chance.randint(1, 5))
+            leases = store.claim_due(worker=f"worker {worker}", limit=chance.randint(1, 5))
             mine += [lease.goal.id for lease in leases]
     return mine
 
@@ -41,7 +41,7 @@ def test_goals_that_become_due_at_once_wake_once(location: str, crew: Crew) -> N
     granted = crew.race(_claim_until_all_are_granted, [(location, worker, 2.0) for worker in range(6)])
     with telic.connect(location) as store:
         # Whoever is slow to start, or is skipped by all, is still there to be had.
-        rest = [lease.goal.id for lease in store.claim_due(holder="last", limit=100)]
+        rest = [lease.goal.id for lease in store.claim_due(worker="last", limit=100)]
         assert sorted([goal_id for each in granted for goal_id in each] + rest) == sorted(goal.id for goal in goals)
         for goal in goals:
             assert _kinds(store, goal.id) == {EventKind.CREATED: 1, EventKind.PAUSED: 1, EventKind.RESUMED: 1}
@@ -62,7 +62,7 @@ def test_two_sleepers_of_one_scope_wake_one_after_the_other(location: str, crew:
         pairs = [[_asleep(store, f"scope {number}", moment) for _ in range(2)] for number in range(10)]
     crew.race(_claim_until_all_are_granted, [(location, worker, 1.5) for worker in range(6)])
     with telic.connect(location) as store:
-        store.claim_due(holder="last", limit=100)
+        store.claim_due(worker="last", limit=100)
         for pair in pairs:
             now = sorted((store.get(goal_id) for goal_id in pair), key=lambda goal: goal.status)
             assert [(goal.status, goal.reason) for goal in now] == [
@@ -131,12 +131,12 @@ async def test_a_scope_whose_goal_is_driven_has_nothing_due(location: str, colou
     """Neither for others nor for whoever drives it, whose lease stays as it is."""
     async with opened(location, colour) as store:
         goal = await store.create("driven", scope="mine")
-        (lease,) = await store.claim_due(holder="worker", scope="mine")
-        assert await store.claim_due(holder="other", scope="mine") == []
-        assert await store.claim_due(holder="worker", scope="mine") == []
+        (lease,) = await store.claim_due(worker="worker", scope="mine")
+        assert await store.claim_due(worker="other", scope="mine") == []
+        assert await store.claim_due(worker="worker", scope="mine") == []
         assert (await store.renew(lease)).token == lease.token
         await store.release_lease(lease)
-        assert [each.goal.id for each in await store.claim_due(holder="other", scope="mine")] == [goal.id]
+        assert [each.goal.id for each in await store.claim_due(worker="other", scope="mine")] == [goal.id]
 
 
 UNUSABLE = (
@@ -159,5 +159,5 @@ async def test_what_cannot_be_asked_for_wakes_nobody(location: str, colour: str)
         more: tuple[dict[str, Any], ...] = ({}, {"scope": "default"})
         for arguments in [each | unusable for each in more for unusable in UNUSABLE]:
             with pytest.raises(InvalidInput):
-                await store.claim_due(holder="worker", **arguments)
+                await store.claim_due(worker="worker", **arguments)
         assert await store.get(goal.id) == asleep

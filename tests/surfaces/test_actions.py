@@ -18,14 +18,14 @@ from telic.interfaces.web.app import create_app, guarded
 from telic.interfaces.web.settings import DashboardSettings
 from telic.services.actions import GoalAction, fitting_actions, why_unfit
 from telic.services.chat.commands import execute_async
-from telic.testing.surfaces.actions import DEEDS, OPERATOR, ActingSurface, Deed, wrong_effects
+from telic.testing.surfaces.actions import DEEDS, OPERATOR, ActingSurface, ActionCase, wrong_effects
 from tests.interfaces.top.screen import running
 
 ADA = telic.NamedActor(telic.Actor.OPERATOR, OPERATOR, "chat")
 TOKEN = "a-token-for-tests-only"
 
 
-async def by_cli(place: str, goal: telic.Goal, deed: Deed) -> None:
+async def by_cli(place: str, goal: telic.Goal, deed: ActionCase) -> None:
     words = [deed.action.value, goal.id, "--store", place, "--actor", "operator"]
     words += ["--note", deed.note] if deed.note else []
     if deed.budget:
@@ -33,7 +33,7 @@ async def by_cli(place: str, goal: telic.Goal, deed: Deed) -> None:
     assert await asyncio.to_thread(command.run, words) == 0
 
 
-async def by_chat(place: str, goal: telic.Goal, deed: Deed) -> None:
+async def by_chat(place: str, goal: telic.Goal, deed: ActionCase) -> None:
     said = f" --note '{deed.note}'" if deed.note else ""
     budget = f" --budget {deed.budget}" if deed.budget and deed.action is GoalAction.RESUME else f" {deed.budget}"
     async with telic.connect_async(place) as store:
@@ -41,7 +41,7 @@ async def by_chat(place: str, goal: telic.Goal, deed: Deed) -> None:
     assert reply.is_done, reply
 
 
-async def by_mcp(place: str, goal: telic.Goal, deed: Deed) -> None:
+async def by_mcp(place: str, goal: telic.Goal, deed: ActionCase) -> None:
     settings = ServerSettings(role=Role.OPERATOR)
     tool = "set_budget" if deed.action is GoalAction.SET_BUDGET else f"{deed.action}_goal"
     given = {"goal_id": goal.id} | ({"note": deed.note} if deed.note else {})
@@ -68,7 +68,7 @@ async def over_http(place: str, method: str, path: str, **request: Any) -> httpx
             return await http.post(path, data={**fields, **request["data"]})
 
 
-async def by_api(place: str, goal: telic.Goal, deed: Deed) -> None:
+async def by_api(place: str, goal: telic.Goal, deed: ActionCase) -> None:
     budget = {"tokens": 5_000}
     if deed.action is GoalAction.SET_BUDGET:
         method, body = "PUT", budget
@@ -81,7 +81,7 @@ async def by_api(place: str, goal: telic.Goal, deed: Deed) -> None:
     assert answer.status_code == 200, answer.text
 
 
-async def by_dashboard(place: str, goal: telic.Goal, deed: Deed) -> None:
+async def by_dashboard(place: str, goal: telic.Goal, deed: ActionCase) -> None:
     data = {"note": deed.note, "tokens": deed.budget, "then": "resume" if deed.action is GoalAction.RESUME else ""}
     action = GoalAction.SET_BUDGET if deed.budget else deed.action
     answer = await over_http(place, "POST", f"/goals/{goal.id}/{action}", data=data)
@@ -91,7 +91,7 @@ async def by_dashboard(place: str, goal: telic.Goal, deed: Deed) -> None:
 KEYS = {GoalAction.PAUSE: "p", GoalAction.RESUME: "r", GoalAction.SET_BUDGET: "b", GoalAction.CLEAR: "c"}
 
 
-async def by_top(place: str, goal: telic.Goal, deed: Deed) -> None:
+async def by_top(place: str, goal: telic.Goal, deed: ActionCase) -> None:
     async with running(place, operator=OPERATOR) as top:
         await top.shows("the goal")
         if deed.action in (GoalAction.APPROVE, GoalAction.REJECT):
@@ -140,7 +140,7 @@ SURFACES = (
     ids=lambda part: part.door if isinstance(part, ActingSurface) else str(part),
 )
 async def test_an_action_is_the_same_through_every_surface(
-    surface: ActingSurface, deed: Deed, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    surface: ActingSurface, deed: ActionCase, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("LOGNAME", OPERATOR)
     assert await wrong_effects(surface, str(tmp_path / "goals.db"), deed) == []
@@ -149,13 +149,13 @@ async def test_an_action_is_the_same_through_every_surface(
 async def test_the_contract_notices_what_a_surface_does_otherwise(tmp_path: Path) -> None:
     """Another note, another door, and an action that was left out."""
 
-    async def act(place: str, goal: telic.Goal, deed: Deed) -> None:
+    async def act(place: str, goal: telic.Goal, deed: ActionCase) -> None:
         if deed.action is GoalAction.PAUSE:
             with telic.connect(place) as store:
                 store.pause(goal.id, note="for coffee", actor=ADA)
 
     surface = ActingSurface("cli", act)
-    pause, clear = Deed(GoalAction.PAUSE, note="for tea"), Deed(GoalAction.CLEAR)
+    pause, clear = ActionCase(GoalAction.PAUSE, note="for tea"), ActionCase(GoalAction.CLEAR)
     named = [line.partition(":")[0] for line in await wrong_effects(surface, str(tmp_path / "pause.db"), pause)]
     assert named == ["note", "history", "acted_by"]
     named = [line.partition(":")[0] for line in await wrong_effects(surface, str(tmp_path / "clear.db"), clear)]

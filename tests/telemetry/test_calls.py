@@ -30,7 +30,7 @@ async def test_each_call_is_one_span(store: Any, telescope: Telescope, request: 
     await store.record_turn(goal.id, tokens=5)
     await store.hold(goal.id, key="h")
     await store.release(goal.id, "h")
-    lease = await store.claim(goal.id, holder="w")
+    lease = await store.claim(goal.id, worker="w")
     await store.release_lease(await store.renew(lease))
     await store.transition(goal.id, GoalStatus.PAUSED)
     await store.resume(goal.id)
@@ -98,7 +98,7 @@ async def test_changes_of_status_are_told_with_their_revision(
 async def test_goals_that_are_woken_and_budgets_that_are_lowered_tell_it(store: Any, telescope: Telescope) -> None:
     goal = await store.create("x")
     await store.pause(goal.id, wake_at=telic.types.Instant(telic.types.SystemClock().now() - 1))
-    await store.claim_due(holder="w")
+    await store.claim_due(worker="w")
     await store.record_turn(goal.id, tokens=5)
     await store.set_budget(goal.id, Budget(tokens=5))
     assert changes_in(telescope.one("telic.claim_due")) == [("resumed", "3", None)]

@@ -67,8 +67,8 @@ async def test_holds_and_lost_leases_are_counted(store: Any, telescope: Telescop
         ("released",): 1,
         ("lost",): 1,
     }
-    lease = await store.claim(goal.id, holder="w")
-    await store.claim(goal.id, holder="w")
+    lease = await store.claim(goal.id, worker="w")
+    await store.claim(goal.id, worker="w")
     for call in (store.renew(lease), store.release_lease(lease)):
         with pytest.raises(telic.LeaseLost):
             await call
@@ -81,7 +81,7 @@ async def test_a_lease_that_its_worker_gave_up_is_lost_once(tmp_path: Path, tele
 
     async with telic.connect_async(tmp_path / "goals.db", observer=telescope.observer) as store:
         goal = await store.create("x")
-        lease = await store.claim(goal.id, holder="w", ttl_seconds=0.2)
+        lease = await store.claim(goal.id, worker="w", ttl_seconds=0.2)
         heart = Heartbeat(store, lease, interval_seconds=0.05, ttl_seconds=0.2)
         store.renew = _never  # type: ignore[method-assign]
         with pytest.raises(telic.LeaseLost):
@@ -111,7 +111,7 @@ async def test_no_label_is_without_end(world: World, telescope: Telescope) -> No
             goal = await world.store.create(
                 f"{MARKER} text", scope=scope, criteria=[DONE_IS_THERE], key=f"{MARKER}-key"
             )
-            await world.run(goal, ScriptedAgent([makes("done")]), holder=f"{MARKER}-holder")
+            await world.run(goal, ScriptedAgent([makes("done")]), worker=f"{MARKER}-worker")
             with pytest.raises(telic.InvalidTransition):
                 await world.store.pause(goal.id, note=MARKER)
         cursor = await world.store.cursor()
@@ -230,7 +230,7 @@ def _move(store: telic.GoalStore, chance: random.Random, clock: FakeClock) -> No
         lambda: store.edit(goal.id, text="other"),
         lambda: store.set_budget(goal.id, Budget(tokens=5)),
         lambda: store.record_turn(goal.id, tokens=5),
-        lambda: store.claim_due(holder="w", limit=3),
+        lambda: store.claim_due(worker="w", limit=3),
     ]
     with contextlib.suppress(telic.GoalError):
         chance.choice(moves)()

@@ -38,12 +38,12 @@ ENDS: dict[str, tuple[list[Criterion], int | None, tuple[GoalStatus, Reason | No
 
 
 async def check_in_loop(store: telic.AsyncGoalStore, goal: telic.Goal, folder: Path, _location: str) -> None:
-    lease = await store.claim(goal.id, holder="worker")
+    lease = await store.claim(goal.id, worker="worker")
     context = RunContext(
         store=store,
         records=LoopRecords(store, goal.id),
         heart=Heartbeat(store, lease, interval_seconds=1, ttl_seconds=60),
-        settings=LoopSettings(workspace=folder, holder="worker"),
+        settings=LoopSettings(workspace=folder, worker="worker"),
         policy=LoopPolicy(),
         clock=SystemClock(),
         on_progress=ignore,

@@ -136,7 +136,7 @@ class AsyncGoalAccounting(AccountingBase):
         """Wait, and return whether every turn accepted so far is stored or set aside, and its callbacks were called."""
         wanted = self._state.accepted
         deadline = time.monotonic() + timeout_seconds
-        self._flusher.hurry()
+        self._flusher.retry_now()
         self._wake()
         while self._state.notified < wanted:
             if time.monotonic() >= deadline or self._is_closed or self._background.is_writer():

@@ -101,9 +101,9 @@ class Flusher:
     def end(self, seconds: float) -> None:
         """`run` returns once every turn is stored, or after so many seconds."""
         self._deadline = time.monotonic() + seconds
-        self.hurry()
+        self.retry_now()
 
-    def hurry(self) -> None:
+    def retry_now(self) -> None:
         """The next attempt is made now."""
         self._next_attempt = 0.0
 
@@ -153,7 +153,7 @@ class Flusher:
 
     async def _notify(self) -> None:
         settled = self._state.settled
-        for call in self._notifier.due():
+        for call in self._notifier.new_calls():
             try:
                 await self._background.call(call)
             except Exception:

@@ -102,9 +102,9 @@ class Flusher:
     def end(self, seconds: float) -> None:
         """`run` returns once every turn is stored, or after so many seconds."""
         self._deadline = time.monotonic() + seconds
-        self.hurry()
+        self.retry_now()
 
-    def hurry(self) -> None:
+    def retry_now(self) -> None:
         """The next attempt is made now."""
         self._next_attempt = 0.0
 
@@ -154,7 +154,7 @@ class Flusher:
 
     def _notify(self) -> None:
         settled = self._state.settled
-        for call in self._notifier.due():
+        for call in self._notifier.new_calls():
             try:
                 self._background.call(call)
             except Exception:

@@ -59,10 +59,10 @@ class Outbox:
                 # Another instance may have found the folder, or the journal, empty and removed it just now.
                 if not attempts_left or not isinstance(error, FileExistsError | FileNotFoundError):
                     message = "no journal can be made: turns wait in memory and do not outlive this process"
-                    self._complain(message, error)
+                    self._report_failure(message, error)
                     return
 
-    def _complain(self, message: str, error: OSError) -> None:
+    def _report_failure(self, message: str, error: OSError) -> None:
         self._report(error, None, message)
 
     def put(self, line: TurnRecord) -> bool:
@@ -73,7 +73,7 @@ class Outbox:
                 self._own.append(data)
                 return True
             except OSError as error:
-                self._complain("the journal cannot be written: turns wait in memory", error)
+                self._report_failure("the journal cannot be written: turns wait in memory", error)
         if len(self._memory) >= _MOST_IN_MEMORY:
             return False
         self._memory.append(data)
@@ -173,7 +173,7 @@ class Outbox:
             if self._own is not None:
                 self._own.sync()
         except OSError as error:
-            self._complain("the journal cannot be synced", error)
+            self._report_failure("the journal cannot be synced", error)
 
     def close(self) -> int:
         """Files are closed, those with lines kept for the next instance. Return how many lines in memory were lost."""

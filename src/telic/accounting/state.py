@@ -162,7 +162,7 @@ class AccountingCallbacks:
     on_failure: Callable[[Exception, str | None], Any] | None = None
 
 
-def passed(snapshot: GoalSnapshot) -> list[Passed]:
+def reached_thresholds(snapshot: GoalSnapshot) -> list[Passed]:
     """Return every threshold that a limit's usage has reached, the lower before the higher."""
     fractions = snapshot.fractions
     return [
@@ -186,9 +186,9 @@ class ThresholdNotifier:
         """Thresholds that are passed now are no news later."""
         self._last_notified = snapshot = self._state.snapshot()
         if snapshot is not None:
-            self._of_goal(snapshot).update(passed(snapshot))
+            self._of_goal(snapshot).update(reached_thresholds(snapshot))
 
-    def due(self) -> Iterator[Callable[[], Any]]:
+    def new_calls(self) -> Iterator[Callable[[], Any]]:
         """Give the calls to make for what is new; a call that was given is not given again."""
         callbacks = self._callbacks
         while self._state.reports:
@@ -200,7 +200,7 @@ class ThresholdNotifier:
         if _is_by_others(before, snapshot):
             yield from _call(callbacks.on_change, before, snapshot)
         known = self._of_goal(snapshot)
-        for news in passed(snapshot):
+        for news in reached_thresholds(snapshot):
             if news not in known:
                 known.add(news)
                 if news[2] < _EXHAUSTED:

@@ -134,13 +134,13 @@ class LeaseLost(GoalError, code="lease_lost"):
 
 
 class LeaseHeld(GoalError, code="lease_held"):
-    """Another worker has the goal's lease: `holder` says who. Nothing was written; ask again when it has expired."""
+    """Another worker has the goal's lease: `worker` says who. Nothing was written; ask again when it has expired."""
 
-    def __init__(self, goal_id: str, holder: str | None, expires_in_microseconds: int) -> None:
+    def __init__(self, goal_id: str, worker: str | None, expires_in_microseconds: int) -> None:
         seconds = max(0, expires_in_microseconds) / MICRO
-        super().__init__(f"goal {goal_id} is driven by {holder!r} for the next {seconds:.1f} s")
+        super().__init__(f"goal {goal_id} is driven by {worker!r} for the next {seconds:.1f} s")
         self.goal_id = goal_id
-        self.holder = holder
+        self.worker = worker
         self.expires_in_microseconds = expires_in_microseconds
 
 

@@ -1,6 +1,6 @@
 """Usage, the limits on it, and when a limit is reached."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import timedelta
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any, ClassVar, Final
@@ -289,10 +289,3 @@ def exhausted_limit(usage: Usage, budget: Budget) -> str | None:
         if limit is not None and getattr(usage, name) >= limit:
             return name
     return None
-
-
-def larger_budget(usage: Usage, budget: Budget) -> Budget:
-    """Return the budget with each limit that is used up set to twice the usage: going on likely means this."""
-    used, limits = usage.as_dict(), budget.as_dict()
-    spent = {name: min(2 * used[name], MAX_COUNTER) for name, limit in limits.items() if limit and used[name] >= limit}
-    return replace(budget, **spent)

@@ -56,14 +56,14 @@ class StaleUpdate(GoalError, code="stale_update"):
 class WouldReplace(GoalError, code="would_replace"):
     """Another goal is active in the scope, and would be paused. Nothing was written; repeat the call with `replace`.
 
-    `goal` is that goal, `holder` the worker that drives it, or None where no worker has its lease.
+    `goal` is that goal, `worker` the name of the worker that drives it, or None where no worker has its lease.
     """
 
-    def __init__(self, goal: Goal, holder: str | None) -> None:
-        driven = "" if holder is None else f", driven by {holder!r},"
+    def __init__(self, goal: Goal, worker: str | None) -> None:
+        driven = "" if worker is None else f", driven by {worker!r},"
         super().__init__(f"goal {goal.id} is active in scope {goal.scope!r}{driven} and would be paused")
         self.goal = goal
-        self.holder = holder
+        self.worker = worker
 
 
 class GoalNotActive(GoalError, code="goal_not_active"):

@@ -45,7 +45,7 @@ def _with_times(value: Event | Turn | Hold) -> dict[str, Any]:
 
 def lease_to_json(lease: Lease) -> dict[str, Any]:
     """Return the lease under its field names."""
-    return {"goal": lease.goal.to_json(), "holder": lease.holder, "token": lease.token}
+    return {"goal": lease.goal.to_json(), "worker": lease.worker, "token": lease.token}
 
 
 def lease_state_to_json(state: LeaseState) -> dict[str, Any]:

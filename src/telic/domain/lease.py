@@ -17,26 +17,26 @@ from telic.domain.limits import check_counter
 
 @dataclass(frozen=True, slots=True)
 class Lease:
-    """A granted lease, as its worker shows it with each write; `holder` names the worker.
+    """A granted lease, as its worker shows it with each write; `worker` names the worker.
 
     `token` fences: it grows with each grant, so a worker that lost its lease and wakes up later differs from the
     present one. `goal` is the goal as it stood at the grant or renewal.
     """
 
     goal: Goal
-    holder: str
+    worker: str
     token: int
 
 
 @dataclass(frozen=True, slots=True)
 class LeaseState:
-    """The lease of a goal as anybody sees it; `holder` names the worker, and is None while there is none.
+    """The lease of a goal as anybody sees it; `worker` names the worker, and is None while there is none.
 
     A goal that rests between two steps of its loop is due in `due_in_microseconds`; until then no worker takes it.
     """
 
     goal: Goal
-    holder: str | None
+    worker: str | None
     token: int
     expires_in_microseconds: int
     due_in_microseconds: int = 0

@@ -230,7 +230,7 @@ class UsagePoint:
 
 
 @dataclass(frozen=True, slots=True)
-class GoalGlance:
+class GoalPeek:
     """The signs that a goal's overview has changed: the goal, who drives it, and its open holds."""
 
     lease: LeaseState
@@ -241,14 +241,14 @@ class GoalGlance:
         """The goal itself."""
         return self.lease.goal
 
-    def is_like(self, other: "GoalGlance | None") -> bool:
+    def is_like(self, other: "GoalPeek | None") -> bool:
         """Whether nothing but the time that the lease lasts is different."""
         return other is not None and self._essence == other._essence
 
     @property
     def _essence(self) -> tuple[object, ...]:
         lease = self.lease
-        return self.goal, lease.holder, lease.token, lease.due_in_microseconds > 0, self.holds
+        return self.goal, lease.worker, lease.token, lease.due_in_microseconds > 0, self.holds
 
 
 @dataclass(frozen=True, slots=True)
@@ -259,7 +259,7 @@ class GoalOverview:
     difference to the goal's counters.
     """
 
-    glance: GoalGlance
+    peek: GoalPeek
     criteria: tuple[CriterionStanding, ...]
     events: tuple[Event, ...]
     usage: tuple[UsagePoint, ...]
@@ -267,4 +267,4 @@ class GoalOverview:
     @property
     def goal(self) -> Goal:
         """The goal itself."""
-        return self.glance.goal
+        return self.peek.goal

@@ -99,7 +99,7 @@ class GoalPlugin(BasePlugin):
 
     async def _settle_at(self, place: Place, error: BaseException) -> None:
         for call in self._open.pop(place, []):
-            await call.session.unanswered(call.call, error, seen_bytes=call.seen_bytes, told=call.told)
+            await call.session.record_failed_call(call.call, error, seen_bytes=call.seen_bytes, told=call.told)
 
     async def before_run_callback(self, *, invocation_context: InvocationContext) -> None:
         """The summaries of the app's compaction are billed too, as a tool's calls of a model."""
@@ -132,7 +132,7 @@ class GoalPlugin(BasePlugin):
 
     async def _release_at(self, place: Place) -> None:
         for call in self._open.pop(place, []):
-            await call.session.never_made(call.call)
+            await call.session.cancel_call(call.call)
 
     async def on_event_callback(self, *, invocation_context: InvocationContext, event: Event) -> None:
         """Where an agent's own callback answered in the model's place, the model was never called."""
@@ -174,7 +174,7 @@ class GoalPlugin(BasePlugin):
         call = self._taken(place)
         if call is not None:
             usage = response_usage(llm_response.usage_metadata)
-            await call.session.answered(
+            await call.session.record_response(
                 call.call,
                 usage if is_whole(llm_response, is_streamed=call.seen_bytes > 0) else None,
                 model=llm_response.model_version,
@@ -196,7 +196,7 @@ class GoalPlugin(BasePlugin):
         """A call that came to nothing is accounted for, as far as anybody can know."""
         call = self._taken(_place(callback_context))
         if call is not None:
-            await call.session.unanswered(call.call, error, seen_bytes=call.seen_bytes, told=call.told)
+            await call.session.record_failed_call(call.call, error, seen_bytes=call.seen_bytes, told=call.told)
 
 
 @dataclass(slots=True)
@@ -252,10 +252,10 @@ class _BilledSummarizer(BaseEventsSummarizer):
         try:
             summary = await self.inner.maybe_summarize_events(events=events)
         except BaseException as error:
-            await side.unanswered(call, error)
+            await side.record_failed_call(call, error)
             raise
         told = None if summary is None else summary.usage_metadata
-        await side.answered(call, response_usage(told), kind=UsageKind.TOOL)
+        await side.record_response(call, response_usage(told), kind=UsageKind.TOOL)
         return summary
 
 

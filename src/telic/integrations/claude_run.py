@@ -15,8 +15,8 @@ from telic.integrations.claude_usage import (
     EndedResponse,
     ResponseEvents,
     SessionFiles,
-    beyond,
-    told_usage,
+    reported_usage,
+    usage_beyond,
 )
 from telic.integrations.model_calls import ModelCall, model_name, turn_key
 from telic.integrations.session import GoalSession
@@ -152,27 +152,27 @@ class FollowedRun:
 
     async def _bill(self, told: ResponseUsage | None, model: object, response_id: object) -> None:
         """Bill the response's own usage, and each step beside it by the price of the model that made it."""
-        call, self.call = self.call or self.session.unannounced(), None
+        call, self.call = self.call or self.session.call_without_begin(), None
         self._whole.pop(str(response_id), None)
         own = None if told is None else told.own
         cost = None if told is None else self._know(told.own, model, told.cache_write_tokens)
-        await self.session.answered(call, own, model=model, response_id=response_id, cost_microunits=cost)
+        await self.session.record_response(call, own, model=model, response_id=response_id, cost_microunits=cost)
         for number, step in enumerate(told.beside if told else (), 1):
             # A call of its own, that began just now: the time is its response's already.
-            name, beside = step.model or model, self._side.unannounced()
+            name, beside = step.model or model, self._side.call_without_begin()
             beside = replace(beside, key=turn_key(call.key, f"beside-{number}"))
             cost = self._know(step.usage, name)
-            await self._side.answered(
+            await self._side.record_response(
                 beside, step.usage, model=name, response_id=response_id, kind=step.kind, cost_microunits=cost
             )
 
     async def _break_off(self, ended: EndedResponse) -> None:
-        call, self.call = self.call or self.session.unannounced(), None
+        call, self.call = self.call or self.session.call_without_begin(), None
         told = None if ended.usage is None else ended.usage.whole
         # The command counts what it got of such a response, and so must what it is compared with.
         self._known += [] if told is None else [told]
         self._whole.pop(str(ended.id), None)
-        await self.session.answered(
+        await self.session.record_response(
             call, None, model=ended.model, response_id=ended.id, seen_bytes=ended.seen_bytes, told=told
         )
 
@@ -203,20 +203,22 @@ class FollowedRun:
         self.result = result
         await self._response_ended(self._events.end())
         for name, message in list(self._whole.items()):
-            await self._bill(told_usage(message.usage or {}), message.model, name)
+            await self._bill(reported_usage(message.usage or {}), message.model, name)
         is_lost = result.subtype == "success" and result.is_error and result.api_error_status is None
         was_sent = _NEVER_SENT.search(result.result or "") is None
         for _ in range(self._lost_attempts if was_sent else 0):
-            await self.session.unanswered(self.session.unannounced(), _LOST)
+            await self.session.record_failed_call(self.session.call_without_begin(), _LOST)
         self._lost_attempts = 0
         call, self.call = self.call, None
         if call is not None:
-            await (self.session.unanswered(call, _LOST) if is_lost and was_sent else self.session.never_made(call))
+            await (
+                self.session.record_failed_call(call, _LOST) if is_lost and was_sent else self.session.cancel_call(call)
+            )
 
     async def _is_shown(self) -> bool:
         """Return whether the model may be called for the goal that its prompt shows."""
         store, scope, shown = self.session.store, self.session.scope, self.goal
-        goal = await self.session.patiently(lambda: store.active(scope))
+        goal = await self.session.with_retries(lambda: store.active(scope))
         if goal is None or shown is None:
             return self.may_go_on and goal is shown
         return self.may_go_on and (goal.id, goal.revision) == (shown.id, shown.revision)
@@ -265,10 +267,10 @@ class FollowedRun:
             return
         async with self._reading:
             for agent, response in await asyncio.to_thread(self._files.new_responses):
-                call, self._agents[agent] = self._agents.get(agent) or self._side.unannounced(), None
+                call, self._agents[agent] = self._agents.get(agent) or self._side.call_without_begin(), None
                 used, name = cast("ModelUsage", response.usage), response.model
                 cost = self._know(used, name)
-                await self._side.answered(call, used, model=name, response_id=response.key, cost_microunits=cost)
+                await self._side.record_response(call, used, model=name, response_id=response.key, cost_microunits=cost)
 
     async def ended(self, error: BaseException | None = None) -> None:
         """The command has ended, by itself or by this error: everything that was asked of a model is accounted for."""
@@ -279,17 +281,17 @@ class FollowedRun:
         self.call, self._agents = None, {}
         for session, call in left:
             if call is not None:
-                await (session.never_made(call) if error is None else session.unanswered(call, error))
+                await (session.cancel_call(call) if error is None else session.record_failed_call(call, error))
 
     async def _bill_the_rest(self) -> None:
         # Summaries, titles and the like are in the result's sum alone, and in no event.
         if self.result is None or self.result.model_usage is None:
             return
         models, cost = self.result.model_usage, self.result.total_cost_usd
-        rest = beyond(models, cost, self.used_before, self._known)
+        rest = usage_beyond(models, cost, self.used_before, self._known)
         if rest is not None:
-            await self._side.answered(
-                self._side.unannounced(),
+            await self._side.record_response(
+                self._side.call_without_begin(),
                 rest,
                 model=next(iter(models)) if len(models) == 1 else None,
                 response_id="rest",

@@ -22,7 +22,7 @@ _ROUNDING_MICROUNITS: Final = 100
 """How much the prices of single responses may differ from the price of their sum."""
 
 
-def told_usage(told: Fields) -> ResponseUsage | None:
+def reported_usage(told: Fields) -> ResponseUsage | None:
     """Return what a response of Anthropic's API used, and its other steps beside it; None where it does not say."""
     try:
         used = response_usage(told)
@@ -83,7 +83,7 @@ class ResponseEvents:
         if message is None:
             return None
         return EndedResponse(
-            usage=told_usage(self._usage),
+            usage=reported_usage(self._usage),
             model=message.get("model"),
             id=message.get("id"),
             is_whole=self._stop_reason is not None,
@@ -102,7 +102,7 @@ def _sum_of_models(told: Mapping[str, Any], dollars: object) -> ModelUsage:
     return replace(used, cost_microunits=cost)
 
 
-def beyond(
+def usage_beyond(
     told: Mapping[str, Any], dollars: object, before: ModelUsage | None, known: list[ModelUsage]
 ) -> ModelUsage | None:
     """Return what a session's sum has beside what it had before, and the responses that are known; None if nothing."""
@@ -129,7 +129,7 @@ _TOTAL: Final = b'{"type":"cost-state"'
 
 
 @dataclass(slots=True)
-class _Growing:
+class _SessionFile:
     """One file, and where to read on."""
 
     path: Path
@@ -158,7 +158,7 @@ class SessionFiles:
 
     def __init__(self, transcript: Path, forked_from: str | None = None) -> None:
         self._folder = transcript.with_suffix("") / "subagents"
-        self._files = {path: _Growing(path, path.stat().st_size) for path in self._paths()}
+        self._files = {path: _SessionFile(path, path.stat().st_size) for path in self._paths()}
         self.used_before = _recorded_total(transcript.with_stem(forked_from) if forked_from else transcript)
 
     def _paths(self) -> Iterator[Path]:
@@ -168,7 +168,7 @@ class SessionFiles:
         """Return sub-agents' responses that were completed since the last call, each with its sub-agent's id."""
         found: list[tuple[str, HostResponse]] = []
         for path in sorted(self._paths()):
-            file = self._files.setdefault(path, _Growing(path))
+            file = self._files.setdefault(path, _SessionFile(path))
             found += [(path.stem.removeprefix("agent-"), response) for response in file.new()]
         return found
 

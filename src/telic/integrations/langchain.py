@@ -27,7 +27,7 @@ with needs_extra("langchain", "telic.integrations.langchain"):
     from langgraph.runtime import Runtime
     from langgraph.types import Command
 
-    from telic.integrations.langchain_calls import OWN_CALL, SIDE_CALLS, Seen, answer, size_of
+    from telic.integrations.langchain_calls import OWN_CALL, SIDE_CALLS, StreamedMessage, answer, size_of
 
 T = TypeVar("T")
 Update = dict[str, Any]
@@ -109,7 +109,7 @@ class GoalMiddleware(AgentMiddleware[AgentState[Any], Any, Any]):
             GoalNotActive, BudgetExceeded, PriceUnknown: the model was not called, or its call was cancelled.
         """
         session, asked = self._asked(request)
-        seen = Seen()
+        seen = StreamedMessage()
 
         async def ask() -> ModelResponse[Any]:
             # Set within the task, so that the callbacks of other tasks take their calls for side calls (ADR 37).
@@ -120,7 +120,7 @@ class GoalMiddleware(AgentMiddleware[AgentState[Any], Any, Any]):
         try:
             response = await guarded(session, ask())
         except BaseException as error:
-            await session.unanswered(call, error, seen_bytes=seen.bytes, told=seen.usage)
+            await session.record_failed_call(call, error, seen_bytes=seen.bytes, told=seen.usage)
             raise
         await answer(session, call, _message(response), seen)
         return response
@@ -131,12 +131,12 @@ class GoalMiddleware(AgentMiddleware[AgentState[Any], Any, Any]):
         """As `awrap_model_call`, but that a running call is not cancelled."""
         session, asked = self._asked(request)
         call = self._wait(session.begin(model=_model_name(asked), request_bytes=_size(asked)))
-        seen = Seen()
+        seen = StreamedMessage()
         token = OWN_CALL.set(seen)
         try:
             response = handler(_shown(asked, call))
         except BaseException as error:
-            self._wait(session.unanswered(call, error, seen_bytes=seen.bytes, told=seen.usage))
+            self._wait(session.record_failed_call(call, error, seen_bytes=seen.bytes, told=seen.usage))
             raise
         finally:
             OWN_CALL.reset(token)

@@ -23,7 +23,7 @@ _REASONS: Final = frozenset({"finishreason", "stopreason", "donereason"})
 """Under which of these names providers say why a response ended, in any spelling."""
 
 
-class Seen:
+class StreamedMessage:
     """A streamed response so far."""
 
     def __init__(self) -> None:
@@ -49,7 +49,7 @@ class Seen:
         return not self.is_streamed or bool(told & _REASONS)
 
 
-OWN_CALL: Final[ContextVar[Seen | None]] = ContextVar("telic_langchain_own_call", default=None)
+OWN_CALL: Final[ContextVar[StreamedMessage | None]] = ContextVar("telic_langchain_own_call", default=None)
 """The call of the agent's own turn, which the middleware bills itself, and what was seen of its response."""
 
 
@@ -76,7 +76,7 @@ class _SideCall:
     goal: _Goal
     call: ModelCall
     kind: UsageKind
-    seen: Seen
+    seen: StreamedMessage
 
 
 class SideCalls(BaseCallbackHandler):
@@ -92,7 +92,7 @@ class SideCalls(BaseCallbackHandler):
         self._runs: dict[UUID, _ChainRun] = {}
         self._goals: dict[UUID, _Goal] = {}
         self._calls: dict[UUID, _SideCall] = {}
-        self._seen: dict[UUID, Seen] = {}
+        self._seen: dict[UUID, StreamedMessage] = {}
 
     def belongs(self, node: UUID | None, session: GoalSession) -> None:
         """Calls below the graph that this node is a part of are billed to the session's goal."""
@@ -137,8 +137,8 @@ class SideCalls(BaseCallbackHandler):
         above = list(self._above(parent_run_id))
         goal = next((found for each, _run in above if (found := self._goals.get(each))), None)
         if goal is not None:
-            call = goal.session.unannounced(request_bytes=size_of(messages[0]))
-            seen = self._seen[run_id] = Seen()
+            call = goal.session.call_without_begin(request_bytes=size_of(messages[0]))
+            seen = self._seen[run_id] = StreamedMessage()
             self._calls[run_id] = _SideCall(goal, call, self._kind([run for _each, run in above]), seen)
 
     def on_llm_new_token(self, token: Any, *, chunk: Any = None, run_id: UUID, **_more: Any) -> None:
@@ -172,7 +172,7 @@ class SideCalls(BaseCallbackHandler):
         self._seen.pop(run_id, None)
         side = self._calls.pop(run_id, None)
         if side is not None:
-            lost = side.goal.session.unanswered(
+            lost = side.goal.session.record_failed_call(
                 side.call, error, seen_bytes=side.seen.bytes, told=side.seen.usage, kind=side.kind
             )
             await self._account(side, lost)
@@ -191,14 +191,18 @@ register_configure_hook(ContextVar("telic_langchain_side_calls", default=SIDE_CA
 
 
 async def answer(
-    session: GoalSession, call: ModelCall, message: BaseMessage | None, seen: Seen, kind: UsageKind | None = None
+    session: GoalSession,
+    call: ModelCall,
+    message: BaseMessage | None,
+    seen: StreamedMessage,
+    kind: UsageKind | None = None,
 ) -> None:
     """The model's message is billed; one that broke off, or does not say what it used, as an estimate."""
     if not isinstance(message, AIMessage):
-        await session.answered(call, None, kind=kind, seen_bytes=seen.bytes, told=seen.usage)
+        await session.record_response(call, None, kind=kind, seen_bytes=seen.bytes, told=seen.usage)
         return
     told, used = message.response_metadata, _usage(message)
-    await session.answered(
+    await session.record_response(
         call,
         used if seen.is_whole(message) else None,
         told=used,

@@ -13,7 +13,7 @@ from telic.domain.goal import Goal
 from telic.domain.lease import Reservation
 from telic.domain.limits import MAX_NAME_CHARS, MAX_TOLD
 from telic.loop.agents.json_reader import within_total
-from telic.loop.agents.protocol import kept_tail
+from telic.loop.agents.protocol import storable_tail
 
 
 def model_usage(
@@ -54,7 +54,7 @@ def _count(value: object) -> int | None:
 
 def model_name(name: object) -> str | None:
     """The model's name as the ledger keeps it; None where there is none."""
-    return kept_tail(name, MAX_NAME_CHARS) or None if isinstance(name, str) else None
+    return storable_tail(name, MAX_NAME_CHARS) or None if isinstance(name, str) else None
 
 
 def turn_key(*parts: object) -> str:

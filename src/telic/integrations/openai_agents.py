@@ -113,7 +113,7 @@ class AgentsGoal:
 
     async def settle(self, error: BaseException | None = None) -> None:
         """Calls that a run of your own left unanswered are in the ledger: wait for this before you close the store."""
-        await self.session.settled()
+        await self.session.wait_until_recorded()
 
 
 class GoalHooks(RunHooks[Any]):

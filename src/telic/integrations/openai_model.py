@@ -117,7 +117,7 @@ class GoalModel(Model):
             try:
                 response = await model.get_response(*request.shown, request.settings, *arguments, **named)
             except BaseException as error:
-                await request.session.unanswered(request.call, error)
+                await request.session.record_failed_call(request.call, error)
                 if attempt + 1 == attempts or not is_worth_a_retry(error):
                     raise
                 await asyncio.sleep(retry_delay_seconds(error, attempt))
@@ -138,7 +138,7 @@ class GoalModel(Model):
         model, attempts = self._without_retries(model_settings, named)
         for attempt in range(attempts):
             request = await self._begin(model, system_instructions, input, model_settings, arguments, named)
-            seen = _Seen()
+            seen = _StreamedResponse()
             try:
                 stream = model.stream_response(*request.shown, request.settings, *arguments, **named)
                 async with aclosing(cast("Any", stream)) as events:
@@ -149,13 +149,13 @@ class GoalModel(Model):
             except BaseException as error:
                 if seen.is_billed:
                     raise
-                await request.session.unanswered(request.call, error, seen_bytes=seen.count)
+                await request.session.record_failed_call(request.call, error, seen_bytes=seen.count)
                 if seen.count or attempt + 1 == attempts or not is_worth_a_retry(error):
                     raise
                 await asyncio.sleep(retry_delay_seconds(error, attempt))
             else:
                 if not seen.is_billed:
-                    await request.session.answered(request.call, None, seen_bytes=seen.count)
+                    await request.session.record_response(request.call, None, seen_bytes=seen.count)
                 return
 
     def _session(self) -> GoalSession:
@@ -218,11 +218,11 @@ class GoalModel(Model):
             settings = _defaults(named or own).resolve(settings) if is_implicit else settings
         return settings if settings.include_usage is not None else replace(settings, include_usage=True)
 
-    async def _bill_stream(self, request: "_Request", model: Model, seen: "_Seen") -> None:
+    async def _bill_stream(self, request: "_Request", model: Model, seen: "_StreamedResponse") -> None:
         ended, seen.is_billed = seen.ended, True
         used = getattr(ended, "usage", None)
         _note_tools(ended.output)
-        await request.session.answered(
+        await request.session.record_response(
             request.call,
             None if used is None else _usage(used),
             model=getattr(ended, "model", None) or getattr(model, "model", None),
@@ -234,7 +234,7 @@ class GoalModel(Model):
         told = (getattr(item, "provider_data", None) or {} for item in response.output)
         name = next((data["model"] for data in told if "model" in data), None)
         _note_tools(response.output)
-        await request.session.answered(
+        await request.session.record_response(
             request.call,
             _usage(response.usage),
             model=name or getattr(model, "model", None),
@@ -251,7 +251,7 @@ class _Request:
 
 
 @dataclass(slots=True)
-class _Seen:
+class _StreamedResponse:
     """A streamed response so far: how many bytes came, and its end."""
 
     count: int = 0

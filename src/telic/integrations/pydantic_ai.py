@@ -165,7 +165,7 @@ class GoalCapability(AbstractCapability[Any]):
 
     async def _bill(self, call: ModelCall, response: ModelResponse, *, is_whole: bool = True) -> None:
         provider, told = response.provider_name or call.provider, response_usage(response)
-        await self.session.answered(
+        await self.session.record_response(
             replace(call, provider=provider),
             told if is_whole else None,
             model=response.model_name,
@@ -222,11 +222,11 @@ class GoalCapability(AbstractCapability[Any]):
         came = self._noted.partial()
         if self._noted.responses and came is None:
             await self._bill_untaken(call, None)
-            await self.session.never_made(call)
+            await self.session.cancel_call(call)
             return
         await self._bill_untaken(call, None)
         told, size = (None, 0) if came is None else (response_usage(came), response_bytes(came))
-        await self.session.unanswered(call, error, seen_bytes=size, told=told)
+        await self.session.record_failed_call(call, error, seen_bytes=size, told=told)
 
 
 class _GoalToolset(AbstractToolset[Any]):

@@ -42,7 +42,7 @@ async def hold_room(access: StoreAccess, goal: Goal, key: str, wanted: Reservati
             if not refusal.held:
                 raise
             if time.monotonic() >= until:
-                raise await _tell_until_when(access, goal, refusal) from refusal
+                raise await _with_hold_expiry(access, goal, refusal) from refusal
         await asyncio.sleep(_LOOK_SECONDS)
 
 
@@ -59,7 +59,7 @@ async def _hold_what_is_left(access: StoreAccess, goal: Goal, key: str, wanted: 
             key=key,
         )
         try:
-            await access.patiently(place)
+            await access.with_retries(place)
         except BudgetExceeded as refusal:
             # Calls share the room (ADR 34): less than was asked for is better than no call.
             left = refusal.budget - refusal.used - refusal.held
@@ -70,11 +70,11 @@ async def _hold_what_is_left(access: StoreAccess, goal: Goal, key: str, wanted: 
             return asked
 
 
-async def _tell_until_when(access: StoreAccess, goal: Goal, refusal: BudgetExceeded) -> BudgetExceeded:
+async def _with_hold_expiry(access: StoreAccess, goal: Goal, refusal: BudgetExceeded) -> BudgetExceeded:
     open_until: list[Instant] = []
     after: str | None = ""
     while after is not None:
-        page = await access.patiently(partial(access.store.holds, goal.id, after=after, limit=MAX_PAGE))
+        page = await access.with_retries(partial(access.store.holds, goal.id, after=after, limit=MAX_PAGE))
         open_until += [hold.expires_at for hold in page if hold.state is HoldState.OPEN and hold.expires_at is not None]
         after = page[-1].key if len(page) == MAX_PAGE else None
     return BudgetExceeded(
@@ -141,7 +141,7 @@ async def stop_unpriced(access: StoreAccess, goal: Goal, model: str | None) -> G
         return goal
     note, key = str(PriceUnknown(model, has_table=has_price_table())), new_key()
     with suppress(GoalNotActive, InvalidTransition):
-        return await access.patiently(
+        return await access.with_retries(
             lambda: access.store.pause(goal.id, reason=Reason.FAILED, note=note, actor=Actor.SYSTEM, key=key)
         )
-    return await access.patiently(lambda: access.store.get(goal.id))
+    return await access.with_retries(lambda: access.store.get(goal.id))

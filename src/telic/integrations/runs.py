@@ -91,7 +91,7 @@ async def guarded(session: GoalSession, work: Awaitable[T]) -> T:
             with suppress(asyncio.CancelledError, Exception):
                 await task
         # A cancelled call may still be writing its estimate, which has to be there before the store is closed.
-        await session.settled()
+        await session.wait_until_recorded()
     return task.result()
 
 
@@ -99,7 +99,7 @@ async def _stopped_by_somebody(session: GoalSession) -> Goal | None:
     seen = session.seen
     if seen is None or seen.status is not GoalStatus.ACTIVE:
         return None
-    goal = await session.patiently(lambda: session.store.get(seen.id))
+    goal = await session.with_retries(lambda: session.store.get(seen.id))
     is_spent = goal.reason in SPENT
     # The model's own report may be in the store before its caller knows.
     is_own = session.conversation.tools_at_work > 0 and goal.reason in _OWN_REASONS

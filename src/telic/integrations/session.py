@@ -82,7 +82,7 @@ class GoalSession(StoreAccess):
         Raises:
             GoalNotActive: there is none, and the model may not create one; the error has the last one.
         """
-        goal = await self.patiently(lambda: self.store.active(self.scope))
+        goal = await self.with_retries(lambda: self.store.active(self.scope))
         if goal is None and not self.settings.model_may_create:
             raise await self._stopped()
         self.seen, self.claim, self._continues = goal, Claim.WORKING, continues
@@ -111,7 +111,7 @@ class GoalSession(StoreAccess):
             None, None, key or new_key(), None, model=model_name(model), provider=provider, request_bytes=request_bytes
         )
         # Looked up for each call: an operator may have changed the goal since the last one.
-        goal = await self.patiently(lambda: self.store.active(self.scope))
+        goal = await self.with_retries(lambda: self.store.active(self.scope))
         if goal is None:
             if self.seen is None and self.settings.model_may_create:
                 return call
@@ -133,7 +133,7 @@ class GoalSession(StoreAccess):
         cost = cost_to_hold(self.settings, goal, call)
         return Reservation(tokens=tokens, turns=int(self.kind is UsageKind.WORK), cost_microunits=cost)
 
-    def unannounced(self, request_bytes: int = 0) -> ModelCall:
+    def call_without_begin(self, request_bytes: int = 0) -> ModelCall:
         """Return a call whose beginning nobody saw; it belongs to the goal that was worked on last."""
         return ModelCall(self.seen, None, new_key(), None, request_bytes=request_bytes)
 
@@ -146,15 +146,15 @@ class GoalSession(StoreAccess):
     async def latest(self) -> Goal | None:
         """The goal that was worked on last, as it stands now; None where there was none."""
         seen = self.seen
-        return None if seen is None else await self.patiently(lambda: self.store.get(seen.id))
+        return None if seen is None else await self.with_retries(lambda: self.store.get(seen.id))
 
     async def _prompt(self, goal: Goal) -> str:
-        block = render(goal, secret=await self.patiently(self.store.secret))
+        block = render(goal, secret=await self.with_retries(self.store.secret))
         if is_nearly_spent(goal, self.settings.policy):
             return f"{block}\n\n{wind_down(goal)}"
         return f"{block}\n\n{continuation(goal)}" if self._continues else block
 
-    async def answered(
+    async def record_response(
         self,
         call: ModelCall,
         usage: ModelUsage | None,
@@ -188,10 +188,10 @@ class GoalSession(StoreAccess):
             goal = await self._record(call, spent, kind or self.kind, name, key, is_estimate=usage is None)
         except TurnConflict:
             # It was reported before, with another time: the first record stands.
-            return await self.patiently(lambda: self.store.get(cast("Goal", call.goal).id))
+            return await self.with_retries(lambda: self.store.get(cast("Goal", call.goal).id))
         if cost is None and is_price_needed(self.settings, goal):
             goal = await stop_unpriced(self, goal, name)
-        self.note_spent(goal)
+        self.note_budget_pause(goal)
         return goal
 
     async def _record(
@@ -207,21 +207,21 @@ class GoalSession(StoreAccess):
             is_estimate=is_estimate,
         )
         try:
-            return (await self.patiently(lambda: record(hold=call.hold))).goal
+            return (await self.with_retries(lambda: record(hold=call.hold))).goal
         except HoldLost:
             # The hold expired before the call ended: what was used is counted all the same.
-            return (await self.patiently(record)).goal
+            return (await self.with_retries(record)).goal
 
-    def note_spent(self, goal: Goal) -> None:
+    def note_budget_pause(self, goal: Goal) -> None:
         """That the budget has paused the goal is no change that its model must see before it may report."""
         seen = self.seen
         is_known = seen is not None and (goal.id, goal.revision) == (seen.id, seen.revision + 1)
         if is_known and goal.status is GoalStatus.PAUSED and goal.reason in SPENT:
             self.seen = goal
         if self._caller is not None:
-            self._caller.note_spent(goal)
+            self._caller.note_budget_pause(goal)
 
-    async def unanswered(
+    async def record_failed_call(
         self,
         call: ModelCall,
         error: BaseException,
@@ -233,24 +233,24 @@ class GoalSession(StoreAccess):
         """The call came to nothing: its hold is released where it surely cost nothing, else an estimate is recorded."""
         # Shielded: a caller that is cancelled, once or again and again, leaves the record to its task.
         is_free = was_free(error) and not seen_bytes and told is None
-        lost = partial(self.answered, usage=None, kind=kind, seen_bytes=seen_bytes, told=told)
-        self._accounting.add(task := asyncio.ensure_future(self.never_made(call) if is_free else lost(call)))
+        lost = partial(self.record_response, usage=None, kind=kind, seen_bytes=seen_bytes, told=told)
+        self._accounting.add(task := asyncio.ensure_future(self.cancel_call(call) if is_free else lost(call)))
         task.add_done_callback(self._accounting.discard)
         await asyncio.shield(task)
 
-    async def settled(self) -> None:
+    async def wait_until_recorded(self) -> None:
         """Estimates of all calls that came to nothing are recorded, also of those that were cancelled."""
         if self._accounting:
             await asyncio.wait(self._accounting)
 
-    async def never_made(self, call: ModelCall) -> None:
+    async def cancel_call(self, call: ModelCall) -> None:
         """The call cost nothing, and what was held for it is free again."""
         if call.goal is None or call.hold is None:
             return
         goal_id, hold = call.goal.id, call.hold
         # An expired hold is free, or an estimate, already.
         with suppress(HoldLost):
-            await self.patiently(lambda: self.store.release(goal_id, hold))
+            await self.with_retries(lambda: self.store.release(goal_id, hold))
 
     async def goes_on(self) -> Goal | None:
         """The scope's active goal where its model is to go on; None where it stopped, or waits for the host's check.
@@ -259,4 +259,4 @@ class GoalSession(StoreAccess):
         """
         if self.claim is not Claim.WORKING or self.is_sub_agent:
             return None
-        return await self.patiently(lambda: self.store.active(self.scope))
+        return await self.with_retries(lambda: self.store.active(self.scope))

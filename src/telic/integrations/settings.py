@@ -83,7 +83,7 @@ class StoreAccess:
         self.store = as_async_store(store) if isinstance(store, GoalStore) else store
         self.settings = settings or SessionSettings()
 
-    async def patiently(self, call: Callable[[], Awaitable[T]]) -> T:
+    async def with_retries(self, call: Callable[[], Awaitable[T]]) -> T:
         """Return what the call gives, made again while the store is away; it must be repeatable.
 
         Raises:

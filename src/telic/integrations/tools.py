@@ -15,7 +15,7 @@ from telic.domain.loop_state import Claim
 from telic.domain.verdict import Outcome
 from telic.domain.verification import Verification
 from telic.integrations.session import GoalSession
-from telic.loop.agents.protocol import MAX_REPORT_TEXT_CHARS, kept_tail
+from telic.loop.agents.protocol import MAX_REPORT_TEXT_CHARS, storable_tail
 from telic.loop.prompts import feedback_of
 from telic.loop.verification.evidence import AgentWork
 from telic.loop.verification.verifier import Verifier
@@ -103,7 +103,7 @@ async def report_complete(session: GoalSession, summary: str, *, key: str | None
     goal, call = session.seen, new_key() if key is None else key
     if goal is None:
         return "There is no goal to report."
-    present = await session.patiently(lambda: session.store.get(goal.id))
+    present = await session.with_retries(lambda: session.store.get(goal.id))
     if present.is_finished:
         session.seen = present
         return f"Nothing changed: the goal is {present.status} already. End your turn."
@@ -116,23 +116,23 @@ async def report_complete(session: GoalSession, summary: str, *, key: str | None
         session.claim = Claim.COMPLETE
         return _CHECKED_BY_THE_HOST
     complete = partial(session.store.complete, goal.id, expected_revision=goal.revision, note=summary)
-    session.seen = await session.patiently(lambda: complete(actor=Actor.MODEL, key=call))
+    session.seen = await session.with_retries(lambda: complete(actor=Actor.MODEL, key=call))
     return "The goal is completed. End your turn now."
 
 
 async def _verify(session: GoalSession, goal: Goal, verifier: Verifier, summary: str) -> str:
     store, check = session.store, GoalCheck(goal_id=goal.id, key=new_key())
-    approvals = await session.patiently(lambda: store.approvals(goal.id))
-    work = AgentWork(text=kept_tail(summary, MAX_REPORT_TEXT_CHARS))
+    approvals = await session.with_retries(lambda: store.approvals(goal.id))
+    work = AgentWork(text=storable_tail(summary, MAX_REPORT_TEXT_CHARS))
     found = await verifier.verify(goal, work, approvals=approvals)
     try:
-        settled = await session.patiently(lambda: settle(store, check, found))
+        settled = await session.with_retries(lambda: settle(store, check, found))
     except BaseException:
         # The keys of the lines are those of the settlement: should it have been made, nothing is billed twice.
-        billed = await session.patiently(lambda: bill_void_check(store, check, found.verdicts))
-        session.note_spent(billed)
+        billed = await session.with_retries(lambda: bill_void_check(store, check, found.verdicts))
+        session.note_budget_pause(billed)
         raise
-    session.note_spent(settled)
+    session.note_budget_pause(settled)
     session.seen = settled
     return _answer(session, settled, found)
 
@@ -156,7 +156,7 @@ async def _report_blocked(session: GoalSession, given: Arguments) -> str:
     if goal is None:
         return "There is no goal."
     pause = partial(session.store.transition, goal.id, GoalStatus.PAUSED, expected_revision=goal.revision)
-    session.seen = await session.patiently(
+    session.seen = await session.with_retries(
         lambda: pause(reason=Reason.BLOCKED, note=given["reason"], actor=Actor.MODEL, key=call)
     )
     return "The goal is paused as blocked. End your turn now."
@@ -165,7 +165,7 @@ async def _report_blocked(session: GoalSession, given: Arguments) -> str:
 async def _set_goal(session: GoalSession, given: Arguments) -> str:
     budget = session.settings.created_budget
     call = new_key() if given.get("key") is None else given["key"]
-    session.seen = await session.patiently(
+    session.seen = await session.with_retries(
         lambda: session.store.create(given["text"], scope=session.scope, budget=budget, actor=Actor.MODEL, key=call)
     )
     return "The goal is set."
@@ -173,7 +173,7 @@ async def _set_goal(session: GoalSession, given: Arguments) -> str:
 
 async def _show(session: GoalSession, _: Arguments) -> str:
     # A goal that has just ended is no scope's active one, and still what the model asks for.
-    active = await session.patiently(lambda: session.store.active(session.scope))
+    active = await session.with_retries(lambda: session.store.active(session.scope))
     session.seen = active or await session.latest()
     return await _shown(session)
 
@@ -181,7 +181,7 @@ async def _show(session: GoalSession, _: Arguments) -> str:
 async def _shown(session: GoalSession) -> str:
     if session.seen is None:
         return "There is no goal."
-    return render(session.seen, secret=await session.patiently(session.store.secret))
+    return render(session.seen, secret=await session.with_retries(session.store.secret))
 
 
 GET_GOAL: Final = GoalTool(

@@ -48,7 +48,7 @@ class VerificationStep:
     async def _check(self, goal: Goal, state: LoopState, seen: VerificationRun) -> None:
         run, verdicts = self._run, list[Verdict]()
         run.report(LoopEventKind.CHECKING, goal, state)
-        approvals = await run.patiently(lambda: run.store.approvals(goal.id))
+        approvals = await run.with_retries(lambda: run.store.approvals(goal.id))
         clock, key = SteadyClock(await run.now()), check_key(state, goal.revision)
 
         def on_verdict(verdict: Verdict) -> None:
@@ -62,12 +62,14 @@ class VerificationStep:
             verifying = self._verifier.verify(goal, work, approvals=approvals, on_verdict=on_verdict)
             seen.found = found = await run.heart.guard(verifying, goal)
             after = after_verification(state, found, run.policy, clock.now())
-            checked = await run.insistently(lambda lease: run.records.settle(lease, key, after, found), state)
+            checked = await run.retry_past_lease(lambda lease: run.records.settle(lease, key, after, found), state)
         except (GoalStopped, StaleUpdate):
             # The verdicts are void, the usage of their judges is not.
             if judged_lines(key, verdicts):
                 billed = replace(state, verifications=state.verifications + 1)
-                await run.insistently(lambda lease: run.records.bill_void_check(lease, key, billed, verdicts), state)
+                await run.retry_past_lease(
+                    lambda lease: run.records.bill_void_check(lease, key, billed, verdicts), state
+                )
             raise
         if checked.is_finished:
             run.report(LoopEventKind.COMPLETED, checked, state, str(checked.reason))
@@ -92,13 +94,13 @@ class GoalLoop:
     on_progress: LoopEventListener = ignore
     clock: Clock = field(default_factory=SystemClock)
     _heart: Heartbeat | None = field(default=None, init=False)
-    _poked: asyncio.Event = field(default_factory=asyncio.Event, init=False)
+    _change_noticed: asyncio.Event = field(default_factory=asyncio.Event, init=False)
 
-    def poke(self) -> None:
+    def notice_change(self) -> None:
         """A running turn, or a rest between two, looks at its goal at once, and not only with the next heartbeat."""
-        self._poked.set()
+        self._change_noticed.set()
         if self._heart is not None:
-            self._heart.poke()
+            self._heart.beat_now()
 
     async def run(self, goal_id: str) -> Goal:
         """The goal, which is returned, is completed, cleared, or paused for the reason that it names.
@@ -154,7 +156,7 @@ class GoalLoop:
         try:
             # The lease may have been granted a while ago: from here on it is known until when it lasts.
             await heart.beat()
-            steps = _LoopSteps(run, self.agent, self.verifier, await run.patiently(self.store.secret))
+            steps = _LoopSteps(run, self.agent, self.verifier, await run.with_retries(self.store.secret))
             goal, pause_seconds = await steps.until_rest()
             return goal
         finally:
@@ -165,19 +167,19 @@ class GoalLoop:
 
     async def _claim(self, goal_id: str) -> Lease:
         settings = self.settings
-        return await self.store.claim(goal_id, holder=settings.holder, ttl_seconds=settings.lease_seconds)
+        return await self.store.claim(goal_id, worker=settings.worker, ttl_seconds=settings.lease_seconds)
 
     async def _rest(self, goal: Goal) -> Goal:
         """Wait until the goal's next step is due, or it was stopped, and return the goal as it stands then."""
         while True:
-            self._poked.clear()
+            self._change_noticed.clear()
             state = await retry(partial(self.store.lease, goal.id))
             seconds = state.due_in_microseconds / MICRO
             if state.goal.status is not GoalStatus.ACTIVE or not seconds:
                 return state.goal
             with suppress(TimeoutError):
                 async with asyncio.timeout(min(seconds, self.settings.heartbeat_seconds)):
-                    await self._poked.wait()
+                    await self._change_noticed.wait()
 
 
 class _LoopSteps:
@@ -214,7 +216,7 @@ class _LoopSteps:
                 await self._carry_out(decision, goal, state)
 
     async def _look(self) -> tuple[Goal, LoopState]:
-        return await self._run.patiently(self._run.records.load)
+        return await self._run.with_retries(self._run.records.load)
 
     async def _carry_out(self, decision: Decision, goal: Goal, state: LoopState) -> None:
         match decision.step:
@@ -230,7 +232,7 @@ class _LoopSteps:
                 await self._run.pause(goal, state, decision.reason or Reason.FAILED, decision.note, until or wake)
 
     async def _complete(self, decision: Decision, goal: Goal, state: LoopState) -> None:
-        completed = await self._run.patiently(
+        completed = await self._run.with_retries(
             lambda: self._run.store.complete(
                 goal.id,
                 expected_revision=goal.revision,

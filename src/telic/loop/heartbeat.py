@@ -34,13 +34,13 @@ class GoalStopped(Exception):
 
 
 class Heartbeat:
-    """Renews one lease every `interval_seconds`, and at once when it is poked."""
+    """Renews one lease every `interval_seconds`, and at once when `beat_now` is called."""
 
     def __init__(self, store: AsyncGoalStore, lease: Lease, *, interval_seconds: float, ttl_seconds: float) -> None:
         self._store = store
         self._interval_seconds = interval_seconds
         self._ttl_seconds = ttl_seconds
-        self._poked = asyncio.Event()
+        self._beat_asked = asyncio.Event()
         self._deadline = Deadline()
         self.keep(lease, time.monotonic())
 
@@ -55,9 +55,9 @@ class Heartbeat:
         """Whether work must end now, by this worker's own clock."""
         return time.monotonic() >= self._gives_up_at
 
-    def poke(self) -> None:
+    def beat_now(self) -> None:
         """The next beat comes now."""
-        self._poked.set()
+        self._beat_asked.set()
 
     async def guard(self, work: Coroutine[Any, Any, T], goal: Goal) -> T:
         """Return the result of the work on this goal, unless the goal was stopped or changed, or the lease lost.
@@ -85,12 +85,12 @@ class Heartbeat:
         return task.result()
 
     async def _next_beat(self, task: "asyncio.Future[Any]") -> None:
-        poke = asyncio.ensure_future(self._poked.wait())
+        beat_now = asyncio.ensure_future(self._beat_asked.wait())
         try:
-            await asyncio.wait({task, poke}, timeout=self._interval_seconds, return_when=asyncio.FIRST_COMPLETED)
+            await asyncio.wait({task, beat_now}, timeout=self._interval_seconds, return_when=asyncio.FIRST_COMPLETED)
         finally:
-            poke.cancel()
-            self._poked.clear()
+            beat_now.cancel()
+            self._beat_asked.clear()
 
     async def beat(self) -> None:
         """The lease is renewed, and `lease.goal` is the goal as it stands.

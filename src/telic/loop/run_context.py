@@ -74,7 +74,7 @@ def ignore(_: LoopEvent) -> None:
 class LoopSettings:
     """The workspace of a loop, and how it keeps its goal.
 
-    `holder` is the name of the lease's worker. The lease lasts `lease_seconds` and is renewed every
+    `worker` is the name of the lease's worker. The lease lasts `lease_seconds` and is renewed every
     `heartbeat_seconds`; a stop by anybody reaches a running turn within one heartbeat. Of a budget of tokens,
     `held_tokens` are reserved for each turn: where that is None a tenth of the budget, and at most 50,000. Of a budget
     of money it is a tenth. A turn whose usage stays unknown counts as much.
@@ -84,7 +84,7 @@ class LoopSettings:
     """
 
     workspace: Path
-    holder: str
+    worker: str
     turn_timeout_seconds: float = 1800.0
     heartbeat_seconds: float = 2.0
     lease_seconds: float = 30.0
@@ -134,7 +134,7 @@ class LoopRecords:
     async def raise_hold(self, lease: Lease, hold: Hold, used: TurnUsage) -> None:
         """The turn's hold reserves at least what the turn has used, and shows it if the loop dies."""
         call = self._store.new_call(Actor.SYSTEM, None, lease=lease)
-        operation = partial(holds.raise_to, call=call, goal_id=self._goal_id, hold=hold.key, used=used)
+        operation = partial(holds.raise_hold, call=call, goal_id=self._goal_id, hold=hold.key, used=used)
         await self._store.run("raise_hold", operation, Mode.SINGLE, call.key)
 
     async def finish_turn(self, lease: Lease | None, turn: KeyedTurn, state: LoopState) -> TurnResult:
@@ -185,7 +185,7 @@ class RunContext:
     clock: Clock
     on_progress: LoopEventListener
 
-    async def patiently(self, call: Callable[[], Awaitable[T]]) -> T:
+    async def with_retries(self, call: Callable[[], Awaitable[T]]) -> T:
         """Return the call's result; the call is repeated while the store is away, for as long as the lease lasts.
 
         The call must be repeatable: it reads, or has a key, or changes nothing the second time.
@@ -196,8 +196,8 @@ class RunContext:
         # A beat after each pause notices when the lease is lost; it needs short pauses.
         return await retry(call, longest_pause_seconds=_RETRY_SECONDS, after_pause=self.heart.beat)
 
-    async def insistently(self, call: Callable[[Lease | None], Awaitable[T]], state: LoopState) -> T:
-        """As `patiently`, for what must not be lost: also for longer than the lease lasts, which is then claimed again.
+    async def retry_past_lease(self, call: Callable[[Lease | None], Awaitable[T]], state: LoopState) -> T:
+        """As `with_retries`, for what must not be lost: longer than the lease lasts too, which is then claimed again.
 
         The call gets the lease to write under; a goal that was stopped meanwhile has none, and needs none. `state`
         is where the loop stood before.
@@ -208,7 +208,7 @@ class RunContext:
         lease: Lease | None = self.heart.lease
         while True:
             try:
-                return await self.patiently(partial(call, lease))
+                return await self.with_retries(partial(call, lease))
             except LeaseLost:
                 lease = await retry(partial(self._regain, state))
 
@@ -219,7 +219,7 @@ class RunContext:
             raise LeaseLost("another worker had the goal meanwhile")
         asked_at, settings = time.monotonic(), self.settings
         try:
-            lease = await self.store.claim(goal.id, holder=settings.holder, ttl_seconds=settings.lease_seconds)
+            lease = await self.store.claim(goal.id, worker=settings.worker, ttl_seconds=settings.lease_seconds)
         except LeaseHeld as held:
             raise LeaseLost(f"another worker has taken over: {held}") from held
         except GoalNotActive:
@@ -239,7 +239,7 @@ class RunContext:
         # A claim of completion stays: when a person has approved, it is checked again.
         claim = Claim.COMPLETE if state.claim is Claim.COMPLETE else Claim.WORKING
         after = replace(state, claim=claim, wake_at=None, wake_signal=None, quota_until=0)
-        paused = await self.patiently(
+        paused = await self.with_retries(
             lambda: self.records.pause(self.heart.lease, reason, after, note=note, wake=wake, revision=goal.revision)
         )
         self.report(LoopEventKind.PAUSED, paused, state, note or reason)
@@ -255,7 +255,7 @@ class RunContext:
         Raises:
             LeaseLost: the store stayed away for too long.
         """
-        return await self.patiently(self.store.now)
+        return await self.with_retries(self.store.now)
 
     async def clock_error(self) -> str:
         """Return how far this machine's clock is from the database's, in words; empty where it is not far."""

@@ -19,7 +19,7 @@ from telic.domain.limits import MAX_COUNTER, MAX_NOTE_CHARS
 from telic.domain.loop_state import MAX_SESSION_CHARS, MAX_WORK_CHARS, MAX_WORKSPACES, Claim, LoopState
 from telic.domain.verdict import AttemptResult, CheckError, Outcome, Verdict
 from telic.domain.verification import Verification
-from telic.loop.agents.protocol import QuotaReached, TurnReport, kept_tail
+from telic.loop.agents.protocol import QuotaReached, TurnReport, storable_tail
 from telic.loop.agents.provider_errors import tells_of_outage
 from telic.loop.progress import Observation, progress_since
 from telic.loop.turn_budget import timed
@@ -37,7 +37,7 @@ def turn_key(state: LoopState) -> str:
 
 
 @dataclass(frozen=True, slots=True)
-class Used:
+class ObservedUsage:
     """The known usage of a turn: None is unknown, and of an estimate something is missing."""
 
     usage: ModelUsage | None
@@ -45,7 +45,7 @@ class Used:
     is_estimate: bool = False
 
 
-def turn_line(state: LoopState, used: Used, hold: Hold, elapsed_microseconds: int) -> KeyedTurn:
+def turn_line(state: LoopState, used: ObservedUsage, hold: Hold, elapsed_microseconds: int) -> KeyedTurn:
     """Return the ledger's line for a turn; of unknown usage it is an estimate: the turn's hold (ADR 43)."""
     usage = _held(hold, elapsed_microseconds) if used.usage is None else timed(used.usage, elapsed_microseconds)
     is_estimate = used.is_estimate or used.usage is None
@@ -60,11 +60,13 @@ def _held(hold: Hold, elapsed_microseconds: int) -> TurnUsage:
     )
 
 
-def broken_off(usage: ModelUsage | None, model: str | None, hold: Hold) -> Used:
+def broken_off(usage: ModelUsage | None, model: str | None, hold: Hold) -> ObservedUsage:
     """Return the usage of a turn that was cut off: its last report, with the cost that was held if it had none."""
     if usage is None or is_nothing(usage):
-        return Used(usage, model)
-    return Used(replace(usage, cost_microunits=usage.cost_microunits or hold.reserved.cost_microunits), model, True)
+        return ObservedUsage(usage, model)
+    return ObservedUsage(
+        replace(usage, cost_microunits=usage.cost_microunits or hold.reserved.cost_microunits), model, True
+    )
 
 
 def after_cut_off(state: LoopState, session: str | None) -> LoopState:
@@ -109,8 +111,8 @@ def after_report(
         wound_down_at=goal.revision if step is Step.WIND_DOWN else state.wound_down_at,
         workspace_hashes=_with(state.workspace_hashes, workspace_hash),
         tool_effects=effects,
-        work=kept_tail(report.text, MAX_WORK_CHARS),
-        tool_output=kept_tail(report.tool_output_tail, MAX_WORK_CHARS),
+        work=storable_tail(report.text, MAX_WORK_CHARS),
+        tool_output=storable_tail(report.tool_output_tail, MAX_WORK_CHARS),
     )
 
 
@@ -163,7 +165,7 @@ def after_failure(state: LoopState, error: AgentFailure, policy: LoopPolicy, at:
         turns=state.turns + 1,
         failures=failures,
         outages=outages,
-        note=kept_tail(str(error), MAX_NOTE_CHARS),
+        note=storable_tail(str(error), MAX_NOTE_CHARS),
         session=None if is_lost else _kept_session(error.session),
         next_at=0 if is_new_start else _pause_until(policy, outages or failures, at),
     )
@@ -171,7 +173,7 @@ def after_failure(state: LoopState, error: AgentFailure, policy: LoopPolicy, at:
 
 def _kept_session(session: str | None) -> str | None:
     # None begins a new conversation, where no store would keep this one.
-    return session if session is not None and kept_tail(session, MAX_SESSION_CHARS) == session else None
+    return session if session is not None and storable_tail(session, MAX_SESSION_CHARS) == session else None
 
 
 def usage_of(error: AgentFailure) -> ModelUsage | None:
@@ -200,7 +202,7 @@ def after_verification(state: LoopState, found: Verification, policy: LoopPolicy
             checked,
             failures=policy.max_failures,
             unchecked_verifications=policy.max_unchecked_verifications,
-            note=kept_tail(unpriced.detail, MAX_NOTE_CHARS),
+            note=storable_tail(unpriced.detail, MAX_NOTE_CHARS),
         )
     if not state.turns and found.outcome is Outcome.ERROR:
         # Nothing was worked on yet: what cannot be checked now may be made by the first turn.

@@ -26,7 +26,7 @@ async def run_until_over(loop: GoalLoop, goal_id: str) -> Goal:
         GoalNotFound, StoreError: the goal is not driven any more; everything recorded stays.
     """
     supervisor = _Supervisor(loop, goal_id)
-    async with ChangeListener(loop.store, supervisor.poke, goal_id=goal_id) as listener:
+    async with ChangeListener(loop.store, supervisor.on_event, goal_id=goal_id) as listener:
         return await supervisor.until_over(listener)
 
 
@@ -39,9 +39,9 @@ class _Supervisor:
         self._was_away = False
         self._lost = ""
 
-    def poke(self, _: FeedEvent) -> bool:
-        """Poke the loop, so that a running turn looks at its goal at once; every change counts."""
-        self._loop.poke()
+    def on_event(self, _: FeedEvent) -> bool:
+        """Have the loop read its goal at once; return True, as every event counts."""
+        self._loop.notice_change()
         return True
 
     async def until_over(self, listener: ChangeListener) -> Goal:
@@ -73,7 +73,7 @@ class _Supervisor:
         try:
             return await retry(
                 lambda: claim_for_loop(
-                    self._loop.store, self._goal_id, worker=settings.holder, ttl_seconds=settings.lease_seconds
+                    self._loop.store, self._goal_id, worker=settings.worker, ttl_seconds=settings.lease_seconds
                 )
             )
         except GoalNotActive:
@@ -102,7 +102,7 @@ class _Supervisor:
         settings = self._loop.settings
         granted = await retry(
             lambda: self._loop.store.claim_due(
-                holder=settings.holder, scope=goal.scope, ttl_seconds=settings.lease_seconds
+                worker=settings.worker, scope=goal.scope, ttl_seconds=settings.lease_seconds
             )
         )
         for lease in granted:

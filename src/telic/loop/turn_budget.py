@@ -117,7 +117,7 @@ class TurnMeter:
             goal = self._run.heart.lease.goal
             if self._reached(goal) is not None:
                 # Somebody may have raised the budget since the last heartbeat.
-                goal = await self._run.patiently(lambda: self._run.store.get(self._run.heart.lease.goal.id))
+                goal = await self._run.with_retries(lambda: self._run.store.get(self._run.heart.lease.goal.id))
                 why = self._reached(goal)
                 if why is not None:
                     return BudgetReached(why)
@@ -131,7 +131,7 @@ class TurnMeter:
         # Usage beyond the hold is held as well: if this worker dies, its hold is all that remains of the turn.
         used = self._billed(goal)
         if used.tokens > self._held.tokens or used.cost_microunits > self._held.cost_microunits:
-            await self._run.patiently(lambda: self._run.records.raise_hold(self._run.heart.lease, self._hold, used))
+            await self._run.with_retries(lambda: self._run.records.raise_hold(self._run.heart.lease, self._hold, used))
             self._held = used
 
     async def _rest(self, seconds: float) -> None:

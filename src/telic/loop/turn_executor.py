@@ -31,7 +31,7 @@ from telic.loop.heartbeat import GoalStopped
 from telic.loop.prompts import turn_prompt
 from telic.loop.run_context import LoopEventKind, RunContext
 from telic.loop.state_transitions import (
-    Used,
+    ObservedUsage,
     after_cut_off,
     after_failure,
     after_report,
@@ -132,9 +132,9 @@ class TurnExecutor:
             most_tokens = min(max((goal.token_budget or 0) // _PARTS_OF_BUDGET, 1), _MOST_HELD_TOKENS)
         asked = TurnHold(turn_key(state), key, most_tokens, most_money, ttl_seconds)
         try:
-            return await self._run.patiently(lambda: self._run.records.begin_turn(lease, asked))
+            return await self._run.with_retries(lambda: self._run.records.begin_turn(lease, asked))
         except BudgetExceeded:
-            holds = await self._run.patiently(lambda: reserving_holds(self._run.store, goal.id))
+            holds = await self._run.with_retries(lambda: reserving_holds(self._run.store, goal.id))
             await self._run.pause(goal, state, Reason.BUDGET, held_by_others(goal, holds))
             return None
         except GoalNotActive:
@@ -142,7 +142,7 @@ class TurnExecutor:
 
     async def _request(self, turn: _Turn) -> TurnRequest:
         goal, state = turn.goal, turn.state
-        verification = await self._run.patiently(lambda: self._run.store.verification(goal.id))
+        verification = await self._run.with_retries(lambda: self._run.store.verification(goal.id))
         return TurnRequest(
             goal=goal,
             prompt=turn_prompt(goal, state, turn.step, verification, secret=self._secret),
@@ -157,7 +157,7 @@ class TurnExecutor:
         )
 
     async def _record(self, turn: _Turn, report: TurnReport) -> None:
-        used = Used(report.usage, report.model, report.usage_is_estimate)
+        used = ObservedUsage(report.usage, report.model, report.usage_is_estimate)
         if report.quota is not None and report.usage_is_estimate:
             # It is waited for; what it cost unheard counts as what was held for it (ADR 61).
             used = broken_off(report.usage, report.model, turn.hold)
@@ -180,7 +180,9 @@ class TurnExecutor:
         own = [str(file.relative_to(whole)) for file in self._run.store.files if file.is_relative_to(whole)]
         return await observe_workspace(workspace, excludes=(*DEFAULT_EXCLUDES, *map(glob.escape, own)))
 
-    async def _without_workspace(self, turn: _Turn, used: Used, session: str | None, error: WorkspaceMissing) -> None:
+    async def _without_workspace(
+        self, turn: _Turn, used: ObservedUsage, session: str | None, error: WorkspaceMissing
+    ) -> None:
         # The goal waits for a person: nothing can be done or checked without its folder.
         failed = AgentFailure(str(error), usage=used.usage, session=session)
         after = partial(after_failure, turn.state, failed, self._run.policy)
@@ -192,7 +194,7 @@ class TurnExecutor:
         known, reported = usage_of(error), turn.meter.usage
         is_whole = known is not None and not error.usage_is_estimate
         model = turn.meter.model
-        used = Used(known, model) if is_whole else broken_off(known or reported, model, turn.hold)
+        used = ObservedUsage(known, model) if is_whole else broken_off(known or reported, model, turn.hold)
         after = partial(after_failure, turn.state, error, self._run.policy)
         if error.is_outage and is_nothing(used.usage):
             await self._undo(turn, error, after)
@@ -210,7 +212,7 @@ class TurnExecutor:
                 await self._run.store.release(turn.goal.id, turn.hold.key, lease=lease)
             return state
 
-        state = await self._run.insistently(undo, turn.state)
+        state = await self._run.retry_past_lease(undo, turn.state)
         self._run.report(LoopEventKind.TURN_FAILED, turn.goal, state, str(error))
 
     def _line_of_cut_off(self, turn: _Turn) -> KeyedTurn:
@@ -225,7 +227,7 @@ class TurnExecutor:
                 await self._run.records.finish_turn(self._run.heart.lease, line, state)
 
     async def _write(
-        self, turn: _Turn, used: Used, after: Callable[[Instant], LoopState]
+        self, turn: _Turn, used: ObservedUsage, after: Callable[[Instant], LoopState]
     ) -> tuple[TurnResult, LoopState]:
         line = turn_line(turn.state, used, turn.hold, turn.meter.elapsed_microseconds)
         return await self._finish(turn, line, after)
@@ -239,7 +241,7 @@ class TurnExecutor:
             state = after(turn.clock.now())
             return await self._run.records.finish_turn(lease, line, state), state
 
-        result, state = await self._run.insistently(write, turn.state)
+        result, state = await self._run.retry_past_lease(write, turn.state)
         if result.goal.status is GoalStatus.PAUSED and result.goal.note is not None:
             # The turn itself has stopped the goal, and nothing else says why.
             self._run.report(LoopEventKind.PAUSED, result.goal, state, result.goal.note)

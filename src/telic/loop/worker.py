@@ -27,7 +27,7 @@ from telic.loop.agents.process_group import (
     process_lives,
     signal_group,
 )
-from telic.loop.agents.protocol import kept_tail
+from telic.loop.agents.protocol import storable_tail
 from telic.loop.goal_loop import GoalLoop
 from telic.store.async_store import AsyncGoalStore
 
@@ -73,16 +73,16 @@ async def claim_for_loop(store: AsyncGoalStore, goal_id: str, *, worker: str, tt
         GoalNotActive, GoalNotFound, StoreError: nothing is claimed; see `AsyncGoalStore.claim`.
     """
     try:
-        return await store.claim(goal_id, holder=worker, ttl_seconds=ttl_seconds)
+        return await store.claim(goal_id, worker=worker, ttl_seconds=ttl_seconds)
     except LeaseHeld as held:
-        if held.holder is None or not _is_dead(held.holder):
+        if held.worker is None or not _is_dead(held.worker):
             raise
         # A worker may always claim its own lease again: under the dead one's name its lease can be given back.
-        left = await store.claim(goal_id, holder=held.holder, ttl_seconds=ttl_seconds)
+        left = await store.claim(goal_id, worker=held.worker, ttl_seconds=ttl_seconds)
         await _end_left_agents(goal_id)
     with suppress(LeaseLost):
         await store.release_lease(left)
-    return await store.claim(goal_id, holder=worker, ttl_seconds=ttl_seconds)
+    return await store.claim(goal_id, worker=worker, ttl_seconds=ttl_seconds)
 
 
 async def _end_left_agents(goal_id: str) -> None:
@@ -148,7 +148,7 @@ class ChangeListener:
                 await asyncio.sleep(_RETRY_SECONDS)
 
 
-def keep_quiet(_goal: Goal | None, _error: Exception) -> None:
+def ignore_trouble(_goal: Goal | None, _error: Exception) -> None:
     """Do nothing with the trouble: the listener where none was given."""
 
 
@@ -159,7 +159,7 @@ class Worker:
     Goals whose time to wake has come are woken. `make_loop` gives each goal a loop of its own; where it raises a
     `GoalError`, or the agent any other error, the goal is paused as failed with that error as its note.
     Where nothing is due the worker looks again with each goal that becomes active, and at least every
-    `longest_pause_seconds`. `on_trouble` is called when something goes wrong with a goal, or with the store. `holder`
+    `longest_pause_seconds`. `on_trouble` is called when something goes wrong with a goal, or with the store. `name`
     is the worker's name on its leases.
 
     Raises:
@@ -168,11 +168,11 @@ class Worker:
 
     store: AsyncGoalStore
     make_loop: Callable[[Goal], GoalLoop]
-    holder: str
+    name: str
     concurrency: int = 1
     lease_seconds: float = 30.0
     longest_pause_seconds: float = 5.0
-    on_trouble: Callable[[Goal | None, Exception], None] = keep_quiet
+    on_trouble: Callable[[Goal | None, Exception], None] = ignore_trouble
     _stopping: asyncio.Event = field(default_factory=asyncio.Event, init=False)
     _loops: dict[str, GoalLoop] = field(default_factory=dict[str, GoalLoop], init=False)
     _driving: set["asyncio.Task[None]"] = field(default_factory=set["asyncio.Task[None]"], init=False)
@@ -210,7 +210,7 @@ class Worker:
         """Poke the loop of the goal that has changed, and return whether the worker should look for goals."""
         loop = self._loops.get(event.event.goal_id)
         if loop is not None:
-            loop.poke()
+            loop.notice_change()
         return event.event.kind in _CLAIMABLE
 
     async def _work(self, listener: ChangeListener, stopped: "asyncio.Task[Any]") -> None:
@@ -234,7 +234,7 @@ class Worker:
 
     async def _claim(self, free: int) -> list[Lease]:
         try:
-            return await self.store.claim_due(holder=self.holder, ttl_seconds=self.lease_seconds, limit=free)
+            return await self.store.claim_due(worker=self.name, ttl_seconds=self.lease_seconds, limit=free)
         except StoreClosed:
             raise
         except StoreError as error:
@@ -257,7 +257,7 @@ class Worker:
     async def _give_up(self, goal: Goal, lease: Lease, error: Exception) -> None:
         # Paused, it waits for a person: to claim it again at once would fail alike, and for ever.
         kind = "" if isinstance(error, GoalError) else f"{type(error).__name__}: "
-        note = kept_tail(f"{kind}{error}", MAX_NOTE_CHARS)
+        note = storable_tail(f"{kind}{error}", MAX_NOTE_CHARS)
         try:
             await self.store.pause(goal.id, reason=Reason.FAILED, note=note, actor=Actor.SYSTEM)
         except GoalError as trouble:

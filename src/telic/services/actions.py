@@ -15,8 +15,8 @@ from telic.domain.goal import DEFAULT_SCOPE, Actor, Goal, GoalStatus, Reason
 from telic.domain.ids import new_key
 from telic.domain.lease import Hold, Lease
 from telic.domain.lifecycle import NamedActor
-from telic.domain.limits import DEFAULT_MAX_CHARS
-from telic.domain.views import CriterionStanding
+from telic.domain.limits import DEFAULT_MAX_CHARS, MAX_COUNTER
+from telic.domain.views import CriterionStanding, budget_uses, tightest
 from telic.services.insight import ScopedGoals
 from telic.storage.transaction import complete
 from telic.store.connect import as_async_store
@@ -123,7 +123,7 @@ async def execute(
     may_replace = request.action in _REPLACING and bool(request.replace)
     # Before the action: afterwards nobody can tell any more which goal was active.
     active = await store.active(scope) if may_replace else None
-    goal = await _patiently(lambda key: _call(store, request, key), request.key, sleep or _sleep_in_event_loop)
+    goal = await _with_retries(lambda key: _call(store, request, key), request.key, sleep or _sleep_in_event_loop)
     if not may_replace:
         return ActionResult(request, goal)
     former = await ScopedGoals(store, scope).superseded_by(goal, None if active is None else active.id)
@@ -151,7 +151,7 @@ def release_hold(
         GoalNotFound, LeaseLost, InvalidInput, NotAllowed, StoreError: as `AsyncGoalStore.release`.
     """
     release = partial(as_async_store(store).release, goal.id, hold, lease=lease, actor=actor)
-    return complete(_patiently(lambda each: release(key=each), key, sleep_blocking))
+    return complete(_with_retries(lambda each: release(key=each), key, sleep_blocking))
 
 
 async def _sleep_in_event_loop(seconds: float) -> None:
@@ -165,7 +165,7 @@ async def sleep_blocking(seconds: float, sleep: Callable[[float], None] = time.s
     sleep(seconds)
 
 
-async def _patiently(
+async def _with_retries(
     call: Callable[[str], Awaitable[T]], key: str | None, sleep: Callable[[float], Awaitable[None]]
 ) -> T:
     # One key for all attempts: the store does under one key what it was asked once.
@@ -250,6 +250,19 @@ PURPOSES: Final[Mapping[GoalAction, str]] = {
     GoalAction.CLEAR: "to give it up for good",
 }
 """The purpose of an action, where a surface offers it."""
+
+
+def likely_limits(action: GoalAction, goal: Goal) -> dict[str, int]:
+    """Return the limits that a person likely gives with the action: twice of each that is used up.
+
+    Where none is, a budget is likely set to give more of what is nearest to its end.
+    """
+    meant = [use for use in budget_uses(goal) if (use.fraction or 0) >= 1]
+    if action is GoalAction.SET_BUDGET:
+        meant = meant or list(filter(None, [tightest(goal)]))
+    elif action is not GoalAction.RESUME:
+        return {}
+    return {use.name: min(2 * max(use.used, use.limit or 0), MAX_COUNTER) for use in meant}
 
 
 def why_unfit(action: GoalAction, goal: Goal, checks: Sequence[CriterionStanding] = ()) -> str | None:

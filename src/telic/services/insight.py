@@ -19,14 +19,14 @@ from telic.domain.jsonable import lease_state_to_json
 from telic.domain.lease import LeaseState
 from telic.domain.limits import MAX_PAGE
 from telic.domain.report import UsageGrouping, UsageSum
-from telic.domain.views import CriterionStanding, GoalGlance, GoalOrder, GoalOverview, GoalPage, UsagePoint, tightest
+from telic.domain.views import CriterionStanding, GoalOrder, GoalOverview, GoalPage, GoalPeek, UsagePoint, tightest
 
 if TYPE_CHECKING:
     from telic.store.async_store import AsyncGoalStore
 
 
-class Order(StrEnum):
-    """The orders that goals can be in: the first three hold for the whole store, the others within each page."""
+class ListOrder(StrEnum):
+    """How a screen sorts goals: the first three are `GoalOrder`, for the whole store; the others sort each page."""
 
     NEWEST = "newest"
     OLDEST = "oldest"
@@ -43,8 +43,8 @@ async def list_goals(
     status: GoalStatus | None = None,
     reason: Reason | None = None,
     text: str | None = None,
-    holder: str | None = None,
-    order: Order | GoalOrder = Order.NEWEST,
+    worker: str | None = None,
+    order: ListOrder | GoalOrder = ListOrder.NEWEST,
     cursor: str | None = None,
     limit: int = 50,
 ) -> GoalPage:
@@ -60,7 +60,7 @@ async def list_goals(
         status=status,
         reason=reason,
         text=text,
-        holder=holder,
+        worker=worker,
         order=order if isinstance(order, GoalOrder) else _STORED_ORDERS.get(order, GoalOrder.NEWEST),
         cursor=cursor,
         limit=limit,
@@ -71,11 +71,11 @@ async def list_goals(
 
 _STATUSES: Final = list(GoalStatus)
 _NAMED: Final = 5
-_STORED_ORDERS: Final = {Order.OLDEST: GoalOrder.OLDEST, Order.CHANGED: GoalOrder.CHANGED}
+_STORED_ORDERS: Final = {ListOrder.OLDEST: GoalOrder.OLDEST, ListOrder.CHANGED: GoalOrder.CHANGED}
 _RANKS: Final[Mapping[str, Callable[[LeaseState], float]]] = {
-    Order.BUDGET: lambda entry: -_fraction(entry.goal),
-    Order.TOKENS: lambda entry: -entry.goal.tokens_used,
-    Order.STATUS: lambda entry: _STATUSES.index(entry.goal.status),
+    ListOrder.BUDGET: lambda entry: -_fraction(entry.goal),
+    ListOrder.TOKENS: lambda entry: -entry.goal.tokens_used,
+    ListOrder.STATUS: lambda entry: _STATUSES.index(entry.goal.status),
 }
 
 
@@ -86,7 +86,7 @@ def _fraction(goal: Goal) -> float:
 
 def listing_to_json(page: GoalPage) -> dict[str, Any]:
     """Return the page as programs get it: each goal, with the worker that drives it."""
-    goals = [entry.goal.to_json() | {"holder": entry.holder} for entry in page.entries]
+    goals = [entry.goal.to_json() | {"worker": entry.worker} for entry in page.entries]
     return {"goals": goals, "next_cursor": page.next_cursor}
 
 
@@ -133,7 +133,7 @@ async def read_goal(store: "AsyncGoalStore", goal_id: str, clock: Clock | None =
     """
     overview = await store.overview(goal_id)
     total = (await store.usage(goal_id=goal_id)).total
-    return GoalDetails(overview, overview.glance.lease, total, (clock or SystemClock()).now())
+    return GoalDetails(overview, overview.peek.lease, total, (clock or SystemClock()).now())
 
 
 async def usage_by_kind(store: "AsyncGoalStore", goal_id: str) -> dict[str, Usage]:
@@ -143,12 +143,12 @@ async def usage_by_kind(store: "AsyncGoalStore", goal_id: str) -> dict[str, Usag
 
 
 class GoalReader:
-    """Reads one goal again and again for a screen that stays: in full only where a glance shows that it changed."""
+    """Reads one goal again and again for a screen that stays: in full only where a peek shows that it changed."""
 
     def __init__(self, goal_id: str, clock: Clock | None = None) -> None:
         self._goal_id = goal_id
         self._clock = clock or SystemClock()
-        self._glance: GoalGlance | None = None
+        self._peek: GoalPeek | None = None
         self.details: GoalDetails | None = None
 
     async def read(self, store: "AsyncGoalStore") -> GoalDetails:
@@ -157,13 +157,13 @@ class GoalReader:
         Raises:
             GoalNotFound, StoreCorrupt: as `AsyncGoalStore.overview`.
         """
-        # A glance costs little; an overview reads the goal's events and its ledger.
-        glance = await store.glance(self._goal_id)
-        if self.details is None or not glance.is_like(self._glance):
+        # A peek costs little; an overview reads the goal's events and its ledger.
+        peek = await store.peek(self._goal_id)
+        if self.details is None or not peek.is_like(self._peek):
             self.details = await read_goal(store, self._goal_id, self._clock)
-            self._glance = self.details.overview.glance
+            self._peek = self.details.overview.peek
         else:
-            self.details = replace(self.details, lease=glance.lease, at=self._clock.now())
+            self.details = replace(self.details, lease=peek.lease, at=self._clock.now())
         return self.details
 
 
@@ -222,7 +222,7 @@ class ScopedGoals:
             raise GoalNotFound(prefix)
         return found[0]
 
-    async def meant(self) -> Goal | None:
+    async def default_goal(self) -> Goal | None:
         """Return the goal that is meant where none is named: the active one, else the one that was changed last."""
         active = await self.store.active(self.scope)
         if active is not None:

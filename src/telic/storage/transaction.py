@@ -186,7 +186,7 @@ def complete(operation: Coroutine[Any, Any, T]) -> T:
     raise RuntimeError("an operation awaited something other than its transaction")
 
 
-class Forked(Protocol):
+class ForkAware(Protocol):
     """Something that must be at rest when the process forks (ADR 9); work goes on in the parent.
 
     The child leaves to the parent what is the parent's, and makes its own when it needs it.
@@ -202,7 +202,7 @@ class Forked(Protocol):
         """It has nothing of the parent's."""
 
 
-def watch_forks(target: Forked) -> None:
+def watch_forks(target: ForkAware) -> None:
     """As long as the target lives, its methods are called at every fork."""
     reference = weakref.ref(target)
 

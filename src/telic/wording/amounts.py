@@ -6,7 +6,7 @@ from dataclasses import replace
 from decimal import Decimal
 from typing import Final
 
-from telic.domain.budget import LIMITS, Budget, Usage, larger_budget
+from telic.domain.budget import LIMITS, Budget
 from telic.domain.clock import MICRO, Instant, to_datetime
 from telic.domain.errors import InvalidNumber
 from telic.domain.goal import Goal
@@ -128,12 +128,6 @@ def write_limit(name: str, amount: int) -> str:
     return f"{amount // divisor}{unit}"
 
 
-def write_larger_limits(usage: Usage, budget: Budget) -> tuple[str, ...]:
-    """Each limit that is used up, doubled, as it is typed; nothing where every limit has room."""
-    larger, present = larger_budget(usage, budget).as_dict(), budget.as_dict()
-    return tuple(write_limit(name, limit) for name, limit in larger.items() if limit and limit != present[name])
-
-
 def show_amount(name: str, amount: int) -> str:
     """Return the amount as a person reads it; no amount that is more than nothing looks like nothing."""
     if name == "cost_microunits":
@@ -232,7 +226,7 @@ def first_words(text: str, max_chars: int = 60) -> str:
     return line if len(line) <= max_chars else line[: max_chars - 1].rstrip(_JOINERS) + "…"
 
 
-def spoken(name: object) -> str:
+def humanize(name: object) -> str:
     """Return a name of the domain as a person says it: `usage limit`."""
     return str(name).replace("_", " ")
 

@@ -19,12 +19,12 @@ from telic.wording.amounts import (
     LIMIT_NAMES,
     counted,
     first_words,
+    humanize,
     show_amount,
     show_amounts,
     show_duration,
     show_time,
     show_used,
-    spoken,
 )
 
 T = TypeVar("T")
@@ -35,7 +35,7 @@ _NOBODY_SAID: Final = "nobody said what their calls consumed"
 
 def status_of(goal: Goal) -> str:
     """Return the goal's status and its reason: `paused (usage limit)`."""
-    return f"{goal.status} ({spoken(goal.reason)})" if goal.reason else goal.status.value
+    return f"{goal.status} ({humanize(goal.reason)})" if goal.reason else goal.status.value
 
 
 def standing_of(goal: Goal) -> str:
@@ -50,11 +50,11 @@ def wait_of(goal: Goal) -> str:
     return " or ".join(filter(None, [at, signal]))
 
 
-def driver_of(lease: LeaseState) -> str:
+def describe_lease(lease: LeaseState) -> str:
     """Return who drives the goal and for how long, or when its next step is due."""
-    if lease.holder is not None:
+    if lease.worker is not None:
         left = show_duration(lease.expires_in_microseconds)
-        return f"driven by {lease.holder} for another {left} (token {lease.token})"
+        return f"driven by {lease.worker} for another {left} (token {lease.token})"
     rest = lease.due_in_microseconds
     return "nobody drives it" + (f"; its next step is due in {show_duration(rest)}" if rest > 0 else "")
 
@@ -148,17 +148,17 @@ def change_parts(event: Event) -> list[tuple[str, str]]:
     if event.kind is EventKind.CHECKED:
         return [(f"criterion {each['index'] + 1}", str(each["outcome"])) for each in event.data.get("verdicts", ())]
     said = {name: value for name, value in event.changed.items() if value not in (None, [], {}, "")}
-    return [(spoken(name), _value(name, value)) for name, value in said.items() if name not in _FOR_PROGRAMS]
+    return [(humanize(name), _value(name, value)) for name, value in said.items() if name not in _FOR_PROGRAMS]
 
 
 def _value(name: str, value: Any) -> str:
     if name == "budget" and isinstance(value, Mapping):
         return show_amounts({limit: amount for limit, amount in value.items() if amount is not None}) or "none"
     if isinstance(value, Mapping):
-        return ", ".join(f"{spoken(part)}: {amount}" for part, amount in value.items())
+        return ", ".join(f"{humanize(part)}: {amount}" for part, amount in value.items())
     if name in _TIMES and type(value) is int:
         return show_time(Instant(value))
-    return str(len(value)) if name == "criteria" else spoken(value) if name == _REASON else str(value)
+    return str(len(value)) if name == "criteria" else humanize(value) if name == _REASON else str(value)
 
 
 def describe_event(event: Event, max_chars: int | None = None) -> str:
@@ -192,14 +192,14 @@ def _used(name: str) -> Callable[[Turn], str]:
 # Return the line's kind, with what tells a line that is no known usage from the others.
 def _kind(turn: Turn) -> str:
     taken_back = "" if turn.takes_back is None else f" (takes back {turn.takes_back})"
-    return spoken(turn.kind) + (taken_back or (" (estimate)" if turn.is_estimate else ""))
+    return humanize(turn.kind) + (taken_back or (" (estimate)" if turn.is_estimate else ""))
 
 
 _RESERVABLE: Final = {LIMIT_NAMES[name]: _reserves(name) for name in Reservation().as_dict()}
 
 HOLDS: Final = Table[Hold](
     {
-        "state": lambda hold: spoken(hold.state),
+        "state": lambda hold: humanize(hold.state),
         **_RESERVABLE,
         "placed": lambda hold: show_time(hold.placed_at),
         "until": lambda hold: "" if hold.expires_at is None else show_time(hold.expires_at),

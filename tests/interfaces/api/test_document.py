@@ -78,7 +78,7 @@ def test_shapes_have_the_fields_that_are_sent(tmp_path: Path) -> None:
         goal = store.create("x")
         hold = store.hold(goal.id, tokens=1)
         turn = store.record_turn(goal.id, tokens=1).turn
-        lease = store.claim(goal.id, holder="h")
+        lease = store.claim(goal.id, worker="h")
         event = store.events()[0]
         sent = {
             "goal": goal.to_json(),

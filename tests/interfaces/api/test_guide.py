@@ -35,7 +35,7 @@ def test_the_commands_run(place: str, tmp_path: Path) -> None:
         (goal,) = store.list().goals
         assert (goal.status, goal.budget.turns, goal.usage.tokens) == (telic.GoalStatus.ACTIVE, 50, 1500)
         assert [hold.turn_key for hold in store.holds(goal.id)] == ["turn-1"]
-        assert store.lease(goal.id).holder == "host-1"
+        assert store.lease(goal.id).worker == "host-1"
     assert '"kind": "created"' not in result.stdout
     assert "retry: 1000\nid: " in result.stdout
 

@@ -139,22 +139,22 @@ def test_turns_and_holds(api: Client, location: str) -> None:
 def test_leases(api: Client) -> None:
     """One worker drives a goal; writes that show a lost lease change nothing."""
     goal_id = api.created(scope="s").json["id"]
-    claimed = api.post("/leases", {"scope": "s", "holder": "one", "ttl_seconds": 600.5})
+    claimed = api.post("/leases", {"scope": "s", "worker": "one", "ttl_seconds": 600.5})
     assert (claimed.status, claimed.json["goal"]["id"]) == (201, goal_id)
-    lease = {"holder": "one", "token": claimed.json["token"]}
-    other = api.post("/leases", {"goal_id": goal_id, "holder": "two"})
-    assert (other.status, other.json["code"], other.json["holder"]) == (409, "lease_held", "one")
+    lease = {"worker": "one", "token": claimed.json["token"]}
+    other = api.post("/leases", {"goal_id": goal_id, "worker": "two"})
+    assert (other.status, other.json["code"], other.json["worker"]) == (409, "lease_held", "one")
     state = api.get(f"/goals/{goal_id}/lease").json
     assert {name: state[name] for name in lease} == lease
     assert 0 < state["expires_in_microseconds"] <= 600_500_000
-    assert api.post("/leases/due", {"holder": "two", "limit": 5}).json == []
-    assert api.post("/leases/renew", {"goal_id": goal_id, **lease, "ttl_seconds": 60}).json["holder"] == "one"
+    assert api.post("/leases/due", {"worker": "two", "limit": 5}).json == []
+    assert api.post("/leases/renew", {"goal_id": goal_id, **lease, "ttl_seconds": 60}).json["worker"] == "one"
     assert api.post(f"/goals/{goal_id}/turns", {"tokens": 1, "lease": lease}).status == 201
     assert api.post("/leases/release", {"goal_id": goal_id, **lease}).json["id"] == goal_id
     lost = api.post(f"/goals/{goal_id}/turns", {"tokens": 1, "lease": lease})
     assert (lost.status, lost.json["code"]) == (409, "lease_lost")
-    assert [each["holder"] for each in api.post("/leases/due", {"holder": "two"}).json] == ["two"]
-    assert api.post("/leases", {"holder": "x"}).json["code"] == "invalid_input"
+    assert [each["worker"] for each in api.post("/leases/due", {"worker": "two"}).json] == ["two"]
+    assert api.post("/leases", {"worker": "x"}).json["code"] == "invalid_input"
 
 
 def test_the_feed_in_pages(api: Client) -> None:

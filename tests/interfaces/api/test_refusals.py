@@ -213,8 +213,8 @@ def test_hostile_text_comes_back_exactly(api: Client, text: str) -> None:
         created,
         api.post(f"{path}/approve", {"criterion": 2, "note": text, "decided_by": text}, tag="*"),
         api.post(f"{path}/turns", {"tokens": 1, "model": text}),
-        api.post("/leases", {"scope": text, "holder": text}),
-        api.post("/leases", {"scope": text, "holder": "another"}),
+        api.post("/leases", {"scope": text, "worker": text}),
+        api.post("/leases", {"scope": text, "worker": "another"}),
         api.post(f"{path}/holds/release", {"hold": text}),
         api.post(f"{path}/pause", {"note": text, "wake_signal": text}),
         api.get(f"{path}/events"),
@@ -231,7 +231,7 @@ def test_hostile_text_comes_back_exactly(api: Client, text: str) -> None:
         assert reply.headers["Content-Type"] in ("application/json", "application/problem+json")
         assert "Set-Cookie" not in reply.headers
     assert (replies[0].json["text"], replies[0].json["scope"], replies[0].json["criteria"]) == (text, text, criteria)
-    assert replies[2].json["turn"]["model"] == replies[3].json["holder"] == replies[4].json["holder"] == text
+    assert replies[2].json["turn"]["model"] == replies[3].json["worker"] == replies[4].json["worker"] == text
     assert (replies[6].json["note"], replies[6].json["wake_signal"]) == (text, text)
     assert replies[7].json[1]["data"]["note"] == replies[7].json[1]["data"]["decided_by"] == text
     assert [goal["text"] for goal in replies[8].json["goals"]] == [text]
@@ -244,7 +244,7 @@ _VALUES = st.recursive(
         st.lists(inner, max_size=3)
         | st.dictionaries(
             st.sampled_from(
-                ["text", "budget", "turns", "tokens", "criteria", "kind", "argv", "lease", "holder", "token", "x"]
+                ["text", "budget", "turns", "tokens", "criteria", "kind", "argv", "lease", "worker", "token", "x"]
             ),
             inner,
             max_size=4,

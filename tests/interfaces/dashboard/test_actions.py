@@ -197,7 +197,7 @@ def test_another_active_goal_is_paused_only_when_asked(visiting: Callable[..., V
         rested = store.create("rested")
         store.pause(rested.id)
         other = store.create("at work")
-        store.claim(goal_id=other.id, holder="host/7", ttl_seconds=600)
+        store.claim(goal_id=other.id, worker="host/7", ttl_seconds=600)
     page = visiting(shell.store, "--allow-write").open(f"/goals/{rested.id}")
     page.get_by_role("button", name="Resume").click()
     expect(page.get_by_role("heading", name="Another goal of this scope is active")).to_be_visible()

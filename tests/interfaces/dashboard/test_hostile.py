@@ -48,7 +48,7 @@ def fill(store: telic.GoalStore, scope: str, text: str) -> str:
     goal = store.create(
         kept(text, 2_000) + " end", scope=f"{scope}{name}", criteria=criteria, budget=telic.Budget(tokens=900)
     )
-    lease = store.claim(goal.id, holder=name, ttl_seconds=600)
+    lease = store.claim(goal.id, worker=name, ttl_seconds=600)
     store.hold(goal.id, tokens=10, key=name)
     store.record_turn(goal.id, tokens=100, model=name, key=name)
     verdicts = tuple(
@@ -133,7 +133,7 @@ def test_hostile_text_that_arrives_live_stays_where_it_is(
     with telic.connect(shell.store) as store:
         store.resume(goal_id, note=text)
     page.locator("#goal-head", has_text="active").wait_for()
-    page.goto(f"{visit.address}/?search={text}&scope={text}&holder={text}")
+    page.goto(f"{visit.address}/?search={text}&scope={text}&worker={text}")
     page.goto(f"{visit.address}/goals/{text.replace('/', '')}")
     assert page.evaluate("window.isCaught") is None
     assert [each for each in visit.complaints if "status of 422" not in each] == []

@@ -41,7 +41,7 @@ def test_every_page_fits_its_window(size: str, visiting: Callable[..., Visit], s
     with telic.connect(shell.store) as store:
         shown = {name: goal.goal.id for name, goal in make_shown_goals(store).items()}
         store.create("docs and more", scope="docs/repository-8", token_budget=10)
-        store.claim(scope="docs/repository-8", holder="host-1/worker-10", ttl_seconds=3_600)
+        store.claim(scope="docs/repository-8", worker="host-1/worker-10", ttl_seconds=3_600)
     visit = visiting(shell.store, "--allow-write", "--as", "Ada", viewport=SIZES[size])
     pages = ["/", "/?search=zzz", "/?status=nonsense", "/nowhere", "/goals/0123456789"]
     pages += [f"/goals/{shown[name]}" for name in GOAL_NAMES]
@@ -70,6 +70,6 @@ def test_columns_have_the_words_of_the_other_surfaces(visiting: Callable[..., Vi
     with telic.connect(shell.store) as store:
         store.create("goal")
     page = visiting(shell.store).open("/")
-    assert _labels(page) == ["Status", "Goal", "Scope", "Budget", "Driven by", "Age"]
-    expect(page.get_by_label("Driven by")).to_be_visible()
-    expect(page.locator("td.holder")).to_have_attribute("data-label", "Driven by")
+    assert _labels(page) == ["Status", "Goal", "Scope", "Budget", "Worker", "Age"]
+    expect(page.get_by_label("Worker")).to_be_visible()
+    expect(page.locator("td.worker")).to_have_attribute("data-label", "Worker")

@@ -55,7 +55,7 @@ def test_a_row_shows_what_an_operator_looks_for(visiting: Callable[..., Visit], 
     """Status, reason, scope, budget, who drives it; each filter finds it."""
     with telic.connect(shell.store) as store:
         store.create("driven", scope="team/a", budget=telic.Budget(tokens=2_000_000))
-        store.claim(scope="team/a", holder="host-1/worker-7", ttl_seconds=600)
+        store.claim(scope="team/a", worker="host-1/worker-7", ttl_seconds=600)
         rested = store.create("rested", scope="team/b")
         store.record_turn(rested.id, tokens=1_500)
         store.pause(rested.id)
@@ -66,7 +66,7 @@ def test_a_row_shows_what_an_operator_looks_for(visiting: Callable[..., Visit], 
     expect(visit.page.locator("#goals tr", has_text="rested")).to_contain_text("1.5k tokens, no limit")
     for address in ("/?status=paused", "/?reason=user", "/?scope=team%2Fb", "/?search=RESTED"):
         assert texts(visit.open(address)) == ["rested"], address
-    assert texts(visit.open("/?holder=host-1%2Fworker-7")) == ["driven"]
+    assert texts(visit.open("/?worker=host-1%2Fworker-7")) == ["driven"]
     assert texts(visit.open("/?order=changed")) == ["rested", "driven"]
     refused = visit.page.goto(visit.address + "/?status=running")
     assert refused is not None

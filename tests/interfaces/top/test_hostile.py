@@ -60,7 +60,7 @@ def keepable(text: str) -> bool:
 
 
 async def test_a_list_of_hostile_goals(tmp_path: Path) -> None:
-    """Text, scope and holder of every kind: every other cell of the table stays what it would be."""
+    """Text, scope and worker of every kind: every other cell of the table stays what it would be."""
     texts = [text for text in HOSTILE if keepable(text)]
     place = str(tmp_path / "goals.db")
     with telic.connect(place, durability=telic.Durability.NORMAL) as store:
@@ -69,7 +69,7 @@ async def test_a_list_of_hostile_goals(tmp_path: Path) -> None:
             goal = store.create(text, scope=scope, max_chars=20_000, token_budget=100)
             store.record_turn(goal.id, tokens=50)
             if text[:200].strip():
-                store.claim(goal.id, holder=text[:200])
+                store.claim(goal.id, worker=text[:200])
     seen = 0
     async with running(place, size=(80, 64), page_rows=60) as top:
         for page in range(1, -(-len(texts) // 60) + 1):

@@ -32,7 +32,7 @@ def place(tmp_path: Path) -> str:
         store.pause(store.create("wait for keys", scope="keys").id, note="tea")
         goal = store.create("move billing", scope="billing", token_budget=1_000)
         store.record_turn(goal.id, tokens=250)
-        store.claim(goal.id, holder="host/worker")
+        store.claim(goal.id, worker="host/worker")
     return path
 
 
@@ -42,7 +42,7 @@ async def test_a_row_has_what_an_operator_asks(location: str) -> None:
         budget = telic.Budget(tokens=1_000, turns=2)
         goal = store.create("move billing", scope="billing", budget=budget)
         store.record_turn(goal.id, tokens=250)
-        store.claim(goal.id, holder="host/worker")
+        store.claim(goal.id, worker="host/worker")
         store.pause(store.create("wait", scope="keys").id, reason=telic.Reason.BLOCKED)
     async with running(location) as top:
         await top.shows("move billing")
@@ -184,7 +184,7 @@ async def test_sizes(place: str) -> None:
         await top.shows("move billing")
         assert "scope" not in top.lines[1]
         assert top.is_tidy()
-        for size, columns in (((80, 24), {"scope", "driven by"}), ((160, 50), {"id", "tokens", "turns", "changed"})):
+        for size, columns in (((80, 24), {"scope", "worker"}), ((160, 50), {"id", "tokens", "turns", "changed"})):
             await top.pilot.resize_terminal(*size)
             await top.until(lambda _, columns=columns: all(column in top.lines[1] for column in columns))
             assert top.is_tidy()

@@ -42,7 +42,7 @@ async def test_it_has_all_there_is_to_know(location: str) -> None:
             store.record_turn(goal.id, usage=telic.TurnUsage(tokens=10 * turn, cost_microunits=10_000))
         store.verify(goal.id, checked(goal))
         store.approve(goal.id, 1, decided_by="ada", note="not on a Friday", is_approved=False)
-        store.claim(goal.id, holder="host/worker")
+        store.claim(goal.id, worker="host/worker")
         store.hold(goal.id, tokens=80)
     async with running(location, clock=clock, size=(100, 50)) as top:
         await top.shows("Move billing")

@@ -38,7 +38,7 @@ from telic.integrations.hosts.usage_sources import (
     whole_lines,
 )
 from telic.loop.agents.json_reader import read_values
-from telic.loop.agents.protocol import kept_tail
+from telic.loop.agents.protocol import storable_tail
 from telic.store.goal_store import GoalStore
 
 _BATCH_BYTES: Final = 1024 * 1024
@@ -184,7 +184,7 @@ class SessionBilling:
         if response.kind is UsageKind.WORK:
             self.memory.last_response = response.key.rpartition("/")[2]
             hold, self.memory.untold_hold = self.memory.untold_hold, None
-        model = kept_tail(response.model or "", MAX_NAME_CHARS) or None
+        model = storable_tail(response.model or "", MAX_NAME_CHARS) or None
         is_estimate = response.usage is None or response.is_estimate
         usage = response.usage if goal.budget.cost_microunits is None else _with_cost(response)
         record = partial(
@@ -194,7 +194,7 @@ class SessionBilling:
             kind=response.kind,
             model=model,
             is_estimate=is_estimate,
-            key=kept_tail(response.key, MAX_NAME_CHARS),
+            key=storable_tail(response.key, MAX_NAME_CHARS),
         )
         try:
             self._record_once(record, hold)
@@ -221,7 +221,7 @@ class SessionBilling:
         if memory.tells_usage or self._is_behind or (is_first_call and self._has_told(goal)):
             return
         # Hooks of one stop that are configured twice see the same number, and so count the turn once.
-        key = kept_tail(f"{self.host.name}/{payload.session}/untold-{goal.usage.turns}", MAX_NAME_CHARS)
+        key = storable_tail(f"{self.host.name}/{payload.session}/untold-{goal.usage.turns}", MAX_NAME_CHARS)
         hold = None
         # A hold makes the line replaceable: what the host writes after its hook takes the estimate's place.
         with suppress(GoalNotActive, BudgetExceeded):

@@ -104,9 +104,9 @@ class StopCheck:
         check, seen = GoalCheck(goal_id=goal.id, key=f"hook/check-{new_key()}", lease=lease), list[Verdict]()
         try:
             found = await self._verify(goal, state, payload, seen)
-            return found, await _patiently(lambda: settle(self.store, check, found))
+            return found, await _with_retries(lambda: settle(self.store, check, found))
         except (TimeoutError, InvalidInput, StaleUpdate) as error:
-            await _patiently(lambda: bill_void_check(self.store, check, seen))
+            await _with_retries(lambda: bill_void_check(self.store, check, seen))
             raise CheckFailed(self._why(goal, error)) from error
 
     async def _verify(self, goal: Goal, state: LoopState, payload: HookPayload, seen: list[Verdict]) -> Verification:
@@ -128,7 +128,7 @@ class StopCheck:
         return f"goal {goal.id} cannot be judged, and stays active: {error}"
 
 
-async def _patiently(write: Callable[[], Goal]) -> Goal:
+async def _with_retries(write: Callable[[], Goal]) -> Goal:
     """Return what is written, again for some seconds while the store is away; it must be repeatable."""
     from telic.services.retry import retry
 

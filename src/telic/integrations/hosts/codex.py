@@ -29,7 +29,7 @@ from telic.integrations.hosts.usage_sources import (
     instant_of,
     last_message_in,
 )
-from telic.loop.agents.codex import CopiedHistory, belongs_to, is_nothing, told_usage
+from telic.loop.agents.codex import CopiedHistory, belongs_to, is_nothing, reported_usage
 from telic.loop.agents.json_reader import (
     Fields,
     amount_of,
@@ -153,14 +153,14 @@ class CodexUsage(TranscriptReader):
     def _record(self, record: Fields, at: Instant | None) -> None:
         # The sum that comes after the record with `token_count` is known by then, and counts nothing.
         response, is_own = text_of(record, "response_id"), text_of(record, "thread_id") == self._thread
-        total = told_usage(record, "thread_token_usage")
-        if (is_own and not response) or (is_own and self._is_counted(told_usage(record, "usage"), total)):
+        total = reported_usage(record, "thread_token_usage")
+        if (is_own and not response) or (is_own and self._is_counted(reported_usage(record, "usage"), total)):
             return
         self._total = total or self._total
         if is_own and response and "usage" in record:
             self._is_sum_missing = total is None
             if not is_nothing(fields_of(record, "usage")):
-                self._new.append(self._response(response, told_usage(record, "usage"), at))
+                self._new.append(self._response(response, reported_usage(record, "usage"), at))
 
     def _is_counted(self, usage: ModelUsage | None, total: ModelUsage | None) -> bool:
         """Return whether the sum has counted this response; if so, no other record is taken for it."""
@@ -175,7 +175,7 @@ class CodexUsage(TranscriptReader):
         if not told or is_nothing(told):
             self._restart(told)
             return
-        total = told_usage(info, "total_token_usage")
+        total = reported_usage(info, "total_token_usage")
         if self._is_sum_missing:
             # Its record has counted the response, and did not tell this sum.
             self._total, self._is_sum_missing = total or self._total, total is None
@@ -211,7 +211,7 @@ class CodexUsage(TranscriptReader):
         if self._total is not None:
             return used_since(self._total, total)
         if fields_of(info, "last_token_usage"):
-            return told_usage(info, "last_token_usage")
+            return reported_usage(info, "last_token_usage")
         return None if self._history.is_copy else total
 
     def _tell(self, name: str, usage: ModelUsage | None, at: Instant | None) -> None:

@@ -22,10 +22,10 @@ from telic.integrations.hosts.session_goal import (
     HOSTS,
     SESSION_SCOPE,
     GoalContext,
+    accepts_offer,
     find_former_goal,
     scope_of,
     short_name,
-    takes_up,
     wake_due_goals,
     write_context,
 )
@@ -186,7 +186,7 @@ class _HookCall:
     def _in_store(self, store: GoalStore, memory: SessionMemory, payload: HookPayload) -> Fields | None:
         worker = short_name(f"hook/{self.host.name}/", payload.session)
         is_of_session = self.options.scope == SESSION_SCOPE
-        took_up = is_of_session and takes_up(memory, payload)
+        took_up = is_of_session and accepts_offer(memory, payload)
         adopted = memory.adopted if is_of_session else None
         scope = adopted or scope_of(self.host.name, payload, self.options.scope)
         wake_due_goals(store, scope, worker)

@@ -18,7 +18,7 @@ from urllib.parse import parse_qs, urlsplit
 
 from telic.domain.errors import InvalidInput
 from telic.integrations.hosts.session_state import write_whole
-from telic.integrations.hosts.settings import Hooks, ours, with_handlers, with_hooks, without_hooks
+from telic.integrations.hosts.settings import Hooks, telic_handlers, with_handlers, with_hooks, without_hooks
 from telic.storage.connect import sqlite_path
 
 T = TypeVar("T")
@@ -159,7 +159,7 @@ class _BeforeTelic:
 
 def _before_telic(file: Path, text: str, host: str) -> _BeforeTelic:
     """Return what the file held before: a copy of it, if it is that copy with Telic's hooks and nothing else."""
-    handlers = ours(text, host)
+    handlers = telic_handlers(text, host)
     if not handlers:
         return _BeforeTelic(text, is_known=False)
     known = [(copy, held) for copy in copies(file) if (held := _held(copy, host)) is not None]
@@ -175,7 +175,7 @@ def _held(copy: Path, host: str) -> str | None:
     """Return what the copy holds, or None where it cannot be read, or has Telic's hooks itself."""
     try:
         held = read(copy)
-        return held if held is None or not held.strip() or not ours(held, host) else None
+        return held if held is None or not held.strip() or not telic_handlers(held, host) else None
     except InvalidInput:
         return None
 

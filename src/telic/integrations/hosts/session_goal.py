@@ -94,7 +94,7 @@ def find_former_goal(
     return None
 
 
-def takes_up(memory: SessionMemory, payload: HookPayload) -> bool:
+def accepts_offer(memory: SessionMemory, payload: HookPayload) -> bool:
     """Return whether the user has this session go on with the goal that was offered; it does from then on."""
     if (
         memory.offered is None
@@ -142,7 +142,7 @@ def wake_due_goals(store: GoalStore, scope: str, worker: str) -> None:
     if not times or min(times) > store.now():
         return
     with suppress(LeaseHeld):
-        for lease in store.claim_due(scope=scope, holder=worker, ttl_seconds=_LEASE_SECONDS):
+        for lease in store.claim_due(scope=scope, worker=worker, ttl_seconds=_LEASE_SECONDS):
             with suppress(GoalError):
                 store.release_lease(lease)
 

@@ -31,7 +31,7 @@ def with_hooks(text: str, host: str, command: str, hooks: Hooks) -> str:
         InvalidInput: the settings are no JSON, or not of this form.
     """
     wanted = {event: [_handler(command, seconds)] for event, seconds in hooks.items()}
-    held = ours(text, host)
+    held = telic_handlers(text, host)
     if held == wanted:
         return text
     return with_handlers(without_hooks(text, host) if held else text, wanted)
@@ -95,7 +95,7 @@ def _add_group(text: str, event: str, group: dict[str, Any]) -> str:
     return _add(text, groups.value_start, group)
 
 
-def ours(text: str, host: str) -> dict[str, list[Any]]:
+def telic_handlers(text: str, host: str) -> dict[str, list[Any]]:
     """Telic's handlers by event.
 
     Raises:
@@ -133,7 +133,7 @@ def _is_ours(handler: object, host: str) -> bool:
 
 def _without_one(text: str, host: str) -> str | None:
     """Return the text without the first handler of ours, or None where there is none."""
-    path = next(_ways_to_ours(text, host), None)
+    path = next(_paths_to_handlers(text, host), None)
     if path is None:
         return None
     # What held nothing else goes with it, up to the settings themselves.
@@ -143,7 +143,7 @@ def _without_one(text: str, host: str) -> str | None:
     return None
 
 
-def _ways_to_ours(text: str, host: str) -> Iterator[list[tuple[int, int]]]:
+def _paths_to_handlers(text: str, host: str) -> Iterator[list[tuple[int, int]]]:
     """Yield the ways to handlers of ours, from a handler's list up: where each list begins, and which part of it."""
     top = _root(text)
     for key, hooks in enumerate(_parts(text, top)):

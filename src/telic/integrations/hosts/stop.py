@@ -21,7 +21,7 @@ from telic.domain.verification import Verification
 from telic.integrations.hosts.checking import CheckFailed, JudgeChoice, StopCheck
 from telic.integrations.hosts.payload import HookPayload
 from telic.integrations.hosts.session_state import SessionMemory
-from telic.loop.agents.protocol import kept_tail, read_claim
+from telic.loop.agents.protocol import read_claim, storable_tail
 from telic.prompt import quote
 from telic.store.goal_store import GoalStore
 from telic.wording.amounts import first_words
@@ -73,7 +73,7 @@ class StopPolicy:
             GoalError: as it says; the session should stop then.
         """
         ttl_seconds = self.check_seconds + _MARGIN_SECONDS
-        lease = self.store.claim(goal.id, holder=self.worker, ttl_seconds=ttl_seconds)
+        lease = self.store.claim(goal.id, worker=self.worker, ttl_seconds=ttl_seconds)
         try:
             return self._follow(lease.goal, lease, payload)
         finally:
@@ -88,15 +88,15 @@ class StopPolicy:
         said = read_claim(payload.last_message, self.store.now())
         return LoopState(
             claim=said.claim,
-            note=None if said.note is None else kept_tail(said.note, MAX_NOTE_CHARS),
+            note=None if said.note is None else storable_tail(said.note, MAX_NOTE_CHARS),
             wake_at=None if said.wake is None else said.wake.at,
             wake_signal=None if said.wake is None else said.wake.signal,
-            session=kept_tail(payload.session, MAX_SESSION_CHARS),
+            session=storable_tail(payload.session, MAX_SESSION_CHARS),
             turns=1,
             unverified_turns=1,
             blocked_claims=int(said.claim is Claim.BLOCKED),
             wound_down_at=self.memory.wound_down_at,
-            work=kept_tail(payload.last_message, MAX_WORK_CHARS),
+            work=storable_tail(payload.last_message, MAX_WORK_CHARS),
         )
 
     def _follow(self, goal: Goal, lease: Lease | None, payload: HookPayload) -> StopDecision:

@@ -83,9 +83,9 @@ def problem_of(error: Exception) -> dict[str, Any]:
 _PARTICULARS: Final[Mapping[type[GoalError], tuple[str, ...]]] = {
     StaleUpdate: ("goal",),
     GoalNotActive: ("goal",),
-    WouldReplace: ("goal", "holder"),
+    WouldReplace: ("goal", "worker"),
     BudgetExceeded: ("limit", "used", "budget", "held", "asked"),
-    LeaseHeld: ("holder", "expires_in_microseconds"),
+    LeaseHeld: ("worker", "expires_in_microseconds"),
     OutcomeUnknown: ("key",),
 }
 

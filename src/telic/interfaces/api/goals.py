@@ -66,7 +66,7 @@ async def _act(action: GoalAction, call: ApiCall) -> Goal:
 _GOAL_TEXT: Final = schema.text(MAX_TEXT_CHARS, 1, description="What is to be reached.")
 _MAX_CHARS: Final = schema.integer(1, MAX_TEXT_CHARS, description=f"The longest text; {DEFAULT_MAX_CHARS} by default.")
 _SIGNAL: Final = schema.name("A signal's name.")
-_LISTED: Final = {"allOf": [schema.GOAL, schema.open_object({"holder": {"type": ["string", "null"]}})]}
+_LISTED: Final = {"allOf": [schema.GOAL, schema.open_object({"worker": {"type": ["string", "null"]}})]}
 _LISTING: Final = {
     "scope": schema.SCOPE,
     "status": schema.one_of(list(GoalStatus)),

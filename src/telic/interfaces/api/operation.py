@@ -77,7 +77,7 @@ class ApiCall:
     def lease(self, goal: Goal) -> Lease | None:
         """Return the lease that the body shows, if any."""
         shown = self.body.get("lease")
-        return None if shown is None else Lease(goal, shown["holder"], shown["token"])
+        return None if shown is None else Lease(goal, shown["worker"], shown["token"])
 
     @property
     def actor(self) -> NamedActor:

@@ -80,7 +80,7 @@ TIME: Final = {
     "description": "A time as RFC 3339: 2026-12-31T18:00:00Z.",
 }
 SCOPE: Final = name("The owner of goals: a thread, a project, a user.")
-HOLDER: Final = name("The worker: a name of its own, as host/process.")
+WORKER: Final = name("The worker: a name of its own, as host/process.")
 NOTE: Final = text(MAX_NOTE_CHARS, description="A free remark, kept in the history.")
 REPLACE: Final = {
     "type": "boolean",
@@ -108,7 +108,7 @@ MODEL_USAGE: Final = strict_object(
     description="What a model's responses consumed; the goal's billing says how much of it counts.",
 )
 SHOWN_LEASE: Final[Mapping[str, Schema]] = {
-    "holder": HOLDER,
+    "worker": WORKER,
     "token": integer(description="The token that the claim gave."),
 }
 LEASE: Final = strict_object(SHOWN_LEASE, list(SHOWN_LEASE), description="Refuse unless this lease is kept.")
@@ -247,8 +247,8 @@ SHAPES: Final[Mapping[str, Schema]] = {
             ),
         ]
     },
-    "lease": open_object({"goal": GOAL, "holder": _TEXT, "token": _COUNT}),
-    "lease_state": open_object({"holder": or_null(_TEXT), **dict.fromkeys(_LEASE_COUNTS, _COUNT)}),
+    "lease": open_object({"goal": GOAL, "worker": _TEXT, "token": _COUNT}),
+    "lease_state": open_object({"worker": or_null(_TEXT), **dict.fromkeys(_LEASE_COUNTS, _COUNT)}),
     "sum": open_object(
         {
             "lines": _COUNT,

@@ -148,11 +148,11 @@ async def _get_lease(call: ApiCall) -> Response:
 
 @operation(
     "POST /leases",
-    "The holder alone may drive the active goal, named by its id or its scope.",
+    "The worker alone may drive the active goal, named by its id or its scope.",
     schema.shape("lease"),
     body=schema.strict_object(
-        {"goal_id": schema.GOAL_ID, "scope": schema.SCOPE, "holder": schema.HOLDER, "ttl_seconds": schema.TTL},
-        ["holder"],
+        {"goal_id": schema.GOAL_ID, "scope": schema.SCOPE, "worker": schema.WORKER, "ttl_seconds": schema.TTL},
+        ["worker"],
     ),
     status=201,
 )
@@ -164,10 +164,10 @@ async def _claim_goal(call: ApiCall) -> Response:
 
 @operation(
     "POST /leases/due",
-    "What is due is awake, and goals that nobody drives are the holder's.",
+    "What is due is awake, and goals that nobody drives are the worker's.",
     schema.list_of(schema.shape("lease")),
     body=schema.strict_object(
-        {"scope": schema.SCOPE, "holder": schema.HOLDER, "ttl_seconds": schema.TTL, "limit": schema.LIMIT}, ["holder"]
+        {"scope": schema.SCOPE, "worker": schema.WORKER, "ttl_seconds": schema.TTL, "limit": schema.LIMIT}, ["worker"]
     ),
 )
 async def _claim_due(call: ApiCall) -> Response:
@@ -178,7 +178,7 @@ _KEPT_LEASE: Final[Mapping[str, Schema]] = {"goal_id": schema.GOAL_ID, **schema.
 
 
 async def _shown(call: ApiCall) -> Lease:
-    return Lease(await call.goal_of(call.body["goal_id"]), call.body["holder"], call.body["token"])
+    return Lease(await call.goal_of(call.body["goal_id"]), call.body["worker"], call.body["token"])
 
 
 @operation(

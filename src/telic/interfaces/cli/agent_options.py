@@ -1,4 +1,4 @@
-"""The options of commands that drive agents: which agent, where, how patiently, and who judges."""
+"""The options of commands that drive agents: which agent, where, with which limits, and who judges."""
 
 import shutil
 from collections.abc import Callable, Mapping, Sequence
@@ -14,7 +14,7 @@ from telic.domain.criteria import Criterion, CriterionKind, command_words
 from telic.domain.decision import LoopPolicy, unmeasured
 from telic.domain.errors import AgentNotRunnable, InvalidInput, InvalidNumber, WorkspaceMissing
 from telic.domain.limits import MAX_TTL_SECONDS
-from telic.interfaces.cli.options import DURATION, gathered
+from telic.interfaces.cli.options import DURATION, gather_options
 from telic.interfaces.cli.session import Session
 from telic.loop.agents import (
     CLAUDE_CODE,
@@ -62,7 +62,7 @@ class AgentOptions:
     max_idle: int
     max_failures: int
     allow_unknown_usage: bool
-    holder: str | None
+    worker: str | None
     lease: float
     connections: int
     timeout: float
@@ -150,7 +150,7 @@ class AgentOptions:
         """Return the loop of this agent in the workspace."""
         settings = LoopSettings(
             workspace=workspace,
-            holder=self.holder_name,
+            worker=self.worker_name,
             turn_timeout_seconds=self.turn_timeout,
             lease_seconds=self.lease,
             # Several beats in a lease: one that is late loses nothing.
@@ -177,9 +177,9 @@ class AgentOptions:
         )
 
     @property
-    def holder_name(self) -> str:
+    def worker_name(self) -> str:
         """Return the name that leases are held under."""
-        return self.holder or own_name()
+        return self.worker or own_name()
 
     def judge(self) -> Judge | None:
         """Return the model that judges, or None where none was named.
@@ -233,7 +233,7 @@ def _what_is_missing(unknown: Mapping[str, bool]) -> str:
     return f"what it uses ({_WHO_TELLS})" if unknown["tokens"] else "what its turns cost (claude does)"
 
 
-agent_options: Final = gathered(
+agent_options: Final = gather_options(
     "agent_options",
     AgentOptions,
     click.option(
@@ -280,5 +280,5 @@ agent_options: Final = gathered(
     click.option(
         "--timeout", type=DURATION, default="10s", show_default=True, help="How long one call of the store may take."
     ),
-    click.option("--holder", help="The name that leases are held under; a name in use takes its leases over."),
+    click.option("--worker", help="The name that leases are held under; a name in use takes its leases over."),
 )

@@ -35,9 +35,9 @@ def scopes(context: click.Context, _parameter: click.Parameter, typed: str) -> l
     return _beginning({goal.scope for page in _pages(context, None) for goal in page.goals}, typed)
 
 
-def holders(context: click.Context, _parameter: click.Parameter, typed: str) -> list[CompletionItem]:
+def workers(context: click.Context, _parameter: click.Parameter, typed: str) -> list[CompletionItem]:
     """Return the workers that drive the newest goals."""
-    named = {lease.holder for page in _pages(context, None) for lease in page.entries}
+    named = {lease.worker for page in _pages(context, None) for lease in page.entries}
     return _beginning({name for name in named if name is not None}, typed)
 
 

@@ -14,7 +14,7 @@ from telic.domain.goal import (
 )
 from telic.interfaces.cli.options import QUOTED_MONEY
 from telic.services.outcomes import HELP, about, outcome_of
-from telic.wording.amounts import LIMIT_NAMES, InvalidAmount, first_words, spoken, write_limit
+from telic.wording.amounts import LIMIT_NAMES, InvalidAmount, first_words, humanize, write_limit
 
 EXIT_HELD: Final = 29
 EXIT_LOST: Final = 30
@@ -99,7 +99,7 @@ def in_shell_words(message: str, command: click.Command | None) -> str:
         name = found[0]
         option = _TYPED_AS.get(name)
         # What stands in quotes is somebody's own text.
-        return name if option is None else option if option in options else LIMIT_NAMES.get(name, spoken(name))
+        return name if option is None else option if option in options else LIMIT_NAMES.get(name, humanize(name))
 
     return _QUOTED_OR_NAME.sub(typed, message)
 

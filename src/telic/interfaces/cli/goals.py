@@ -66,7 +66,7 @@ def active(session: Session) -> int:
     if goal is not None:
         show_goal(session.terminal, goal)
         return 0
-    session.terminal.either(None, f"no goal is active in scope {session.scope}")
+    session.terminal.json_or_line(None, f"no goal is active in scope {session.scope}")
     session.terminal.hint('telic create "…" makes one; telic list shows all')
     return ExitCode.NOTHING_THERE
 
@@ -95,7 +95,7 @@ def list_goals(
     if session.terminal.as_json:
         session.terminal.json(listing_to_json(page))
         return
-    show_goals(session.terminal, [each.goal for each in page.entries], [each.holder for each in page.entries])
+    show_goals(session.terminal, [each.goal for each in page.entries], [each.worker for each in page.entries])
     if page.next_cursor is not None:
         session.terminal.hint(f"more: add --cursor {page.next_cursor}")
     elif not page.entries:

@@ -173,7 +173,7 @@ def backup(session: Session, file: Path, overwrite: bool, no_verify: bool) -> No
     made = session.store.backup(file, overwrite=overwrite, verify=not no_verify)
     size, checked = made.stat().st_size, "not checked" if no_verify else "checked"
     data = {"file": str(made), "bytes": size, "verified": not no_verify}
-    session.terminal.either(data, f"backed up into {made} ({size:,} bytes, {checked})")
+    session.terminal.json_or_line(data, f"backed up into {made} ({size:,} bytes, {checked})")
 
 
 @click.command("import")
@@ -233,7 +233,7 @@ def export(session: Session, file: Path | None) -> None:
             session.terminal.raw_json_line(line)
         return
     count = _write_file(session, file)
-    session.terminal.either({"exported": count, "file": str(file)}, f"{count} goals written to {file}")
+    session.terminal.json_or_line({"exported": count, "file": str(file)}, f"{count} goals written to {file}")
 
 
 def _write_file(session: Session, file: Path) -> int:

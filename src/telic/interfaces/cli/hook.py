@@ -24,7 +24,7 @@ from telic.integrations.hosts.handler import (
 )
 from telic.integrations.hosts.session_state import log_of
 from telic.interfaces.cli import options
-from telic.interfaces.cli.options import default_store, gathered
+from telic.interfaces.cli.options import default_store, gather_options
 from telic.interfaces.cli.terminal import Terminal
 
 if TYPE_CHECKING:
@@ -65,7 +65,7 @@ _FAILED = 1
     show_default=True,
     help="How long a call that checks nothing may take; the host then goes on without an answer.",
 )
-@gathered(
+@gather_options(
     "judge",
     JudgeChoice,
     click.option(
@@ -117,7 +117,7 @@ def main(arguments: Sequence[str]) -> int:
 @click.option("--user", is_flag=True, help="For all of the user's projects; the default.")
 @click.option("--scope", default="session", show_default=True, help="As `telic hook --scope`.")
 @click.option("--store", help="As `telic hook --store`, also TELIC_STORE; always written, and no password.")
-@gathered(
+@gather_options(
     "judge",
     JudgeChoice,
     click.option("--judge-model", "model", metavar="NAME", help="As `telic hook --judge-model`."),

@@ -83,34 +83,34 @@ def holds(session: Session, goal_id: str | None, after: str, limit: int) -> None
 
 @click.command()
 @options.goal_id
-@options.holder
+@options.worker
 @options.ttl("60s")
 @click.option("--due", is_flag=True, help="Wake goals whose time has come, and claim any that nobody drives.")
 @click.option("--all-scopes", is_flag=True, help="With --due: goals of every scope.")
 @click.option("--limit", type=int, default=1, show_default=True, help="With --due: at most so many.")
 @command(actor=Actor.HOST)
 def claim(
-    session: Session, goal_id: str | None, holder: str, ttl: float, due: bool, all_scopes: bool, limit: int
+    session: Session, goal_id: str | None, worker: str, ttl: float, due: bool, all_scopes: bool, limit: int
 ) -> int:
     """Drive an active goal alone until the lease ends; exit with 3 if nothing is --due."""
     if due:
         if goal_id is not None:
             raise click.UsageError("give an ID or --due, not both")
-        return _claim_due(session, None if all_scopes else session.scope, holder, ttl, limit)
+        return _claim_due(session, None if all_scopes else session.scope, worker, ttl, limit)
     # By scope in one statement: a goal that was read first may no longer be the active one.
     target = {"scope": session.scope} if goal_id is None else {"goal_id": session.goal(goal_id).id}
-    lease = session.store.claim(**target, holder=holder, ttl_seconds=ttl)
+    lease = session.store.claim(**target, worker=worker, ttl_seconds=ttl)
     show_lease(session.terminal, lease)
     _hint_at_work(session, lease)
     return 0
 
 
-def _claim_due(session: Session, scope: str | None, holder: str, ttl: float, limit: int) -> int:
-    leases = session.store.claim_due(scope=scope, holder=holder, ttl_seconds=ttl, limit=limit)
+def _claim_due(session: Session, scope: str | None, worker: str, ttl: float, limit: int) -> int:
+    leases = session.store.claim_due(scope=scope, worker=worker, ttl_seconds=ttl, limit=limit)
     if leases and not session.terminal.as_json:
         show_leases(session.terminal, leases)
     else:
-        session.terminal.either([lease_to_json(lease) for lease in leases], "nothing is due")
+        session.terminal.json_or_line([lease_to_json(lease) for lease in leases], "nothing is due")
     if leases:
         _hint_at_work(session, leases[0])
         return 0
@@ -119,32 +119,32 @@ def _claim_due(session: Session, scope: str | None, holder: str, ttl: float, lim
 
 
 def _hint_at_work(session: Session, lease: Lease) -> None:
-    session.meant = lease.goal
-    shown = f"{{id}} --holder {lease.holder} --lease-token {lease.token}"
+    session.target = lease.goal
+    shown = f"{{id}} --worker {lease.worker} --lease-token {lease.token}"
     session.hint(f"telic renew {shown} keeps it; telic unclaim lets it go; telic record takes both too")
 
 
 @click.command()
 @options.goal_id
-@options.holder
+@options.worker
 @options.lease_token
 @options.ttl("60s")
 @command(actor=Actor.HOST)
-def renew(session: Session, goal_id: str | None, holder: str, lease_token: int, ttl: float) -> None:
+def renew(session: Session, goal_id: str | None, worker: str, lease_token: int, ttl: float) -> None:
     """Keep a lease for another while; a worker that lost it must stop."""
-    lease = Lease(session.goal(goal_id), holder, lease_token)
+    lease = Lease(session.goal(goal_id), worker, lease_token)
     show_lease(session.terminal, session.store.renew(lease, ttl_seconds=ttl))
 
 
 @click.command()
 @options.goal_id
-@options.holder
+@options.worker
 @options.lease_token
 @command(actor=Actor.HOST)
-def unclaim(session: Session, goal_id: str | None, holder: str, lease_token: int) -> None:
+def unclaim(session: Session, goal_id: str | None, worker: str, lease_token: int) -> None:
     """Let a goal go: the next worker need not wait for the lease to end."""
-    goal = session.store.release_lease(Lease(session.goal(goal_id), holder, lease_token))
-    session.show_changed(goal, "telic claim {id} --holder NAME drives it again")
+    goal = session.store.release_lease(Lease(session.goal(goal_id), worker, lease_token))
+    session.show_changed(goal, "telic claim {id} --worker NAME drives it again")
 
 
 @click.command()

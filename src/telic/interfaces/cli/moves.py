@@ -72,7 +72,7 @@ def wake(session: Session, goal_id: str | None, signal: str | None, replaces: bo
     if signal is None:
         goal = session.act(GoalAction.WAKE, session.goal(goal_id), replace=replaces)
         is_awake = goal.status is GoalStatus.ACTIVE
-        session.show_changed(goal, "telic claim {id} --holder NAME drives it" if is_awake else GOES_ON)
+        session.show_changed(goal, "telic claim {id} --worker NAME drives it" if is_awake else GOES_ON)
         return
     if goal_id is not None:
         raise InvalidInput("give an ID or --signal NAME, not both")
@@ -85,7 +85,7 @@ def wake(session: Session, goal_id: str | None, signal: str | None, replaces: bo
         show_goals(session.terminal, woken)
         session.hint("telic claim --due --all-scopes drives what is active")
     else:
-        session.terminal.either([goal.to_json() for goal in woken], f"no goal waits for the signal {signal}")
+        session.terminal.json_or_line([goal.to_json() for goal in woken], f"no goal waits for the signal {signal}")
 
 
 @click.command()

@@ -107,7 +107,7 @@ MOMENT_OR_AGO: Final = Moment(may_be_ago=True)
 FILE: Final = click.Path(path_type=Path)
 
 
-def gathered(name: str, make: Callable[..., Any], *options: Option) -> Option:
+def gather_options(name: str, make: Callable[..., Any], *options: Option) -> Option:
     """Return the decorator that adds the options, and hands what was typed over as the one value that `make` makes."""
     names = tuple(inspect.signature(make).parameters)
 
@@ -128,7 +128,7 @@ def gathered(name: str, make: Callable[..., Any], *options: Option) -> Option:
 class ShownLease:
     """The lease that a worker shows, or half of one, or none."""
 
-    holder: str | None
+    worker: str | None
     lease_token: int | None
 
     def of(self, goal: Goal) -> Lease | None:
@@ -137,11 +137,11 @@ class ShownLease:
         Raises:
             InvalidInput: half of one was.
         """
-        if self.holder is None and self.lease_token is None:
+        if self.worker is None and self.lease_token is None:
             return None
-        if self.holder is None or self.lease_token is None:
-            raise InvalidInput("a lease is shown by both --holder and --lease-token")
-        return Lease(goal, self.holder, self.lease_token)
+        if self.worker is None or self.lease_token is None:
+            raise InvalidInput("a lease is shown by both --worker and --lease-token")
+        return Lease(goal, self.worker, self.lease_token)
 
 
 # A default that is computed, not `envvar`: help then names the variable in one place, and an empty one counts as none.
@@ -168,21 +168,21 @@ replace = click.option(
     is_flag=True,
     help="Pause the scope's active goal for this one, also where a worker drives it.",
 )
-holder = click.option(
-    "--holder",
+worker = click.option(
+    "--worker",
     required=True,
     metavar="NAME",
     help="The worker: a name of its own, as host/process.",
-    shell_complete=completion.holders,
+    shell_complete=completion.workers,
 )
 lease_token = click.option("--lease-token", type=int, required=True, metavar="N", help="The token that claim gave.")
-lease = gathered(
+lease = gather_options(
     "lease",
     ShownLease,
-    click.option("--lease-token", type=int, metavar="N", help="Refuse unless the lease is kept; with --holder."),
-    click.option("--holder", metavar="NAME", help="Whose lease it is.", shell_complete=completion.holders),
+    click.option("--lease-token", type=int, metavar="N", help="Refuse unless the lease is kept; with --worker."),
+    click.option("--worker", metavar="NAME", help="Whose lease it is.", shell_complete=completion.workers),
 )
-criteria = gathered(
+criteria = gather_options(
     "criteria",
     lambda checks, judges, approvals: tuple(typed_criteria(checks, judges, approvals)),
     click.option("--check", "checks", multiple=True, help="A command that must exit with 0; no shell runs it."),

@@ -54,7 +54,7 @@ class TextProgress:
         """Write the sentence with the time before it."""
         name = f"{goal.scope}/{goal.id[-12:]}  " if goal is not None and self._names_goals else ""
         line = f"{time.strftime('%H:%M:%S')}  {name}{sentence}"
-        with _unless_nobody_looks():
+        with _ignore_closed_output():
             if self._status is None:
                 self._terminal.line(line)
                 self._terminal.flush()
@@ -100,7 +100,7 @@ class JsonProgress:
         if goal is not None:
             known = goal.to_json()
             data |= {name: value for name, value in known.items() if name in _TOLD_OF_GOALS}
-        with _unless_nobody_looks():
+        with _ignore_closed_output():
             self._terminal.json(data)
             self._terminal.flush()
 
@@ -114,7 +114,7 @@ def progress_view(terminal: Terminal, *, names_goals: bool = False) -> ProgressV
 
 
 @contextmanager
-def _unless_nobody_looks() -> Generator[None]:
+def _ignore_closed_output() -> Generator[None]:
     # Work is paid for, so it goes on although its progress can no longer be written.
     try:
         yield

@@ -12,11 +12,11 @@ from telic.domain.lease import Hold, Lease
 from telic.interfaces.cli.terminal import Terminal
 from telic.services.insight import GoalDetails
 from telic.services.outcomes import about
-from telic.wording.amounts import first_words, show_amounts, show_time, spoken
+from telic.wording.amounts import first_words, humanize, show_amounts, show_time
 from telic.wording.goals import (
     Table,
     criterion_lines,
-    driver_of,
+    describe_lease,
     reserved_lines,
     spending_of,
     standing_of,
@@ -44,9 +44,11 @@ def show_details(terminal: Terminal, details: GoalDetails, by_kind: Mapping[str,
         terminal.json(details.as_dict() | {"usage_by_kind": kinds})
         return
     goal, total = details.goal, details.total
-    facts = [("lease", driver_of(details.lease)), *reserved_lines(goal, total)]
+    facts = [("lease", describe_lease(details.lease)), *reserved_lines(goal, total)]
     if len(by_kind) > 1:
-        facts += [(f"by {spoken(kind)}", show_amounts(usage.as_dict()) or "nothing") for kind, usage in by_kind.items()]
+        facts += [
+            (f"by {humanize(kind)}", show_amounts(usage.as_dict()) or "nothing") for kind, usage in by_kind.items()
+        ]
     _show_facts(terminal, goal, facts)
     lines = [f"    {line}" for each in details.criteria for line in criterion_lines(each)]
     for line in ["  checks", *lines] if lines else []:
@@ -84,22 +86,22 @@ def _criteria(goal: Goal) -> list[tuple[str, str]]:
     return [("criterion", f"{criterion.kind}: {criterion.title}") for criterion in goal.criteria]
 
 
-def show_goals(terminal: Terminal, goals: Sequence[Goal], drivers: Sequence[str | None] = ()) -> None:
-    """Write the goals as a table, each with who drives it; without `drivers`, nobody drives any."""
+def show_goals(terminal: Terminal, goals: Sequence[Goal], workers: Sequence[str | None] = ()) -> None:
+    """Write the goals as a table, each with who drives it; without `workers`, nobody drives any."""
     rows = [
         [
             short,
             goal.scope,
             str(goal.status),
-            spoken(goal.reason or ""),
+            humanize(goal.reason or ""),
             used_of(goal, "tokens"),
             str(goal.turns_used),
-            driver or "",
+            worker or "",
             first_words(goal.text),
         ]
-        for short, goal, driver in zip_longest(short_ids([goal.id for goal in goals]), goals, drivers)
+        for short, goal, worker in zip_longest(short_ids([goal.id for goal in goals]), goals, workers)
     ]
-    columns = ["id", "scope", "status", "reason", "tokens", "turns", "driver", "text"]
+    columns = ["id", "scope", "status", "reason", "tokens", "turns", "worker", "text"]
     terminal.table(columns, rows, numbers=("tokens", "turns"))
 
 
@@ -127,7 +129,7 @@ def show_lease(terminal: Terminal, lease: Lease) -> None:
     if terminal.as_json:
         terminal.json(lease_to_json(lease))
         return
-    more = [*_criteria(lease.goal), ("holder", lease.holder), ("token", str(lease.token))]
+    more = [*_criteria(lease.goal), ("worker", lease.worker), ("token", str(lease.token))]
     _show_facts(terminal, lease.goal, more)
 
 
@@ -135,7 +137,7 @@ def show_leases(terminal: Terminal, leases: Sequence[Lease]) -> None:
     """Write the leases as a table."""
     ids = short_ids([lease.goal.id for lease in leases])
     rows = [
-        [goal_id, lease.goal.scope, lease.holder, str(lease.token), first_words(lease.goal.text)]
+        [goal_id, lease.goal.scope, lease.worker, str(lease.token), first_words(lease.goal.text)]
         for goal_id, lease in zip(ids, leases, strict=True)
     ]
-    terminal.table(["id", "scope", "holder", "token", "text"], rows)
+    terminal.table(["id", "scope", "worker", "token", "text"], rows)

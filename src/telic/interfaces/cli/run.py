@@ -72,10 +72,10 @@ def run(
         accept_budget=lambda budget: agent_options.require_measured(agent, judge, budget),
         **wanted,
     )
-    session.meant, done = choose(session.store, request)
-    notice = "" if session.meant.is_finished else agent_options.usage_notice(agent, session.meant.budget)
+    session.target, done = choose(session.store, request)
+    notice = "" if session.target.is_finished else agent_options.usage_notice(agent, session.target.budget)
     return _Run(session, agent_options, agent, judge, folder, waits=not no_wait).of(
-        session.meant, f"{done}; {notice}" if notice else done
+        session.target, f"{done}; {notice}" if notice else done
     )
 
 
@@ -148,7 +148,7 @@ class _Run:
         if goal.status is not GoalStatus.ACTIVE:
             return goal
         settings = loop.settings
-        lease = await claim_for_loop(store, goal_id, worker=settings.holder, ttl_seconds=settings.lease_seconds)
+        lease = await claim_for_loop(store, goal_id, worker=settings.worker, ttl_seconds=settings.lease_seconds)
         return await loop.run_leased(lease)
 
     async def _pause(
@@ -160,7 +160,7 @@ class _Run:
                 actor = self.session.named_actor
                 await execute(store, ActionRequest(action=GoalAction.PAUSE, actor=actor, goal=goal, note="interrupted"))
                 # The loop sees the pause now, not with its next heartbeat.
-                loop.poke()
+                loop.notice_change()
                 return
         except InvalidTransition:
             # Somebody was faster; the run ends by itself, or waits and is ended here.

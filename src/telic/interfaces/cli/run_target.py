@@ -11,7 +11,7 @@ from telic.domain.goal import Goal, GoalStatus
 from telic.domain.ids import looks_like_id
 from telic.domain.lifecycle import NamedActor
 from telic.domain.limits import MAX_PAGE
-from telic.interfaces.cli.session import NothingMeant
+from telic.interfaces.cli.session import NoDefaultGoal
 from telic.services.actions import ActionRequest, GoalAction, execute_blocking
 from telic.services.insight import ScopedGoals
 from telic.store.connect import as_async_store, complete
@@ -58,7 +58,7 @@ def choose(store: GoalStore, request: RunRequest) -> tuple[Goal, str]:
         GoalNotFound, AmbiguousId, BudgetExceeded, StoreError: as they say.
     """
     if request.target is None:
-        return _go_on(store, request, _meant(store, request.scope))
+        return _go_on(store, request, _goal_to_continue(store, request.scope))
     if looks_like_id(request.target):
         return _go_on(store, request, store.find(request.target))
     # An editor or another system may have changed the line ends of a text that is kept in a file.
@@ -98,12 +98,12 @@ def with_plain_lines(text: str) -> str:
     return text.removeprefix("\ufeff").replace("\r\n", "\n").replace("\r", "\n").rstrip("\n")
 
 
-def _meant(store: GoalStore, scope: str) -> Goal:
+def _goal_to_continue(store: GoalStore, scope: str) -> Goal:
     goals = ScopedGoals(as_async_store(store), scope)
     active = store.active(scope)
     waiting = [goal for goal in complete(goals.paused()) if goal.is_waiting] if active is None else [active]
     if len(waiting) != 1:
-        raise NothingMeant(scope, "active")
+        raise NoDefaultGoal(scope, "active")
     return waiting[0]
 
 

@@ -21,7 +21,7 @@ from telic.services.insight import ScopedGoals
 from telic.services.outcomes import about
 from telic.store.connect import as_async_store, complete, connect
 from telic.store.goal_store import GoalStore
-from telic.wording.amounts import first_words, spoken
+from telic.wording.amounts import first_words, humanize
 
 if TYPE_CHECKING:
     from telic.store.async_store import AsyncGoalStore
@@ -42,7 +42,7 @@ class Session:
     observer: Observer | None = None
     revision: int | None = None
     key: str | None = None
-    meant: Goal | None = None
+    target: Goal | None = None
     """The goal that the command is about, as soon as it is known: hints name it."""
     _superseded: Goal | None = None
 
@@ -70,9 +70,9 @@ class Session:
         return ScopedGoals(self.async_store, self.scope)
 
     @property
-    def meant_id(self) -> str | None:
+    def target_id(self) -> str | None:
         """Return the id of the goal that the command is about, as soon as it is known."""
-        return None if self.meant is None else self.meant.id
+        return None if self.target is None else self.target.id
 
     def close(self) -> None:
         """The store, if opened, is closed."""
@@ -85,10 +85,10 @@ class Session:
         Raises:
             GoalNotFound, AmbiguousId, InvalidText: nothing, or too much, is meant.
         """
-        self.meant = complete(self.goals.meant()) if typed is None else self.store.find(typed)
-        if self.meant is None:
-            raise NothingMeant(self.scope)
-        return self.meant
+        self.target = complete(self.goals.default_goal()) if typed is None else self.store.find(typed)
+        if self.target is None:
+            raise NoDefaultGoal(self.scope)
+        return self.target
 
     def resumable(self, typed: str | None) -> Goal:
         """Return the goal to resume: by a part of its id, or the scope's only paused one.
@@ -100,12 +100,12 @@ class Session:
             return self.goal(typed)
         paused = complete(self.goals.paused(_NAMED + 1))
         if len(paused) > 1:
-            named = [f"{goal.id} ({spoken(goal.reason)}) “{first_words(goal.text, 30)}”" for goal in paused[:_NAMED]]
+            named = [f"{goal.id} ({humanize(goal.reason)}) “{first_words(goal.text, 30)}”" for goal in paused[:_NAMED]]
             more = ", and others" if len(paused) > _NAMED else ""
             raise InvalidInput(f"several goals are paused in scope {self.scope!r}: {', '.join(named)}{more}; name one")
         if not paused:
-            raise NothingMeant(self.scope, "paused")
-        self.meant = paused[0]
+            raise NoDefaultGoal(self.scope, "paused")
+        self.target = paused[0]
         return paused[0]
 
     @property
@@ -135,21 +135,21 @@ class Session:
             **more,
         )
         result = execute_blocking(self.store, request)
-        self._superseded, self.meant = result.superseded, result.goal
+        self._superseded, self.target = result.superseded, result.goal
         return result.goal
 
     def show_changed(self, goal: Goal, hint: str) -> None:
         """The goal as it now is, the goal that was paused for it, and what can come next, were shown."""
         show_goal(self.terminal, goal, self._superseded)
-        self.meant = goal
+        self.target = goal
         self.hint(hint)
 
     def hint(self, text: str) -> None:
         """The next step was shown, with the goal's id for `{id}`."""
-        self.terminal.hint(about(text, self.meant_id))
+        self.terminal.hint(about(text, self.target_id))
 
 
-class NothingMeant(GoalNotFound):
+class NoDefaultGoal(GoalNotFound):
     """No goal was named, and the scope has none of the kind that is then meant."""
 
     def __init__(self, scope: str, status: str | None = None) -> None:
@@ -179,7 +179,7 @@ def command(
             try:
                 return function(session, **arguments)
             except GoalError as error:
-                raise CommandFailed(error, context.command, session.meant_id) from error
+                raise CommandFailed(error, context.command, session.target_id) from error
             except BrokenPipeError as error:
                 # Click would make a failure of it.
                 raise ReaderGone from error

@@ -43,7 +43,7 @@ class Terminal:
         # ASCII alone, whatever the terminal's encoding is, and nothing in it can control a terminal.
         self._output.write(json.dumps(data) + "\n")
 
-    def either(self, data: Any, text: str) -> None:
+    def json_or_line(self, data: Any, text: str) -> None:
         """Write the data where JSON is wanted, else the line of text."""
         if self.as_json:
             self.json(data)

@@ -87,7 +87,7 @@ def usage(
     report = session.store.usage(
         by=grouping,
         scope=None if goal is not None or everywhere else session.scope,
-        goal_id=session.meant_id,
+        goal_id=session.target_id,
         **bounds,
     )
     labels = [_NAMELESS if group.name is None else group.name for group in report.groups]

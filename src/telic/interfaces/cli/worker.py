@@ -105,7 +105,7 @@ class _Work:
             worker = Worker(
                 store=store,
                 make_loop=lambda goal: self._loop(store, goal),
-                holder=self.options.holder_name,
+                name=self.options.worker_name,
                 concurrency=concurrency,
                 lease_seconds=self.options.lease,
                 on_trouble=lambda goal, error: self.view.say(f"trouble: {error}", goal),
@@ -116,7 +116,7 @@ class _Work:
                 worker.stop()
 
             notice = f"; {self.notice}" if self.notice else ""
-            self.view.say(f"worker {worker.holder} is at work, on up to {concurrency} at once{notice}")
+            self.view.say(f"worker {worker.name} is at work, on up to {concurrency} at once{notice}")
             with handling_signals(on_interrupt=stop, on_end=stop, before_exit=self.view.close):
                 await worker.run()
 

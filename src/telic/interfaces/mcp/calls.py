@@ -14,7 +14,7 @@ from telic.domain.lifecycle import NamedActor
 from telic.domain.limits import MAX_COUNTER
 from telic.integrations.tools import CREATE_GOAL, REPORT_BLOCKED, REPORT_COMPLETE, Arguments, GoalTool, checked
 from telic.interfaces.mcp.conversation import McpConversation, Role, about, next_steps
-from telic.interfaces.mcp.results import ToolAnswer, plainly, refusal
+from telic.interfaces.mcp.results import ToolAnswer, quote_if_ambiguous, refusal
 from telic.interfaces.mcp.tools import ServerTool
 from telic.prompt import quote
 from telic.services.actions import ActionRequest, ActionResult, GoalAction, execute
@@ -80,7 +80,7 @@ class ToolCalls:
     async def _get(self, given: Arguments) -> ToolAnswer:
         settings = self.conversation.settings
         source = {"store": settings.store_name, "scope": settings.scope}
-        goal = await self.conversation.meant(given["goal_id"])
+        goal = await self.conversation.resolve_goal(given["goal_id"])
         if goal is None:
             where = f"scope {quote(settings.scope)} of the store {quote(settings.store_name)}"
             return self._done("none", f"There is no goal in {where}.", None, source=source)
@@ -96,9 +96,13 @@ class ToolCalls:
             cursor=given["cursor"],
             limit=_LISTED,
         )
-        lines = [f"{plainly(each.goal.id)} {about(each.goal)}" for each in page.entries]
+        lines = [f"{quote_if_ambiguous(each.goal.id)} {about(each.goal)}" for each in page.entries]
         text = "\n".join(lines) or "There are no goals like that."
-        more = (f"call list_goals with cursor {plainly(page.next_cursor)} for older ones",) if page.next_cursor else ()
+        more = (
+            (f"call list_goals with cursor {quote_if_ambiguous(page.next_cursor)} for older ones",)
+            if page.next_cursor
+            else ()
+        )
         return ToolAnswer(outcome="listed", text=text, goals=page.entries, next_cursor=page.next_cursor, next=more)
 
     async def _report_progress(self, given: Arguments) -> ToolAnswer:
@@ -106,7 +110,7 @@ class ToolCalls:
         session, usage = self.conversation.session(before, None), _usage(given)
         # One that cannot be a key is refused by the store. To replace it would make a repeated call another one.
         key = new_key() if given["key"] is None else str(given["key"])
-        result = await session.patiently(
+        result = await session.with_retries(
             lambda: session.store.record_turn(before.id, usage=usage, model=given["model"], key=key)
         )
         text = f"Turn {result.turn.number} is counted. The goal is {about(result.goal)}"
@@ -139,23 +143,23 @@ class ToolCalls:
             budget=parse_budget(tuple(given["budget"] or ()), Budget()),
             criteria=typed_criteria(given["checks"] or (), given["judges"] or (), given["approvals"] or ()),
         )
-        text = f"Goal {plainly(result.goal.id)} is set."
+        text = f"Goal {quote_if_ambiguous(result.goal.id)} is set."
         return self._done("created", text, result.goal, superseded=result.superseded)
 
     def _in_the_way(self, error: WouldReplace) -> ToolAnswer:
-        driven = "" if error.holder is None else f" It is driven by {quote(error.holder)}."
-        goal = f"Goal {plainly(error.goal.id)}, {about(error.goal)}."
+        driven = "" if error.worker is None else f" It is driven by {quote(error.worker)}."
+        goal = f"Goal {quote_if_ambiguous(error.goal.id)}, {about(error.goal)}."
         text = f"Nothing changed: another goal is active and would be paused. {goal}{driven}"
         return replace(refusal(error, error.goal), text=text)
 
     async def _move(self, action: GoalAction, is_now: str, given: Arguments) -> ToolAnswer:
-        before = await self.conversation.meant(given["goal_id"])
+        before = await self.conversation.resolve_goal(given["goal_id"])
         if before is None:
             return self._done("none", "There is no goal.", None)
         # What is not named of a budget stays, so that raising one limit lifts no other.
         budget = parse_budget(tuple(given["budget"]), before.budget) if given.get("budget") else None
         result = await self._act(action, before, given, budget=budget)
-        goal, name = result.goal, plainly(result.goal.id)
+        goal, name = result.goal, quote_if_ambiguous(result.goal.id)
         if result.is_repetition:
             return self._done("unchanged", f"Nothing changed now. Goal {name} is {about(goal)}", goal)
         return self._done("changed", f"Goal {name} {is_now}.", goal, before, superseded=result.superseded)

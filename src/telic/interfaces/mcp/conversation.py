@@ -11,13 +11,13 @@ from telic.domain.goal import DEFAULT_SCOPE, Goal, GoalStatus
 from telic.domain.limits import check_name
 from telic.integrations.session import GoalSession
 from telic.integrations.settings import SessionSettings
-from telic.interfaces.mcp.results import plainly
+from telic.interfaces.mcp.results import quote_if_ambiguous
 from telic.loop.verification.verifier import Verifier
 from telic.prompt import quote, render
-from telic.services.actions import PURPOSES, GoalAction, fitting_actions
+from telic.services.actions import PURPOSES, GoalAction, fitting_actions, likely_limits
 from telic.services.insight import ScopedGoals
 from telic.store.async_store import AsyncGoalStore
-from telic.wording.amounts import write_larger_limits
+from telic.wording.amounts import write_limit
 from telic.wording.goals import status_of
 
 
@@ -75,7 +75,7 @@ class McpConversation:
         """Return the goals of the server's scope."""
         return ScopedGoals(self.store, self.settings.scope)
 
-    async def meant(self, goal_id: str | None) -> Goal | None:
+    async def resolve_goal(self, goal_id: str | None) -> Goal | None:
         """Return the goal that is named; else the active one, the one shown last, or the one changed last.
 
         Raises:
@@ -85,13 +85,13 @@ class McpConversation:
             return await self.goals.named(goal_id)
         if self.seen is not None:
             return await self.store.active(self.settings.scope) or await self.store.get(self.seen.id)
-        return await self.goals.meant()
+        return await self.goals.default_goal()
 
     async def reported(self, goal_id: str | None) -> Goal | None:
-        """Return the goal that a report is about: the one that is named, or that was shown last; else as `meant`."""
+        """Return the goal that a report is about: the named one, or the one shown last; else as `resolve_goal`."""
         if goal_id is None and self.seen is not None:
             return await self.store.get(self.seen.id)
-        return await self.meant(goal_id)
+        return await self.resolve_goal(goal_id)
 
     def session(self, goal: Goal | None, revision: int | None) -> GoalSession:
         """Return a session for a report about the goal at this revision, or at the one that was shown."""
@@ -172,6 +172,6 @@ def _for_operators(goal: Goal) -> tuple[str, ...]:
 
 
 def _use(action: GoalAction, goal: Goal) -> str:
-    limits = write_larger_limits(goal.usage, goal.budget) if action is GoalAction.RESUME else ()
+    limits = [write_limit(*each) for each in likely_limits(action, goal).items()]
     budget = f" and budget {json.dumps(limits)}" if limits else ""
-    return f"{_TOOLS[action]} with goal_id {plainly(goal.id)}{budget} {PURPOSES[action]}"
+    return f"{_TOOLS[action]} with goal_id {quote_if_ambiguous(goal.id)}{budget} {PURPOSES[action]}"

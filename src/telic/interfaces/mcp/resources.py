@@ -1,21 +1,21 @@
 """Resources and prompts: goals and their histories, as texts in which others' words are quoted."""
 
-import json
 import re
 from dataclasses import dataclass
 from typing import Final
 
 import mcp_types as types
 
-from telic.domain.clock import time_to_json
 from telic.domain.decision import LoopPolicy, is_nearly_spent
 from telic.domain.errors import GoalNotFound, InvalidInput
 from telic.domain.events import Event
 from telic.domain.goal import Goal
 from telic.interfaces.mcp.conversation import McpConversation, next_steps
-from telic.interfaces.mcp.results import plainly
+from telic.interfaces.mcp.results import quote_if_ambiguous
 from telic.loop.prompts import feedback_of
 from telic.prompt import continuation, quote, review, wind_down
+from telic.wording.amounts import show_time
+from telic.wording.goals import describe_event
 
 ACTIVE_URI: Final = "goal://active"
 _URI: Final = re.compile(r"goal://([0-9A-Za-z_-]{1,64})(/history)?")
@@ -111,14 +111,14 @@ async def is_there(conversation: McpConversation, uri: str) -> bool:
 async def _history(conversation: McpConversation, goal: Goal) -> str:
     events = await conversation.goals.last_events(goal.id, _LAST_EVENTS)
     earlier = events[0].number - 1 if events else 0
-    lines = [f"Goal {plainly(goal.id)}: {quote(goal.text)}"]
+    lines = [f"Goal {quote_if_ambiguous(goal.id)}: {quote(goal.text)}"]
     lines += [f"{earlier} earlier events are left out."] if earlier else []
     return "\n".join([*lines, *map(_line, events)])
 
 
 def _line(event: Event) -> str:
-    said = f": {quote(json.dumps(dict(event.data), ensure_ascii=False))}" if event.data else ""
-    return f"{event.number}. {time_to_json(event.at)} {event.kind} by {event.actor}, revision {event.revision}{said}"
+    said = f": {quote(described)}" if (described := describe_event(event)) else ""
+    return f"{event.number}. {show_time(event.at)} {event.kind} by {event.actor}, revision {event.revision}{said}"
 
 
 _GOAL: Final = types.PromptArgument(
@@ -147,7 +147,7 @@ async def get_prompt(conversation: McpConversation, name: str, given: dict[str, 
         raise InvalidInput("there is no such prompt")
     if given.keys() - {"goal_id"}:
         raise InvalidInput(f"{name} takes goal_id, and nothing else")
-    goal = await conversation.meant(given.get("goal_id") or None)
+    goal = await conversation.resolve_goal(given.get("goal_id") or None)
     if goal is None:
         raise GoalNotFound("active")
     block = await conversation.shown(goal)

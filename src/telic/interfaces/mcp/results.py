@@ -101,7 +101,7 @@ OUTPUT_SCHEMA: Final[dict[str, Any]] = {
         "changes": _list_of(_CHANGE, "What is different now."),
         "message": {**_TEXT, "description": "What the call came to, in full."},
         "checks": _list_of(_CHECK, _OUTCOMES_OF_CHECKS),
-        "driver": {**_TEXT_OR_NULL, "description": "The worker that drives the goal, if any does."},
+        "worker": {**_TEXT_OR_NULL, "description": "The worker that drives the goal, if any does."},
         "due_in_microseconds": {**_INTEGER, "description": "When its next step is due; 0 for now."},
         "held": {**_AMOUNTS, "description": "What open holds reserve."},
         "uncertain": {**_AMOUNTS, "description": "What expired holds had reserved, and nobody has counted yet."},
@@ -141,7 +141,9 @@ class ToolAnswer:
     def _whole_text(self) -> str:
         lines = [self.text, *map(_show_change, self.changes)]
         if self.superseded is not None:
-            lines.append(f"Goal {plainly(self.superseded.id)} was paused for it: {quote(self.superseded.text)}")
+            lines.append(
+                f"Goal {quote_if_ambiguous(self.superseded.id)} was paused for it: {quote(self.superseded.text)}"
+            )
         return "\n".join([*lines, *(f"- {step}" for step in self.next)])
 
     def _as_dict(self) -> dict[str, Any]:
@@ -149,12 +151,12 @@ class ToolAnswer:
             "outcome": self.outcome,
             "message": self.text,
             "goal": self.goal and goal_data(self.goal),
-            "goals": [goal_data(each.goal) | {"driver": _plain_or_none(each.holder)} for each in self.goals],
+            "goals": [goal_data(each.goal) | {"worker": _plain_or_none(each.worker)} for each in self.goals],
             "next_cursor": self.next_cursor,
             "superseded": self.superseded and goal_data(self.superseded),
             "changes": [
                 {
-                    "goal_id": plainly(each.goal_id),
+                    "goal_id": quote_if_ambiguous(each.goal_id),
                     "name": each.name,
                     "before": _quoted(each.before),
                     "after": _quoted(each.after),
@@ -162,13 +164,13 @@ class ToolAnswer:
                 for each in self.changes
             ],
             **_details_data(self.details),
-            "source": self.source and {name: plainly(value) for name, value in self.source.items()},
+            "source": self.source and {name: quote_if_ambiguous(value) for name, value in self.source.items()},
             "next": list(self.next),
             "error": self.error and _error_data(self.error),
         }
 
 
-def plainly(name: str) -> str:
+def quote_if_ambiguous(name: str) -> str:
     """Return the name as it is, to be given back; one that could be mistaken for more comes quoted."""
     quoted = quote(name)
     return name if quoted == f'"{name}"' and " " not in name else quoted
@@ -182,7 +184,7 @@ def goal_data(goal: Goal) -> dict[str, Any]:
     return {
         **{name: value for name, value in data.items() if name not in ("scope", "billing")},
         **written,
-        "id": plainly(goal.id),
+        "id": quote_if_ambiguous(goal.id),
         "criteria": [show_criterion(criterion) for criterion in goal.criteria],
         "left": {name: max(0, limit - usage[name]) for name in LIMITS if (limit := budget[name]) is not None},
     }
@@ -195,14 +197,14 @@ def _details_data(details: GoalDetails | None) -> dict[str, Any]:
     lease, total = details.lease, details.total
     return {
         "checks": [_check_data(each) for each in details.criteria],
-        "driver": _plain_or_none(lease.holder),
+        "worker": _plain_or_none(lease.worker),
         "due_in_microseconds": lease.due_in_microseconds,
         **{name: asdict(getattr(total, name)) for name in ("held", "uncertain", "estimated")},
     }
 
 
 def _plain_or_none(name: str | None) -> str | None:
-    return None if name is None else plainly(name)
+    return None if name is None else quote_if_ambiguous(name)
 
 
 def _check_data(check: CriterionStanding) -> dict[str, Any]:
@@ -230,7 +232,7 @@ def _error_data(error: GoalError) -> dict[str, Any]:
         "code": error.code,
         "message": quote(str(error)),
         "is_retryable": error.retryable,
-        "key": plainly(key) if isinstance(key, str) else None,
+        "key": quote_if_ambiguous(key) if isinstance(key, str) else None,
     }
 
 

@@ -18,7 +18,7 @@ from telic.interfaces.terminal.dialogs import Dialog, Help, Question
 from telic.interfaces.terminal.formatting import GoalTable, literal
 from telic.interfaces.terminal.goal_screen import GoalScreen
 from telic.interfaces.terminal.live import Live, OpenStore
-from telic.services.insight import Order, list_goals
+from telic.services.insight import ListOrder, list_goals
 from telic.wording.amounts import counted
 
 PAGE_ROWS: Final = 100
@@ -32,7 +32,7 @@ class ListFilter:
     scope: str | None = None
     status: GoalStatus | None = None
     text: str | None = None
-    order: Order = Order.NEWEST
+    order: ListOrder = ListOrder.NEWEST
 
 
 class GoalsScreen(ActingScreen):
@@ -89,7 +89,7 @@ class GoalsScreen(ActingScreen):
         goals = counted(len(self._listing.entries), "goal") if self._listing.entries else "no goals"
         more = " · → more" if self._listing.next_cursor else ""
         who = f"as {self.host.operator}" if self.host.operator is not None else "read-only"
-        order = f" by {self._view.order}" if self._view.order is not Order.NEWEST else ""
+        order = f" by {self._view.order}" if self._view.order is not ListOrder.NEWEST else ""
         return f"page {self._page}{order} · {goals}{more} · {who}"
 
     async def look(self) -> None:
@@ -160,7 +160,7 @@ class GoalsScreen(ActingScreen):
 
     def action_sort(self) -> None:
         """The goals are in the next order."""
-        orders = list(Order)
+        orders = list(ListOrder)
         order = orders[(orders.index(self._view.order) + 1) % len(orders)]
         self._look_at(replace(self._view, order=order))
 

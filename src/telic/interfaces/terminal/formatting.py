@@ -18,7 +18,7 @@ from telic.domain.ids import short_ids
 from telic.domain.lease import LeaseState
 from telic.domain.views import BudgetUse, tightest
 from telic.prompt.escape import JOINERS, visible
-from telic.wording.amounts import LIMIT_NAMES, first_words, show_age, show_amount, show_percent, show_used, spoken
+from telic.wording.amounts import LIMIT_NAMES, first_words, humanize, show_age, show_amount, show_percent, show_used
 from telic.wording.goals import status_of, used_of
 
 SIGNS: Final = {
@@ -41,7 +41,7 @@ _EMPTY: Final = "░"
 
 def standing(goal: Goal) -> str:
     """Return the status by its sign and, since a reason belongs to one status only, the reason where there is one."""
-    return f"{SIGNS[goal.status]} {spoken(goal.reason or goal.status)}"
+    return f"{SIGNS[goal.status]} {humanize(goal.reason or goal.status)}"
 
 
 def full_standing(goal: Goal) -> str:
@@ -160,7 +160,7 @@ COLUMNS: Final = (
     Column("turns", 8, 110, lambda row, _: show_amount("turns", row.goal.turns_used), is_number=True),
     Column("age", 5, 50, lambda row, now: show_age(now - row.goal.created_at), is_number=True),
     Column("changed", 8, 110, lambda row, now: show_age(now - row.goal.updated_at), is_number=True),
-    Column("driven by", 13, 60, lambda row, _: row.holder or ""),
+    Column("worker", 13, 60, lambda row, _: row.worker or ""),
     Column("scope", 12, 45, lambda row, _: row.goal.scope),
 )
 _TEXT: Final = "text"

@@ -16,7 +16,14 @@ from telic.interfaces.terminal.action_screen import ActingScreen, ScreenHost
 from telic.interfaces.terminal.formatting import COLOURS, full_standing, literal, literal_lines, show_budget_use
 from telic.services.insight import GoalDetails, GoalReader, usage_series
 from telic.wording.amounts import show_age, show_time
-from telic.wording.goals import criteria_in_sum, criterion_lines, describe_event, driver_of, reserved_lines, wait_of
+from telic.wording.goals import (
+    criteria_in_sum,
+    criterion_lines,
+    describe_event,
+    describe_lease,
+    reserved_lines,
+    wait_of,
+)
 
 _MOST_TEXT_LINES: Final = 60
 _MOST_TEXT_CHARS: Final = 2_000
@@ -48,8 +55,8 @@ class GoalScreen(ActingScreen):
         super().__init__(host)
         self._goal = goal
         self._reader = GoalReader(goal.id, clock)
-        self._parts = {name: Static(id=name) for name in ("facts", "text", "budgets", "checks", "driver", "history")}
-        self._titles = {name: Static(classes="title") for name in ("usage", "checks", "driver", "history")}
+        self._parts = {name: Static(id=name) for name in ("facts", "text", "budgets", "checks", "lease", "history")}
+        self._titles = {name: Static(classes="title") for name in ("usage", "checks", "lease", "history")}
         self._plot = Sparkline()
         self._body = VerticalScroll()
 
@@ -63,7 +70,7 @@ class GoalScreen(ActingScreen):
             yield parts["budgets"]
             yield titles["usage"]
             yield self._plot
-            for name in ("checks", "driver", "history"):
+            for name in ("checks", "lease", "history"):
                 yield titles[name]
                 yield parts[name]
         yield from self.compose_foot()
@@ -103,8 +110,8 @@ class GoalScreen(ActingScreen):
         self._show_usage(details)
         checks = [line for each in details.criteria for line in criterion_lines(each)]
         self._show_part("checks", f"criteria: {criteria_in_sum(details.criteria)}", checks[:_MOST_EVIDENCE_LINES])
-        lease = [driver_of(details.lease), *(line for _, line in reserved_lines(goal, details.total))]
-        self._show_part("driver", "lease and holds", lease)
+        lease = [describe_lease(details.lease), *(line for _, line in reserved_lines(goal, details.total))]
+        self._show_part("lease", "lease and holds", lease)
         self._show_part("history", "history, latest first", _history(details))
 
     def _facts(self, details: GoalDetails) -> Content:

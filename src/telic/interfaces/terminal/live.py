@@ -60,7 +60,7 @@ class Live:
     async def _in_thread(self, work: Coroutine[Any, Any, T]) -> T:
         return await asyncio.wrap_future(asyncio.run_coroutine_threadsafe(work, self._loop))
 
-    def touch(self) -> None:
+    def refresh_soon(self) -> None:
         """The screen is looked at again soon."""
         self._changed.set()
 
@@ -71,7 +71,7 @@ class Live:
         async def watch(store: AsyncGoalStore) -> None:
             async for _ in store.watch(scope=self._scope):
                 if not self._changed.is_set():
-                    here.call_soon_threadsafe(self.touch)
+                    here.call_soon_threadsafe(self.refresh_soon)
                 # A burst is read without waiting; other questions must be answered in between.
                 await asyncio.sleep(0)
 

@@ -106,7 +106,7 @@ async def act(request: Request) -> Response:
         return await _show_stale(request, state, stale, action)
     except WouldReplace as other:
         fields = [(name, value) for name, value in form.items() if isinstance(value, str) and name not in _RENEWED]
-        shown = {"goal": goal, "other": other.goal, "holder": other.holder, "fields": fields}
+        shown = {"goal": goal, "other": other.goal, "worker": other.worker, "fields": fields}
         return state.pages.respond(request, "replace.html", status=http_status(other.code), **shown)
     return RedirectResponse(f"/goals/{goal.id}?done={action}", 303)
 

@@ -29,7 +29,7 @@ class ListQuery:
     status: GoalStatus | None = None
     reason: Reason | None = None
     search: str | None = None
-    holder: str | None = None
+    worker: str | None = None
     order: GoalOrder = GoalOrder.NEWEST
     cursor: str | None = None
 
@@ -49,7 +49,7 @@ class ListQuery:
     @property
     def is_narrowed(self) -> bool:
         """Return whether some goals are left out."""
-        return any((self.scope, self.status, self.reason, self.search, self.holder))
+        return any((self.scope, self.status, self.reason, self.search, self.worker))
 
 
 def parse_query(parameters: Mapping[str, str], pinned_scope: str | None) -> ListQuery:
@@ -64,7 +64,7 @@ def parse_query(parameters: Mapping[str, str], pinned_scope: str | None) -> List
         status=_word(GoalStatus, "status", given.get("status")),
         reason=_word(Reason, "reason", given.get("reason")),
         search=given.get("search"),
-        holder=given.get("holder"),
+        worker=given.get("worker"),
         order=_word(GoalOrder, "order", given.get("order")) or GoalOrder.NEWEST,
         cursor=given.get("cursor"),
     )
@@ -112,7 +112,7 @@ class ListView:
             status=query.status,
             reason=query.reason,
             text=query.search,
-            holder=query.holder,
+            worker=query.worker,
             order=query.order,
             cursor=query.cursor,
             limit=PAGE_SIZE,
@@ -120,7 +120,7 @@ class ListView:
         return page, await self._store.count(scope=query.scope)
 
     def _row(self, entry: LeaseState) -> tuple[object, str]:
-        shown = (entry.goal, entry.holder)
+        shown = (entry.goal, entry.worker)
         former = self._rows.get(entry.goal.id)
         if former is not None and former[0] == shown:
             return former

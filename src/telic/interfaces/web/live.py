@@ -83,7 +83,7 @@ class Channel:
         for queue in self.queues if changed else ():
             queue.put(changed)
 
-    def welcome(self, queue: ConflatingQueue) -> None:
+    def subscribe(self, queue: ConflatingQueue) -> None:
         """The page will show everything, and from now on what changes."""
         self.queues.add(queue)
         queue.put(_encoded(self._view.whole()))
@@ -108,7 +108,7 @@ class Broadcaster:
         """Inside, one more page shows the view of this key."""
         channel = self._channels.setdefault(key, Channel(make()))
         queue = ConflatingQueue()
-        channel.welcome(queue)
+        channel.subscribe(queue)
         self._has_pages.set()
         try:
             await channel.look()

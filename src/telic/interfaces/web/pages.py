@@ -24,12 +24,12 @@ from telic.store.async_store import AsyncGoalStore
 from telic.wording.amounts import (
     LIMIT_NAMES,
     first_words,
+    humanize,
     show_age,
     show_amount,
     show_percent,
     show_short,
     show_time,
-    spoken,
     write_limit,
 )
 from telic.wording.goals import status_of, used_of
@@ -127,7 +127,7 @@ FILTERS: Final = {
     "written": lambda value, name: write_limit(name, value),
     "percent": show_percent,
     "limit_name": lambda name: LIMIT_NAMES[name],
-    "spoken": spoken,
+    "humanize": humanize,
     "status_of": status_of,
     "when": show_time,
     "machine_time": time_to_json,

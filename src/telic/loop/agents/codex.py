@@ -194,13 +194,13 @@ class CodexRollouts:
         if kind != "token_usage_record":
             return
         if text_of(payload, "thread_id") == self._thread:
-            self._thread_total = told_usage(payload, "thread_token_usage") or self._thread_total
+            self._thread_total = reported_usage(payload, "thread_token_usage") or self._thread_total
         response = text_of(payload, "response_id")
         if response is not None and "usage" in payload and not is_nothing(fields_of(payload, "usage")):
-            self._responses.take(RecordedResponse(response, told_usage(payload, "usage")))
+            self._responses.take(RecordedResponse(response, reported_usage(payload, "usage")))
 
 
-def told_usage(fields: Fields, name: str) -> ModelUsage | None:
+def reported_usage(fields: Fields, name: str) -> ModelUsage | None:
     """Return the usage under the name; None where there is none, or where its counts are none."""
     try:
         return token_usage(fields_of(fields, name))

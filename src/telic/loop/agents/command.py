@@ -27,7 +27,7 @@ from telic.loop.agents.formats import OutputFormat, Parsed
 from telic.loop.agents.json_lines import PLAIN
 from telic.loop.agents.output_follower import OutputFollower
 from telic.loop.agents.process import DEFAULT_GRACE_SECONDS, ProcessResult, run_process
-from telic.loop.agents.protocol import MAX_REPORT_TEXT_CHARS, MAX_SESSION_CHARS, TurnReport, TurnRequest, kept_tail
+from telic.loop.agents.protocol import MAX_REPORT_TEXT_CHARS, MAX_SESSION_CHARS, TurnReport, TurnRequest, storable_tail
 from telic.loop.agents.provider_errors import ends_with_outage, is_lost_conversation, quota_of, tells_of_outage
 
 _PROMPT: Final = "{prompt}"
@@ -178,7 +178,7 @@ def _check_conversation(result: ProcessResult, parsed: Parsed, words: str) -> No
     """Raise AgentConversationLost if the agent's failure, or its last words, say that a new one is needed."""
     said = parsed.failure or (last_words(words) if result.exit_code and not parsed.finished else "")
     if parsed.quota is None and is_lost_conversation(said):
-        message = f"the conversation cannot be continued: {kept_tail(said, MAX_REPORT_TEXT_CHARS)}"
+        message = f"the conversation cannot be continued: {storable_tail(said, MAX_REPORT_TEXT_CHARS)}"
         _fail(AgentConversationLost, message, result, parsed)
 
 
@@ -196,7 +196,7 @@ def _check(request: TurnRequest, result: ProcessResult, parsed: Parsed, words: s
         _fail(AgentTimedOut, f"the agent took longer than {request.timeout_seconds:g} seconds", result, parsed)
     if parsed.failure is not None:
         is_outage = tells_of_outage(parsed.failure)
-        said = f"the agent says: {kept_tail(parsed.failure, MAX_REPORT_TEXT_CHARS)}"
+        said = f"the agent says: {storable_tail(parsed.failure, MAX_REPORT_TEXT_CHARS)}"
         _fail(AgentTurnFailed, said, result, parsed, is_outage=is_outage)
     if result.exit_code != 0 and not parsed.boundary:
         is_outage = ends_with_outage(_text(result.errors_tail) or words)
@@ -245,7 +245,7 @@ def _words(result: ProcessResult) -> str:
 
 
 def _text(stream: bytes) -> str:
-    return kept_tail(stream.decode(errors="replace"), MAX_REPORT_TEXT_CHARS // 2)
+    return storable_tail(stream.decode(errors="replace"), MAX_REPORT_TEXT_CHARS // 2)
 
 
 def _tail(result: ProcessResult) -> str:

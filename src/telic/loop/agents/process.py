@@ -135,7 +135,7 @@ async def _to_its_end(
     finally:
         # The watchdog stays until the group is gone, also where ending it fails.
         with guarding:
-            await _insist(asyncio.create_task(run.end(grace_seconds)))
+            await _await_despite_cancellation(asyncio.create_task(run.end(grace_seconds)))
     run.raise_failure()
     if deadline.has_passed and process.returncode < 0:
         raise LeaseLost("the lease ran out while the command ran, and it was killed")
@@ -177,7 +177,7 @@ def _start(
     )
 
 
-async def _insist(ending: "asyncio.Task[None]") -> None:
+async def _await_despite_cancellation(ending: "asyncio.Task[None]") -> None:
     # Also when this task is cancelled meanwhile: the processes must be gone before the cancellation passes.
     cancelled: asyncio.CancelledError | None = None
     while not ending.done():
@@ -215,16 +215,16 @@ class _ProcessRun:
 
     async def exited_by(self, deadline: float) -> bool:
         """Return whether the leader ended before the deadline, a moment of the monotonic clock."""
-        return await self._comes_true(self._leader_has_ended, deadline)
+        return await self._wait_until(self._leader_has_ended, deadline)
 
     async def end(self, grace_seconds: float) -> None:
         """The group is stopped, the rest of its output is taken, and its pipes are closed."""
         try:
             if not self._group_is_gone():
                 signal_group(self._process.pid, signal.SIGTERM)
-                await self._comes_true(self._group_is_gone, time.monotonic() + grace_seconds)
+                await self._wait_until(self._group_is_gone, time.monotonic() + grace_seconds)
                 signal_group(self._process.pid, signal.SIGKILL)
-                await self._comes_true(self._group_is_gone, time.monotonic() + _KILL_SECONDS)
+                await self._wait_until(self._group_is_gone, time.monotonic() + _KILL_SECONDS)
             self._drain(time.monotonic() + _DRAIN_SECONDS)
         finally:
             for pipe in list(self._readers):
@@ -232,7 +232,7 @@ class _ProcessRun:
             if self._process.stdin is not None:
                 self._close_writer(self._process.stdin)
 
-    async def _comes_true(self, condition: Callable[[], bool], deadline: float) -> bool:
+    async def _wait_until(self, condition: Callable[[], bool], deadline: float) -> bool:
         nap = _SHORTEST_NAP_SECONDS
         while not condition():
             left = deadline - time.monotonic()

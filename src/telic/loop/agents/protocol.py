@@ -138,10 +138,10 @@ class TurnReport:
         if self.session is not None:
             check_text("the session", self.session, MAX_SESSION_CHARS)
         kept: Mapping[str, str | None] = {
-            "text": kept_tail(self.text, MAX_REPORT_TEXT_CHARS),
-            "tool_output_tail": kept_tail(self.tool_output_tail, MAX_REPORT_TEXT_CHARS),
-            "model": None if self.model is None else kept_tail(self.model, MAX_NAME_CHARS),
-            "note": None if self.note is None else kept_tail(self.note, MAX_NOTE_CHARS),
+            "text": storable_tail(self.text, MAX_REPORT_TEXT_CHARS),
+            "tool_output_tail": storable_tail(self.tool_output_tail, MAX_REPORT_TEXT_CHARS),
+            "model": None if self.model is None else storable_tail(self.model, MAX_NAME_CHARS),
+            "note": None if self.note is None else storable_tail(self.note, MAX_NOTE_CHARS),
         }
         for name, text in kept.items():
             object.__setattr__(self, name, text)
@@ -163,7 +163,7 @@ class Agent(Protocol):
         ...
 
 
-def kept_tail(text: str, max_chars: int) -> str:
+def storable_tail(text: str, max_chars: int) -> str:
     """Return the end of the text, without what no store keeps: NUL is left out, a lone surrogate becomes U+FFFD."""
     return text[-max_chars:].replace("\0", "").encode("utf-16", "surrogatepass").decode("utf-16", "replace")
 

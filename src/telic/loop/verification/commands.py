@@ -15,7 +15,7 @@ from telic.domain.criteria import Criterion
 from telic.domain.errors import InvalidNumber
 from telic.domain.verdict import MAX_OUTPUT_TAIL_CHARS, AttemptResult, CheckError, Outcome, Verdict
 from telic.loop.agents.process import ProcessResult, run_process
-from telic.loop.agents.protocol import kept_tail
+from telic.loop.agents.protocol import storable_tail
 from telic.loop.verification.evidence import (
     MAX_ANSWER_CHARS,
     BadAnswer,
@@ -67,7 +67,7 @@ async def check_command(
         error=error,
         detail=detail,
         exit_code=None if result.exit_code is None or result.exit_code < 0 else result.exit_code,
-        output_tail=kept_tail(result.output_tail.decode(errors="replace"), MAX_OUTPUT_TAIL_CHARS),
+        output_tail=storable_tail(result.output_tail.decode(errors="replace"), MAX_OUTPUT_TAIL_CHARS),
         output_sha256=result.output_sha256,
         duration_microseconds=result.elapsed_microseconds,
     )

@@ -12,7 +12,7 @@ from typing import Any, Final
 
 from telic.domain.goal import Goal
 from telic.domain.verdict import MAX_STATEMENT_CHARS, MAX_STATEMENTS, Verdict
-from telic.loop.agents.protocol import TurnReport, kept_tail
+from telic.loop.agents.protocol import TurnReport, storable_tail
 from telic.prompt import quote
 
 WORK_CHARS: Final = 8_000
@@ -113,8 +113,8 @@ def gather(goal: Goal, question: str, work: AgentWork, checks: Sequence[Verdict]
             )
             for verdict in checks
         ),
-        work_tail=kept_tail(work.text, WORK_CHARS),
-        tool_output_tail=kept_tail(work.tool_output_tail, TOOL_OUTPUT_CHARS),
+        work_tail=storable_tail(work.text, WORK_CHARS),
+        tool_output_tail=storable_tail(work.tool_output_tail, TOOL_OUTPUT_CHARS),
         limits_money=goal.budget.cost_microunits is not None,
     )
 
@@ -188,7 +188,7 @@ def read_answer(data: Mapping[str, Any]) -> JudgeAnswer:
 
 def kept_statement(text: str) -> str:
     """Return the beginning of a statement, with only characters that a store keeps."""
-    return kept_tail(text[:MAX_STATEMENT_CHARS], MAX_STATEMENT_CHARS)
+    return storable_tail(text[:MAX_STATEMENT_CHARS], MAX_STATEMENT_CHARS)
 
 
 def _statements(name: str, value: object) -> tuple[str, ...]:

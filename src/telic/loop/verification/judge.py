@@ -12,7 +12,7 @@ from telic.domain.criteria import Criterion
 from telic.domain.errors import InvalidNumber
 from telic.domain.limits import MAX_COUNTER, MAX_NAME_CHARS
 from telic.domain.verdict import MAX_ATTEMPTS, AttemptResult, CheckError, JudgeAttempt, Outcome, Verdict
-from telic.loop.agents.protocol import kept_tail
+from telic.loop.agents.protocol import storable_tail
 from telic.loop.verification.evidence import Evidence, JudgeAnswer, JudgeVerdict, kept_statement
 from telic.pricing import cost_microunits, has_price_table
 
@@ -249,7 +249,7 @@ def _attempt(reply: JudgeReply, seconds: float, *, cost_is_known: bool) -> Judge
         result=reply.result,
         duration_microseconds=int(seconds * MICRO),
         detail=kept_statement(reply.detail),
-        model=None if reply.model is None else kept_tail(reply.model[:MAX_NAME_CHARS], MAX_NAME_CHARS),
+        model=None if reply.model is None else storable_tail(reply.model[:MAX_NAME_CHARS], MAX_NAME_CHARS),
         usage=reply.usage,
         cost_is_known=cost_is_known,
         retry_after_microseconds=None

@@ -80,7 +80,7 @@ class CommandExecutor:
                 return await self._create(command)
             if command.verb is Verb.LIST:
                 return await self._list(command)
-            goal = await self._meant(command)
+            goal = await self._target_goal(command)
             if goal is None:
                 return await self._no_goal(command)
             return await self._do(command, goal)
@@ -135,7 +135,7 @@ class CommandExecutor:
             request.sleep,
         )
 
-    async def _meant(self, command: GoalCommand) -> Goal | None:
+    async def _target_goal(self, command: GoalCommand) -> Goal | None:
         """Return the goal that is named, else the active one, or the only paused one where the command ends nothing."""
         if command.goal_id is not None:
             self._goal = await self._goals.named(command.goal_id)
@@ -227,9 +227,9 @@ class CommandExecutor:
     async def _list(self, command: GoalCommand) -> ChatReply:
         page = await list_goals(self._store, scope=self._request.scope, cursor=command.cursor, limit=_LISTED)
         more = page.next_cursor
-        drivers = tuple(each.holder for each in page.entries)
+        workers = tuple(each.worker for each in page.entries)
         steps = (ChatStep(f"/goal list --cursor {more}", "for older ones"),) if more else ()
-        return self._reply(ReplyKind.LIST, *page.goals, steps=steps, next_cursor=more, drivers=drivers)
+        return self._reply(ReplyKind.LIST, *page.goals, steps=steps, next_cursor=more, workers=workers)
 
 
 def execute(

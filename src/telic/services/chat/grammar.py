@@ -18,7 +18,7 @@ from telic.domain.budget import Budget
 from telic.domain.criteria import Criterion, CriterionKind
 from telic.domain.errors import InvalidCommand, InvalidNumber, TextTooLong
 from telic.domain.ids import MIN_PREFIX_CHARS
-from telic.services.chat.grammar_scan import Option, Scanned, complaint, scan
+from telic.services.chat.grammar_scan import Option, Scanned, part_refused, scan
 from telic.services.chat.grammar_words import OPTIONS_OF, USAGE, VERBS, Verb, is_amount, is_id, verb_meant_by
 from telic.wording.amounts import first_words, parse_budget
 
@@ -215,7 +215,7 @@ def _value_of(name: str, options: tuple[Option, ...]) -> str | None:
 def _replaced_id(options: tuple[Option, ...]) -> str | None:
     value = _value_of("replace", options)
     if value is not None and not is_id(value):
-        raise complaint(value, "is no id: --replace=ID names the goal that may be paused, by 8 or more characters")
+        raise part_refused(value, "is no id: --replace=ID names the goal that may be paused, by 8 or more characters")
     return value and value.lower()
 
 
@@ -245,7 +245,7 @@ def _arguments(command: str, *, is_smart: bool) -> list[str]:
     try:
         arguments = shlex.split(command)
     except ValueError as error:
-        raise complaint(command, f"cannot be read as a command: {error}") from error
+        raise part_refused(command, f"cannot be read as a command: {error}") from error
     if not arguments or not arguments[0]:
         raise InvalidCommand('--check needs a command: --check "pytest -q"')
     return arguments

@@ -52,7 +52,7 @@ def scan(body: str) -> Scanned:
     return _Scanner(body).scan()
 
 
-def complaint(text: str, what: str) -> InvalidCommand:
+def part_refused(text: str, what: str) -> InvalidCommand:
     """Return an error about a part of a command, with the part in it, shortened."""
     return InvalidCommand(f"{first_words(text)} {what}")
 
@@ -95,7 +95,7 @@ class _Scanner:
     def _take_text(self, word: str) -> None:
         if self._is_text_over:
             last = f"--{self._options[-1].name}"
-            raise complaint(
+            raise part_refused(
                 word, f"comes after {last}: options go before the text or after it, and {_QUOTING.format(last)}"
             )
         if self._start is None:
@@ -195,11 +195,11 @@ def _option(word: str) -> tuple[str, bool, int, bool] | None:
     if name in TAKES_VALUE and dashes != "-":
         return name, dashes != "--", match.end(), match["equals"] is not None
     if name in TAKES_VALUE:
-        raise complaint(word, f"has one hyphen, options have two: write --{name}; {_AS_TEXT}")
+        raise part_refused(word, f"has one hyphen, options have two: write --{name}; {_AS_TEXT}")
     meant = option_meant_by(name)
     if dashes == "--" or (meant is not None and dashes != "-"):
         guess = "" if meant is None else f" (did you mean --{meant}?)"
-        raise complaint(match.group(), f"is no option{guess}; {_AS_TEXT}")
+        raise part_refused(match.group(), f"is no option{guess}; {_AS_TEXT}")
     return None
 
 

@@ -9,10 +9,10 @@ from telic.domain.clock import Instant
 from telic.domain.errors import BudgetExceeded, GoalError, InvalidCommand
 from telic.domain.events import Event
 from telic.domain.goal import Goal
-from telic.services.actions import PURPOSES, GoalAction, fitting_actions
+from telic.services.actions import PURPOSES, GoalAction, fitting_actions, likely_limits
 from telic.services.chat.grammar import GoalCommand, write
 from telic.services.insight import GoalDetails
-from telic.wording.amounts import parse_limit, write_larger_limits, write_limit
+from telic.wording.amounts import parse_limit, write_limit
 from telic.wording.goals import criterion_in_words
 
 
@@ -81,7 +81,7 @@ class ChatReply:
     `goals` holds the goal that the answer is about, or the listed ones; each carries its revision. `superseded` is
     the goal that the command has paused because another took its place. `starts_work` is true only where the user
     asked with `--auto` and the goal is active: nothing else starts work. `next_cursor` goes on with a listing,
-    whose `drivers` are the workers of its goals. A status comes with the goal's `details`.
+    whose `workers` are the workers of its goals. A status comes with the goal's `details`.
     """
 
     kind: ReplyKind
@@ -96,7 +96,7 @@ class ChatReply:
     starts_work: bool = False
     next_cursor: str | None = None
     details: GoalDetails | None = None
-    drivers: tuple[str | None, ...] = ()
+    workers: tuple[str | None, ...] = ()
 
     @property
     def goal(self) -> Goal | None:
@@ -154,7 +154,7 @@ def steps_for(goal: Goal) -> tuple[ChatStep, ...]:
 
 
 def _command(action: GoalAction, goal: Goal) -> str:
-    limits = write_larger_limits(goal.usage, goal.budget) if action is GoalAction.RESUME else ()
+    limits = [write_limit(*each) for each in likely_limits(action, goal).items()]
     # Nothing but the scope's active goal is meant where no id is named.
     named = "" if goal.is_active else f" {goal.id}"
     return " ".join([f"/goal {action}{named}", *(f"--budget {limit}" for limit in limits)])

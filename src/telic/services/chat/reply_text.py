@@ -15,7 +15,7 @@ from telic.wording.goals import (
     criterion_in_words,
     criterion_lines,
     describe_event,
-    driver_of,
+    describe_lease,
     reserved_lines,
     status_of,
     used_of,
@@ -89,7 +89,7 @@ def _facts(reply: ChatReply) -> Iterator[tuple[str, str]]:
         yield from (("criterion", first_words(criterion_in_words(each), 300)) for each in goal.criteria)
     else:
         yield "scope", goal.scope
-        yield "lease", driver_of(details.lease)
+        yield "lease", describe_lease(details.lease)
         yield from reserved_lines(goal, details.total)
         for standing in details.criteria:
             lines = [first_words(line, 300) for line in criterion_lines(standing)]
@@ -109,8 +109,8 @@ def _listed(reply: ChatReply) -> Iterator[str]:
     if not reply.goals:
         yield "No goals yet."
     ids = short_ids([goal.id for goal in reply.goals])
-    for short, goal, driver in zip_longest(ids, reply.goals, reply.drivers):
-        age, by = show_age(reply.at - goal.created_at), f"  (driven by {first_words(driver, 40)})" if driver else ""
+    for short, goal, worker in zip_longest(ids, reply.goals, reply.workers):
+        age, by = show_age(reply.at - goal.created_at), f"  (driven by {first_words(worker, 40)})" if worker else ""
         yield f"{visible(short)}  {status_of(goal):<22} {age:>4}  {visible(first_words(goal.text) + by)}"
 
 

@@ -144,10 +144,10 @@ class PostgresDriver:
         return cls(server)
 
     def before_fork(self) -> None:
-        """See `Forked`; connections that are lent are their callers', before and after."""
+        """See `ForkAware`; connections that are lent are their callers', before and after."""
 
     def after_fork_in_parent(self) -> None:
-        """See `Forked`."""
+        """See `ForkAware`."""
 
     def after_fork_in_child(self) -> None:
         # The parent's connections are kept from ever being closed: closing them would end the parent's sessions.

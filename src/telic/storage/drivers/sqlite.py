@@ -11,7 +11,7 @@ from telic.domain.errors import StoreBusy
 from telic.domain.report import Finding
 from telic.storage.drivers.sqlite_changes import SqliteChanges
 from telic.storage.drivers.sqlite_database import SqliteDatabase
-from telic.storage.drivers.sqlite_errors import MOST_ATTEMPTS, overtaken, translated
+from telic.storage.drivers.sqlite_errors import MOST_ATTEMPTS, race_error, translated
 from telic.storage.drivers.sqlite_inspection import inspect_database
 from telic.storage.transaction import Mode, OpenOptions, Operation, Parameters, Raced, Row, complete, watch_forks
 
@@ -38,7 +38,7 @@ class SqliteDriver:
                     return self._write(operation, deadline, key)
             return self._write(operation, deadline, key)
         except Raced as error:
-            raise overtaken(error) from error
+            raise race_error(error) from error
         finally:
             self._write_lock.release()
 

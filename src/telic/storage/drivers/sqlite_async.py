@@ -18,7 +18,7 @@ from typing import Any, Final, TypeVar
 from telic.domain.errors import OutcomeUnknown, StoreBusy, StoreClosed
 from telic.storage.drivers.sqlite_changes import POLL_SECONDS, VersionWatch
 from telic.storage.drivers.sqlite_database import SqliteDatabase
-from telic.storage.drivers.sqlite_errors import MOST_ATTEMPTS, SQLITE_FAILURES, overtaken, translate, translated
+from telic.storage.drivers.sqlite_errors import MOST_ATTEMPTS, SQLITE_FAILURES, race_error, translate, translated
 from telic.storage.drivers.sqlite_transaction import SqliteTransaction
 from telic.storage.transaction import Mode, OpenOptions, Operation, Parameters, Raced, Row, complete, watch_forks
 
@@ -166,7 +166,7 @@ class AsyncSqliteDriver:
             if not isinstance(call.error, Raced):
                 return
         assert isinstance(call.error, Raced)
-        call.error = overtaken(call.error)
+        call.error = race_error(call.error)
 
     def _attempt(self, call: _WaitingCall, transaction: SqliteTransaction) -> None:
         # A call that fails is rolled back alone; the others of its batch are committed all the same.

@@ -39,7 +39,7 @@ MOST_ATTEMPTS: Final = 10
 """The runs of an operation that raced: here only with the clock, by which leases and holds end meanwhile."""
 
 
-def overtaken(error: Raced) -> StoreError:
+def race_error(error: Raced) -> StoreError:
     """Return the error of an operation that raced every time."""
     if isinstance(error, ConstraintRefused):
         # One writes at a time, so nobody else was in the way, and none of the attempts to come can succeed.

@@ -43,8 +43,8 @@ class Call:
     def lease_columns(self) -> dict[str, Value]:
         """The values that a statement compares with the goal's lease; None for a call without one."""
         if self.lease is None:
-            return {"lease_holder": None, "lease_token": None}
-        return {"lease_holder": self.lease.holder, "lease_token": self.lease.token}
+            return {"lease_worker": None, "lease_token": None}
+        return {"lease_worker": self.lease.worker, "lease_token": self.lease.token}
 
     def authorize(self, action: Action) -> None:
         """Raise NotAllowed if the call's actor may not do this, InvalidInput if the call itself is malformed."""
@@ -119,7 +119,7 @@ async def require_free_scope(tx: Transaction, call: Call, scope: str) -> None:
     active = None if call.replaced is None else await active_in(tx, scope)
     if active is not None and active.id != call.replaced:
         row = await tx.one_or_none("leases.get", {"id": active.id})
-        raise WouldReplace(active, None if row is None else lease_state_from_row(row).holder)
+        raise WouldReplace(active, None if row is None else lease_state_from_row(row).worker)
 
 
 async def require_lease(tx: Transaction, call: Call, goal: Goal) -> None:
@@ -128,7 +128,7 @@ async def require_lease(tx: Transaction, call: Call, goal: Goal) -> None:
         return
     row = await tx.one_or_none("leases.get", {"id": goal.id})
     state = None if row is None else lease_state_from_row(row)
-    if state is None or (state.holder, state.token) != (call.lease.holder, call.lease.token):
+    if state is None or (state.worker, state.token) != (call.lease.worker, call.lease.token):
         raise lease_lost(goal.id)
 
 

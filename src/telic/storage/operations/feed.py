@@ -43,7 +43,7 @@ async def feed(tx: Transaction, *, after: str | None, scope: str | None, goal_id
     return await _page(tx, parse_cursor(page.cursor), scope, goal_id, limit)
 
 
-async def present(tx: Transaction) -> str:
+async def current_cursor(tx: Transaction) -> str:
     """Return the cursor after which only events come that are not yet committed."""
     return (await _page(tx, None, None, None, 0)).cursor
 
@@ -102,7 +102,7 @@ class FeedFollower:
         """Return the events that came since; none at first where the watcher begins now."""
         if self._cursor is None:
             # The watch begins now: what is there already is not shown, and nothing after this moment is missed.
-            return EventPage((), await present(tx))
+            return EventPage((), await current_cursor(tx))
         return await feed(tx, after=self._cursor, scope=self._scope, goal_id=self._goal_id, limit=MAX_PAGE)
 
     def accept(self, page: EventPage) -> Sequence[FeedEvent]:

@@ -119,7 +119,7 @@ async def find(tx: Transaction, prefix: str) -> Goal:
     return goal_from_row(rows[0])
 
 
-def folded(text: str) -> str:
+def fold_case(text: str) -> str:
     """Return the text as searches compare it: ASCII letters in lower case, as both databases fold them."""
     return "".join(character.lower() if character.isascii() else character for character in text)
 

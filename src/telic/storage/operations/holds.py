@@ -26,7 +26,7 @@ class NewHold:
 
 
 @dataclass(frozen=True, slots=True)
-class Placed:
+class PlacedHold:
     """The hold, and whether the goal has expired ones that `estimates.count_expired` should count."""
 
     hold: Hold
@@ -38,7 +38,7 @@ class Placed:
         return self.hold.goal_id
 
 
-async def place(tx: Transaction, call: Call, goal_id: str, new: NewHold) -> Placed:
+async def place(tx: Transaction, call: Call, goal_id: str, new: NewHold) -> PlacedHold:
     """The budget is reserved for one turn: what is used, held and asked for together stays within it."""
     call.authorize(Action.HOLD)
     reserved = new.reserved
@@ -64,7 +64,7 @@ async def place(tx: Transaction, call: Call, goal_id: str, new: NewHold) -> Plac
     hold = hold_from_row(row[:-1], reserved)
     if (hold.reserved, hold.frees_on_expiry) != (reserved, new.frees_on_expiry):
         raise KeyConflict(call.key)
-    return Placed(hold, has_overdue_holds=bool(row[-1]))
+    return PlacedHold(hold, has_overdue_holds=bool(row[-1]))
 
 
 async def _refuse(tx: Transaction, call: Call, goal_id: str, reserved: Reservation) -> None:
@@ -106,7 +106,7 @@ async def release(tx: Transaction, call: Call, goal_id: str, *, hold: str) -> Ho
     raise HoldLost(f"the hold {hold!a} is {known.state}")
 
 
-async def raise_to(tx: Transaction, call: Call, goal_id: str, *, hold: str, used: TurnUsage) -> None:
+async def raise_hold(tx: Transaction, call: Call, goal_id: str, *, hold: str, used: TurnUsage) -> None:
     """The hold reserves at least what was used under it, also beyond the budget, as long as it is open and leased."""
     amounts = {name: getattr(used, name) for name in ("tokens", "active_microseconds", "cost_microunits")}
     await tx.one_or_none("holds.raise", {"id": check_id(goal_id), "hold": hold, **amounts, **call.lease_columns})

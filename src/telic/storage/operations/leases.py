@@ -18,12 +18,12 @@ from telic.storage.transaction import Raced, Transaction, Value
 _AWAKE: dict[str, Value] = {"status": GoalStatus.ACTIVE.value, "reason": None, "note": None}
 
 
-async def claim(tx: Transaction, *, goal_id: str | None, scope: str | None, holder: str, ttl_seconds: float) -> Lease:
+async def claim(tx: Transaction, *, goal_id: str | None, scope: str | None, worker: str, ttl_seconds: float) -> Lease:
     """The worker has the active goal's lease, with a token above all that were granted before.
 
     A worker that has the lease already is granted it once more, under a new token.
     """
-    grant: dict[str, Value] = {"holder": check_name("holder", holder), "ttl_microseconds": check_ttl(ttl_seconds)}
+    grant: dict[str, Value] = {"worker": check_name("worker", worker), "ttl_microseconds": check_ttl(ttl_seconds)}
     if (goal_id is None) is (scope is None):
         raise InvalidInput("give goal_id or scope, one of them")
     if goal_id is not None:
@@ -39,9 +39,9 @@ async def _refuse(tx: Transaction, goal: Goal | None, scope: str | None = None) 
     if goal.status is not GoalStatus.ACTIVE:
         raise GoalNotActive(f"goal {goal.id} is {goal.status}: only an active goal can be claimed", goal)
     state = await lease(tx, goal.id)
-    if state.holder is None:
+    if state.worker is None:
         raise Raced("the lease ended while the claim was being refused")
-    raise LeaseHeld(goal.id, state.holder, state.expires_in_microseconds)
+    raise LeaseHeld(goal.id, state.worker, state.expires_in_microseconds)
 
 
 async def renew(tx: Transaction, held: Lease, *, ttl_seconds: float) -> Lease:
@@ -64,7 +64,7 @@ async def release(tx: Transaction, held: Lease, *, pause_seconds: float = 0) -> 
 def _shown(held: Lease) -> dict[str, Value]:
     if not isinstance(held, Lease):
         raise InvalidInput("the lease must be a Lease")
-    return {"id": held.goal.id, "lease_holder": held.holder, "lease_token": held.token}
+    return {"id": held.goal.id, "lease_worker": held.worker, "lease_token": held.token}
 
 
 async def lease(tx: Transaction, goal_id: str) -> LeaseState:
@@ -132,7 +132,7 @@ async def now(tx: Transaction) -> Instant:
 
 
 async def claim_due(
-    tx: Transaction, call: Call, *, scope: str | None, holder: str, ttl_seconds: float, limit: int
+    tx: Transaction, call: Call, *, scope: str | None, worker: str, ttl_seconds: float, limit: int
 ) -> list[Lease]:
     """Goals whose time has come were woken, and up to `limit` active goals that nobody drives are the worker's.
 
@@ -141,7 +141,7 @@ async def claim_due(
     """
     named = None if scope is None else check_name("scope", scope)
     due: dict[str, Value] = {"limit": check_page_size(limit), "scope": named}
-    grant: dict[str, Value] = {"holder": check_name("holder", holder), "ttl_microseconds": check_ttl(ttl_seconds)}
+    grant: dict[str, Value] = {"worker": check_name("worker", worker), "ttl_microseconds": check_ttl(ttl_seconds)}
     await count_expired_anywhere(tx, call.at)
     for row in await tx.all("waits.due", due):
         await _wake(tx, call, goal_from_row(row), {"woken_by": "time"})

@@ -8,8 +8,8 @@ from telic.domain.goal import GoalStatus, Reason
 from telic.domain.ids import check_id
 from telic.domain.lifecycle import check_status
 from telic.domain.limits import MAX_COUNTER, MAX_TEXT_CHARS, check_name, check_page_size, check_text
-from telic.domain.views import MAX_COUNTED, GoalCounts, GoalGlance, GoalOrder, GoalOverview, GoalPage, UsagePoint
-from telic.storage.operations.goals import folded
+from telic.domain.views import MAX_COUNTED, GoalCounts, GoalOrder, GoalOverview, GoalPage, GoalPeek, UsagePoint
+from telic.storage.operations.goals import fold_case
 from telic.storage.operations.leases import lease
 from telic.storage.operations.verdicts import standing
 from telic.storage.records import event_from_row, hold_from_row, lease_state_from_row, record_from_row
@@ -33,7 +33,7 @@ class GoalFilter:
     status: GoalStatus | None = None
     reason: Reason | None = None
     text: str | None = None
-    holder: str | None = None
+    worker: str | None = None
     order: GoalOrder = GoalOrder.NEWEST
     cursor: str | None = None
     limit: int = 50
@@ -42,9 +42,9 @@ class GoalFilter:
         """Return the parameters of every statement of a listing, or raise InvalidInput if a filter is unusable."""
         return {
             "limit": check_page_size(self.limit) + 1,
-            "text": None if self.text is None else folded(check_text("text", self.text, MAX_TEXT_CHARS)),
+            "text": None if self.text is None else fold_case(check_text("text", self.text, MAX_TEXT_CHARS)),
             "reason": None if self.reason is None else self.reason.value,
-            "holder": None if self.holder is None else check_name("holder", self.holder),
+            "worker": None if self.worker is None else check_name("worker", self.worker),
         }
 
     def indexed(self) -> dict[str, Value]:
@@ -55,7 +55,7 @@ class GoalFilter:
     @property
     def is_searched_for(self) -> bool:
         """Whether goals must be looked at one by one."""
-        others = (self.text, self.reason, self.holder)
+        others = (self.text, self.reason, self.worker)
         return self.order is GoalOrder.CHANGED or any(other is not None for other in others)
 
     def position(self) -> int | None:
@@ -140,19 +140,19 @@ LINES_READ: Final = 20_000
 """Of a longer ledger the newest lines are added up, so that looking at a goal stays cheap."""
 
 
-async def glance(tx: Transaction, goal_id: str) -> GoalGlance:
+async def peek(tx: Transaction, goal_id: str) -> GoalPeek:
     """Return the goal, its worker, and its open holds."""
     state = await lease(tx, goal_id)
     rows = await tx.all("holds.unsettled", {"id": state.goal.id, "limit": HOLDS_SHOWN})
-    return GoalGlance(state, tuple(hold_from_row(row) for row in rows))
+    return GoalPeek(state, tuple(hold_from_row(row) for row in rows))
 
 
 async def overview(tx: Transaction, goal_id: str) -> GoalOverview:
     """Return the goal with its history's end, how its criteria stand, and the course of its usage."""
-    seen = await glance(tx, check_id(goal_id))
+    seen = await peek(tx, check_id(goal_id))
     latest: dict[str, Value] = {"id": goal_id, "before": MAX_COUNTER, "limit": EVENTS_SHOWN}
     return GoalOverview(
-        glance=seen,
+        peek=seen,
         criteria=await standing(tx, seen.goal),
         events=tuple(map(event_from_row, await tx.all("events.before", latest))),
         usage=await _usage(tx, goal_id),

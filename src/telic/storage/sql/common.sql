@@ -24,7 +24,7 @@ frees_on_expiry, CASE WHEN state = 'open' AND expires_at <= telic_now() THEN 'ex
 (CAST(:lease_token AS BIGINT) IS NULL OR {lease_is_kept})
 
 -- fragment: lease_is_kept
-(lease_token = CAST(:lease_token AS BIGINT) AND lease_worker = CAST(:lease_holder AS TEXT)
+(lease_token = CAST(:lease_token AS BIGINT) AND lease_worker = CAST(:lease_worker AS TEXT)
     AND lease_expires_at > telic_now())
 
 -- fragment: event_columns
@@ -184,12 +184,12 @@ EXISTS (SELECT 1 FROM holds WHERE goal_id = :id AND {is_overdue})
 
 -- fragment: granted
 -- A token is above those that were granted before, also where they were lost with what was written since a backup.
-lease_worker = CAST(:holder AS TEXT), lease_token = {next_token},
+lease_worker = CAST(:worker AS TEXT), lease_token = {next_token},
 lease_expires_at = telic_now() + CAST(:ttl_microseconds AS BIGINT)
 
 -- fragment: grantable
 -- A goal that nobody drives can be claimed by its name also while its next step is not due.
-status = 'active' AND (lease_expires_at <= telic_now() OR lease_worker IS NULL OR lease_worker = CAST(:holder AS TEXT))
+status = 'active' AND (lease_expires_at <= telic_now() OR lease_worker IS NULL OR lease_worker = CAST(:worker AS TEXT))
 
 -- fragment: due_now
 -- What a person changed is due at once: the pause belonged to what the loop did before.
@@ -232,7 +232,7 @@ WHERE sequence > :above AND sequence < :below AND {wanted}
 -- fragment: wanted
 (CAST(:text AS TEXT) IS NULL OR {text_matches})
 AND (CAST(:reason AS TEXT) IS NULL OR reason = CAST(:reason AS TEXT))
-AND (CAST(:holder AS TEXT) IS NULL OR (lease_worker = CAST(:holder AS TEXT) AND lease_expires_at > telic_now()))
+AND (CAST(:worker AS TEXT) IS NULL OR (lease_worker = CAST(:worker AS TEXT) AND lease_expires_at > telic_now()))
 
 -- fragment: oldest_first
 ORDER BY sequence LIMIT :limit

@@ -87,7 +87,7 @@ CAST(split_part(CAST(:before AS TEXT), '+', 2) AS BIGINT)
 SELECT {goal_columns} FROM goals WHERE id = :id FOR NO KEY UPDATE
 
 -- statement: goals.create
--- Differs because SQLite has no data-modifying CTEs. Counting `superseded` makes the holder pause first, which
+-- Differs because SQLite has no data-modifying CTEs. Counting `superseded` makes the active goal pause first, which
 -- the single-active index needs.
 WITH superseded AS (
     UPDATE goals SET {superseded_columns}, event_hash = {superseded_hash}
@@ -120,7 +120,7 @@ WITH changed AS (
 SELECT {goal_columns} FROM changed
 
 -- statement: goals.resume
--- Differs because SQLite has no data-modifying CTEs. Counting `superseded` makes the holder pause first, which
+-- Differs because SQLite has no data-modifying CTEs. Counting `superseded` makes the active goal pause first, which
 -- the single-active index needs.
 WITH chosen AS (
     SELECT id AS chosen_id, scope AS chosen_scope FROM goals WHERE {resumable} FOR NO KEY UPDATE

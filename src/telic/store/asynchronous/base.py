@@ -107,11 +107,11 @@ class StoreBase:
     async def close(self) -> None:
         """The database is released; calls that were already made are finished first. Closing twice does nothing."""
         if self._call_observer is not None:
-            await aside(self._call_observer.close)
+            await in_thread(self._call_observer.close)
         await self._driver.close()
 
 
-async def aside(work: Callable[[], T]) -> T:
+async def in_thread(work: Callable[[], T]) -> T:
     """Return what the blocking work gives; other tasks go on meanwhile."""
     return await asyncio.to_thread(work)
 

@@ -53,7 +53,7 @@ class FeedMethods(StoreBase):
 
     async def cursor(self) -> str:
         """The feed's present end: the cursor after which only events come that are not yet committed."""
-        return await self.run("cursor", feed.present, Mode.READ)
+        return await self.run("cursor", feed.current_cursor, Mode.READ)
 
     async def watch(
         self,

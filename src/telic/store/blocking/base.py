@@ -109,11 +109,11 @@ class StoreBase:
     def close(self) -> None:
         """The database is released; calls that were already made are finished first. Closing twice does nothing."""
         if self._call_observer is not None:
-            aside(self._call_observer.close)
+            in_thread(self._call_observer.close)
         self._driver.close()
 
 
-def aside(work: Callable[[], T]) -> T:
+def in_thread(work: Callable[[], T]) -> T:
     """Return what the blocking work gives; other threads go on meanwhile."""
     return work()
 

@@ -55,7 +55,7 @@ class FeedMethods(StoreBase):
 
     def cursor(self) -> str:
         """The feed's present end: the cursor after which only events come that are not yet committed."""
-        return self.run("cursor", feed.present, Mode.READ)
+        return self.run("cursor", feed.current_cursor, Mode.READ)
 
     def watch(
         self,

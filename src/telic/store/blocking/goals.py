@@ -12,13 +12,13 @@ from telic.domain.goal import DEFAULT_SCOPE, Actor, Goal, GoalStatus, Reason
 from telic.domain.ids import check_id
 from telic.domain.lifecycle import NamedActor, check_status
 from telic.domain.limits import DEFAULT_MAX_CHARS, MAX_PAGE, check_choice, check_name
-from telic.domain.views import GoalCounts, GoalGlance, GoalOrder, GoalOverview, GoalPage
+from telic.domain.views import GoalCounts, GoalOrder, GoalOverview, GoalPage, GoalPeek
 from telic.storage.operations import goals, transitions, views
 from telic.storage.operations.call import found
 from telic.storage.operations.views import GoalFilter
 from telic.storage.records import goal_from_row
 from telic.storage.transaction import Mode
-from telic.store.blocking.base import StoreBase, aside
+from telic.store.blocking.base import StoreBase, in_thread
 
 
 class GoalMethods(StoreBase):
@@ -84,15 +84,15 @@ class GoalMethods(StoreBase):
         status: GoalStatus | str | None = None,
         reason: Reason | str | None = None,
         text: str | None = None,
-        holder: str | None = None,
+        worker: str | None = None,
         order: GoalOrder | str = GoalOrder.NEWEST,
         cursor: str | None = None,
         limit: int = 50,
     ) -> GoalPage:
         """Return one page of at most `limit` (1 to 1,000) goals that match all filters, with who drives each.
 
-        `text` is found anywhere in a goal's text; ASCII letters match in either case. `holder` drives the goal now.
-        `cursor` is the `next_cursor` of the page before. What no index finds (a text, a reason, a holder, the order
+        `text` is found anywhere in a goal's text; ASCII letters match in either case. The `worker` drives the goal now.
+        `cursor` is the `next_cursor` of the page before. What no index finds (a text, a reason, a worker, the order
         `changed`) is looked for in 20,000 goals (of order `changed`: 5,000 events) at a time: a page that found fewer
         than `limit` in them is cut short, and its `next_cursor` looks further. `iterate` reads all pages.
 
@@ -105,7 +105,7 @@ class GoalMethods(StoreBase):
             status=None if status is None else check_status(status),
             reason=None if reason is None else check_choice(Reason, "the reason", reason),
             text=text,
-            holder=holder,
+            worker=worker,
             order=check_choice(GoalOrder, "the order", order),
             cursor=cursor,
             limit=limit,
@@ -119,7 +119,7 @@ class GoalMethods(StoreBase):
         status: GoalStatus | str | None = None,
         reason: Reason | str | None = None,
         text: str | None = None,
-        holder: str | None = None,
+        worker: str | None = None,
         order: GoalOrder | str = GoalOrder.NEWEST,
     ) -> Iterator[Goal]:
         """Iterate over all goals that match, page after page; each page is as of its own moment.
@@ -130,7 +130,7 @@ class GoalMethods(StoreBase):
         Raises:
             InvalidText, InvalidNumber, InvalidInput: an argument is unusable.
         """
-        listed = partial(self.list, scope=scope, status=status, reason=reason, text=text, holder=holder, order=order)
+        listed = partial(self.list, scope=scope, status=status, reason=reason, text=text, worker=worker, order=order)
         cursor = None
         while True:
             page = listed(cursor=cursor, limit=MAX_PAGE)
@@ -185,13 +185,13 @@ class GoalMethods(StoreBase):
         """Return how many goals there are by status, in one scope or in all, each up to 10,000."""
         return self.run("count", lambda tx: views.count(tx, scope), Mode.READ)
 
-    def glance(self, goal_id: str) -> GoalGlance:
+    def peek(self, goal_id: str) -> GoalPeek:
         """Return the goal with who drives it and its open holds: if these are the same, so is its overview.
 
         Raises:
             GoalNotFound: there is no goal with this id.
         """
-        return self.run("glance", lambda tx: views.glance(tx, check_id(goal_id)), Mode.READ)
+        return self.run("peek", lambda tx: views.peek(tx, check_id(goal_id)), Mode.READ)
 
     def overview(self, goal_id: str) -> GoalOverview:
         """The goal with its latest events, verdicts, holds and the course of its usage, as of one moment.
@@ -216,4 +216,4 @@ class GoalMethods(StoreBase):
         # Few programs make backups, and what examines one takes long to load.
         from telic.store.doctor import back_up
 
-        return aside(partial(back_up, self._driver, path, overwrite=overwrite, verify=verify))
+        return in_thread(partial(back_up, self._driver, path, overwrite=overwrite, verify=verify))

@@ -182,10 +182,10 @@ class LedgerMethods(StoreBase):
         goal_id: str | None = None,
         *,
         scope: str | None = None,
-        holder: str,
+        worker: str,
         ttl_seconds: float = DEFAULT_TTL_SECONDS,
     ) -> Lease:
-        """The worker `holder` alone may drive the active goal, by id or scope, for `ttl_seconds` (0.001 to 86,400).
+        """The `worker` alone may drive the active goal, by id or scope, for `ttl_seconds` (0.001 to 86,400).
 
         Each grant has a higher token. A worker that has the lease already is granted it once more, and its former token
         is void. It expires by the database's clock on PostgreSQL, and on SQLite by one that nobody can set.
@@ -195,18 +195,18 @@ class LedgerMethods(StoreBase):
             GoalNotActive: the goal is paused or finished, or the scope has none.
             GoalNotFound, InvalidInput: nothing changed.
         """
-        claim = partial(leases.claim, goal_id=goal_id, scope=scope, holder=holder, ttl_seconds=ttl_seconds)
+        claim = partial(leases.claim, goal_id=goal_id, scope=scope, worker=worker, ttl_seconds=ttl_seconds)
         return self.run("claim", claim, Mode.SINGLE)
 
     def claim_due(
         self,
         *,
-        holder: str,
+        worker: str,
         scope: str | None = None,
         ttl_seconds: float = DEFAULT_TTL_SECONDS,
         limit: int = 1,
     ) -> list[Lease]:
-        """Up to `limit` (1 to 1,000) active goals that nobody drives are the worker's, whose name is `holder`.
+        """Up to `limit` (1 to 1,000) active goals that nobody drives are the `worker`'s.
 
         Those that a dead worker left come first, then those served longest ago. Goals whose time to wake has come by
         the database's clock are woken before. Any number of workers may ask at once: each goal is
@@ -216,7 +216,7 @@ class LedgerMethods(StoreBase):
             InvalidInput: an argument is unusable.
         """
         call = self._context.call(Actor.SYSTEM, None)
-        claim = partial(leases.claim_due, scope=scope, holder=holder, ttl_seconds=ttl_seconds, limit=limit)
+        claim = partial(leases.claim_due, scope=scope, worker=worker, ttl_seconds=ttl_seconds, limit=limit)
         return self.run("claim_due", lambda tx: claim(tx, call), Mode.ATOMIC)
 
     def renew(self, lease: Lease, *, ttl_seconds: float = DEFAULT_TTL_SECONDS) -> Lease:

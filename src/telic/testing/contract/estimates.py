@@ -102,7 +102,7 @@ async def test_the_next_use_of_the_budget_counts_an_expired_hold_once(store: Any
                 result = await store.record_turn(goal.id, tokens=1, kind=UsageKind.TOOL, key="next")
                 assert result.goal == await store.get(goal.id)
             case "claim_due":
-                await store.claim_due(holder="worker")
+                await store.claim_due(worker="worker")
             case _:
                 await store.wake(goal.id, key="wake")
     (estimate,) = [line for line in await store.turns(goal.id) if line.is_estimate]
@@ -163,7 +163,7 @@ async def test_a_hold_that_is_no_turn_is_estimated_as_none(store: Any) -> None:
     goal = await store.create("calls")
     await store.hold(goal.id, tokens=5, turns=0, ttl_seconds=SHORT_SECONDS, key="h")
     await expire()
-    await store.claim_due(holder="worker")
+    await store.claim_due(worker="worker")
     after = await store.get(goal.id)
     assert (after.turns_used, after.tokens_used) == (0, 5)
 
@@ -174,7 +174,7 @@ async def test_an_estimate_never_passes_the_largest_number(store: Any) -> None:
     await store.record_turn(goal.id, tokens=2**53 - 3)
     await store.hold(goal.id, tokens=2**53 - 1, ttl_seconds=SHORT_SECONDS, key="h")
     await expire()
-    await store.claim_due(holder="worker")
+    await store.claim_due(worker="worker")
     after = await store.get(goal.id)
     assert (after.tokens_used, after.status, after.reason) == (2**53 - 1, GoalStatus.PAUSED, Reason.FAILED)
     assert (await store.turns(goal.id))[-1].usage.tokens == 2
@@ -192,7 +192,7 @@ async def test_a_late_turn_settles_its_expired_hold(store: Any) -> None:
 async def test_a_late_turn_takes_the_place_of_its_holds_estimate(store: Any) -> None:
     """The ledger shows all three lines; the goal has used what the turn used, and its usage is the ledger's sum."""
     goal = await expired(store)
-    await store.claim_due(holder="worker")
+    await store.claim_due(worker="worker")
     for _ in range(2):
         result = await store.record_turn(goal.id, tokens=10, hold="h", key="real")
         assert (result.goal.tokens_used, result.goal.turns_used, result.goal.cost_microunits_used) == (10, 1, 0)
@@ -226,7 +226,7 @@ async def test_a_late_release_takes_the_estimate_back(store: Any) -> None:
     goal = await expired(store)
     other = await expired(store, token_budget=1_000, scope="other")
     assert (await store.release(goal.id, "h")).state is HoldState.RELEASED
-    await store.claim_due(holder="worker")
+    await store.claim_due(worker="worker")
     assert (await store.get(other.id)).tokens_used == 600
     for _ in range(2):
         assert (await store.release(other.id, "h")).state is HoldState.RELEASED
@@ -248,7 +248,7 @@ async def test_the_key_of_a_hold_stands_for_how_it_expires(store: Any) -> None:
 async def test_reports_tell_what_is_estimated(store: Any, clock: Any, by: UsageGrouping) -> None:
     """By every grouping, of all time and of some; what was taken back is estimated no more."""
     goal = await expired(store, token_budget=10_000)
-    await store.claim_due(holder="worker")
+    await store.claim_due(worker="worker")
     await store.record_turn(goal.id, tokens=40, is_estimate=True)
     await store.record_turn(goal.id, tokens=2)
     for since in (None, clock.now() - 1):

@@ -122,9 +122,9 @@ async def test_a_time_to_live_is_bounded(store: Any, ttl_seconds: Any) -> None:
     """Holds and leases last from a millisecond to a day."""
     goal = await store.create("ttl")
     await refuses(InvalidNumber, store.hold(goal.id, ttl_seconds=ttl_seconds))
-    await refuses(InvalidNumber, store.claim(goal.id, holder="worker", ttl_seconds=ttl_seconds))
-    await refuses(InvalidNumber, store.claim_due(holder="worker", ttl_seconds=ttl_seconds))
-    lease = await store.claim(goal.id, holder="worker")
+    await refuses(InvalidNumber, store.claim(goal.id, worker="worker", ttl_seconds=ttl_seconds))
+    await refuses(InvalidNumber, store.claim_due(worker="worker", ttl_seconds=ttl_seconds))
+    lease = await store.claim(goal.id, worker="worker")
     await refuses(InvalidNumber, store.renew(lease, ttl_seconds=ttl_seconds))
     assert await store.holds(goal.id) == []
 

@@ -87,9 +87,9 @@ async def test_resume_swaps_with_the_active_goal_of_the_scope(store: Any) -> Non
     first = await store.create("first")
     second = await store.create("second")
     resumed = await store.resume(first.id, expected_revision=2)
-    holder = await store.get(second.id)
+    active = await store.get(second.id)
     assert (resumed.status, resumed.reason, resumed.revision) == (GoalStatus.ACTIVE, None, 3)
-    assert (holder.status, holder.reason, holder.revision) == (GoalStatus.PAUSED, Reason.SUPERSEDED, 2)
+    assert (active.status, active.reason, active.revision) == (GoalStatus.PAUSED, Reason.SUPERSEDED, 2)
     last = (await store.events(second.id))[-1]
     assert (last.kind, last.data) == (EventKind.PAUSED, {"reason": "superseded", "by": first.id})
 

@@ -118,10 +118,10 @@ async def test_a_stopped_goal_stays_stopped(store: Any, reason: Reason) -> None:
 async def test_a_superseded_goal_stays_paused(store: Any) -> None:
     """Passing verdicts do not complete it: a user gave the scope to another goal."""
     goal = await store.create("verify", criteria=[TESTS])
-    holder = await store.create("another")
+    active = await store.create("another")
     checked = await store.verify(goal.id, verdicts_on(await store.get(goal.id), Outcome.PASSED))
     assert (checked.status, checked.reason) == (GoalStatus.PAUSED, Reason.SUPERSEDED)
-    assert await store.active() == holder
+    assert await store.active() == active
 
 
 async def test_a_goal_that_its_budget_has_paused_is_completed(store: Any) -> None:
@@ -129,12 +129,12 @@ async def test_a_goal_that_its_budget_has_paused_is_completed(store: Any) -> Non
     goal = await store.create("verify", criteria=[TESTS], token_budget=10)
     spent = (await store.record_turn(goal.id, tokens=10)).goal
     assert spent.reason is Reason.BUDGET
-    holder = await store.create("another")
+    active = await store.create("another")
     done = await store.verify(goal.id, verdicts_on(spent, Outcome.PASSED))
     assert (done.status, done.reason, done.revision) == (GoalStatus.COMPLETED, Reason.VERIFIED, spent.revision + 2)
     kinds = [event.kind for event in await store.events(goal.id)]
     assert kinds[-3:] == [EventKind.CHECKED, EventKind.RESUMED, EventKind.COMPLETED]
-    assert await store.active() == holder
+    assert await store.active() == active
 
 
 async def test_a_finished_goal_is_not_checked(store: Any) -> None:
@@ -230,9 +230,9 @@ async def test_an_answer_wakes_the_goal_that_waits_for_it(store: Any) -> None:
 async def test_verdicts_under_a_lost_lease_are_not_written(store: Any) -> None:
     """A worker that was taken for dead completes nothing."""
     goal = await store.create("verify", criteria=[TESTS])
-    old = await store.claim(goal.id, holder="old", ttl_seconds=SHORT_SECONDS)
+    old = await store.claim(goal.id, worker="old", ttl_seconds=SHORT_SECONDS)
     await expire()
-    new = await store.claim(goal.id, holder="new")
+    new = await store.claim(goal.id, worker="new")
     await refuses(LeaseLost, store.verify(goal.id, verdicts_on(goal, Outcome.PASSED), lease=old))
     assert (await store.verify(goal.id, verdicts_on(goal, Outcome.PASSED), lease=new)).is_finished
 

@@ -44,29 +44,29 @@ async def test_listing_by_change_puts_the_last_changed_goal_first(store: Any) ->
 
 
 async def test_listing_filters_by_all_that_a_goal_shows(store: Any) -> None:
-    """Scope, status, reason, text and holder narrow the page, alone and together, in each order."""
+    """Scope, status, reason, text and worker narrow the page, alone and together, in each order."""
     await store.create("Alpha", scope="a")
     await store.create("Beta", scope="a")
     driven = await store.create("gamma", scope="b")
-    await store.claim(driven.id, holder="worker-1")
+    await store.claim(driven.id, worker="worker-1")
     for order in GoalOrder:
         assert await _seen(store, order=order, scope="b") == ["gamma"]
         assert await _seen(store, order=order, status=GoalStatus.PAUSED) == ["Alpha"]
         assert await _seen(store, order=order, reason=Reason.SUPERSEDED) == ["Alpha"]
         assert await _seen(store, order=order, text="BET") == ["Beta"]
-        assert await _seen(store, order=order, holder="worker-1") == ["gamma"]
-        assert await _seen(store, order=order, holder="worker-2") == []
+        assert await _seen(store, order=order, worker="worker-1") == ["gamma"]
+        assert await _seen(store, order=order, worker="worker-2") == []
         assert await _seen(store, order=order, scope="a", status=GoalStatus.ACTIVE, text="a") == ["Beta"]
 
 
 async def test_listing_tells_who_drives(store: Any) -> None:
-    """An entry has the lease's holder, and none where nobody drives."""
+    """An entry has the lease's worker, and none where nobody drives."""
     driven = await store.create("driven", scope="b")
     await store.create("free", scope="c")
-    await store.claim(driven.id, holder="worker-1")
+    await store.claim(driven.id, worker="worker-1")
     page = await store.list(order=GoalOrder.OLDEST)
     assert [goal.text for goal in page] == [goal.text for goal in page.goals] == ["driven", "free"]
-    assert [entry.holder for entry in page.entries] == ["worker-1", None]
+    assert [entry.worker for entry in page.entries] == ["worker-1", None]
     assert page.entries[0].expires_in_microseconds > 0
 
 
@@ -109,7 +109,7 @@ async def test_a_listing_refuses_cursors_of_another_order(store: Any) -> None:
         await refuses(InvalidCursor, store.list(cursor=strange, order=order))
     for limit in (0, 1001):
         await refuses(InvalidNumber, store.list(limit=limit))
-    for wrong in ({"order": "random"}, {"reason": "bored"}, {"status": "running"}, {"holder": ""}):
+    for wrong in ({"order": "random"}, {"reason": "bored"}, {"status": "running"}, {"worker": ""}):
         await refuses(InvalidInput, store.list(**wrong))
 
 
@@ -129,7 +129,7 @@ async def test_goals_are_counted_by_status(store: Any, monkeypatch: pytest.Monke
 async def test_an_overview_has_all_of_a_goal(store: Any) -> None:
     """Events newest first, answers, open holds, who drives it, and the course of its usage."""
     goal = await store.create("goal", criteria=[Criterion.approval("Ship it?")], budget=Budget(tokens=1_000))
-    await store.claim(goal.id, holder="worker-1")
+    await store.claim(goal.id, worker="worker-1")
     hold = await store.hold(goal.id, tokens=100)
     for number in range(3):
         await store.record_turn(goal.id, tokens=10 + number)
@@ -137,8 +137,8 @@ async def test_an_overview_has_all_of_a_goal(store: Any) -> None:
     seen = await store.overview(goal.id)
     assert [event.kind for event in seen.events] == [EventKind.APPROVED, EventKind.CREATED]
     assert [(each.outcome, each.why) for each in seen.criteria] == [("approved", ["by Ada"])]
-    assert [each.key for each in seen.glance.holds] == [hold.key]
-    assert seen.glance.lease.holder == "worker-1"
+    assert [each.key for each in seen.peek.holds] == [hold.key]
+    assert seen.peek.lease.worker == "worker-1"
     assert [(point.lines, point.tokens) for point in seen.usage] == [(1, 10), (1, 11), (1, 12)]
     assert seen.goal == await store.get(goal.id)
 
@@ -171,21 +171,21 @@ async def test_a_long_ledger_is_added_up_in_parts(store: Any, monkeypatch: pytes
     assert [point.tokens for point in (await store.overview(goal.id)).usage] == [5, 6]
 
 
-async def test_a_glance_tells_a_change_from_the_passing_of_time(store: Any) -> None:
-    """Two glances are alike until a turn, a hold, a lease or a move."""
+async def test_a_peek_tells_a_change_from_the_passing_of_time(store: Any) -> None:
+    """Two peeks are alike until a turn, a hold, a lease or a move."""
     goal = await store.create("goal")
-    await store.claim(goal.id, holder="worker-1")
-    first = await store.glance(goal.id)
-    assert (await store.glance(goal.id)).is_like(first)
+    await store.claim(goal.id, worker="worker-1")
+    first = await store.peek(goal.id)
+    assert (await store.peek(goal.id)).is_like(first)
     hold = await store.hold(goal.id, tokens=1)
-    second = await store.glance(goal.id)
+    second = await store.peek(goal.id)
     assert not second.is_like(first)
     await store.record_turn(goal.id, tokens=1, hold=hold.key)
-    assert not (await store.glance(goal.id)).is_like(second)
+    assert not (await store.peek(goal.id)).is_like(second)
     assert not first.is_like(None)
 
 
 async def test_looking_at_no_goal_finds_none(store: Any) -> None:
     """There is nothing to be seen of a goal that is not there."""
-    for look in (store.glance, store.overview):
+    for look in (store.peek, store.overview):
         await refuses(GoalNotFound, look("019a0000-0000-7000-8000-000000000000"))

@@ -29,9 +29,9 @@ async def test_a_goal_wakes_at_its_time(store: Any) -> None:
     until = await store.now() + HOUR
     asleep = await store.pause(goal.id, wake_at=until, reason=Reason.USAGE_LIMIT)
     assert (asleep.wake_at, asleep.reason, asleep.is_waiting) == (until, Reason.USAGE_LIMIT, True)
-    assert await store.claim_due(holder="worker") == []
+    assert await store.claim_due(worker="worker") == []
     await store.pause(goal.id, wake_at=await store.now(), reason=Reason.USAGE_LIMIT)
-    (lease,) = await store.claim_due(holder="worker")
+    (lease,) = await store.claim_due(worker="worker")
     assert (lease.goal.id, lease.goal.status, lease.goal.is_waiting) == (goal.id, GoalStatus.ACTIVE, False)
     last = (await store.events(goal.id))[-1]
     assert (last.kind, last.actor, last.data["woken_by"]) == (EventKind.RESUMED, Actor.SYSTEM, "time")
@@ -43,9 +43,9 @@ async def test_only_the_databases_clock_wakes(store: Any, clock: Any) -> None:
     for hours in (1, -2):
         clock.microseconds = await store.now() + hours * HOUR
         await store.pause(early.id, wake_at=await store.now() + HOUR // 2)
-        assert await store.claim_due(holder="worker", scope="early") == []
+        assert await store.claim_due(worker="worker", scope="early") == []
         await store.pause(due.id, wake_at=await store.now())
-        (lease,) = await store.claim_due(holder="worker", scope="due")
+        (lease,) = await store.claim_due(worker="worker", scope="due")
         await store.release_lease(lease)
 
 
@@ -86,7 +86,7 @@ async def test_a_goal_stays_asleep_where_its_slot_is_taken(store: Any) -> None:
     sleeper = await store.create("sleeper")
     await store.pause(sleeper.id, wake_at=await store.now())
     other = await store.create("other")
-    (lease,) = await store.claim_due(holder="worker")
+    (lease,) = await store.claim_due(worker="worker")
     assert lease.goal.id == other.id
     kept = await store.get(sleeper.id)
     assert (kept.status, kept.reason, kept.is_waiting) == (GoalStatus.PAUSED, Reason.SUPERSEDED, False)
@@ -154,7 +154,7 @@ async def test_a_waiting_goal_can_be_stopped(store: Any) -> None:
         changed = await change(goal)
         assert not changed.is_waiting
         assert replay(goal.id, await store.events(goal.id), []).goal == changed
-    woken = [lease.goal.scope for lease in await store.claim_due(holder="worker", limit=9)]
+    woken = [lease.goal.scope for lease in await store.claim_due(worker="worker", limit=9)]
     assert woken == ["scope 1"]
     assert await store.signal("ci") == []
 

@@ -12,7 +12,7 @@ from telic.domain.budget import LIMITS
 from telic.domain.goal import Goal
 from telic.prompt.escape import visible
 from telic.testing.surfaces.goals import GOAL_NAMES, ShownGoal, make_shown_goals
-from telic.wording.amounts import first_words, show_amount, show_amounts, show_time, spoken
+from telic.wording.amounts import first_words, humanize, show_amount, show_amounts, show_time
 
 __all__ = ["FACTS", "GOAL_NAMES", "ROW_FACTS", "Reading", "ShownGoal", "Surface", "make_shown_goals", "wrong_facts"]
 
@@ -48,7 +48,7 @@ class Fact:
 
 def _status(shown: ShownGoal) -> Words:
     reason = shown.goal.reason
-    return [(shown.goal.status, *((spoken(reason),) if reason else ()))]
+    return [(shown.goal.status, *((humanize(reason),) if reason else ()))]
 
 
 def _spent(shown: ShownGoal) -> Words:
@@ -83,9 +83,9 @@ def _criteria(shown: ShownGoal) -> Words:
     ]
 
 
-def _driver(shown: ShownGoal) -> Words:
-    if shown.driver is not None:
-        return [(f"driven by {visible(shown.driver)} for another",)]
+def _lease(shown: ShownGoal) -> Words:
+    if shown.worker is not None:
+        return [(f"driven by {visible(shown.worker)} for another",)]
     return [("nobody drives it", *(("its next step is due in",) if shown.is_due_later else ()))]
 
 
@@ -110,8 +110,8 @@ FACTS: Final = (
     Fact("wake_signal", lambda shown: shown.goal.wake_signal, lambda shown: _wait(shown.goal)),
     Fact("outcomes", lambda shown: list(shown.outcomes), _criteria),
     Fact("why", lambda shown: list(shown.why), lambda shown: [(visible(line),) for line in shown.why]),
-    Fact("driver", lambda shown: shown.driver, _driver),
-    Fact("is_due_later", lambda shown: shown.is_due_later, _driver),
+    Fact("worker", lambda shown: shown.worker, _lease),
+    Fact("is_due_later", lambda shown: shown.is_due_later, _lease),
     Fact("held", lambda shown: asdict(shown.held), lambda shown: _reserved(asdict(shown.held), "open hold")),
     Fact(
         "uncertain",
@@ -128,10 +128,14 @@ FACTS: Final = (
 """The facts that a surface shows of one goal."""
 
 ROW_FACTS: Final = (
-    Fact("status", lambda shown: shown.goal.status, lambda shown: [(spoken(shown.goal.reason or shown.goal.status),)]),
-    Fact("reason", lambda shown: shown.goal.reason, lambda shown: [(spoken(shown.goal.reason or shown.goal.status),)]),
+    Fact(
+        "status", lambda shown: shown.goal.status, lambda shown: [(humanize(shown.goal.reason or shown.goal.status),)]
+    ),
+    Fact(
+        "reason", lambda shown: shown.goal.reason, lambda shown: [(humanize(shown.goal.reason or shown.goal.status),)]
+    ),
     Fact("text", lambda shown: shown.goal.text, lambda shown: [(visible(first_words(shown.goal.text, 30))[:20],)]),
-    Fact("driver", lambda shown: shown.driver, lambda shown: [(visible(shown.driver)[:8],)] if shown.driver else []),
+    Fact("worker", lambda shown: shown.worker, lambda shown: [(visible(shown.worker)[:8],)] if shown.worker else []),
 )
 """The facts that a list of goals shows of each."""
 

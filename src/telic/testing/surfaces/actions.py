@@ -26,7 +26,7 @@ _DIFFERENT: Final = frozenset({"id", "scope", "created_at", "updated_at", "ended
 
 
 @dataclass(frozen=True, slots=True)
-class Deed:
+class ActionCase:
     """One action of an operator on a goal that is as the action finds it, perhaps with a note or a budget of tokens."""
 
     action: GoalAction
@@ -38,13 +38,13 @@ class Deed:
 
 
 DEEDS: Final = (
-    Deed(GoalAction.PAUSE, note="for tea"),
-    Deed(GoalAction.RESUME),
-    Deed(GoalAction.RESUME, budget="5k"),
-    Deed(GoalAction.SET_BUDGET, budget="5k"),
-    Deed(GoalAction.CLEAR),
-    Deed(GoalAction.APPROVE, note="well done"),
-    Deed(GoalAction.REJECT, note="not yet"),
+    ActionCase(GoalAction.PAUSE, note="for tea"),
+    ActionCase(GoalAction.RESUME),
+    ActionCase(GoalAction.RESUME, budget="5k"),
+    ActionCase(GoalAction.SET_BUDGET, budget="5k"),
+    ActionCase(GoalAction.CLEAR),
+    ActionCase(GoalAction.APPROVE, note="well done"),
+    ActionCase(GoalAction.REJECT, note="not yet"),
 )
 
 
@@ -58,12 +58,12 @@ class ActingSurface:
     """
 
     door: str
-    act: Callable[[str, Goal, Deed], Awaitable[None]]
+    act: Callable[[str, Goal, ActionCase], Awaitable[None]]
     lacks: Mapping[GoalAction, str] = field(default_factory=dict[GoalAction, str])
     is_nameless: bool = False
 
 
-async def wrong_effects(surface: ActingSurface, location: str, deed: Deed) -> list[str]:
+async def wrong_effects(surface: ActingSurface, location: str, deed: ActionCase) -> list[str]:
     """Return a line for each thing in which the deed, done through the surface, is not what it is by itself.
 
     The store at the location must be new: it has no goal.
@@ -79,7 +79,7 @@ async def wrong_effects(surface: ActingSurface, location: str, deed: Deed) -> li
     return [f"{name}: {found[name]!r} instead of {wanted[name]!r}" for name in wanted if found[name] != wanted[name]]
 
 
-def _goal_for(store: GoalStore, deed: Deed, scope: str) -> Goal:
+def _goal_for(store: GoalStore, deed: ActionCase, scope: str) -> Goal:
     goal = store.create("the goal", scope=scope, token_budget=1_000, criteria=[Criterion.approval("Ship it?")])
     if deed.action not in (GoalAction.RESUME, GoalAction.CLEAR):
         return goal
@@ -88,7 +88,7 @@ def _goal_for(store: GoalStore, deed: Deed, scope: str) -> Goal:
     return store.record_turn(goal.id, tokens=1_000).goal if deed.budget else goal
 
 
-def _request(deed: Deed, goal: Goal, actor: NamedActor) -> ActionRequest:
+def _request(deed: ActionCase, goal: Goal, actor: NamedActor) -> ActionRequest:
     return ActionRequest(
         action=deed.action,
         actor=actor,

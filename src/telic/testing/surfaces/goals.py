@@ -29,14 +29,14 @@ _JUDGED: Final = Criterion.judge("Is every page true?")
 class ShownGoal:
     """A goal, and how it stands: what every surface must tell of it.
 
-    `outcomes` are of its criteria, in their order; `why` is what speaks for them, in others' words. `driver` is the
+    `outcomes` are of its criteria, in their order; `why` is what speaks for them, in others' words. `worker` is the
     worker of its lease, and `is_due_later` says that its next step has a time. `latest` is its last event's kind.
     """
 
     goal: Goal
     outcomes: tuple[str, ...] = ()
     why: tuple[str, ...] = ()
-    driver: str | None = None
+    worker: str | None = None
     is_due_later: bool = False
     held: Reserved = field(default_factory=Reserved)
     uncertain: Reserved = field(default_factory=Reserved)
@@ -156,11 +156,11 @@ class _Maker:
         return ShownGoal(goal=after, outcomes=(word,), why=("by Ada: I have looked",), latest=word)
 
     def driven(self, name: str) -> ShownGoal:
-        lease = self._store.claim(goal_id=self.new(name).id, holder="host-1/worker-7", ttl_seconds=_LONG_SECONDS)
-        return ShownGoal(goal=self._store.get(lease.goal.id), driver=lease.holder)
+        lease = self._store.claim(goal_id=self.new(name).id, worker="host-1/worker-7", ttl_seconds=_LONG_SECONDS)
+        return ShownGoal(goal=self._store.get(lease.goal.id), worker=lease.worker)
 
     def due_later(self, name: str) -> ShownGoal:
-        lease = self._store.claim(goal_id=self.new(name).id, holder="host-1/worker-7")
+        lease = self._store.claim(goal_id=self.new(name).id, worker="host-1/worker-7")
         goal = self._store.release_lease(lease, pause_seconds=_LONG_SECONDS)
         return ShownGoal(goal=goal, is_due_later=True)
 
@@ -197,10 +197,10 @@ class _Maker:
         goal = self._store.create(
             f"{HOSTILE}\nsecond line", scope=f"shown/{name}/{HOSTILE}", criteria=[Criterion.approval(title)]
         )
-        self._store.claim(goal_id=goal.id, holder=HOSTILE, ttl_seconds=_LONG_SECONDS)
+        self._store.claim(goal_id=goal.id, worker=HOSTILE, ttl_seconds=_LONG_SECONDS)
         after = self._store.approve(goal.id, 0, is_approved=False, decided_by=HOSTILE, note=HOSTILE)
         why = (f"by {HOSTILE}: {HOSTILE}",)
-        return ShownGoal(goal=after, outcomes=("rejected",), why=why, driver=HOSTILE, latest="rejected")
+        return ShownGoal(goal=after, outcomes=("rejected",), why=why, worker=HOSTILE, latest="rejected")
 
 
 _PAUSED: Final[Mapping[str, dict[str, Any]]] = {
