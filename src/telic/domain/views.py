@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any, Final
 
-from telic.domain.budget import LIMITS, Budget, Usage, exhausted_limit
+from telic.domain.budget import LIMITS, Budget, Usage, enough, exhausted_limit
 from telic.domain.clock import Instant
 from telic.domain.criteria import Criterion, CriterionKind
 from telic.domain.events import Event, Page
@@ -214,6 +214,17 @@ def tightest(goal: Goal) -> BudgetUse | None:
     """Return the limit of which the largest part is used; None where nothing is limited."""
     limited = [use for use in budget_uses(goal) if use.fraction is not None]
     return max(limited, key=lambda use: use.fraction or 0.0, default=None)
+
+
+def larger_limits(goal: Goal, *, at_least_one: bool = False) -> dict[str, int]:
+    """Return the limits that a person likely gives to go on: twice of each that is used up.
+
+    Where none is, and `at_least_one` is asked for, it is the one that is nearest to its end.
+    """
+    meant = [use for use in budget_uses(goal) if (use.fraction or 0) >= 1]
+    if at_least_one and not meant:
+        meant = list(filter(None, [tightest(goal)]))
+    return {use.name: enough(use.used, use.limit or 0) for use in meant}
 
 
 @dataclass(frozen=True, slots=True)

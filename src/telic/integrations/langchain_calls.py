@@ -9,8 +9,9 @@ from uuid import UUID
 
 from telic.domain.base_errors import needs_extra
 from telic.domain.budget import ModelUsage, UsageKind
-from telic.integrations.model_calls import ModelCall, model_usage
+from telic.integrations.model_calls import ModelCall
 from telic.integrations.session import GoalSession
+from telic.loop.agents.json_reader import model_usage
 
 with needs_extra("langchain", "telic.integrations.langchain"):
     from langchain_core.callbacks import BaseCallbackHandler

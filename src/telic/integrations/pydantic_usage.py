@@ -11,7 +11,7 @@ from pydantic_ai.models.fallback import FallbackModel
 from pydantic_ai.models.wrapper import WrapperModel
 
 from telic.domain.budget import ModelUsage
-from telic.integrations.model_calls import model_usage
+from telic.loop.agents.json_reader import model_usage
 
 
 def response_usage(response: ModelResponse) -> ModelUsage | None:

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Final, TypeVar
 
 from telic.domain.budget import TurnUsage
-from telic.domain.clock import Clock, Instant
+from telic.domain.clock import MICRO, Clock, Instant
 from telic.domain.decision import LoopPolicy
 from telic.domain.errors import GoalNotActive, InvalidNumber, LeaseHeld, LeaseLost
 from telic.domain.events import TurnResult
@@ -259,7 +259,7 @@ class RunContext:
 
     async def clock_error(self) -> str:
         """Return how far this machine's clock is from the database's, in words; empty where it is not far."""
-        seconds = (self.clock.now() - await self.now()) / 1_000_000
+        seconds = (self.clock.now() - await self.now()) / MICRO
         if abs(seconds) < _TOLERATED_SECONDS:
             return ""
         return f"this machine's clock is {abs(seconds):.0f} s {'ahead of' if seconds > 0 else 'behind'} the database's"

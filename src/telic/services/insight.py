@@ -230,6 +230,21 @@ class ScopedGoals:
         page = await self.store.list(scope=self.scope, limit=MAX_PAGE)
         return max(page.goals, key=lambda goal: goal.updated_at, default=None)
 
+    async def at(self, goal_id: str | None) -> Goal | None:
+        """Return the goal with this whole id, or the active one without an id; None where the scope has none."""
+        if goal_id is None:
+            return await self.store.active(self.scope)
+        try:
+            goal = await self.store.get(goal_id)
+        except GoalNotFound:
+            return None
+        return goal if goal.scope == self.scope else None
+
+    async def under_way(self) -> list[Goal]:
+        """Return the active goal; where none is, those that wait, newest first."""
+        active = await self.store.active(self.scope)
+        return [goal for goal in await self.paused() if goal.is_waiting] if active is None else [active]
+
     async def paused(self, limit: int = MAX_PAGE) -> tuple[Goal, ...]:
         """Return at most so many paused goals, newest first."""
         page = await self.store.list(scope=self.scope, status=GoalStatus.PAUSED, limit=limit)

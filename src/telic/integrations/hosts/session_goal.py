@@ -25,11 +25,14 @@ from telic.integrations.hosts.goose import GOOSE
 from telic.integrations.hosts.payload import HookEvent, HookHost, HookPayload
 from telic.integrations.hosts.session_state import HookLog, SessionMemory, others, private_folder, write_whole
 from telic.integrations.hosts.stop import NextTurn
-from telic.integrations.hosts.usage_sources import home, open_transcript
+from telic.integrations.hosts.usage_sources import home
 from telic.loop.agents.json_reader import Fields
 from telic.loop.agents.protocol import claim_instructions
+from telic.loop.agents.usage_records import open_plain
 from telic.loop.prompts import short_prompt, turn_prompt
 from telic.prompt import place_after_prefix, quote, render
+from telic.services.insight import ScopedGoals
+from telic.store.connect import as_async_store, complete
 from telic.store.goal_store import GoalStore
 from telic.wording.amounts import first_words
 
@@ -87,10 +90,10 @@ def find_former_goal(
     memory.has_looked = True
     for other in others(state, host, memory):
         if other.folder == os.path.realpath(payload.folder) and other.scope and _is_former(other, payload):
-            goal = _unfinished(store, other.scope)
-            if goal is not None:
+            goals = complete(ScopedGoals(as_async_store(store), other.scope).under_way())
+            if goals:
                 memory.offered = other.scope
-                return _offer_of_goal(goal, other.session or "")
+                return _offer_of_goal(goals[0], other.session or "")
     return None
 
 
@@ -111,19 +114,12 @@ def _is_former(other: SessionMemory, payload: HookPayload) -> bool:
     if payload.source == _CLEARED and other.is_over:
         return True
     marks = [mark.encode() for mark in (other.session, other.last_response) if mark]
-    file = None if payload.transcript is None else open_transcript(payload.transcript)
+    file = None if payload.transcript is None else open_plain(payload.transcript)
     if file is None:
         return False
     with file:
         text = file.read(_MOST_READ_BYTES)
     return any(mark in text for mark in marks)
-
-
-def _unfinished(store: GoalStore, scope: str) -> Goal | None:
-    active = store.active(scope)
-    if active is not None:
-        return active
-    return next((goal for goal in store.list(scope=scope).goals if goal.is_waiting), None)
 
 
 def _offer_of_goal(goal: Goal, session: str) -> str:

@@ -17,8 +17,9 @@ from pathlib import Path
 from typing import Final
 
 from telic.domain.errors import InvalidInput
-from telic.integrations.hosts.usage_sources import FilePlace, home
+from telic.integrations.hosts.usage_sources import home
 from telic.loop.agents.json_reader import Fields, count_of, fields_of, read_values, text_of
+from telic.loop.agents.usage_records import FilePlace
 from telic.prompt import visible
 
 _MAX_BYTES: Final = 16 * 1024 * 1024

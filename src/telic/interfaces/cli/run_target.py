@@ -52,7 +52,7 @@ def choose(store: GoalStore, request: RunRequest) -> tuple[Goal, str]:
     the only one that waits.
 
     Raises:
-        NothingMeant: there is nothing to go on with.
+        NoDefaultGoal: there is nothing to go on with.
         WouldReplace: an unfinished goal would have to give way.
         InvalidInput: the goal is there with other criteria, or another budget.
         GoalNotFound, AmbiguousId, BudgetExceeded, StoreError: as they say.
@@ -100,12 +100,10 @@ def with_plain_lines(text: str) -> str:
 
 
 def _goal_to_continue(store: GoalStore, scope: str) -> Goal:
-    goals = ScopedGoals(as_async_store(store), scope)
-    active = store.active(scope)
-    waiting = [goal for goal in complete(goals.paused()) if goal.is_waiting] if active is None else [active]
-    if len(waiting) != 1:
+    found = complete(ScopedGoals(as_async_store(store), scope).under_way())
+    if len(found) != 1:
         raise NoDefaultGoal(scope, "active")
-    return waiting[0]
+    return found[0]
 
 
 def _go_on(store: GoalStore, request: RunRequest, goal: Goal) -> tuple[Goal, str]:

@@ -6,6 +6,7 @@ from contextlib import asynccontextmanager
 from dataclasses import replace
 from typing import Final
 
+from telic.domain.base_errors import unknown_price
 from telic.domain.budget import ModelUsage
 from telic.domain.clock import Instant
 from telic.domain.errors import AgentCostUnknown
@@ -238,9 +239,7 @@ class RunningCost:
 
 
 def _unknown_price(model: str | None) -> str:
-    whose = "a response that names no model" if model is None else f"the model {model!a}"
-    table = "" if has_price_table() else "install the table of prices (pip install 'telic[pricing]'), "
-    return (
-        f"the goal has a budget of money, but the price of {whose} is unknown: {table}name a model that has a price, "
-        "or cost_microunits, with the usage, take the budget of money away, or say --allow-unknown-usage"
-    )
+    who = "a response that names no model" if model is None else f"the model {model!a}"
+    named = "name a model that has a price, or cost_microunits, with the usage"
+    ways = (named, "take the budget of money away", "say --allow-unknown-usage")
+    return unknown_price(who, *ways, has_table=has_price_table())
