@@ -88,6 +88,7 @@ def _shared(
     *more: ToolParameter,
     description: str = "",
     reads_only: bool = False,
+    destructive: bool = False,
 ) -> ServerTool:
     # Clients of a server also say which goal, and name their call.
     return ServerTool(
@@ -97,6 +98,7 @@ def _shared(
         parameters=(*tool.parameters, *more),
         roles=roles,
         reads_only=reads_only,
+        destructive=destructive,
     )
 
 
