@@ -6,13 +6,13 @@ from typing import Final
 
 import click
 
-from telic.domain.budget import enough
+from telic.domain.budget import LIMIT_NAMES, enough
 from telic.domain.errors import BudgetExceeded, GoalError, NotAllowed, OutcomeUnknown, StaleUpdate, WouldReplace
 from telic.domain.goal import Goal, Reason
 from telic.interfaces.cli.options import QUOTED_MONEY
 from telic.services.next_steps import about
 from telic.services.outcomes import HELP, outcome_of
-from telic.wording.amounts import InvalidAmount, first_words, write_limit
+from telic.wording.amounts import InvalidAmount, first_words, humanize, write_limit
 from telic.wording.goals import next_step
 
 EXIT_HELD: Final = 29
@@ -83,16 +83,27 @@ class CommandFailed(Exception):
     def __init__(
         self, error: GoalError, command: click.Command | None, goal_id: str | None = None, exit_code: int | None = None
     ) -> None:
-        super().__init__(in_shell_words(str(error)))
+        super().__init__(in_shell_words(str(error), command))
         self.error = error
         code, self.hint = failure(error, command, goal_id)
         self.exit_code = code if exit_code is None else exit_code
 
 
-def in_shell_words(message: str) -> str:
-    """Return the message with the options that a person types where it names arguments of the library."""
-    # What stands in quotes is somebody's own text.
-    return _QUOTED_OR_NAME.sub(lambda found: _TYPED_AS.get(found[0], found[0]), message)
+def in_shell_words(message: str, command: click.Command | None) -> str:
+    """Return the message with the command's own options where it names arguments of the library; else with words."""
+    options = _options_of(command) | {"ID"}
+
+    def typed(found: re.Match[str]) -> str:
+        name = found[0]
+        option = _TYPED_AS.get(name)
+        # What stands in quotes is somebody's own text.
+        return name if option is None else option if option in options else LIMIT_NAMES.get(name, humanize(name))
+
+    return _QUOTED_OR_NAME.sub(typed, message)
+
+
+def _options_of(command: click.Command | None) -> set[str]:
+    return {each for parameter in command.params for each in parameter.opts} if command else set[str]()
 
 
 def ending(goal: Goal) -> tuple[int, str | None]:
@@ -138,9 +149,7 @@ def _of_this(error: GoalError, name: str) -> str | None:
 
 def _fitting(hint: str, command: click.Command | None) -> str | None:
     """Return the parts of the hint whose options the command has; one about another command has options of its own."""
-    options = {each for parameter in command.params for each in parameter.opts} if command else set[str]()
-    parts = [
-        part for part in hint.split("; ") if "telic " in part or set(_OPTION.findall(part)) <= options | {"--help"}
-    ]
+    options = _options_of(command) | {"--help"}
+    parts = [part for part in hint.split("; ") if "telic " in part or set(_OPTION.findall(part)) <= options]
     path = f"telic {command.name}" if command and command.name not in (None, "telic") else "telic"
     return "; ".join(parts).replace("{command}", path) or None

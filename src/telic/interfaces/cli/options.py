@@ -20,6 +20,7 @@ from telic.domain.errors import InvalidInput, InvalidNumber, StoreMisconfigured
 from telic.domain.goal import DEFAULT_SCOPE, Goal
 from telic.domain.lease import Lease
 from telic.domain.limits import DEFAULT_MAX_CHARS
+from telic.interfaces.cli import completion
 from telic.observability.observer import Observer
 from telic.wording.amounts import parse_amount, parse_duration
 
@@ -151,9 +152,10 @@ store = click.option(
 scope = click.option(
     "--scope",
     default=lambda: os.environ.get("TELIC_SCOPE", DEFAULT_SCOPE),
+    shell_complete=completion.scopes,
     help=f"The goals' owner, also TELIC_SCOPE.  [default: {DEFAULT_SCOPE}]",
 )
-goal_id = click.argument("goal_id", metavar="[ID]", required=False)
+goal_id = click.argument("goal_id", metavar="[ID]", required=False, shell_complete=completion.goals)
 key = click.option("--key", help="Makes the call happen once, however often it is repeated.")
 revision = click.option("--revision", type=int, help="Refuse unless the goal is at this revision.")
 note = click.option("--note", help="A free remark, kept in the history.")
@@ -165,13 +167,19 @@ replace = click.option(
     is_flag=True,
     help="Pause the scope's active goal for this one, also where a worker drives it.",
 )
-worker = click.option("--worker", required=True, metavar="NAME", help="The worker: a name of its own, as host/process.")
+worker = click.option(
+    "--worker",
+    required=True,
+    metavar="NAME",
+    help="The worker: a name of its own, as host/process.",
+    shell_complete=completion.workers,
+)
 lease_token = click.option("--lease-token", type=int, required=True, metavar="N", help="The token that claim gave.")
 lease = gather_options(
     "lease",
     ShownLease,
     click.option("--lease-token", type=int, metavar="N", help="Refuse unless the lease is kept; with --worker."),
-    click.option("--worker", metavar="NAME", help="Whose lease it is."),
+    click.option("--worker", metavar="NAME", help="Whose lease it is.", shell_complete=completion.workers),
 )
 criteria = gather_options(
     "criteria",

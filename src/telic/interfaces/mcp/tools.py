@@ -82,7 +82,13 @@ _REPLACE: Final = ToolParameter(
 
 
 def _shared(
-    tool: GoalTool, title: str, roles: frozenset[Role], *more: ToolParameter, description: str = "", **hints: bool
+    tool: GoalTool,
+    title: str,
+    roles: frozenset[Role],
+    *more: ToolParameter,
+    description: str = "",
+    reads_only: bool = False,
+    destructive: bool = False,
 ) -> ServerTool:
     # Clients of a server also say which goal, and name their call.
     return ServerTool(
@@ -91,7 +97,8 @@ def _shared(
         description=f"{tool.description}{description}",
         parameters=(*tool.parameters, *more),
         roles=roles,
-        **hints,
+        reads_only=reads_only,
+        destructive=destructive,
     )
 
 
