@@ -36,7 +36,7 @@ class TokenBucket:
         return True
 
     def give_back(self) -> None:
-        """One that was taken is not counted."""
+        """Return one that was taken, so that it does not count."""
         self._left = min(self._burst, self._left + 1)
 
 
@@ -140,7 +140,7 @@ class HttpGuard:
             await self._site.answer(request, refusal)(request.scope, receive, send)
 
     async def _serve_stranger(self, request: HTTPConnection, receive: Receive, send: Send) -> None:
-        """Each refusal of credentials counts, before it is known: many at once are no way around."""
+        """Count the attempt before its credentials are checked: many attempts at once must not avoid the limit."""
         client = request.scope.get("client")
         guesses = self._rates.guesses_of("" if client is None else str(client[0]))
         if not guesses.take():

@@ -160,7 +160,7 @@ class AgentTurn(Work):
         self.model: str | None = None
 
     def ended(self, outcome: str, usage: ModelUsage | None, model: str | None, error: Exception | None = None) -> None:
-        """The agent is done, and this is what came of it."""
+        """The agent's turn has ended with this result."""
         self.outcome = outcome
         self.usage = usage
         self.model = model
@@ -196,9 +196,9 @@ class GoalCounter(Protocol):
 
 
 class Observer:
-    """Observes nothing: what a store has that nobody observes, and the base of what does.
+    """The base of observers, which observes nothing; a store without an observer has it.
 
-    `begin` and `end` are called in the thread or task that the work is done in. What they raise is kept from it.
+    `begin` and `end` are called in the thread or task of the work. Errors that they raise never reach the work.
     """
 
     def begin(self, work: Work) -> None:

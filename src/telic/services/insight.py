@@ -223,7 +223,7 @@ class ScopedGoals:
         return found[0]
 
     async def default_goal(self) -> Goal | None:
-        """Return the goal that is meant where none is named: the active one, else the one that was changed last."""
+        """Return the goal to take where none is named: the active one, else the one that was changed last."""
         active = await self.store.active(self.scope)
         if active is not None:
             return active

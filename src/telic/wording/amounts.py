@@ -123,7 +123,7 @@ def write_limit(name: str, amount: int) -> str:
 
 
 def write_larger_limits(usage: Usage, budget: Budget) -> tuple[str, ...]:
-    """Each limit that is used up, doubled, as it is typed; nothing where every limit has room."""
+    """Return each limit that is used up, doubled, as a person types it; an empty tuple if every limit has room."""
     larger, present = larger_budget(usage, budget).as_dict(), budget.as_dict()
     return tuple(write_limit(name, limit) for name, limit in larger.items() if limit and limit != present[name])
 

@@ -87,7 +87,7 @@ class StopCheck:
     def check(
         self, goal: Goal, lease: Lease | None, state: LoopState, payload: HookPayload
     ) -> tuple[Verification, Goal]:
-        """The verdicts are recorded, the judges billed, and here are both the verdicts and the goal after them.
+        """The verdicts are recorded and the judges billed; return the verdicts and the goal after them.
 
         Raises:
             CheckFailed: there is no verdict; judges that had answered are billed.

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import BinaryIO, Final
 
 from telic.domain.budget import ModelUsage, UsageKind
-from telic.domain.clock import Instant
+from telic.domain.clock import MICRO, Instant
 from telic.domain.errors import InvalidInput
 from telic.domain.limits import MAX_COUNTER
 from telic.integrations.model_calls import model_usage
@@ -22,7 +22,6 @@ MAX_LINE_BYTES: Final = 32 * 1024 * 1024
 """Longer lines are passed over."""
 
 _CHECKED_BYTES: Final = 256
-_SECOND: Final = 1_000_000
 _MILLISECOND: Final = 1_000
 _MOST_ROWS: Final = 500
 _MOST_SESSIONS: Final = 500
@@ -54,7 +53,7 @@ class HostResponse:
 
 
 def home() -> Path:
-    """Return the user's home; a place where nothing is, and nothing can be written, where there is none."""
+    """Return the user's home folder; a path that cannot exist if the user has none."""
     try:
         return Path.home()
     except RuntimeError:
@@ -165,7 +164,7 @@ _TAIL_BYTES: Final = 4 * 1024 * 1024
 
 
 def last_message_in(transcript: Path | None, said: Callable[[Fields], str | None]) -> str:
-    """Return what the last line near the transcript's end says of which `said` tells something; else nothing."""
+    """Return the text of the last line near the transcript's end for which `said` returns one; else ""."""
     file = None if transcript is None else open_transcript(transcript)
     if file is None:
         return ""
@@ -264,10 +263,10 @@ def usage_of_row(row: Fields) -> ModelUsage | None:
 
 def time_of_row(value: object) -> tuple[Instant | None, int]:
     """When the row was written, from a text or a number of seconds, and to how many microseconds that is known."""
-    if type(value) is int and 0 <= value <= MAX_COUNTER // _SECOND:
-        return Instant(value * _SECOND), _SECOND
+    if type(value) is int and 0 <= value <= MAX_COUNTER // MICRO:
+        return Instant(value * MICRO), MICRO
     try:
         text = value if isinstance(value, str) else ""
-        return read_time(text), _MILLISECOND if "." in text else _SECOND
+        return read_time(text), _MILLISECOND if "." in text else MICRO
     except InvalidInput:
-        return None, _SECOND
+        return None, MICRO

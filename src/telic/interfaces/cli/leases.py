@@ -1,7 +1,7 @@
 """Commands for workers that share goals: driving a goal alone, reserving budget, and recording turns.
 
 Leases, holds and turns belong to workers, so these commands call the store as a worker does. Only `release` is also a
-deed of a person, who frees the hold of a call that is lost.
+person's action: it frees the hold of a call that is lost.
 """
 
 from typing import Any

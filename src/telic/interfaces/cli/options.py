@@ -14,7 +14,7 @@ from typing import Any, Final
 
 import click
 
-from telic.domain.clock import Instant, SystemClock, from_datetime
+from telic.domain.clock import MICRO, Instant, SystemClock, from_datetime
 from telic.domain.criteria import typed_criteria
 from telic.domain.errors import InvalidInput, InvalidNumber, StoreMisconfigured
 from telic.domain.goal import DEFAULT_SCOPE, Goal
@@ -25,13 +25,12 @@ from telic.wording.amounts import parse_amount, parse_duration
 
 Option = Callable[[Any], Any]
 
-_MICRO: Final = 1_000_000
 _DATE: Final = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
 QUOTED_MONEY: Final = "a shell takes $5 for a variable: put money in single quotes, '$5'"
 
 
 class AmountText(click.ParamType[Any]):
-    """An amount as it was typed: an unquoted `$5` reaches the command as nothing, or lets the next option follow."""
+    """An amount as it was typed. The shell replaces an unquoted `$5` by nothing: that gets an error of its own."""
 
     name = "amount"
 
@@ -61,7 +60,7 @@ class Duration(click.ParamType[float]):
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
         """Return the seconds that the text means."""
         try:
-            return float(value) if isinstance(value, int | float) else parse_duration(str(value)) / _MICRO
+            return float(value) if isinstance(value, int | float) else parse_duration(str(value)) / MICRO
         except InvalidNumber as error:
             self.fail(str(error), param, ctx)
 

@@ -12,7 +12,7 @@ from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from typing import Any, Final, TypeAlias
 
-from telic.domain.clock import SystemClock, time_to_json
+from telic.domain.clock import MICRO, SystemClock, time_to_json
 from telic.domain.goal import (
     Goal,
     approval_signal,
@@ -67,7 +67,7 @@ class TextProgress:
             self._status.close()
 
     def _standing(self, progress: LoopEvent) -> str:
-        elapsed = show_duration(int(time.monotonic() - self._began) * 1_000_000)
+        elapsed = show_duration(int(time.monotonic() - self._began) * MICRO)
         parts = [f"{_doing(progress)}", spending_line(progress.goal), elapsed]
         return " · ".join(filter(None, [*parts, self._verdict and f"last verdict {self._verdict}"]))
 

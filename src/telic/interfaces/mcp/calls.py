@@ -6,6 +6,7 @@ from functools import partial
 from typing import Any, Final
 
 from telic.domain.budget import Budget, ModelUsage
+from telic.domain.clock import MICRO
 from telic.domain.criteria import typed_criteria
 from telic.domain.errors import GoalError, InvalidInput, StaleUpdate, WouldReplace
 from telic.domain.goal import Actor, Goal, GoalStatus
@@ -24,7 +25,6 @@ from telic.wording.amounts import parse_budget
 
 _LISTED: Final = 20
 _OPERATOR: Final = NamedActor(Actor.OPERATOR, door="mcp")
-_MICRO: Final = 1_000_000
 _COUNTED: Final = ("input_tokens", "cached_input_tokens", "output_tokens", "reasoning_tokens")
 
 
@@ -182,5 +182,5 @@ class ToolCalls:
 def _usage(given: Arguments) -> ModelUsage:
     counts = {name: given[name] or 0 for name in _COUNTED}
     # A number that is too large for JSON is not made to fit: it is one too large for the store, which refuses it.
-    active = min((given["active_seconds"] or 0) * _MICRO, MAX_COUNTER + 1)
+    active = min((given["active_seconds"] or 0) * MICRO, MAX_COUNTER + 1)
     return ModelUsage(**counts, active_microseconds=active)

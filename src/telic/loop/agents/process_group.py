@@ -147,7 +147,7 @@ class Deadline:
 
     @property
     def has_passed(self) -> bool:
-        """Whether nothing may run any more."""
+        """Return whether the moment has passed, so that nothing may run any more."""
         return time.monotonic() >= self.at
 
     def move(self, at: float) -> None:

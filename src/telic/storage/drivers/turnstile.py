@@ -80,7 +80,7 @@ class Turnstile:
         return os.open(path, _FLAGS, 0o600)
 
     def read_note(self) -> bytes:
-        """Return what was last written to the file, of which the locks need nothing; empty where nothing was."""
+        """Return the last note in the file; empty if there is none. The locks do not use the note."""
         return os.pread(self._descriptor, _NOTE_BYTES, 0) if self._descriptor >= 0 else b""
 
     def write_note(self, note: bytes) -> None:
@@ -117,7 +117,7 @@ class Turnstile:
             self._lock(_GIVE_GATE)
 
     def _take_ticket(self) -> int:
-        """Return a number that nobody had before, held; 0, which is in front of all, where none can be had.
+        """Return a locked ticket number that no process had before; 0, which comes before all, if none can be taken.
 
         The disk may be full, or a process be stopped in the moment in which it takes one.
         """

@@ -164,7 +164,7 @@ async def rewrite(
 
 
 async def remark(tx: Transaction, call: Call, goal: Goal, kind: EventKind, data: dict[str, object]) -> Goal:
-    """The locked goal's history has this line more; its definition, status and revision stay."""
+    """Append an event to the locked goal's history; its definition, status and revision stay."""
     return await _write(tx, call, goal, "goals.remark", kind, data, {}, key=call.key)
 
 

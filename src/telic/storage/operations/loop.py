@@ -124,7 +124,7 @@ async def begin_turn(tx: Transaction, call: Call, goal_id: str, asked: TurnHold)
 
 
 def _fitting(goal: Goal, asked: TurnHold, others: Sequence[Hold]) -> Reservation:
-    """Return what is asked for, as far as it is free; at least 1: where nothing is free, no turn may start."""
+    """Return the free part of what is asked for, at least 1, so that no turn starts where nothing is free."""
     amounts: dict[str, int] = {}
     for name, most in (("tokens", asked.most_tokens), ("cost_microunits", asked.most_cost_microunits)):
         limit = getattr(goal.budget, name)

@@ -27,7 +27,7 @@ _DIFFERENT: Final = frozenset({"id", "scope", "created_at", "updated_at", "ended
 
 @dataclass(frozen=True, slots=True)
 class ActionCase:
-    """One action of an operator on a goal that is as the action finds it, perhaps with a note or a budget of tokens."""
+    """An operator's action to try on a goal for which it fits, with its note or its budget of tokens, if any."""
 
     action: GoalAction
     note: str = ""
