@@ -1,4 +1,4 @@
-"""The guard before everything that Telic serves over HTTP: who may ask, how often, how much, and how slowly."""
+"""The guard of all HTTP servers: who may send requests, how many, how large, and how slowly."""
 
 import asyncio
 import time
@@ -89,7 +89,7 @@ class HttpRefusal(Exception):
 
 
 class GuardedSite(Protocol):
-    """The site behind the guard, as the guard sees it."""
+    """The rules of one site: the hosts, tokens and sessions that it accepts, and its refusals."""
 
     def check_address(self, request: HTTPConnection, /) -> None:
         """Raise HttpRefusal unless the request is addressed to this site, and comes from no other."""

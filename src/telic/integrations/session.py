@@ -28,7 +28,7 @@ from telic.integrations.settings import AnyStore, SessionSettings, StoreAccess
 from telic.prompt import continuation, render, wind_down
 
 SPENT: Final = (Reason.BUDGET, Reason.FAILED)
-"""Why a goal is paused by what its own calls consumed."""
+"""The reasons of a goal that the usage of its own calls has paused."""
 
 
 class GoalSession(StoreAccess):
@@ -75,7 +75,7 @@ class GoalSession(StoreAccess):
         return self if self._caller is None else self._caller.conversation
 
     async def start(self, *, continues: bool = False) -> Goal | None:
-        """A run of the agent begins; here is the goal that it works on, if any.
+        """Begin a run of the agent, and return the goal that it works on, if any.
 
         A run that `continues` the goal by itself says so with each request.
 
@@ -144,7 +144,7 @@ class GoalSession(StoreAccess):
         return GoalNotActive(f"goal {goal.id} is {goal.status}: the model is not called", goal)
 
     async def latest(self) -> Goal | None:
-        """The goal that was worked on last, as it stands now; None where there was none."""
+        """Return the goal that was worked on last, as it is now; None if there was none."""
         seen = self.seen
         return None if seen is None else await self.with_retries(lambda: self.store.get(seen.id))
 
@@ -253,7 +253,7 @@ class GoalSession(StoreAccess):
             await self.with_retries(lambda: self.store.release(goal_id, hold))
 
     async def goes_on(self) -> Goal | None:
-        """The scope's active goal where its model is to go on; None where it stopped, or waits for the host's check.
+        """Return the active goal if its model is to go on; None if it stopped, or waits for the host's check.
 
         A sub-agent never goes on by itself.
         """

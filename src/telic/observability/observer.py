@@ -19,7 +19,7 @@ logging.getLogger("telic").addHandler(logging.NullHandler())
 
 
 class _SuppressErrors:
-    """A block in which errors are logged only: to observe a call must not change its result."""
+    """A block whose errors are only logged: an observer must not change the result of a call."""
 
     __slots__ = ()
 
@@ -56,7 +56,7 @@ class StatusSet:
 
 @dataclass(frozen=True, slots=True)
 class TurnCounted:
-    """The line is in the ledger since now, and has settled its hold where it named one."""
+    """A line was added to the ledger; it has settled its hold, if it names one."""
 
     goal: Goal
     turn: Turn
@@ -89,7 +89,7 @@ Fact = StatusSet | TurnCounted | HoldMoved | EventsReceived | LeaseRanOut
 
 
 class Work:
-    """One thing that goes on between its beginning and its end, in one thread or task."""
+    """A piece of work from its beginning to its end, in one thread or task."""
 
     __slots__ = ("_observer", "error", "facts", "goal_id", "memory", "started")
 

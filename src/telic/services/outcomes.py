@@ -33,7 +33,7 @@ class ExitCode(IntEnum):
 class ErrorOutcome:
     """The meaning of an error: a command's exit code, an HTTP status, a page's title, and what to do next.
 
-    In a next step `{id}` is the goal's, see `about`. Of one in a shell, parts between semicolons stand for themselves,
+    In a next step `{id}` is the goal's, see `about`. In a shell, each part between semicolons is a step of its own,
     and `{command}` is the command that failed. A model's next step names tools that every role has over MCP; where
     there is none, a person has to help.
     """

@@ -129,7 +129,7 @@ class StopCheck:
 
 
 async def _with_retries(write: Callable[[], Goal]) -> Goal:
-    """Return what is written, again for some seconds while the store is away; it must be repeatable."""
+    """Return the write's result; while the store is away, retry for some seconds. The write must be repeatable."""
     from telic.services.retry import retry
 
     async def call() -> Goal:

@@ -51,7 +51,7 @@ def turns(session: Session, goal_id: str | None, after: int, limit: int) -> None
 @click.option("--idle", type=options.DURATION, metavar="TIME", help="End when nothing came for so long.")
 @command()
 def watch(session: Session, goal_id: str | None, all_scopes: bool, after: str | None, idle: float | None) -> int:
-    """Follow what happens to goals, by whatever process, until Ctrl-C.
+    """Follow the events of goals, whichever process makes them, until Ctrl-C.
 
     Every committed event comes once. The end names the cursor from which --after goes on, also after a restart.
     """
@@ -101,7 +101,7 @@ class _Interruption:
         self._is_wanted = True
 
     def end_postponement(self) -> None:
-        """The event was shown; a Ctrl-C that came meanwhile ends the watch now."""
+        """End the watch now if Ctrl-C came while the event was shown."""
         self.is_postponed = False
         if self._is_wanted:
             raise KeyboardInterrupt

@@ -1,4 +1,4 @@
-"""A loop below a shell: its progress as it is shown, and the signals that end it.
+"""Shows the progress of a loop that runs in a shell, and handles the signals that end it.
 
 Progress is a live line on a terminal, plain lines elsewhere, JSON lines for programs.
 """
@@ -89,7 +89,7 @@ class JsonProgress:
         self._write("said", goal, turn=None, detail=sentence)
 
     def close(self) -> None:
-        """Do nothing: there is nothing to be put back."""
+        """Do nothing: JSON lines leave the terminal as it is."""
 
     def ended(self, goal: Goal, exit_code: int) -> None:
         """Write the last line: the goal as it was left, and the exit code."""

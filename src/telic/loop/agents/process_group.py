@@ -158,7 +158,7 @@ class Deadline:
 
     @contextmanager
     def calling(self, listener: Callable[[float], None]) -> Generator[None]:
-        """Inside, the listener is called with each move."""
+        """Inside the context, the listener is called with each new deadline."""
         self._listeners.add(listener)
         try:
             yield

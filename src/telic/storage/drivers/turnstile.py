@@ -40,9 +40,9 @@ _FIRST_TICKET: Final = 1 << 20
 """The byte of ticket 0."""
 
 TURN_SECONDS: Final = 0.005
-"""A writer may go on so long before it must wait behind others: handing over costs more than a write."""
+"""How long a writer may go on before it must let others pass: handing over costs more than a write."""
 STUCK_SECONDS: Final = 0.25
-"""When nobody has been let through for so long, a process that waits may be stopped: its ticket is passed over."""
+"""If nobody has been let through for so long, a waiting process may be stopped; its ticket is then skipped."""
 _SHORTEST_PAUSE_SECONDS: Final = 0.0001
 _SHORTEST_FLOOR_PAUSE_SECONDS: Final = 0.00002
 """Only one process at a time waits for the floor, so it may look often."""

@@ -19,7 +19,7 @@ from telic.storage.transaction import Row, Transaction, Value
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """When, on whose behalf, under which idempotency key, and from which revision a change is asked for."""
+    """The context of a write: its time, its actor, its idempotency key, and the expected revision."""
 
     at: Instant
     actor: Actor
