@@ -38,13 +38,14 @@ def test_what_was_left_out_is_listed_and_fails_the_gate(
     """`make test` ends well and lists it; `make check` fails."""
     module = tmp_path / "test_outing.py"
     module.write_text(MODULE)
-    options = ["-p", "tests.left_out", "-p", "no:cacheprovider", "-c", os.devnull, "-n", processes]
+    # Nobody else's plug-ins: they take longer to load than this test to run.
+    plugins = ["-p", "xdist", "-p", "tests.left_out", "-p", "no:cacheprovider"]
     result = subprocess.run(
-        [sys.executable, "-m", "pytest", *options, str(module)],
+        [sys.executable, "-m", "pytest", *plugins, "-c", os.devnull, "-n", processes, str(module)],
         capture_output=True,
         text=True,
         cwd=ROOT,
-        env=os.environ | {REQUIRES_ALL: required},
+        env=os.environ | {REQUIRES_ALL: required, "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1"},
     )
     assert "2 tests: needs a unicorn: look in the forest" in result.stdout
     assert result.returncode == code, result.stdout

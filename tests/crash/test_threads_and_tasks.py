@@ -159,7 +159,7 @@ async def test_a_failing_call_of_a_batch_harms_no_other(store: Any) -> None:
         lambda: store.record_turn("00000000-0000-7000-8000-000000000000", tokens=1),
         lambda: store.record_turn(goal.id, tokens=2, key="taken"),
         lambda: store.transition(goal.id, telic.GoalStatus.PAUSED, expected_revision=77),
-        lambda: store.record_turn(goal.id, tokens=2**53 - 1),
+        lambda: store.hold(goal.id, tokens=2**53),
         lambda: store.edit(goal.id, text="  "),
     ]
     calls = [

@@ -369,6 +369,36 @@ def test_a_forked_thread_does_not_pay_for_its_parents_copied_reports(program: Ho
     assert [turn.key.split("/")[1] for turn in program.store.turns(goal.id)] == ["child"]
 
 
+@pytest.mark.parametrize("calls", ["one", "each"])
+@pytest.mark.parametrize("order", ["late", "all late", "mixed", "without sums"])
+@on_hosts("codex")
+def test_a_codex_record_counts_once_also_after_its_sum(program: HostProgram, order: str, calls: str) -> None:
+    """Whichever stands first in the file, and whether or not a hook was called in between."""
+    goal = program.goal()
+    responses = (("r1", 1_000, 1_000), ("r2", 1_000, 2_000), ("r3", 400, 2_400))
+    lines_of = {
+        name: (codex_record(THREAD, name, used, so_far), codex_count(so_far, used)) for name, used, so_far in responses
+    }
+    if order == "without sums":
+        for record, _ in lines_of.values():
+            del record["payload"]["thread_token_usage"]
+    written = [line for record, count in lines_of.values() for line in (count, record)]
+    if order == "all late":
+        written = [count for _, count in lines_of.values()] + [record for record, _ in lines_of.values()]
+    if order == "mixed":
+        written[2:4] = written[3:1:-1]
+    write(program.transcript, codex_meta(THREAD), codex_turn("a turn"))
+    for line in written:
+        write(program.transcript, line)
+        if calls == "each":
+            program.call("stop")
+    program.call("stop")
+    write(program.transcript, codex_record(THREAD, "r4", 100, 2_500), codex_count(2_500, 100))
+    program.call("stop")
+    found = program.store.get(goal.id)
+    assert (found.tokens_used, found.turns_used, found.estimated_lines) == (2_500, 4, 0)
+
+
 @on_hosts("codex")
 def test_codex_records_of_single_responses_are_exact(program: HostProgram) -> None:
     """The sum that follows each adds nothing, copies of another thread's are not its own, and a sum may fall to 0."""

@@ -4,7 +4,9 @@ import asyncio
 import json
 import re
 from collections.abc import Callable, Coroutine, Mapping, Sequence
+from contextlib import redirect_stdout
 from html.parser import HTMLParser
+from io import StringIO
 from typing import Any
 
 from textual.widgets import Static
@@ -13,6 +15,7 @@ import telic
 from telic.domain.clock import SystemClock
 from telic.domain.goal import Goal
 from telic.domain.jsonable import time_from_json
+from telic.interfaces.cli import app as command
 from telic.interfaces.mcp.calls import ToolCalls
 from telic.interfaces.mcp.conversation import McpConversation, Role, ServerSettings
 from telic.interfaces.mcp.resources import read_resource
@@ -28,8 +31,8 @@ from telic.services.chat.reply_text import render
 from telic.store.async_store import AsyncGoalStore
 from telic.testing.surfaces import Reading, Surface
 from telic.wording.amounts import first_words
+from tests.interfaces import acting, explaining
 from tests.interfaces.api.serving import serving
-from tests.interfaces.shell import Shell
 from tests.interfaces.top.screen import running
 
 Readings = dict[str, Reading]
@@ -59,19 +62,25 @@ def _why(check: Mapping[str, Any]) -> list[str]:
     return [*tail, *filter(None, [verdict.get("detail")]), *verdict.get("reasons", ()), *verdict.get("suggestions", ())]
 
 
+def _command(place: str, *words: str) -> str:
+    """Return what the command writes. It runs in this process: to start one for each goal takes minutes."""
+    with redirect_stdout(StringIO()) as output:
+        assert command.run([*words, "--store", place]) == 0
+    return output.getvalue()
+
+
 def _shell_text(place: str, goals: Sequence[Goal]) -> Readings:
-    shell = Shell(place)
-    return {goal.id: shell("show", goal.id).stdout + _events(shell, goal) for goal in goals}
+    return {goal.id: _command(place, "show", goal.id) + _events(place, goal) for goal in goals}
 
 
-def _events(shell: Shell, goal: Goal) -> str:
+def _events(place: str, goal: Goal) -> str:
     """Return the table of events with the word that stands before a name on other surfaces."""
-    rows = (line.split("\t") for line in shell("events", goal.id).stdout.splitlines())
+    rows = (line.split("\t") for line in _command(place, "events", goal.id).splitlines()[1:])
     return "\n".join(f"{kind} by {actor} {more}" for _, _, kind, actor, *more in rows)
 
 
 def _shell_rows(place: str, goals: Sequence[Goal]) -> Readings:
-    lines = Shell(place)("list", "--all-scopes", "--limit", "1000").stdout.splitlines()[1:]
+    lines = _command(place, "list", "--all-scopes", "--limit", "1000").splitlines()[1:]
     return {goal.id: _row_of(goal, lines) for goal in goals}
 
 
@@ -83,9 +92,12 @@ def _beginning(goal: Goal) -> str:
     return visible(first_words(goal.text))[:40]
 
 
+def _json(place: str, *words: str) -> Any:
+    return json.loads(_command(place, *words, "--json"))
+
+
 def _shell_json(place: str, goals: Sequence[Goal]) -> Readings:
-    shell = Shell(place)
-    return {goal.id: _facts_of(shell.json("show", goal.id), shell.json("events", goal.id)) for goal in goals}
+    return {goal.id: _facts_of(_json(place, "show", goal.id), _json(place, "events", goal.id)) for goal in goals}
 
 
 def _of_rows(rows: Sequence[Mapping[str, Any]]) -> Readings:
@@ -93,7 +105,7 @@ def _of_rows(rows: Sequence[Mapping[str, Any]]) -> Readings:
 
 
 def _shell_json_rows(place: str, _: Sequence[Goal]) -> Readings:
-    return _of_rows(Shell(place).json("list", "--all-scopes", "--limit", "1000")["goals"])
+    return _of_rows(_json(place, "list", "--all-scopes", "--limit", "1000")["goals"])
 
 
 def _api(place: str, goals: Sequence[Goal]) -> Readings:
@@ -195,7 +207,7 @@ async def _mcp_facts(store: AsyncGoalStore, goal: Goal) -> dict[str, Any]:
     assert answer is not None
     data, checks = _unquoted(answer["goal"]), _unquoted(answer["checks"])
     last = (await read_resource(calls.conversation, f"goal://{goal.id}/history")).splitlines()[-1]
-    found = re.match(r"\d+\. \S+ (\w+) by (\w+),", last)
+    found = re.match(r"\d+\. .*? (\w+) by (\w+),", last)
     assert found is not None
     return {
         **data,
@@ -269,12 +281,13 @@ def _terminal_rows(place: str, goals: Sequence[Goal]) -> Readings:
 
 
 SURFACES = (
-    Surface("command", _shell_text, _shell_rows),
+    Surface("command", _shell_text, _shell_rows, acting=acting.COMMAND, explaining=explaining.COMMAND),
     Surface("command --json", _shell_json, _shell_json_rows),
-    Surface("HTTP API", _api, _api_rows),
-    Surface("dashboard", _dashboard, _dashboard_rows),
-    Surface("MCP", _mcp, _mcp_rows),
-    Surface("terminal", _terminal, _terminal_rows),
-    Surface("chat", _chat, _chat_rows),
+    Surface("HTTP API", _api, _api_rows, acting=acting.API, explaining=explaining.API),
+    Surface("dashboard", _dashboard, _dashboard_rows, acting=acting.DASHBOARD, explaining=explaining.DASHBOARD),
+    Surface("MCP", _mcp, _mcp_rows, acting=acting.MCP, explaining=explaining.MCP),
+    Surface("terminal", _terminal, _terminal_rows, acting=acting.TOP, explaining=explaining.TOP),
+    Surface("chat", _chat, _chat_rows, acting=acting.CHAT, explaining=explaining.CHAT),
+    Surface("adapters", explaining=explaining.ADAPTERS),
 )
-"""Each surface is one line; the contract does the rest."""
+"""Each surface is one row: what it tells of one goal and of many, how people act through it, how it tells of errors."""

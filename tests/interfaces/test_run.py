@@ -204,6 +204,20 @@ def test_a_long_text_can_be_allowed(runs: Runs) -> None:
     runs.run(text, "--max-chars", "4000", AGENT_TURNS="1")
 
 
+def test_a_run_that_would_replace_is_refused_as_every_action_is(runs: Runs) -> None:
+    """A new text, and a goal that was left, while another is active: with what to do next."""
+    left = runs.json("create", "The first")
+    runs.json("pause", left["id"])
+    active = runs.json("create", "The second")
+    for target in ("The third", left["id"]):
+        process = runs.start("run", target, *runs.agent, "--json")
+        _, errors = process.communicate(timeout=240)
+        error = json.loads(errors)["error"]
+        assert (process.returncode, error["code"]) == (6, "would_replace")
+        assert active["id"] in error["message"]
+        assert "--replace" in error["hint"]
+
+
 def test_an_unfinished_goal_gives_way_only_when_told(runs: Runs) -> None:
     """Another text is refused, active or paused; `--replace` puts the former one aside."""
     first = runs.json("create", "The first")
@@ -212,6 +226,7 @@ def test_an_unfinished_goal_gives_way_only_when_told(runs: Runs) -> None:
         _, errors = process.communicate(timeout=240)
         assert process.returncode == 6
         assert first["id"] in errors
+        assert "hint: --replace" in errors
         if runs.json("show", first["id"])["status"] == "active":
             runs.json("pause", first["id"])
     runs.json("resume", first["id"])

@@ -20,7 +20,7 @@ from tests.loop.test_hosts_usage import (
 )
 from tests.loop.test_hosts_usage import rollouts as rollouts
 
-ODD: Final = (10**17, 1000.0, -5, True, "12", None, [1], float("inf"))
+ODD: Final = (1000.0, -5, True, "12", None, [1], float("inf"))
 odd_counts = pytest.mark.parametrize("count", ODD, ids=str)
 
 
@@ -62,7 +62,7 @@ def test_an_odd_recording_of_gemini_makes_its_turn_an_estimate(tmp_path: Path, c
     assert (tokens(found.usage), found.is_estimate, found.has_answered) == (1_050, True, True)
 
 
-@pytest.mark.parametrize("count", [10**17, 1000.5, -5, "twelve", None, b"12"], ids=str)
+@pytest.mark.parametrize("count", [1000.5, -5, "twelve", None, b"12"], ids=str)
 def test_an_odd_row_of_copilot_makes_its_turn_an_estimate(tmp_path: Path, count: Any) -> None:
     store = copilot_store(tmp_path, "a-session")
     files = CopilotStore({"HOME": str(tmp_path)}, "a-session")
@@ -73,7 +73,7 @@ def test_an_odd_row_of_copilot_makes_its_turn_an_estimate(tmp_path: Path, count:
     store.close()
 
 
-def test_records_whose_sum_no_counter_holds_are_unknown(tmp_path: Path) -> None:
+def test_records_are_summed_whatever_their_size(tmp_path: Path) -> None:
     store = copilot_store(tmp_path, "a-session")
     store.execute("UPDATE assistant_usage_events SET input_tokens = ?", (2**53 - 1,))
     store.execute(
@@ -82,5 +82,6 @@ def test_records_whose_sum_no_counter_holds_are_unknown(tmp_path: Path) -> None:
     )
     store.commit()
     found = CopilotStore({"HOME": str(tmp_path)}, "a-session").improve(Parsed(session="a-session"))
-    assert (found.usage, found.is_estimate) == (None, True)
+    assert found.usage is not None
+    assert (found.usage.input_tokens, found.is_estimate) == (2**53 + 9, False)
     store.close()

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from telic import Budget, ModelUsage, Reason
+from telic import Budget, GoalStatus, ModelUsage, Reason
 from telic.domain.errors import AgentConversationLost, AgentTurnFailed
 from telic.domain.lease import HoldState
 from telic.domain.loop_state import (
@@ -17,6 +17,8 @@ from telic.domain.loop_state import (
 from telic.loop.agents import CLAUDE_CODE, JSON_LINES, CommandAgent, OutputFormat
 from telic.loop.agents.formats import Parsed
 from telic.loop.agents.protocol import QuotaReached, TurnReport, TurnRequest
+from telic.loop.run_context import LoopEventKind
+from telic.types import Instant
 from tests.loop_driver.world import CLAIM, DONE_IS_THERE, ScriptedAgent, World, policy, report, until
 
 ENDLESS = """
@@ -262,6 +264,47 @@ async def test_an_unknown_price_is_no_matter_where_it_is_allowed(world: World, l
     goal = await world.store.create("free", budget=Budget(turns=2, **limit))
     ended = await world.run(goal, _printing({"input_tokens": 1_000}, allow_unknown_cost=bool(limit)))
     assert (ended.reason, ended.turns_used) == (Reason.BUDGET, 2)
+
+
+@pytest.mark.parametrize("ends", [True, False], ids=["ends", "goes on"])
+async def test_a_limit_of_the_provider_is_waited_for_though_nobody_knows_what_the_turn_cost(
+    world: World, ends: bool
+) -> None:
+    """A budget of money counts what was held for the turn; the next turn without a price and a limit is the last."""
+    goal = await world.store.create("unpriced", budget=Budget(cost_microunits=12_000))
+    lines = [{"type": "usage", "input_tokens": 1_000}, {"type": "quota", "resets_at": "2100-01-01T00:00:00Z"}]
+    last = "" if ends else "import time; time.sleep(2)"
+    script = f"import sys, json; sys.stdin.read(); [print(json.dumps(each), flush=True) for each in {lines!r}]; {last}"
+    agent = CommandAgent(argv=(sys.executable, "-c", script), output_format=JSON_LINES)
+    waiting = await world.run(goal, agent)
+    assert (waiting.reason, waiting.is_waiting, waiting.tokens_used) == (Reason.USAGE_LIMIT, True, 1_000)
+    assert (waiting.usage.cost_microunits, waiting.estimated_lines) == (1_200, 1)
+    resumed = await world.store.resume(goal.id)
+    ended = await world.run(resumed, _printing({"input_tokens": 1_000}))
+    assert (ended.reason, ended.turns_used, ended.usage.cost_microunits) == (Reason.FAILED, 2, 2_400)
+
+
+async def test_a_python_agents_quota_is_waited_for_though_its_price_is_unknown(world: World) -> None:
+    goal = await world.store.create("unpriced", budget=Budget(cost_microunits=6_000_000))
+    step = report(usage=ModelUsage(input_tokens=1_000), quota=QuotaReached(resets_at=Instant(2**52)))
+    ended = await world.run(goal, ScriptedAgent([step]))
+    assert (ended.reason, ended.usage.cost_microunits, ended.estimated_lines) == (Reason.USAGE_LIMIT, 600_000, 1)
+
+
+@pytest.mark.parametrize("first", [2**53 - 3, 2**60], ids=["sum", "one number"])
+async def test_usage_beyond_a_goals_counters_stops_it_and_no_turn_is_taken_again(world: World, first: int) -> None:
+    """What fits is in the ledger, what was told is in the history, and the listener hears why."""
+    goal = await world.store.create("unlimited")
+    told = ModelUsage(input_tokens=first)
+    agent = ScriptedAgent([report(usage=told), report(usage=ModelUsage(input_tokens=5, active_microseconds=2**60))])
+    ended = await world.run(goal, agent)
+    assert (ended.status, ended.reason, ended.tokens_used) == (GoalStatus.PAUSED, Reason.FAILED, 2**53 - 1)
+    turns = 1 if first > 2**53 else 2
+    assert (ended.turns_used, len(agent.requests)) == (turns, turns)
+    assert [line.key for line in await world.store.turns(goal.id)] == [f"loop/turn-{n + 1}" for n in range(turns)]
+    assert world.heard(LoopEventKind.PAUSED)[0].detail == ended.note
+    again = await world.run(await world.store.resume(goal.id), agent)
+    assert (again.turns_used, again.reason) == (turns + 1, Reason.FAILED)
 
 
 MILLION = ModelUsage(input_tokens=1_000_000)

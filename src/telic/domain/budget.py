@@ -1,12 +1,12 @@
 """Usage, the limits on it, and when a limit is reached."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import timedelta
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any, ClassVar, Final, TypeAlias, TypeVar
 
 from telic.domain.base_errors import InvalidNumber
-from telic.domain.limits import MAX_COUNTER, check_counter
+from telic.domain.limits import MAX_COUNTER, MAX_TOLD, check_counter, check_told
 
 if TYPE_CHECKING:
     from decimal import Decimal
@@ -21,8 +21,9 @@ LIMITS: Final = ("tokens", "turns", "active_microseconds", "cost_microunits")
 LIMIT_NAMES: Final = dict(zip(LIMITS, ("tokens", "turns", "time", "cost"), strict=True))
 """What people call them."""
 
-
-_CONSUMED: Final = (
+_LONGEST_TIME: Final = timedelta(microseconds=MAX_COUNTER)
+# The order of the counters is that of a ledger line's canonical text: to change it would break every stored hash.
+MODEL_COUNTERS: Final = (
     "input_tokens",
     "cached_input_tokens",
     "output_tokens",
@@ -30,10 +31,7 @@ _CONSUMED: Final = (
     "active_microseconds",
     "cost_microunits",
 )
-_LONGEST_TIME: Final = timedelta(microseconds=MAX_COUNTER)
-# The order of the counters is that of a ledger line's canonical text: to change it would break every stored hash.
-MODEL_COUNTERS: Final = _CONSUMED
-TURN_COUNTERS: Final = ("tokens", *_CONSUMED)
+TURN_COUNTERS: Final = ("tokens", *MODEL_COUNTERS)
 USAGE_COUNTERS: Final = ("turns", *TURN_COUNTERS)
 
 
@@ -41,7 +39,7 @@ USAGE_COUNTERS: Final = ("turns", *TURN_COUNTERS)
 class _Consumption:
     """The amounts that all usage has; `counters` names the counts of a class, in their order."""
 
-    counters: ClassVar[tuple[str, ...]] = _CONSUMED
+    counters: ClassVar[tuple[str, ...]] = MODEL_COUNTERS
 
     input_tokens: int = 0
     cached_input_tokens: int = 0
@@ -49,11 +47,6 @@ class _Consumption:
     reasoning_tokens: int = 0
     active_microseconds: int = 0
     cost_microunits: int = 0
-
-    def _set(self, cost: "Cost | None", **counts: int) -> None:
-        counts["cost_microunits"] = microunits_of(cost, counts["cost_microunits"])
-        for name, count in counts.items():
-            object.__setattr__(self, name, count)
 
     @property
     def cost(self) -> "Decimal":
@@ -149,50 +142,24 @@ def microseconds_of(time: object, microseconds: M) -> int | M:
     return time // timedelta(microseconds=1)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True, init=False)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class TurnUsage(_Consumption):
     """The usage of one turn. `tokens` is what the budget counts; the rest shows where it went.
 
-    A cost may be given as that of a `Budget`: `TurnUsage(tokens=900, cost="0.05")`.
-
     Raises:
-        InvalidNumber: a count is not an integer from 0 to 2**53 - 1, or is given in both ways.
+        InvalidNumber: a count is not an integer from 0 to 2**53 - 1.
     """
 
     counters: ClassVar[tuple[str, ...]] = TURN_COUNTERS
 
     tokens: int = 0
 
-    def __init__(
-        self,
-        *,
-        tokens: int = 0,
-        input_tokens: int = 0,
-        cached_input_tokens: int = 0,
-        output_tokens: int = 0,
-        reasoning_tokens: int = 0,
-        active_microseconds: int = 0,
-        cost_microunits: int = 0,
-        cost: "Cost | None" = None,
-    ) -> None:
-        self._set(
-            cost,
-            tokens=tokens,
-            input_tokens=input_tokens,
-            cached_input_tokens=cached_input_tokens,
-            output_tokens=output_tokens,
-            reasoning_tokens=reasoning_tokens,
-            active_microseconds=active_microseconds,
-            cost_microunits=cost_microunits,
-        )
-        self._check()
-
-    def _check(self) -> None:
+    def __post_init__(self) -> None:
         for name in TURN_COUNTERS:
             check_counter(name, getattr(self, name))
 
 
-@dataclass(frozen=True, slots=True, kw_only=True, init=False)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class UsageTakenBack(TurnUsage):
     """The usage that a line of the ledger takes back from a line before it: no count is above 0.
 
@@ -200,7 +167,7 @@ class UsageTakenBack(TurnUsage):
         InvalidNumber: a count is not an integer from -(2**53 - 1) to 0.
     """
 
-    def _check(self) -> None:
+    def __post_init__(self) -> None:
         for name in TURN_COUNTERS:
             count = getattr(self, name)
             check_counter(name, -count if type(count) is int else count)
@@ -228,51 +195,41 @@ class BillingPolicy(StrEnum):
     OUTPUT = "output"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True, init=False)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ModelUsage(_Consumption):
-    """The usage of a model's responses, before the goal's policy says how much of it is billed.
+    """The usage of a model's responses as it was told, before the goal's policy says how much of it is billed.
 
     Cached tokens are a part of the input tokens and reasoning tokens a part of the output tokens, as in
-    OpenTelemetry's `gen_ai.usage` (Anthropic's API reports cached input beside the rest: add it up first).
-    A cost may be given as that of a `Budget`.
+    OpenTelemetry's `gen_ai.usage` (Anthropic's API reports cached input beside the rest: add it up first). A count may
+    be larger than any counter: the ledger then has what fits, and the goal is paused.
 
     Raises:
-        InvalidNumber: a count is not an integer from 0 to 2**53 - 1, or a part is larger than its whole.
+        InvalidNumber: a count is not an integer of at least 0, or a part is larger than its whole.
     """
 
-    def __init__(
-        self,
-        *,
-        input_tokens: int = 0,
-        cached_input_tokens: int = 0,
-        output_tokens: int = 0,
-        reasoning_tokens: int = 0,
-        active_microseconds: int = 0,
-        cost_microunits: int = 0,
-        cost: "Cost | None" = None,
-    ) -> None:
-        self._set(
-            cost,
-            input_tokens=input_tokens,
-            cached_input_tokens=cached_input_tokens,
-            output_tokens=output_tokens,
-            reasoning_tokens=reasoning_tokens,
-            active_microseconds=active_microseconds,
-            cost_microunits=cost_microunits,
-        )
+    def __post_init__(self) -> None:
         for name in MODEL_COUNTERS:
-            check_counter(name, getattr(self, name))
+            check_told(name, getattr(self, name))
         if self.cached_input_tokens > self.input_tokens or self.reasoning_tokens > self.output_tokens:
             raise InvalidNumber("cached tokens are a part of the input tokens, reasoning tokens of the output tokens")
 
     def billed(self, policy: BillingPolicy) -> TurnUsage:
-        """Return the usage of a turn, with the tokens that the policy bills.
+        """Return the usage of a turn, with the tokens that the policy bills; no count is more than a counter holds."""
+        return TurnUsage(**{name: min(count, MAX_COUNTER) for name, count in self.told(policy).items()})
 
-        Raises:
-            InvalidNumber: they are more than 2**53 - 1.
-        """
+    def told(self, policy: BillingPolicy) -> dict[str, int]:
+        """Return the counts of a turn by name, with the tokens that the policy bills, as large as they were told."""
         tokens = billed_tokens(policy, self.input_tokens, self.cached_input_tokens, self.output_tokens)
-        return TurnUsage(tokens=tokens, **self.as_dict())
+        return {name: min(count, MAX_TOLD) for name, count in {"tokens": tokens, **self.as_dict()}.items()}
+
+
+def typed_usage(**counts: int) -> ModelUsage:
+    """Return the usage that a caller gives by hand, who can mend it.
+
+    Raises:
+        InvalidNumber: a count is more than a counter holds, or is none of a `ModelUsage`.
+    """
+    return ModelUsage(**{name: check_counter(name, count) for name, count in counts.items()})
 
 
 def billed_tokens(policy: BillingPolicy, input_tokens: int, cached_input_tokens: int, output_tokens: int) -> int:
@@ -341,10 +298,3 @@ def exhausted_limit(usage: Usage, budget: Budget) -> str | None:
         if limit is not None and getattr(usage, name) >= limit:
             return name
     return None
-
-
-def larger_budget(usage: Usage, budget: Budget) -> Budget:
-    """Return the budget with each limit that is used up set to twice the usage: going on likely means this."""
-    used, limits = usage.as_dict(), budget.as_dict()
-    spent = {name: min(2 * used[name], MAX_COUNTER) for name, limit in limits.items() if limit and used[name] >= limit}
-    return replace(budget, **spent)

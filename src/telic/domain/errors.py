@@ -54,14 +54,15 @@ class StaleUpdate(GoalError, code="stale_update"):
 
 
 class WouldReplace(GoalError, code="would_replace"):
-    """Another goal is active in the scope, and would be paused. Nothing was written; repeat the call with `replace`.
+    """Another goal of the scope would have to give way. Nothing was written; repeat the call with `replace`.
 
     `goal` is that goal, `worker` the name of the worker that drives it, or None where no worker has its lease.
     """
 
     def __init__(self, goal: Goal, worker: str | None) -> None:
         driven = "" if worker is None else f", driven by {worker!r},"
-        super().__init__(f"goal {goal.id} is active in scope {goal.scope!r}{driven} and would be paused")
+        become = "paused" if goal.is_active else "put aside"
+        super().__init__(f"goal {goal.id} is {goal.status} in scope {goal.scope!r}{driven} and would be {become}")
         self.goal = goal
         self.worker = worker
 

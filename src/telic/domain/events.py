@@ -34,6 +34,7 @@ class EventKind(StrEnum):
     CHECKED = "checked"
     APPROVED = "approved"
     REJECTED = "rejected"
+    USAGE_CLIPPED = "usage_clipped"
 
 
 # The chain: each line of a history is hashed with the hash before it, over a canonical text that both databases build

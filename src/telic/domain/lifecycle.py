@@ -52,7 +52,7 @@ EVENT_OF: Final = {
 STATUS_OF: Final = {EventKind.CREATED: GoalStatus.ACTIVE} | {kind: status for status, kind in EVENT_OF.items()}
 """The kinds of events that set a goal's status, and which."""
 
-REMARKS: Final = frozenset({EventKind.CHECKED, EventKind.APPROVED, EventKind.REJECTED})
+REMARKS: Final = frozenset({EventKind.CHECKED, EventKind.APPROVED, EventKind.REJECTED, EventKind.USAGE_CLIPPED})
 """Events that change neither definition nor status, and so do not raise the goal's revision."""
 
 

@@ -12,6 +12,9 @@ E = TypeVar("E", bound=StrEnum)
 MAX_COUNTER: Final = 2**53 - 1
 """The largest count: exact also in readers whose only number is a double."""
 
+MAX_TOLD: Final = 10**100
+"""No amount that somebody told is taken for larger; what no counter holds is clipped where it is recorded (ADR 60)."""
+
 DEFAULT_MAX_CHARS: Final = 2_000
 MAX_TEXT_CHARS: Final = 20_000
 MAX_NOTE_CHARS: Final = 4_000
@@ -37,6 +40,16 @@ def check_counter(name: str, value: object) -> int:
     if not 0 <= value <= MAX_COUNTER:
         raise InvalidNumber(f"{name} must be from 0 to 2**53 - 1")
     return value
+
+
+def check_told(name: str, value: object) -> int:
+    """Return the value, an amount of at least 0 that an agent, a host or a provider told; else raise InvalidNumber.
+
+    One of more than a hundred digits is told as 10**100.
+    """
+    if type(value) is not int or value < 0:
+        raise InvalidNumber(f"{name} must be an integer of at least 0, not {value!a:.50}")
+    return min(value, MAX_TOLD)
 
 
 def check_page_size(value: object) -> int:

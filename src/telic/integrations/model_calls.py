@@ -11,7 +11,7 @@ from typing import Final
 from telic.domain.budget import ModelUsage
 from telic.domain.goal import Goal
 from telic.domain.lease import Reservation
-from telic.domain.limits import MAX_COUNTER, MAX_NAME_CHARS
+from telic.domain.limits import MAX_NAME_CHARS, MAX_TOLD
 from telic.loop.agents.json_reader import within_total
 from telic.loop.agents.protocol import storable_tail
 
@@ -49,7 +49,7 @@ def model_usage(
 
 
 def _count(value: object) -> int | None:
-    return value if type(value) is int and 0 <= value <= MAX_COUNTER else None
+    return min(value, MAX_TOLD) if type(value) is int and value >= 0 else None
 
 
 def model_name(name: object) -> str | None:

@@ -1,6 +1,7 @@
 """The tools by which a model acts on its goal: one table for the adapters and the MCP server (ADR 50)."""
 
 import json
+import re
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -21,6 +22,7 @@ from telic.loop.verification.evidence import AgentWork
 from telic.loop.verification.verifier import Verifier
 from telic.prompt import quote, render
 from telic.services.json_schema import Schema, mismatch
+from telic.services.next_steps import next_for_model
 from telic.services.settlement import GoalCheck, bill_void_check, settle
 
 Arguments = Mapping[str, Any]
@@ -213,6 +215,9 @@ CREATE_GOAL: Final = GoalTool(
 )
 
 
+_TOOL: Final = re.compile(r"\b[a-z]+_[a-z_]+\b")
+
+
 class GoalTools:
     """The tools of one session; a sub-agent has none."""
 
@@ -239,11 +244,17 @@ class GoalTools:
             raise
         except StaleUpdate as error:
             self._session.seen = error.goal
-            return f"Refused: the goal was changed meanwhile. It stands like this now.\n\n{await _shown(self._session)}"
+            shown = await _shown(self._session)
+            return f"Refused: the goal was changed meanwhile. It stands like this now.\n\n{shown}{self._next(error)}"
         except GoalError as error:
-            return f"Refused: {quote(str(error))}"
+            return f"Refused: {quote(str(error))}{self._next(error)}"
         finally:
             self._session.tools_at_work -= 1
+
+    def _next(self, error: GoalError) -> str:
+        """Return what to do about the error, unless that needs a tool that is not offered."""
+        step = next_for_model(error)
+        return f"\n- {step}" if set(_TOOL.findall(step)) <= {tool.name for tool in self.offered} else ""
 
 
 def _object(arguments: object) -> dict[str, Any]:

@@ -26,12 +26,9 @@ _LONGEST_NAP_SECONDS: Final = 60.0
 
 
 class BudgetReached(Exception):
-    """The turn was cut off, since with its usage the goal's budget is reached."""
+    """The turn was cut off, since with its usage the goal's budget is reached, or its counters are full."""
 
     code: Final = "budget_reached"
-
-    def __init__(self, limit: str) -> None:
-        super().__init__(f"the budget of {LIMIT_NAMES[limit]} is reached")
 
 
 class TurnMeter:
@@ -85,7 +82,7 @@ class TurnMeter:
         if report.usage is None or report.cost_is_known:
             return report
         usage = self._cost.added_to(report.usage, report.model or self.model)
-        if self._cost.unknown and not self._run.policy.allow_unknown_usage:
+        if self._cost.unknown and not self._run.policy.allow_unknown_usage and report.quota is None:
             raise _cost_unknown(self._cost.unknown, usage, report.session)
         return replace(report, usage=usage, usage_is_estimate=report.usage_is_estimate or bool(self._cost.unknown))
 
@@ -120,9 +117,9 @@ class TurnMeter:
             if self._reached(goal) is not None:
                 # Somebody may have raised the budget since the last heartbeat.
                 goal = await self._run.with_retries(lambda: self._run.store.get(self._run.heart.lease.goal.id))
-                limit = self._reached(goal)
-                if limit is not None:
-                    return BudgetReached(limit)
+                why = self._reached(goal)
+                if why is not None:
+                    return BudgetReached(why)
             if self._unpriced:
                 return _cost_unknown(self._unpriced, self.usage, self.session)
             self._reported.clear()
@@ -146,9 +143,10 @@ class TurnMeter:
         used = self._billed(goal)
         try:
             # The turn itself is no part of what is compared: the last turn that a budget allows may be taken.
-            return exhausted_limit(goal.usage.plus(used, UsageKind.SUB_AGENT), replace(goal.budget, turns=None))
+            limit = exhausted_limit(goal.usage.plus(used, UsageKind.SUB_AGENT), replace(goal.budget, turns=None))
         except InvalidNumber:
-            return "tokens"
+            return "more was used than a goal can count"
+        return None if limit is None else f"the budget of {LIMIT_NAMES[limit]} is reached"
 
     def _billed(self, goal: Goal) -> TurnUsage:
         return timed(self.usage, self.elapsed_microseconds).billed(goal.billing)

@@ -158,6 +158,9 @@ class TurnExecutor:
 
     async def _record(self, turn: _Turn, report: TurnReport) -> None:
         used = ObservedUsage(report.usage, report.model, report.usage_is_estimate)
+        if report.quota is not None and report.usage_is_estimate:
+            # It is waited for; what it cost unheard counts as what was held for it (ADR 61).
+            used = broken_off(report.usage, report.model, turn.hold)
         try:
             seen = (await self._observed()).progress_hash
         except WorkspaceMissing as error:
@@ -238,7 +241,11 @@ class TurnExecutor:
             state = after(turn.clock.now())
             return await self._run.records.finish_turn(lease, line, state), state
 
-        return await self._run.retry_past_lease(write, turn.state)
+        result, state = await self._run.retry_past_lease(write, turn.state)
+        if result.goal.status is GoalStatus.PAUSED and result.goal.note is not None:
+            # The turn itself has stopped the goal, and nothing else says why.
+            self._run.report(LoopEventKind.PAUSED, result.goal, state, result.goal.note)
+        return result, state
 
 
 async def _report_of(agent: Agent, request: TurnRequest) -> TurnReport:

@@ -14,6 +14,7 @@ from opentelemetry.trace import Span, SpanKind, Status, StatusCode, TracerProvid
 from telic.domain.errors import GoalError
 from telic.domain.events import EventKind
 from telic.domain.goal import Goal
+from telic.domain.limits import MAX_COUNTER
 from telic.domain.verdict import Verdict
 from telic.observability import instruments as names
 from telic.observability.instruments import Instruments
@@ -169,10 +170,10 @@ def _outcome_of(turn: AgentTurn) -> dict[str, str | int]:
     if turn.model is not None:
         found[names.RESPONSE_MODEL] = turn.model
     if turn.usage is not None:
-        found[names.INPUT_TOKENS] = turn.usage.input_tokens
-        found[names.CACHED_INPUT_TOKENS] = turn.usage.cached_input_tokens
-        found[names.OUTPUT_TOKENS] = turn.usage.output_tokens
-        found[names.REASONING_TOKENS] = turn.usage.reasoning_tokens
+        found[names.INPUT_TOKENS] = min(turn.usage.input_tokens, MAX_COUNTER)
+        found[names.CACHED_INPUT_TOKENS] = min(turn.usage.cached_input_tokens, MAX_COUNTER)
+        found[names.OUTPUT_TOKENS] = min(turn.usage.output_tokens, MAX_COUNTER)
+        found[names.REASONING_TOKENS] = min(turn.usage.reasoning_tokens, MAX_COUNTER)
     return found
 
 

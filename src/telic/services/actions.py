@@ -15,8 +15,8 @@ from telic.domain.goal import DEFAULT_SCOPE, Actor, Goal, GoalStatus, Reason
 from telic.domain.ids import new_key
 from telic.domain.lease import Hold, Lease
 from telic.domain.lifecycle import NamedActor
-from telic.domain.limits import DEFAULT_MAX_CHARS
-from telic.domain.views import CriterionStanding
+from telic.domain.limits import DEFAULT_MAX_CHARS, MAX_COUNTER
+from telic.domain.views import CriterionStanding, budget_uses, tightest
 from telic.services.insight import ScopedGoals
 from telic.storage.transaction import complete
 from telic.store.connect import as_async_store
@@ -51,8 +51,9 @@ class GoalAction(StrEnum):
 class ActionRequest:
     """One action, who asks for it and by which door, and what the action needs.
 
-    `goal` is the goal as it was read; a creation has none. The action happens only at `expected_revision`, or at any
-    where that is None. `criterion` is the place (from 0) of the approval that is answered. `budget` is the whole new
+    `goal` is the goal as it was read; a creation has none. The action happens only at `expected_revision`. Where that
+    is None it happens at any revision, unless it is built on what was read (`is_as_read`): then at the one that was.
+    `criterion` is the place (from 0) of the approval that is answered. `budget` is the whole new
     one; a resume without one leaves the budget as it is. `replace` says whether, or which, active goal may be paused.
     The same `key` makes the action happen once, however often it is asked for.
 
@@ -64,6 +65,7 @@ class ActionRequest:
     actor: NamedActor
     goal: Goal | None = None
     expected_revision: int | None = None
+    is_as_read: bool = False
     key: str | None = None
     note: str | None = None
     reason: Reason | None = None
@@ -90,7 +92,9 @@ class ActionRequest:
 
 
 ANSWERS: Final = frozenset({GoalAction.APPROVE, GoalAction.REJECT})
-_REPLACING: Final = frozenset({GoalAction.CREATE, GoalAction.RESUME, GoalAction.WAKE})
+"""The actions that answer a question of the goal."""
+REPLACING: Final = frozenset({GoalAction.CREATE, GoalAction.RESUME, GoalAction.WAKE})
+"""The actions for which another goal may have to be paused."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,7 +124,7 @@ async def execute(
         StoreError: the store failed; `OutcomeUnknown` where nobody knows whether it was done.
     """
     scope = request.scope if request.goal is None else request.goal.scope
-    may_replace = request.action in _REPLACING and bool(request.replace)
+    may_replace = request.action in REPLACING and bool(request.replace)
     # Before the action: afterwards nobody can tell any more which goal was active.
     active = await store.active(scope) if may_replace else None
     goal = await _with_retries(lambda key: _call(store, request, key), request.key, sleep or _sleep_in_event_loop)
@@ -183,7 +187,10 @@ async def _call(store: "AsyncGoalStore", request: ActionRequest, key: str) -> Go
     arguments = _ARGUMENTS[request.action](request) | {"actor": request.actor, "key": key}
     if request.goal is None:
         return await method(**arguments)
-    return await method(request.goal.id, expected_revision=request.expected_revision, **arguments)
+    # A repeated call is told from a late one by its key first: what it did has raised the revision.
+    as_read = request.goal.revision if request.is_as_read else None
+    revision = as_read if request.expected_revision is None else request.expected_revision
+    return await method(request.goal.id, expected_revision=revision, **arguments)
 
 
 def _creation(request: ActionRequest) -> dict[str, Any]:
@@ -250,6 +257,19 @@ PURPOSES: Final[Mapping[GoalAction, str]] = {
     GoalAction.CLEAR: "to give it up for good",
 }
 """The purpose of an action, where a surface offers it."""
+
+
+def likely_limits(action: GoalAction, goal: Goal) -> dict[str, int]:
+    """Return the limits that a person likely gives with the action: twice of each that is used up.
+
+    Where none is, a budget is likely set to give more of what is nearest to its end.
+    """
+    meant = [use for use in budget_uses(goal) if (use.fraction or 0) >= 1]
+    if action is GoalAction.SET_BUDGET:
+        meant = meant or list(filter(None, [tightest(goal)]))
+    elif action is not GoalAction.RESUME:
+        return {}
+    return {use.name: min(2 * max(use.used, use.limit or 0), MAX_COUNTER) for use in meant}
 
 
 def why_unfit(action: GoalAction, goal: Goal, checks: Sequence[CriterionStanding] = ()) -> str | None:

@@ -8,7 +8,6 @@ from enum import IntEnum
 from typing import Any, Final
 
 from telic.domain.errors import GoalError
-from telic.domain.ids import short_ids
 
 
 class ExitCode(IntEnum):
@@ -33,29 +32,22 @@ class ExitCode(IntEnum):
 class ErrorOutcome:
     """The meaning of an error: a command's exit code, an HTTP status, a page's title, and what to do next.
 
-    In a next step `{id}` is the goal's, see `about`. In a shell, each part between semicolons is a step of its own,
-    and `{command}` is the command that failed. A model's next step names tools that every role has over MCP; where
-    there is none, a person has to help.
+    In a next step `{id}` is the goal's, see `next_steps.about`, and `{command}` the shell's command that failed. Parts
+    between semicolons stand for themselves: where nothing is typed, those of a chat that name its commands are left
+    out. A model's next step names tools that every role has over MCP; where there is none, a person has to help.
     """
 
     exit_code: ExitCode
     http_status: int
     next_in_chat: str = ""
-    next_in_shell: str | None = None
+    next_in_shell: str = ""
     next_for_model: str | None = None
     title: str | None = None
 
 
+_PRICE: Final = "give the agent's model a price, or take the money budget away"
 _LOOK: Final = "get_goal shows where the goal stands"
 HELP: Final = "{command} --help tells what is accepted"
-
-
-def about(advice: str, goal_id: str | None) -> str:
-    """Return the advice with the goal's short id, ready to be pasted.
-
-    Where the goal is not known the id is left out: commands then mean the scope's active goal, or its latest.
-    """
-    return advice.replace(" {id}", f" {short_ids([goal_id])[0]}" if goal_id else "")
 
 
 def _outcomes(exit_code: ExitCode, http_status: int, **rows: tuple[Any, ...]) -> dict[str, ErrorOutcome]:
@@ -68,14 +60,14 @@ OUTCOMES: Final[dict[str, ErrorOutcome]] = {
     **_outcomes(
         ExitCode.WRONG_INPUT,
         422,
-        invalid_input=("/goal help shows what can be typed", HELP, "call again, as its description says"),
+        invalid_input=("put right what is named; /goal help tells how", HELP, "call again, as its description says"),
         invalid_text=(
-            "leave out the characters that cannot be kept, or /goal help",
+            "leave out the characters that cannot be kept; /goal help tells how",
             HELP,
             "leave out the characters that cannot be kept, and call again",
         ),
         empty_text=(
-            "say what is to be reached: /goal create TEXT",
+            "say what is to be reached; /goal create TEXT does",
             'say what is to be reached: telic create "Move billing to the new API"',
             "say what is to be reached, and call again",
         ),
@@ -84,22 +76,22 @@ OUTCOMES: Final[dict[str, ErrorOutcome]] = {
             "keep the goal short and point to a file for the details; --max-chars N allows more",
         ),
         invalid_number=(
-            "amounts are 2M or 500k tokens, $5, 90m, 40turns; in front of a goal's text, -- ends options",
+            "amounts are 2M or 500k tokens, $5, 90m, 40turns; /goal -- TEXT keeps every word of a text",
             HELP,
             "write amounts as 2M or 500k tokens, $5, 90m or 40turns, and call again",
         ),
         invalid_cursor=(
-            "start again with /goal list",
+            "start again with the first page; /goal list shows it",
             "use the cursor that the page before gave, unchanged",
             "call list_goals without a cursor",
         ),
-        invalid_command=("/goal help shows what can be typed", "/goal help tells what can be typed in a chat", _LOOK),
+        invalid_command=("put right what is named; /goal help tells how", "/goal help tells what can be typed", _LOOK),
     ),
     **_outcomes(
         ExitCode.NOTHING_THERE,
         404,
         goal_not_found=(
-            "/goal list shows the goals with their ids",
+            "the goal may be in another store or scope; /goal list shows the goals with their ids",
             "telic list shows the goals with their ids",
             "list_goals shows the goals with their ids",
             "There is no such goal",
@@ -118,9 +110,13 @@ OUTCOMES: Final[dict[str, ErrorOutcome]] = {
     **_outcomes(
         ExitCode.CONFLICT,
         409,
-        invalid_transition=("/goal status {id} shows where it stands", "telic show {id} tells where it stands", _LOOK),
+        invalid_transition=(
+            "look at where the goal stands; /goal status {id} shows it",
+            "telic show {id} tells where it stands",
+            _LOOK,
+        ),
         key_conflict=(
-            "this message was answered before; send a new one",
+            "the key belongs to another call; send this one with a key of its own",
             "the key belongs to another call; --key NAME gives this one its own",
             "the key belongs to another call; give this one a key of its own",
         ),
@@ -130,7 +126,7 @@ OUTCOMES: Final[dict[str, ErrorOutcome]] = {
             "the first record of the turn stands; another turn needs a key of its own",
         ),
         goal_not_active=(
-            "/goal resume {id} starts it again",
+            "resume the goal first; /goal resume {id} does",
             "telic show {id} tells why it rests; telic resume {id} starts it again",
             "do not work on the goal until the user or the host resumes it",
         ),
@@ -153,7 +149,7 @@ OUTCOMES: Final[dict[str, ErrorOutcome]] = {
         ExitCode.CONFLICT,
         412,
         stale_update=(
-            "somebody changed the goal meanwhile; look at it, then send the command again",
+            "somebody changed the goal meanwhile; look at it as it is now, then decide again",
             "look at it with telic show {id}, then repeat; --revision N names what you have seen",
             "somebody changed the goal meanwhile; look at it with get_goal, then decide again",
         ),
@@ -162,7 +158,7 @@ OUTCOMES: Final[dict[str, ErrorOutcome]] = {
         ExitCode.OVER_BUDGET,
         409,
         budget_exceeded=(
-            "raise the budget in the same command",
+            "give the goal a larger budget with the same request",
             "raise it in the same call: telic resume {id} --budget 4M",
             "ask the user for a larger budget, and give it in the same call",
             "The budget is used up",
@@ -175,7 +171,12 @@ OUTCOMES: Final[dict[str, ErrorOutcome]] = {
     **_outcomes(
         ExitCode.NOT_ALLOWED,
         403,
-        not_allowed=("somebody with the authority must do it", None, None, "That is not allowed"),
+        not_allowed=(
+            "somebody with the authority must do it",
+            "somebody with the authority must do it; telic show {id} tells where the goal stands",
+            None,
+            "That is not allowed",
+        ),
     ),
     **_outcomes(
         ExitCode.NOT_ALLOWED,
@@ -189,18 +190,18 @@ OUTCOMES: Final[dict[str, ErrorOutcome]] = {
     **_outcomes(
         ExitCode.WRONG_INPUT,
         500,
-        missing_extra=("what is missing must be installed where the program runs",),
+        missing_extra=("what is missing must be installed where the program runs", "install what is missing"),
     ),
     **_outcomes(
         ExitCode.AGENT_FAILED,
         500,
-        agent_failure=("look at the agent's output; /goal resume {id} tries again", None, _LOOK),
+        agent_failure=("look at the agent's output; /goal resume {id} tries again", "its output's end says why", _LOOK),
         agent_not_runnable=("put the agent's command right", "name a command that runs, and a folder that is there"),
         agent_prompt_too_large=(
             "the agent must take its prompt on standard input",
             "leave {prompt} out of the command; the prompt then comes on standard input",
         ),
-        agent_cost_unknown=("give the agent's model a price, or take the money budget away",),
+        agent_cost_unknown=(_PRICE, _PRICE),
         agent_exited=("look at the agent's output; /goal resume {id} tries again", "its output's end says why", _LOOK),
         agent_timed_out=("give it more time, or smaller steps", "give turns more time, or the agent smaller steps"),
         agent_said_nothing=(
@@ -211,18 +212,22 @@ OUTCOMES: Final[dict[str, ErrorOutcome]] = {
         agent_output_broken=("put the agent's output format right", "tell Telic the format that the command prints"),
         agent_turn_failed=("look at its provider; /goal resume {id} tries again", "its output's end says why", _LOOK),
         agent_conversation_lost=("the next turn begins a new conversation", "the next turn begins a new conversation"),
-        workspace_missing=("put the goal's folder back, then /goal resume {id}", "name a folder that is there", _LOOK),
+        workspace_missing=(
+            "put the goal's folder back; /goal resume {id} goes on then",
+            "name a folder that is there",
+            _LOOK,
+        ),
     ),
     **_outcomes(
         ExitCode.RETRYABLE,
         503,
         store_busy=(
-            "nothing was written; send the command again",
+            "nothing was written; send it again",
             "repeat the command; nothing was written",
             "nothing was written; repeat the call",
         ),
         store_unavailable=(
-            "nothing was written; send the command again when the store can be reached",
+            "nothing was written; send it again when the store can be reached",
             "repeat the command when the store can be reached; nothing was written",
             "nothing was written; repeat the call later",
         ),
@@ -231,7 +236,7 @@ OUTCOMES: Final[dict[str, ErrorOutcome]] = {
         ExitCode.OUTCOME_UNKNOWN,
         503,
         outcome_unknown=(
-            "it may or may not have been done; /goal status shows which",
+            "it may or may not have been done; look at the goal before you repeat it; /goal status shows it",
             "repeat the command; --key KEY with the key above makes it happen exactly once",
         ),
     ),
@@ -239,7 +244,7 @@ OUTCOMES: Final[dict[str, ErrorOutcome]] = {
         ExitCode.STORE_FAILED,
         507,
         store_full=(
-            "nothing was written; make room, then send the command again",
+            "nothing was written; make room, then send it again",
             "make room, then repeat the command; nothing was written",
             "nothing was written; tell the user to make room, then repeat the call",
         ),
@@ -251,7 +256,7 @@ OUTCOMES: Final[dict[str, ErrorOutcome]] = {
             "nothing was written; the program must open the store again",
             "repeat the command; it opens the file that is there now",
         ),
-        store_closed=("nothing was written; the program must open the store again",),
+        store_closed=("nothing was written; the program must open the store again", "repeat the command"),
     ),
     **_outcomes(
         ExitCode.STORE_FAILED,
@@ -264,7 +269,7 @@ OUTCOMES: Final[dict[str, ErrorOutcome]] = {
             "nothing was written; the program's store must be set right",
             "--store PATH or TELIC_STORE names the store; telic create makes a new one",
         ),
-        schema_mismatch=("nothing was written; Telic must be upgraded", "upgrade Telic: pip install --upgrade telic"),
+        schema_mismatch=("nothing was written; Telic must be upgraded", "upgrade Telic: pip install -U telic"),
         store_error=("the goals are out of reach; telic doctor tells why", "telic doctor tells what is wrong"),
     ),
 }
@@ -279,7 +284,9 @@ _REFUSED_OVER_HTTP: Final = {
 HTTP_REFUSALS: Final = {code: status for status, codes in _REFUSED_OVER_HTTP.items() for code in codes.split()}
 """The status of each."""
 
-_OTHER: Final = ErrorOutcome(ExitCode.STORE_FAILED, 500, next_in_chat="/goal status shows where things stand")
+_OTHER: Final = ErrorOutcome(
+    ExitCode.STORE_FAILED, 500, next_in_chat="look at where things stand; /goal status shows it"
+)
 
 
 def http_status(code: str) -> int:

@@ -6,7 +6,7 @@ from dataclasses import replace
 from decimal import Decimal
 from typing import Final
 
-from telic.domain.budget import LIMIT_NAMES, LIMITS, Budget, Usage, larger_budget
+from telic.domain.budget import LIMIT_NAMES, LIMITS, Budget
 from telic.domain.clock import MICRO, Instant, to_datetime
 from telic.domain.errors import InvalidNumber
 from telic.domain.goal import Goal
@@ -120,12 +120,6 @@ def write_limit(name: str, amount: int) -> str:
         return f"{Decimal(amount) / MICRO:f}s" if rest else f"{minutes}m"
     divisor, unit = next(((of, unit) for unit, of in (("M", 1_000_000), ("k", 1_000)) if amount % of == 0), (1, ""))
     return f"{amount // divisor}{unit}"
-
-
-def write_larger_limits(usage: Usage, budget: Budget) -> tuple[str, ...]:
-    """Return each limit that is used up, doubled, as a person types it; an empty tuple if every limit has room."""
-    larger, present = larger_budget(usage, budget).as_dict(), budget.as_dict()
-    return tuple(write_limit(name, limit) for name, limit in larger.items() if limit and limit != present[name])
 
 
 def show_amount(name: str, amount: int) -> str:

@@ -154,6 +154,8 @@ def change_parts(event: Event) -> list[tuple[str, str]]:
 def _value(name: str, value: Any) -> str:
     if name == "budget" and isinstance(value, Mapping):
         return show_amounts({limit: amount for limit, amount in value.items() if amount is not None}) or "none"
+    if isinstance(value, Mapping):
+        return ", ".join(f"{humanize(part)}: {amount}" for part, amount in value.items())
     if name in _TIMES and type(value) is int:
         return show_time(Instant(value))
     return str(len(value)) if name == "criteria" else humanize(value) if name == _REASON else str(value)

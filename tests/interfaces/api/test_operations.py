@@ -67,6 +67,25 @@ def test_goals_are_found_by_prefix_filter_and_page(api: Client) -> None:
     assert api.get("/goals", status="paused").json["goals"] == []
 
 
+def test_a_list_is_narrowed_and_ordered(api: Client) -> None:
+    """By why goals have their status, by who drives them, and by what changed last; other words are refused."""
+    first, second, third = (api.created(f"Goal {number}", scope=f"s{number}").json["id"] for number in range(3))
+    assert api.post("/leases", {"goal_id": second, "worker": "host/7"}).status in (200, 201)
+    assert api.post(f"/goals/{first}/pause", {"reason": "blocked"}).status == 200
+
+    def listed(**query: str) -> list[str]:
+        return [goal["id"] for goal in api.get("/goals", **query).json["goals"]]
+
+    assert listed(reason="blocked") == [first]
+    assert listed(reason="stalled") == []
+    assert listed(worker="host/7") == [second]
+    assert listed(worker="host/8") == []
+    assert listed(order="oldest") == [first, second, third]
+    assert listed(order="changed") == [first, third, second]
+    for query in ({"reason": "bored"}, {"order": "best"}, {"worker": ""}):
+        assert api.get("/goals", **query).status == 400
+
+
 def test_waiting_waking_and_signals(api: Client) -> None:
     tomorrow = (datetime.now(UTC) + timedelta(days=1)).strftime("%Y-%m-%dT%H:%M:%SZ")
     goal_id = api.created().json["id"]

@@ -10,6 +10,8 @@ from typing import Any
 import pytest
 
 import telic
+from telic.prompt import quote
+from telic.wording.goals import describe_event
 from tests.interfaces.mcp.clients import data_of, over_stdio, text_of
 from tests.interfaces.shell import TELIC
 from tests.support.visible import dangerous
@@ -167,6 +169,7 @@ WRONG: tuple[tuple[str, dict[str, Any]], ...] = (
     ("report_complete", {"summary": "s" * 5_000, "revision": 1}),
     ("report_progress", {"output_tokens": 1}),
     ("report_progress", {"goal_id": "GOAL", "output_tokens": 2**53}),
+    ("report_progress", {"goal_id": "GOAL", "active_seconds": 2**53 - 1}),
     ("report_progress", {"goal_id": "GOAL", "cached_input_tokens": 2}),
     ("report_progress", {"goal_id": "GOAL", "key": ""}),
     ("report_progress", {"goal_id": "GOAL", "key": "k" * 201}),
@@ -264,6 +267,19 @@ def _strings(value: Any) -> list[str]:
     if isinstance(value, list):
         return [text for each in value for text in _strings(each)]
     return [value] if isinstance(value, str) else []
+
+
+async def test_a_history_is_told_in_the_words_of_every_surface(place: str) -> None:
+    with telic.connect(place) as store:
+        goal = store.create("Move billing", token_budget=2_000_000)
+        store.pause(goal.id, reason=telic.Reason.USAGE_LIMIT, note="till noon")
+        told = [quote(describe_event(event)) for event in store.events(goal.id)]
+        async with over_stdio(place, "--role", "observer") as client:
+            (content,) = (await client.read_resource(f"goal://{goal.id}/history")).contents
+            lines = content.text.splitlines()[1:]  # type: ignore[union-attr]
+    assert [line.partition(", revision ")[2].partition(": ")[2] for line in lines] == told
+    assert "budget: 2,000,000 tokens" in lines[0]
+    assert "reason: usage limit" in lines[1]
 
 
 async def test_prompts_go_on_and_review(place: str) -> None:

@@ -17,7 +17,6 @@ from telic.domain.errors import (
     GoalNotFound,
     HoldLost,
     InvalidInput,
-    InvalidNumber,
     InvalidTransition,
     StoreError,
     StoreMisconfigured,
@@ -201,10 +200,6 @@ class SessionBilling:
             self._record_once(record, hold)
         except TurnConflict:
             self.log(f"{response.key} was already counted with other usage; the first count stands")
-        except InvalidNumber as error:
-            # What no counter holds is unknown there: it must not keep the rest from being counted.
-            self.log(f"{response.key} is counted as an estimate: {error}")
-            self._record_once(partial(record, usage=TurnUsage(), is_estimate=True), hold)
         if is_estimate:
             self._say_unmeasured(goal)
         if usage is None and goal.budget.cost_microunits is not None:

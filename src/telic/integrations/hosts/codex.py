@@ -7,9 +7,10 @@ Its usage stands in the rollout file of a thread: JSON lines that tell what each
 did so far.
 
 Newer releases write a `token_usage_record` for each response, with its own id and thread: it is exact, also in files
-that begin with another thread's history. All write `token_count`, the thread's growing sum; the same sum may come
-again, and after the context overflowed it begins at 0 again. A forked thread, and a sub-agent that is given its
-parent's history, begin with the parent's lines written anew: they consumed nothing here.
+that begin with another thread's history, and stands before or after the `token_count` of its response. All write
+`token_count`, the thread's growing sum; the same sum may come again, and after the context overflowed it begins at 0
+again. A forked thread, and a sub-agent that is given its parent's history, begin with the parent's lines written anew:
+they consumed nothing here.
 """
 
 from collections.abc import Mapping
@@ -29,7 +30,16 @@ from telic.integrations.hosts.usage_sources import (
     last_message_in,
 )
 from telic.loop.agents.codex import CopiedHistory, belongs_to, is_nothing, reported_usage
-from telic.loop.agents.json_reader import Fields, count_of, fields_of, list_of, read_values, text_of, used_since
+from telic.loop.agents.json_reader import (
+    Fields,
+    amount_of,
+    count_of,
+    fields_of,
+    list_of,
+    read_values,
+    text_of,
+    used_since,
+)
 
 _EVENTS: Final = {
     "SessionStart": HookEvent.SESSION_START,
@@ -83,6 +93,7 @@ def _with_later_threads(payload: HookPayload) -> tuple[Path, ...]:
     return (*found, *named)
 
 
+_MOST_UNRECORDED: Final = 20
 _COUNTS: Final = ("input_tokens", "cached_input_tokens", "output_tokens", "reasoning_tokens")
 _WORDS: Final = (b"token_count", b"token_usage_record", b"session_meta", b"turn_context", b"task_started")
 
@@ -100,6 +111,8 @@ class CodexUsage(TranscriptReader):
         self._is_sum_missing = False
         self._history = CopiedHistory(own_turn)
         self._guessed: list[HostResponse] = []
+        # The sums, each with its share, that counted a response whose record may still come.
+        self._unrecorded: list[tuple[ModelUsage, ModelUsage]] = []
 
     def take(self, line: bytes, _start: int, /) -> None:
         """See `TranscriptReader`."""
@@ -135,19 +148,27 @@ class CodexUsage(TranscriptReader):
     def _begin_turn(self, fields: Fields) -> None:
         self._history.begin_turn(text_of(fields, "turn_id"))
         if not self._history.is_guess:
-            self._guessed = []
+            self._guessed, self._unrecorded = [], self._unrecorded[: -len(self._guessed) or None]
 
     def _record(self, record: Fields, at: Instant | None) -> None:
         # The sum that comes after the record with `token_count` is known by then, and counts nothing.
         response, is_own = text_of(record, "response_id"), text_of(record, "thread_id") == self._thread
         total = reported_usage(record, "thread_token_usage")
-        if is_own and not response:
+        if (is_own and not response) or (is_own and self._is_counted(reported_usage(record, "usage"), total)):
             return
         self._total = total or self._total
         if is_own and response and "usage" in record:
             self._is_sum_missing = total is None
             if not is_nothing(fields_of(record, "usage")):
                 self._new.append(self._response(response, reported_usage(record, "usage"), at))
+
+    def _is_counted(self, usage: ModelUsage | None, total: ModelUsage | None) -> bool:
+        """Return whether the sum has counted this response; if so, no other record is taken for it."""
+        found = [each for each in self._unrecorded if total == each[0]] if total else self._unrecorded[-1:]
+        if not found or (total is None and usage != found[0][1]):
+            return False
+        self._unrecorded.remove(found[0])
+        return True
 
     def _count(self, info: Fields, at: Instant | None) -> None:
         told, last = fields_of(info, "total_token_usage"), fields_of(info, "last_token_usage")
@@ -171,6 +192,7 @@ class CodexUsage(TranscriptReader):
             return
         counts = "-".join(str(getattr(total, name)) for name in _COUNTS)
         self._tell(f"{counts}~{self._restarts}" if self._restarts else counts, share, at)
+        self._unrecorded = [*self._unrecorded, (total, share)][-_MOST_UNRECORDED:]
 
     def _count_unknown(self, told: Fields, last: Fields, at: Instant | None) -> None:
         # The sum is no sum: the same one may come again after each tool call, and is the same line then.
@@ -218,17 +240,22 @@ class CodexUsage(TranscriptReader):
             "is_sum_missing": self._is_sum_missing,
             "history": self._history.carry(),
             "total": None if self._total is None else asdict(self._total),
+            "unrecorded": [{"total": asdict(total), "share": asdict(share)} for total, share in self._unrecorded],
         }
 
     def resume(self, carry: Fields) -> None:
         """See `TranscriptReader`."""
-        total = fields_of(carry, "total")
         self._thread = text_of(carry, "thread")
         self._model = text_of(carry, "model")
         self._restarts = count_of(carry, "restarts") or 0
         self._is_sum_missing = carry.get("is_sum_missing") is True
         self._history.resume(fields_of(carry, "history"))
-        self._total = ModelUsage(**{name: count_of(total, name) or 0 for name in _COUNTS}) if total else None
+        self._total = _kept(carry, "total") if fields_of(carry, "total") else None
+        self._unrecorded = [(_kept(each, "total"), _kept(each, "share")) for each in list_of(carry, "unrecorded")]
+
+
+def _kept(carry: Fields, name: str) -> ModelUsage:
+    return ModelUsage(**{each: amount_of(fields_of(carry, name), each) or 0 for each in _COUNTS})
 
 
 CODEX: Final = HookHost(name="codex", read=_read, usage_reader=CodexUsage, tells_compaction=True)

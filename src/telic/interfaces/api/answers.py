@@ -18,6 +18,7 @@ from telic.domain.errors import (
     WouldReplace,
 )
 from telic.domain.goal import Goal
+from telic.services.next_steps import next_on_screen
 from telic.services.outcomes import OUTCOMES, http_status
 
 HEADERS: Final = {"X-Content-Type-Options": "nosniff", "Cache-Control": "no-store"}
@@ -56,8 +57,8 @@ class ApiRefusal(Exception):
         self.headers = dict(headers or {})
 
 
-def problem(code: str, detail: str, *, is_retryable: bool = False, **more: Any) -> dict[str, Any]:
-    """Return the problem as JSON: `code` is stable, `detail` is for people."""
+def problem(code: str, detail: str, *, is_retryable: bool = False, hint: str = "", **more: Any) -> dict[str, Any]:
+    """Return the problem as JSON: `code` is stable, `detail` and `hint`, which says what to do, are for people."""
     status = http_status(code)
     return {
         "type": f"urn:telic:error:{code}",
@@ -66,6 +67,7 @@ def problem(code: str, detail: str, *, is_retryable: bool = False, **more: Any) 
         "detail": detail,
         "code": code,
         "retryable": is_retryable,
+        "hint": hint or None,
         **more,
     }
 
@@ -75,7 +77,8 @@ def problem_of(error: Exception) -> dict[str, Any]:
     if isinstance(error, ApiRefusal):
         return problem(error.code, error.detail, is_retryable=http_status(error.code) in _PASSING)
     if isinstance(error, GoalError) and error.code in OUTCOMES:
-        return problem(error.code, str(error), is_retryable=error.retryable, **_particulars(error))
+        hint, more = next_on_screen(error), _particulars(error)
+        return problem(error.code, str(error), is_retryable=error.retryable, hint=hint, **more)
     return problem("internal_error", "the server failed; its log says why")
 
 

@@ -13,6 +13,7 @@ from telic.domain.goal import DEFAULT_SCOPE, Goal, GoalStatus, Reason
 from telic.domain.jsonable import time_from_json
 from telic.domain.lifecycle import REASONS
 from telic.domain.limits import DEFAULT_MAX_CHARS, MAX_TEXT_CHARS
+from telic.domain.views import GoalOrder
 from telic.interfaces.api import schema
 from telic.interfaces.api.answers import HEADERS, goal_answer, goal_tag, json_answer
 from telic.interfaces.api.operation import ApiCall, ApiOperation, RevisionGuard, operation
@@ -70,7 +71,10 @@ _LISTED: Final = {"allOf": [schema.GOAL, schema.open_object({"worker": {"type": 
 _LISTING: Final = {
     "scope": schema.SCOPE,
     "status": schema.one_of(list(GoalStatus)),
+    "reason": schema.one_of(list(Reason)),
     "text": schema.text(MAX_TEXT_CHARS, 1, description="Only goals whose text has this in it."),
+    "worker": schema.name("Only goals that this worker drives."),
+    "order": schema.one_of(list(GoalOrder), description="`newest` by default; `changed` puts the latest change first."),
     "cursor": schema.CURSOR,
     "limit": schema.LIMIT,
 }
@@ -78,15 +82,18 @@ _LISTING: Final = {
 
 @operation(
     "GET /goals",
-    "One page of goals, newest first.",
+    "One page of goals, newest first unless another order is asked for.",
     schema.open_object({"goals": schema.list_of(_LISTED), "next_cursor": {"type": ["string", "null"]}}),
     query=_LISTING,
 )
 async def _list_goals(call: ApiCall) -> Response:
-    wanted: dict[str, Any] = dict(call.query)
-    if "status" in wanted:
-        wanted["status"] = GoalStatus(wanted["status"])
+    kinds = {"status": GoalStatus, "reason": Reason, "order": GoalOrder}
+    wanted: dict[str, Any] = {name: kinds.get(name, _as_it_is)(value) for name, value in call.query.items()}
     return json_answer(listing_to_json(await list_goals(call.store, **wanted)))
+
+
+def _as_it_is(value: Any) -> Any:
+    return value
 
 
 _NEW_GOAL: Final[Mapping[str, Schema]] = {

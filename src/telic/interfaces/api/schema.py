@@ -267,6 +267,11 @@ SHAPES: Final[Mapping[str, Schema]] = {
         }
     ),
     "problem": open_object(
-        {**dict.fromkeys(("type", "title", "detail", "code"), _TEXT), "status": _COUNT, "retryable": _FLAG}
+        {
+            **dict.fromkeys(("type", "title", "detail", "code"), _TEXT),
+            "status": _COUNT,
+            "retryable": _FLAG,
+            "hint": or_null(_TEXT),
+        }
     ),
 }

@@ -13,7 +13,8 @@ from telic.domain.goal import (
     approval_signal,
 )
 from telic.interfaces.cli.options import QUOTED_MONEY
-from telic.services.outcomes import HELP, about, outcome_of
+from telic.services.next_steps import about
+from telic.services.outcomes import HELP, outcome_of
 from telic.wording.amounts import InvalidAmount, first_words, write_limit
 
 EXIT_HELD: Final = 29

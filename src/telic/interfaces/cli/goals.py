@@ -147,7 +147,7 @@ def budget(session: Session, words: tuple[str, ...]) -> None:
     goal_id, amounts = _id_and_amounts(session, words)
     goal = session.goal(goal_id)
     if amounts:
-        goal = session.act(GoalAction.SET_BUDGET, goal, as_read=True, budget=parse_budget(amounts, goal.budget))
+        goal = session.act(GoalAction.SET_BUDGET, goal, is_as_read=True, budget=parse_budget(amounts, goal.budget))
     resumes = GoalAction.RESUME in fitting_actions(goal)
     hint = "telic resume {id} goes on" if resumes else "telic show {id} tells where it stands"
     session.show_changed(goal, hint if amounts else f"no amount was given, so the budget stays; {QUOTED_MONEY}")

@@ -8,7 +8,7 @@ from typing import Any
 
 import click
 
-from telic.domain.budget import ModelUsage, TurnUsage, UsageKind
+from telic.domain.budget import TurnUsage, UsageKind, typed_usage
 from telic.domain.errors import InvalidInput
 from telic.domain.goal import Actor
 from telic.domain.jsonable import hold_to_json, lease_to_json, turn_to_json
@@ -185,7 +185,7 @@ def record(
     goal = session.goal(goal_id)
     result = session.store.record_turn(
         goal.id,
-        usage=ModelUsage(**amounts) if tokens is None else TurnUsage(tokens=tokens, **amounts),
+        usage=typed_usage(**amounts) if tokens is None else TurnUsage(tokens=tokens, **amounts),
         kind=UsageKind(kind.replace("-", "_")),
         model=model,
         hold=hold,

@@ -98,7 +98,9 @@ def resume(session: Session, goal_id: str | None, budgets: tuple[str, ...], note
     """Make a paused goal active. Where another goal of its scope is active, say --replace."""
     goal = session.resumable(goal_id)
     budget = parse_budget(budgets, goal.budget) if budgets else None
-    goal = session.act(GoalAction.RESUME, goal, budget=budget, note=note, replace=replaces)
+    # A limit that was not named stays as it was read.
+    is_as_read = budget is not None
+    goal = session.act(GoalAction.RESUME, goal, is_as_read=is_as_read, budget=budget, note=note, replace=replaces)
     session.show_changed(goal, "telic record {id} --tokens N accounts a turn")
 
 
@@ -168,7 +170,7 @@ def _answering(action: GoalAction, help: str) -> click.Command:
         asking = complete_call(session.goals.asking()) if goal_id is None else ()
         goal = session.goal(asking[0].id if len(asking) == 1 else goal_id)
         asked = _asked(session.store.overview(goal.id).criteria, number)
-        answered = session.act(action, goal, as_read=True, criterion=asked.number - 1, **said)
+        answered = session.act(action, goal, is_as_read=True, criterion=asked.number - 1, **said)
         _show_answered(session, answered, asked, is_woken=goal.is_waiting and answered.status is GoalStatus.ACTIVE)
 
     return answer

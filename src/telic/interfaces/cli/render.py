@@ -11,7 +11,7 @@ from telic.domain.jsonable import hold_to_json, lease_to_json
 from telic.domain.lease import Hold, Lease
 from telic.interfaces.cli.terminal import Terminal
 from telic.services.insight import GoalDetails
-from telic.services.outcomes import about
+from telic.services.next_steps import about
 from telic.wording.amounts import first_words, humanize, show_amounts, show_time
 from telic.wording.goals import (
     Table,

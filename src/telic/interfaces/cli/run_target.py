@@ -6,7 +6,7 @@ from typing import Any, Final
 
 from telic.domain.budget import Budget
 from telic.domain.criteria import Criterion
-from telic.domain.errors import InvalidInput, NotAllowed
+from telic.domain.errors import InvalidInput, WouldReplace
 from telic.domain.goal import Goal, GoalStatus
 from telic.domain.ids import looks_like_id
 from telic.domain.lifecycle import NamedActor
@@ -52,8 +52,8 @@ def choose(store: GoalStore, request: RunRequest) -> tuple[Goal, str]:
     the only one that waits.
 
     Raises:
-        NothingMeant: there is nothing to go on with.
-        NotAllowed, WouldReplace: an unfinished goal would have to give way.
+        NoDefaultGoal: there is no goal to continue.
+        WouldReplace: an unfinished goal would have to give way.
         InvalidInput: the goal is there with other criteria, or another budget.
         GoalNotFound, AmbiguousId, BudgetExceeded, StoreError: as they say.
     """
@@ -73,8 +73,9 @@ def choose(store: GoalStore, request: RunRequest) -> tuple[Goal, str]:
     done = next((goal for goal in same if goal.criteria == request.criteria), None)
     if done is not None and done.status is GoalStatus.COMPLETED and not request.again:
         return done, f"goal {done.id} is {status_of(done)} already: nothing was started. {_AGAIN}"
-    if unfinished and not request.replace:
-        raise _would_replace(unfinished[0])
+    # Where a goal is active, the action itself refuses; nobody who types another text means to forget a paused one.
+    if unfinished and not request.replace and not any(goal.is_active for goal in unfinished):
+        raise WouldReplace(unfinished[0], None)
     return _create(store, request, text)
 
 
@@ -123,9 +124,6 @@ def _go_on(store: GoalStore, request: RunRequest, goal: Goal) -> tuple[Goal, str
 
 
 def _resume(store: GoalStore, request: RunRequest, goal: Goal) -> tuple[Goal, str]:
-    active = store.active(goal.scope)
-    if active is not None and not request.replace:
-        raise _would_replace(active)
     wanted = parse_budget(request.budgets, goal.budget) if request.budgets else goal.budget
     request.accept_budget(wanted)
     budget = None if wanted == goal.budget else wanted
@@ -134,10 +132,3 @@ def _resume(store: GoalStore, request: RunRequest, goal: Goal) -> tuple[Goal, st
     )
     was = f"{goal.reason}{f': {goal.note}' if goal.note else ''}"
     return resumed, f"resumed goal {goal.id}, which was paused ({was}){given_way}"
-
-
-def _would_replace(goal: Goal) -> NotAllowed:
-    return NotAllowed(
-        f"scope {goal.scope!r} has an unfinished goal, {goal.id} ({goal.status}): {first_words(goal.text)!r}; "
-        f"telic run {goal.id} goes on with it, --replace puts it aside"
-    )

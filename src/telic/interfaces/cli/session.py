@@ -18,7 +18,7 @@ from telic.interfaces.cli.terminal import ReaderGone, Terminal
 from telic.observability.observer import Observer
 from telic.services.actions import ActionRequest, GoalAction, execute_blocking
 from telic.services.insight import ScopedGoals
-from telic.services.outcomes import about
+from telic.services.next_steps import about
 from telic.store.connect import as_async_store, complete, connect
 from telic.store.goal_store import GoalStore
 from telic.wording.amounts import first_words, humanize
@@ -115,21 +115,17 @@ class Session:
         is_person = self.actor in (Actor.USER, Actor.OPERATOR)
         return NamedActor(self.actor, login_name() if is_person else None, "cli")
 
-    def act(self, action: GoalAction, goal: Goal | None, *, as_read: bool = False, **more: Any) -> Goal:
+    def act(self, action: GoalAction, goal: Goal | None, **more: Any) -> Goal:
         """Do the action as the person or program that runs the command, and return the goal after it.
-
-        `as_read` refuses it where somebody has changed the goal since it was read, also without --revision.
 
         Raises:
             GoalError: as `execute`.
         """
-        # A repeated key belongs to the call as it was first made, at whatever revision that was.
-        is_guarded = as_read and goal is not None and self.revision is None and self.key is None
         request = ActionRequest(
             action=action,
             actor=self.named_actor,
             goal=goal,
-            expected_revision=goal.revision if is_guarded and goal is not None else self.revision,
+            expected_revision=self.revision,
             key=self.key,
             scope=self.scope,
             **more,

@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any, Final
 
-from telic.domain.budget import Budget, ModelUsage
+from telic.domain.budget import Budget, ModelUsage, typed_usage
 from telic.domain.clock import MICRO
 from telic.domain.criteria import typed_criteria
 from telic.domain.errors import GoalError, InvalidInput, StaleUpdate, WouldReplace
@@ -170,7 +170,7 @@ class ToolCalls:
             action=action,
             actor=_OPERATOR,
             goal=goal,
-            expected_revision=None if goal is None else goal.revision,
+            is_as_read=True,
             key=given["key"],
             note=given.get("note"),
             replace=bool(given.get("replace")),
@@ -183,4 +183,4 @@ def _usage(given: Arguments) -> ModelUsage:
     counts = {name: given[name] or 0 for name in _COUNTED}
     # A number that is too large for JSON is not made to fit: it is one too large for the store, which refuses it.
     active = min((given["active_seconds"] or 0) * MICRO, MAX_COUNTER + 1)
-    return ModelUsage(**counts, active_microseconds=active)
+    return typed_usage(**counts, active_microseconds=active)

@@ -14,10 +14,10 @@ from telic.integrations.settings import SessionSettings
 from telic.interfaces.mcp.results import quote_if_ambiguous
 from telic.loop.verification.verifier import Verifier
 from telic.prompt import quote, render
-from telic.services.actions import PURPOSES, GoalAction, fitting_actions
+from telic.services.actions import PURPOSES, GoalAction, fitting_actions, likely_limits
 from telic.services.insight import ScopedGoals
 from telic.store.async_store import AsyncGoalStore
-from telic.wording.amounts import write_larger_limits
+from telic.wording.amounts import write_limit
 from telic.wording.goals import status_of
 
 
@@ -172,6 +172,6 @@ def _for_operators(goal: Goal) -> tuple[str, ...]:
 
 
 def _use(action: GoalAction, goal: Goal) -> str:
-    limits = write_larger_limits(goal.usage, goal.budget) if action is GoalAction.RESUME else ()
+    limits = [write_limit(*each) for each in likely_limits(action, goal).items()]
     budget = f" and budget {json.dumps(limits)}" if limits else ""
     return f"{_TOOLS[action]} with goal_id {quote_if_ambiguous(goal.id)}{budget} {PURPOSES[action]}"

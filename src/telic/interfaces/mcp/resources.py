@@ -1,13 +1,11 @@
 """Resources and prompts: goals and their histories, as texts in which others' words are quoted."""
 
-import json
 import re
 from dataclasses import dataclass
 from typing import Final
 
 import mcp_types as types
 
-from telic.domain.clock import time_to_json
 from telic.domain.decision import LoopPolicy, is_nearly_spent
 from telic.domain.errors import GoalNotFound, InvalidInput
 from telic.domain.events import Event
@@ -16,6 +14,8 @@ from telic.interfaces.mcp.conversation import McpConversation, next_steps
 from telic.interfaces.mcp.results import quote_if_ambiguous
 from telic.loop.prompts import feedback_of
 from telic.prompt import continuation, quote, review, wind_down
+from telic.wording.amounts import show_time
+from telic.wording.goals import describe_event
 
 ACTIVE_URI: Final = "goal://active"
 _URI: Final = re.compile(r"goal://([0-9A-Za-z_-]{1,64})(/history)?")
@@ -117,8 +117,8 @@ async def _history(conversation: McpConversation, goal: Goal) -> str:
 
 
 def _line(event: Event) -> str:
-    said = f": {quote(json.dumps(dict(event.data), ensure_ascii=False))}" if event.data else ""
-    return f"{event.number}. {time_to_json(event.at)} {event.kind} by {event.actor}, revision {event.revision}{said}"
+    said = f": {quote(described)}" if (described := describe_event(event)) else ""
+    return f"{event.number}. {show_time(event.at)} {event.kind} by {event.actor}, revision {event.revision}{said}"
 
 
 _GOAL: Final = types.PromptArgument(

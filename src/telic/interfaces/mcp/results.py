@@ -7,7 +7,7 @@ from typing import Any, Final
 import mcp_types as types
 
 from telic.domain.budget import LIMITS
-from telic.domain.errors import GoalError, OutcomeUnknown, StoreError
+from telic.domain.errors import GoalError
 from telic.domain.goal import Goal, GoalStatus
 from telic.domain.lease import LeaseState
 from telic.domain.views import CriterionStanding
@@ -15,7 +15,7 @@ from telic.prompt import quote
 from telic.prompt.texts import show_criterion
 from telic.services.chat.replies import GoalChange
 from telic.services.insight import GoalDetails
-from telic.services.outcomes import outcome_of
+from telic.services.next_steps import Effect, effect_of, next_for_model
 
 Schema = Mapping[str, Any]
 
@@ -236,22 +236,9 @@ def _error_data(error: GoalError) -> dict[str, Any]:
     }
 
 
-def advice_on(error: GoalError) -> str:
-    """Return what a model can do about the error."""
-    if isinstance(error, OutcomeUnknown):
-        return (
-            f"it may or may not have been done; repeat the call with the key {quote(error.key or '')}: it happens once"
-        )
-    outcome = outcome_of(error)
-    # What only a person can mend is said to the person.
-    return outcome.next_for_model or f"tell the user: {outcome.next_in_chat}"
-
-
 def refusal(error: GoalError, goal: Goal | None = None) -> ToolAnswer:
     """Return the answer to a call that could not be done, with what to do about it."""
-    outcome = (
-        "unknown" if isinstance(error, OutcomeUnknown) else "failed" if isinstance(error, StoreError) else "refused"
-    )
-    began = "Nothing changed" if outcome == "refused" else "The store failed"
+    effect = effect_of(error)
+    began = "Nothing changed" if effect is Effect.REFUSED else "The store failed"
     text = f"{began}: {quote(str(error))}"
-    return ToolAnswer(outcome=outcome, text=text, next=(advice_on(error),), goal=goal, error=error)
+    return ToolAnswer(outcome=effect, text=text, next=(next_for_model(error),), goal=goal, error=error)

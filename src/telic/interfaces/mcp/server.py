@@ -19,11 +19,11 @@ from telic.interfaces.mcp import resources
 from telic.interfaces.mcp.calls import ToolCalls
 from telic.interfaces.mcp.conversation import McpConversation, ServerSettings
 from telic.interfaces.mcp.notifying import MAX_SUBSCRIPTIONS, Notifier
-from telic.interfaces.mcp.results import advice_on
 from telic.interfaces.mcp.stdio import open_stdio
 from telic.interfaces.mcp.tools import tools_for
 from telic.observability.observer import Observer
 from telic.prompt import quote
+from telic.services.next_steps import next_for_model
 from telic.store.async_store import AsyncGoalStore
 from telic.store.connect import connect_async
 
@@ -149,7 +149,7 @@ def _refusals() -> Generator[None]:
         yield
     except GoalError as error:
         code = types.INVALID_PARAMS if isinstance(error, InvalidInput | GoalNotFound) else types.INTERNAL_ERROR
-        advice = advice_on(error)
+        advice = next_for_model(error)
         raise MCPError(code, f"{quote(str(error))}: {advice}", {"code": error.code, "next": [advice]}) from None
 
 

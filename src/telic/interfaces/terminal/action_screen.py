@@ -15,11 +15,11 @@ from telic.domain.errors import GoalError, InvalidNumber, StoreError, StoreMoved
 from telic.domain.goal import Actor, Goal
 from telic.domain.ids import short_ids
 from telic.domain.lifecycle import NamedActor
-from telic.domain.views import CriterionStanding, tightest
+from telic.domain.views import CriterionStanding
 from telic.interfaces.terminal.dialogs import Choice, Confirmation, Question
 from telic.interfaces.terminal.formatting import literal, refusal, standing
-from telic.services.actions import ActionRequest, GoalAction, answerable, execute, why_unfit
-from telic.wording.amounts import first_words, parse_budget, write_larger_limits, write_limit
+from telic.services.actions import ActionRequest, GoalAction, answerable, execute, likely_limits, why_unfit
+from telic.wording.amounts import first_words, parse_budget, write_limit
 
 if TYPE_CHECKING:
     from telic.interfaces.terminal.live import Live
@@ -188,7 +188,7 @@ class ActingScreen(Screen[None]):
             Question(
                 _about(first, goal),
                 "Limits, what is not named stays: 4M 40turns $5 90m, or none",
-                _larger(goal),
+                " ".join(write_limit(*each) for each in likely_limits(GoalAction.SET_BUDGET, goal).items()),
                 _budget_reader(goal),
                 most_chars=200,
             )
@@ -217,12 +217,3 @@ def _budget_reader(goal: Goal) -> Callable[[str], Budget]:
         return parse_budget(tuple(typed.split()), goal.budget)
 
     return read
-
-
-def _larger(goal: Goal) -> str:
-    """Return the limits that are likely meant: twice of what is used up, else of what is nearest to its end."""
-    used_up = write_larger_limits(goal.usage, goal.budget)
-    if used_up:
-        return " ".join(used_up)
-    use = tightest(goal)
-    return "" if use is None or use.limit is None else write_limit(use.name, 2 * max(use.used, use.limit))

@@ -13,12 +13,13 @@ from textual.widgets import DataTable
 
 from telic.domain.budget import LIMIT_NAMES
 from telic.domain.clock import Instant
-from telic.domain.errors import BudgetExceeded, GoalError, OutcomeUnknown, StaleUpdate
+from telic.domain.errors import GoalError
 from telic.domain.goal import Goal, GoalStatus
 from telic.domain.ids import short_ids
 from telic.domain.lease import LeaseState
 from telic.domain.views import BudgetUse, tightest
 from telic.prompt.escape import JOINERS, visible
+from telic.services.next_steps import Effect, effect_of, next_on_screen
 from telic.wording.amounts import first_words, humanize, show_age, show_amount, show_percent, show_used
 from telic.wording.goals import status_of, used_of
 
@@ -65,19 +66,10 @@ def show_budget_use(goal: Goal, use: BudgetUse) -> str:
 
 
 def refusal(error: GoalError) -> str:
-    """Return why nothing was done, and what to do now."""
-    match error:
-        case StaleUpdate():
-            now = f"{status_of(error.goal)} at revision {error.goal.revision}"
-            return f"nothing was done: somebody changed the goal meanwhile; it is {now}"
-        case BudgetExceeded():
-            return f"nothing was done: {error}; b sets a larger budget"
-        case OutcomeUnknown():
-            return (
-                "it may or may not have been done: the store failed in between; look at the goal before you repeat it"
-            )
-        case _:
-            return f"not done: {error}"
+    """Return what became of what was asked for, why, and what to do now."""
+    if effect_of(error) is Effect.UNKNOWN:
+        return f"{next_on_screen(error)}: {error}"
+    return f"not done: {error}; {next_on_screen(error)}"
 
 
 _MOST_MARKS: Final = 3

@@ -74,7 +74,14 @@ class DashboardSite:
             response = self._pages.respond(request, "enter.html", status=status, problem=None)
         else:
             response = self._pages.respond(
-                request, "refusal.html", status=status, title="Refused", reason=refusal.reason, retry=[], back=None
+                request,
+                "refusal.html",
+                status=status,
+                title="Refused",
+                reason=refusal.reason,
+                next_step="",
+                retry=[],
+                back=None,
             )
         response.headers.update(refusal.headers)
         return response

@@ -14,12 +14,13 @@ from starlette.responses import HTMLResponse, Response
 
 from telic.domain.budget import LIMIT_NAMES
 from telic.domain.clock import SystemClock, time_to_json
-from telic.domain.errors import GoalError, StoreError
+from telic.domain.errors import GoalError
 from telic.domain.goal import Goal
 from telic.http.guard import HttpRefusal
 from telic.interfaces.web.live import Broadcaster
 from telic.interfaces.web.settings import DashboardSettings, SessionSigner
 from telic.prompt import escape
+from telic.services.next_steps import Effect, effect_of, next_on_screen
 from telic.services.outcomes import http_status, outcome_of
 from telic.store.async_store import AsyncGoalStore
 from telic.wording.amounts import (
@@ -159,7 +160,6 @@ _TITLES_BY_STATUS: Final = {
     405: "That cannot be asked for",
     413: "That is too large",
 }
-_ELSEWHERE: Final = "The goal may be in another store, or of a scope that this dashboard does not show."
 
 
 async def show_goal_error(request: Request, error: Exception) -> Response:
@@ -168,13 +168,13 @@ async def show_goal_error(request: Request, error: Exception) -> Response:
     is_change = request.method == "POST"
     # The very same form may be sent again: its mark makes it happen once.
     fields = list((await request.form()).items()) if error.retryable and is_change else []
-    reason = _sentence(str(error)) + (f" {_ELSEWHERE}" if error.code == "goal_not_found" else "")
     return state_of(request).pages.respond(
         request,
         "refusal.html",
         status=http_status(error.code),
         title=_title(error, is_change=is_change),
-        reason=reason,
+        reason=_sentence(str(error)),
+        next_step=_sentence(next_on_screen(error)),
         retry=[(name, value) for name, value in fields if isinstance(value, str) and name != "token"],
         back=_back(request) if error.code not in ("goal_not_found", "ambiguous_id") else None,
     )
@@ -183,7 +183,7 @@ async def show_goal_error(request: Request, error: Exception) -> Response:
 def _title(error: GoalError, *, is_change: bool) -> str:
     if error.retryable:
         return "Try again"
-    if isinstance(error, StoreError):
+    if effect_of(error) is not Effect.REFUSED:
         return "The store failed"
     return outcome_of(error).title or ("Nothing was changed" if is_change else "The address cannot be understood")
 
@@ -203,7 +203,7 @@ async def show_refusal(request: Request, error: Exception) -> Response:
         status, reason = error.status_code, error.detail
     title = _TITLES_BY_STATUS.get(status, "Refused")
     return state_of(request).pages.respond(
-        request, "refusal.html", status=status, title=title, reason=reason, retry=[], back=_back(request)
+        request, "refusal.html", status=status, title=title, reason=reason, next_step="", retry=[], back=_back(request)
     )
 
 

@@ -12,8 +12,8 @@ from typing import Final
 from telic.domain.budget import ModelUsage, UsageKind
 from telic.loop.agents.json_reader import (
     Fields,
+    amount_of,
     cost_of,
-    count_of,
     fields_of,
     larger_usage,
     list_of,
@@ -66,7 +66,7 @@ def response_usage(record: Fields) -> ResponseUsage | None:
     # Some releases count all steps in the record itself.
     if beside and _covers(own, sum_usage([usage for _, usage in steps])):
         beside = []
-    written = count_of(record, "cache_creation_input_tokens") or 0
+    written = amount_of(record, "cache_creation_input_tokens") or 0
     return ResponseUsage(larger_usage(own, sum_usage(mine)), tuple(beside), written)
 
 
@@ -86,11 +86,14 @@ def api_usage(usage: Fields) -> ModelUsage | None:
     Raises:
         InvalidNumber: a count is none.
     """
-    plain, output = count_of(usage, "input_tokens"), count_of(usage, "output_tokens")
+    plain, output = amount_of(usage, "input_tokens"), amount_of(usage, "output_tokens")
     if plain is None or output is None:
         return None
-    read, written = count_of(usage, "cache_read_input_tokens") or 0, count_of(usage, "cache_creation_input_tokens") or 0
-    thinking = count_of(fields_of(usage, "output_tokens_details"), "thinking_tokens") or 0
+    read, written = (
+        amount_of(usage, "cache_read_input_tokens") or 0,
+        amount_of(usage, "cache_creation_input_tokens") or 0,
+    )
+    thinking = amount_of(fields_of(usage, "output_tokens_details"), "thinking_tokens") or 0
     return ModelUsage(
         input_tokens=plain + read + written,
         cached_input_tokens=read,
@@ -125,13 +128,13 @@ def usage_of_models(by_model: Fields) -> ModelUsage | None:
 
 
 def _one_model(model: Fields) -> ModelUsage:
-    read, written = count_of(model, "cacheReadInputTokens") or 0, count_of(model, "cacheCreationInputTokens") or 0
-    output = count_of(model, "outputTokens") or 0
+    read, written = amount_of(model, "cacheReadInputTokens") or 0, amount_of(model, "cacheCreationInputTokens") or 0
+    output = amount_of(model, "outputTokens") or 0
     return ModelUsage(
-        input_tokens=(count_of(model, "inputTokens") or 0) + read + written,
+        input_tokens=(amount_of(model, "inputTokens") or 0) + read + written,
         cached_input_tokens=read,
         output_tokens=output,
-        reasoning_tokens=min(count_of(model, "thinkingTokens") or 0, output),
+        reasoning_tokens=min(amount_of(model, "thinkingTokens") or 0, output),
         cost_microunits=cost_of(model, "costUSD") or 0,
     )
 

@@ -26,6 +26,7 @@ from telic.domain.errors import InvalidNumber
 from telic.loop.agents.formats import CumulativeSession, HostParser, Parsed, id_of, read_session
 from telic.loop.agents.json_reader import (
     Fields,
+    amount_of,
     count_of,
     fields_of,
     list_of,
@@ -120,14 +121,14 @@ def token_usage(usage: Fields) -> ModelUsage | None:
     Raises:
         InvalidNumber: a count is none.
     """
-    total_input, output = count_of(usage, "input_tokens"), count_of(usage, "output_tokens")
+    total_input, output = amount_of(usage, "input_tokens"), amount_of(usage, "output_tokens")
     if total_input is None or output is None:
         return None
     counted = ModelUsage(
         input_tokens=total_input,
-        cached_input_tokens=count_of(usage, "cached_input_tokens") or 0,
+        cached_input_tokens=amount_of(usage, "cached_input_tokens") or 0,
         output_tokens=output,
-        reasoning_tokens=count_of(usage, "reasoning_output_tokens") or 0,
+        reasoning_tokens=amount_of(usage, "reasoning_output_tokens") or 0,
     )
     if counted == ModelUsage():
         return None

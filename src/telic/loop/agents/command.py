@@ -83,14 +83,15 @@ class CommandAgent:
         async with listening.following():
             result = await self._run(request, self._argv(request, begun), environment, listening.take_chunk)
         now = (self.clock or request.clock).now()
-        parsed = self._with_errors(_with_time(await listening.parsed(now), result), result, now)
+        said = _words(result)
+        parsed = self._with_errors(_with_time(await listening.parsed(now), result), result, said, now)
         if listening.unknown_cost or self._was_cut_short(result):
             parsed = replace(parsed, is_estimate=True)
         if self.output_format.is_host or parsed.failure is not None:
-            _check_conversation(result, parsed)
+            _check_conversation(result, parsed, said)
         if _is_silent(request, result, parsed, self.output_format):
             return _report(replace(parsed, makes_claims=False), result)
-        _check(request, result, parsed, listening.dropped_lines)
+        _check(request, result, parsed, said, listening.dropped_lines)
         if listening.unknown_cost and not self.allow_unknown_cost and parsed.quota is None:
             _fail(AgentCostUnknown, listening.unknown_cost, result, parsed)
         return _report(parsed, result)
@@ -99,11 +100,11 @@ class CommandAgent:
         # It may have used more than it reported; a host's format knows by itself.
         return not self.output_format.is_host and (result.timed_out or (result.exit_code or 0) < 0)
 
-    def _with_errors(self, parsed: Parsed, result: ProcessResult, now: Instant) -> Parsed:
+    def _with_errors(self, parsed: Parsed, result: ProcessResult, words: str, now: Instant) -> Parsed:
         """Return the same with a host's last words, where these are a limit or a refusal and no result named it."""
         if not self.output_format.is_host or parsed.finished or parsed.quota is not None or not result.exit_code:
             return parsed
-        said = parsed.failure or last_words(_tail(result))
+        said = parsed.failure or last_words(words)
         return replace(parsed, quota=quota_of(said, now)).unless_refused(said)
 
     async def _run(
@@ -173,9 +174,9 @@ def _with_time(parsed: Parsed, result: ProcessResult) -> Parsed:
     return replace(parsed, usage=usage)
 
 
-def _check_conversation(result: ProcessResult, parsed: Parsed) -> None:
+def _check_conversation(result: ProcessResult, parsed: Parsed, words: str) -> None:
     """Raise AgentConversationLost if the agent's failure, or its last words, say that a new one is needed."""
-    said = parsed.failure or (last_words(_tail(result)) if result.exit_code and not parsed.finished else "")
+    said = parsed.failure or (last_words(words) if result.exit_code and not parsed.finished else "")
     if parsed.quota is None and is_lost_conversation(said):
         message = f"the conversation cannot be continued: {storable_tail(said, MAX_REPORT_TEXT_CHARS)}"
         _fail(AgentConversationLost, message, result, parsed)
@@ -187,18 +188,19 @@ def _is_silent(request: TurnRequest, result: ProcessResult, parsed: Parsed, outp
     return ended_well and not output_format.is_host and bool(request.goal.criteria)
 
 
-def _check(request: TurnRequest, result: ProcessResult, parsed: Parsed, dropped_lines: int) -> None:
+def _check(request: TurnRequest, result: ProcessResult, parsed: Parsed, words: str, dropped_lines: int) -> None:
     """Raise an AgentFailure where the output is no report. A quota is no failure, however the command ended."""
     if parsed.quota is not None:
         return
     if result.timed_out:
         _fail(AgentTimedOut, f"the agent took longer than {request.timeout_seconds:g} seconds", result, parsed)
     if parsed.failure is not None:
-        _fail(
-            AgentTurnFailed, f"the agent says: {storable_tail(parsed.failure, MAX_REPORT_TEXT_CHARS)}", result, parsed
-        )
+        is_outage = tells_of_outage(parsed.failure)
+        said = f"the agent says: {storable_tail(parsed.failure, MAX_REPORT_TEXT_CHARS)}"
+        _fail(AgentTurnFailed, said, result, parsed, is_outage=is_outage)
     if result.exit_code != 0 and not parsed.boundary:
-        _fail(AgentExited, _ended(result.exit_code or 0, _tail(result)), result, parsed)
+        is_outage = ends_with_outage(_text(result.errors_tail) or words)
+        _fail(AgentExited, _ended(result.exit_code or 0, words), result, parsed, is_outage=is_outage)
     if result.output_bytes == 0:
         _fail(AgentSaidNothing, "the agent printed nothing", result, parsed)
     if parsed.broken is not None:
@@ -208,14 +210,15 @@ def _check(request: TurnRequest, result: ProcessResult, parsed: Parsed, dropped_
         _fail(AgentOutputBroken, f"the agent's output ends without a result{lost}", result, parsed)
 
 
-def _ended(exit_code: int, output_tail: str) -> str:
+def _ended(exit_code: int, words: str) -> str:
     how = f"was killed by signal {-exit_code}" if exit_code < 0 else f"ended with exit code {exit_code}"
-    said = last_words(output_tail)
+    said = last_words(words)
     return f"the agent's command {how}" + (f": {said}" if said else "")
 
 
-def _fail(kind: type[AgentFailure], message: str, result: ProcessResult, parsed: Parsed) -> NoReturn:
-    is_outage = _is_outage(kind, result, parsed)
+def _fail(
+    kind: type[AgentFailure], message: str, result: ProcessResult, parsed: Parsed, *, is_outage: bool = False
+) -> NoReturn:
     usage = parsed.usage
     if is_outage and usage is None and not (parsed.text or parsed.tool_effects or parsed.tool_output_tail):
         # It never got an answer, so it consumed nothing.
@@ -230,17 +233,25 @@ def _fail(kind: type[AgentFailure], message: str, result: ProcessResult, parsed:
     )
 
 
-def _is_outage(kind: type[AgentFailure], result: ProcessResult, parsed: Parsed) -> bool:
-    if kind is AgentTurnFailed:
-        return tells_of_outage(parsed.failure or "")
-    return kind is AgentExited and ends_with_outage((result.errors_tail or result.output_tail).decode(errors="replace"))
+def _words(result: ProcessResult) -> str:
+    """Return what a command said about its end, errors last.
+
+    A message of a format is no error unless the format says so. One that was killed said nothing of it in its output.
+    """
+    lines = _text(result.output_tail).splitlines(keepends=True)
+    is_whole = len(result.output_tail) == result.output_bytes
+    own = [line for line in lines[not is_whole :] if not line.lstrip().startswith(("{", "["))]
+    return ("" if (result.exit_code or 0) < 0 else "".join(own)) + _text(result.errors_tail)
+
+
+def _text(stream: bytes) -> str:
+    return storable_tail(stream.decode(errors="replace"), MAX_REPORT_TEXT_CHARS // 2)
 
 
 def _tail(result: ProcessResult) -> str:
     """Return the end of both streams, errors last: there commands say what went wrong."""
     streams = [text for text in (result.output_tail, result.errors_tail) if text]
-    half = MAX_REPORT_TEXT_CHARS // 2
-    return "\n".join(storable_tail(stream.decode(errors="replace"), half) for stream in streams)
+    return "\n".join(map(_text, streams))
 
 
 def _report(parsed: Parsed, result: ProcessResult) -> TurnReport:

@@ -11,7 +11,7 @@ from typing import Final
 from telic.domain.budget import ModelUsage
 from telic.domain.errors import InvalidNumber, StoreError
 from telic.loop.agents.formats import HostParser
-from telic.loop.agents.json_reader import Fields, count_of, fields_of, text_of
+from telic.loop.agents.json_reader import Fields, amount_of, count_of, fields_of, text_of
 from telic.loop.agents.usage_records import RecordedResponse, SessionRecords, folder_of, home
 from telic.storage.drivers.sqlite_reader import Selection, read_selected
 
@@ -94,14 +94,14 @@ class CopilotStore(SessionRecords):
 def _row_usage(row: Fields) -> ModelUsage | None:
     """Return the usage that the row tells; None where a count is none."""
     try:
-        asked, output = count_of(row, "input_tokens"), count_of(row, "output_tokens")
+        asked, output = amount_of(row, "input_tokens"), amount_of(row, "output_tokens")
         if asked is None or output is None:
             return None
         return ModelUsage(
             input_tokens=asked,
-            cached_input_tokens=min(count_of(row, "cache_read_tokens") or 0, asked),
+            cached_input_tokens=min(amount_of(row, "cache_read_tokens") or 0, asked),
             output_tokens=output,
-            reasoning_tokens=min(count_of(row, "reasoning_tokens") or 0, output),
+            reasoning_tokens=min(amount_of(row, "reasoning_tokens") or 0, output),
         )
     except InvalidNumber:
         return None

@@ -13,7 +13,7 @@ from telic.loop.agents.json_reader import Fields, read_values, sum_usage
 from telic.loop.agents.protocol import MAX_REPORT_TEXT_CHARS, AgentStatement, QuotaReached, read_claim
 from telic.loop.agents.provider_errors import is_refusal, quota_of
 
-_SESSION: Final = re.compile(r"([A-Za-z0-9][A-Za-z0-9._:-]{0,199})(?: used ([0-9]{1,16}(?:,[0-9]{1,16}){5}))?")
+_SESSION: Final = re.compile(r"([A-Za-z0-9][A-Za-z0-9._:-]{0,199})(?: used ([0-9]{1,101}(?:,[0-9]{1,101}){5}))?")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -65,7 +65,7 @@ class OutputParser(Protocol):
         ...
 
     def so_far(self) -> Parsed:
-        """Return what is known while the turn runs: usage at least, model, session, a notice. It costs little."""
+        """Return what is known while the turn runs: usage, model, session, quota, notice. It costs little."""
         ...
 
     def parsed(self, now: Instant) -> Parsed:

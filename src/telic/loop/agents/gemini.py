@@ -11,7 +11,7 @@ from pathlib import Path
 from telic.domain.budget import ModelUsage
 from telic.domain.errors import InvalidNumber
 from telic.loop.agents.formats import HostParser
-from telic.loop.agents.json_reader import Fields, count_of, fields_of, read_values, text_of
+from telic.loop.agents.json_reader import Fields, amount_of, fields_of, read_values, text_of
 from telic.loop.agents.usage_records import GrowingFiles, RecordedResponse, SessionRecords, home
 
 _ID_CHARS = 8
@@ -62,8 +62,8 @@ class GeminiParser(HostParser):
 
 
 def _stats(stats: Fields) -> ModelUsage | None:
-    total, asked = count_of(stats, "total_tokens"), count_of(stats, "input_tokens")
-    output, cached = count_of(stats, "output_tokens") or 0, count_of(stats, "cached") or 0
+    total, asked = amount_of(stats, "total_tokens"), amount_of(stats, "input_tokens")
+    output, cached = amount_of(stats, "output_tokens") or 0, amount_of(stats, "cached") or 0
     if total is None or asked is None:
         return None
     thoughts = max(total - asked - output, 0)
@@ -107,13 +107,13 @@ class GeminiRecordings(SessionRecords):
 def recorded_tokens(tokens: Fields) -> ModelUsage | None:
     """Return the usage in the `tokens` of a recorded message; None where a count is none."""
     try:
-        asked, answered, thoughts = (count_of(tokens, name) for name in ("input", "output", "thoughts"))
+        asked, answered, thoughts = (amount_of(tokens, name) for name in ("input", "output", "thoughts"))
         if asked is None or answered is None:
             return None
-        asked += count_of(tokens, "tool") or 0
+        asked += amount_of(tokens, "tool") or 0
         return ModelUsage(
             input_tokens=asked,
-            cached_input_tokens=min(count_of(tokens, "cached") or 0, asked),
+            cached_input_tokens=min(amount_of(tokens, "cached") or 0, asked),
             output_tokens=answered + (thoughts or 0),
             reasoning_tokens=thoughts or 0,
         )

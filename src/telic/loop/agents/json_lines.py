@@ -28,7 +28,7 @@ from telic.domain.errors import InvalidInput
 from telic.domain.goal import Wake
 from telic.domain.loop_state import Claim
 from telic.loop.agents.formats import OutputFormat, Parsed, TextTail
-from telic.loop.agents.json_reader import Fields, count_of, read_values, sum_usage, text_of
+from telic.loop.agents.json_reader import Fields, amount_of, count_of, read_values, sum_usage, text_of
 from telic.loop.agents.protocol import AgentStatement, QuotaReached, TurnReport, read_claim, read_time, wake_after
 
 _SHOWN_CHARS: Final = 200
@@ -99,7 +99,7 @@ class JsonLinesParser:
 
     def _add_usage(self, fields: Fields) -> None:
         self._model = text_of(fields, "model") or self._model
-        added = ModelUsage(**{name: count_of(fields, name) or 0 for name in MODEL_COUNTERS})
+        added = ModelUsage(**{name: amount_of(fields, name) or 0 for name in MODEL_COUNTERS})
         self._usage = added if self._usage is None else sum_usage([self._usage, added])
         if fields.get("cost_microunits") is None:
             self._without_cost = sum_usage([self._without_cost, added])
@@ -107,7 +107,13 @@ class JsonLinesParser:
     def so_far(self) -> Parsed:
         """See `OutputParser`."""
         usage = None if self._broken is not None else self._usage
-        return Parsed(usage=usage, model=self._model, session=self._session, without_cost=self._without_cost)
+        return Parsed(
+            usage=usage,
+            model=self._model,
+            session=self._session,
+            without_cost=self._without_cost,
+            quota=self._quota,
+        )
 
     def parsed(self, now: Instant) -> Parsed:
         """See `OutputParser`."""

@@ -8,7 +8,7 @@ from typing import Any, cast
 
 from telic.domain.budget import MODEL_COUNTERS, ModelUsage
 from telic.domain.errors import InvalidNumber
-from telic.domain.limits import check_counter
+from telic.domain.limits import check_counter, check_told
 
 Fields = Mapping[str, Any]
 
@@ -55,6 +55,16 @@ def count_of(fields: Fields, name: str) -> int | None:
     return None if value is None else check_counter(name, value)
 
 
+def amount_of(fields: Fields, name: str) -> int | None:
+    """Return the amount under the name that somebody used, however large, or None where there is none.
+
+    Raises:
+        InvalidNumber: it is no amount.
+    """
+    value = fields.get(name)
+    return None if value is None else check_told(name, value)
+
+
 def cost_of(fields: Fields, name: str) -> int | None:
     """Return the amount of money under the name, in millionths, or None where there is none.
 
@@ -67,7 +77,7 @@ def cost_of(fields: Fields, name: str) -> int | None:
     if isinstance(value, bool) or not isinstance(value, int | float):
         raise InvalidNumber(f"{name} must be a number, not {type(value).__name__}")
     try:
-        return check_counter(name, int(Decimal(str(value)).scaleb(6).to_integral_value()))
+        return check_told(name, int(Decimal(str(value)).scaleb(6).to_integral_value()))
     except (InvalidOperation, ValueError, OverflowError):
         raise InvalidNumber(f"{name} is no amount") from None
 
@@ -89,11 +99,7 @@ def within_total(usage: ModelUsage, total: object) -> ModelUsage:
 
 
 def sum_usage(usages: list[ModelUsage]) -> ModelUsage:
-    """Return all of it together.
-
-    Raises:
-        InvalidNumber: a count would pass 2**53 - 1.
-    """
+    """Return all of it together."""
     return ModelUsage(**{name: sum(getattr(usage, name) for usage in usages) for name in MODEL_COUNTERS})
 
 

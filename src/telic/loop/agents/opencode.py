@@ -13,6 +13,7 @@ from telic.domain.errors import InvalidNumber, StoreError
 from telic.loop.agents.formats import HostParser, Parsed, id_of
 from telic.loop.agents.json_reader import (
     Fields,
+    amount_of,
     as_fields,
     cost_of,
     count_of,
@@ -65,12 +66,12 @@ class OpencodeParser(HostParser):
 def _step_usage(part: Fields) -> ModelUsage:
     tokens = fields_of(part, "tokens")
     cache = fields_of(tokens, "cache")
-    read, written = count_of(cache, "read") or 0, count_of(cache, "write") or 0
-    thought = count_of(tokens, "reasoning") or 0
+    read, written = amount_of(cache, "read") or 0, amount_of(cache, "write") or 0
+    thought = amount_of(tokens, "reasoning") or 0
     return ModelUsage(
-        input_tokens=(count_of(tokens, "input") or 0) + read + written,
+        input_tokens=(amount_of(tokens, "input") or 0) + read + written,
         cached_input_tokens=read,
-        output_tokens=(count_of(tokens, "output") or 0) + thought,
+        output_tokens=(amount_of(tokens, "output") or 0) + thought,
         reasoning_tokens=thought,
         cost_microunits=cost_of(part, "cost") or 0,
     )
@@ -144,7 +145,7 @@ def _model_of(row: Fields) -> str | None:
 
 
 def _row_usage(row: Fields) -> ModelUsage:
-    asked, output, thought, read, written = (count_of(row, name) or 0 for name in _COUNTS)
+    asked, output, thought, read, written = (amount_of(row, name) or 0 for name in _COUNTS)
     return ModelUsage(
         input_tokens=asked + read + written,
         cached_input_tokens=read,

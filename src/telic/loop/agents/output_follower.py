@@ -16,6 +16,8 @@ from telic.loop.agents.protocol import TurnRequest
 from telic.pricing import cost_microunits, has_price_table
 
 MAX_LINE_BYTES: Final = 16 * 1024 * 1024
+_LAST_WORDS_SECONDS: Final = 1.0
+"""So long a command may still say that its provider's limit is reached, once nobody knows what its usage cost."""
 
 
 class LineSplitter:
@@ -108,6 +110,9 @@ class OutputFollower:
             self._on_line(line.decode(errors="replace"))
 
     def _report(self, so_far: Parsed, *, is_whole: bool = True) -> None:
+        if so_far.quota is not None and self._until is not None:
+            # The provider refuses: nothing more is used, and the turn is a wait (ADR 61).
+            self._until.reschedule(None)
         if so_far.notice is not None and so_far.notice != self._notice:
             self._request.report_notice(so_far.notice)
         self._notice = so_far.notice
@@ -119,8 +124,9 @@ class OutputFollower:
         self._request.report_usage(self._usage, model=so_far.model, session=so_far.session, cost_is_known=True)
         # A host may name its model later; a line of Telic's own protocol is whole.
         is_certain = is_whole and (so_far.model is not None or so_far.without_cost is not None)
-        if is_certain and self._cost.unknown and self._ends_unpriced and self._until is not None:
-            self._until.reschedule(asyncio.get_running_loop().time())
+        is_new = self._until is not None and self._until.when() is None and so_far.quota is None
+        if self._until is not None and is_new and is_certain and self._cost.unknown and self._ends_unpriced:
+            self._until.reschedule(asyncio.get_running_loop().time() + _LAST_WORDS_SECONDS)
 
     @asynccontextmanager
     async def following(self) -> AsyncGenerator[None]:

@@ -29,8 +29,7 @@ _SPENDS: Final = (
     r"(?:hit|reach(?:ed)?|exceed(?:s|ed)?|exhaust(?:ed)?|depleted|used\ (?:up|(?:up\ )?(?:all|100\ ?%)(?:\ of)?))"
 )
 _DATE: Final = r"(?:(?:jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec|mon|tue|wed|thu|fri|sat|sun)[a-z]*\b|\d)"
-_LIMIT: Final = re.compile(
-    rf"""
+_LIMIT: Final = rf"""(?ix)
     \b{_SPENDS}\ (?:your|its|their)\ (?:[\w.'’-]+\ ){{0,5}}?{_QUOTA}
     | \b{_SPENDS}\ (?:the|an?)\ (?:[\w.'’-]+\ )??{_ACCOUNT}+{_QUOTA}
     | \b{_ACCOUNT}(?:[\w.-]+\ )?{_QUOTA}:?\ {_IS_SPENT}
@@ -40,83 +39,74 @@ _LIMIT: Final = re.compile(
       \ (?:(?:at|on|in|after|by|from|today|tomorrow|next|midnight|noon)\b|{_DATE})
     | (?:5|five)[-\ ]hour\ limit | usage_?limit_?(?:error|reached|exceeded|hit)
     | \b(?:quota|(?:monthly|weekly|daily|session|spend|spending|credit)_limit)_(?:reached|exceeded|exhausted)
-    """,
-    re.IGNORECASE | re.VERBOSE,
-)
+"""
 """Sentences by their parts: an account's limit, quota or allowance, and that it is spent, or when it opens again."""
-_BUSY: Final = re.compile(
-    r"""
+_BUSY: Final = r"""(?ixm)
     \b429\b | too\ many\ requests | resource[\ _]exhausted | throttl
     | rate[\ _-]?limit(?:ed\b|ing\b|s?[\ _-]?(?:error|exceeded|reached|hit\b|resets?|will))
     | (?:^|[:(\[{"'.·-]\ ?)rate[\ _-]?limits?\b | (?:exceed\w*|reached|hit|over|due\ to)\ [^\n.]{0,60}\brate[\ _-]?limit
-    """,
-    re.IGNORECASE | re.VERBOSE | re.MULTILINE,
+"""
+_UNPAID: Final = (
+    r"(?i)insufficient[_ ](?:quota|credits?|funds|balance)|plan and billing details|credit balance is too low"
+    r"|billing (?:hard )?limit"
 )
-_UNPAID: Final = re.compile(
-    r"insufficient[_ ](?:quota|credits?|funds|balance)|plan and billing details|credit balance is too low"
-    r"|billing (?:hard )?limit",
-    re.IGNORECASE,
-)
-_WINDOW: Final = re.compile(r"resource[ _]exhausted|rate-limits|retry in|per (?:minute|hour|day)", re.IGNORECASE)
+_WINDOW: Final = r"(?i)resource[ _]exhausted|rate-limits|retry in|per (?:minute|hour|day)"
 """Google sends you to your plan and billing for a quota of a minute too, and has these words beside."""
-_FULL: Final = re.compile(
-    r"ran out of room|start a new (?:thread|session|conversation|chat)"
+_FULL: Final = (
+    r"(?i)ran out of room|start a new (?:thread|session|conversation|chat)"
     r"|context[ _](?:window|length)[ _]?(?:is )?(?:exceeded|full|overflow)|context_length_exceeded"
     r"|exceeds? (?:the |this |its )?(?:model'?s? )?(?:maximum )?(?:context|input)[ _](?:window|length|limit|token)"
     r"|maximum context length|input (?:is )?too long|token count \(?\d*\)? ?exceeds"
     r"|(?:conversation|prompt) (?:is )?too (?:long|large)|context limit (?:reached|exceeded)"
     r"|request[_ ](?:entity[_ ])?(?:is[_ ])?too[_ ]large"
-    r"|input length and `?max_tokens`? exceed|context window (?:will )?overflow",
-    re.IGNORECASE,
+    r"|input length and `?max_tokens`? exceed|context window (?:will )?overflow"
 )
-_GONE: Final = re.compile(
-    r"no (?:conversation|saved session|rollout|session|task)[^\n]{0,80}(?:found|matched)|session not found"
+_GONE: Final = (
+    r"(?i)no (?:conversation|saved session|rollout|session|task)[^\n]{0,80}(?:found|matched)|session not found"
     r"|(?:conversation|session|thread) [^\n]{0,60}(?:not found|does not exist|no longer exists)"
-    r"|invalid session (?:identifier|id)|error resuming session",
-    re.IGNORECASE,
+    r"|invalid session (?:identifier|id)|error resuming session"
 )
 
 
-_REFUSED: Final = re.compile(
-    r"(?:^|[(\[{\"]|\b(?:status|code|error|http(?:/[\d.]+)?)[\":]*)\s*4(?:0[0-4]|13|22|29)\b"
+_REFUSED: Final = (
+    r"(?i)(?:^|[(\[{\"]|\b(?:status|code|error|http(?:/[\d.]+)?)[\":]*)\s*4(?:0[0-4]|13|22|29)\b"
     r"|unauthori[sz]ed|forbidden|permission_denied|not logged in"
     r"|(?:invalid|incorrect) (?:x-)?api[ -]?key|api key (?:not valid|is invalid|expired)"
-    r"|authentication[_ ](?:error|failed)|invalid authentication",
-    re.IGNORECASE,
+    r"|authentication[_ ](?:error|failed)|invalid authentication"
 )
 """A provider's refusal of a request, before any model has read it."""
 
 
 def is_limit(text: str) -> bool:
     """Return whether the text says that an account's limit is reached: waiting helps, repeating does not."""
-    return _LIMIT.search(text) is not None and not _is_unpaid(text)
+    return re.search(_LIMIT, text) is not None and not _is_unpaid(text)
 
 
 def is_busy(text: str) -> bool:
     """Return whether the text says that too much was asked in a short time: asking later helps."""
-    return _BUSY.search(text) is not None and not _is_unpaid(text)
+    return re.search(_BUSY, text) is not None and not _is_unpaid(text)
 
 
 def is_lost_conversation(text: str) -> bool:
     """Return whether the text says that the conversation is full, or is not there: a new one helps."""
-    return _FULL.search(text) is not None or _GONE.search(text) is not None
+    return re.search(_FULL, text) is not None or re.search(_GONE, text) is not None
 
 
 def is_refusal(text: str) -> bool:
     """Return whether the text says that a request was refused, so that it used nothing."""
-    return any(pattern.search(text) for pattern in (_REFUSED, _LIMIT, _BUSY, _UNPAID, _FULL, _GONE))
+    return any(re.search(pattern, text) for pattern in (_REFUSED, _LIMIT, _BUSY, _UNPAID, _FULL, _GONE))
 
 
 def _is_unpaid(text: str) -> bool:
     """Return whether the account has no money left: somebody has to pay, and no waiting helps."""
-    return _UNPAID.search(text) is not None and _WINDOW.search(text) is None
+    return re.search(_UNPAID, text) is not None and re.search(_WINDOW, text) is None
 
 
 _WINDOWS: Final = (
-    (re.compile(r"month", re.IGNORECASE), timedelta(days=32)),
-    (re.compile(r"\b(?:weekly|opus|sonnet) (?:usage )?(?:limit|quota)|seven_day", re.IGNORECASE), timedelta(days=8)),
+    (r"(?i)month", timedelta(days=32)),
+    (r"(?i)\b(?:weekly|opus|sonnet) (?:usage )?(?:limit|quota)|seven_day", timedelta(days=8)),
     (
-        re.compile(r"\b(?:daily|hour|session) (?:usage )?(?:limit|quota)|for \d+ hours?\b|five_hour", re.IGNORECASE),
+        r"(?i)\b(?:daily|hour|session) (?:usage )?(?:limit|quota)|for \d+ hours?\b|five_hour",
         timedelta(hours=25),
     ),
 )
@@ -134,13 +124,12 @@ def quota_of(said: str | None, now: Instant) -> QuotaReached | None:
 def plausible_reset(resets_at: Instant | None, said: str, now: Instant) -> Instant | None:
     """Return the time, or None where no window of the limit that the text names opens that late."""
     # A time that is too late was misread: to wait for it would stop the goal for weeks.
-    named = [longest for pattern, longest in _WINDOWS if pattern.search(said)]
+    named = [longest for pattern, longest in _WINDOWS if re.search(pattern, said)]
     longest = max(named, default=_LONGEST)
     return None if resets_at is None or resets_at - now > longest // timedelta(microseconds=1) else resets_at
 
 
-_SIGNS: Final = re.compile(
-    r"""
+_SIGNS: Final = r"""(?ixm)
     \b(?: E(?:CONN(?:REFUSED|RESET|ABORTED)|NOTFOUND|AI_AGAIN|(?:NET|HOST)(?:UNREACH|DOWN)|TIMEDOUT)
     | stream\ (?:disconnected|closed)\ before\ completion | error\ sending\ request | error\ trying\ to\ connect
     | connection\ (?:error|refused|reset|closed|aborted|failed|lost|timed\ out|time-?out) | connect\ time-?out
@@ -161,13 +150,9 @@ _SIGNS: Final = re.compile(
     | (?:^|[:.({"']\ ?|\b(?:is|are|been|currently|temporarily|server|model)\ )overloaded\b(?!\ ['‘`\w])
     | ^(?![^\n]*(?:pars|decod|marshal|json|ya?ml|toml|zip|syntax))(?:[^\n]*:\ )?unexpected\ eof\s*$
     | \b(?:status(?:[\ _]code)?|http|error|api\ error)[:\ ]*(?:502|503|504|522|529)\b
-    """,
-    re.IGNORECASE | re.VERBOSE | re.MULTILINE,
-)
+"""
 """Texts of providers' clients, and of the libraries below them, for a connection or a server that is not there."""
-_OF_THIS_MACHINE: Final = re.compile(
-    r"docker\ daemon|\bunix:|\.sock\b|\bmcp\b|\b(?:x|language|lsp)\ server\b|\bd-?bus\b", re.IGNORECASE | re.VERBOSE
-)
+_OF_THIS_MACHINE: Final = r"(?ix)docker\ daemon|\bunix:|\.sock\b|\bmcp\b|\b(?:x|language|lsp)\ server\b|\bd-?bus\b"
 """What an agent needs beside it, and does not run: no network brings it back."""
 
 _ERRNOS: Final = frozenset(
@@ -203,8 +188,8 @@ _STATUSES: Final = frozenset({502, 503, 504, 522, 529})
 
 def tells_of_outage(text: str) -> bool:
     """Return whether the text, an agent's error, means that its provider could not be reached."""
-    others = [line for line in text.splitlines() if _OF_THIS_MACHINE.search(line) is None]
-    return _SIGNS.search("\n".join(others)) is not None
+    others = [line for line in text.splitlines() if re.search(_OF_THIS_MACHINE, line) is None]
+    return re.search(_SIGNS, "\n".join(others)) is not None
 
 
 def ends_with_outage(output: str) -> bool:

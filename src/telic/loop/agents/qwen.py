@@ -11,7 +11,7 @@ from typing import Final
 from telic.domain.budget import ModelUsage
 from telic.loop.agents.claude_usage import ResponseSums, share_of_turn
 from telic.loop.agents.formats import HostParser
-from telic.loop.agents.json_reader import Fields, count_of, fields_of, list_of, text_of
+from telic.loop.agents.json_reader import Fields, amount_of, fields_of, list_of, text_of
 
 _API_ERROR: Final = re.compile(r"\[API Error: .*\]\s*", re.DOTALL)
 
@@ -65,8 +65,8 @@ def _error(result: Fields) -> str:
 
 
 def _counts(usage: Fields) -> ModelUsage | None:
-    asked, output = count_of(usage, "input_tokens"), count_of(usage, "output_tokens")
+    asked, output = amount_of(usage, "input_tokens"), amount_of(usage, "output_tokens")
     if asked is None or output is None or not asked + output:
         return None
-    cached = count_of(usage, "cache_read_input_tokens") or 0
+    cached = amount_of(usage, "cache_read_input_tokens") or 0
     return ModelUsage(input_tokens=asked, cached_input_tokens=min(cached, asked), output_tokens=output)

@@ -13,7 +13,6 @@ from pathlib import Path
 from typing import Final
 
 from telic.domain.budget import ModelUsage
-from telic.domain.errors import InvalidNumber
 from telic.loop.agents.formats import Parsed, id_of
 from telic.loop.agents.json_reader import larger_usage, sum_usage
 
@@ -51,17 +50,14 @@ class RecordedResponses:
 
     @property
     def total(self) -> ModelUsage | None:
-        """The sum of what the turn has added, as far as it is known; None where that is nothing, or no count."""
+        """The sum of what the turn has added, as far as it is known; None where that is nothing."""
         known = [usage for usage in self._new.values() if usage is not None]
-        try:
-            return sum_usage(known) if known else None
-        except InvalidNumber:
-            return None
+        return sum_usage(known) if known else None
 
     @property
     def is_partial(self) -> bool:
         """Whether the turn has added more than `total` says."""
-        return None in self._new.values() or (bool(self._new) and self.total is None)
+        return None in self._new.values()
 
 
 class SessionRecords(ABC):

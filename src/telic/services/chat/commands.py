@@ -11,7 +11,7 @@ from typing import Any, Final
 
 from telic.domain.budget import Budget
 from telic.domain.clock import Clock, Instant, SystemClock
-from telic.domain.errors import GoalError, StaleUpdate, StoreError, WouldReplace
+from telic.domain.errors import GoalError, StaleUpdate, WouldReplace
 from telic.domain.goal import DEFAULT_SCOPE, Actor, Goal, GoalStatus
 from telic.domain.lifecycle import GUARDED, Action, NamedActor, authorize
 from telic.domain.limits import DEFAULT_MAX_CHARS
@@ -29,7 +29,7 @@ from telic.services.chat.replies import (
     steps_for,
 )
 from telic.services.insight import ScopedGoals, list_goals, read_goal
-from telic.services.outcomes import about, outcome_of
+from telic.services.next_steps import Effect, effect_of, next_in_chat
 from telic.storage.transaction import complete
 from telic.store.async_store import AsyncGoalStore
 from telic.store.connect import as_async_store
@@ -109,24 +109,24 @@ class CommandExecutor:
         return ChatReply(kind=kind, at=self._request.at, scope=self._request.scope, goals=goals, **more)
 
     def _refused(self, error: GoalError) -> ChatReply:
-        kind = ReplyKind.FAILED if isinstance(error, StoreError) else ReplyKind.REFUSED
+        kind = ReplyKind.REFUSED if effect_of(error) is Effect.REFUSED else ReplyKind.FAILED
         goal = error.goal if isinstance(error, StaleUpdate) else self._goal
-        advice = about(outcome_of(error).next_in_chat, None if goal is None else goal.id)
+        advice = next_in_chat(error, None if goal is None else goal.id)
         goals = () if goal is None else (goal,)
         steps = steps_after_error(error, self._command, goal)
         return self._reply(kind, *goals, problem=ChatProblem.of(error, advice), steps=steps)
 
     async def _act(self, action: GoalAction, goal: Goal | None, **more: Any) -> ActionResult:
         request = self._request
-        # Without a revision from the program, the one that was read for this command.
-        seen = request.expected_revision if goal is None or request.expected_revision is not None else goal.revision
         return await execute_action(
             self._store,
             ActionRequest(
                 action=action,
                 actor=request.actor,
                 goal=goal,
-                expected_revision=seen,
+                # Without a revision from the program, the one that was read for this command.
+                expected_revision=request.expected_revision,
+                is_as_read=True,
                 key=request.key,
                 scope=request.scope,
                 max_chars=request.max_chars,

@@ -9,10 +9,10 @@ from telic.domain.clock import Instant
 from telic.domain.errors import BudgetExceeded, GoalError, InvalidCommand
 from telic.domain.events import Event
 from telic.domain.goal import Goal
-from telic.services.actions import PURPOSES, GoalAction, fitting_actions
+from telic.services.actions import PURPOSES, GoalAction, fitting_actions, likely_limits
 from telic.services.chat.grammar import GoalCommand, write
 from telic.services.insight import GoalDetails
-from telic.wording.amounts import parse_limit, write_larger_limits, write_limit
+from telic.wording.amounts import parse_limit, write_limit
 from telic.wording.goals import criterion_in_words
 
 
@@ -154,7 +154,7 @@ def steps_for(goal: Goal) -> tuple[ChatStep, ...]:
 
 
 def _command(action: GoalAction, goal: Goal) -> str:
-    limits = write_larger_limits(goal.usage, goal.budget) if action is GoalAction.RESUME else ()
+    limits = [write_limit(*each) for each in likely_limits(action, goal).items()]
     # Nothing but the scope's active goal is meant where no id is named.
     named = "" if goal.is_active else f" {goal.id}"
     return " ".join([f"/goal {action}{named}", *(f"--budget {limit}" for limit in limits)])

@@ -1,7 +1,6 @@
 """Estimates in the ledger: the usage of lost holds, until somebody says what it was (ADR 21)."""
 
 from dataclasses import replace
-from hashlib import sha256
 from typing import Final
 
 from telic.domain.budget import TurnUsage, UsageKind, UsageTakenBack
@@ -11,16 +10,14 @@ from telic.domain.events import Turn
 from telic.domain.goal import Actor, Goal
 from telic.domain.ids import check_id
 from telic.domain.lease import Hold, HoldState
-from telic.domain.limits import MAX_COUNTER, MAX_PAGE
-from telic.storage.operations import holds, ledger
+from telic.domain.limits import MAX_PAGE
+from telic.storage.operations import clipping, holds
 from telic.storage.operations.call import Call, get, lock, require_lease
-from telic.storage.operations.ledger import HoldEstimated, NewTurn, Recorded
+from telic.storage.operations.ledger import HoldEstimated, NewTurn, Recorded, own_key
 from telic.storage.records import goal_from_row, hold_from_row, turn_from_row
 from telic.storage.transaction import Transaction, Value
 
-_SHOWN_CHARS: Final = 100
 _GOALS_AT_ONCE: Final = 100
-_HELD: Final = ("tokens", "active_microseconds", "cost_microunits")
 
 
 async def count_expired(tx: Transaction, *, at: Instant, goal_id: str) -> Goal:
@@ -74,29 +71,23 @@ async def count_lost(tx: Transaction, call: Call, goal_id: str, *, prefix: str, 
 
 
 async def _count(tx: Transaction, at: Instant, goal: Goal, hold: Hold, kind: UsageKind) -> Goal:
-    call = Call(at, Actor.SYSTEM, _key("expired", hold.goal_id, hold.key))
-    # The held amounts, as far as the goal's counters can still take them.
-    fits = {name: min(getattr(hold.reserved, name), MAX_COUNTER - getattr(goal.usage, name)) for name in _HELD}
-    line = NewTurn(TurnUsage(**fits), kind, hold=hold.key, is_estimate=True)
+    call = Call(at, Actor.SYSTEM, own_key("expired", hold.goal_id, hold.key))
+    held = {name: amount for name, amount in hold.reserved.as_dict().items() if name != "turns"}
+    line = NewTurn(TurnUsage(**held), kind, hold=hold.key, is_estimate=True)
     try:
-        return (await ledger.record_turn(tx, call, goal.id, line)).goal
+        return (await clipping.record_turn(tx, call, goal.id, line)).goal
     except HoldLost:
         # On PostgreSQL its own turn may have been first, before this transaction had the goal's row.
         return await get(tx, goal.id)
 
 
-def _key(prefix: str, goal_id: str, of: str) -> str:
-    """Return the key of a line that Telic writes by itself; no caller's is the same by chance."""
-    return f"{prefix}/{of[:_SHOWN_CHARS]}/{sha256(f'{goal_id}|{of}'.encode()).hexdigest()[:16]}"
-
-
 async def record_turn(tx: Transaction, call: Call, goal_id: str, new: NewTurn) -> Recorded:
-    """As `ledger.record_turn`; where an estimate stands for the hold, it was taken back, and the turn stands for it.
+    """As `clipping.record_turn`; where an estimate stands for the hold, it was taken back, and the turn stands for it.
 
     What expired meanwhile is counted.
     """
     try:
-        recorded = await ledger.record_turn(tx, call, goal_id, new)
+        recorded = await clipping.record_turn(tx, call, goal_id, new)
     except HoldEstimated:
         recorded = await _record_instead(tx, call, goal_id, new)
     if not recorded.has_overdue_holds:
@@ -109,11 +100,11 @@ async def _record_instead(tx: Transaction, call: Call, goal_id: str, new: NewTur
     estimate = await _estimate_of(tx, call, goal_id, str(new.hold))
     known = await tx.one_or_none("turns.with_key", {"id": goal_id, "key": call.key})
     if estimate is None or known is not None:
-        return await ledger.record_turn(tx, call, goal_id, new)
+        return await clipping.record_turn(tx, call, goal_id, new)
     await _take_back(tx, call, estimate)
     state = HoldState.ESTIMATED if new.is_estimate else HoldState.SETTLED
     await _settle_again(tx, goal_id, str(new.hold), state, call.key)
-    return await ledger.record_turn(tx, call, goal_id, replace(new, hold=None))
+    return await clipping.record_turn(tx, call, goal_id, replace(new, hold=None))
 
 
 async def release(tx: Transaction, call: Call, goal_id: str, *, hold: str) -> Hold:
@@ -139,8 +130,8 @@ async def _take_back(tx: Transaction, call: Call, estimate: Turn) -> None:
     # A line of its own, as the ledger is only ever added to (ADR 21).
     usage = UsageTakenBack.of(estimate.usage)
     line = NewTurn(usage, estimate.kind, estimate.model, is_estimate=True, takes_back=estimate.number)
-    key = _key("taken-back", estimate.goal_id, str(estimate.number))
-    await ledger.record_turn(tx, replace(call, key=key), estimate.goal_id, line)
+    key = own_key("taken-back", estimate.goal_id, str(estimate.number))
+    await clipping.record_turn(tx, replace(call, key=key), estimate.goal_id, line)
 
 
 async def _settle_again(tx: Transaction, goal_id: str, hold: str, state: HoldState, turn_key: str | None) -> Hold:

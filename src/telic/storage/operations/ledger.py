@@ -1,6 +1,6 @@
 """The usage ledger and the history: recording turns, reading both back."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 from telic.domain.budget import (
@@ -13,17 +13,18 @@ from telic.domain.budget import (
     estimates_of,
     turns_of,
 )
-from telic.domain.errors import GoalError, HoldLost, InvalidInput, InvalidNumber, TurnConflict
+from telic.domain.errors import GoalError, HoldLost, InvalidInput, TurnConflict
 from telic.domain.events import Event, Turn, TurnResult, turn_label
 from telic.domain.goal import Goal, Reason
-from telic.domain.ids import check_id, to_data
+from telic.domain.ids import check_id, digest, to_data
 from telic.domain.lease import HoldState
 from telic.domain.lifecycle import Action
-from telic.domain.limits import check_counter, check_name, check_page_size
+from telic.domain.limits import MAX_COUNTER, check_counter, check_name, check_page_size
 from telic.storage.operations.call import Call, get, require_lease
 from telic.storage.records import event_from_row, goal_and_turn_from_row, hold_from_row, turn_from_row
 from telic.storage.transaction import LimitViolated, Raced, Row, Transaction, Value
 
+_SHOWN_CHARS: Final = 100
 _EXHAUSTED_DATA: Final = to_data({"reason": Reason.BUDGET.value})
 
 
@@ -57,6 +58,23 @@ class NewTurn:
     def billed(self, policy: BillingPolicy) -> TurnUsage:
         """Return the usage as the ledger keeps it for a goal of this policy."""
         return self.usage if isinstance(self.usage, TurnUsage) else self.usage.billed(policy)
+
+    @property
+    def is_beyond_counters(self) -> bool:
+        """Whether an amount that was told is more than any goal's counter can take."""
+        usage = self.usage
+        if isinstance(usage, TurnUsage):
+            return False
+        return max(usage.input_tokens + usage.output_tokens, *usage.as_dict().values()) > MAX_COUNTER
+
+    def told(self, policy: BillingPolicy) -> dict[str, int]:
+        """Return the counts by name for a goal of this policy, as large as they were told."""
+        return self.usage.as_dict() if isinstance(self.usage, TurnUsage) else self.usage.told(policy)
+
+    def fitting(self, goal: Goal) -> "NewTurn":
+        """Return the line with as much of each count as the goal's counter can still take."""
+        fits = {name: min(n, MAX_COUNTER - getattr(goal.usage, name)) for name, n in self.told(goal.billing).items()}
+        return replace(self, usage=TurnUsage(**fits) if self.takes_back is None else self.usage)
 
     def columns(self) -> dict[str, Value]:
         """Return the parameters of `turns.record` for the line; the goal's policy chooses among the tokens there."""
@@ -106,25 +124,47 @@ class HoldEstimated(HoldLost):
 async def record_turn(tx: Transaction, call: Call, goal_id: str, new: NewTurn) -> Recorded:
     """The turn is in the ledger exactly once, whatever the goal's status; a reached budget has paused the goal.
 
-    Raise HoldEstimated if an estimate stands for the hold, whose place `estimates.record_turn` gives to the turn.
+    Raise HoldEstimated if an estimate stands for the hold, whose place `estimates.record_turn` gives to the turn, and
+    LimitViolated if a counter cannot take it all, which `clipping.record_turn` clips.
     """
     call.authorize(Action.RECORD_TURN)
     parameters: dict[str, Value] = {"id": check_id(goal_id), "at": call.at, "key": call.key}
     parameters["exhausted_data"] = _EXHAUSTED_DATA
-    try:
-        row = await tx.one_or_none("turns.record", parameters | new.checked().columns() | call.lease_columns)
-    except LimitViolated as refusal:
-        # The columns' CHECK only refuses; the sum says which counter would pass 2**53 - 1.
-        goal = await get(tx, goal_id)
-        goal.usage.plus(new.billed(goal.billing), new.kind)
-        raise InvalidNumber("with the lines before it, the turn takes a counter past 2**53 - 1") from refusal
+    if new.checked().is_beyond_counters:
+        raise LimitViolated("the turn alone is more than a counter holds")
+    row = await tx.one_or_none("turns.record", parameters | new.columns() | call.lease_columns)
     if row is None:
         raise await _why_not_recorded(tx, call, goal_id, new)
     goal, turn = goal_and_turn_from_row(row, new.billed)
-    asked = (new.billed(goal.billing), new.kind, new.model, new.is_estimate)
-    if (turn.usage, turn.kind, turn.model, turn.is_estimate) != asked:
-        raise TurnConflict(call.key)
+    if (turn.usage, turn.kind, turn.model, turn.is_estimate) != (
+        new.billed(goal.billing),
+        new.kind,
+        new.model,
+        new.is_estimate,
+    ):
+        await require_same(tx, goal, turn, new)
     return Recorded(TurnResult(goal, turn), has_overdue_holds=bool(row[-1]))
+
+
+async def require_same(tx: Transaction, goal: Goal, turn: Turn, new: NewTurn) -> None:
+    """Raise TurnConflict if the goal's line is not this one, of which it may have only what fitted."""
+    counted, told = turn.usage.as_dict(), new.told(goal.billing)
+    if counted != told:
+        row = await tx.one_or_none("events.with_key", {"id": goal.id, "key": clipped_key(goal.id, turn.key)})
+        reported = {} if row is None else event_from_row(row).data["reported"]
+        counted |= {name: int(count) for name, count in reported.items()}
+    if (counted, turn.kind, turn.model, turn.is_estimate) != (told, new.kind, new.model, new.is_estimate):
+        raise TurnConflict(turn.key)
+
+
+def clipped_key(goal_id: str, turn_key: str) -> str:
+    """Return the key of the event that tells what was reported with a line that has less."""
+    return own_key("clipped", goal_id, turn_key)
+
+
+def own_key(prefix: str, goal_id: str, of: str) -> str:
+    """Return the key of a line that Telic writes by itself; no caller's is the same by chance."""
+    return f"{prefix}/{of[:_SHOWN_CHARS]}/{digest(f'{goal_id}|{of}')[:16]}"
 
 
 async def _why_not_recorded(tx: Transaction, call: Call, goal_id: str, new: NewTurn) -> GoalError:

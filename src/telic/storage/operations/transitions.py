@@ -186,7 +186,8 @@ async def complete(tx: Transaction, call: Call, goal_id: str, *, note: str | Non
 
 async def pause_for(tx: Transaction, call: Call, goal: Goal, data: dict[str, object]) -> Goal:
     """The locked goal is paused for the reason in the event's data, beside what the call is about."""
-    paused: dict[str, Value] = {"status": GoalStatus.PAUSED.value, "reason": str(data["reason"]), "note": None}
+    paused: dict[str, Value] = {"status": GoalStatus.PAUSED.value, "reason": str(data["reason"])}
+    paused["note"] = None if "note" not in data else str(data["note"])
     return await rewrite(tx, call, goal, EventKind.PAUSED, data, paused, with_key=False)
 
 

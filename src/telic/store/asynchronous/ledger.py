@@ -16,7 +16,7 @@ from telic.domain.lease import Hold, Lease, LeaseState, Reservation
 from telic.domain.limits import check_choice
 from telic.storage.operations import estimates, holds, leases, ledger
 from telic.storage.operations.call import Call
-from telic.storage.transaction import Mode
+from telic.storage.transaction import LimitViolated, Mode
 from telic.store.asynchronous.base import StoreBase
 
 if TYPE_CHECKING:
@@ -57,6 +57,9 @@ class LedgerMethods(StoreBase):
         hold, be it such a line or what was held when it expired, the turn takes its place: another line takes the
         estimate back, so that the goal's usage is the turn's.
 
+        Usage that is more than the goal's counters can take is counted as far as it fits: an event of the kind
+        `usage_clipped` has the amounts that were told, and the goal is paused as failed.
+
         Raises:
             TurnConflict: the key was recorded with other usage.
             HoldLost: the hold was settled or released, or its expiry freed it; record the turn without it.
@@ -71,7 +74,7 @@ class LedgerMethods(StoreBase):
         try:
             once = partial(ledger.record_turn, call=call, goal_id=goal_id, new=turn)
             recorded = await self.run("record_turn", once, Mode.SINGLE, call.key)
-        except ledger.HoldEstimated:
+        except (ledger.HoldEstimated, LimitViolated):
             # Rare, and more than one statement: only then is the transaction paid for (ADR 21).
             instead = partial(estimates.record_turn, call=call, goal_id=goal_id, new=turn)
             recorded = await self.run("record_turn", instead, Mode.ATOMIC, call.key)

@@ -8,7 +8,7 @@ from telic import Budget, BudgetExceeded, GoalStatus, InvalidInput, Reason, Usag
 from telic.domain.budget import TurnUsage, UsageTakenBack
 from telic.domain.history import replay
 from telic.domain.report import Estimated, UsageGrouping
-from telic.errors import HoldLost, InvalidNumber, KeyConflict, TurnConflict
+from telic.errors import HoldLost, KeyConflict, TurnConflict
 from telic.testing.contract import SHORT_SECONDS, expire, refuses
 from telic.types import HoldState
 
@@ -40,15 +40,14 @@ async def test_a_line_may_be_an_estimate(store: Any) -> None:
     await require_replay(store, goal.id)
 
 
-async def test_a_turn_too_large_for_its_goal_is_refused_in_the_place_of_an_estimate_too(store: Any) -> None:
-    """As any other that passes a counter's end: by name, and nothing changes."""
+async def test_a_turn_too_large_for_its_goal_is_clipped_in_the_place_of_an_estimate_too(store: Any) -> None:
+    """The estimate is taken back first, so that the turn has its room as well."""
     goal = await expired(store, budget=None)
     await store.record_turn(goal.id, tokens=2**53 - 1_000, key="before")
-    before = await store.get(goal.id)
-    assert before.estimated_lines == 1
-    with pytest.raises(InvalidNumber):
-        await store.record_turn(goal.id, tokens=1_001, hold="h", key="too large")
-    assert await store.get(goal.id) == before
+    for _ in range(2):
+        result = await store.record_turn(goal.id, tokens=1_001, hold="h", key="too large")
+        assert (result.turn.usage.tokens, result.goal.tokens_used) == (999, 2**53 - 1)
+        assert (result.goal.reason, result.goal.estimated_lines) == (Reason.FAILED, 0)
     await require_replay(store, goal.id)
 
 
@@ -176,7 +175,8 @@ async def test_an_estimate_never_passes_the_largest_number(store: Any) -> None:
     await store.hold(goal.id, tokens=2**53 - 1, ttl_seconds=SHORT_SECONDS, key="h")
     await expire()
     await store.claim_due(worker="worker")
-    assert (await store.get(goal.id)).tokens_used == 2**53 - 1
+    after = await store.get(goal.id)
+    assert (after.tokens_used, after.status, after.reason) == (2**53 - 1, GoalStatus.PAUSED, Reason.FAILED)
     assert (await store.turns(goal.id))[-1].usage.tokens == 2
 
 

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from telic import Budget, EventKind, GoalError, GoalStatus, InvalidInput, Reason, TurnUsage
+from telic import Budget, EventKind, GoalError, GoalStatus, InvalidInput, ModelUsage, Reason, TurnUsage
 from telic.domain.history import replay
 from telic.errors import EmptyText, InvalidNumber, InvalidText, KeyConflict, TextTooLong, TurnConflict
 from telic.testing.contract import refuses
@@ -85,16 +85,65 @@ async def test_the_turn_that_reaches_a_budget_pauses_the_goal(store: Any, budget
     assert await store.active() is None
 
 
-async def test_numbers_near_the_integer_limits_are_exact_or_refused(store: Any) -> None:
-    """2**53 - 1 is kept exactly; a sum that would pass it is refused and changes nothing."""
+async def test_numbers_up_to_the_largest_are_exact(store: Any) -> None:
+    """2**53 - 1 is kept exactly, as a limit and as a sum."""
     goal = await store.create("huge", token_budget=LARGEST)
     assert (await store.get(goal.id)).token_budget == LARGEST
     goal = (await store.record_turn(goal.id, tokens=LARGEST - 1)).goal
     assert (goal.tokens_used, goal.status) == (LARGEST - 1, GoalStatus.ACTIVE)
-    await refuses(InvalidNumber, store.record_turn(goal.id, tokens=2, key="too much"))
-    assert await store.get(goal.id) == goal
-    assert len(await store.turns(goal.id)) == 1
     assert (await store.record_turn(goal.id, tokens=1)).goal.status is GoalStatus.PAUSED
+
+
+@pytest.mark.parametrize("counted", [{"input_tokens": 5}, {"active_microseconds": 5}, {"cost_microunits": 5}])
+@pytest.mark.parametrize("beyond", [0, 10, 2**70, 10**99], ids=str)
+async def test_usage_beyond_a_goals_counters_is_a_line_of_what_fits(
+    store: Any, counted: dict[str, int], beyond: int
+) -> None:
+    """The goal is paused as failed, its history has what was told, and the same key counts nothing again."""
+    ((name, before),) = counted.items()
+    goal = await store.create("without a budget")
+    await store.record_turn(goal.id, usage=ModelUsage(**{name: LARGEST - before}), key="before")
+    told = {name: before + beyond}
+    for _ in range(2):
+        result = await store.record_turn(goal.id, usage=ModelUsage(**told), key="beyond")
+        assert getattr(result.turn.usage, name) == before
+        assert getattr(result.goal.usage, name) == LARGEST
+    assert await store.get(goal.id) == result.goal
+    events = await store.events(goal.id)
+    if not beyond:
+        assert (result.goal.status, len(events)) == (GoalStatus.ACTIVE, 1)
+        return
+    assert (result.goal.status, result.goal.reason, result.goal.turns_used) == (GoalStatus.PAUSED, Reason.FAILED, 2)
+    assert "more was used than a goal can count" in (result.goal.note or "")
+    assert [event.kind for event in events[1:]] == [EventKind.USAGE_CLIPPED, EventKind.PAUSED]
+    assert (events[1].data["line"], events[1].data["reported"][name]) == (2, str(before + beyond))
+    await refuses(TurnConflict, store.record_turn(goal.id, usage=ModelUsage(**{name: 10**98}), key="beyond"))
+    assert replay(goal.id, await store.events(goal.id), await store.turns(goal.id)).goal == result.goal
+
+
+async def test_usage_beyond_a_counter_that_has_a_budget_pauses_the_goal_by_its_budget(store: Any) -> None:
+    """What was told is in the history all the same."""
+    goal = await store.create("bounded", token_budget=100)
+    after = (await store.record_turn(goal.id, usage=ModelUsage(input_tokens=2**60))).goal
+    assert (after.status, after.reason, after.tokens_used) == (GoalStatus.PAUSED, Reason.BUDGET, LARGEST)
+    kinds = [event.kind for event in await store.events(goal.id)]
+    assert kinds == [EventKind.CREATED, EventKind.PAUSED, EventKind.USAGE_CLIPPED]
+
+
+async def test_usage_beyond_the_counters_of_a_goal_that_has_ended_is_in_its_history(store: Any) -> None:
+    """Nothing is paused there; the line and what was told are."""
+    goal = await store.create("ended")
+    await store.complete(goal.id)
+    after = (await store.record_turn(goal.id, usage=ModelUsage(output_tokens=2**60))).goal
+    assert (after.status, after.tokens_used) == (GoalStatus.COMPLETED, LARGEST)
+    assert (await store.events(goal.id))[-1].data["reported"] == {"tokens": str(2**60), "output_tokens": str(2**60)}
+
+
+async def test_only_the_tokens_that_a_goal_bills_must_fit(store: Any) -> None:
+    """Input and output together may be more than a counter holds, where each fits its own."""
+    goal = await store.create("output alone", billing="output")
+    after = (await store.record_turn(goal.id, usage=ModelUsage(input_tokens=LARGEST, output_tokens=7))).goal
+    assert (after.status, after.tokens_used, after.usage.input_tokens) == (GoalStatus.ACTIVE, 7, LARGEST)
 
 
 @pytest.mark.parametrize("number", [-1, 2**53, 2**63, 2**64, True, False, 1.0, "1", None])
