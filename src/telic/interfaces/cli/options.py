@@ -31,7 +31,7 @@ QUOTED_MONEY: Final = "a shell takes $5 for a variable: put money in single quot
 
 
 class AmountText(click.ParamType[Any]):
-    """An amount as it was typed: an unquoted `$5` reaches the command as nothing, or lets the next option follow."""
+    """An amount as it was typed. The shell replaces an unquoted `$5` by nothing: that gets an error of its own."""
 
     name = "amount"
 
