@@ -18,7 +18,8 @@ from telic.domain.budget import Budget
 from telic.domain.errors import InvalidInput
 from telic.http.tokens import choose_token
 from telic.interfaces.cli import options
-from telic.interfaces.cli.options import FILE, default_store, login_name, observer_of
+from telic.interfaces.cli.options import FILE
+from telic.interfaces.cli.surroundings import default_store, login_name, observer_of
 from telic.interfaces.cli.terminal import Terminal
 from telic.observability.observer import Observer
 from telic.prompt.escape import visible

@@ -12,8 +12,8 @@ from telic.domain.goal import Actor, Goal
 from telic.domain.lifecycle import NamedActor
 from telic.interfaces.cli import options
 from telic.interfaces.cli.exit_codes import CommandFailed
-from telic.interfaces.cli.options import default_store, login_name, make_folder_of, observer_of
 from telic.interfaces.cli.render import show_goal
+from telic.interfaces.cli.surroundings import default_store, login_name, make_folder_of, observer_of
 from telic.interfaces.cli.terminal import ReaderGone, Terminal
 from telic.observability.observer import Observer
 from telic.services.actions import ActionRequest, GoalAction, execute_blocking
