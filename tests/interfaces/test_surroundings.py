@@ -114,18 +114,18 @@ def test_where_the_folder_is_gone(shell: Shell, tmp_path: Path) -> None:
 def test_a_default_store_without_a_place_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """No home folder at all, and one in which nothing can be made."""
     from telic.domain.errors import StoreMisconfigured
-    from telic.interfaces.cli import options
+    from telic.interfaces.cli import surroundings
 
     def no_home(_: str) -> Path:
         raise RuntimeError("Could not determine home directory.")
 
     monkeypatch.setattr("platformdirs.user_data_path", no_home)
     with pytest.raises(StoreMisconfigured, match="HOME is not set"):
-        options.default_store()
+        surroundings.default_store()
     file = tmp_path / "file"
     file.touch()
     with pytest.raises(StoreMisconfigured, match="cannot be made"):
-        options.make_folder_of(str(file / "telic" / "goals.db"))
+        surroundings.make_folder_of(str(file / "telic" / "goals.db"))
 
 
 def test_the_command_is_a_module_too(tmp_path: Path) -> None:

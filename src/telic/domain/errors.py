@@ -21,7 +21,7 @@ Each docstring says what happened, whether anything was written, and whether a r
 from telic.domain.base_errors import *
 from telic.domain.base_errors import PASSING as PASSING
 from telic.domain.budget import LIMIT_NAMES, ModelUsage
-from telic.domain.clock import Instant, to_datetime
+from telic.domain.clock import MICRO, Instant, to_datetime
 from telic.domain.goal import Goal, GoalStatus
 
 __all__ = [
@@ -121,7 +121,7 @@ class BudgetExceeded(GoalError, code="budget_exceeded"):
 
 def _show(limit: str, amount: int) -> str:
     if limit == "active_microseconds":
-        return f"{amount / 1_000_000:g} s"
+        return f"{amount / MICRO:g} s"
     if limit != "cost_microunits":
         return str(amount)
     # Imported here, since it takes decimals, of which most programs need none.

@@ -135,7 +135,7 @@ class TurnResult:
 
 
 def turn_label(kind: UsageKind, model: str | None, *, is_estimate: bool, takes_back: int | None) -> str:
-    """Return what stands before a line's counts in its canonical text; nothing for work by no named model.
+    """Return the label before a line's counts in its canonical text; empty for work by no named model.
 
     The counts begin with a digit or a minus and a label does not, and the name's length says where it ends. Only
     estimates, and lines that take one back, say so: the hashes of all others are as they always were.

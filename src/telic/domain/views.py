@@ -240,7 +240,7 @@ class UsagePoint:
 
 @dataclass(frozen=True, slots=True)
 class GoalPeek:
-    """The signs that a goal's overview has changed: the goal, who drives it, and its open holds."""
+    """A cheap reading of a goal: the goal, its lease and its open holds. If these are equal, so is its overview."""
 
     lease: LeaseState
     holds: tuple[Hold, ...]

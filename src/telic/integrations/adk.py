@@ -40,7 +40,7 @@ _LEFT: Final = ConnectionAbortedError("the run was left before its model had ans
 
 
 def ignore(_event: Event) -> None:
-    """Nothing is done with the event."""
+    """Do nothing with the event."""
 
 
 class GoalPlugin(BasePlugin):

@@ -105,7 +105,7 @@ def _sum_of_models(told: Mapping[str, Any], dollars: object) -> ModelUsage:
 def usage_beyond(
     told: Mapping[str, Any], dollars: object, before: ModelUsage | None, known: list[ModelUsage]
 ) -> ModelUsage | None:
-    """Return what a session's sum has beside what it had before, and the responses that are known; None if nothing."""
+    """Return the session's sum minus the sum before and the known responses; None if nothing is left."""
     used = None if before is None else used_since(before, _sum_of_models(told, dollars))
     if used is None:
         return None
@@ -130,7 +130,7 @@ _TOTAL: Final = b'{"type":"cost-state"'
 
 @dataclass(slots=True)
 class _SessionFile:
-    """One file, and where to read on."""
+    """One file of a session, and the byte from which to read on."""
 
     path: Path
     offset: int = 0

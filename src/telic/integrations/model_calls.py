@@ -100,7 +100,7 @@ _LOST_ON_THE_WAY: Final = frozenset({"APIConnectionError", "Timeout"})
 
 
 def was_free(error: BaseException) -> bool:
-    """Return whether the call surely cost nothing: it was refused with an HTTP status, or its request was never sent.
+    """Return whether the call certainly cost nothing: the provider refused it, or its request was never sent.
 
     Of several errors, as of a fallback from model to model, all must have been free.
     """

@@ -29,7 +29,7 @@ from telic.loop.agents.json_reader import model_usage
 from telic.prompt import place_after_prefix
 
 _KEPT: Final = ("previous_response_id", "conversation_id")
-"""With one of these the provider keeps what it is sent as input."""
+"""With one of these options the provider stores the input of a request."""
 
 _HTTP_MODELS: Final = (OpenAIChatCompletionsModel, OpenAIResponsesModel)
 """Models whose client retries by itself, and can be set not to."""

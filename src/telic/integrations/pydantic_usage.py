@@ -1,4 +1,4 @@
-"""Usage of Pydantic AI's responses and requests, as the ledger takes it."""
+"""Reads the usage of Pydantic AI's requests and responses for the ledger."""
 
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager, suppress

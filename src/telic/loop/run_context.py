@@ -197,10 +197,10 @@ class RunContext:
         return await retry(call, longest_pause_seconds=_RETRY_SECONDS, after_pause=self.heart.beat)
 
     async def retry_past_lease(self, call: Callable[[Lease | None], Awaitable[T]], state: LoopState) -> T:
-        """As `with_retries`, for what must not be lost: longer than the lease lasts too, which is then claimed again.
+        """As `with_retries`, for a write that must not be lost: if the lease runs out meanwhile, it is claimed again.
 
-        The call gets the lease to write under; a goal that was stopped meanwhile has none, and needs none. `state`
-        is where the loop stood before.
+        The call gets the lease to write under, or None if the goal was stopped meanwhile. `state` is the loop's state
+        before.
 
         Raises:
             LeaseLost: another worker has the goal, or had it meanwhile.

@@ -1,4 +1,4 @@
-"""The budget while a turn runs: its usage so far, compared with what is left, and who holds the rest (ADR 28)."""
+"""Cuts a running turn off when its usage reaches what is left of the budget, less what others hold (ADR 28)."""
 
 import asyncio
 import shlex

@@ -1,7 +1,7 @@
-"""goose, after its hooks guide of 1.38: of these moments Stop alone takes an answer, what others print is only logged.
+"""goose, by its hooks guide of version 1.38. Only the Stop hook takes an answer; goose logs what other hooks print.
 
-So the goal reaches the model with the first Stop; or before, by the file that goose shows to its model with every
-request, which its user names. goose reads a decision from whatever a hook prints at Stop, and ends a turn that was
+So the model first reads of the goal at the first Stop. It reads of it before if the user names a file that goose shows
+to its model with every request. goose reads a decision from whatever a hook prints at Stop, and ends a turn that was
 kept going eight times in a row.
 
 From schema 15 on, the table `usage_ledger` of its sessions database has a row for each call of a provider.

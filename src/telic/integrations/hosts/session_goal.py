@@ -84,7 +84,7 @@ def short_name(prefix: str, name: str) -> str:
 def find_former_goal(
     store: GoalStore, state: Path, host: str, memory: SessionMemory, payload: HookPayload
 ) -> str | None:
-    """Return what the user should hear of a goal that a former session of this conversation works on, once."""
+    """Return, once, the message to the user about a goal of a former session of this conversation; else None."""
     if memory.has_looked or payload.event not in (HookEvent.SESSION_START, HookEvent.PROMPT, HookEvent.STOP):
         return None
     memory.has_looked = True
@@ -98,7 +98,7 @@ def find_former_goal(
 
 
 def accepts_offer(memory: SessionMemory, payload: HookPayload) -> bool:
-    """Return whether the user has this session go on with the goal that was offered; it does from then on."""
+    """Return whether the user's prompt accepts the offered goal; the session works on it from then on."""
     if (
         memory.offered is None
         or payload.event is not HookEvent.PROMPT
@@ -167,7 +167,7 @@ class GoalContext:
         return answer
 
     def going_on(self, turn: NextTurn) -> str:
-        """Return what begins another turn: all, or in a conversation that knows the goal a few lines."""
+        """Return the text that begins another turn: the whole goal, or a few lines if the model knows the goal."""
         goal, memory, name = turn.goal, self.memory, _name(turn.goal)
         is_known = memory.told == name
         memory.told, memory.is_unanswered = name, False

@@ -197,7 +197,7 @@ def _why_it_goes_on(goal: Goal, step: Step, found: Verification | None) -> str:
 
 
 def lost_claim(claim: str) -> str:
-    """Return what the user hears of a claim that came to nothing, since the store could not be reached."""
+    """Return the message to the user about a claim that was lost because the store could not be reached."""
     said = f"the model's last claim, {claim}, came to nothing, since the store could not be reached"
     return f"Telic: {said}; ask the model to say again where the goal stands."
 

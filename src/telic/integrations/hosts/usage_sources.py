@@ -47,7 +47,7 @@ class HostResponse:
 
 
 def home() -> Path:
-    """Return the user's home; a place where nothing is, and nothing can be written, where there is none."""
+    """Return the user's home folder; a path that cannot exist if the user has none."""
     try:
         return Path.home()
     except RuntimeError:
@@ -115,7 +115,7 @@ _TAIL_BYTES: Final = 4 * 1024 * 1024
 
 
 def last_message_in(transcript: Path | None, said: Callable[[Fields], str | None]) -> str:
-    """Return what the last line near the transcript's end says of which `said` tells something; else nothing."""
+    """Return the text of the last line near the transcript's end for which `said` returns one; else ""."""
     for line in [] if transcript is None else last_lines(transcript, _TAIL_BYTES):
         for fields in read_values(line):
             words = said(fields)

@@ -125,7 +125,7 @@ def failure(
 
 
 def _of_this(error: GoalError, name: str) -> str | None:
-    """Return the next step where the error itself tells it."""
+    """Return the next step that fits this error, or None if only its code decides."""
     match error:
         case InvalidAmount():
             return f"{QUOTED_MONEY}; {HELP}" if "$" in str(error) else HELP

@@ -60,17 +60,12 @@ def watch(
     since: Instant | None,
     idle: float | None,
 ) -> int:
-    """Follow what happens to goals, by whatever process, until Ctrl-C.
+    """Follow the events of goals, whichever process makes them, until Ctrl-C.
 
     Every committed event comes once. The end names the cursor from which --after goes on, also after a restart.
     """
-    if after is not None and since is not None:
-        raise InvalidInput("give --after or --since, one of them")
+    cursor = _first_cursor(session, after, since)
     goal = None if goal_id is None else session.goal(goal_id)
-    cursor = after or session.store.cursor()
-    if since is not None:
-        # No index finds a time in the feed: it is read from its beginning.
-        cursor = str(Cursor(parse_cursor(cursor).store_id))
     everywhere = all_scopes or goal is not None
     what = "every scope" if all_scopes else f"scope {session.scope}" if goal is None else f"goal {goal.id}"
     code = 0
@@ -96,6 +91,14 @@ def watch(
     return code
 
 
+def _first_cursor(session: Session, after: str | None, since: Instant | None) -> str:
+    if after is not None and since is not None:
+        raise InvalidInput("give --after or --since, one of them")
+    now = after or session.store.cursor()
+    # No index finds a time in the feed: it is read from its beginning.
+    return now if since is None else str(Cursor(parse_cursor(now).store_id))
+
+
 class _Interruption:
     # Ctrl-C ends the watch between two events, so that none is shown twice; a second Ctrl-C ends it at once.
 
@@ -116,7 +119,7 @@ class _Interruption:
         self._is_wanted = True
 
     def end_postponement(self) -> None:
-        """The event was shown; a Ctrl-C that came meanwhile ends the watch now."""
+        """End the watch now if Ctrl-C came while the event was shown."""
         self.is_postponed = False
         if self._is_wanted:
             raise KeyboardInterrupt

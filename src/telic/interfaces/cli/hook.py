@@ -24,7 +24,8 @@ from telic.integrations.hosts.handler import (
 )
 from telic.integrations.hosts.session_state import log_of
 from telic.interfaces.cli import options
-from telic.interfaces.cli.options import default_store, gather_options
+from telic.interfaces.cli.options import gather_options
+from telic.interfaces.cli.surroundings import default_store
 from telic.interfaces.cli.terminal import Terminal
 
 if TYPE_CHECKING:

@@ -1,6 +1,5 @@
 """Options that several commands have, what their values mean, and what the surroundings of a command say."""
 
-import getpass
 import inspect
 import os
 import re
@@ -16,12 +15,11 @@ import click
 
 from telic.domain.clock import MICRO, Instant, SystemClock, from_datetime
 from telic.domain.criteria import typed_criteria
-from telic.domain.errors import InvalidInput, InvalidNumber, StoreMisconfigured
+from telic.domain.errors import InvalidInput, InvalidNumber
 from telic.domain.goal import DEFAULT_SCOPE, Goal
 from telic.domain.lease import Lease
 from telic.domain.limits import DEFAULT_MAX_CHARS
-from telic.interfaces.cli import completion
-from telic.observability.observer import Observer
+from telic.interfaces.cli import surroundings
 from telic.wording.amounts import parse_amount, parse_duration
 
 Option = Callable[[Any], Any]
@@ -31,7 +29,7 @@ QUOTED_MONEY: Final = "a shell takes $5 for a variable: put money in single quot
 
 
 class AmountText(click.ParamType[Any]):
-    """An amount as it was typed: an unquoted `$5` reaches the command as nothing, or lets the next option follow."""
+    """An amount as it was typed. The shell replaces an unquoted `$5` by nothing: that gets an error of its own."""
 
     name = "amount"
 
@@ -152,10 +150,10 @@ store = click.option(
 scope = click.option(
     "--scope",
     default=lambda: os.environ.get("TELIC_SCOPE", DEFAULT_SCOPE),
-    shell_complete=completion.scopes,
+    shell_complete=surroundings.complete_scopes,
     help=f"The goals' owner, also TELIC_SCOPE.  [default: {DEFAULT_SCOPE}]",
 )
-goal_id = click.argument("goal_id", metavar="[ID]", required=False, shell_complete=completion.goals)
+goal_id = click.argument("goal_id", metavar="[ID]", required=False, shell_complete=surroundings.complete_goals)
 key = click.option("--key", help="Makes the call happen once, however often it is repeated.")
 revision = click.option("--revision", type=int, help="Refuse unless the goal is at this revision.")
 note = click.option("--note", help="A free remark, kept in the history.")
@@ -172,14 +170,14 @@ worker = click.option(
     required=True,
     metavar="NAME",
     help="The worker: a name of its own, as host/process.",
-    shell_complete=completion.workers,
+    shell_complete=surroundings.complete_workers,
 )
 lease_token = click.option("--lease-token", type=int, required=True, metavar="N", help="The token that claim gave.")
 lease = gather_options(
     "lease",
     ShownLease,
     click.option("--lease-token", type=int, metavar="N", help="Refuse unless the lease is kept; with --worker."),
-    click.option("--worker", metavar="NAME", help="Whose lease it is.", shell_complete=completion.workers),
+    click.option("--worker", metavar="NAME", help="Whose lease it is.", shell_complete=surroundings.complete_workers),
 )
 criteria = gather_options(
     "criteria",
@@ -206,50 +204,3 @@ def page(after: str, kind: type = int) -> Option:
     limit = click.option("--limit", type=int, default=1000, show_default=True, help="At most so many.")
     begin = click.option("--after", type=kind, default=kind(), metavar="KEY" if kind is str else None, help=after)
     return lambda command: begin(limit(command))
-
-
-def login_name() -> str:
-    """Return the user's name; one without a name is called by number."""
-    try:
-        return getpass.getuser()
-    except (OSError, KeyError):
-        return f"uid {os.getuid()}"
-
-
-def default_store() -> str:
-    """Return the path of the file under the user's data folder; it may not be there.
-
-    Raises:
-        StoreMisconfigured: the user has no such folder.
-    """
-    # Most commands name their store: they need not load what looks for folders.
-    from platformdirs import user_data_path
-
-    try:
-        folder = user_data_path("telic")
-    except (OSError, KeyError, RuntimeError):
-        folder = Path()
-    if not folder.is_absolute():
-        raise StoreMisconfigured("the default store has no place: HOME is not set, and the user has no home folder")
-    return str(folder / "goals.db")
-
-
-def make_folder_of(store: str) -> None:
-    """The folder of a store that is to be made is there, for its owner only; a URL has none.
-
-    Raises:
-        StoreMisconfigured: it cannot be made.
-    """
-    if "://" in store:
-        return
-    folder = Path(store).parent
-    try:
-        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-    except OSError as error:
-        raise StoreMisconfigured(f"the store's folder {folder} cannot be made: {error.strerror}") from error
-
-
-def observer_of(context: click.Context) -> Observer | None:
-    """Return what observes the stores that the command opens, if anything does."""
-    found = context.find_root().obj
-    return found if isinstance(found, Observer) else None

@@ -18,7 +18,8 @@ from telic.domain.budget import Budget
 from telic.domain.errors import InvalidInput
 from telic.http.tokens import choose_token
 from telic.interfaces.cli import options
-from telic.interfaces.cli.options import FILE, default_store, login_name, observer_of
+from telic.interfaces.cli.options import FILE
+from telic.interfaces.cli.surroundings import default_store, login_name, observer_of
 from telic.interfaces.cli.terminal import Terminal
 from telic.observability.observer import Observer
 from telic.prompt.escape import visible
@@ -61,7 +62,7 @@ def _token_file(variable: str) -> options.Option:
 @click.option("--open", "opens", is_flag=True, help="Open it in this machine's browser.")
 @click.pass_context
 def dashboard(context: click.Context, /, store: str | None, token_file: Path | None, opens: bool, **given: Any) -> None:
-    """Serve a web page over the store: the goals, live, and one of them in full.
+    """Serve the dashboard: a web page that lists the goals, live, and shows one of them in full.
 
     It listens on this machine only, shows without changing anything, and lets in who has the token. The address that
     is written when it starts lets one browser in, once. Another --host needs a token that you give, and --name says

@@ -44,7 +44,7 @@ class Terminal:
         self._output.write(json.dumps(data) + "\n")
 
     def json_or_line(self, data: Any, text: str) -> None:
-        """Write the data where JSON is wanted, else the line of text."""
+        """Write the data if output is JSON, else the line of text."""
         if self.as_json:
             self.json(data)
         else:
@@ -173,7 +173,7 @@ class StatusLine:
         self._console.print(Text(visible(text)))
 
     def close(self) -> None:
-        """The line is gone."""
+        """Remove the line."""
         self._live.stop()
 
 

@@ -114,7 +114,7 @@ class McpConversation:
         return block
 
     def remember(self, goal: Goal) -> None:
-        """The client has seen the goal as it is here. Clients that cannot be told apart are not remembered."""
+        """Remember that the client has seen this state of the goal, unless the server cannot tell its clients apart."""
         if not self.settings.shared:
             self.seen = goal
 

@@ -55,7 +55,7 @@ class Notifier:
 
     @contextmanager
     def streaming(self, uris: Collection[str]) -> Generator[None]:
-        """Inside, a stream of the bus tells of these resources."""
+        """Inside the context, a stream of the message bus is subscribed to these resources."""
         self._streams.update(uris)
         try:
             yield

@@ -81,7 +81,7 @@ class ActingScreen(Screen[None]):
         """
 
     def show_line(self) -> None:
-        """The line says the most urgent thing: an outage, else the last message, else the ordinary."""
+        """Show on the line an outage, else the last message, else the ordinary line."""
         outage = self.host.live.outage
         if outage is not None:
             is_away = isinstance(outage, StoreError)
@@ -105,7 +105,7 @@ class ActingScreen(Screen[None]):
         self.show_line()
 
     def action_operate(self, name: str) -> None:
-        """The operator is asked, and then it is done, or nothing is."""
+        """Ask the operator, and then do the action; without a yes nothing is done."""
         action, goal, operator = GoalAction(name), self.chosen, self.host.operator
         if operator is None:
             self.tell(_READ_ONLY, is_problem=True)

@@ -140,7 +140,7 @@ def sum_usage(usages: list[ModelUsage]) -> ModelUsage:
 
 
 def used_since(before: ModelUsage, total: ModelUsage) -> ModelUsage:
-    """Return the usage after `before`. A count that fell began again from 0: then the total is all of it."""
+    """Return the usage since `before`. A count that fell has begun again from 0: then the total is the usage."""
     counts = {name: getattr(total, name) - getattr(before, name) for name in MODEL_COUNTERS}
     try:
         return ModelUsage(**counts)

@@ -95,11 +95,11 @@ class OutputFollower:
 
     @property
     def unknown_cost(self) -> str:
-        """Why the turn's cost is not known, if the goal limits it; else empty."""
+        """Return why the turn's cost is unknown, if the goal limits it; else ""."""
         return self._cost.unknown
 
     def take_chunk(self, chunk: bytes) -> None:
-        """The output goes on with this chunk."""
+        """Read the next chunk of the output."""
         for line in self._lines.split(chunk):
             self._take(line)
 

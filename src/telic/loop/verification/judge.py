@@ -1,4 +1,4 @@
-"""Judges: how often one is asked whether a criterion is met, by its policy, and what its replies are."""
+"""Judges: what they are asked, how they reply, and the policy by which they are asked again."""
 
 import asyncio
 import time
@@ -184,7 +184,7 @@ async def judge_criterion(
     policy: JudgePolicy,
     sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
 ) -> Verdict:
-    """The judge has answered, or was given up by the policy: that is an error, never a "no".
+    """Ask the judge until it answers or the policy gives it up; a judge that is given up is an error, never a "no".
 
     Every attempt is kept in the verdict, with what it consumed.
     """

@@ -132,7 +132,7 @@ class CommandExecutor:
         )
 
     async def _target_goal(self, command: GoalCommand) -> Goal | None:
-        """Return the goal that is named, else the active one, or the only paused one where the command ends nothing."""
+        """Return the named goal, else the active one; the only paused one too, if the command ends nothing."""
         if command.goal_id is not None:
             self._goal = await self._goals.named(command.goal_id)
         else:

@@ -11,7 +11,7 @@ from telic.domain.goal import Actor, Goal
 from telic.domain.ids import check_id
 from telic.domain.lease import Hold, HoldState
 from telic.domain.limits import MAX_PAGE
-from telic.storage.operations import clipping, holds
+from telic.storage.operations import holds, ledger
 from telic.storage.operations.call import Call, get, lock, require_lease
 from telic.storage.operations.ledger import HoldEstimated, NewTurn, Recorded, own_key
 from telic.storage.records import goal_from_row, hold_from_row, turn_from_row
@@ -21,9 +21,9 @@ _GOALS_AT_ONCE: Final = 100
 
 
 async def count_expired(tx: Transaction, *, at: Instant, goal_id: str) -> Goal:
-    """Each expired hold of the goal that its expiry does not free is one line of the ledger, marked as an estimate.
+    """Each expired hold of the goal is a line of the ledger, marked as an estimate, unless expiry frees the hold.
 
-    A budget that is reached so has paused the goal.
+    If these lines reach a budget, the goal is paused.
     """
     return await count_expired_of(tx, at, await lock(tx, goal_id))
 
@@ -51,7 +51,7 @@ async def has_ended_overdue(tx: Transaction, *, goal_id: str | None) -> bool:
 
 
 async def count_expired_of_ended(tx: Transaction, *, at: Instant, goal_id: str | None) -> None:
-    """As `count_expired`, of goals that have ended: nobody records or holds anything there that would count them."""
+    """As `count_expired`, for goals that have ended: no later turn or hold would count their holds."""
     for row in await tx.all("holds.ended_goals_with_overdue", {"id": goal_id, "limit": _GOALS_AT_ONCE}):
         await count_expired_of(tx, at, goal_from_row(row))
 
@@ -75,19 +75,19 @@ async def _count(tx: Transaction, at: Instant, goal: Goal, hold: Hold, kind: Usa
     held = {name: amount for name, amount in hold.reserved.as_dict().items() if name != "turns"}
     line = NewTurn(TurnUsage(**held), kind, hold=hold.key, is_estimate=True)
     try:
-        return (await clipping.record_turn(tx, call, goal.id, line)).goal
+        return (await ledger.record_what_fits(tx, call, goal.id, line)).goal
     except HoldLost:
         # On PostgreSQL its own turn may have been first, before this transaction had the goal's row.
         return await get(tx, goal.id)
 
 
 async def record_turn(tx: Transaction, call: Call, goal_id: str, new: NewTurn) -> Recorded:
-    """As `clipping.record_turn`; where an estimate stands for the hold, it was taken back, and the turn stands for it.
+    """As `ledger.record_what_fits`, and what expired meanwhile is counted.
 
-    What expired meanwhile is counted.
+    Where an estimate stands for the hold, it was taken back, and the turn stands in its place.
     """
     try:
-        recorded = await clipping.record_turn(tx, call, goal_id, new)
+        recorded = await ledger.record_what_fits(tx, call, goal_id, new)
     except HoldEstimated:
         recorded = await _record_instead(tx, call, goal_id, new)
     if not recorded.has_overdue_holds:
@@ -100,11 +100,11 @@ async def _record_instead(tx: Transaction, call: Call, goal_id: str, new: NewTur
     estimate = await _estimate_of(tx, call, goal_id, str(new.hold))
     known = await tx.one_or_none("turns.with_key", {"id": goal_id, "key": call.key})
     if estimate is None or known is not None:
-        return await clipping.record_turn(tx, call, goal_id, new)
+        return await ledger.record_what_fits(tx, call, goal_id, new)
     await _take_back(tx, call, estimate)
     state = HoldState.ESTIMATED if new.is_estimate else HoldState.SETTLED
     await _settle_again(tx, goal_id, str(new.hold), state, call.key)
-    return await clipping.record_turn(tx, call, goal_id, replace(new, hold=None))
+    return await ledger.record_what_fits(tx, call, goal_id, replace(new, hold=None))
 
 
 async def release(tx: Transaction, call: Call, goal_id: str, *, hold: str) -> Hold:
@@ -131,7 +131,7 @@ async def _take_back(tx: Transaction, call: Call, estimate: Turn) -> None:
     usage = UsageTakenBack.of(estimate.usage)
     line = NewTurn(usage, estimate.kind, estimate.model, is_estimate=True, takes_back=estimate.number)
     key = own_key("taken-back", estimate.goal_id, str(estimate.number))
-    await clipping.record_turn(tx, replace(call, key=key), estimate.goal_id, line)
+    await ledger.record_what_fits(tx, replace(call, key=key), estimate.goal_id, line)
 
 
 async def _settle_again(tx: Transaction, goal_id: str, hold: str, state: HoldState, turn_key: str | None) -> Hold:

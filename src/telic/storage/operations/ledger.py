@@ -13,24 +13,27 @@ from telic.domain.budget import (
     estimates_of,
     turns_of,
 )
+from telic.domain.clock import MICRO
 from telic.domain.errors import GoalError, HoldLost, InvalidInput, TurnConflict
-from telic.domain.events import Event, Turn, TurnResult, turn_label
-from telic.domain.goal import Goal, Reason
+from telic.domain.events import Event, EventKind, Turn, TurnResult, turn_label
+from telic.domain.goal import Actor, Goal, GoalStatus, Reason
 from telic.domain.ids import check_id, digest, to_data
 from telic.domain.lease import HoldState
 from telic.domain.lifecycle import Action
 from telic.domain.limits import MAX_COUNTER, check_counter, check_name, check_page_size
-from telic.storage.operations.call import Call, get, require_lease
+from telic.storage.operations.call import Call, get, lock, remark, require_lease
+from telic.storage.operations.transitions import pause_for
 from telic.storage.records import event_from_row, goal_and_turn_from_row, hold_from_row, turn_from_row
 from telic.storage.transaction import LimitViolated, Raced, Row, Transaction, Value
 
 _SHOWN_CHARS: Final = 100
+_BEYOND_NOTE: Final = "more was used than a goal can count ({}): its usage has what fits; go on with a new goal"
 _EXHAUSTED_DATA: Final = to_data({"reason": Reason.BUDGET.value})
 
 
 @dataclass(frozen=True, slots=True)
 class NewTurn:
-    """A line for the ledger: what was consumed, by whom, and which hold it settles.
+    """A line to be added to the ledger: the usage, its kind and model, and the hold that it settles.
 
     A `TurnUsage` says how many tokens are billed; of a `ModelUsage` the goal's policy does. `takes_back` is the number
     of the line whose amounts the usage takes back.
@@ -125,7 +128,7 @@ async def record_turn(tx: Transaction, call: Call, goal_id: str, new: NewTurn) -
     """The turn is in the ledger exactly once, whatever the goal's status; a reached budget has paused the goal.
 
     Raise HoldEstimated if an estimate stands for the hold, whose place `estimates.record_turn` gives to the turn, and
-    LimitViolated if a counter cannot take it all, which `clipping.record_turn` clips.
+    LimitViolated if a counter cannot take it all, which `record_what_fits` clips.
     """
     call.authorize(Action.RECORD_TURN)
     parameters: dict[str, Value] = {"id": check_id(goal_id), "at": call.at, "key": call.key}
@@ -195,3 +198,44 @@ async def _page(tx: Transaction, statement: str, goal_id: str, after: int, limit
     if not rows:
         await get(tx, goal_id)
     return rows
+
+
+async def record_what_fits(tx: Transaction, call: Call, goal_id: str, new: NewTurn) -> Recorded:
+    """As `record_turn`, whatever the amounts: a line has what its goal's counters can still take.
+
+    Where that is less than was told, an event has the told amounts, and the goal is paused, unless it is already.
+    """
+    goal = await lock(tx, goal_id)
+    line = new.checked().fitting(goal)
+    told, fits = new.told(goal.billing), line.told(goal.billing)
+    if told == fits:
+        return await record_turn(tx, call, goal_id, line)
+    known = await tx.one_or_none("turns.with_key", {"id": goal_id, "key": call.key})
+    if known is not None:
+        turn = turn_from_row(known)
+        await require_same(tx, goal, turn, new)
+        return Recorded(TurnResult(goal, turn), has_overdue_holds=False)
+    recorded = await record_turn(tx, call, goal_id, line)
+    reported = {name: str(count) for name, count in told.items() if count != fits[name]}
+    goal = await _tell(tx, call, recorded.goal, recorded.result.turn.number, reported)
+    return replace(recorded, result=replace(recorded.result, goal=goal))
+
+
+async def _tell(tx: Transaction, call: Call, goal: Goal, number: int, reported: dict[str, str]) -> Goal:
+    key = clipped_key(goal.id, call.key)
+    by_system = Call(call.at, Actor.SYSTEM, key)
+    goal = await remark(tx, by_system, goal, EventKind.USAGE_CLIPPED, {"line": number, "reported": reported})
+    if goal.status is not GoalStatus.ACTIVE:
+        return goal
+    said = ", ".join(_in_words(name, int(count)) for name, count in reported.items())
+    return await pause_for(tx, by_system, goal, {"reason": Reason.FAILED.value, "note": _BEYOND_NOTE.format(said)})
+
+
+def _in_words(name: str, count: int) -> str:
+    match name:
+        case "cost_microunits":
+            return f"${count // MICRO:,}"
+        case "active_microseconds":
+            return f"{count // MICRO:,} s of active time"
+        case _:
+            return f"{count:,} {name.replace('_', ' ')}"

@@ -193,7 +193,7 @@ class LedgerMethods(StoreBase):
         worker: str,
         ttl_seconds: float = DEFAULT_TTL_SECONDS,
     ) -> Lease:
-        """The `worker` alone may drive the active goal, by id or scope, for `ttl_seconds` (0.001 to 86,400).
+        """The `worker` has the lease of the active goal, by id or scope, for `ttl_seconds` (0.001 to 86,400).
 
         Each grant has a higher token. A worker that has the lease already is granted it once more, and its former token
         is void. It expires by the database's clock on PostgreSQL, and on SQLite by one that nobody can set.
@@ -214,7 +214,7 @@ class LedgerMethods(StoreBase):
         ttl_seconds: float = DEFAULT_TTL_SECONDS,
         limit: int = 1,
     ) -> list[Lease]:
-        """Up to `limit` (1 to 1,000) active goals that nobody drives are the `worker`'s.
+        """The `worker` has the leases of up to `limit` (1 to 1,000) active goals that nobody drives.
 
         Those that a dead worker left come first, then those served longest ago. Goals whose time to wake has come by
         the database's clock are woken before. Any number of workers may ask at once: each goal is

@@ -6,7 +6,7 @@ import pytest
 
 from telic import Budget, Criterion, EventKind, GoalNotFound, GoalStatus, InvalidInput, Reason
 from telic.domain.ids import short_ids
-from telic.errors import AmbiguousId, InvalidCursor, InvalidNumber, InvalidText, TextTooLong
+from telic.errors import AmbiguousId, GoalError, InvalidCursor, InvalidNumber, InvalidText, TextTooLong
 from telic.testing import FakeClock
 from telic.testing.contract import refuses
 
@@ -195,3 +195,24 @@ async def test_a_cursor_is_not_made_up(store: Any, cursor: Any) -> None:
 async def test_a_cursor_of_another_database_is_refused(store: Any) -> None:
     """Its position would mean something else here."""
     await refuses(InvalidCursor, store.events(after="0" * 32 + "/57:57:/57:57:/3"))
+
+
+async def test_history_pages_by_number(store: Any) -> None:
+    """`after` and `limit` give each event and turn once, in order."""
+    goal = await store.create("x")
+    for number in range(7):
+        await store.record_turn(goal.id, tokens=number)
+        await store.edit(goal.id, text=f"x{number}")
+    for read in (store.events, store.turns):
+        whole = await read(goal.id)
+        parts = [line for after in range(0, len(whole), 3) for line in await read(goal.id, after=after, limit=3)]
+        assert parts == list(whole)
+        assert await read(goal.id, after=len(whole)) == []
+
+
+async def test_errors_have_stable_codes(store: Any) -> None:
+    """Every error is a GoalError with a code for programs."""
+    with pytest.raises(GoalError) as refusal:
+        await store.create("")
+    assert refusal.value.code == "empty_text"
+    assert not refusal.value.retryable

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from telic import Budget, EventKind, GoalError, GoalStatus, InvalidInput, ModelUsage, Reason, TurnUsage
+from telic import Budget, EventKind, GoalStatus, InvalidInput, ModelUsage, Reason, TurnUsage
 from telic.domain.history import replay
 from telic.errors import EmptyText, InvalidNumber, InvalidText, KeyConflict, TextTooLong, TurnConflict
 from telic.testing.contract import refuses
@@ -289,24 +289,3 @@ async def test_replaying_the_history_gives_the_stored_goal(store: Any) -> None:
     await store.record_turn(goal.id, tokens=4, key="late")
     history = replay(goal.id, await store.events(goal.id), await store.turns(goal.id))
     assert history.goal == await store.get(goal.id)
-
-
-async def test_history_pages_by_number(store: Any) -> None:
-    """`after` and `limit` give each event and turn once, in order."""
-    goal = await store.create("x")
-    for number in range(7):
-        await store.record_turn(goal.id, tokens=number)
-        await store.edit(goal.id, text=f"x{number}")
-    for read in (store.events, store.turns):
-        whole = await read(goal.id)
-        parts = [line for after in range(0, len(whole), 3) for line in await read(goal.id, after=after, limit=3)]
-        assert parts == list(whole)
-        assert await read(goal.id, after=len(whole)) == []
-
-
-async def test_errors_have_stable_codes(store: Any) -> None:
-    """Every error is a GoalError with a code for programs."""
-    with pytest.raises(GoalError) as refusal:
-        await store.create("")
-    assert refusal.value.code == "empty_text"
-    assert not refusal.value.retryable
