@@ -143,7 +143,7 @@ def command_reference() -> str:
     for name, command in sorted(every_command().items()):
         sections += [f"## telic {name}", "", "```text", help_of(command, parent), "```", ""]
     endings: dict[int, list[str]] = {}
-    for reason, (exit_code, _) in ENDINGS.items():
+    for reason, exit_code in ENDINGS.items():
         endings.setdefault(exit_code, []).append(f"`{reason}`")
     runs = [[str(number), ", ".join(names)] for number, names in sorted(endings.items())]
     runs += [

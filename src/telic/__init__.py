@@ -113,7 +113,7 @@ __all__ = [
 
 
 def __getattr__(name: str) -> object:
-    """Import what not every program needs when it is first asked for.
+    """Import a rarely used name when it is first used.
 
     A name that is only in `telic.errors` or `telic.types` is found here too.
     """

@@ -136,10 +136,10 @@ def test_a_pause_is_told_with_its_note_and_how_to_go_on(program: HostProgram) ->
     assert text_of(program.call("stop"))
     program.store.pause(goal.id, note="lunch\x1b[31m")
     message = program.call("stop", stop_hook_active=True)["systemMessage"]
-    assert f'Telic: goal {goal.id} is paused (user): "lunch\\u001b[31m". telic resume {goal.id} goes on' in message
+    assert f'Telic: goal {goal.id} is paused (user): "lunch\\u001b[31m"; telic resume {goal.id} goes on.' in message
     program.store.resume(goal.id)
     message = program.call("stop", "TELIC: blocked: the password, from Ada")["systemMessage"]
-    assert f'paused (blocked): "the password, from Ada". telic resume {goal.id}' in message
+    assert f'paused (blocked): "the password, from Ada"; do what it needs, then telic resume {goal.id}' in message
 
 
 @on_hosts("claude-code", "codex")

@@ -550,7 +550,7 @@ def test_a_budget_of_money_that_nobody_can_measure_is_told_once(program: HostPro
     write(program.transcript, assistant("msg_1", model="no-such-model"))
     program.call("pre_compact")
     answer = program.call(moment)
-    assert "budget of money cannot be measured" in answer["systemMessage"]
+    assert "the goal has a budget of money, but the price of" in answer["systemMessage"]
     assert "no-such-model" in answer["systemMessage"]
     assert going_on(answer) == ""
     left = program.store.get(goal.id)

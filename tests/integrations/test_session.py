@@ -11,11 +11,12 @@ import telic
 from telic.domain.loop_state import (
     Claim,
 )
-from telic.integrations.model_calls import model_name, model_usage, turn_key
+from telic.integrations.model_calls import model_name, turn_key
 from telic.integrations.runs import guarded
 from telic.integrations.session import GoalSession
 from telic.integrations.settings import SessionSettings
 from telic.integrations.tools import GoalTools
+from telic.loop.agents.json_reader import model_usage
 from telic.loop.verification.verifier import Verifier
 
 USED = telic.ModelUsage(input_tokens=100, output_tokens=50)

@@ -36,15 +36,15 @@ def _named(goal: Goal | None) -> list[str]:
     return [] if goal is None else [goal.id]
 
 
-async def _by_command(place: str, goal: Goal | None, deed: ActionCase) -> Answer:
-    deed.meanwhile()
-    words = [deed.action.value, *_named(goal), *([deed.text] if deed.text else [])]
-    words += ["--note", deed.note] if deed.note else []
-    if deed.budget:
-        words += [deed.budget] if deed.action is GoalAction.SET_BUDGET else ["--budget", deed.budget]
-    words += ["--revision", str(goal.revision)] if deed.is_guarded and goal else []
-    words += ["--key", deed.key] if deed.key else []
-    words += ["--replace"] if deed.replaces else []
+async def _by_command(place: str, goal: Goal | None, case: ActionCase) -> Answer:
+    case.meanwhile()
+    words = [case.action.value, *_named(goal), *([case.text] if case.text else [])]
+    words += ["--note", case.note] if case.note else []
+    if case.budget:
+        words += [case.budget] if case.action is GoalAction.SET_BUDGET else ["--budget", case.budget]
+    words += ["--revision", str(goal.revision)] if case.is_guarded and goal else []
+    words += ["--key", case.key] if case.key else []
+    words += ["--replace"] if case.replaces else []
     return await asyncio.to_thread(_run, [*words, "--store", place, "--actor", "operator", "--json"])
 
 
@@ -61,16 +61,16 @@ def _run(words: list[str]) -> Answer:
     return Answer(is_done=False, status=code, code=error["code"], advice=error["hint"] or "")
 
 
-async def _by_chat(place: str, goal: Goal | None, deed: ActionCase) -> Answer:
-    deed.meanwhile()
-    options = [f"--note '{deed.note}'"] if deed.note else []
-    if deed.budget:
-        options += [deed.budget if deed.action is GoalAction.SET_BUDGET else f"--budget {deed.budget}"]
-    options += ["--replace"] if deed.replaces else []
-    line = " ".join(["/goal", deed.action, *_named(goal), *options, *(["--", deed.text] if deed.text else [])])
-    seen = goal.revision if deed.is_guarded and goal else None
+async def _by_chat(place: str, goal: Goal | None, case: ActionCase) -> Answer:
+    case.meanwhile()
+    options = [f"--note '{case.note}'"] if case.note else []
+    if case.budget:
+        options += [case.budget if case.action is GoalAction.SET_BUDGET else f"--budget {case.budget}"]
+    options += ["--replace"] if case.replaces else []
+    line = " ".join(["/goal", case.action, *_named(goal), *options, *(["--", case.text] if case.text else [])])
+    seen = goal.revision if case.is_guarded and goal else None
     async with telic.connect_async(place) as store:
-        reply = await execute_async(store, line, actor=_ADA, expected_revision=seen, key=deed.key)
+        reply = await execute_async(store, line, actor=_ADA, expected_revision=seen, key=case.key)
     if reply.kind is ReplyKind.CONFIRM:
         return Answer(is_done=False, code="would_replace", advice=reply.steps[0].command)
     if reply.problem is None:
@@ -78,12 +78,12 @@ async def _by_chat(place: str, goal: Goal | None, deed: ActionCase) -> Answer:
     return Answer(is_done=False, code=reply.problem.code, advice=reply.problem.advice)
 
 
-async def _by_mcp(place: str, goal: Goal | None, deed: ActionCase) -> Answer:
+async def _by_mcp(place: str, goal: Goal | None, case: ActionCase) -> Answer:
     settings = ServerSettings(role=Role.OPERATOR)
-    tool = "set_budget" if deed.action is GoalAction.SET_BUDGET else f"{deed.action}_goal"
+    tool = "set_budget" if case.action is GoalAction.SET_BUDGET else f"{case.action}_goal"
     given: dict[str, Any] = {} if goal is None else {"goal_id": goal.id}
-    said = {"note": deed.note, "text": deed.text, "key": deed.key, "budget": [deed.budget] if deed.budget else None}
-    given |= {name: value for name, value in said.items() if value} | ({"replace": True} if deed.replaces else {})
+    said = {"note": case.note, "text": case.text, "key": case.key, "budget": [case.budget] if case.budget else None}
+    given |= {name: value for name, value in said.items() if value} | ({"replace": True} if case.replaces else {})
     async with telic.connect_async(place) as store:
         answer = await ToolCalls(McpConversation(store, settings), tools_for(settings)).call(tool, given)
     if answer.error is None:
@@ -109,14 +109,14 @@ async def _over_http(place: str, method: str, path: str, **request: Any) -> http
             return await http.request(method, path, data={"token": form[1], **request["data"]})
 
 
-async def _by_api(place: str, goal: Goal | None, deed: ActionCase) -> Answer:
-    deed.meanwhile()
-    budget = {"tokens": _TOKENS[deed.budget]} if deed.budget else None
-    body: dict[str, Any] = {"note": deed.note, "text": deed.text, "budget": budget, "replace": deed.replaces}
-    body["criterion"] = 1 if deed.action in ANSWERS else None
+async def _by_api(place: str, goal: Goal | None, case: ActionCase) -> Answer:
+    case.meanwhile()
+    budget = {"tokens": _TOKENS[case.budget]} if case.budget else None
+    body: dict[str, Any] = {"note": case.note, "text": case.text, "budget": budget, "replace": case.replaces}
+    body["criterion"] = 1 if case.action in ANSWERS else None
     body = {name: value for name, value in body.items() if value}
-    method, path = "POST", "/api/v1/goals" if goal is None else f"/api/v1/goals/{goal.id}/{deed.action}"
-    match deed.action:
+    method, path = "POST", "/api/v1/goals" if goal is None else f"/api/v1/goals/{goal.id}/{case.action}"
+    match case.action:
         case GoalAction.SET_BUDGET:
             method, body = "PUT", budget or {}
         case GoalAction.EDIT if goal is not None:
@@ -124,7 +124,7 @@ async def _by_api(place: str, goal: Goal | None, deed: ActionCase) -> Answer:
         case _:
             pass
     tag = {"If-Match": f'"{goal.revision}"'} if goal else {}
-    key = {"Idempotency-Key": deed.key.replace(" ", "-")} if deed.key else {}
+    key = {"Idempotency-Key": case.key.replace(" ", "-")} if case.key else {}
     answer = await _over_http(place, method, path, json=body, headers=tag | key)
     if answer.is_success:
         return Answer(is_done=True)
@@ -132,22 +132,22 @@ async def _by_api(place: str, goal: Goal | None, deed: ActionCase) -> Answer:
     return Answer(is_done=False, status=answer.status_code, code=problem["code"], advice=problem["hint"])
 
 
-async def _by_dashboard(place: str, goal: Goal | None, deed: ActionCase) -> Answer:
+async def _by_dashboard(place: str, goal: Goal | None, case: ActionCase) -> Answer:
     assert goal is not None
-    deed.meanwhile()
-    resumes = deed.action is GoalAction.RESUME and deed.budget
-    action = GoalAction.SET_BUDGET if deed.budget else deed.action
+    case.meanwhile()
+    resumes = case.action is GoalAction.RESUME and case.budget
+    action = GoalAction.SET_BUDGET if case.budget else case.action
     data: Mapping[str, Any] = {
         "form": "0" * 64,
         "revision": goal.revision,
         "criterion": 0,
-        "note": deed.note,
-        "tokens": deed.budget,
+        "note": case.note,
+        "tokens": case.budget,
         "then": "resume" if resumes else "",
     }
     path = f"/goals/{goal.id}/{action}"
     answer = await _over_http(place, "POST", path, data=data)
-    if deed.replaces:
+    if case.replaces:
         assert answer.status_code == 409
         other = re.search(r'name="replace" value="([^"]+)"', answer.text)
         assert other is not None
@@ -168,45 +168,45 @@ _KEYS = {
 _NOT_DONE = ("not done", "nothing was done")
 
 
-async def _by_top(place: str, goal: Goal | None, deed: ActionCase) -> Answer:
+async def _by_top(place: str, goal: Goal | None, case: ActionCase) -> Answer:
     assert goal is not None
     async with running(place, size=(200, 24), scope=DEFAULT_SCOPE, operator=OPERATOR) as top:
         await top.shows("the goal")
-        if deed.situation in (Situation.WOULD_REPLACE, Situation.REPLACING):
+        if case.situation in (Situation.WOULD_REPLACE, Situation.REPLACING):
             # The newest stands first.
             await top.press("j")
-        if deed.action in ANSWERS:
+        if case.action in ANSWERS:
             await top.press("enter")
             await top.shows("1. pending")
-        await top.press(_KEYS[deed.action])
-        if deed.situation is Situation.REFUSED:
+        await top.press(_KEYS[case.action])
+        if case.situation is Situation.REFUSED:
             return Answer(is_done=False, advice=await top.shows("not done"))
-        if deed.action is GoalAction.CLEAR:
+        if case.action is GoalAction.CLEAR:
             await top.shows("never becomes active again")
-            deed.meanwhile()
+            case.meanwhile()
             await top.press("y")
-        elif deed.budget:
+        elif case.budget:
             await top.shows("Limits")
-            deed.meanwhile()
+            case.meanwhile()
             await top.press("ctrl+a", "ctrl+k")
-            await top.type(deed.budget)
+            await top.type(case.budget)
             await top.press("enter")
         else:
             await top.shows("Note, if any")
-            deed.meanwhile()
-            await top.type(deed.note)
+            case.meanwhile()
+            await top.type(case.note)
             await top.press("enter")
-        if deed.situation in (Situation.WOULD_REPLACE, Situation.REPLACING):
+        if case.situation in (Situation.WOULD_REPLACE, Situation.REPLACING):
             asked = await top.shows("Pause it, and resume the other?")
-            await top.press("y" if deed.replaces else "escape")
-            if not deed.replaces:
+            await top.press("y" if case.replaces else "escape")
+            if not case.replaces:
                 await top.shows("nothing was done")
                 return Answer(is_done=False, advice=asked)
         before = (goal.revision, 0)
         said = await top.until(
             lambda screen: (
                 any(word in screen for word in _NOT_DONE)
-                or (deed.situation is not Situation.STALE and _revision_and_answers(place, goal.id) > before)
+                or (case.situation is not Situation.STALE and _revision_and_answers(place, goal.id) > before)
             )
         )
     is_done = not any(word in said for word in _NOT_DONE)

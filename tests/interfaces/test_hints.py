@@ -12,7 +12,7 @@ import pytest
 import telic
 from telic import LoopPolicy, LoopSettings, ModelUsage
 from telic.interfaces.cli import app
-from telic.interfaces.cli.exit_codes import failure
+from telic.interfaces.cli.exit_codes import failure, in_shell_words
 from telic.services.outcomes import OUTCOMES
 
 COMMANDS = sorted(app.every_command())
@@ -98,6 +98,29 @@ def test_a_hint_names_only_what_there_is(refused: Refused, name: str) -> None:
             assert said.startswith("telic: ") or code in (3, 10), line
             assert_hint_can_be_followed(name, line, said)
             assert_it_speaks_of_what_can_be_typed(line, said)
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_a_message_names_an_option_only_where_the_command_has_it(name: str) -> None:
+    """Else it speaks of the thing in words: a budget of cost is no `--cost`."""
+    command = app.every_command()[name]
+    for argument in LIBRARY | {"active_microseconds", "cost_microunits"}:
+        said = in_shell_words(f"the sum of {argument} is too large, unlike 'goal_id'", command)
+        assert set(re.findall(r"(?<![\w-])--[a-z][a-z-]+", said)) <= options_of(command)
+        assert said.endswith("'goal_id'")
+
+
+@pytest.mark.parametrize("limit", ["$0", "0", "0h", "0turns", "9" * 20, "$" + "9" * 15], ids=str)
+@pytest.mark.parametrize("line", [("create", "x", "--budget"), ("budget",)], ids=str)
+def test_a_budget_out_of_its_range_is_refused_as_it_was_typed(
+    refused: Refused, line: tuple[str, ...], limit: str
+) -> None:
+    code, said = refused(*line, limit)
+    assert code == 2
+    assert repr(limit) in said
+    assert "--cost" not in said
+    assert "--time" not in said
+    assert "$5" not in said, "the shell did no harm"
 
 
 @pytest.mark.parametrize("name", COMMANDS)

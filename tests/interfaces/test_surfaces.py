@@ -1,7 +1,6 @@
 """Every surface tells the same facts of every goal."""
 
-from collections.abc import Mapping
-from functools import cache
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import pytest
@@ -19,11 +18,11 @@ from telic.services.next_steps import next_on_screen
 from telic.testing.surfaces import (
     ERROR_CODES,
     FACTS,
-    GOAL_NAMES,
     ROW_FACTS,
     Answer,
     Explaining,
-    Reading,
+    Fact,
+    Reader,
     ShownGoal,
     Surface,
     error_of,
@@ -35,23 +34,21 @@ from tests.interfaces.surfaces import SURFACES
 
 
 class Shown:
-    """A store with all goals, and what each surface tells of them, read once."""
+    """A store with all goals."""
 
     def __init__(self, place: str) -> None:
         self.place = place
         with telic.connect(place) as store:
             self.goals: Mapping[str, ShownGoal] = make_shown_goals(store)
-        self._all = [shown.goal for shown in self.goals.values()]
-        self.readings = cache(self._readings)
-        self.rows = cache(self._rows)
 
-    def _readings(self, surface: str) -> Mapping[str, Reading]:
-        read = _NAMED[surface].read
-        return {} if read is None else read(self.place, self._all)
-
-    def _rows(self, surface: str) -> Mapping[str, Reading]:
-        rows = _NAMED[surface].rows
-        return {} if rows is None else rows(self.place, self._all)
+    def faults(self, surface: Surface, read: Reader, facts: Sequence[Fact]) -> list[str]:
+        """What the surface tells wrongly of all goals, read once."""
+        readings = read(self.place, [shown.goal for shown in self.goals.values()])
+        return [
+            f"{name}: {fault}"
+            for name, shown in self.goals.items()
+            for fault in wrong_facts(surface, readings[shown.goal.id], shown, facts)
+        ]
 
 
 _NAMED: Mapping[str, Surface] = {surface.name: surface for surface in SURFACES}
@@ -63,22 +60,19 @@ def shown(tmp_path_factory: pytest.TempPathFactory) -> Shown:
     return Shown(str(path))
 
 
-@pytest.mark.parametrize("surface", [name for name, each in _NAMED.items() if each.read])
-@pytest.mark.parametrize("name", GOAL_NAMES)
-def test_a_surface_tells_how_a_goal_stands(shown: Shown, name: str, surface: str) -> None:
+READING = [pytest.param(each, each.read, each.rows, id=each.name) for each in SURFACES if each.read and each.rows]
+
+
+@pytest.mark.parametrize(("surface", "read", "rows"), READING)
+def test_a_surface_tells_how_each_goal_stands(shown: Shown, surface: Surface, read: Reader, rows: Reader) -> None:
     """All its facts, and none of them otherwise than another surface does."""
-    goal = shown.goals[name]
-    reading = shown.readings(surface)[goal.goal.id]
-    assert wrong_facts(_NAMED[surface], reading, goal, FACTS) == [], reading
+    assert shown.faults(surface, read, FACTS) == []
 
 
-@pytest.mark.parametrize("surface", [name for name, each in _NAMED.items() if each.read])
-@pytest.mark.parametrize("name", GOAL_NAMES)
-def test_a_list_tells_how_each_goal_stands(shown: Shown, name: str, surface: str) -> None:
+@pytest.mark.parametrize(("surface", "read", "rows"), READING)
+def test_a_list_tells_how_each_goal_stands(shown: Shown, surface: Surface, read: Reader, rows: Reader) -> None:
     """In a row: status or reason, the first words, and who drives it."""
-    goal = shown.goals[name]
-    reading = shown.rows(surface)[goal.goal.id]
-    assert wrong_facts(_NAMED[surface], reading, goal, ROW_FACTS) == [], reading
+    assert shown.faults(surface, rows, ROW_FACTS) == []
 
 
 @pytest.mark.parametrize(

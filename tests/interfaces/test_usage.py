@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+import telic
 from tests.interfaces.shell import TELIC, Shell
 from tests.support.missing import without_package
 
@@ -87,6 +88,23 @@ def test_a_plot_is_drawn(shell: Shell, tmp_path: Path, by: str) -> None:
     assert "<svg" in drawing.read_text()
     shell("usage", "--scope", "nobody's", "--by", by, "--plot", str(empty))
     assert empty.read_bytes().startswith(PNG)
+
+
+@pytest.mark.parametrize("drawn", ["tokens", "cost", "time", "turns"])
+def test_a_plot_shows_how_much_of_the_total_it_draws(shell: Shell, tmp_path: Path, drawn: str) -> None:
+    """What is left out is a bar of its own, and a goal is named in words."""
+    with telic.connect(shell.store) as store:
+        for number in (1, 2, 3):
+            goal = store.create(f"goal {number} costs $1 & $2")
+            used = dict.fromkeys(("input_tokens", "cost_microunits", "active_microseconds"), number * 1_000_000)
+            store.record_turn(goal.id, usage=telic.ModelUsage(**used))
+    drawing = tmp_path / "usage.svg"
+    shell("usage", "--limit", "1", "--plot", str(drawing), "--of", drawn)
+    said = drawing.read_text()
+    whole = {"tokens": "3,000,000 of 6,000,000", "cost": "$3.00 of $6.00", "time": "3s of 6s", "turns": "1 of 3"}
+    assert f"{drawn.capitalize()} by goal: {whole[drawn]}" in said
+    assert "goal 3 costs $1 &amp; $2" in said
+    assert "others" in said
 
 
 def test_a_plot_that_cannot_be_drawn(shell: Shell, tmp_path: Path) -> None:

@@ -130,3 +130,15 @@ def test_it_ends_when_nothing_comes(shell: Shell) -> None:
     assert [line.split("\t")[1:5] for line in lines] == [[goal["id"][-12:], "default", "paused", "user"]]
     assert shell.error("watch", "--after", "zzz", "--idle", "0.1", expect=2)["code"] == "invalid_cursor"
     assert shell.error("watch", "--idle", "-1", expect=2)["code"] == "usage"
+
+
+def test_a_watch_may_begin_with_what_came_since(shell: Shell) -> None:
+    """A moment, or how long ago: older events are not shown, and it goes on from the same cursor."""
+    goal = shell.json("create", "before the watch")
+    shell("pause", goal["id"])
+    said = shell("watch", "--since", "1h", "--idle", "0.1", "--json")
+    assert [json.loads(line)["event"]["kind"] for line in said.stdout.splitlines()] == ["created", "paused"]
+    later = shell("watch", "--since", "2100-01-01", "--idle", "0.1", "--json")
+    assert later.stdout == ""
+    assert json.loads(later.stderr)["cursor"] == json.loads(said.stderr)["cursor"]
+    assert shell.error("watch", "--since", "1h", "--after", "x", "--idle", "0.1", expect=2)["code"] == "invalid_input"

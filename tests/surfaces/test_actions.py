@@ -7,7 +7,7 @@ import pytest
 
 import telic
 from telic.services.actions import ActionRequest, GoalAction, execute_blocking, fitting_actions, why_unfit
-from telic.testing.surfaces import DEEDS, Acting, ActionCase, Answer, wrong_effects
+from telic.testing.surfaces import ACTION_CASES, Acting, ActionCase, Answer, wrong_effects
 from telic.testing.surfaces.actions import OPERATOR, Situation
 from tests.interfaces.surfaces import SURFACES
 
@@ -15,28 +15,28 @@ ADA = telic.NamedActor(telic.Actor.OPERATOR, OPERATOR, "chat")
 
 
 @pytest.mark.parametrize(
-    ("acting", "deed"),
-    [(each.acting, deed) for deed in DEEDS for each in SURFACES if each.acting and each.acting.offers(deed)],
+    ("acting", "case"),
+    [(each.acting, case) for case in ACTION_CASES for each in SURFACES if each.acting and each.acting.offers(case)],
     ids=lambda part: part.door if isinstance(part, Acting) else str(part),
 )
-async def test_an_action_is_the_same_through_every_surface(acting: Acting, deed: ActionCase, tmp_path: Path) -> None:
+async def test_an_action_is_the_same_through_every_surface(acting: Acting, case: ActionCase, tmp_path: Path) -> None:
     """The goal and its history; and where it is not done, nothing changes, and the answer is that of the error."""
-    assert await wrong_effects(acting, str(tmp_path / "goals.db"), deed) == []
+    assert await wrong_effects(acting, str(tmp_path / "goals.db"), case) == []
 
 
 async def test_the_contract_notices_what_a_surface_does_otherwise(tmp_path: Path) -> None:
     """Another note, another door, an action that was left out, and one that was done although it was refused."""
 
-    async def act(place: str, goal: telic.Goal | None, deed: ActionCase) -> Answer:
+    async def act(place: str, goal: telic.Goal | None, case: ActionCase) -> Answer:
         assert goal is not None
-        deed.meanwhile()
-        if deed.action is GoalAction.PAUSE:
+        case.meanwhile()
+        if case.action is GoalAction.PAUSE:
             with telic.connect(place) as store:
                 store.pause(goal.id, note="for coffee", actor=ADA)
         return Answer(is_done=True, status=3, code="not_this")
 
-    async def wrong(deed: ActionCase) -> set[str]:
-        faults = await wrong_effects(Acting("cli", act), str(tmp_path / f"{deed}.db"), deed)
+    async def wrong(case: ActionCase) -> set[str]:
+        faults = await wrong_effects(Acting("cli", act), str(tmp_path / f"{case}.db"), case)
         return {line.partition(":")[0] for line in faults}
 
     assert await wrong(ActionCase(GoalAction.PAUSE, note="for tea")) == {"note", "history", "acted_by"}

@@ -1,7 +1,8 @@
 """What values offer to people: times, money, text for choices, JSON, tables in notebooks."""
 
 import json
-from collections.abc import Callable, Iterator
+import pickle
+from collections.abc import Callable, Iterator, Sequence
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
@@ -60,6 +61,37 @@ def test_a_budget_that_is_no_exact_amount_is_refused(wrong: dict[str, Any]) -> N
         Budget(**wrong)
 
 
+def test_a_cost_is_given_in_money_wherever_it_is_given_in_microunits(store: GoalStore) -> None:
+    """Holds take it as a budget does, and refuse what a budget refuses."""
+    goal = store.create("count", budget=Budget(cost="5"))
+    held = store.hold(goal.id, cost="0.5", time=timedelta(seconds=2)).reserved
+    assert (held.cost_microunits, held.active_microseconds) == (500_000, 2_000_000)
+    for wrong in ({"cost": "-1"}, {"cost": 0.1}, {"cost": "1", "cost_microunits": 1_000_000}):
+        with pytest.raises(InvalidNumber, match="cost"):
+            store.hold(goal.id, **wrong)
+    with pytest.raises(InvalidNumber, match=r"^a cost must be from 0 to 9,007,199,254\.740991, not '-1'$"):
+        Budget(cost="-1")
+
+
+def test_errors_are_named_by_their_public_place() -> None:
+    """In tracebacks and in pickles, which find them there."""
+    for name in telic.errors.__all__:
+        assert getattr(telic.errors, name).__module__ == "telic.errors"
+    error = pickle.loads(pickle.dumps(telic.errors.GoalNotFound("g")))
+    assert (type(error), str(error)) == (telic.errors.GoalNotFound, str(telic.errors.GoalNotFound("g")))
+
+
+def test_a_page_is_a_sequence(store: GoalStore) -> None:
+    """Of goals, or of events."""
+    goals = [store.create(f"goal {number}", scope=str(number)) for number in range(3)]
+    page, events = store.list(order="oldest"), store.events(scope="1")
+    assert isinstance(page, Sequence)
+    assert isinstance(events, Sequence)
+    assert (page[0], page[-1], page[1:], list(page), len(page)) == (goals[0], goals[2], tuple(goals[1:]), goals, 3)
+    assert goals[1] in page
+    assert (events[0], len(events)) == (events.events[0], 1)
+
+
 def test_usage_is_read_in_money_and_time(store: GoalStore) -> None:
     """A goal's, a turn's and a model's alike."""
     goal = store.create("count")
@@ -81,9 +113,14 @@ def test_times_are_datetimes_in_utc(store: GoalStore) -> None:
     assert hold.expires is not None
     assert hold.expires - hold.placed == timedelta(minutes=10)
     assert store.record_turn(goal.id, tokens=1).turn.time >= goal.created
-    woken = telic.types.from_datetime(datetime(2200, 1, 1, tzinfo=UTC))
-    waiting = store.pause(goal.id, wake_at=woken)
-    assert waiting.wakes == datetime(2200, 1, 1, tzinfo=UTC)
+    woken = datetime(2200, 1, 1, tzinfo=UTC)
+    assert store.pause(goal.id, wake_at=telic.types.from_datetime(woken)).wakes == woken
+    assert store.pause(goal.id, wake_at=woken + timedelta(hours=1)).wakes == woken + timedelta(hours=1)
+    for wrong in (datetime(2200, 1, 1), datetime(1960, 1, 1, tzinfo=UTC)):
+        with pytest.raises(InvalidNumber, match="wake_at"):
+            store.pause(goal.id, wake_at=wrong)
+    assert store.usage(goal_id=goal.id, since=datetime(2020, 1, 1, tzinfo=UTC), until=woken).total.lines == 1
+    assert store.usage(goal_id=goal.id, since=woken).total.lines == 0
     assert store.clear(goal.id).ended == store.events(goal.id)[-1].time
 
 

@@ -158,7 +158,7 @@ class AccountingBase(ABC):
             _LOG.warning("%d turns wait in the journal for the next start", unstored - lost)
 
     def before_fork(self) -> None:
-        """No line is half accepted."""
+        """Take the lock, so that no line is half accepted when the process forks."""
         # A child that inherited the lock while another thread holds it could never take it.
         self._lock.acquire()
 

@@ -111,7 +111,7 @@ class GoalAccounting(AccountingBase):
             changes.close()
 
     def end_soon(self) -> bool:
-        """Nothing more is accepted. Return whether it was until now: then turns may be written a few seconds more."""
+        """Accept no more turns, and return whether turns were accepted until now; writing goes on for a few seconds."""
         was_open, self._is_closed = not self._is_closed, True
         if was_open:
             self._flusher.end(EXIT_SECONDS)

@@ -38,11 +38,11 @@ class SnapshotCache:
         self._scope = scope
 
     def token(self) -> Hashable:
-        """Return what differs from its earlier values once a change was, or may have been, committed."""
+        """Return a token that differs as soon as a change was, or may have been, committed."""
         return self._store.call_count, self._changes.token()
 
     def refresh(self) -> bool:
-        """The state has the goal as it is now, stale without an answer. Return whether it was read for that."""
+        """Read the goal if it may have changed, and return whether it was read. Without an answer it is stale."""
         try:
             return self.refresh_or_raise()
         except StoreError as error:
@@ -69,7 +69,7 @@ class SnapshotCache:
         return True
 
     def _goal(self) -> Goal | None:
-        """Return the scope's active goal, else the one known before as it is now."""
+        """Read and return the scope's active goal; without one, the goal that was active last."""
         known = self._state.goal
         active = self._store.active(self._scope)
         return active if active is not None or known is None else self._store.get(known.id)
@@ -183,7 +183,7 @@ class Flusher:
         return True
 
     def _failed(self, entry: Entry, turn: TurnRecord, error: Exception) -> bool:
-        """Return whether the next entry may follow: this one is set aside, and not tried again."""
+        """Return whether to go on with the next entry, since this one is set aside and not tried again."""
         is_surprise = not isinstance(error, GoalError)
         self._surprises += is_surprise
         if isinstance(error, StoreError) or (is_surprise and self._surprises < _MOST_SURPRISES):
@@ -219,7 +219,7 @@ class Flusher:
         return goal.id
 
     def _refuse(self, entry: Entry, turn: TurnRecord | None, error: Exception) -> None:
-        """The line is set aside: no store will ever take it."""
+        """Set the line aside: no store will ever take it."""
         key = None if turn is None else turn.key
         why = f"{getattr(error, 'code', type(error).__name__)}: {error}"
         self._background.offload(lambda: self._outbox.set_aside(entry, why))

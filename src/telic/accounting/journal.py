@@ -31,7 +31,7 @@ def default_base() -> Path:
 
 
 class JournalDirectory:
-    """One store's folder, held open, so that nobody can lead its files elsewhere by renaming a folder.
+    """One store's folder, kept open, so that renaming a folder cannot redirect its files.
 
     Raises:
         OSError: it cannot be made or opened, is a link, belongs to another user, or others may write to it.
@@ -99,7 +99,7 @@ class JournalDirectory:
             os.close(handle)
 
     def close(self, *, is_kept: bool = True) -> None:
-        """The folder is let go, and gone if it is empty and need not be kept. Idempotent."""
+        """Close the folder, and remove it if it is empty and need not be kept. Idempotent."""
         if self._handle < 0:
             return
         os.close(self._handle)
@@ -145,7 +145,7 @@ class Journal:
 
     @classmethod
     def recover_orphaned(cls, folder: JournalDirectory, name: str, lock: threading.Lock) -> "Journal | None":
-        """Return the journal if its owner is dead, at the first line that may not be stored; None if the owner lives.
+        """Return the journal of a dead owner, at its first line that may not be stored yet; None if the owner lives.
 
         Raises:
             ValueError: the file is no journal; it is left as it is.
@@ -225,7 +225,7 @@ class Journal:
         return self._stored >= self._end
 
     def close(self, *, is_kept: bool) -> None:
-        """The file is let go, and gone unless it is kept for the next instance. Idempotent."""
+        """Close the file, and remove it unless the next instance needs it. Idempotent."""
         if self._handle < 0:
             return
         if not is_kept:

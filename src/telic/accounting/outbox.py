@@ -24,7 +24,7 @@ Report = Callable[[Exception, None, str], None]
 
 
 class Entry(NamedTuple):
-    """A line as it waits, and whose: one of this instance, or one that a dead one left."""
+    """One waiting line, and the journal that it is in: this instance's own, or one that a dead process left."""
 
     data: bytes
     journal: Journal | None
@@ -80,7 +80,7 @@ class Outbox:
         return True
 
     def spill(self) -> None:
-        """Lines in memory are in the journal again, if that can be written now."""
+        """Move the lines that wait in memory into the journal, if it can be written now."""
         with self._lock:
             if self._own is None or not self._memory:
                 return
@@ -143,7 +143,7 @@ class Outbox:
             return Entry(self._memory[0], None, is_own=True) if self._memory else None
 
     def drop(self) -> None:
-        """The line that was next waits no more: the store has it, or it was set aside."""
+        """Remove the next line: the store has it, or it was set aside."""
         entry, self._waiting = self._waiting, None
         if entry is None:
             return

@@ -67,12 +67,12 @@ class AccountingState:
             return None if self._is_writing else self._writes
 
     def begin_write(self) -> None:
-        """A line is being written: what is read meanwhile may or may not have it."""
+        """A write is under way: a goal that is read before `end_write` may or may not include it."""
         with self._lock:
             self._is_writing = True
 
     def end_write(self) -> None:
-        """The line was not written, as far as anybody knows."""
+        """The write has ended without a known result."""
         with self._lock:
             self._is_writing = False
 
@@ -183,13 +183,13 @@ class ThresholdNotifier:
         self._passed: dict[str, set[Passed]] = {}
 
     def begin(self) -> None:
-        """Thresholds that are passed now are no news later."""
+        """Thresholds that are passed already will not be notified."""
         self._last_notified = snapshot = self._state.snapshot()
         if snapshot is not None:
             self._of_goal(snapshot).update(reached_thresholds(snapshot))
 
     def new_calls(self) -> Iterator[Callable[[], Any]]:
-        """Give the calls to make for what is new; a call that was given is not given again."""
+        """Yield the callbacks to call for what has happened since the last time, each once."""
         callbacks = self._callbacks
         while self._state.reports:
             yield from _call(callbacks.on_failure, *self._state.reports.popleft())

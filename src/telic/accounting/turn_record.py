@@ -137,7 +137,7 @@ class PendingUsage:
         self._unsummed.append((line, -1))
 
     def added_to(self, usage: Usage, policy: BillingPolicy) -> Usage:
-        """Return the usage with the sum in it, of which the policy bills its part."""
+        """Return the usage plus the pending sum; the policy says how much of the sum is billed."""
         self._sum_up()
         counts = usage.as_dict()
         counts["turns"] += self._turns

@@ -152,6 +152,14 @@ class NotAllowed(GoalError, code="not_allowed"):
     """This actor may not do this. Nothing was written; somebody with the authority must."""
 
 
+def unknown_price(who: str, *ways: str, has_table: bool) -> str:
+    """Return why a goal's budget of money cannot hold, and the ways in which it can."""
+    table = [] if has_table else ["install the table of prices (pip install 'telic[pricing]')"]
+    *first, last = [*table, *ways]
+    listed = f"{', '.join(first)}, or {last}" if first else last
+    return f"the goal has a budget of money, but the price of {who} is unknown: {listed}"
+
+
 class PriceUnknown(GoalError, code="price_unknown"):
     """The goal has a budget of money, and nobody knows what the model costs. The model was not called.
 
@@ -160,14 +168,9 @@ class PriceUnknown(GoalError, code="price_unknown"):
     """
 
     def __init__(self, model: str | None, *, has_table: bool) -> None:
-        told = "the goal has a budget of money, but the price of its model is unknown"
-        if model is not None:
-            told = f"the goal has a budget of money, but the price of the model {model!a} is unknown"
-        table = "" if has_table else "install the table of prices (pip install 'telic[pricing]'), "
-        super().__init__(
-            f"{told}: {table}give a price of your own (`prices` in the settings), take the budget of money away, or "
-            "set `allow_unknown_price`"
-        )
+        own, allow = "give a price of your own (`prices` in the settings)", "set `allow_unknown_price`"
+        who = "its model" if model is None else f"the model {model!a}"
+        super().__init__(unknown_price(who, own, "take the budget of money away", allow, has_table=has_table))
         self.model = model
 
 

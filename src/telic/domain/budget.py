@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from datetime import timedelta
 from enum import StrEnum
-from typing import TYPE_CHECKING, Any, ClassVar, Final
+from typing import TYPE_CHECKING, Any, ClassVar, Final, TypeAlias, TypeVar
 
 from telic.domain.base_errors import InvalidNumber
 from telic.domain.limits import MAX_COUNTER, MAX_TOLD, check_counter, check_told
@@ -11,11 +11,19 @@ from telic.domain.limits import MAX_COUNTER, MAX_TOLD, check_counter, check_told
 if TYPE_CHECKING:
     from decimal import Decimal
 
+    Cost: TypeAlias = Decimal | str | int
+
+M = TypeVar("M", int, int | None)
+
 LIMITS: Final = ("tokens", "turns", "active_microseconds", "cost_microunits")
 """The budgets, in the order in which an exceeded one is reported."""
 
+LIMIT_NAMES: Final = dict(zip(LIMITS, ("tokens", "turns", "time", "cost"), strict=True))
+"""What people call them."""
 
-_CONSUMED: Final = (
+_LONGEST_TIME: Final = timedelta(microseconds=MAX_COUNTER)
+# The order of the counters is that of a ledger line's canonical text: to change it would break every stored hash.
+MODEL_COUNTERS: Final = (
     "input_tokens",
     "cached_input_tokens",
     "output_tokens",
@@ -23,9 +31,7 @@ _CONSUMED: Final = (
     "active_microseconds",
     "cost_microunits",
 )
-# The order of the counters is that of a ledger line's canonical text: to change it would break every stored hash.
-MODEL_COUNTERS: Final = _CONSUMED
-TURN_COUNTERS: Final = ("tokens", *_CONSUMED)
+TURN_COUNTERS: Final = ("tokens", *MODEL_COUNTERS)
 USAGE_COUNTERS: Final = ("turns", *TURN_COUNTERS)
 
 
@@ -33,7 +39,7 @@ USAGE_COUNTERS: Final = ("turns", *TURN_COUNTERS)
 class _Consumption:
     """The amounts that all usage has; `counters` names the counts of a class, in their order."""
 
-    counters: ClassVar[tuple[str, ...]] = _CONSUMED
+    counters: ClassVar[tuple[str, ...]] = MODEL_COUNTERS
 
     input_tokens: int = 0
     cached_input_tokens: int = 0
@@ -81,22 +87,13 @@ class Budget:
         turns: int | None = None,
         active_microseconds: int | None = None,
         cost_microunits: int | None = None,
-        cost: "Decimal | str | int | None" = None,
+        cost: "Cost | None" = None,
         time: timedelta | None = None,
     ) -> None:
-        if (cost is not None and cost_microunits is not None) or (time is not None and active_microseconds is not None):
-            raise InvalidNumber("the same budget is given twice, in two units")
-        limits = (
-            tokens,
-            turns,
-            active_microseconds if time is None else _microseconds_of(time),
-            cost_microunits if cost is None else _microunits_of(cost),
-        )
-        for name, limit in zip(LIMITS, limits, strict=True):
-            if limit is not None:
-                check_counter(f"the budget of {name}", limit)
-                if limit == 0:
-                    raise InvalidNumber(f"the budget of {name} must be at least 1; leave it out for no limit")
+        given = (tokens, turns, microseconds_of(time, active_microseconds), microunits_of(cost, cost_microunits))
+        for name, limit in zip(LIMITS, given, strict=True):
+            if limit is not None and check_counter(f"the budget of {name}", limit) == 0:
+                raise InvalidNumber(f"the budget of {LIMIT_NAMES[name]} must be above 0; leave it out for no limit")
             object.__setattr__(self, name, limit)
 
     @property
@@ -121,15 +118,27 @@ def _money_of(microunits: int) -> "Decimal":
     return money_of(microunits)
 
 
-def _microunits_of(cost: object) -> int:
+def microunits_of(cost: object, microunits: M) -> int | M:
+    """Return the cost in microunits, given in either way; raise InvalidNumber if in both, or if it cannot be one."""
+    if cost is None:
+        return microunits
+    if microunits:
+        raise InvalidNumber("give cost or cost_microunits, not both")
     from telic.domain.money import microunits_of
 
     return microunits_of(cost)
 
 
-def _microseconds_of(time: object) -> int:
+def microseconds_of(time: object, microseconds: M) -> int | M:
+    """Return the time in microseconds, given in either way; raise InvalidNumber if in both, or if it cannot be one."""
+    if time is None:
+        return microseconds
+    if microseconds:
+        raise InvalidNumber("give time or active_microseconds, not both")
     if not isinstance(time, timedelta):
         raise InvalidNumber(f"a time must be a timedelta, not {type(time).__name__}")
+    if not timedelta(0) <= time <= _LONGEST_TIME:
+        raise InvalidNumber(f"a time must be from 0 to {_LONGEST_TIME.days:,} days, not {time}")
     return time // timedelta(microseconds=1)
 
 
@@ -280,6 +289,11 @@ BUDGET_COLUMNS: Final = {
 def budget_columns(budget: Budget) -> dict[str, Any]:
     """Return the budget under the names that a goal has for it."""
     return {column: getattr(budget, name) for name, column in BUDGET_COLUMNS.items()}
+
+
+def enough(used: int, limit: int, wanted: int = 0) -> int:
+    """Return the limit that likely is enough where this one was not: twice of it, or what was wanted besides."""
+    return min(max(2 * max(used, limit), used + wanted), MAX_COUNTER)
 
 
 def exhausted_limit(usage: Usage, budget: Budget) -> str | None:

@@ -196,18 +196,18 @@ def _unclaimed(goal: Goal, state: LoopState, policy: LoopPolicy, makes_claims: b
 
 
 def has_commands_alone(goal: Goal) -> bool:
-    """Whether the goal has criteria, and all of them are commands: to check these asks no model and no person."""
+    """Return whether the goal has criteria and all are commands, so that a check asks no model and no person."""
     return bool(goal.criteria) and all(each.kind is CriterionKind.COMMAND for each in goal.criteria)
 
 
 def measured_limits(budget: Budget) -> str:
-    """The limits of which only an agent can tell what is used: `tokens and money`; empty where there is none."""
+    """Return the limits whose usage only the agent can report, in words: `tokens and money`; "" without any."""
     limits = {"tokens": budget.tokens, "money": budget.cost_microunits}
     return " and ".join(name for name, limit in limits.items() if limit is not None)
 
 
 def unmeasured(limits: str, why: str, how: str = _MEASURABLE) -> str:
-    """That a budget of these limits cannot be kept, why, and what can be done."""
+    """Return the sentence that says why a budget of these limits cannot be kept, and what to do about it."""
     return f"a budget of {limits} cannot hold: {why}; {how}"
 
 
@@ -258,7 +258,7 @@ def _has_unverified_work(goal: Goal, state: LoopState) -> bool:
 
 
 def is_nearly_spent(goal: Goal, policy: LoopPolicy) -> bool:
-    """Whether the agent is to come to an end: the policy's part of a budget is used, or its last turn begins."""
+    """Return whether to ask the agent to come to an end: most of a budget is used, or its last turn begins."""
     for name in LIMITS:
         limit, used = getattr(goal.budget, name), getattr(goal.usage, name)
         if limit is None:

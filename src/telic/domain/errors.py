@@ -20,8 +20,8 @@ Each docstring says what happened, whether anything was written, and whether a r
 
 from telic.domain.base_errors import *
 from telic.domain.base_errors import PASSING as PASSING
-from telic.domain.budget import ModelUsage
-from telic.domain.clock import Instant, to_datetime
+from telic.domain.budget import LIMIT_NAMES, ModelUsage
+from telic.domain.clock import MICRO, Instant, to_datetime
 from telic.domain.goal import Goal, GoalStatus
 
 __all__ = [
@@ -97,7 +97,7 @@ class BudgetExceeded(GoalError, code="budget_exceeded"):
         held_until: Instant | None = None,
         goal_id: str | None = None,
     ) -> None:
-        name = {"cost_microunits": "cost", "active_microseconds": "time"}.get(limit, limit)
+        name = LIMIT_NAMES.get(limit, limit)
         shown_used, shown_budget, shown_held, shown_asked = (_show(limit, each) for each in (used, budget, held, asked))
         told = f"the budget of {name} is used up: {shown_used} of {shown_budget}"
         if asked:
@@ -121,7 +121,7 @@ class BudgetExceeded(GoalError, code="budget_exceeded"):
 
 def _show(limit: str, amount: int) -> str:
     if limit == "active_microseconds":
-        return f"{amount / 1_000_000:g} s"
+        return f"{amount / MICRO:g} s"
     if limit != "cost_microunits":
         return str(amount)
     # Imported here, since it takes decimals, of which most programs need none.
@@ -199,3 +199,8 @@ class AgentConversationLost(AgentFailure, code="agent_conversation_lost"):
 
     The next turn begins a new one at once. Where the turn had begun a new one itself, it is a failure like others.
     """
+
+
+# Tracebacks and pickles name an error by the place from which programs import it.
+for _name in __all__:
+    globals()[_name].__module__ = "telic.errors"

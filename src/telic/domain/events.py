@@ -1,17 +1,20 @@
 """A goal's history: what changed, when, and by which actor; and the turns that were accounted."""
 
 import re
-from collections.abc import Mapping, Sequence
+from abc import abstractmethod
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
-from typing import Any, Final, overload
+from typing import Any, Final, TypeVar, overload
 
 from telic.domain.budget import TURN_COUNTERS, TurnUsage, UsageKind
 from telic.domain.clock import Instant, to_datetime
 from telic.domain.errors import InvalidCursor
 from telic.domain.goal import Actor, Goal
 from telic.domain.ids import digest, to_data
+
+T = TypeVar("T")
 
 ACTED_BY: Final = "acted_by"
 """The key in an event's data under which the name of the actor and the door are."""
@@ -132,7 +135,7 @@ class TurnResult:
 
 
 def turn_label(kind: UsageKind, model: str | None, *, is_estimate: bool, takes_back: int | None) -> str:
-    """Return what stands before a line's counts in its canonical text; nothing for work by no named model.
+    """Return the label before a line's counts in its canonical text; empty for work by no named model.
 
     The counts begin with a digit or a minus and a label does not, and the name's length says where it ends. Only
     estimates, and lines that take one back, say so: the hashes of all others are as they always were.
@@ -209,19 +212,36 @@ class FeedEvent:
     cursor: str
 
 
+class Page(Sequence[T]):
+    """One page of results: a sequence of them."""
+
+    __slots__ = ()
+
+    @property
+    @abstractmethod
+    def _items(self) -> tuple[T, ...]: ...
+
+    def __len__(self) -> int:
+        return len(self._items)
+
+    def __iter__(self) -> Iterator[T]:
+        return iter(self._items)
+
+    @overload
+    def __getitem__(self, index: int) -> T: ...
+    @overload
+    def __getitem__(self, index: slice) -> tuple[T, ...]: ...
+    def __getitem__(self, index: int | slice) -> T | tuple[T, ...]:
+        return self._items[index]
+
+
 @dataclass(frozen=True, slots=True)
-class EventPage(Sequence[FeedEvent]):
+class EventPage(Page[FeedEvent]):
     """Some events of the feed in order; `cursor` continues after them, whether or not there are any."""
 
     events: tuple[FeedEvent, ...]
     cursor: str
 
-    def __len__(self) -> int:
-        return len(self.events)
-
-    @overload
-    def __getitem__(self, index: int) -> FeedEvent: ...
-    @overload
-    def __getitem__(self, index: slice) -> tuple[FeedEvent, ...]: ...
-    def __getitem__(self, index: int | slice) -> FeedEvent | tuple[FeedEvent, ...]:
-        return self.events[index]
+    @property
+    def _items(self) -> tuple[FeedEvent, ...]:
+        return self.events

@@ -73,9 +73,9 @@ class Wake:
             check_name("wake_signal", self.signal)
 
     @classmethod
-    def of(cls, at: Instant | None, signal: str | None) -> "Wake | None":
+    def of(cls, at: Instant | datetime | None, signal: str | None) -> "Wake | None":
         """Return what these two say, or None if neither is given."""
-        return None if at is None and signal is None else cls(at=at, signal=signal)
+        return None if at is None and signal is None else cls(at=check_instant("wake_at", at), signal=signal)
 
 
 @dataclass(frozen=True, slots=True)

@@ -177,7 +177,7 @@ def _check_taken_back(goal_id: str, turn: Turn, turns: tuple[Turn, ...]) -> None
 
 
 class HistoryBuilder:
-    """Writes a goal's history that did not happen here, chained as if it had; for imports."""
+    """Builds and chains the history of a goal that lived in another system; for imports."""
 
     def __init__(self, goal_id: str) -> None:
         self._goal_id = goal_id

@@ -61,10 +61,10 @@ def check_id(goal_id: object) -> str:
 
 
 def short_ids(ids: Sequence[str]) -> list[str]:
-    """Return the ends by which people know these ids: of at least 12 characters, and as long as tells them apart.
+    """Return short ids to show to people: the last 12 characters of each id, or more where two would be equal.
 
-    An id begins with its time, so goals of one millisecond begin alike; its last 12 characters are all chance. As they
-    have no hyphen, they begin no id, so `find` takes an end for this goal alone.
+    An id begins with its time, so goals of one millisecond begin alike; its last 12 characters are random. They have
+    no hyphen, so no id begins with them, and `find` finds this goal alone.
     """
     length = _SHORT_ID_CHARS
     while len({goal_id[-length:] for goal_id in ids}) < len(set(ids)):

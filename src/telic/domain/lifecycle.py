@@ -161,7 +161,7 @@ GUARDED: Final = frozenset({Actor.MODEL, Actor.VERIFIER})
 
 
 def why_not(actor: Actor, action: Action) -> str | None:
-    """Return why the actor may not do this, or None where it may."""
+    """Return the reason why the actor may not do this, or None if it may."""
     if action in _ALLOWED[actor]:
         return None
     return f"the {actor} may not {action}: {_WHY_NOT.get(action, 'only a user, an operator or the host may')}"

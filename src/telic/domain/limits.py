@@ -1,10 +1,11 @@
 """The bounds of every input, the same on every database."""
 
+from datetime import datetime
 from enum import StrEnum
 from typing import Final, TypeVar
 
 from telic.domain.base_errors import EmptyText, InvalidInput, InvalidNumber, InvalidText, TextTooLong
-from telic.domain.clock import MICRO
+from telic.domain.clock import MICRO, Instant, from_datetime
 
 E = TypeVar("E", bound=StrEnum)
 
@@ -122,6 +123,10 @@ def _microseconds(name: str, value: object, least: float) -> int:
     return round(value * MICRO)
 
 
-def check_instant(name: str, value: object) -> int | None:
-    """Return the value, microseconds since the epoch, or None; else raise InvalidNumber."""
-    return None if value is None else check_counter(name, value)
+def check_instant(name: str, value: object) -> Instant | None:
+    """Return the instant of an aware datetime, of microseconds since the epoch, or None; else raise InvalidNumber."""
+    if isinstance(value, datetime):
+        if value.tzinfo is None:
+            raise InvalidNumber(f"{name} has no time zone: give an aware datetime, such as datetime.now(UTC)")
+        value = from_datetime(value)
+    return None if value is None else Instant(check_counter(name, value))

@@ -5,6 +5,7 @@ from typing import Final
 
 from telic.domain.base_errors import InvalidNumber
 from telic.domain.clock import MICRO
+from telic.domain.limits import MAX_COUNTER
 
 _CENT: Final = 10_000
 _MOST_DIGITS_OF_MONEY: Final = 11
@@ -34,7 +35,7 @@ def money_of(microunits: int) -> Decimal:
 
 
 def microunits_of(cost: object) -> int:
-    """Return the microunits of a cost, a finite amount with at most six decimals; else raise InvalidNumber."""
+    """Return the microunits of a cost of at least 0, with at most six decimals; else raise InvalidNumber."""
     if isinstance(cost, bool) or not isinstance(cost, Decimal | str | int):
         raise InvalidNumber(f"a cost must be a text, a Decimal or an integer, not {type(cost).__name__}")
     try:
@@ -45,6 +46,9 @@ def microunits_of(cost: object) -> int:
     if not money.is_finite() or money.adjusted() >= _MOST_DIGITS_OF_MONEY:
         raise InvalidNumber(f"{cost!a:.50} is no amount of money: write 5 or 0.25")
     try:
-        return int(_EXACT.to_integral_exact(_EXACT.multiply(money, MICRO)))
+        microunits = int(_EXACT.to_integral_exact(_EXACT.multiply(money, MICRO)))
     except ArithmeticError:
         raise InvalidNumber(f"{cost!a:.50} has more than six decimals") from None
+    if not 0 <= microunits <= MAX_COUNTER:
+        raise InvalidNumber(f"a cost must be from 0 to {money_of(MAX_COUNTER):,}, not {cost!a:.50}")
+    return microunits

@@ -121,15 +121,15 @@ class UsageTally:
         self._sums: dict[str | None, list[int]] = {}
 
     def add_lines(self, name: str | None, numbers: Sequence[int]) -> None:
-        """So many lines, turns, and each counter of a turn, more for the name."""
+        """Add counts of lines, of turns, and of each counter of a turn, under the name."""
         self._add(name, 0, numbers)
 
     def add_estimates(self, name: str | None, numbers: Sequence[int]) -> None:
-        """So many estimates and what they say, more for the name."""
+        """Add the number of estimates and their amounts under the name."""
         self._add(name, _ESTIMATED_AT, numbers)
 
     def add_reserved(self, name: str | None, numbers: Sequence[int], *, is_open: bool) -> None:
-        """So many holds and what they reserve, more for the name."""
+        """Add the number of holds and what they reserve under the name."""
         self._add(name, _HELD_AT if is_open else _UNCERTAIN_AT, numbers)
 
     def _add(self, name: str | None, start: int, numbers: Sequence[int]) -> None:

@@ -1,14 +1,14 @@
 """Views: a page of many goals, their counts, the snapshot of one goal, and the overview of all that is kept of it."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any, Final
 
-from telic.domain.budget import LIMITS, Budget, Usage, exhausted_limit
+from telic.domain.budget import LIMITS, Budget, Usage, enough, exhausted_limit
 from telic.domain.clock import Instant
 from telic.domain.criteria import Criterion, CriterionKind
-from telic.domain.events import Event
+from telic.domain.events import Event, Page
 from telic.domain.goal import Goal, GoalStatus, Reason
 from telic.domain.ids import plain_fields, plain_value
 from telic.domain.lease import Hold, LeaseState
@@ -30,8 +30,8 @@ class GoalOrder(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class GoalPage:
-    """One page of goals, with who drives each of them; iterating over it gives the goals.
+class GoalPage(Page[Goal]):
+    """One page of goals, a sequence of them; `entries` tells who drives each.
 
     `next_cursor` is None on the last page. A page that `is_cut_short` has fewer goals than asked for, because enough
     were looked at: there may be more, and the cursor goes on from where the look ended.
@@ -46,11 +46,9 @@ class GoalPage:
         """The goals alone."""
         return tuple(entry.goal for entry in self.entries)
 
-    def __iter__(self) -> Iterator[Goal]:
-        return (entry.goal for entry in self.entries)
-
-    def __len__(self) -> int:
-        return len(self.entries)
+    @property
+    def _items(self) -> tuple[Goal, ...]:
+        return self.goals
 
 
 @dataclass(frozen=True, slots=True)
@@ -218,6 +216,17 @@ def tightest(goal: Goal) -> BudgetUse | None:
     return max(limited, key=lambda use: use.fraction or 0.0, default=None)
 
 
+def larger_limits(goal: Goal, *, at_least_one: bool = False) -> dict[str, int]:
+    """Return the limits that a person likely gives to go on: twice of each that is used up.
+
+    Where none is, and `at_least_one` is asked for, it is the one that is nearest to its end.
+    """
+    meant = [use for use in budget_uses(goal) if (use.fraction or 0) >= 1]
+    if at_least_one and not meant:
+        meant = list(filter(None, [tightest(goal)]))
+    return {use.name: enough(use.used, use.limit or 0) for use in meant}
+
+
 @dataclass(frozen=True, slots=True)
 class UsagePoint:
     """Some consecutive lines of the ledger added up; `until` is when the last of them was recorded."""
@@ -231,7 +240,7 @@ class UsagePoint:
 
 @dataclass(frozen=True, slots=True)
 class GoalPeek:
-    """The signs that a goal's overview has changed: the goal, who drives it, and its open holds."""
+    """A cheap reading of a goal: the goal, its lease and its open holds. If these are equal, so is its overview."""
 
     lease: LeaseState
     holds: tuple[Hold, ...]

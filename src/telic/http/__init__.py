@@ -1,1 +1,1 @@
-"""One door for whatever serves: tokens, limits, listeners, server-sent events."""
+"""What every HTTP server of Telic uses: tokens, limits, listeners, server-sent events."""

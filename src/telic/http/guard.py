@@ -1,4 +1,4 @@
-"""The guard before everything that Telic serves over HTTP: who may ask, how often, how much, and how slowly."""
+"""The guard of all HTTP servers: who may send requests, how many, how large, and how slowly."""
 
 import asyncio
 import time
@@ -36,7 +36,7 @@ class TokenBucket:
         return True
 
     def give_back(self) -> None:
-        """One that was taken is not counted."""
+        """Return one that was taken, so that it does not count."""
         self._left = min(self._burst, self._left + 1)
 
 
@@ -89,7 +89,7 @@ class HttpRefusal(Exception):
 
 
 class GuardedSite(Protocol):
-    """The site behind the guard, as the guard sees it."""
+    """The rules of one site: the hosts, tokens and sessions that it accepts, and its refusals."""
 
     def check_address(self, request: HTTPConnection, /) -> None:
         """Raise HttpRefusal unless the request is addressed to this site, and comes from no other."""
@@ -140,7 +140,7 @@ class HttpGuard:
             await self._site.answer(request, refusal)(request.scope, receive, send)
 
     async def _serve_stranger(self, request: HTTPConnection, receive: Receive, send: Send) -> None:
-        """Each refusal of credentials counts, before it is known: many at once are no way around."""
+        """Count the attempt before its credentials are checked: many attempts at once must not avoid the limit."""
         client = request.scope.get("client")
         guesses = self._rates.guesses_of("" if client is None else str(client[0]))
         if not guesses.take():

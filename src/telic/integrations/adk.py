@@ -9,11 +9,12 @@ from telic.domain.base_errors import needs_extra
 from telic.domain.budget import ModelUsage, UsageKind
 from telic.domain.errors import BudgetExceeded, GoalNotActive, InvalidInput, PriceUnknown
 from telic.domain.goal import DEFAULT_SCOPE
-from telic.integrations.model_calls import ModelCall, model_usage
+from telic.integrations.model_calls import ModelCall
 from telic.integrations.runs import EndedRun, RunOutcome, run_while_active
 from telic.integrations.session import GoalSession
 from telic.integrations.settings import AnyStore, SessionSettings
 from telic.integrations.tools import GoalTool, GoalTools
+from telic.loop.agents.json_reader import model_usage
 
 with needs_extra("adk", "telic.integrations.adk"):
     from google.adk.agents import LlmAgent
@@ -39,7 +40,7 @@ _LEFT: Final = ConnectionAbortedError("the run was left before its model had ans
 
 
 def ignore(_event: Event) -> None:
-    """Nothing is done with the event."""
+    """Do nothing with the event."""
 
 
 class GoalPlugin(BasePlugin):

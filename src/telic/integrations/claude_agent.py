@@ -8,6 +8,7 @@ from typing import Any, Final, cast
 
 from telic.domain.base_errors import needs_extra
 from telic.domain.budget import ModelUsage
+from telic.domain.clock import MICRO
 from telic.domain.errors import InvalidInput
 from telic.domain.goal import DEFAULT_SCOPE, Goal
 from telic.integrations.model_calls import ModelCall
@@ -42,7 +43,7 @@ _ENVIRONMENT: Final = {"CLAUDE_CODE_EMIT_SESSION_STATE_EVENTS": "1", "CLAUDE_COD
 
 
 def ignore(_message: Message) -> None:
-    """Nothing is done with the message."""
+    """Do nothing with the message."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -171,7 +172,7 @@ def _money_left(limit_usd: float | None, goal: Goal | None) -> float | None:
     """Return the lower of the host's own limit and what the goal's budget of money has left."""
     if goal is None or goal.budget.cost_microunits is None:
         return limit_usd
-    left = max(goal.budget.cost_microunits - goal.usage.cost_microunits, 0) / 1_000_000
+    left = max(goal.budget.cost_microunits - goal.usage.cost_microunits, 0) / MICRO
     return left if limit_usd is None else min(left, limit_usd)
 
 

@@ -14,9 +14,9 @@ from telic.domain.budget import MODEL_COUNTERS, ModelUsage
 from telic.domain.errors import InvalidNumber
 from telic.integrations.hosts.claude_code import ClaudeCodeUsage
 from telic.integrations.hosts.usage_sources import HostResponse
-from telic.integrations.model_calls import model_usage
 from telic.loop.agents.claude_usage import ResponseUsage, response_usage, usage_of_models
-from telic.loop.agents.json_reader import Fields, cost_of, fields_of, read_values, sum_usage, used_since
+from telic.loop.agents.json_reader import Fields, cost_of, fields_of, model_usage, read_values, sum_usage, used_since
+from telic.loop.agents.usage_records import last_lines, whole_lines
 
 _ROUNDING_MICROUNITS: Final = 100
 """How much the prices of single responses may differ from the price of their sum."""
@@ -105,7 +105,7 @@ def _sum_of_models(told: Mapping[str, Any], dollars: object) -> ModelUsage:
 def usage_beyond(
     told: Mapping[str, Any], dollars: object, before: ModelUsage | None, known: list[ModelUsage]
 ) -> ModelUsage | None:
-    """Return what a session's sum has beside what it had before, and the responses that are known; None if nothing."""
+    """Return the session's sum minus the sum before and the known responses; None if nothing is left."""
     used = None if before is None else used_since(before, _sum_of_models(told, dollars))
     if used is None:
         return None
@@ -130,7 +130,7 @@ _TOTAL: Final = b'{"type":"cost-state"'
 
 @dataclass(slots=True)
 class _SessionFile:
-    """One file, and where to read on."""
+    """One file of a session, and the byte from which to read on."""
 
     path: Path
     offset: int = 0
@@ -139,12 +139,9 @@ class _SessionFile:
     def new(self) -> list[HostResponse]:
         """Return the responses that were completed since the last call. A line that is not ended is left for later."""
         with self.path.open("rb") as file:
-            file.seek(self.offset)
-            grown = file.read()
-        whole = grown[: grown.rfind(b"\n") + 1]
-        for line in whole.splitlines():
-            self.reader.take(line, self.offset)
-        self.offset += len(whole)
+            for end, line in whole_lines(file, self.offset):
+                self.reader.take(line, self.offset)
+                self.offset = end
         return self.reader.finished()
 
 
@@ -176,9 +173,6 @@ class SessionFiles:
 def _recorded_total(transcript: Path) -> ModelUsage | None:
     if not transcript.is_file():
         return None
-    with transcript.open("rb") as file:
-        file.seek(max(transcript.stat().st_size - _TAIL_BYTES, 0))
-        lines = file.read().splitlines()
-    last = next((line for line in reversed(lines) if line.startswith(_TOTAL)), b"")
+    last = next((line for line in last_lines(transcript, _TAIL_BYTES) if line.startswith(_TOTAL)), b"")
     told = next(iter(read_values(last)), {})
     return _sum_of_models(fields_of(told, "modelUsage"), told.get("totalCostUSD"))

@@ -9,8 +9,9 @@ from uuid import UUID
 
 from telic.domain.base_errors import needs_extra
 from telic.domain.budget import ModelUsage, UsageKind
-from telic.integrations.model_calls import ModelCall, model_usage
+from telic.integrations.model_calls import ModelCall
 from telic.integrations.session import GoalSession
+from telic.loop.agents.json_reader import model_usage
 
 with needs_extra("langchain", "telic.integrations.langchain"):
     from langchain_core.callbacks import BaseCallbackHandler
@@ -20,7 +21,7 @@ with needs_extra("langchain", "telic.integrations.langchain"):
     from langchain_core.tracers.context import register_configure_hook
 
 _REASONS: Final = frozenset({"finishreason", "stopreason", "donereason"})
-"""Under which of these names providers say why a response ended, in any spelling."""
+"""The names under which providers say why a response ended, in any spelling."""
 
 
 class StreamedMessage:
@@ -33,11 +34,11 @@ class StreamedMessage:
 
     @property
     def usage(self) -> ModelUsage | None:
-        """Its usage as far as it said; None where it said none yet."""
+        """The usage that was streamed so far; None if there was none yet."""
         return None if self._used is None else _usage_of(self._used)
 
     def took(self, message: BaseMessage) -> None:
-        """One more piece of it came."""
+        """Add one more piece of the response."""
         self.is_streamed = True
         self.bytes += size_of([message]) if message.content or getattr(message, "tool_calls", None) else 0
         used = getattr(message, "usage_metadata", None)

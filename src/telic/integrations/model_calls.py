@@ -11,45 +11,8 @@ from typing import Final
 from telic.domain.budget import ModelUsage
 from telic.domain.goal import Goal
 from telic.domain.lease import Reservation
-from telic.domain.limits import MAX_NAME_CHARS, MAX_TOLD
-from telic.loop.agents.json_reader import within_total
+from telic.domain.limits import MAX_NAME_CHARS
 from telic.loop.agents.protocol import storable_tail
-
-
-def model_usage(
-    *,
-    input_tokens: object,
-    output_tokens: object,
-    cached_input_tokens: object = None,
-    reasoning_tokens: object = None,
-    total_tokens: object = None,
-    cost_microunits: int = 0,
-) -> ModelUsage | None:
-    """The usage; None where a count is missing or none, or all are 0: a model reads and writes something.
-
-    A part that is no count is taken as 0, and one that is larger than its whole as the whole. Where the provider tells
-    a total, input and output together are that: what passes it was counted twice, and what no part tells is output.
-    """
-    asked, answered = _count(input_tokens), _count(output_tokens)
-    if asked is None or answered is None:
-        return None
-    total = _count(total_tokens) or 0
-    # Some providers, or older clients of theirs, leave thoughts out of the output, and tell them in the total alone.
-    answered = max(answered, total - asked)
-    if not asked + answered:
-        return None
-    used = ModelUsage(
-        input_tokens=asked,
-        output_tokens=answered,
-        cached_input_tokens=min(_count(cached_input_tokens) or 0, asked),
-        reasoning_tokens=min(_count(reasoning_tokens) or 0, answered),
-        cost_microunits=cost_microunits,
-    )
-    return within_total(used, total)
-
-
-def _count(value: object) -> int | None:
-    return min(value, MAX_TOLD) if type(value) is int and value >= 0 else None
 
 
 def model_name(name: object) -> str | None:
@@ -137,7 +100,7 @@ _LOST_ON_THE_WAY: Final = frozenset({"APIConnectionError", "Timeout"})
 
 
 def was_free(error: BaseException) -> bool:
-    """Return whether the call surely cost nothing: it was refused with an HTTP status, or its request was never sent.
+    """Return whether the call certainly cost nothing: the provider refused it, or its request was never sent.
 
     Of several errors, as of a fallback from model to model, all must have been free.
     """

@@ -23,12 +23,13 @@ from agents.models import get_default_model_settings
 from agents.models.fake_id import FAKE_RESPONSES_ID
 
 from telic.domain.budget import ModelUsage
-from telic.integrations.model_calls import ModelCall, is_worth_a_retry, model_usage, retry_delay_seconds
+from telic.integrations.model_calls import ModelCall, is_worth_a_retry, retry_delay_seconds
 from telic.integrations.session import GoalSession
+from telic.loop.agents.json_reader import model_usage
 from telic.prompt import place_after_prefix
 
 _KEPT: Final = ("previous_response_id", "conversation_id")
-"""With one of these the provider keeps what it is sent as input."""
+"""With one of these options the provider stores the input of a request."""
 
 _HTTP_MODELS: Final = (OpenAIChatCompletionsModel, OpenAIResponsesModel)
 """Models whose client retries by itself, and can be set not to."""

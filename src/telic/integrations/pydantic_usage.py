@@ -1,4 +1,4 @@
-"""Usage of Pydantic AI's responses and requests, as the ledger takes it."""
+"""Reads the usage of Pydantic AI's requests and responses for the ledger."""
 
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager, suppress
@@ -11,7 +11,7 @@ from pydantic_ai.models.fallback import FallbackModel
 from pydantic_ai.models.wrapper import WrapperModel
 
 from telic.domain.budget import ModelUsage
-from telic.integrations.model_calls import model_usage
+from telic.loop.agents.json_reader import model_usage
 
 
 def response_usage(response: ModelResponse) -> ModelUsage | None:

@@ -24,9 +24,9 @@ _DIVISIBLE: Final = frozenset({"tokens", "cost_microunits"})
 
 
 async def hold_room(access: StoreAccess, goal: Goal, key: str, wanted: Reservation) -> Reservation:
-    """Hold as much of `wanted` as nobody else holds, for as long as a call may take, and return how much that is.
+    """Hold what is free of `wanted`, for as long as a call may take, and return the amounts that are held.
 
-    Where others hold all that is left, they are waited for.
+    If other calls hold all that is left, wait for them.
 
     Raises:
         BudgetExceeded: the budget is used up, or others held all that is left for longer than the settings wait.

@@ -17,7 +17,7 @@ CONTINUE: Final = "Continue."
 """The text that stays in a conversation which goes on by itself; each request shows what it goes on with."""
 
 _OWN_REASONS: Final = (Reason.ASSERTED, Reason.VERIFIED, Reason.BLOCKED, Reason.WAITING)
-"""Why a goal stops by its model's report."""
+"""The reasons of a goal that its model's report has stopped."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -28,7 +28,7 @@ from telic.integrations.settings import AnyStore, SessionSettings, StoreAccess
 from telic.prompt import continuation, render, wind_down
 
 SPENT: Final = (Reason.BUDGET, Reason.FAILED)
-"""Why a goal is paused by what its own calls consumed."""
+"""The reasons of a goal that the usage of its own calls has paused."""
 
 
 class GoalSession(StoreAccess):
@@ -75,7 +75,7 @@ class GoalSession(StoreAccess):
         return self if self._caller is None else self._caller.conversation
 
     async def start(self, *, continues: bool = False) -> Goal | None:
-        """A run of the agent begins; here is the goal that it works on, if any.
+        """Begin a run of the agent, and return the goal that it works on, if any.
 
         A run that `continues` the goal by itself says so with each request.
 
@@ -134,7 +134,7 @@ class GoalSession(StoreAccess):
         return Reservation(tokens=tokens, turns=int(self.kind is UsageKind.WORK), cost_microunits=cost)
 
     def call_without_begin(self, request_bytes: int = 0) -> ModelCall:
-        """Return a call whose beginning nobody saw; it belongs to the goal that was worked on last."""
+        """Return a call for which `begin` was not called; it belongs to the goal that was worked on last."""
         return ModelCall(self.seen, None, new_key(), None, request_bytes=request_bytes)
 
     async def _stopped(self) -> GoalNotActive:
@@ -144,7 +144,7 @@ class GoalSession(StoreAccess):
         return GoalNotActive(f"goal {goal.id} is {goal.status}: the model is not called", goal)
 
     async def latest(self) -> Goal | None:
-        """The goal that was worked on last, as it stands now; None where there was none."""
+        """Return the goal that was worked on last, as it is now; None if there was none."""
         seen = self.seen
         return None if seen is None else await self.with_retries(lambda: self.store.get(seen.id))
 
@@ -213,7 +213,7 @@ class GoalSession(StoreAccess):
             return (await self.with_retries(record)).goal
 
     def note_budget_pause(self, goal: Goal) -> None:
-        """That the budget has paused the goal is no change that its model must see before it may report."""
+        """Accept that the budget has paused the goal: the model may still report on it without seeing it again."""
         seen = self.seen
         is_known = seen is not None and (goal.id, goal.revision) == (seen.id, seen.revision + 1)
         if is_known and goal.status is GoalStatus.PAUSED and goal.reason in SPENT:
@@ -239,12 +239,12 @@ class GoalSession(StoreAccess):
         await asyncio.shield(task)
 
     async def wait_until_recorded(self) -> None:
-        """Estimates of all calls that came to nothing are recorded, also of those that were cancelled."""
+        """Wait until the estimates of all failed and cancelled calls are in the ledger."""
         if self._accounting:
             await asyncio.wait(self._accounting)
 
     async def cancel_call(self, call: ModelCall) -> None:
-        """The call cost nothing, and what was held for it is free again."""
+        """The call cost nothing, and its hold is released."""
         if call.goal is None or call.hold is None:
             return
         goal_id, hold = call.goal.id, call.hold
@@ -253,7 +253,7 @@ class GoalSession(StoreAccess):
             await self.with_retries(lambda: self.store.release(goal_id, hold))
 
     async def goes_on(self) -> Goal | None:
-        """The scope's active goal where its model is to go on; None where it stopped, or waits for the host's check.
+        """Return the active goal if its model is to go on; None if it stopped, or waits for the host's check.
 
         A sub-agent never goes on by itself.
         """

@@ -84,7 +84,7 @@ class StoreAccess:
         self.settings = settings or SessionSettings()
 
     async def with_retries(self, call: Callable[[], Awaitable[T]]) -> T:
-        """Return what the call gives, made again while the store is away; it must be repeatable.
+        """Return the call's result; while the store is away, retry. The call must be repeatable.
 
         Raises:
             StoreBusy, StoreUnavailable, StoreFull, OutcomeUnknown: the store stayed away, or full, for longer than the

@@ -97,13 +97,13 @@ class GoalLoop:
     _change_noticed: asyncio.Event = field(default_factory=asyncio.Event, init=False)
 
     def notice_change(self) -> None:
-        """A running turn, or a rest between two, looks at its goal at once, and not only with the next heartbeat."""
+        """Read the goal at once, during a turn or between two, instead of with the next heartbeat."""
         self._change_noticed.set()
         if self._heart is not None:
             self._heart.beat_now()
 
     async def run(self, goal_id: str) -> Goal:
-        """The goal, which is returned, is completed, cleared, or paused for the reason that it names.
+        """Drive the goal until it is completed, cleared or paused, and return it; its `reason` says why.
 
         Raises:
             LeaseHeld: another worker drives the goal; the error says who.

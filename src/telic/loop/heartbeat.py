@@ -17,10 +17,10 @@ T = TypeVar("T")
 
 _ENDING_SECONDS: Final = 8.0
 _ENDING_PART: Final = 0.25
-"""The rest of a lease in which work is ended: an agent is asked to stop, and is killed if it does not (ADR 26)."""
+"""The last seconds of a lease, in which the agent is asked to stop, and killed if it does not (ADR 26)."""
 _MARGIN_SECONDS: Final = 1.0
 _MARGIN_PART: Final = 0.1
-"""The rest of it when the watchdogs of this worker's processes kill them, if the worker itself does nothing."""
+"""The last seconds, at which watchdogs kill this worker's processes if the worker itself did not end them."""
 
 
 class GoalStopped(Exception):
@@ -52,11 +52,11 @@ class Heartbeat:
 
     @property
     def has_run_out(self) -> bool:
-        """Whether work must end now, by this worker's own clock."""
+        """Return whether the lease has run out by this worker's own clock, so that work must end now."""
         return time.monotonic() >= self._gives_up_at
 
     def beat_now(self) -> None:
-        """The next beat comes now."""
+        """Renew the lease now, instead of after the interval."""
         self._beat_asked.set()
 
     async def guard(self, work: Coroutine[Any, Any, T], goal: Goal) -> T:
@@ -117,7 +117,7 @@ class Heartbeat:
             raise LeaseLost("it could not be renewed in time: this process stood still, or the store was away")
 
     async def rest(self, seconds: float, goal: Goal) -> None:
-        """The seconds have passed, under guard.
+        """Wait for the seconds, under `guard`.
 
         Raises:
             GoalStopped, LeaseLost: see `guard`.

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Final, TypeVar
 
 from telic.domain.budget import TurnUsage
-from telic.domain.clock import Clock, Instant
+from telic.domain.clock import MICRO, Clock, Instant
 from telic.domain.decision import LoopPolicy
 from telic.domain.errors import GoalNotActive, InvalidNumber, LeaseHeld, LeaseLost
 from telic.domain.events import TurnResult
@@ -197,10 +197,10 @@ class RunContext:
         return await retry(call, longest_pause_seconds=_RETRY_SECONDS, after_pause=self.heart.beat)
 
     async def retry_past_lease(self, call: Callable[[Lease | None], Awaitable[T]], state: LoopState) -> T:
-        """As `with_retries`, for what must not be lost: longer than the lease lasts too, which is then claimed again.
+        """As `with_retries`, for a write that must not be lost: if the lease runs out meanwhile, it is claimed again.
 
-        The call gets the lease to write under; a goal that was stopped meanwhile has none, and needs none. `state`
-        is where the loop stood before.
+        The call gets the lease to write under, or None if the goal was stopped meanwhile. `state` is the loop's state
+        before.
 
         Raises:
             LeaseLost: another worker has the goal, or had it meanwhile.
@@ -259,7 +259,7 @@ class RunContext:
 
     async def clock_error(self) -> str:
         """Return how far this machine's clock is from the database's, in words; empty where it is not far."""
-        seconds = (self.clock.now() - await self.now()) / 1_000_000
+        seconds = (self.clock.now() - await self.now()) / MICRO
         if abs(seconds) < _TOLERATED_SECONDS:
             return ""
         return f"this machine's clock is {abs(seconds):.0f} s {'ahead of' if seconds > 0 else 'behind'} the database's"

@@ -28,7 +28,7 @@ from telic.storage.operations.loop import KeyedTurn
 
 _NOT_STARTED = (AgentNotRunnable, AgentPromptTooLarge)
 _HOPELESS = (*_NOT_STARTED, AgentCostUnknown)
-"""Errors that no repetition mends."""
+"""Errors that a retry cannot fix."""
 
 
 def turn_key(state: LoopState) -> str:
@@ -38,7 +38,7 @@ def turn_key(state: LoopState) -> str:
 
 @dataclass(frozen=True, slots=True)
 class ObservedUsage:
-    """The known usage of a turn: None is unknown, and of an estimate something is missing."""
+    """The usage of a turn as far as it is known: None if unknown; an estimate if a part is missing."""
 
     usage: ModelUsage | None
     model: str | None = None

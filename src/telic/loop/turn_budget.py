@@ -1,4 +1,4 @@
-"""The budget while a turn runs: its usage so far, compared with what is left, and who holds the rest (ADR 28)."""
+"""Cuts a running turn off when its usage reaches what is left of the budget, less what others hold (ADR 28)."""
 
 import asyncio
 import shlex
@@ -8,7 +8,7 @@ from contextlib import suppress
 from dataclasses import replace
 from typing import Any, Final, TypeVar
 
-from telic.domain.budget import ModelUsage, TurnUsage, UsageKind, exhausted_limit
+from telic.domain.budget import LIMIT_NAMES, ModelUsage, TurnUsage, UsageKind, exhausted_limit
 from telic.domain.clock import MICRO, to_datetime
 from telic.domain.errors import AgentCostUnknown, InvalidNumber
 from telic.domain.goal import Goal
@@ -19,7 +19,6 @@ from telic.loop.agents.protocol import TurnReport
 from telic.loop.heartbeat import look_at
 from telic.loop.run_context import RunContext
 from telic.store.async_store import AsyncGoalStore
-from telic.wording.amounts import LIMIT_NAMES
 
 T = TypeVar("T")
 

@@ -207,7 +207,7 @@ class Worker:
             await asyncio.gather(*self._driving, return_exceptions=True)
 
     def _on_event(self, event: FeedEvent) -> bool:
-        """Poke the loop of the goal that has changed, and return whether the worker should look for goals."""
+        """Notify the loop of the goal that has changed, and return whether the worker should look for goals."""
         loop = self._loops.get(event.event.goal_id)
         if loop is not None:
             loop.notice_change()

@@ -184,7 +184,7 @@ def _observe(workspace: Path, listed: list[str], repositories: list[str], readin
 
 
 class _Reading:
-    """A hash over files, while it grows."""
+    """A hash over files that is being computed."""
 
     def __init__(self, workspace: Path, excludes: "_Excludes", limits: WorkspaceLimits, stop: threading.Event) -> None:
         self._root = workspace

@@ -1,1 +1,1 @@
-"""Log lines, spans and metrics of a store and its loops at work; at no cost where nobody asks for them."""
+"""Log lines, spans and metrics of stores and loops; they cost nothing where nobody uses them."""

@@ -1,4 +1,4 @@
-"""The metrics: what is counted and measured, with labels of which there are few."""
+"""The metrics: counters and histograms, with few labels."""
 
 from collections.abc import Callable, Iterable
 from typing import Final

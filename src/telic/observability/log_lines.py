@@ -1,4 +1,4 @@
-"""One structured line in the log for each thing that happens, in a form that programs read and nothing can forge."""
+"""Structured log lines, one for each event: programs can read them, and no text can forge one."""
 
 import json
 import logging

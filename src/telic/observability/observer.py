@@ -19,7 +19,7 @@ logging.getLogger("telic").addHandler(logging.NullHandler())
 
 
 class _SuppressErrors:
-    """A block in which errors are logged only: to observe a call must not change its result."""
+    """A block whose errors are only logged: an observer must not change the result of a call."""
 
     __slots__ = ()
 
@@ -56,7 +56,7 @@ class StatusSet:
 
 @dataclass(frozen=True, slots=True)
 class TurnCounted:
-    """The line is in the ledger since now, and has settled its hold where it named one."""
+    """A line was added to the ledger; it has settled its hold, if it names one."""
 
     goal: Goal
     turn: Turn
@@ -89,7 +89,7 @@ Fact = StatusSet | TurnCounted | HoldMoved | EventsReceived | LeaseRanOut
 
 
 class Work:
-    """One thing that goes on between its beginning and its end, in one thread or task."""
+    """A piece of work from its beginning to its end, in one thread or task."""
 
     __slots__ = ("_observer", "error", "facts", "goal_id", "memory", "started")
 
@@ -160,7 +160,7 @@ class AgentTurn(Work):
         self.model: str | None = None
 
     def ended(self, outcome: str, usage: ModelUsage | None, model: str | None, error: Exception | None = None) -> None:
-        """The agent is done, and this is what came of it."""
+        """The agent's turn has ended with this result."""
         self.outcome = outcome
         self.usage = usage
         self.model = model
@@ -196,9 +196,9 @@ class GoalCounter(Protocol):
 
 
 class Observer:
-    """Observes nothing: what a store has that nobody observes, and the base of what does.
+    """The base of observers, which observes nothing; a store without an observer has it.
 
-    `begin` and `end` are called in the thread or task that the work is done in. What they raise is kept from it.
+    `begin` and `end` are called in the thread or task of the work. Errors that they raise never reach the work.
     """
 
     def begin(self, work: Work) -> None:

@@ -141,7 +141,7 @@ class StatusCounter:
 
 
 class CallObserver:
-    """Begins the calls of an observed store; a store without an observer has none."""
+    """Makes the observed calls of one store; a store without an observer has no `CallObserver`."""
 
     def __init__(
         self, observer: Observer, system: str, now: Callable[[], Instant], counter: StatusCounter | None

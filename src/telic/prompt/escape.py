@@ -1,4 +1,4 @@
-"""The one way out for any text that somebody else wrote: as one JSON string, or as text with nothing hidden in it.
+"""Escapes any text that somebody else wrote: as one JSON string, or as text with every hidden character written out.
 
 Both ways use one table of risky characters: those that a prompt, a terminal or a page must not show as they are.
 """

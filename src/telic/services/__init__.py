@@ -1,1 +1,1 @@
-"""The front doors: blocking and async stores, health checks, transfers."""
+"""What all surfaces share: reading goals, actions, the meaning of errors, `/goal`, export and import."""

@@ -15,8 +15,8 @@ from telic.domain.goal import DEFAULT_SCOPE, Actor, Goal, GoalStatus, Reason
 from telic.domain.ids import new_key
 from telic.domain.lease import Hold, Lease
 from telic.domain.lifecycle import NamedActor
-from telic.domain.limits import DEFAULT_MAX_CHARS, MAX_COUNTER
-from telic.domain.views import CriterionStanding, budget_uses, tightest
+from telic.domain.limits import DEFAULT_MAX_CHARS
+from telic.domain.views import CriterionStanding
 from telic.services.insight import ScopedGoals
 from telic.storage.transaction import complete
 from telic.store.connect import as_async_store
@@ -258,18 +258,19 @@ PURPOSES: Final[Mapping[GoalAction, str]] = {
 }
 """The purpose of an action, where a surface offers it."""
 
-
-def likely_limits(action: GoalAction, goal: Goal) -> dict[str, int]:
-    """Return the limits that a person likely gives with the action: twice of each that is used up.
-
-    Where none is, a budget is likely set to give more of what is nearest to its end.
-    """
-    meant = [use for use in budget_uses(goal) if (use.fraction or 0) >= 1]
-    if action is GoalAction.SET_BUDGET:
-        meant = meant or list(filter(None, [tightest(goal)]))
-    elif action is not GoalAction.RESUME:
-        return {}
-    return {use.name: min(2 * max(use.used, use.limit or 0), MAX_COUNTER) for use in meant}
+DONE: Final[Mapping[GoalAction, str]] = {
+    GoalAction.CREATE: "is set",
+    GoalAction.EDIT: "is changed",
+    GoalAction.SET_BUDGET: "has its new budget",
+    GoalAction.PAUSE: "is paused",
+    GoalAction.RESUME: "goes on",
+    GoalAction.COMPLETE: "is completed",
+    GoalAction.CLEAR: "is cleared",
+    GoalAction.WAKE: "is awake",
+    GoalAction.APPROVE: "has your approval",
+    GoalAction.REJECT: "has your rejection",
+}
+"""What is said of the goal once the action is done."""
 
 
 def why_unfit(action: GoalAction, goal: Goal, checks: Sequence[CriterionStanding] = ()) -> str | None:

@@ -143,7 +143,7 @@ async def usage_by_kind(store: "AsyncGoalStore", goal_id: str) -> dict[str, Usag
 
 
 class GoalReader:
-    """Reads one goal again and again for a screen that stays: in full only where a peek shows that it changed."""
+    """Reads one goal again and again for an open screen; in full only if a peek shows that it has changed."""
 
     def __init__(self, goal_id: str, clock: Clock | None = None) -> None:
         self._goal_id = goal_id
@@ -191,7 +191,7 @@ def usage_series(points: Sequence[UsagePoint], columns: int) -> UsageSeries | No
 
 @dataclass(frozen=True, slots=True)
 class ScopedGoals:
-    """One scope's goals, as somebody sees them who may see no other's."""
+    """The goals of one scope, for a caller who may not see the goals of others."""
 
     store: "AsyncGoalStore"
     scope: str
@@ -223,12 +223,27 @@ class ScopedGoals:
         return found[0]
 
     async def default_goal(self) -> Goal | None:
-        """Return the goal that is meant where none is named: the active one, else the one that was changed last."""
+        """Return the goal to take where none is named: the active one, else the one that was changed last."""
         active = await self.store.active(self.scope)
         if active is not None:
             return active
         page = await self.store.list(scope=self.scope, limit=MAX_PAGE)
         return max(page.goals, key=lambda goal: goal.updated_at, default=None)
+
+    async def at(self, goal_id: str | None) -> Goal | None:
+        """Return the goal with this whole id, or the active one without an id; None where the scope has none."""
+        if goal_id is None:
+            return await self.store.active(self.scope)
+        try:
+            goal = await self.store.get(goal_id)
+        except GoalNotFound:
+            return None
+        return goal if goal.scope == self.scope else None
+
+    async def under_way(self) -> list[Goal]:
+        """Return the active goal; where none is, those that wait, newest first."""
+        active = await self.store.active(self.scope)
+        return [goal for goal in await self.paused() if goal.is_waiting] if active is None else [active]
 
     async def paused(self, limit: int = MAX_PAGE) -> tuple[Goal, ...]:
         """Return at most so many paused goals, newest first."""
@@ -240,7 +255,7 @@ class ScopedGoals:
         return [goal for goal in await self.paused() if goal.wake_signal == approval_signal(goal.id)]
 
     async def superseded_by(self, goal: Goal, active_id: str | None) -> Goal | None:
-        """Return the goal whose place this one has just taken, whichever it was at that moment.
+        """Return the goal that was paused when this one became active.
 
         `active_id` is the one that was active shortly before.
         """

@@ -1,6 +1,6 @@
-"""Checking values against a JSON Schema: what the HTTP API and the tools of models tell their callers is what holds.
+"""Checks values against the JSON Schemas that the HTTP API and the models' tools publish.
 
-It knows the keywords that those schemas use, and means by them what JSON Schema means.
+It knows the keywords that those schemas use, in the sense of JSON Schema.
 """
 
 import re
@@ -23,7 +23,7 @@ _SHOWN_CHARS: Final = 100
 
 
 def mismatch(schema: Schema, value: Any, place: str) -> str | None:
-    """Return the first thing in which the value, which is at this place, does not match; None where it matches."""
+    """Return the first mismatch of the value at this place, in words; None if it matches."""
     return next(_mismatches(schema, value, place), None)
 
 

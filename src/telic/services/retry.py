@@ -1,4 +1,4 @@
-"""Repeating calls of a store that is away, locked or full: what passes by itself is waited for, not reported."""
+"""Retries calls of a store that is away, locked or full, since such failures may pass by themselves."""
 
 import asyncio
 import time
@@ -20,7 +20,7 @@ async def retry(
     longest_pause_seconds: float = _LONGEST_PAUSE_SECONDS,
     after_pause: Callable[[], Awaitable[object]] | None = None,
 ) -> T:
-    """Return what the call gives, made again for so many seconds while the store is away.
+    """Return the call's result; while the store is away, retry for so many seconds.
 
     The call must be repeatable: it reads, or has a key, or changes nothing the second time. Pauses double up to the
     longest one; `after_pause` is awaited after each, and ends the retrying by raising.

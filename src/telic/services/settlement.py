@@ -49,7 +49,7 @@ def settle(store: "GoalStore", check: GoalCheck, found: Verification) -> Goal: .
 @overload
 def settle(store: "AsyncGoalStore", check: GoalCheck, found: Verification) -> Awaitable[Goal]: ...
 def settle(store: "GoalStore | AsyncGoalStore", check: GoalCheck, found: Verification) -> Goal | Awaitable[Goal]:
-    """The verdicts are recorded and the judges billed, and here is the goal after it: all, or nothing.
+    """The verdicts are recorded and the judges billed, all or nothing; return the goal after it.
 
     A goal whose criteria all passed is completed, also where the bill reaches its budget. One that lacks nothing but
     a person's answer is paused until it comes.

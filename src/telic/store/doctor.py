@@ -12,6 +12,7 @@ from functools import partial
 from pathlib import Path
 from typing import Final
 
+from telic.domain.clock import MICRO
 from telic.domain.decision import LoopPolicy
 from telic.domain.errors import GoalError, InvalidInput, StoreCorrupt, StoreError, StoreFull, StoreUnavailable
 from telic.domain.report import Finding, Level
@@ -95,7 +96,7 @@ def _asleep(store: StoreBase) -> list[Finding]:
         Finding(
             "workers",
             Level.WARNING,
-            f"goal {goal_id} is kept by {worker}, whose next step is due in {left // 1_000_000:,} s only",
+            f"goal {goal_id} is kept by {worker}, whose next step is due in {left // MICRO:,} s only",
             "Its clock was wrong, or it is of an older release: stop that worker, and any other goes on at once.",
         )
         for goal_id, worker, left in kept[:_MOST_SHOWN]

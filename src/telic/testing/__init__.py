@@ -3,7 +3,7 @@
 from collections.abc import Generator
 from contextlib import contextmanager
 
-from telic.domain.clock import Clock, Instant
+from telic.domain.clock import MICRO, Clock, Instant
 from telic.store.connect import SyncToAsyncStore, connect
 from telic.store.goal_store import GoalStore
 
@@ -22,7 +22,7 @@ class FakeClock:
 
     def advance(self, seconds: float) -> None:
         """The time is this much later; earlier, for a negative number."""
-        self.microseconds += round(seconds * 1_000_000)
+        self.microseconds += round(seconds * MICRO)
 
 
 @contextmanager

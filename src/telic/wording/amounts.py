@@ -6,10 +6,11 @@ from dataclasses import replace
 from decimal import Decimal
 from typing import Final
 
-from telic.domain.budget import LIMITS, Budget
+from telic.domain.budget import LIMIT_NAMES, LIMITS, Budget
 from telic.domain.clock import MICRO, Instant, to_datetime
 from telic.domain.errors import InvalidNumber
 from telic.domain.goal import Goal
+from telic.domain.limits import MAX_COUNTER
 from telic.domain.money import money_digits, show_money
 
 _JOINERS: Final = "\u200c\u200d"
@@ -41,7 +42,6 @@ _KINDS: Final = {
     "active_microseconds": ("time", "90s, 90m or 2h"),
     "cost_microunits": ("amount of money", "0.25 or $0.25"),
 }
-LIMIT_NAMES: Final = {"tokens": "tokens", "turns": "turns", "active_microseconds": "time", "cost_microunits": "cost"}
 """The word for the subject of each limit."""
 
 
@@ -105,6 +105,10 @@ def parse_budget(limits: tuple[str, ...], base: Budget) -> Budget:
     if limits == ("none",):
         return Budget()
     parsed = [parse_limit(text) for text in limits]
+    for text, (name, limit) in zip(limits, parsed, strict=True):
+        if not 0 < limit <= MAX_COUNTER:
+            most = show_amount(name, MAX_COUNTER)
+            raise InvalidNumber(f"{text!r} must be above 0 and at most {most}; without it there is no limit")
     if len({name for name, _ in parsed}) < len(parsed):
         raise InvalidNumber("the same budget is given twice")
     return replace(base, **dict(parsed))

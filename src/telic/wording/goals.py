@@ -8,15 +8,15 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict
 from typing import Any, Final, Generic, TypeVar
 
+from telic.domain.budget import LIMIT_NAMES
 from telic.domain.clock import Instant
 from telic.domain.criteria import Criterion
 from telic.domain.events import Event, EventKind, Turn
-from telic.domain.goal import Goal
+from telic.domain.goal import Goal, Reason, approval_signal
 from telic.domain.lease import Hold, LeaseState, Reservation
 from telic.domain.report import Reserved, UsageSum
 from telic.domain.views import CriterionStanding, budget_uses
 from telic.wording.amounts import (
-    LIMIT_NAMES,
     counted,
     first_words,
     humanize,
@@ -48,6 +48,31 @@ def wait_of(goal: Goal) -> str:
     at = "" if goal.wake_at is None else f"at {show_time(goal.wake_at)}"
     signal = "" if goal.wake_signal is None else f"on the signal {goal.wake_signal}"
     return " or ".join(filter(None, [at, signal]))
+
+
+# `{again}` is the command that makes it go on, `{waits}` what a goal that waits does.
+_NEXT_STEPS: Final = {
+    None: "nothing drives it now; {again} goes on",
+    Reason.USER: "{again} goes on",
+    Reason.SUPERSEDED: "another goal has the scope's slot; {again} --replace takes it back",
+    Reason.BUDGET: "{again} --budget AMOUNT raises the budget and goes on",
+    Reason.USAGE_LIMIT: "the provider gives no more for now; {again} goes on",
+    Reason.WAITING: "telic show {id} tells what it waits for; {waits}",
+    Reason.BLOCKED: "do what it needs, then {again} goes on",
+    Reason.STALLED: "telic events {id} tells what was tried; {again} tries again",
+    Reason.FAILED: "mend what the note says, then {again} goes on",
+}
+
+
+def next_step(goal: Goal, again: str, waits: str) -> str | None:
+    """Return what a person does in a shell with a goal that nobody drives now, to be given its id; None at its end.
+
+    `again` is the command that makes a paused goal go on; `waits` says what becomes of one that waits.
+    """
+    step = _NEXT_STEPS.get(goal.reason)
+    if goal.wake_signal == approval_signal(goal.id):
+        step = "telic approve {id} answers it, or telic reject {id}; {again} goes on then"
+    return step and step.replace("{again}", again).replace("{waits}", waits)
 
 
 def describe_lease(lease: LeaseState) -> str:

@@ -8,6 +8,7 @@ from functools import partial
 from pathlib import Path
 from typing import BinaryIO, Final
 
+from telic.domain.base_errors import unknown_price
 from telic.domain.budget import ModelUsage, TurnUsage, UsageKind
 from telic.domain.clock import Instant
 from telic.domain.decision import measured_limits, unmeasured
@@ -28,17 +29,14 @@ from telic.domain.limits import MAX_COUNTER, MAX_NAME_CHARS, MAX_PAGE
 from telic.integrations.hosts.payload import HookEvent, HookHost, HookPayload
 from telic.integrations.hosts.session_state import SessionMemory, TranscriptBookmark
 from telic.integrations.hosts.usage_sources import (
-    MAX_LINE_BYTES,
-    FilePlace,
     HostResponse,
     TranscriptReader,
     is_known,
-    open_transcript,
     place_at,
-    whole_lines,
 )
 from telic.loop.agents.json_reader import read_values
 from telic.loop.agents.protocol import storable_tail
+from telic.loop.agents.usage_records import MAX_LINE_BYTES, FilePlace, open_plain, whole_lines
 from telic.store.goal_store import GoalStore
 
 _BATCH_BYTES: Final = 1024 * 1024
@@ -102,7 +100,7 @@ class SessionBilling:
         for path in (payload.transcript, *payload.sub_transcripts):
             if path != payload.transcript and time.monotonic() >= self.deadline:
                 return
-            file = open_transcript(path)
+            file = open_plain(path)
             if file is not None:
                 reader = self.host.usage_reader(path != payload.transcript, payload.turn)
                 with file:
@@ -116,8 +114,7 @@ class SessionBilling:
         try:
             rows = table.rows(payload.session, FilePlace() if known is None else known.place)
             for number, (place, response) in enumerate(rows, 1):
-                if response is not None:
-                    self._take(goal, response, since)
+                self._take(goal, response, since)
                 self.memory.bookmarks[str(table.path)] = TranscriptBookmark(place, {})
                 if number % _BATCH_ROWS == 0:
                     self.memory.save()
@@ -285,7 +282,5 @@ def _with_cost(response: HostResponse) -> ModelUsage | None:
 def _unknown_price(model: str | None) -> str:
     from telic.pricing import has_price_table
 
-    whose = "its model" if model is None else f"the model {model!a}"
-    how = "" if has_price_table() else "install the table of prices (pip install 'telic[pricing]'), or "
-    why = f"the budget of money cannot be measured, since the price of {whose} is unknown"
-    return f"{why}: {how}take it away (telic budget)"
+    who = "its model" if model is None else f"the model {model!a}"
+    return unknown_price(who, "take the budget of money away (telic budget)", has_table=has_price_table())

@@ -87,7 +87,7 @@ class StopCheck:
     def check(
         self, goal: Goal, lease: Lease | None, state: LoopState, payload: HookPayload
     ) -> tuple[Verification, Goal]:
-        """The verdicts are recorded, the judges billed, and here are both the verdicts and the goal after them.
+        """The verdicts are recorded and the judges billed; return the verdicts and the goal after them.
 
         Raises:
             CheckFailed: there is no verdict; judges that had answered are billed.
@@ -129,7 +129,7 @@ class StopCheck:
 
 
 async def _with_retries(write: Callable[[], Goal]) -> Goal:
-    """Return what is written, again for some seconds while the store is away; it must be repeatable."""
+    """Return the write's result; while the store is away, retry for some seconds. The write must be repeatable."""
     from telic.services.retry import retry
 
     async def call() -> Goal:

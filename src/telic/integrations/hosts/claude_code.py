@@ -19,7 +19,7 @@ from typing import Final
 from telic.domain.budget import UsageKind
 from telic.domain.clock import Instant
 from telic.domain.errors import InvalidNumber
-from telic.integrations.hosts.payload import HookEvent, HookHost, HookPayload, read_common_payload
+from telic.integrations.hosts.payload import COMMON_EVENTS, HookEvent, HookHost, HookPayload, read_common_payload
 from telic.integrations.hosts.usage_sources import (
     TURN_BEGINS,
     HostResponse,
@@ -29,15 +29,6 @@ from telic.integrations.hosts.usage_sources import (
 )
 from telic.loop.agents.claude_usage import ResponseUsage, response_usage
 from telic.loop.agents.json_reader import Fields, fields_of, list_of, read_values, text_of
-
-_EVENTS: Final = {
-    "SessionStart": HookEvent.SESSION_START,
-    "UserPromptSubmit": HookEvent.PROMPT,
-    "Stop": HookEvent.STOP,
-    "SubagentStop": HookEvent.SUB_AGENT_STOP,
-    "PreCompact": HookEvent.BOOKKEEPING,
-    "SessionEnd": HookEvent.BOOKKEEPING,
-}
 
 
 def _said(fields: Fields) -> str | None:
@@ -57,7 +48,7 @@ def _said(fields: Fields) -> str | None:
 
 
 def _read(fields: Fields, environment: Mapping[str, str]) -> HookPayload | None:
-    payload = read_common_payload(fields, environment, _EVENTS, "CLAUDE_PROJECT_DIR")
+    payload = read_common_payload(fields, environment, COMMON_EVENTS, "CLAUDE_PROJECT_DIR")
     if payload is None or payload.event is not HookEvent.STOP:
         return payload
     if "last_assistant_message" not in fields:

@@ -21,7 +21,7 @@ from typing import Final
 
 from telic.domain.budget import ModelUsage, UsageKind
 from telic.domain.clock import Instant
-from telic.integrations.hosts.payload import HookEvent, HookHost, HookPayload, read_common_payload
+from telic.integrations.hosts.payload import COMMON_EVENTS, HookEvent, HookHost, HookPayload, read_common_payload
 from telic.integrations.hosts.usage_sources import (
     TURN_BEGINS,
     HostResponse,
@@ -41,16 +41,6 @@ from telic.loop.agents.json_reader import (
     used_since,
 )
 
-_EVENTS: Final = {
-    "SessionStart": HookEvent.SESSION_START,
-    "UserPromptSubmit": HookEvent.PROMPT,
-    "Stop": HookEvent.STOP,
-    "SubagentStop": HookEvent.SUB_AGENT_STOP,
-    "PreCompact": HookEvent.BOOKKEEPING,
-    "SessionEnd": HookEvent.BOOKKEEPING,
-}
-
-
 _DAYS: Final = "[0-9][0-9][0-9][0-9]/[0-9][0-9]/[0-9][0-9]"
 """The folders that the threads of a day lie in."""
 
@@ -69,7 +59,7 @@ def _said(fields: Fields) -> str | None:
 
 
 def _read(fields: Fields, environment: Mapping[str, str]) -> HookPayload | None:
-    payload = read_common_payload(fields, environment, _EVENTS)
+    payload = read_common_payload(fields, environment, COMMON_EVENTS)
     if payload is None:
         return None
     payload = replace(payload, sub_transcripts=_with_later_threads(payload))

@@ -5,9 +5,8 @@ Sub-agents' recordings stand in a folder beside the session's own, which has the
 Its usage stands in the session's recording: JSON lines, in which each message has an id, and the model's its `tokens`.
 
 A message is written again, under its id, whenever something is added to it: its tokens come with one of these lines
-and stay. Thoughts are counted beside the output, what the model's own tools read beside the input, unless `total` says
-that they are inside. A sub-agent's recording has the same form. Older versions' recordings are one JSON document each,
-and tell nothing here.
+and stay. A sub-agent's recording has the same form. Older versions' recordings are one JSON document each, and tell
+nothing here.
 """
 
 from collections.abc import Mapping
@@ -15,11 +14,11 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Final
 
-from telic.domain.budget import ModelUsage, UsageKind
+from telic.domain.budget import UsageKind
 from telic.integrations.hosts.payload import HookEvent, HookHost, HookPayload, read_common_payload
 from telic.integrations.hosts.usage_sources import HostResponse, TranscriptReader, instant_of
-from telic.integrations.model_calls import model_usage
-from telic.loop.agents.json_reader import Fields, fields_of, read_values, text_of
+from telic.loop.agents.gemini import answers_in
+from telic.loop.agents.json_reader import Fields, text_of
 
 _EVENTS: Final = {
     "SessionStart": HookEvent.SESSION_START,
@@ -63,16 +62,16 @@ class GeminiUsage(TranscriptReader):
 
     def take(self, line: bytes, _start: int, /) -> None:
         """See `TranscriptReader`."""
-        if b'"tokens"' not in line or b'"gemini"' not in line:
-            return
-        for fields in read_values(line):
-            identity, tokens = text_of(fields, "id"), fields_of(fields, "tokens")
-            if fields.get("type") == "gemini" and identity and tokens and identity != self._last:
+        for identity, fields, usage in answers_in(line):
+            if identity != self._last:
                 self._last = identity
                 key, model = f"gemini/{identity}", text_of(fields, "model")
                 self._new.append(
-                    HostResponse(key=key, usage=_usage(tokens), kind=self._kind, model=model, at=instant_of(fields))
+                    HostResponse(key=key, usage=usage, kind=self._kind, model=model, at=instant_of(fields))
                 )
+
+    def end_of_turn(self, _last_message: str | None) -> None:
+        """Change nothing: Gemini writes each response whole, so none is open."""
 
     def carry(self) -> Fields:
         """See `TranscriptReader`."""
@@ -81,21 +80,6 @@ class GeminiUsage(TranscriptReader):
     def resume(self, carry: Fields) -> None:
         """See `TranscriptReader`."""
         self._last = text_of(carry, "last")
-
-
-def _usage(tokens: Fields) -> ModelUsage | None:
-    def sum_of(whole: str, beside: str) -> int | None:
-        # Without the whole nothing is known; what comes beside it may be left out.
-        counts = [count for count in (tokens.get(whole), tokens.get(beside) or 0) if type(count) is int and count >= 0]
-        return sum(counts) if len(counts) == len((whole, beside)) else None
-
-    return model_usage(
-        input_tokens=sum_of("input", "tool"),
-        cached_input_tokens=tokens.get("cached"),
-        output_tokens=sum_of("output", "thoughts"),
-        reasoning_tokens=tokens.get("thoughts"),
-        total_tokens=tokens.get("total"),
-    )
 
 
 GEMINI: Final = HookHost(name="gemini", read=_read, decision="deny", usage_reader=GeminiUsage, hides_reasons=True)

@@ -1,7 +1,7 @@
-"""goose, after its hooks guide of 1.38: of these moments Stop alone takes an answer, what others print is only logged.
+"""goose, by its hooks guide of version 1.38. Only the Stop hook takes an answer; goose logs what other hooks print.
 
-So the goal reaches the model with the first Stop; or before, by the file that goose shows to its model with every
-request, which its user names. goose reads a decision from whatever a hook prints at Stop, and ends a turn that was
+So the model first reads of the goal at the first Stop. It reads of it before if the user names a file that goose shows
+to its model with every request. goose reads a decision from whatever a hook prints at Stop, and ends a turn that was
 kept going eight times in a row.
 
 From schema 15 on, the table `usage_ledger` of its sessions database has a row for each call of a provider.
@@ -15,9 +15,10 @@ from pathlib import Path
 from typing import Final
 
 from telic.domain.budget import UsageKind
-from telic.integrations.hosts.payload import HookEvent, HookHost, HookPayload, folder_of
-from telic.integrations.hosts.usage_sources import HostResponse, UsageTable, home, time_of_row, usage_of_row
+from telic.integrations.hosts.payload import HookEvent, HookHost, HookPayload, read_common_payload
+from telic.integrations.hosts.usage_sources import PATIENCE_SECONDS, HostResponse, home, time_of_row
 from telic.loop.agents.json_reader import Fields, text_of
+from telic.loop.agents.usage_records import UsageTable, usage_of_row
 
 _EVENTS: Final = {
     "SessionStart": HookEvent.SESSION_START,
@@ -28,18 +29,7 @@ _EVENTS: Final = {
 
 
 def _read(fields: Fields, environment: Mapping[str, str]) -> HookPayload | None:
-    name, session = text_of(fields, "event") or "", text_of(fields, "session_id")
-    event = _EVENTS.get(name)
-    if event is None or not session:
-        return None
-    return HookPayload(
-        event=event,
-        event_name=name,
-        session=session,
-        folder=folder_of(fields, environment),
-        last_message=text_of(fields, "last_assistant_message") or "",
-        is_session_over=name == "SessionEnd",
-    )
+    return read_common_payload({**fields, "hook_event_name": fields.get("event")}, environment, _EVENTS)
 
 
 _COLUMNS: Final = (
@@ -55,7 +45,7 @@ _COLUMNS: Final = (
 )
 
 
-def goose_table(environment: Mapping[str, str]) -> UsageTable:
+def goose_table(environment: Mapping[str, str]) -> UsageTable[HostResponse]:
     """Return goose's table of usage: below `GOOSE_PATH_ROOT`, or XDG's data folder."""
     return UsageTable(
         path=_data_folder(environment) / "sessions" / "sessions.db",
@@ -63,6 +53,7 @@ def goose_table(environment: Mapping[str, str]) -> UsageTable:
         columns=_COLUMNS,
         response=_response,
         sessions="sessions",
+        patience_seconds=PATIENCE_SECONDS,
     )
 
 
@@ -73,7 +64,7 @@ def _data_folder(environment: Mapping[str, str]) -> Path:
     return (Path(data) if data.startswith("/") else home() / ".local" / "share") / "goose"
 
 
-def _response(row: Fields, session: str) -> HostResponse | None:
+def _response(row: Fields, session: str) -> HostResponse:
     at, precision = time_of_row(row.get("created_timestamp"))
     owner = text_of(row, "session_id")
     return HostResponse(

@@ -7,9 +7,10 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Any, Final
 
-from telic.integrations.hosts.usage_sources import TranscriptReader, UsageTable
+from telic.integrations.hosts.usage_sources import HostResponse, TranscriptReader
 from telic.loop.agents.json_reader import Fields, text_of
 from telic.loop.agents.protocol import claim_instructions
+from telic.loop.agents.usage_records import UsageTable
 from telic.prompt import SHORT_START
 
 
@@ -74,7 +75,7 @@ class HookHost:
     block_cap: int | None = None
     cap_variable: str | None = None
     usage_reader: Callable[[bool, str | None], TranscriptReader] | None = None
-    usage_table: Callable[[Mapping[str, str]], UsageTable] | None = None
+    usage_table: Callable[[Mapping[str, str]], UsageTable[HostResponse]] | None = None
     context_variable: str | None = None
     tells_compaction: bool = False
     hides_reasons: bool = False
@@ -124,6 +125,17 @@ def folder_of(fields: Fields, environment: Mapping[str, str], *names: str) -> Pa
 
 _CONTINUATIONS: Final = (claim_instructions(), SHORT_START)
 """The beginnings of texts that keep a turn going."""
+
+
+COMMON_EVENTS: Final = {
+    "SessionStart": HookEvent.SESSION_START,
+    "UserPromptSubmit": HookEvent.PROMPT,
+    "Stop": HookEvent.STOP,
+    "SubagentStop": HookEvent.SUB_AGENT_STOP,
+    "PreCompact": HookEvent.BOOKKEEPING,
+    "SessionEnd": HookEvent.BOOKKEEPING,
+}
+"""The events of Claude Code and of Codex, by their names."""
 
 
 def read_common_payload(

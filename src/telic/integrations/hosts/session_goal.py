@@ -25,11 +25,14 @@ from telic.integrations.hosts.goose import GOOSE
 from telic.integrations.hosts.payload import HookEvent, HookHost, HookPayload
 from telic.integrations.hosts.session_state import HookLog, SessionMemory, others, private_folder, write_whole
 from telic.integrations.hosts.stop import NextTurn
-from telic.integrations.hosts.usage_sources import home, open_transcript
+from telic.integrations.hosts.usage_sources import home
 from telic.loop.agents.json_reader import Fields
 from telic.loop.agents.protocol import claim_instructions
+from telic.loop.agents.usage_records import open_plain
 from telic.loop.prompts import short_prompt, turn_prompt
 from telic.prompt import place_after_prefix, quote, render
+from telic.services.insight import ScopedGoals
+from telic.store.connect import as_async_store, complete
 from telic.store.goal_store import GoalStore
 from telic.wording.amounts import first_words
 
@@ -81,21 +84,21 @@ def short_name(prefix: str, name: str) -> str:
 def find_former_goal(
     store: GoalStore, state: Path, host: str, memory: SessionMemory, payload: HookPayload
 ) -> str | None:
-    """Return what the user should hear of a goal that a former session of this conversation works on, once."""
+    """Return, once, the message to the user about a goal of a former session of this conversation; else None."""
     if memory.has_looked or payload.event not in (HookEvent.SESSION_START, HookEvent.PROMPT, HookEvent.STOP):
         return None
     memory.has_looked = True
     for other in others(state, host, memory):
         if other.folder == os.path.realpath(payload.folder) and other.scope and _is_former(other, payload):
-            goal = _unfinished(store, other.scope)
-            if goal is not None:
+            goals = complete(ScopedGoals(as_async_store(store), other.scope).under_way())
+            if goals:
                 memory.offered = other.scope
-                return _offer_of_goal(goal, other.session or "")
+                return _offer_of_goal(goals[0], other.session or "")
     return None
 
 
 def accepts_offer(memory: SessionMemory, payload: HookPayload) -> bool:
-    """Return whether the user has this session go on with the goal that was offered; it does from then on."""
+    """Return whether the user's prompt accepts the offered goal; the session works on it from then on."""
     if (
         memory.offered is None
         or payload.event is not HookEvent.PROMPT
@@ -111,19 +114,12 @@ def _is_former(other: SessionMemory, payload: HookPayload) -> bool:
     if payload.source == _CLEARED and other.is_over:
         return True
     marks = [mark.encode() for mark in (other.session, other.last_response) if mark]
-    file = None if payload.transcript is None else open_transcript(payload.transcript)
+    file = None if payload.transcript is None else open_plain(payload.transcript)
     if file is None:
         return False
     with file:
         text = file.read(_MOST_READ_BYTES)
     return any(mark in text for mark in marks)
-
-
-def _unfinished(store: GoalStore, scope: str) -> Goal | None:
-    active = store.active(scope)
-    if active is not None:
-        return active
-    return next((goal for goal in store.list(scope=scope).goals if goal.is_waiting), None)
 
 
 def _offer_of_goal(goal: Goal, session: str) -> str:
@@ -171,7 +167,7 @@ class GoalContext:
         return answer
 
     def going_on(self, turn: NextTurn) -> str:
-        """Return what begins another turn: all, or in a conversation that knows the goal a few lines."""
+        """Return the text that begins another turn: the whole goal, or a few lines if the model knows the goal."""
         goal, memory, name = turn.goal, self.memory, _name(turn.goal)
         is_known = memory.told == name
         memory.told, memory.is_unanswered = name, False

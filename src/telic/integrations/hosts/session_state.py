@@ -17,8 +17,9 @@ from pathlib import Path
 from typing import Final
 
 from telic.domain.errors import InvalidInput
-from telic.integrations.hosts.usage_sources import FilePlace, home
+from telic.integrations.hosts.usage_sources import home
 from telic.loop.agents.json_reader import Fields, count_of, fields_of, read_values, text_of
+from telic.loop.agents.usage_records import FilePlace
 from telic.prompt import visible
 
 _MAX_BYTES: Final = 16 * 1024 * 1024
@@ -76,13 +77,13 @@ class SessionMemory:
     bookmarks: dict[str, TranscriptBookmark] = field(default_factory=dict[str, TranscriptBookmark])
 
     def note_session(self, folder: Path, scope: str | None, is_over: bool) -> None:
-        """The memory tells where its session works, on whose goal if there is one, and whether it goes on."""
+        """Note in the memory where the session works, whose goal it works on, and whether the session continues."""
         self.folder = os.path.realpath(folder)
         self.scope = scope or self.scope
         self.is_over = is_over
 
     def save(self) -> None:
-        """The file says this, wholly; where it cannot be written, nothing is remembered."""
+        """The memory is in its file as a whole; if the file cannot be written, nothing is remembered."""
         with suppress(OSError):
             private_folder(self.file.parent)
             write_whole(self.file, json.dumps(asdict(self) | {"file": None}))
@@ -110,7 +111,7 @@ def write_whole(path: Path, text: str) -> None:
 
 
 def private_folder(folder: Path) -> None:
-    """The folder is there, and it and those above it are their owner's alone where new, whatever the process's mask.
+    """The folder exists. Folders that were made for it are readable by their owner alone, whatever the umask is.
 
     Raises:
         OSError: it cannot be made.
@@ -191,7 +192,7 @@ class HookLog:
     host: str
 
     def write(self, text: str) -> None:
-        """The log ends with this line, unless it cannot be written."""
+        """Append the line to the log, if it can be written."""
         with suppress(OSError):
             private_folder(self.file.parent)
             if self.file.exists() and self.file.stat().st_size >= _MAX_LOG_BYTES:
@@ -221,7 +222,7 @@ class HookWatchdog:
         self._timer: threading.Timer | None = None
 
     def allow(self, seconds: float) -> None:
-        """The process may take so long from now on."""
+        """Restart the time: the process may take this many seconds from now on."""
         self.stop()
         self._timer = threading.Timer(seconds, self._end, [seconds])
         self._timer.daemon = True

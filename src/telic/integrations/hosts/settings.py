@@ -144,7 +144,7 @@ def _without_one(text: str, host: str) -> str | None:
 
 
 def _paths_to_handlers(text: str, host: str) -> Iterator[list[tuple[int, int]]]:
-    """Yield the ways to handlers of ours, from a handler's list up: where each list begins, and which part of it."""
+    """Yield the path to each of Telic's handlers, innermost list first: where a list begins, and the index in it."""
     top = _root(text)
     for key, hooks in enumerate(_parts(text, top)):
         for event, groups in enumerate(_parts(text, hooks.value_start) if hooks.key == "hooks" else ()):

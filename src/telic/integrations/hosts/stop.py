@@ -1,8 +1,7 @@
 """A model's stop: its claim is dealt with, and the turn goes on while its goal is not reached."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass, replace
-from types import MappingProxyType
 from typing import Final
 
 from telic.domain.decision import Decision, LoopPolicy, Step, decide
@@ -25,7 +24,7 @@ from telic.loop.agents.protocol import read_claim, storable_tail
 from telic.prompt import quote
 from telic.store.goal_store import GoalStore
 from telic.wording.amounts import first_words
-from telic.wording.goals import status_of, wait_of
+from telic.wording.goals import next_step, status_of, wait_of
 
 _MOST_STEPS: Final = 4
 _MARGIN_SECONDS: Final = 60
@@ -176,23 +175,14 @@ class StopPolicy:
 
 _NOTE_CHARS: Final = 300
 _TITLE_CHARS: Final = 80
-_HOW_TO_GO_ON: Final[Mapping[Reason, str]] = MappingProxyType(
-    {
-        Reason.BUDGET: "telic resume {id} --budget AMOUNT goes on with a larger one.",
-        Reason.WAITING: "It goes on {wait}; telic wake {id} goes on at once.",
-        Reason.SUPERSEDED: "Another goal has its place; telic resume {id} gives it back.",
-    }
-)
 
 
 def status_line(goal: Goal) -> str:
     """Return how the goal stands, why, and how it can be gone on with."""
     note = f": {quote(first_words(goal.note, _NOTE_CHARS))}" if goal.note else ""
-    said = f"Telic: goal {goal.id} is {status_of(goal)}{note}."
-    if goal.status is not GoalStatus.PAUSED:
-        return said
-    how = _HOW_TO_GO_ON.get(goal.reason or Reason.USER, "telic resume {id} goes on with it.")
-    return f"{said} {how.format(id=goal.id, wait=wait_of(goal))}"
+    waits = f"it goes on {wait_of(goal)}; telic wake {{id}} goes on at once"
+    how = next_step(goal, "telic resume {id}", waits) if goal.status is GoalStatus.PAUSED else None
+    return f"Telic: goal {goal.id} is {status_of(goal)}{note}{'; ' + how.replace('{id}', goal.id) if how else ''}."
 
 
 def _why_it_goes_on(goal: Goal, step: Step, found: Verification | None) -> str:
@@ -207,7 +197,7 @@ def _why_it_goes_on(goal: Goal, step: Step, found: Verification | None) -> str:
 
 
 def lost_claim(claim: str) -> str:
-    """Return what the user hears of a claim that came to nothing, since the store could not be reached."""
+    """Return the message to the user about a claim that was lost because the store could not be reached."""
     said = f"the model's last claim, {claim}, came to nothing, since the store could not be reached"
     return f"Telic: {said}; ask the model to say again where the goal stands."
 

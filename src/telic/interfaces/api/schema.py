@@ -5,15 +5,18 @@ The shapes of answers are those of `docs/reference/shapes.md`; fields may be add
 """
 
 from collections.abc import Mapping, Sequence
-from typing import Any, Final
+from dataclasses import fields, is_dataclass
+from types import NoneType
+from typing import Any, Final, get_args, get_type_hints
 
-from telic.domain.budget import LIMITS, MODEL_COUNTERS, TURN_COUNTERS, BillingPolicy, Usage, UsageKind
+from telic.domain.budget import LIMITS, MODEL_COUNTERS, TURN_COUNTERS, BillingPolicy, TurnUsage, Usage
+from telic.domain.clock import Instant
 from telic.domain.criteria import MAX_CRITERIA, MAX_TIMEOUT_SECONDS, CriterionKind
-from telic.domain.events import EventKind
-from telic.domain.goal import Actor, GoalStatus, Reason
-from telic.domain.lease import HoldState
+from telic.domain.events import Event, Turn
+from telic.domain.goal import GoalStatus, Reason
+from telic.domain.lease import Hold
 from telic.domain.limits import MAX_COUNTER, MAX_NAME_CHARS, MAX_NOTE_CHARS, MAX_PAGE, MAX_TTL_SECONDS
-from telic.domain.report import UsageGrouping
+from telic.domain.report import Estimated, Reserved, UsageGrouping, UsageSum
 from telic.domain.verdict import Outcome
 from telic.domain.views import NOT_CHECKED
 from telic.services.json_schema import Schema
@@ -158,7 +161,31 @@ def _counts(names: Sequence[str]) -> Schema:
 
 
 _LEASE_COUNTS: Final = ("token", "expires_in_microseconds", "due_in_microseconds")
-_RESERVED: Final = ("tokens", "active_microseconds", "cost_microunits")
+
+
+def _fields_of(kind: type[Any]) -> Schema:
+    """Return an object that has the fields of the dataclass."""
+    types = get_type_hints(kind)
+    return open_object({field.name: _of_type(types[field.name]) for field in fields(kind)})
+
+
+def _of_type(kind: Any) -> Schema:
+    if NoneType in get_args(kind):
+        return or_null(_of_type(next(each for each in get_args(kind) if each is not NoneType)))
+    if kind in _TYPES:
+        return _TYPES[kind]
+    return _fields_of(kind) if isinstance(kind, type) and is_dataclass(kind) else one_of(list(kind))
+
+
+_TYPES: Final[Mapping[Any, Schema]] = {
+    str: _TEXT,
+    int: _COUNT,
+    bool: _FLAG,
+    Instant: _TIME,
+    Mapping[str, Any]: _OBJECT,
+    # What a line takes back is below zero.
+    TurnUsage: open_object(dict.fromkeys(TURN_COUNTERS, _INTEGER)),
+}
 
 SHAPES: Final[Mapping[str, Schema]] = {
     "goal": open_object(
@@ -182,55 +209,19 @@ SHAPES: Final[Mapping[str, Schema]] = {
             "ended_at": or_null(_TIME),
         }
     ),
-    "event": open_object(
-        {
-            "goal_id": _TEXT,
-            "number": _COUNT,
-            "revision": _COUNT,
-            "kind": one_of(list(EventKind)),
-            "actor": one_of(list(Actor)),
-            "at": _TIME,
-            "key": or_null(_TEXT),
-            "data": _OBJECT,
-            "hash": _TEXT,
-        }
-    ),
+    "event": _fields_of(Event),
     "feed_event": open_object({"cursor": _TEXT, "scope": _TEXT, "event": shape("event")}),
-    "turn": open_object(
-        {
-            "goal_id": _TEXT,
-            "number": _COUNT,
-            "key": _TEXT,
-            "at": _TIME,
-            "usage": open_object(dict.fromkeys(TURN_COUNTERS, _INTEGER)),
-            "kind": one_of(list(UsageKind)),
-            "model": or_null(_TEXT),
-            "is_estimate": _FLAG,
-            "takes_back": or_null(_COUNT),
-            "hash": _TEXT,
-        }
-    ),
-    "hold": open_object(
-        {
-            "goal_id": _TEXT,
-            "key": _TEXT,
-            "reserved": _counts(LIMITS),
-            "placed_at": _TIME,
-            "expires_at": or_null(_TIME),
-            "state": one_of(list(HoldState)),
-            "turn_key": or_null(_TEXT),
-            "frees_on_expiry": _FLAG,
-        }
-    ),
+    "turn": _fields_of(Turn),
+    "hold": _fields_of(Hold),
     "details": {
         "allOf": [
             GOAL,
             open_object(
                 {
                     "lease": shape("lease_state"),
-                    "held": _counts(("holds", *_RESERVED)),
-                    "uncertain": _counts(("holds", *_RESERVED)),
-                    "estimated": _counts(("lines", *_RESERVED)),
+                    "held": _fields_of(Reserved),
+                    "uncertain": _fields_of(Reserved),
+                    "estimated": _fields_of(Estimated),
                     "checks": list_of(
                         open_object(
                             {
@@ -249,15 +240,7 @@ SHAPES: Final[Mapping[str, Schema]] = {
     },
     "lease": open_object({"goal": GOAL, "worker": _TEXT, "token": _COUNT}),
     "lease_state": open_object({"worker": or_null(_TEXT), **dict.fromkeys(_LEASE_COUNTS, _COUNT)}),
-    "sum": open_object(
-        {
-            "lines": _COUNT,
-            "usage": _counts(tuple(Usage().as_dict())),
-            "estimated": _counts(("lines", *_RESERVED)),
-            "held": _counts(("holds", *_RESERVED)),
-            "uncertain": _counts(("holds", *_RESERVED)),
-        }
-    ),
+    "sum": _fields_of(UsageSum),
     "report": open_object(
         {
             "by": one_of(list(UsageGrouping)),

@@ -148,7 +148,7 @@ async def _get_lease(call: ApiCall) -> Response:
 
 @operation(
     "POST /leases",
-    "The worker alone may drive the active goal, named by its id or its scope.",
+    "The worker has the lease of the active goal, named by its id or its scope, and alone may drive it.",
     schema.shape("lease"),
     body=schema.strict_object(
         {"goal_id": schema.GOAL_ID, "scope": schema.SCOPE, "worker": schema.WORKER, "ttl_seconds": schema.TTL},
@@ -164,7 +164,7 @@ async def _claim_goal(call: ApiCall) -> Response:
 
 @operation(
     "POST /leases/due",
-    "What is due is awake, and goals that nobody drives are the worker's.",
+    "Goals whose time has come are woken, and the worker has the leases of goals that nobody drives.",
     schema.list_of(schema.shape("lease")),
     body=schema.strict_object(
         {"scope": schema.SCOPE, "worker": schema.WORKER, "ttl_seconds": schema.TTL, "limit": schema.LIMIT}, ["worker"]

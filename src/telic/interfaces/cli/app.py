@@ -1,4 +1,4 @@
-"""The command group: sub-commands by sections, each loaded when it is asked for, and how a run of one ends."""
+"""The command group: sub-commands in sections, each loaded when it is used, and how errors become exit codes."""
 
 import logging
 import os

@@ -6,40 +6,37 @@ from typing import Final
 
 import click
 
+from telic.domain.budget import LIMIT_NAMES, enough
 from telic.domain.errors import BudgetExceeded, GoalError, NotAllowed, OutcomeUnknown, StaleUpdate, WouldReplace
-from telic.domain.goal import (
-    Goal,
-    Reason,
-    approval_signal,
-)
+from telic.domain.goal import Goal, Reason
 from telic.interfaces.cli.options import QUOTED_MONEY
 from telic.services.next_steps import about
 from telic.services.outcomes import HELP, outcome_of
-from telic.wording.amounts import InvalidAmount, first_words, write_limit
+from telic.wording.amounts import InvalidAmount, first_words, humanize, write_limit
+from telic.wording.goals import next_step
 
 EXIT_HELD: Final = 29
 EXIT_LOST: Final = 30
 EXIT_STILL_ACTIVE: Final = 31
 
-ENDINGS: Final[dict[Reason, tuple[int, str | None]]] = {
-    Reason.VERIFIED: (0, None),
-    Reason.ACCEPTED: (0, None),
-    Reason.ASSERTED: (0, None),
-    Reason.USER: (20, "telic run {id} goes on"),
-    Reason.SUPERSEDED: (21, "another goal has the scope's slot; telic run {id} --replace takes it back"),
-    Reason.BUDGET: (22, "telic run {id} --budget AMOUNT raises the budget and goes on"),
-    Reason.USAGE_LIMIT: (23, "the provider gives no more for now; telic run {id} goes on"),
-    Reason.WAITING: (24, "telic show {id} tells what it waits for; telic run {id} waits for it and goes on"),
-    Reason.BLOCKED: (25, "do what it needs, then telic run {id} goes on"),
-    Reason.STALLED: (26, "telic events {id} tells what was tried; telic run {id} tries again"),
-    Reason.FAILED: (27, "mend what the note says, then telic run {id} goes on"),
-    Reason.DISMISSED: (28, None),
-    Reason.GIVEN_UP: (28, None),
+ENDINGS: Final[dict[Reason, int]] = {
+    Reason.VERIFIED: 0,
+    Reason.ACCEPTED: 0,
+    Reason.ASSERTED: 0,
+    Reason.USER: 20,
+    Reason.SUPERSEDED: 21,
+    Reason.BUDGET: 22,
+    Reason.USAGE_LIMIT: 23,
+    Reason.WAITING: 24,
+    Reason.BLOCKED: 25,
+    Reason.STALLED: 26,
+    Reason.FAILED: 27,
+    Reason.DISMISSED: 28,
+    Reason.GIVEN_UP: 28,
 }
-"""The exit code and the next step for each reason; `{id}` in a next step is the goal's."""
+"""The exit code for each reason."""
 
-_STILL_ACTIVE: Final[tuple[int, str | None]] = (EXIT_STILL_ACTIVE, "nothing drives it now; telic run {id} goes on")
-_FOR_A_PERSON: Final = "telic approve {id} answers it, or telic reject {id}; telic run {id} goes on then"
+_AGAIN: Final = "telic run {id}"
 _STORE_NAMED: Final = "--store PATH or TELIC_STORE names the store"
 
 # Where a code means something of its own to one command, the table of all surfaces would mislead.
@@ -86,23 +83,33 @@ class CommandFailed(Exception):
     def __init__(
         self, error: GoalError, command: click.Command | None, goal_id: str | None = None, exit_code: int | None = None
     ) -> None:
-        super().__init__(in_shell_words(str(error)))
+        super().__init__(in_shell_words(str(error), command))
         self.error = error
         code, self.hint = failure(error, command, goal_id)
         self.exit_code = code if exit_code is None else exit_code
 
 
-def in_shell_words(message: str) -> str:
-    """Return the message with the options that a person types where it names arguments of the library."""
-    # What stands in quotes is somebody's own text.
-    return _QUOTED_OR_NAME.sub(lambda found: _TYPED_AS.get(found[0], found[0]), message)
+def in_shell_words(message: str, command: click.Command | None) -> str:
+    """Return the message with the command's own options where it names arguments of the library; else with words."""
+    options = _options_of(command) | {"ID"}
+
+    def typed(found: re.Match[str]) -> str:
+        name = found[0]
+        option = _TYPED_AS.get(name)
+        # What stands in quotes is somebody's own text.
+        return name if option is None else option if option in options else LIMIT_NAMES.get(name, humanize(name))
+
+    return _QUOTED_OR_NAME.sub(typed, message)
+
+
+def _options_of(command: click.Command | None) -> set[str]:
+    return {each for parameter in command.params for each in parameter.opts} if command else set[str]()
 
 
 def ending(goal: Goal) -> tuple[int, str | None]:
     """Return the exit code and the next step for a goal that nobody drives any more."""
-    code, hint = _STILL_ACTIVE if goal.reason is None else ENDINGS[goal.reason]
-    if goal.reason is Reason.WAITING and goal.wake_signal == approval_signal(goal.id):
-        hint = _FOR_A_PERSON
+    hint = next_step(goal, _AGAIN, f"{_AGAIN} waits for it and goes on")
+    code = EXIT_STILL_ACTIVE if goal.reason is None else ENDINGS[goal.reason]
     return code, None if hint is None else about(hint, goal.id)
 
 
@@ -118,18 +125,16 @@ def failure(
 
 
 def _of_this(error: GoalError, name: str) -> str | None:
-    """Return the next step where the error itself tells it."""
+    """Return the next step that fits this error, or None if only its code decides."""
     match error:
         case InvalidAmount():
             return f"{QUOTED_MONEY}; {HELP}" if "$" in str(error) else HELP
         case StaleUpdate():
             return f"look at it with telic show {{id}}; --revision {error.goal.revision} names it as it is now"
-        case BudgetExceeded() if error.asked:
-            enough = max(2 * error.budget, error.used + error.held + error.asked)
-            more = shlex.quote(write_limit(error.limit, enough))
-            return f"telic budget {{id}} {more} raises it; telic holds {{id}} shows what is held"
         case BudgetExceeded():
-            more = shlex.quote(write_limit(error.limit, 2 * max(error.used, error.budget)))
+            more = shlex.quote(write_limit(error.limit, enough(error.used, error.budget, error.held + error.asked)))
+            if error.asked:
+                return f"telic budget {{id}} {more} raises it; telic holds {{id}} shows what is held"
             return f"raise it in the same call: telic resume {{id}} --budget {more}"
         case OutcomeUnknown(key=str(key)):
             return f"repeat the command; --key {key} makes it happen exactly once"
@@ -144,9 +149,7 @@ def _of_this(error: GoalError, name: str) -> str | None:
 
 def _fitting(hint: str, command: click.Command | None) -> str | None:
     """Return the parts of the hint whose options the command has; one about another command has options of its own."""
-    options = {each for parameter in command.params for each in parameter.opts} if command else set[str]()
-    parts = [
-        part for part in hint.split("; ") if "telic " in part or set(_OPTION.findall(part)) <= options | {"--help"}
-    ]
+    options = _options_of(command) | {"--help"}
+    parts = [part for part in hint.split("; ") if "telic " in part or set(_OPTION.findall(part)) <= options]
     path = f"telic {command.name}" if command and command.name not in (None, "telic") else "telic"
     return "; ".join(parts).replace("{command}", path) or None

@@ -106,7 +106,7 @@ def list_goals(
 @options.goal_id
 @command()
 def show(session: Session, goal_id: str | None) -> None:
-    """Show a goal: where it stands, what it used, who drives it, what is held or awaited, how it was checked."""
+    """Show a goal: status, usage, worker, holds, what it waits for, and how its criteria stand."""
     goal = session.goal(goal_id)
     by_kind = complete(usage_by_kind(session.async_store, goal.id))
     show_details(session.terminal, complete(read_goal(session.async_store, goal.id)), by_kind)

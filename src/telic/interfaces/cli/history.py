@@ -9,8 +9,9 @@ from types import FrameType
 
 import click
 
-from telic.domain.errors import StoreMisconfigured
-from telic.domain.events import FeedEvent
+from telic.domain.clock import Instant
+from telic.domain.errors import InvalidInput, StoreMisconfigured
+from telic.domain.events import Cursor, FeedEvent, parse_cursor
 from telic.domain.ids import short_ids
 from telic.domain.jsonable import event_to_json, feed_event_to_json, turn_to_json
 from telic.interfaces.cli import options
@@ -48,15 +49,23 @@ def turns(session: Session, goal_id: str | None, after: int, limit: int) -> None
 @options.goal_id
 @options.all_scopes
 @click.option("--after", metavar="CURSOR", help="Begin after this cursor.  [default: now]")
+@click.option("--since", type=options.MOMENT_OR_AGO, metavar="TIME", help="Begin with what came since: 2h ago is 2h.")
 @click.option("--idle", type=options.DURATION, metavar="TIME", help="End when nothing came for so long.")
 @command()
-def watch(session: Session, goal_id: str | None, all_scopes: bool, after: str | None, idle: float | None) -> int:
-    """Follow what happens to goals, by whatever process, until Ctrl-C.
+def watch(
+    session: Session,
+    goal_id: str | None,
+    all_scopes: bool,
+    after: str | None,
+    since: Instant | None,
+    idle: float | None,
+) -> int:
+    """Follow the events of goals, whichever process makes them, until Ctrl-C.
 
     Every committed event comes once. The end names the cursor from which --after goes on, also after a restart.
     """
+    cursor = _first_cursor(session, after, since)
     goal = None if goal_id is None else session.goal(goal_id)
-    cursor = after or session.store.cursor()
     everywhere = all_scopes or goal is not None
     what = "every scope" if all_scopes else f"scope {session.scope}" if goal is None else f"goal {goal.id}"
     code = 0
@@ -71,7 +80,8 @@ def watch(session: Session, goal_id: str | None, all_scopes: bool, after: str | 
                 idle_seconds=idle,
             ):
                 interruption.is_postponed = True
-                _show_event(session, event)
+                if since is None or event.event.at >= since:
+                    _show_event(session, event)
                 # Only now: what was not shown comes again with the next watch.
                 cursor = event.cursor
                 interruption.end_postponement()
@@ -79,6 +89,14 @@ def watch(session: Session, goal_id: str | None, all_scopes: bool, after: str | 
         code = ExitCode.INTERRUPTED
     session.terminal.cursor(cursor)
     return code
+
+
+def _first_cursor(session: Session, after: str | None, since: Instant | None) -> str:
+    if after is not None and since is not None:
+        raise InvalidInput("give --after or --since, one of them")
+    now = after or session.store.cursor()
+    # No index finds a time in the feed: it is read from its beginning.
+    return now if since is None else str(Cursor(parse_cursor(now).store_id))
 
 
 class _Interruption:
@@ -101,7 +119,7 @@ class _Interruption:
         self._is_wanted = True
 
     def end_postponement(self) -> None:
-        """The event was shown; a Ctrl-C that came meanwhile ends the watch now."""
+        """End the watch now if Ctrl-C came while the event was shown."""
         self.is_postponed = False
         if self._is_wanted:
             raise KeyboardInterrupt

@@ -1,7 +1,7 @@
 """Commands for workers that share goals: driving a goal alone, reserving budget, and recording turns.
 
 Leases, holds and turns belong to workers, so these commands call the store as a worker does. Only `release` is also a
-deed of a person, who frees the hold of a call that is lost.
+person's action: it frees the hold of a call that is lost.
 """
 
 from typing import Any
@@ -92,7 +92,7 @@ def holds(session: Session, goal_id: str | None, after: str, limit: int) -> None
 def claim(
     session: Session, goal_id: str | None, worker: str, ttl: float, due: bool, all_scopes: bool, limit: int
 ) -> int:
-    """Drive an active goal alone until the lease ends; exit with 3 if nothing is --due."""
+    """Take the lease of an active goal, so that only this worker drives it; exit with 3 if nothing is --due."""
     if due:
         if goal_id is not None:
             raise click.UsageError("give an ID or --due, not both")
@@ -131,7 +131,7 @@ def _hint_at_work(session: Session, lease: Lease) -> None:
 @options.ttl("60s")
 @command(actor=Actor.HOST)
 def renew(session: Session, goal_id: str | None, worker: str, lease_token: int, ttl: float) -> None:
-    """Keep a lease for another while; a worker that lost it must stop."""
+    """Renew a lease; a worker that has lost it must stop."""
     lease = Lease(session.goal(goal_id), worker, lease_token)
     show_lease(session.terminal, session.store.renew(lease, ttl_seconds=ttl))
 
@@ -142,7 +142,7 @@ def renew(session: Session, goal_id: str | None, worker: str, lease_token: int, 
 @options.lease_token
 @command(actor=Actor.HOST)
 def unclaim(session: Session, goal_id: str | None, worker: str, lease_token: int) -> None:
-    """Let a goal go: the next worker need not wait for the lease to end."""
+    """Give a lease back, so that the next worker need not wait until it expires."""
     goal = session.store.release_lease(Lease(session.goal(goal_id), worker, lease_token))
     session.show_changed(goal, "telic claim {id} --worker NAME drives it again")
 

@@ -14,24 +14,24 @@ from typing import Any, Final
 
 import click
 
-from telic.domain.clock import Instant, SystemClock, from_datetime
+from telic.domain.clock import MICRO, Instant, SystemClock, from_datetime
 from telic.domain.criteria import typed_criteria
 from telic.domain.errors import InvalidInput, InvalidNumber, StoreMisconfigured
 from telic.domain.goal import DEFAULT_SCOPE, Goal
 from telic.domain.lease import Lease
 from telic.domain.limits import DEFAULT_MAX_CHARS
+from telic.interfaces.cli import completion
 from telic.observability.observer import Observer
 from telic.wording.amounts import parse_amount, parse_duration
 
 Option = Callable[[Any], Any]
 
-_MICRO: Final = 1_000_000
 _DATE: Final = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
 QUOTED_MONEY: Final = "a shell takes $5 for a variable: put money in single quotes, '$5'"
 
 
 class AmountText(click.ParamType[Any]):
-    """An amount as it was typed: an unquoted `$5` reaches the command as nothing, or lets the next option follow."""
+    """An amount as it was typed. The shell replaces an unquoted `$5` by nothing: that gets an error of its own."""
 
     name = "amount"
 
@@ -61,7 +61,7 @@ class Duration(click.ParamType[float]):
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
         """Return the seconds that the text means."""
         try:
-            return float(value) if isinstance(value, int | float) else parse_duration(str(value)) / _MICRO
+            return float(value) if isinstance(value, int | float) else parse_duration(str(value)) / MICRO
         except InvalidNumber as error:
             self.fail(str(error), param, ctx)
 
@@ -152,9 +152,10 @@ store = click.option(
 scope = click.option(
     "--scope",
     default=lambda: os.environ.get("TELIC_SCOPE", DEFAULT_SCOPE),
+    shell_complete=completion.scopes,
     help=f"The goals' owner, also TELIC_SCOPE.  [default: {DEFAULT_SCOPE}]",
 )
-goal_id = click.argument("goal_id", metavar="[ID]", required=False)
+goal_id = click.argument("goal_id", metavar="[ID]", required=False, shell_complete=completion.goals)
 key = click.option("--key", help="Makes the call happen once, however often it is repeated.")
 revision = click.option("--revision", type=int, help="Refuse unless the goal is at this revision.")
 note = click.option("--note", help="A free remark, kept in the history.")
@@ -166,13 +167,19 @@ replace = click.option(
     is_flag=True,
     help="Pause the scope's active goal for this one, also where a worker drives it.",
 )
-worker = click.option("--worker", required=True, metavar="NAME", help="The worker: a name of its own, as host/process.")
+worker = click.option(
+    "--worker",
+    required=True,
+    metavar="NAME",
+    help="The worker: a name of its own, as host/process.",
+    shell_complete=completion.workers,
+)
 lease_token = click.option("--lease-token", type=int, required=True, metavar="N", help="The token that claim gave.")
 lease = gather_options(
     "lease",
     ShownLease,
     click.option("--lease-token", type=int, metavar="N", help="Refuse unless the lease is kept; with --worker."),
-    click.option("--worker", metavar="NAME", help="Whose lease it is."),
+    click.option("--worker", metavar="NAME", help="Whose lease it is.", shell_complete=completion.workers),
 )
 criteria = gather_options(
     "criteria",

@@ -1,4 +1,4 @@
-"""A loop below a shell: its progress as it is shown, and the signals that end it.
+"""Shows the progress of a loop that runs in a shell, and handles the signals that end it.
 
 Progress is a live line on a terminal, plain lines elsewhere, JSON lines for programs.
 """
@@ -12,7 +12,7 @@ from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from typing import Any, Final, TypeAlias
 
-from telic.domain.clock import SystemClock, time_to_json
+from telic.domain.clock import MICRO, SystemClock, time_to_json
 from telic.domain.goal import (
     Goal,
     approval_signal,
@@ -67,7 +67,7 @@ class TextProgress:
             self._status.close()
 
     def _standing(self, progress: LoopEvent) -> str:
-        elapsed = show_duration(int(time.monotonic() - self._began) * 1_000_000)
+        elapsed = show_duration(int(time.monotonic() - self._began) * MICRO)
         parts = [f"{_doing(progress)}", spending_line(progress.goal), elapsed]
         return " · ".join(filter(None, [*parts, self._verdict and f"last verdict {self._verdict}"]))
 
@@ -89,7 +89,7 @@ class JsonProgress:
         self._write("said", goal, turn=None, detail=sentence)
 
     def close(self) -> None:
-        """Do nothing: there is nothing to be put back."""
+        """Do nothing: JSON lines leave the terminal as it is."""
 
     def ended(self, goal: Goal, exit_code: int) -> None:
         """Write the last line: the goal as it was left, and the exit code."""

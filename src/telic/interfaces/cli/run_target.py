@@ -52,7 +52,7 @@ def choose(store: GoalStore, request: RunRequest) -> tuple[Goal, str]:
     the only one that waits.
 
     Raises:
-        NothingMeant: there is nothing to go on with.
+        NoDefaultGoal: there is no goal to continue.
         WouldReplace: an unfinished goal would have to give way.
         InvalidInput: the goal is there with other criteria, or another budget.
         GoalNotFound, AmbiguousId, BudgetExceeded, StoreError: as they say.
@@ -88,7 +88,7 @@ def _create(store: GoalStore, request: RunRequest, text: str) -> tuple[Goal, str
 
 
 def _act(store: GoalStore, request: RunRequest, action: GoalAction, **more: Any) -> tuple[Goal, str]:
-    """The action is done; return the goal, and in words which one is paused for it."""
+    """Do the action; return the goal, and a note that says which other goal was paused."""
     asked = ActionRequest(action=action, actor=request.actor, replace=request.replace, **more)
     result = execute_blocking(store, asked)
     return result.goal, "" if result.superseded is None else f"; goal {result.superseded.id} is paused for it"
@@ -100,12 +100,10 @@ def with_plain_lines(text: str) -> str:
 
 
 def _goal_to_continue(store: GoalStore, scope: str) -> Goal:
-    goals = ScopedGoals(as_async_store(store), scope)
-    active = store.active(scope)
-    waiting = [goal for goal in complete(goals.paused()) if goal.is_waiting] if active is None else [active]
-    if len(waiting) != 1:
+    found = complete(ScopedGoals(as_async_store(store), scope).under_way())
+    if len(found) != 1:
         raise NoDefaultGoal(scope, "active")
-    return waiting[0]
+    return found[0]
 
 
 def _go_on(store: GoalStore, request: RunRequest, goal: Goal) -> tuple[Goal, str]:

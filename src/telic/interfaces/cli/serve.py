@@ -61,7 +61,7 @@ def _token_file(variable: str) -> options.Option:
 @click.option("--open", "opens", is_flag=True, help="Open it in this machine's browser.")
 @click.pass_context
 def dashboard(context: click.Context, /, store: str | None, token_file: Path | None, opens: bool, **given: Any) -> None:
-    """Serve a web page over the store: the goals, live, and one of them in full.
+    """Serve the dashboard: a web page that lists the goals, live, and shows one of them in full.
 
     It listens on this machine only, shows without changing anything, and lets in who has the token. The address that
     is written when it starts lets one browser in, once. Another --host needs a token that you give, and --name says

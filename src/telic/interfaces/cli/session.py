@@ -71,7 +71,7 @@ class Session:
 
     @property
     def target_id(self) -> str | None:
-        """Return the id of the goal that the command is about, as soon as it is known."""
+        """Return the id of the command's goal; None before it is known."""
         return None if self.target is None else self.target.id
 
     def close(self) -> None:
@@ -116,7 +116,7 @@ class Session:
         return NamedActor(self.actor, login_name() if is_person else None, "cli")
 
     def act(self, action: GoalAction, goal: Goal | None, **more: Any) -> Goal:
-        """The action is done, as the person or program that runs the command; here is the goal after it.
+        """Do the action as the person or program that runs the command, and return the goal after it.
 
         Raises:
             GoalError: as `execute`.
@@ -135,18 +135,18 @@ class Session:
         return result.goal
 
     def show_changed(self, goal: Goal, hint: str) -> None:
-        """The goal as it now is, the goal that was paused for it, and what can come next, were shown."""
+        """Show the goal as it is now, the goal that was paused for it, and the next step."""
         show_goal(self.terminal, goal, self._superseded)
         self.target = goal
         self.hint(hint)
 
     def hint(self, text: str) -> None:
-        """The next step was shown, with the goal's id for `{id}`."""
+        """Show the next step, with the goal's id for `{id}`."""
         self.terminal.hint(about(text, self.target_id))
 
 
 class NoDefaultGoal(GoalNotFound):
-    """No goal was named, and the scope has none of the kind that is then meant."""
+    """No goal was named, and the scope has no goal that the command could take by default."""
 
     def __init__(self, scope: str, status: str | None = None) -> None:
         found = f"scope {scope!r} has no goals" if status is None else f"no goal is {status} in scope {scope!r}"

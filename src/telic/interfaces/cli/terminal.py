@@ -5,7 +5,7 @@ import json
 import os
 import sys
 from collections.abc import Callable, Collection, Sequence
-from typing import TYPE_CHECKING, Any, TextIO, cast
+from typing import TYPE_CHECKING, Any, Final, TextIO, cast
 
 from telic.prompt.escape import visible
 
@@ -21,6 +21,9 @@ class OutputLost(OSError):
 
 class ReaderGone(Exception):
     """The program that read the output has closed it."""
+
+
+_STYLES: Final = {"active": "green", "paused": "yellow", "completed": "blue", "cleared": "dim"}
 
 
 class Terminal:
@@ -41,7 +44,7 @@ class Terminal:
         self._output.write(json.dumps(data) + "\n")
 
     def json_or_line(self, data: Any, text: str) -> None:
-        """Write the data where JSON is wanted, else the line of text."""
+        """Write the data if output is JSON, else the line of text."""
         if self.as_json:
             self.json(data)
         else:
@@ -103,7 +106,8 @@ class Terminal:
     ) -> None:
         """Write a table on a terminal, and lines with tabs between the cells elsewhere.
 
-        Columns of numbers are set flush right; with `has_total`, a line goes above the last row.
+        Columns of numbers are set flush right; with `has_total`, a line goes above the last row. On a terminal a column
+        in which nothing stands is left out, and a status has its colour, unless NO_COLOR is set.
         """
         if not self.is_screen:
             for row in [columns, *rows]:
@@ -115,14 +119,17 @@ class Terminal:
         from rich.text import Text
 
         table = Table(box=box.SIMPLE_HEAD)
-        for place, name in enumerate(columns):
+        places = [place for place in range(len(columns)) if not rows or any(row[place] for row in rows)]
+        for place in places:
+            name = columns[place]
             # Half an id names nothing, and half a number misleads: other columns give way.
             whole = (
                 max(len(visible(row[place])) for row in [columns, *rows]) if name in {columns[0], *numbers} else None
             )
             table.add_column(name, justify="right" if name in numbers else "left", min_width=whole)
         for number, row in enumerate(rows, 1):
-            table.add_row(*(Text(visible(cell)) for cell in row), end_section=has_total and number == len(rows) - 1)
+            cells = [Text(visible(row[place]), _STYLES.get(row[place], "")) for place in places]
+            table.add_row(*cells, end_section=has_total and number == len(rows) - 1)
         Console(file=self._output, markup=False, highlight=False, emoji=False).print(table)
 
     def _line_of_cells(self, cells: Sequence[str]) -> None:
@@ -166,7 +173,7 @@ class StatusLine:
         self._console.print(Text(visible(text)))
 
     def close(self) -> None:
-        """The line is gone."""
+        """Remove the line."""
         self._live.stop()
 
 

@@ -1,7 +1,8 @@
-"""The command that adds up what goals consumed, and its plot: the tokens of each group."""
+"""The command that adds up what goals consumed, and its plot: a bar for each group."""
 
 import warnings
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from datetime import date
 from importlib import import_module
 from operator import attrgetter
@@ -20,7 +21,7 @@ from telic.interfaces.cli import options
 from telic.interfaces.cli.options import FILE, MOMENT_OR_AGO
 from telic.interfaces.cli.session import Session, command
 from telic.prompt.escape import visible
-from telic.wording.amounts import first_words, show_used
+from telic.wording.amounts import first_words, show_amount, show_used
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -45,10 +46,11 @@ _ALWAYS: Final = frozenset({"turns", "tokens"})
 _KNOWN: Final = frozenset({"estimated", "held", "uncertain"})
 _NAMELESS: Final = "(not named)"
 
+_DRAWN: Final = ("tokens", "cost", "time", "turns")
 _FORMATS: Final = {".png": "png", ".svg": "svg"}
 _INK: Final = "#3b6ea5"
 _GREY: Final = "#666666"
-_LABEL_CHARS: Final = 28
+_LABEL_CHARS: Final = 40
 _MOST_BARS: Final = 30
 _MOST_DATES: Final = 6
 
@@ -68,9 +70,12 @@ _MOST_DATES: Final = 6
 )
 @click.option("--until", type=MOMENT_OR_AGO, metavar="TIME", help="Only before then.")
 @click.option("--limit", type=int, default=20, show_default=True, help="At most so many lines; the total has all.")
-@click.option("--plot", "file", type=FILE, help="Draw the tokens into a .png or .svg file.")
+@click.option("--plot", "file", type=FILE, help="Draw it into a .png or .svg file.")
+@click.option("--of", "drawn", type=click.Choice(_DRAWN), default="tokens", show_default=True, help="What is drawn.")
 @command()
-def usage(session: Session, goal_id: str | None, by: str, all_scopes: bool, file: Path | None, **bounds: Any) -> None:
+def usage(
+    session: Session, goal_id: str | None, by: str, all_scopes: bool, file: Path | None, drawn: str, **bounds: Any
+) -> None:
     """Add up what goals consumed, by goal, scope, kind of usage, model or day."""
     if file is not None:
         _require_plot(file)
@@ -88,7 +93,7 @@ def usage(session: Session, goal_id: str | None, by: str, all_scopes: bool, file
     labels = [_NAMELESS if group.name is None else group.name for group in report.groups]
     labels = short_ids(labels) if grouping is UsageGrouping.GOAL and labels else labels
     if file is not None:
-        _draw(report, labels, file)
+        _draw(_Drawing.of(session, report, labels, drawn), file)
     if session.terminal.as_json:
         session.terminal.json(report_to_json(report))
         return
@@ -137,15 +142,41 @@ def _require_plot(file: Path) -> None:
         import_module("matplotlib")
 
 
-def _draw(report: UsageReport, labels: Sequence[str], file: Path) -> None:
+@dataclass(frozen=True, slots=True)
+class _Drawing:
+    """The bars of a plot, each with its label, and what all of them are together."""
+
+    title: str
+    unit: str
+    by_day: bool
+    labels: Sequence[str]
+    values: Sequence[int]
+
+    @classmethod
+    def of(cls, session: Session, report: UsageReport, labels: Sequence[str], drawn: str) -> "_Drawing":
+        """Return the bars of the report's largest groups; what is left out of a total is a bar of its own."""
+        unit, value = _COLUMNS[drawn]
+        by_day, whole = report.by is UsageGrouping.DAY, value(report.total)
+        most = len(labels) if by_day else _MOST_BARS
+        shown, values = list(labels[:most]), [value(group.sum) for group in report.groups[:most]]
+        if report.by is UsageGrouping.GOAL:
+            names = [group.name for group in report.groups[:most]]
+            shown = [f"{label} {_first_words_of(session, name)}" for label, name in zip(shown, names, strict=True)]
+        title = f"{drawn.capitalize()} by {report.by}: {show_amount(unit, sum(values))}"
+        if (left := whole - sum(values)) > 0:
+            title += f" of {show_amount(unit, whole)}"
+            shown, values = (shown, values) if by_day else ([*shown, "others"], [*values, left])
+        return cls(title, unit, by_day, shown, values)
+
+
+def _draw(drawing: _Drawing, file: Path) -> None:
     from matplotlib.figure import Figure
 
-    bars = min(len(labels), _MOST_BARS)
-    by_day = report.by is UsageGrouping.DAY
-    figure = Figure(figsize=(7, 3.2 if by_day else 1.2 + 0.3 * max(bars, 2)), layout="constrained")
+    by_day = drawing.by_day
+    figure = Figure(figsize=(7, 3.2 if by_day else 1.2 + 0.3 * max(len(drawing.labels), 2)), layout="constrained")
     axes = figure.subplots()
-    (_draw_days if by_day else _draw_bars)(axes, report, labels)
-    axes.set_title(f"Tokens by {report.by}: {report.total.usage.tokens:,}", loc="left", fontsize=11, color="#222222")
+    (_draw_days if by_day else _draw_bars)(axes, drawing)
+    axes.set_title(drawing.title, parse_math=False, loc="left", fontsize=11, color="#222222")
     for side in ("top", "right", "left" if by_day else "bottom"):
         axes.spines[side].set_visible(False)
     axes.tick_params(length=0, labelsize=8, labelcolor=_GREY)
@@ -158,26 +189,27 @@ def _draw(report: UsageReport, labels: Sequence[str], file: Path) -> None:
         raise InvalidInput(f"{file} cannot be written: {error.strerror}") from error
 
 
-def _draw_days(axes: "Axes", report: UsageReport, labels: Sequence[str]) -> None:
+def _draw_days(axes: "Axes", drawing: _Drawing) -> None:
     from matplotlib.ticker import FuncFormatter
 
-    days = [date.fromisoformat(label).toordinal() for label in labels]
-    axes.bar(days, [float(group.sum.usage.tokens) for group in report.groups], width=0.8, color=_INK)
+    days = [date.fromisoformat(label).toordinal() for label in drawing.labels]
+    axes.bar(days, [float(value) for value in drawing.values], width=0.8, color=_INK)
     step = max(1, (days[-1] - days[0]) // (_MOST_DATES - 1)) if days else 1
     dates = range(days[0], days[-1] + 1, step) if days else range(0)
     axes.set_xticks(list(dates), [date.fromordinal(day).isoformat() for day in dates])
-    axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,.0f}"))
+    axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: show_amount(drawing.unit, round(value))))
     axes.grid(axis="y", color="#dddddd", linewidth=0.6)
     axes.set_axisbelow(True)
 
 
-def _draw_bars(axes: "Axes", report: UsageReport, labels: Sequence[str]) -> None:
-    groups = report.groups[:_MOST_BARS]
-    shown = [first_words(visible(label), _LABEL_CHARS) for label in labels[:_MOST_BARS]]
-    places = list(range(len(groups)))
-    bars = axes.barh(places, [float(group.sum.usage.tokens) for group in groups], height=0.65, color=_INK)
-    axes.bar_label(bars, [f"{group.sum.usage.tokens:,}" for group in groups], padding=4, fontsize=8, color=_GREY)
-    # A name is no formula, whatever dollars it has.
+def _draw_bars(axes: "Axes", drawing: _Drawing) -> None:
+    shown = [first_words(visible(label), _LABEL_CHARS) for label in drawing.labels]
+    places = list(range(len(shown)))
+    bars = axes.barh(places, [float(value) for value in drawing.values], height=0.65, color=_INK)
+    # Like a name, an amount is no formula, whatever dollars it has.
+    amounts = [show_amount(drawing.unit, value) for value in drawing.values]
+    for text in axes.bar_label(bars, amounts, padding=4, fontsize=8, color=_GREY):
+        text.set_parse_math(False)
     axes.set_yticks(places, shown, parse_math=False)
     axes.invert_yaxis()
     axes.set_xticks([])

@@ -6,6 +6,7 @@ from functools import partial
 from typing import Any, Final
 
 from telic.domain.budget import Budget, ModelUsage, typed_usage
+from telic.domain.clock import MICRO
 from telic.domain.criteria import typed_criteria
 from telic.domain.errors import GoalError, InvalidInput, StaleUpdate, WouldReplace
 from telic.domain.goal import Actor, Goal, GoalStatus
@@ -13,18 +14,17 @@ from telic.domain.ids import new_key
 from telic.domain.lifecycle import NamedActor
 from telic.domain.limits import MAX_COUNTER
 from telic.integrations.tools import CREATE_GOAL, REPORT_BLOCKED, REPORT_COMPLETE, Arguments, GoalTool, checked
-from telic.interfaces.mcp.conversation import McpConversation, Role, about, next_steps
+from telic.interfaces.mcp.conversation import McpConversation, Role, about
 from telic.interfaces.mcp.results import ToolAnswer, quote_if_ambiguous, refusal
-from telic.interfaces.mcp.tools import ServerTool
+from telic.interfaces.mcp.tools import TOOL_OF, ServerTool, next_steps
 from telic.prompt import quote
-from telic.services.actions import ActionRequest, ActionResult, GoalAction, execute
+from telic.services.actions import DONE, ActionRequest, ActionResult, GoalAction, execute
 from telic.services.chat.replies import changes_between
 from telic.services.insight import list_goals, read_goal
 from telic.wording.amounts import parse_budget
 
 _LISTED: Final = 20
 _OPERATOR: Final = NamedActor(Actor.OPERATOR, door="mcp")
-_MICRO: Final = 1_000_000
 _COUNTED: Final = ("input_tokens", "cached_input_tokens", "output_tokens", "reasoning_tokens")
 
 
@@ -57,10 +57,7 @@ class ToolCalls:
             REPORT_COMPLETE.name: partial(self._report, REPORT_COMPLETE),
             REPORT_BLOCKED.name: partial(self._report, REPORT_BLOCKED),
             "create_goal": self._create,
-            "pause_goal": partial(self._move, GoalAction.PAUSE, "is paused"),
-            "resume_goal": partial(self._move, GoalAction.RESUME, "goes on"),
-            "clear_goal": partial(self._move, GoalAction.CLEAR, "is cleared"),
-            "set_budget": partial(self._move, GoalAction.SET_BUDGET, "has this budget"),
+            **{name: partial(self._move, action) for action, name in TOOL_OF.items()},
         }
 
     async def _stale(self, error: StaleUpdate) -> ToolAnswer:
@@ -143,7 +140,7 @@ class ToolCalls:
             budget=parse_budget(tuple(given["budget"] or ()), Budget()),
             criteria=typed_criteria(given["checks"] or (), given["judges"] or (), given["approvals"] or ()),
         )
-        text = f"Goal {quote_if_ambiguous(result.goal.id)} is set."
+        text = f"Goal {quote_if_ambiguous(result.goal.id)} {DONE[GoalAction.CREATE]}."
         return self._done("created", text, result.goal, superseded=result.superseded)
 
     def _in_the_way(self, error: WouldReplace) -> ToolAnswer:
@@ -152,7 +149,7 @@ class ToolCalls:
         text = f"Nothing changed: another goal is active and would be paused. {goal}{driven}"
         return replace(refusal(error, error.goal), text=text)
 
-    async def _move(self, action: GoalAction, is_now: str, given: Arguments) -> ToolAnswer:
+    async def _move(self, action: GoalAction, given: Arguments) -> ToolAnswer:
         before = await self.conversation.resolve_goal(given["goal_id"])
         if before is None:
             return self._done("none", "There is no goal.", None)
@@ -162,7 +159,7 @@ class ToolCalls:
         goal, name = result.goal, quote_if_ambiguous(result.goal.id)
         if result.is_repetition:
             return self._done("unchanged", f"Nothing changed now. Goal {name} is {about(goal)}", goal)
-        return self._done("changed", f"Goal {name} {is_now}.", goal, before, superseded=result.superseded)
+        return self._done("changed", f"Goal {name} {DONE[action]}.", goal, before, superseded=result.superseded)
 
     async def _act(self, action: GoalAction, goal: Goal | None, given: Arguments, **more: Any) -> ActionResult:
         # At the revision that was read just now: no later change of others is overwritten.
@@ -182,5 +179,5 @@ class ToolCalls:
 def _usage(given: Arguments) -> ModelUsage:
     counts = {name: given[name] or 0 for name in _COUNTED}
     # A number that is too large for JSON is not made to fit: it is one too large for the store, which refuses it.
-    active = min((given["active_seconds"] or 0) * _MICRO, MAX_COUNTER + 1)
+    active = min((given["active_seconds"] or 0) * MICRO, MAX_COUNTER + 1)
     return typed_usage(**counts, active_microseconds=active)

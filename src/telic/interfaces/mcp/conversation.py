@@ -1,23 +1,19 @@
 """One client's conversation: its server's settings, the goals that it sees, and its next steps."""
 
-import json
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from pathlib import Path
 from typing import Final
 
 from telic.domain.budget import Budget
-from telic.domain.goal import DEFAULT_SCOPE, Goal, GoalStatus
+from telic.domain.goal import DEFAULT_SCOPE, Goal
 from telic.domain.limits import check_name
 from telic.integrations.session import GoalSession
 from telic.integrations.settings import SessionSettings
-from telic.interfaces.mcp.results import quote_if_ambiguous
 from telic.loop.verification.verifier import Verifier
 from telic.prompt import quote, render
-from telic.services.actions import PURPOSES, GoalAction, fitting_actions, likely_limits
 from telic.services.insight import ScopedGoals
 from telic.store.async_store import AsyncGoalStore
-from telic.wording.amounts import write_limit
 from telic.wording.goals import status_of
 
 
@@ -118,7 +114,7 @@ class McpConversation:
         return block
 
     def remember(self, goal: Goal) -> None:
-        """The client has seen the goal as it is here. Clients that cannot be told apart are not remembered."""
+        """Remember that the client has seen this state of the goal, unless the server cannot tell its clients apart."""
         if not self.settings.shared:
             self.seen = goal
 
@@ -126,52 +122,3 @@ class McpConversation:
 def about(goal: Goal) -> str:
     """Return the goal in one line."""
     return f"{status_of(goal)}, revision {goal.revision}: {quote(goal.text)}"
-
-
-def next_steps(goal: Goal | None, settings: ServerSettings) -> tuple[str, ...]:
-    """Return the steps that fit the goal as it stands, and the role."""
-    if settings.role is Role.OBSERVER:
-        return ()
-    if goal is not None:
-        return _for_agents(goal) if settings.role is Role.AGENT else _for_operators(goal)
-    may_create = settings.role is Role.OPERATOR or settings.agent_may_create
-    # A model that reads of a tool which it lacks goes on looking for it.
-    return (
-        "create_goal sets one, when the user asks for it"
-        if may_create
-        else "do what the user asks for; goals are set by the user or the host",
-    )
-
-
-def _for_agents(goal: Goal) -> tuple[str, ...]:
-    if goal.is_finished:
-        return ("nothing is left to do for it; end your turn",)
-    if goal.status is GoalStatus.PAUSED:
-        return ("stop working on it and end your turn; only the user or the host can resume it",)
-    return (
-        "work on it, and call report_progress at the end of your turn",
-        f"call report_complete with revision {goal.revision} when every part of it holds and you have seen how",
-        f"call report_blocked with revision {goal.revision} if nothing that you can do moves any part of it",
-    )
-
-
-_TOOLS: Final = {
-    GoalAction.PAUSE: "pause_goal",
-    GoalAction.RESUME: "resume_goal",
-    GoalAction.SET_BUDGET: "set_budget",
-    GoalAction.CLEAR: "clear_goal",
-}
-_OFFERED: Final = 2
-
-
-def _for_operators(goal: Goal) -> tuple[str, ...]:
-    if goal.is_finished:
-        return ("create_goal sets the next one", "list_goals shows the others")
-    fitting = [action for action in fitting_actions(goal) if action in _TOOLS]
-    return tuple(_use(action, goal) for action in fitting[:_OFFERED])
-
-
-def _use(action: GoalAction, goal: Goal) -> str:
-    limits = [write_limit(*each) for each in likely_limits(action, goal).items()]
-    budget = f" and budget {json.dumps(limits)}" if limits else ""
-    return f"{_TOOLS[action]} with goal_id {quote_if_ambiguous(goal.id)}{budget} {PURPOSES[action]}"

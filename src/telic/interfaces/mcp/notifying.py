@@ -10,9 +10,10 @@ from typing import Final, Protocol
 from mcp.server.subscriptions import InMemorySubscriptionBus, ResourcesListChanged, ResourceUpdated
 
 from telic.domain.budget import Usage
-from telic.domain.errors import PASSING, GoalError, GoalNotFound
+from telic.domain.errors import PASSING, GoalError
 from telic.domain.events import EventKind
 from telic.interfaces.mcp.resources import parse_uri, uris_of
+from telic.services.insight import ScopedGoals
 from telic.store.async_store import AsyncGoalStore
 
 # So many of all clients together are kept; the oldest gives way.
@@ -54,7 +55,7 @@ class Notifier:
 
     @contextmanager
     def streaming(self, uris: Collection[str]) -> Generator[None]:
-        """Inside, a stream of the bus tells of these resources."""
+        """Inside the context, a stream of the message bus is subscribed to these resources."""
         self._streams.update(uris)
         try:
             yield
@@ -104,15 +105,11 @@ class Notifier:
                 await self._look_at(uri)
 
     async def _look_at(self, uri: str) -> None:
-        place = parse_uri(uri)
         try:
-            found = self._store.active(self._scope) if place.goal_id is None else self._store.get(place.goal_id)
-            goal = await found
-        except GoalNotFound:
-            goal = None
+            goal = await ScopedGoals(self._store, self._scope).at(parse_uri(uri).goal_id)
         except PASSING:
             return
-        if goal is None or goal.scope != self._scope:
+        if goal is None:
             return
         # A change of the revision is an event, of which the subscribers know already.
         known, self._usage[uri] = self._usage.get(uri), (goal.revision, goal.usage)

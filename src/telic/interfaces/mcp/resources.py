@@ -10,10 +10,12 @@ from telic.domain.decision import LoopPolicy, is_nearly_spent
 from telic.domain.errors import GoalNotFound, InvalidInput
 from telic.domain.events import Event
 from telic.domain.goal import Goal
-from telic.interfaces.mcp.conversation import McpConversation, next_steps
+from telic.interfaces.mcp.conversation import McpConversation
 from telic.interfaces.mcp.results import quote_if_ambiguous
+from telic.interfaces.mcp.tools import next_steps
 from telic.loop.prompts import feedback_of
 from telic.prompt import continuation, quote, review, wind_down
+from telic.services.insight import list_goals
 from telic.wording.amounts import show_time
 from telic.wording.goals import describe_event
 
@@ -65,7 +67,7 @@ TEMPLATES: Final = tuple(
 
 async def list_resources(conversation: McpConversation) -> list[types.Resource]:
     """Return the active goal, and the newest goals with their histories."""
-    page = await conversation.store.list(scope=conversation.settings.scope, limit=_LISTED)
+    page = await list_goals(conversation.store, scope=conversation.settings.scope, limit=_LISTED)
     listed = [_resource("active", "The active goal", "The goal to work on.")]
     # Ids that an importer kept may be such that no URI can name them.
     for goal in (each for each in page.goals if _URI.fullmatch(f"goal://{each.id}")):
@@ -101,11 +103,9 @@ async def is_there(conversation: McpConversation, uri: str) -> bool:
     """Return whether the scope has what the URI names."""
     try:
         place = parse_uri(uri)
-        if place.goal_id is None:
-            return True
-        return (await conversation.store.get(place.goal_id)).scope == conversation.settings.scope
-    except (InvalidInput, GoalNotFound):
+    except InvalidInput:
         return False
+    return place.goal_id is None or await conversation.goals.at(place.goal_id) is not None
 
 
 async def _history(conversation: McpConversation, goal: Goal) -> str:

@@ -171,7 +171,7 @@ class ToolAnswer:
 
 
 def quote_if_ambiguous(name: str) -> str:
-    """Return the name as it is, to be given back; one that could be mistaken for more comes quoted."""
+    """Return the name as the model must give it back; quoted if it could be read as anything but one name."""
     quoted = quote(name)
     return name if quoted == f'"{name}"' and " " not in name else quoted
 

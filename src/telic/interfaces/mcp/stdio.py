@@ -72,7 +72,7 @@ class _Wire:
         os.close(self._output)
 
     async def receive(self, messages: ObjectSendStream[SessionMessage | Exception]) -> None:
-        """Every line was handed on as a message; at the end, what is under way was waited for."""
+        """Hand each line on as a message; at the end of the input, wait for the calls that still run."""
         async with messages:
             with suppress(anyio.BrokenResourceError, anyio.ClosedResourceError):
                 while line := await self._line():
@@ -106,7 +106,7 @@ class _Wire:
                     await self._all_answered.wait()
 
     async def send(self, messages: ObjectReceiveStream[SessionMessage]) -> None:
-        """Every message was written as a line, until the client reads no more; that ends the input too."""
+        """Write each message as a line. When the client reads no more, stop, and end the input too."""
         async with messages:
             try:
                 async for message in messages:

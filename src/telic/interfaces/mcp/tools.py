@@ -1,15 +1,19 @@
 """The tools with their descriptions and parameters, and the roles that have them."""
 
+import json
 from dataclasses import dataclass
 from typing import Any, Final
 
 import mcp_types as types
 
-from telic.domain.goal import GoalStatus
+from telic.domain.goal import Goal, GoalStatus
+from telic.domain.views import larger_limits
 from telic.integrations import tools as shared
 from telic.integrations.tools import GoalTool, ToolParameter
 from telic.interfaces.mcp.conversation import Role, ServerSettings
-from telic.interfaces.mcp.results import OUTPUT_SCHEMA
+from telic.interfaces.mcp.results import OUTPUT_SCHEMA, quote_if_ambiguous
+from telic.services.actions import PURPOSES, GoalAction, fitting_actions
+from telic.wording.amounts import write_limit
 
 _EVERYBODY: Final = frozenset(Role)
 _WORKERS: Final = frozenset({Role.AGENT, Role.OPERATOR})
@@ -18,7 +22,10 @@ _OPERATORS: Final = frozenset({Role.OPERATOR})
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ServerTool:
-    """One tool of a server, for these roles. A `destructive` one ends something for good."""
+    """One tool of a server, for these roles. A `destructive` one ends something for good.
+
+    An operator does the `action` with it, if it has one.
+    """
 
     name: str
     title: str
@@ -27,6 +34,7 @@ class ServerTool:
     roles: frozenset[Role]
     reads_only: bool = False
     destructive: bool = False
+    action: GoalAction | None = None
 
     def schema(self) -> dict[str, Any]:
         """Return the JSON schema of its arguments."""
@@ -74,7 +82,13 @@ _REPLACE: Final = ToolParameter(
 
 
 def _shared(
-    tool: GoalTool, title: str, roles: frozenset[Role], *more: ToolParameter, description: str = "", **hints: bool
+    tool: GoalTool,
+    title: str,
+    roles: frozenset[Role],
+    *more: ToolParameter,
+    description: str = "",
+    reads_only: bool = False,
+    destructive: bool = False,
 ) -> ServerTool:
     # Clients of a server also say which goal, and name their call.
     return ServerTool(
@@ -83,7 +97,8 @@ def _shared(
         description=f"{tool.description}{description}",
         parameters=(*tool.parameters, *more),
         roles=roles,
-        **hints,
+        reads_only=reads_only,
+        destructive=destructive,
     )
 
 
@@ -127,6 +142,7 @@ _PROGRESS: Final = ServerTool(
 )
 _SET_BUDGET: Final = ServerTool(
     name="set_budget",
+    action=GoalAction.SET_BUDGET,
     title="Set the goal's budget",
     description="Sets limits on what the goal may use. A goal that has already used up a limit is paused. Raising the "
     "budget resumes nothing; resume_goal does, and can set the budget in the same call.",
@@ -135,6 +151,7 @@ _SET_BUDGET: Final = ServerTool(
 )
 _PAUSE: Final = ServerTool(
     name="pause_goal",
+    action=GoalAction.PAUSE,
     title="Pause the goal",
     description="Stops work on the goal until it is resumed, wherever it is being worked on.",
     parameters=(_GOAL, _NOTE, _KEY),
@@ -142,6 +159,7 @@ _PAUSE: Final = ServerTool(
 )
 _RESUME: Final = ServerTool(
     name="resume_goal",
+    action=GoalAction.RESUME,
     title="Resume a goal",
     description="Makes a paused goal active again, so that work on it goes on.",
     parameters=(
@@ -154,6 +172,7 @@ _RESUME: Final = ServerTool(
 )
 _CLEAR: Final = ServerTool(
     name="clear_goal",
+    action=GoalAction.CLEAR,
     title="Give a goal up",
     description="Gives the goal up for good: it can never be resumed. Its history stays. Ask the user first.",
     parameters=(_NAMED_GOAL, _NOTE, _KEY),
@@ -179,6 +198,10 @@ _CREATE_AS_OPERATOR: Final = ServerTool(
     roles=_OPERATORS,
 )
 
+_ACTING: Final = (_PAUSE, _RESUME, _CLEAR, _SET_BUDGET)
+TOOL_OF: Final = {tool.action: tool.name for tool in _ACTING if tool.action is not None}
+"""The name of the tool with which an operator does the action."""
+
 
 def _revision(settings: ServerSettings) -> ToolParameter:
     shown = "The goal's revision, as the last answer showed it to you. A goal that has changed since is not touched."
@@ -198,5 +221,48 @@ def _reports(settings: ServerSettings) -> tuple[ServerTool, ...]:
 def tools_for(settings: ServerSettings) -> dict[str, ServerTool]:
     """Return the tools that a server with these settings offers, by name."""
     creating = (_CREATE_AS_OPERATOR, *((_CREATE_AS_AGENT,) if settings.agent_may_create else ()))
-    all_tools = (_GET, _LIST, _PROGRESS, *_reports(settings), *creating, _PAUSE, _RESUME, _CLEAR, _SET_BUDGET)
+    all_tools = (_GET, _LIST, _PROGRESS, *_reports(settings), *creating, *_ACTING)
     return {tool.name: tool for tool in all_tools if settings.role in tool.roles}
+
+
+def next_steps(goal: Goal | None, settings: ServerSettings) -> tuple[str, ...]:
+    """Return the steps that fit the goal as it stands, and the role."""
+    if settings.role is Role.OBSERVER:
+        return ()
+    if goal is not None:
+        return _for_agents(goal) if settings.role is Role.AGENT else _for_operators(goal)
+    may_create = settings.role is Role.OPERATOR or settings.agent_may_create
+    # A model that reads of a tool which it lacks goes on looking for it.
+    return (
+        "create_goal sets one, when the user asks for it"
+        if may_create
+        else "do what the user asks for; goals are set by the user or the host",
+    )
+
+
+def _for_agents(goal: Goal) -> tuple[str, ...]:
+    if goal.is_finished:
+        return ("nothing is left to do for it; end your turn",)
+    if goal.status is GoalStatus.PAUSED:
+        return ("stop working on it and end your turn; only the user or the host can resume it",)
+    return (
+        "work on it, and call report_progress at the end of your turn",
+        f"call report_complete with revision {goal.revision} when every part of it holds and you have seen how",
+        f"call report_blocked with revision {goal.revision} if nothing that you can do moves any part of it",
+    )
+
+
+_OFFERED: Final = 2
+
+
+def _for_operators(goal: Goal) -> tuple[str, ...]:
+    if goal.is_finished:
+        return ("create_goal sets the next one", "list_goals shows the others")
+    fitting = [action for action in fitting_actions(goal) if action in TOOL_OF]
+    return tuple(_use(action, goal) for action in fitting[:_OFFERED])
+
+
+def _use(action: GoalAction, goal: Goal) -> str:
+    limits = [write_limit(*each) for each in (larger_limits(goal) if action is GoalAction.RESUME else {}).items()]
+    budget = f" and budget {json.dumps(limits)}" if limits else ""
+    return f"{TOOL_OF[action]} with goal_id {quote_if_ambiguous(goal.id)}{budget} {PURPOSES[action]}"

@@ -15,23 +15,15 @@ from telic.domain.errors import GoalError, InvalidNumber, StoreError, StoreMoved
 from telic.domain.goal import Actor, Goal
 from telic.domain.ids import short_ids
 from telic.domain.lifecycle import NamedActor
-from telic.domain.views import CriterionStanding
+from telic.domain.views import CriterionStanding, larger_limits
 from telic.interfaces.terminal.dialogs import Choice, Confirmation, Question
 from telic.interfaces.terminal.formatting import literal, refusal, standing
-from telic.services.actions import ActionRequest, GoalAction, answerable, execute, likely_limits, why_unfit
+from telic.services.actions import DONE, ActionRequest, GoalAction, answerable, execute, why_unfit
 from telic.wording.amounts import first_words, parse_budget, write_limit
 
 if TYPE_CHECKING:
     from telic.interfaces.terminal.live import Live
 
-_DONE: Final = {
-    GoalAction.PAUSE: "paused",
-    GoalAction.RESUME: "resumed",
-    GoalAction.SET_BUDGET: "has its new budget",
-    GoalAction.APPROVE: "has your approval",
-    GoalAction.REJECT: "has your rejection",
-    GoalAction.CLEAR: "cleared",
-}
 _READ_ONLY: Final = "read-only: telic top --allow-write may change goals"
 
 
@@ -89,7 +81,7 @@ class ActingScreen(Screen[None]):
         """
 
     def show_line(self) -> None:
-        """The line says the most urgent thing: an outage, else the last message, else the ordinary."""
+        """Show on the line an outage, else the last message, else the ordinary line."""
         outage = self.host.live.outage
         if outage is not None:
             is_away = isinstance(outage, StoreError)
@@ -113,7 +105,7 @@ class ActingScreen(Screen[None]):
         self.show_line()
 
     def action_operate(self, name: str) -> None:
-        """The operator is asked, and then it is done, or nothing is."""
+        """Ask the operator, and then do the action; without a yes nothing is done."""
         action, goal, operator = GoalAction(name), self.chosen, self.host.operator
         if operator is None:
             self.tell(_READ_ONLY, is_problem=True)
@@ -141,7 +133,7 @@ class ActingScreen(Screen[None]):
                 **given,
             )
             if await self._execute(request):
-                self.tell(f"{short_ids([goal.id])[0]} {_DONE[action]}")
+                self.tell(f"{short_ids([goal.id])[0]} {DONE[action]}")
         except GoalError as error:
             self.tell(refusal(error), is_problem=True)
             if isinstance(error, StoreMoved):
@@ -188,7 +180,7 @@ class ActingScreen(Screen[None]):
             Question(
                 _about(first, goal),
                 "Limits, what is not named stays: 4M 40turns $5 90m, or none",
-                " ".join(write_limit(*each) for each in likely_limits(GoalAction.SET_BUDGET, goal).items()),
+                " ".join(write_limit(*each) for each in larger_limits(goal, at_least_one=True).items()),
                 _budget_reader(goal),
                 most_chars=200,
             )

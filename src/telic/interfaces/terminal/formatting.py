@@ -11,6 +11,7 @@ from textual.binding import Binding, BindingType
 from textual.coordinate import Coordinate
 from textual.widgets import DataTable
 
+from telic.domain.budget import LIMIT_NAMES
 from telic.domain.clock import Instant
 from telic.domain.errors import GoalError
 from telic.domain.goal import Goal, GoalStatus
@@ -19,7 +20,7 @@ from telic.domain.lease import LeaseState
 from telic.domain.views import BudgetUse, tightest
 from telic.prompt.escape import JOINERS, visible
 from telic.services.next_steps import Effect, effect_of, next_on_screen
-from telic.wording.amounts import LIMIT_NAMES, first_words, humanize, show_age, show_amount, show_percent, show_used
+from telic.wording.amounts import first_words, humanize, show_age, show_amount, show_percent, show_used
 from telic.wording.goals import status_of, used_of
 
 SIGNS: Final = {

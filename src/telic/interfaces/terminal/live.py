@@ -1,4 +1,4 @@
-"""The one connection behind the screens: it follows changes, makes one look of a burst, and knows of outages."""
+"""The screens' one connection: it follows changes, reads once after many changes at once, and knows of outages."""
 
 import asyncio
 from collections.abc import Awaitable, Callable, Coroutine
@@ -61,11 +61,11 @@ class Live:
         return await asyncio.wrap_future(asyncio.run_coroutine_threadsafe(work, self._loop))
 
     def refresh_soon(self) -> None:
-        """The screen is looked at again soon."""
+        """Have the screen read again soon."""
         self._changed.set()
 
     async def follow(self) -> None:
-        """Every event of the feed, of any process, touches; it goes on until it is cancelled."""
+        """Refresh the screen with every event of the feed, of any process, until this task is cancelled."""
         here = asyncio.get_running_loop()
 
         async def watch(store: AsyncGoalStore) -> None:
@@ -95,7 +95,7 @@ class Live:
             await asyncio.sleep(_RETRY_SECONDS if self.outage else max(BURST_SECONDS, _SHARE_OF_TIME * took))
 
     async def attempt(self, look: Callable[[], Awaitable[None]]) -> None:
-        """The look was made, or `outage` says why the store did not answer."""
+        """Read once; if the store does not answer, `outage` says why."""
         try:
             # The connection is to a file that is gone; another file may have its name now.
             if isinstance(self.outage, StoreMoved):
@@ -107,7 +107,7 @@ class Live:
             self.outage = None
 
     async def close(self) -> None:
-        """The store is let go, and its thread has ended."""
+        """The store is closed, and its thread has ended."""
         if self._store is not None:
             await self._in_thread(self._store.close())
         self._loop.call_soon_threadsafe(self._loop.stop)

@@ -90,7 +90,7 @@ def _limit(name: str, text: str) -> int | None:
 
 
 async def act(request: Request) -> Response:
-    """The goal is as the form asked; or it is as it was, and the page says why."""
+    """Do what the form asks; if that is refused, nothing has changed, and the page says why."""
     state = state_of(request)
     form = await own_form(request)
     if not state.settings.allow_write:

@@ -7,10 +7,10 @@ from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
 from telic.domain.goal import Goal
-from telic.domain.views import budget_uses
+from telic.domain.views import budget_uses, larger_limits
 from telic.interfaces.web.pages import AppState, state_of
 from telic.interfaces.web.plot import draw_plot
-from telic.services.actions import GoalAction, fitting_actions, likely_limits
+from telic.services.actions import fitting_actions
 from telic.services.insight import GoalDetails, GoalReader, ScopedGoals
 from telic.wording.goals import HOLDS, change_parts, describe_lease, reserved_lines, wait_of, who_acted
 
@@ -59,7 +59,7 @@ class GoalView:
             "checks": details.criteria,
             "fits": fitting_actions(goal, details.criteria),
             "uses": budget_uses(goal),
-            "larger": likely_limits(GoalAction.RESUME, goal),
+            "larger": larger_limits(goal),
             "plot": draw_plot(details.overview),
             "events": [(event, who_acted(event), change_parts(event)) for event in details.events],
             # Another for each event: a form that is sent twice acts once, one that is drawn again acts again.

@@ -35,7 +35,7 @@ HEADERS: Final = {
 
 
 class DashboardSite:
-    """The guard's view of a dashboard. The request's state gets its `session` and `actor_name`."""
+    """The rules by which a dashboard lets clients in; sets `session` and `actor_name` in the request's state."""
 
     def __init__(self, signer: SessionSigner, pages: Pages, settings: DashboardSettings) -> None:
         self._signer = signer

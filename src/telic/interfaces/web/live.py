@@ -84,7 +84,7 @@ class Channel:
             queue.put(changed)
 
     def subscribe(self, queue: ConflatingQueue) -> None:
-        """The page will show everything, and from now on what changes."""
+        """Send the page the whole view now, and what changes from now on."""
         self.queues.add(queue)
         queue.put(_encoded(self._view.whole()))
 
@@ -105,7 +105,7 @@ class Broadcaster:
 
     @asynccontextmanager
     async def joined(self, key: Hashable, make: Callable[[], LiveView]) -> AsyncGenerator[ConflatingQueue, None]:
-        """Inside, one more page shows the view of this key."""
+        """Inside the context, one more page is subscribed to the view of this key; its queue is given."""
         channel = self._channels.setdefault(key, Channel(make()))
         queue = ConflatingQueue()
         channel.subscribe(queue)
@@ -148,7 +148,7 @@ class Broadcaster:
             await asyncio.sleep(INTERVAL_SECONDS)
 
     def close(self) -> None:
-        """Every open page is let go."""
+        """End the streams of all open pages."""
         for channel in self._channels.values():
             for queue in channel.queues:
                 queue.close()

@@ -12,6 +12,7 @@ from starlette.exceptions import HTTPException
 from starlette.requests import HTTPConnection, Request
 from starlette.responses import HTMLResponse, Response
 
+from telic.domain.budget import LIMIT_NAMES
 from telic.domain.clock import SystemClock, time_to_json
 from telic.domain.errors import GoalError
 from telic.domain.goal import Goal
@@ -23,7 +24,6 @@ from telic.services.next_steps import Effect, effect_of, next_on_screen
 from telic.services.outcomes import http_status, outcome_of
 from telic.store.async_store import AsyncGoalStore
 from telic.wording.amounts import (
-    LIMIT_NAMES,
     first_words,
     humanize,
     show_age,

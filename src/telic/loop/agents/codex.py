@@ -36,7 +36,6 @@ from telic.loop.agents.json_reader import (
     within_total,
 )
 from telic.loop.agents.usage_records import (
-    GrowingFile,
     GrowingFiles,
     RecordedResponse,
     RecordedResponses,
@@ -217,7 +216,7 @@ def belongs_to(path: Path, thread: str | None) -> bool:
     """Return whether the file is the thread's own, or one of a thread that was begun in its session."""
     if path.name.endswith(f"-{thread}.jsonl"):
         return True
-    first = next(GrowingFile(path).lines(), b"")
+    first = next(GrowingFiles().lines([path]), b"")
     return any(text_of(fields_of(fields, "payload"), "session_id") == thread for fields in read_values(first))
 
 

@@ -5,23 +5,32 @@ too. Input includes cached tokens, output includes reasoning. The session is nam
 is begun under an id that the loop chose.
 """
 
-from collections.abc import Mapping
-from typing import Final
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+from pathlib import Path
+from typing import Final, TypeVar
 
 from telic.domain.budget import ModelUsage
-from telic.domain.errors import InvalidNumber, StoreError
+from telic.domain.errors import StoreError
 from telic.loop.agents.formats import HostParser
-from telic.loop.agents.json_reader import Fields, amount_of, count_of, fields_of, text_of
-from telic.loop.agents.usage_records import RecordedResponse, SessionRecords, folder_of, home
-from telic.storage.drivers.sqlite_reader import Selection, read_selected
+from telic.loop.agents.json_reader import Fields, count_of, fields_of, text_of
+from telic.loop.agents.usage_records import (
+    FilePlace,
+    RecordedResponse,
+    SessionRecords,
+    UsageTable,
+    folder_of,
+    home,
+    usage_of_row,
+)
 
 _COLUMNS: Final = (
-    *("id", "session_id", "created_at", "model"),
-    *("input_tokens", "output_tokens", "cache_read_tokens", "reasoning_tokens"),
+    *("id", "session_id", "created_at", "model", "input_tokens", "output_tokens", "cache_read_tokens"),
+    *("reasoning_tokens", "agent_id", "parent_tool_call_id"),
 )
-_MOST_ROWS: Final = 500
 _ANSWERS: Final = ("assistant.message", "assistant.reasoning", "assistant.usage", "tool.")
 """The beginnings of events that come only after the model has answered."""
+T = TypeVar("T")
 
 
 class CopilotParser(HostParser):
@@ -53,55 +62,33 @@ class CopilotParser(HostParser):
         return None
 
 
+def usage_rows(environment: Mapping[str, str], user_home: Path, response: Callable[[Fields, str], T]) -> UsageTable[T]:
+    """Return the table in the store of Copilot's folder, which is `COPILOT_HOME` or `~/.copilot`."""
+    return UsageTable(
+        path=folder_of(environment, "COPILOT_HOME", user_home / ".copilot") / "session-store.db",
+        table="assistant_usage_events",
+        columns=_COLUMNS,
+        response=response,
+    )
+
+
 class CopilotStore(SessionRecords):
     """Follows the rows of one session."""
 
     def __init__(self, environment: Mapping[str, str], session: str | None) -> None:
         super().__init__(session)
-        self._path = folder_of(environment, "COPILOT_HOME", home(environment) / ".copilot") / "session-store.db"
-        self._last = 0
+        self._table = usage_rows(environment, home(environment), self._response)
+        self._place = FilePlace()
 
     def _read(self) -> None:
         if self._session is None:
             return
-        while True:
-            selection = Selection(
-                table="assistant_usage_events",
-                columns=_COLUMNS,
-                column="session_id",
-                values=(self._session,),
-                id_column="id",
-                first_id=self._last + 1,
-                most_rows=_MOST_ROWS,
-            )
-            try:
-                rows = read_selected(self._path, selection)
-            except StoreError:
-                # It is not there yet, or another process is writing it: the next call reads it.
-                return
-            for row in rows:
-                self._take(row)
-            if len(rows) < _MOST_ROWS:
-                return
+        # Where it is not there yet, or another process is writing it, the next call reads it.
+        with suppress(StoreError):
+            for place, response in self._table.rows(self._session, self._place):
+                self._place = place
+                self._responses.take(response)
 
-    def _take(self, row: Fields) -> None:
-        number = row.get("id")
-        self._last = max(self._last, number if type(number) is int else 0)
+    def _response(self, row: Fields, _session: str) -> RecordedResponse:
         self._model = text_of(row, "model") or self._model
-        self._responses.take(RecordedResponse(f"{number} {row.get('created_at')}", _row_usage(row)))
-
-
-def _row_usage(row: Fields) -> ModelUsage | None:
-    """Return the usage that the row tells; None where a count is none."""
-    try:
-        asked, output = amount_of(row, "input_tokens"), amount_of(row, "output_tokens")
-        if asked is None or output is None:
-            return None
-        return ModelUsage(
-            input_tokens=asked,
-            cached_input_tokens=min(amount_of(row, "cache_read_tokens") or 0, asked),
-            output_tokens=output,
-            reasoning_tokens=min(amount_of(row, "reasoning_tokens") or 0, output),
-        )
-    except InvalidNumber:
-        return None
+        return RecordedResponse(f"{row.get('id')} {row.get('created_at')}", usage_of_row(row))

@@ -2,16 +2,15 @@
 
 Checked against Gemini CLI 0.61.0. The last line has the usage of this process, with sub-agents and the host's own
 calls; thoughts are in its total alone, neither in input nor in output. A recording has the tokens of each message:
-thoughts beside the output, and the input of tools beside the model's own.
+thoughts beside the output, and the input of tools beside the model's own, unless its `total` says that they are inside.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from telic.domain.budget import ModelUsage
-from telic.domain.errors import InvalidNumber
 from telic.loop.agents.formats import HostParser
-from telic.loop.agents.json_reader import Fields, amount_of, fields_of, read_values, text_of
+from telic.loop.agents.json_reader import Fields, amount_of, fields_of, model_usage, read_values, text_of
 from telic.loop.agents.usage_records import GrowingFiles, RecordedResponse, SessionRecords, home
 
 _ID_CHARS = 8
@@ -85,10 +84,9 @@ class GeminiRecordings(SessionRecords):
 
     def _read(self) -> None:
         for line in self._files.lines(self._paths()):
-            # Most lines are long and of no interest: to read them all as JSON would cost much.
-            if b'"tokens"' in line and b'"gemini"' in line:
-                for fields in read_values(line):
-                    self._take(fields)
+            for identity, fields, usage in answers_in(line):
+                self._model = text_of(fields, "model") or self._model
+                self._responses.take(RecordedResponse(identity, usage))
 
     def _paths(self) -> list[Path]:
         if self._session is None:
@@ -96,26 +94,31 @@ class GeminiRecordings(SessionRecords):
         own = self._folder.glob(f"*/chats/session-*-{self._session[:_ID_CHARS]}.jsonl")
         return sorted({*own, *self._folder.glob(f"*/chats/{self._session}/**/*.jsonl")})
 
-    def _take(self, fields: Fields) -> None:
+
+def answers_in(line: bytes) -> Iterator[tuple[str, Fields, ModelUsage | None]]:
+    """Give each message of the model in a line of a recording that has its tokens: its id, its fields, its usage.
+
+    The usage is None where a count is none.
+    """
+    # Most lines are long and of no interest: to read them all as JSON would cost much.
+    if b'"tokens"' not in line or b'"gemini"' not in line:
+        return
+    for fields in read_values(line):
         identity, tokens = text_of(fields, "id"), fields_of(fields, "tokens")
-        if fields.get("type") != "gemini" or identity is None or not tokens:
-            return
-        self._model = text_of(fields, "model") or self._model
-        self._responses.take(RecordedResponse(identity, recorded_tokens(tokens)))
+        if fields.get("type") == "gemini" and identity and tokens:
+            yield identity, fields, _recorded_usage(tokens)
 
 
-def recorded_tokens(tokens: Fields) -> ModelUsage | None:
-    """Return the usage in the `tokens` of a recorded message; None where a count is none."""
-    try:
-        asked, answered, thoughts = (amount_of(tokens, name) for name in ("input", "output", "thoughts"))
-        if asked is None or answered is None:
-            return None
-        asked += amount_of(tokens, "tool") or 0
-        return ModelUsage(
-            input_tokens=asked,
-            cached_input_tokens=min(amount_of(tokens, "cached") or 0, asked),
-            output_tokens=answered + (thoughts or 0),
-            reasoning_tokens=thoughts or 0,
-        )
-    except InvalidNumber:
-        return None
+def _recorded_usage(tokens: Fields) -> ModelUsage | None:
+    def sum_of(whole: str, beside: str) -> int | None:
+        # Without the whole nothing is known; what comes beside it may be left out.
+        counts = [count for count in (tokens.get(whole), tokens.get(beside) or 0) if type(count) is int and count >= 0]
+        return sum(counts) if len(counts) == len((whole, beside)) else None
+
+    return model_usage(
+        input_tokens=sum_of("input", "tool"),
+        cached_input_tokens=tokens.get("cached"),
+        output_tokens=sum_of("output", "thoughts"),
+        reasoning_tokens=tokens.get("thoughts"),
+        total_tokens=tokens.get("total"),
+    )

@@ -8,7 +8,7 @@ from typing import Any, cast
 
 from telic.domain.budget import MODEL_COUNTERS, ModelUsage
 from telic.domain.errors import InvalidNumber
-from telic.domain.limits import check_counter, check_told
+from telic.domain.limits import MAX_TOLD, check_counter, check_told
 
 Fields = Mapping[str, Any]
 
@@ -82,6 +82,42 @@ def cost_of(fields: Fields, name: str) -> int | None:
         raise InvalidNumber(f"{name} is no amount") from None
 
 
+def model_usage(
+    *,
+    input_tokens: object,
+    output_tokens: object,
+    cached_input_tokens: object = None,
+    reasoning_tokens: object = None,
+    total_tokens: object = None,
+    cost_microunits: int = 0,
+) -> ModelUsage | None:
+    """The usage; None where a count is missing or none, or all are 0: a model reads and writes something.
+
+    A part that is no count is taken as 0, and one that is larger than its whole as the whole. Where the provider tells
+    a total, input and output together are that: what passes it was counted twice, and what no part tells is output.
+    """
+    asked, answered = _count(input_tokens), _count(output_tokens)
+    if asked is None or answered is None:
+        return None
+    total = _count(total_tokens) or 0
+    # Some providers, or older clients of theirs, leave thoughts out of the output, and tell them in the total alone.
+    answered = max(answered, total - asked)
+    if not asked + answered:
+        return None
+    used = ModelUsage(
+        input_tokens=asked,
+        output_tokens=answered,
+        cached_input_tokens=min(_count(cached_input_tokens) or 0, asked),
+        reasoning_tokens=min(_count(reasoning_tokens) or 0, answered),
+        cost_microunits=cost_microunits,
+    )
+    return within_total(used, total)
+
+
+def _count(value: object) -> int | None:
+    return min(value, MAX_TOLD) if type(value) is int and value >= 0 else None
+
+
 def within_total(usage: ModelUsage, total: object) -> ModelUsage:
     """Return the usage, cut to its source's own total; a total that is no count, or 0, cuts nothing."""
     # Some sources count a part twice: thoughts beside an output that holds them already.
@@ -104,7 +140,7 @@ def sum_usage(usages: list[ModelUsage]) -> ModelUsage:
 
 
 def used_since(before: ModelUsage, total: ModelUsage) -> ModelUsage:
-    """Return the usage after `before`. A count that fell began again from 0: then the total is all of it."""
+    """Return the usage since `before`. A count that fell has begun again from 0: then the total is the usage."""
     counts = {name: getattr(total, name) - getattr(before, name) for name in MODEL_COUNTERS}
     try:
         return ModelUsage(**counts)

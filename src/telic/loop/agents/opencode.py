@@ -6,6 +6,7 @@ Sub-agents have sessions of their own, which only the database shows; the call t
 
 import json
 from collections.abc import Mapping
+from functools import partial
 from typing import Final
 
 from telic.domain.budget import ModelUsage
@@ -22,11 +23,18 @@ from telic.loop.agents.json_reader import (
     text_of,
     used_since,
 )
-from telic.loop.agents.usage_records import RecordedResponse, RecordedResponses, folder_of, home, with_recorded
+from telic.loop.agents.usage_records import (
+    MOST_SESSIONS,
+    RecordedResponse,
+    RecordedResponses,
+    folder_of,
+    home,
+    rows_below,
+    with_recorded,
+)
 from telic.storage.drivers.sqlite_reader import Selection, read_selected
 
 _COUNTS: Final = ("tokens_input", "tokens_output", "tokens_reasoning", "tokens_cache_read", "tokens_cache_write")
-_MOST_SESSIONS: Final = 500
 _ANSWERS: Final = ("step_start", "text", "reasoning", "tool_use", "step_finish")
 """Events that come only after the model has answered: a step starts with the first piece of an answer."""
 
@@ -65,15 +73,18 @@ class OpencodeParser(HostParser):
 
 def _step_usage(part: Fields) -> ModelUsage:
     tokens = fields_of(part, "tokens")
-    cache = fields_of(tokens, "cache")
-    read, written = amount_of(cache, "read") or 0, amount_of(cache, "write") or 0
-    thought = amount_of(tokens, "reasoning") or 0
+    counts = [amount_of(tokens, name) for name in ("input", "output", "reasoning")]
+    return _usage_of(part, counts + [amount_of(fields_of(tokens, "cache"), name) for name in ("read", "write")])
+
+
+def _usage_of(fields: Fields, counts: list[int | None]) -> ModelUsage:
+    asked, output, thought, read, written = (count or 0 for count in counts)
     return ModelUsage(
-        input_tokens=(amount_of(tokens, "input") or 0) + read + written,
+        input_tokens=asked + read + written,
         cached_input_tokens=read,
-        output_tokens=(amount_of(tokens, "output") or 0) + thought,
+        output_tokens=output + thought,
         reasoning_tokens=thought,
-        cost_microunits=cost_of(part, "cost") or 0,
+        cost_microunits=cost_of(fields, "cost") or 0,
     )
 
 
@@ -106,16 +117,12 @@ class OpencodeDatabase:
         if self._session is None:
             return None
         try:
-            own, family = self._rows("id", (self._session,)), list[Fields]()
-            newest = own
-            while newest and len(family) < _MOST_SESSIONS:
-                family += newest
-                known = {row["id"] for row in family}
-                below = self._rows("parent_id", tuple(str(row["id"]) for row in newest))
-                newest = [row for row in below if row["id"] not in known]
+            own = self._rows("id", (self._session,))
+            family = own + rows_below([str(row["id"]) for row in own], partial(self._rows, "parent_id"))
             for row in own:
                 self._model = _model_of(row) or self._model
-            return sum_usage([_row_usage(row) for row in family]) if family else None
+            used = [_usage_of(row, [amount_of(row, name) for name in _COUNTS]) for row in family]
+            return sum_usage(used) if used else None
         except StoreError:
             # It is not there yet, or another process is writing it: the next call reads it.
             return None
@@ -131,7 +138,7 @@ class OpencodeDatabase:
             values=values,
             id_column="id",
             first_id="",
-            most_rows=_MOST_SESSIONS,
+            most_rows=MOST_SESSIONS,
         )
         return [*read_selected(self._path, selection)]
 
@@ -142,14 +149,3 @@ def _model_of(row: Fields) -> str | None:
     except (ValueError, RecursionError):
         return None
     return None if model is None else text_of(model, "id")
-
-
-def _row_usage(row: Fields) -> ModelUsage:
-    asked, output, thought, read, written = (amount_of(row, name) or 0 for name in _COUNTS)
-    return ModelUsage(
-        input_tokens=asked + read + written,
-        cached_input_tokens=read,
-        output_tokens=output + thought,
-        reasoning_tokens=thought,
-        cost_microunits=cost_of(row, "cost") or 0,
-    )

@@ -6,6 +6,7 @@ from contextlib import asynccontextmanager
 from dataclasses import replace
 from typing import Final
 
+from telic.domain.base_errors import unknown_price
 from telic.domain.budget import ModelUsage
 from telic.domain.clock import Instant
 from telic.domain.errors import AgentCostUnknown
@@ -94,11 +95,11 @@ class OutputFollower:
 
     @property
     def unknown_cost(self) -> str:
-        """Why the turn's cost is not known, if the goal limits it; else empty."""
+        """Return why the turn's cost is unknown, if the goal limits it; else ""."""
         return self._cost.unknown
 
     def take_chunk(self, chunk: bytes) -> None:
-        """The output goes on with this chunk."""
+        """Read the next chunk of the output."""
         for line in self._lines.split(chunk):
             self._take(line)
 
@@ -238,9 +239,7 @@ class RunningCost:
 
 
 def _unknown_price(model: str | None) -> str:
-    whose = "a response that names no model" if model is None else f"the model {model!a}"
-    table = "" if has_price_table() else "install the table of prices (pip install 'telic[pricing]'), "
-    return (
-        f"the goal has a budget of money, but the price of {whose} is unknown: {table}name a model that has a price, "
-        "or cost_microunits, with the usage, take the budget of money away, or say --allow-unknown-usage"
-    )
+    who = "a response that names no model" if model is None else f"the model {model!a}"
+    named = "name a model that has a price, or cost_microunits, with the usage"
+    ways = (named, "take the budget of money away", "say --allow-unknown-usage")
+    return unknown_price(who, *ways, has_table=has_price_table())

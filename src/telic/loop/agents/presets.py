@@ -23,132 +23,113 @@ OPENCODE: Final = OutputFormat(
 QWEN: Final = OutputFormat("qwen", QwenParser)
 
 
-def claude_code_agent(
-    *,
-    command: Sequence[str] = ("claude",),
-    model: str | None = None,
-    arguments: Sequence[str] = (),
-    environment: Mapping[str, str] | None = None,
-    on_line: Callable[[str], None] | None = None,
-) -> CommandAgent:
+class Preset(Protocol):
+    """Makes the agent of a host: its command, and what else may be given."""
+
+    def __call__(
+        self,
+        *,
+        command: Sequence[str] = ...,
+        model: str | None = None,
+        arguments: Sequence[str] = (),
+        environment: Mapping[str, str] | None = None,
+        on_line: Callable[[str], None] | None = None,
+    ) -> CommandAgent:
+        """Return an agent that runs the command with these arguments."""
+        ...
+
+
+_Words = tuple[str, ...]
+
+
+def _preset(
+    output_format: OutputFormat, usual: _Words, resume: _Words, begin: _Words = ()
+) -> Callable[[Callable[[_Words, _Words, _Words], _Words]], Preset]:
+    """Return the decorator of what puts the words of a turn in order: the command, the model's option, the arguments.
+
+    `usual` is the command unless another is given; `begin` and `resume` end the words of a conversation's first turn
+    and of its later ones.
+    """
+
+    def decorate(words_of: Callable[[_Words, _Words, _Words], _Words]) -> Preset:
+        def make(
+            *,
+            command: Sequence[str] = usual,
+            model: str | None = None,
+            arguments: Sequence[str] = (),
+            environment: Mapping[str, str] | None = None,
+            on_line: Callable[[str], None] | None = None,
+        ) -> CommandAgent:
+            words = words_of(tuple(command), () if model is None else ("--model", model), tuple(arguments))
+            return CommandAgent(
+                argv=(*words, *begin),
+                resume_argv=(*words, *resume),
+                output_format=output_format,
+                environment=dict(environment or {}),
+                on_line=on_line,
+            )
+
+        make.__name__, make.__qualname__, make.__doc__ = words_of.__name__, words_of.__name__, words_of.__doc__
+        return make
+
+    return decorate
+
+
+@_preset(CLAUDE_CODE, ("claude",), ("--resume", "{session}"))
+def claude_code_agent(command: _Words, model: _Words, arguments: _Words) -> _Words:
     """Return an agent that runs `claude -p` for each turn, and continues its session in the next.
 
     Its permissions are in `arguments`, such as `--permission-mode acceptEdits`; by itself it may only read.
     Costs are those of its provider's list, also where a subscription pays.
     """
     stream = ("--output-format", "stream-json", "--verbose", "--include-partial-messages")
-    base = (*command, "-p", *stream, *_option("--model", model), *arguments)
-    return _agent(CLAUDE_CODE, base, (), ("--resume", "{session}"), environment, on_line)
+    return (*command, "-p", *stream, *model, *arguments)
 
 
-def codex_agent(
-    *,
-    command: Sequence[str] = ("codex",),
-    model: str | None = None,
-    arguments: Sequence[str] = (),
-    environment: Mapping[str, str] | None = None,
-    on_line: Callable[[str], None] | None = None,
-) -> CommandAgent:
+@_preset(CODEX, ("codex",), ("resume", "{session}", "-"), ("-",))
+def codex_agent(command: _Words, model: _Words, arguments: _Words) -> _Words:
     """Return an agent that runs `codex exec` for each turn, and resumes its thread in the next.
 
     Its permissions are in `arguments`, such as `--sandbox workspace-write`; by itself it may only read, and
     only in a Git repository (`--skip-git-repo-check`). Codex reports no costs.
     """
-    base = (*command, "exec", "--json", *_option("--model", model), *arguments)
-    return _agent(CODEX, base, ("-",), ("resume", "{session}", "-"), environment, on_line)
+    return (*command, "exec", "--json", *model, *arguments)
 
 
-def gemini_agent(
-    *,
-    command: Sequence[str] = ("gemini",),
-    model: str | None = None,
-    arguments: Sequence[str] = (),
-    environment: Mapping[str, str] | None = None,
-    on_line: Callable[[str], None] | None = None,
-) -> CommandAgent:
+@_preset(GEMINI, ("gemini",), ("--resume", "{session}"))
+def gemini_agent(command: _Words, model: _Words, arguments: _Words) -> _Words:
     """Return an agent that runs `gemini` without a terminal for each turn, and resumes its session in the next.
 
     Its permissions are in `arguments`, such as `--approval-mode yolo`. Gemini CLI reports no costs.
     """
-    base = (*command, *_option("--model", model), *arguments, "--output-format", "stream-json")
-    return _agent(GEMINI, base, (), ("--resume", "{session}"), environment, on_line)
+    return (*command, *model, *arguments, "--output-format", "stream-json")
 
 
-def copilot_agent(
-    *,
-    command: Sequence[str] = ("copilot",),
-    model: str | None = None,
-    arguments: Sequence[str] = (),
-    environment: Mapping[str, str] | None = None,
-    on_line: Callable[[str], None] | None = None,
-) -> CommandAgent:
+@_preset(COPILOT, ("copilot",), ("--resume={session}",), ("--session-id={new_session}",))
+def copilot_agent(command: _Words, model: _Words, arguments: _Words) -> _Words:
     """Return an agent that runs `copilot` without a terminal for each turn, and resumes its session in the next.
 
     Its permissions are in `arguments`, such as `--allow-all-tools`. Copilot CLI reports no costs.
     """
-    base = (*command, *_option("--model", model), *arguments, "--output-format", "json")
-    return _agent(COPILOT, base, ("--session-id={new_session}",), ("--resume={session}",), environment, on_line)
+    return (*command, *model, *arguments, "--output-format", "json")
 
 
-def opencode_agent(
-    *,
-    command: Sequence[str] = ("opencode", "run"),
-    model: str | None = None,
-    arguments: Sequence[str] = (),
-    environment: Mapping[str, str] | None = None,
-    on_line: Callable[[str], None] | None = None,
-) -> CommandAgent:
+@_preset(OPENCODE, ("opencode", "run"), ("--session", "{session}"))
+def opencode_agent(command: _Words, model: _Words, arguments: _Words) -> _Words:
     """Return an agent that runs `opencode run` for each turn, and continues its session in the next.
 
     Its permissions are in its configuration.
     """
-    base = (*command, *_option("--model", model), *arguments, "--format", "json")
-    return _agent(OPENCODE, base, (), ("--session", "{session}"), environment, on_line)
+    return (*command, *model, *arguments, "--format", "json")
 
 
-def qwen_agent(
-    *,
-    command: Sequence[str] = ("qwen",),
-    model: str | None = None,
-    arguments: Sequence[str] = (),
-    environment: Mapping[str, str] | None = None,
-    on_line: Callable[[str], None] | None = None,
-) -> CommandAgent:
+@_preset(QWEN, ("qwen",), ("--resume", "{session}"))
+def qwen_agent(command: _Words, model: _Words, arguments: _Words) -> _Words:
     """Return an agent that runs `qwen` without a terminal for each turn, and resumes its session in the next.
 
     Its permissions are in `arguments`, such as `--approval-mode yolo`. Qwen Code reports no costs.
     """
-    base = (*command, *_option("--model", model), *arguments, "--output-format", "stream-json")
-    return _agent(QWEN, base, (), ("--resume", "{session}"), environment, on_line)
-
-
-def _agent(
-    output_format: OutputFormat,
-    base: tuple[str, ...],
-    begin: tuple[str, ...],
-    resume: tuple[str, ...],
-    environment: Mapping[str, str] | None,
-    on_line: Callable[[str], None] | None,
-) -> CommandAgent:
-    return CommandAgent(
-        argv=(*base, *begin),
-        resume_argv=(*base, *resume),
-        output_format=output_format,
-        environment=dict(environment or {}),
-        on_line=on_line,
-    )
-
-
-def _option(name: str, value: str | None) -> tuple[str, ...]:
-    return () if value is None else (name, value)
-
-
-class Preset(Protocol):
-    """Makes the agent of a host from its command and what else was typed."""
-
-    def __call__(self, *, command: Sequence[str], arguments: Sequence[str]) -> CommandAgent:
-        """Return an agent that runs the command with these arguments."""
-        ...
+    return (*command, *model, *arguments, "--output-format", "stream-json")
 
 
 _PRESETS: Final[dict[str, Preset]] = {

@@ -26,7 +26,7 @@ TAIL_BYTES: Final = 65_536
 OnChunk = Callable[[bytes], None]
 
 DEFAULT_GRACE_SECONDS: Final = 5.0
-"""A process group may take so long to stop when asked, before it is killed."""
+"""The seconds that a process group may take to stop when asked, before it is killed."""
 
 _CHUNK_BYTES: Final = 65_536
 _DRAIN_SECONDS: Final = 1.0

@@ -147,7 +147,7 @@ class Deadline:
 
     @property
     def has_passed(self) -> bool:
-        """Whether nothing may run any more."""
+        """Return whether the moment has passed, so that nothing may run any more."""
         return time.monotonic() >= self.at
 
     def move(self, at: float) -> None:
@@ -158,7 +158,7 @@ class Deadline:
 
     @contextmanager
     def calling(self, listener: Callable[[float], None]) -> Generator[None]:
-        """Inside, the listener is called with each move."""
+        """Inside the context, the listener is called with each new deadline."""
         self._listeners.add(listener)
         try:
             yield

@@ -15,7 +15,7 @@ from telic.domain.limits import MAX_NAME_CHARS, MAX_NOTE_CHARS, check_counter, c
 from telic.domain.loop_state import Claim
 
 MAX_REPORT_TEXT_CHARS: Final = 20_000
-"""A report keeps so much of an agent's last words, and of its tools' output: the end, where the outcome is."""
+"""How many characters a report keeps of an agent's last words, and of its tools' output: the end has the outcome."""
 
 MAX_SESSION_CHARS: Final = 1_000
 

@@ -1,4 +1,4 @@
-"""How a host's own files are followed, for the usage that it records beside what it prints.
+"""How a host's own files and tables are followed, for the usage that it records beside what it prints.
 
 The usage of a running turn, and of sub-agents, is in the host's files alone. Those are in the agent's reach: they can
 only add to what the host printed (ADR 29).
@@ -7,17 +7,25 @@ only add to what the host printed (ADR 29).
 import os
 import stat
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, replace
+from hashlib import sha256
 from pathlib import Path
-from typing import Final
+from typing import BinaryIO, Final, Generic, TypeVar
 
 from telic.domain.budget import ModelUsage
+from telic.domain.limits import MAX_COUNTER
 from telic.loop.agents.formats import Parsed, id_of
-from telic.loop.agents.json_reader import larger_usage, sum_usage
+from telic.loop.agents.json_reader import Fields, larger_usage, model_usage, sum_usage
+from telic.storage.drivers.sqlite_reader import Selection, read_selected
 
-_READ_BYTES: Final = 1 << 20
-_MAX_LINE_BYTES: Final = 4 << 20
+MAX_LINE_BYTES: Final = 32 * 1024 * 1024
+"""Longer lines are passed over."""
+
+_MOST_ROWS: Final = 500
+MOST_SESSIONS: Final = 500
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,51 +113,165 @@ def folder_of(environment: Mapping[str, str], name: str, default: Path) -> Path:
     return Path(named) if named.startswith("/") else default
 
 
-class GrowingFile:
-    """A file of lines that only grows; each whole line is given once."""
-
-    def __init__(self, path: Path) -> None:
-        self._path = path
-        self._offset = 0
-
-    def lines(self) -> Iterator[bytes]:
-        """Give the whole lines that were added since the last call; none where it is no plain file."""
-        # The agent can put a link or a pipe in the file's place.
-        try:
-            opened = os.open(self._path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
-        except OSError:
-            return
-        try:
-            if stat.S_ISREG(os.fstat(opened).st_mode):
-                yield from self._read(opened)
-        except OSError:
-            return
-        finally:
-            os.close(opened)
-
-    def _read(self, opened: int) -> Iterator[bytes]:
-        rest, is_dropping = b"", False
-        os.lseek(opened, self._offset, os.SEEK_SET)
-        while chunk := os.read(opened, _READ_BYTES):
-            *whole, last = (rest + chunk).split(b"\n")
-            for line in whole:
-                self._offset += len(line) + 1
-                if not is_dropping:
-                    yield line
-                is_dropping = False
-            rest = last
-            if len(rest) > _MAX_LINE_BYTES:
-                self._offset += len(rest)
-                rest, is_dropping = b"", True
-
-
 class GrowingFiles:
-    """Files that are found as they appear, each read on from where it was left."""
+    """Files that are found as they appear, each read on from where it was left: every whole line is given once."""
 
     def __init__(self) -> None:
-        self._files: dict[Path, GrowingFile] = {}
+        self._ends: dict[Path, int] = {}
 
     def lines(self, paths: list[Path]) -> Iterator[bytes]:
-        """Give the new lines of these files."""
+        """Give the new lines of these files; none of what is no plain file."""
         for path in paths:
-            yield from self._files.setdefault(path, GrowingFile(path)).lines()
+            # The agent can put a link in the file's place.
+            file = open_plain(path, os.O_NOFOLLOW)
+            if file is None:
+                continue
+            with file, suppress(OSError):
+                for end, line in whole_lines(file, self._ends.get(path, 0)):
+                    self._ends[path] = end
+                    yield line
+
+
+def open_plain(path: Path, flags: int = 0) -> BinaryIO | None:
+    """Return the file, or None where it is none or cannot be read. A pipe would make the caller wait."""
+    try:
+        descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC | flags)
+    except OSError:
+        return None
+    if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+        os.close(descriptor)
+        return None
+    return os.fdopen(descriptor, "rb")
+
+
+def last_lines(path: Path, most_bytes: int) -> list[bytes]:
+    """Return the lines near the file's end, the last one first; the first of them may be cut off."""
+    file = open_plain(path)
+    if file is None:
+        return []
+    with file:
+        file.seek(max(0, file.seek(0, os.SEEK_END) - most_bytes))
+        return file.read().splitlines()[::-1]
+
+
+def whole_lines(file: BinaryIO, start: int) -> Iterator[tuple[int, bytes]]:
+    """Give the complete lines from `start` on, each with the place where it ends; one too long comes empty."""
+    file.seek(start)
+    while True:
+        line = file.readline(MAX_LINE_BYTES)
+        if line.endswith(b"\n"):
+            yield file.tell(), line
+        elif len(line) < MAX_LINE_BYTES or not _pass_over(file):
+            return
+        else:
+            yield file.tell(), b""
+
+
+def _pass_over(file: BinaryIO) -> bool:
+    """The rest of the line is behind; False where the file ends within it."""
+    while True:
+        piece = file.readline(MAX_LINE_BYTES)
+        if piece.endswith(b"\n"):
+            return True
+        if not piece:
+            return False
+
+
+@dataclass(frozen=True, slots=True)
+class FilePlace:
+    """A place in a file, and the hash of what stands before it, by which it is known again."""
+
+    offset: int = 0
+    check: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class UsageTable(Generic[T]):
+    """A host's rows of usage, and how one is read; `columns` has the ids of the row and its session first.
+
+    Sub-agents have sessions of their own where `sessions` names the table that tells whose they are.
+    """
+
+    path: Path
+    table: str
+    columns: tuple[str, ...]
+    response: Callable[[Fields, str], T]
+    sessions: str | None = None
+    patience_seconds: float = 5.0
+
+    def rows(self, session: str, place: FilePlace) -> Iterator[tuple[FilePlace, T]]:
+        """The rows after the place, in order, each with its own place, which the next call goes on from.
+
+        Raises:
+            StoreError: the database cannot be read now.
+        """
+        sessions = self._family(session)
+        while found := self._page(sessions, place):
+            for row in found:
+                place = _place(row, self.columns)
+                yield place, self.response(row, session)
+            if not place.offset:
+                return
+
+    def _family(self, session: str) -> tuple[str, ...]:
+        table = self.sessions
+        if table is None:
+            return (session,)
+        # goose gives sub-agents, and theirs, sessions of their own that name their parent.
+        below = rows_below([session], lambda names: self._read(table, ("id",), "parent_session_id", names, "id", ""))
+        return (session, *(row["id"] for row in below))
+
+    def _page(self, sessions: tuple[str, ...], place: FilePlace) -> list[Fields]:
+        identity, owner = self.columns[:2]
+        rows = self._read(self.table, self.columns, owner, sessions, identity, place.offset)
+        if not place.offset:
+            return rows
+        if rows and _place(rows[0], self.columns) == place:
+            return rows[1:]
+        # The row is gone, as in a database that was made anew, where numbers begin anew: all is read again.
+        return self._read(self.table, self.columns, owner, sessions, identity, 0)
+
+    def _read(
+        self, table: str, columns: tuple[str, ...], column: str, values: tuple[str, ...], order: str, first: int | str
+    ) -> list[Fields]:
+        selection = Selection(
+            table=table,
+            columns=columns,
+            column=column,
+            values=values,
+            id_column=order,
+            first_id=first,
+            most_rows=_MOST_ROWS,
+        )
+        return [*read_selected(self.path, selection, patience_seconds=self.patience_seconds)]
+
+
+def rows_below(names: list[str], read: Callable[[tuple[str, ...]], list[Fields]]) -> list[Fields]:
+    """Return the rows that `read` gives for the children of these sessions, for theirs, and so on."""
+    found, newest = list[Fields](), names
+    while newest and len(found) < MOST_SESSIONS:
+        known = {*names, *(row["id"] for row in found)}
+        below = [row for row in read(tuple(newest)) if isinstance(row["id"], str) and row["id"] not in known]
+        found += below
+        newest = [row["id"] for row in below]
+    return found
+
+
+def _place(row: Fields, columns: tuple[str, ...]) -> FilePlace:
+    # A row's number is not enough: a database that replaces a former one numbers from 1 again.
+    number = row.get(columns[0])
+    said = repr([row.get(name) for name in columns])
+    return FilePlace(
+        number if type(number) is int and 0 < number <= MAX_COUNTER else 0, sha256(said.encode()).hexdigest()
+    )
+
+
+def usage_of_row(row: Fields) -> ModelUsage | None:
+    """Return the usage that the row tells; None where it tells none."""
+    return model_usage(
+        input_tokens=row.get("input_tokens"),
+        cached_input_tokens=row.get("cache_read_tokens"),
+        output_tokens=row.get("output_tokens"),
+        reasoning_tokens=row.get("reasoning_tokens"),
+        total_tokens=row.get("total_tokens"),
+    )

@@ -1,4 +1,4 @@
-"""Judges: how often one is asked whether a criterion is met, by its policy, and what its replies are."""
+"""Judges: what they are asked, how they reply, and the policy by which they are asked again."""
 
 import asyncio
 import time
@@ -6,6 +6,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Final, Protocol, runtime_checkable
 
+from telic.domain.base_errors import unknown_price
 from telic.domain.budget import ModelUsage
 from telic.domain.clock import MICRO
 from telic.domain.criteria import Criterion
@@ -183,7 +184,7 @@ async def judge_criterion(
     policy: JudgePolicy,
     sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
 ) -> Verdict:
-    """The judge has answered, or was given up by the policy: that is an error, never a "no".
+    """Ask the judge until it answers or the policy gives it up; a judge that is given up is an error, never a "no".
 
     Every attempt is kept in the verdict, with what it consumed.
     """
@@ -235,12 +236,9 @@ def _with_cost(reply: JudgeReply) -> JudgeReply:
 
 def unknown_cost(model: str | None) -> str:
     """Return why a judge's cost is not known, and how it could be."""
-    whose = "a judge that names no model" if model is None else f"the judge's model {model!a}"
-    table = "" if has_price_table() else "install the table of prices (pip install 'telic[pricing]'), "
-    return (
-        f"the goal has a budget of money, but the price of {whose} is unknown: {table}name another model as judge, "
-        "take the budget of money away, or say --allow-unknown-usage"
-    )
+    who = "a judge that names no model" if model is None else f"the judge's model {model!a}"
+    ways = ("name another model as judge", "take the budget of money away", "say --allow-unknown-usage")
+    return unknown_price(who, *ways, has_table=has_price_table())
 
 
 def _attempt(reply: JudgeReply, seconds: float, *, cost_is_known: bool) -> JudgeAttempt:

@@ -20,6 +20,7 @@ from telic.services.actions import execute as execute_action
 from telic.services.chat.grammar import GoalCommand, parse, write
 from telic.services.chat.grammar_words import Verb
 from telic.services.chat.replies import (
+    ACTION_OF,
     ChatProblem,
     ChatReply,
     ChatStep,
@@ -39,11 +40,7 @@ _LISTED: Final = 20
 _LAST_EVENTS: Final = 20
 _OFFERED: Final = 5
 _ALSO_ON_PAUSED: Final = frozenset({Verb.STATUS, Verb.RESUME, Verb.BUDGET, Verb.HISTORY})
-_MOVES: Final = {
-    Verb.PAUSE: (GoalAction.PAUSE, ReplyKind.PAUSED),
-    Verb.COMPLETE: (GoalAction.COMPLETE, ReplyKind.COMPLETED),
-    Verb.CLEAR: (GoalAction.CLEAR, ReplyKind.CLEARED),
-}
+_KIND_OF: Final = {action: kind for kind, action in ACTION_OF.items()}
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,8 +99,7 @@ class CommandExecutor:
             case Verb.BUDGET:
                 return await self._budget(command, goal)
             case _:
-                action, kind = _MOVES[command.verb]
-                return self._changed(kind, await self._act(action, goal, note=command.note))
+                return self._changed(await self._act(GoalAction(command.verb.value), goal, note=command.note))
 
     def _reply(self, kind: ReplyKind, *goals: Goal, **more: Any) -> ChatReply:
         return ChatReply(kind=kind, at=self._request.at, scope=self._request.scope, goals=goals, **more)
@@ -136,7 +132,7 @@ class CommandExecutor:
         )
 
     async def _target_goal(self, command: GoalCommand) -> Goal | None:
-        """Return the goal that is named, else the active one, or the only paused one where the command ends nothing."""
+        """Return the named goal, else the active one; the only paused one too, if the command ends nothing."""
         if command.goal_id is not None:
             self._goal = await self._goals.named(command.goal_id)
         else:
@@ -167,7 +163,7 @@ class CommandExecutor:
             )
         except WouldReplace as error:
             return self._confirmation(command, error.goal)
-        return self._activated(ReplyKind.CREATED, command, result)
+        return self._activated(command, result)
 
     async def _replaceable(self, command: GoalCommand) -> bool | str:
         """Return which goal the command may pause: any, none, or the one that the user was asked about."""
@@ -183,10 +179,10 @@ class CommandExecutor:
         steps = (ChatStep(confirmed, "to pause it and go on"), ChatStep("/goal status", "to look at it"))
         return self._reply(ReplyKind.CONFIRM, active, steps=steps)
 
-    def _activated(self, kind: ReplyKind, command: GoalCommand, result: ActionResult) -> ChatReply:
+    def _activated(self, command: GoalCommand, result: ActionResult) -> ChatReply:
         before, goal = result.request.goal, result.goal
         return self._reply(
-            kind,
+            _KIND_OF[result.request.action],
             goal,
             superseded=result.superseded,
             changes=() if before is None else changes_between(before, goal),
@@ -194,11 +190,12 @@ class CommandExecutor:
             starts_work=command.is_auto and goal.status is GoalStatus.ACTIVE,
         )
 
-    def _changed(self, kind: ReplyKind, result: ActionResult) -> ChatReply:
+    def _changed(self, result: ActionResult) -> ChatReply:
         before, goal = result.request.goal, result.goal
         if before is None or result.is_repetition:
             return self._reply(ReplyKind.STATUS, goal, steps=steps_for(goal))
-        return self._reply(kind, goal, changes=changes_between(before, goal), steps=steps_for(goal))
+        changes = changes_between(before, goal)
+        return self._reply(_KIND_OF[result.request.action], goal, changes=changes, steps=steps_for(goal))
 
     async def _resume(self, command: GoalCommand, goal: Goal) -> ChatReply:
         # An actor that may not resume is refused also where it would change nothing.
@@ -210,19 +207,17 @@ class CommandExecutor:
             result = await self._act(GoalAction.RESUME, goal, budget=budget, note=command.note, replace=may_pause)
         except WouldReplace as error:
             return self._confirmation(replace(command, goal_id=goal.id), error.goal)
-        return self._activated(ReplyKind.RESUMED, command, result)
+        return self._activated(command, result)
 
     async def _edit(self, command: GoalCommand, goal: Goal) -> ChatReply:
         criteria = command.criteria if command.criteria or command.drops_criteria else None
-        return self._changed(
-            ReplyKind.EDITED, await self._act(GoalAction.EDIT, goal, text=command.text, criteria=criteria)
-        )
+        return self._changed(await self._act(GoalAction.EDIT, goal, text=command.text, criteria=criteria))
 
     async def _budget(self, command: GoalCommand, goal: Goal) -> ChatReply:
         if not command.limits:
             return self._reply(ReplyKind.STATUS, goal, steps=(ChatStep("/goal budget 2M $5", "to set limits"),))
         budget = command.budget(goal.budget)
-        return self._changed(ReplyKind.BUDGET_SET, await self._act(GoalAction.SET_BUDGET, goal, budget=budget))
+        return self._changed(await self._act(GoalAction.SET_BUDGET, goal, budget=budget))
 
     async def _list(self, command: GoalCommand) -> ChatReply:
         page = await list_goals(self._store, scope=self._request.scope, cursor=command.cursor, limit=_LISTED)

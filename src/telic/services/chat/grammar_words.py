@@ -1,4 +1,4 @@
-"""The words of `/goal`: its commands, its options, and which word was meant by another."""
+"""The words of `/goal`: its commands, its options, and the misspellings and synonyms that are recognised."""
 
 from difflib import get_close_matches
 from enum import StrEnum

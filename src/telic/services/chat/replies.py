@@ -4,12 +4,13 @@ from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import Final
 
-from telic.domain.budget import LIMITS
+from telic.domain.budget import LIMITS, enough
 from telic.domain.clock import Instant
 from telic.domain.errors import BudgetExceeded, GoalError, InvalidCommand
 from telic.domain.events import Event
 from telic.domain.goal import Goal
-from telic.services.actions import PURPOSES, GoalAction, fitting_actions, likely_limits
+from telic.domain.views import larger_limits
+from telic.services.actions import PURPOSES, GoalAction, fitting_actions
 from telic.services.chat.grammar import GoalCommand, write
 from telic.services.insight import GoalDetails
 from telic.wording.amounts import parse_limit, write_limit
@@ -38,6 +39,18 @@ class ReplyKind(StrEnum):
     """Nothing was done: the command cannot be done as it stands; `problem` says why."""
     FAILED = "failed"
     """The store failed; `problem` says what is known."""
+
+
+ACTION_OF: Final = {
+    ReplyKind.CREATED: GoalAction.CREATE,
+    ReplyKind.EDITED: GoalAction.EDIT,
+    ReplyKind.BUDGET_SET: GoalAction.SET_BUDGET,
+    ReplyKind.PAUSED: GoalAction.PAUSE,
+    ReplyKind.RESUMED: GoalAction.RESUME,
+    ReplyKind.COMPLETED: GoalAction.COMPLETE,
+    ReplyKind.CLEARED: GoalAction.CLEAR,
+}
+"""The action that an answer of this kind tells of."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,9 +149,9 @@ def steps_after_error(error: GoalError, command: GoalCommand | None, goal: Goal 
         return tuple(ChatStep(suggestion, "") for suggestion in error.suggestions)
     if isinstance(error, BudgetExceeded) and command is not None and goal is not None:
         kept = tuple(limit for limit in command.limits if parse_limit(limit)[0] != error.limit)
-        more = write_limit(error.limit, 2 * max(error.used, error.budget))
-        enough = replace(command, goal_id=goal.id, limits=(*kept, more))
-        return (ChatStep(write(enough), "to raise the budget and go on"),)
+        more = write_limit(error.limit, enough(error.used, error.budget))
+        raised = replace(command, goal_id=goal.id, limits=(*kept, more))
+        return (ChatStep(write(raised), "to raise the budget and go on"),)
     return ()
 
 
@@ -154,7 +167,7 @@ def steps_for(goal: Goal) -> tuple[ChatStep, ...]:
 
 
 def _command(action: GoalAction, goal: Goal) -> str:
-    limits = [write_limit(*each) for each in likely_limits(action, goal).items()]
+    limits = [write_limit(*each) for each in (larger_limits(goal) if action is GoalAction.RESUME else {}).items()]
     # Nothing but the scope's active goal is meant where no id is named.
     named = "" if goal.is_active else f" {goal.id}"
     return " ".join([f"/goal {action}{named}", *(f"--budget {limit}" for limit in limits)])

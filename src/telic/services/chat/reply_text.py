@@ -4,13 +4,15 @@ from collections.abc import Callable, Iterator
 from itertools import zip_longest
 from typing import Final
 
+from telic.domain.budget import LIMIT_NAMES
 from telic.domain.goal import Goal
 from telic.domain.ids import short_ids
 from telic.domain.views import BudgetUse, budget_uses
 from telic.prompt.escape import visible
+from telic.services.actions import DONE
 from telic.services.chat.grammar_words import USAGE
-from telic.services.chat.replies import ChatReply, ChatStep, ReplyKind
-from telic.wording.amounts import LIMIT_NAMES, first_words, show_age, show_percent
+from telic.services.chat.replies import ACTION_OF, ChatReply, ChatStep, ReplyKind
+from telic.wording.amounts import first_words, show_age, show_percent
 from telic.wording.goals import (
     criterion_in_words,
     criterion_lines,
@@ -25,16 +27,6 @@ from telic.wording.goals import (
 _BAR_CELLS: Final = 10
 _LONGEST_COMMAND: Final = 400
 _MOST_EVENT_CHARS: Final = 120
-_DONE: Final = {
-    ReplyKind.CREATED: "Goal {id} is set.",
-    ReplyKind.EDITED: "Goal {id} is changed.",
-    ReplyKind.BUDGET_SET: "The budget of goal {id} is set.",
-    ReplyKind.PAUSED: "Goal {id} is paused.",
-    ReplyKind.RESUMED: "Goal {id} goes on.",
-    ReplyKind.COMPLETED: "Goal {id} is completed.",
-    ReplyKind.CLEARED: "Goal {id} is cleared.",
-    ReplyKind.STATUS: "Goal {id}",
-}
 _OPTIONS: Final = (
     'With a new goal: --budget 2M --budget $5 --turns 40 --check "pytest -q" --judge "…?" --approve "…?" --auto',
     'With pause, resume, complete, clear: --note "…". --auto starts work, also with resume.',
@@ -50,7 +42,8 @@ def render(reply: ChatReply) -> str:
 
 def _changed(reply: ChatReply) -> Iterator[str]:
     goal = reply.goals[0]
-    yield _DONE[reply.kind].format(id=_short(goal))
+    action = ACTION_OF.get(reply.kind)
+    yield f"Goal {_short(goal)}" + (f" {DONE[action]}." if action else "")
     yield from _quoted(goal.text)
     if reply.superseded is not None:
         yield f"Paused for it: goal {_named(reply.superseded)}"

@@ -1,1 +1,1 @@
-"""Goals brought from another store or another system, and taken there."""
+"""Export and import of goals, also from other systems."""

@@ -1,4 +1,4 @@
-"""Whole goal histories: out of a store and into one, and made from the goals of other systems."""
+"""Whole goal histories: exported, imported, and made from the goals of other systems."""
 
 import json
 from collections import Counter

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from telic.domain.budget import TurnUsage
-from telic.domain.clock import Instant, from_datetime
+from telic.domain.clock import MICRO, Instant, from_datetime
 from telic.domain.errors import InvalidNumber, SchemaMismatch, StoreMisconfigured
 from telic.domain.events import EventKind
 from telic.domain.goal import Actor, Reason
@@ -63,7 +63,6 @@ _CODEX_REQUIRED: Final = frozenset({"thread_id", "objective", "status", "token_b
 _CODEX_KNOWN: Final = _CODEX_REQUIRED | {
     *("goal_id", "time_used_seconds", "created_at_ms", "updated_at_ms", "created_at", "updated_at")
 }
-_MICROSECONDS: Final = 1_000_000
 _CODEX_STOPS: Final = {
     "active": None,
     "paused": _BY_USER,
@@ -255,7 +254,7 @@ def _codex_goal(row: ForeignRow) -> ForeignGoal:
 
 def _codex_turns(row: ForeignRow) -> tuple[TurnUsage, ...]:
     tokens = row.count("tokens_used")
-    active = row.count("time_used_seconds", _MICROSECONDS) if "time_used_seconds" in row.columns else 0
+    active = row.count("time_used_seconds", MICRO) if "time_used_seconds" in row.columns else 0
     return (TurnUsage(tokens=tokens, active_microseconds=active),) if tokens or active else ()
 
 
@@ -271,5 +270,5 @@ def _codex_instant(row: ForeignRow, column: str) -> Instant:
     if f"{column}_ms" in row.columns:
         return Instant(row.count(f"{column}_ms", 1_000))
     if column in row.columns:
-        return Instant(row.count(column, _MICROSECONDS))
+        return Instant(row.count(column, MICRO))
     raise SchemaMismatch(f"{row.name}: the table has neither the column {column}_ms nor {column}")

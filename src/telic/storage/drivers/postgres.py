@@ -36,7 +36,7 @@ T = TypeVar("T")
 
 
 class BoundedWaitConnection(psycopg.Connection[Row]):
-    """A connection that never waits for ever: a server, or a pooler before it, may not answer."""
+    """A connection whose waits are bounded, since a server, or a pooler before it, may not answer."""
 
     wait_seconds: float | None = None
 
@@ -88,7 +88,7 @@ class ConnectionPool:
             time.sleep(attempts.pause_after(refusal))
 
     def give_back(self, connection: BoundedWaitConnection) -> None:
-        """The connection is nobody's; what it had not committed is undone."""
+        """The connection is idle again; what it had not committed is rolled back."""
         try:
             if is_in_transaction(connection):
                 connection.execute(b"ROLLBACK", prepare=False)

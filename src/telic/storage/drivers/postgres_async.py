@@ -35,7 +35,7 @@ T = TypeVar("T")
 
 
 class AsyncBoundedWaitConnection(psycopg.AsyncConnection[Row]):
-    """A connection that never waits for ever: a server, or a pooler before it, may not answer."""
+    """A connection whose waits are bounded, since a server, or a pooler before it, may not answer."""
 
     wait_seconds: float | None = None
 
@@ -87,7 +87,7 @@ class AsyncConnectionPool:
             await asyncio.sleep(attempts.pause_after(refusal))
 
     async def give_back(self, connection: AsyncBoundedWaitConnection) -> None:
-        """The connection is nobody's; what it had not committed is undone."""
+        """The connection is idle again; what it had not committed is rolled back."""
         try:
             if is_in_transaction(connection):
                 await connection.execute(b"ROLLBACK", prepare=False)

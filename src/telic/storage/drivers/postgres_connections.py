@@ -1,4 +1,4 @@
-"""Connections to PostgreSQL: the hosts that they are opened to, and the pool in which they rest.
+"""Connections to PostgreSQL: the hosts that they are opened to, and the pool of idle ones.
 
 Each host of a URL has a share of the time that a call has, and the one that worked is first. libpq's own
 `connect_timeout` is for each host, in whole seconds, and at least two: three hosts that do not answer would take three
@@ -171,7 +171,7 @@ class IdleConnections(Generic[C]):
         return connection
 
     def put(self, connection: C) -> None:
-        """The connection waits for its next use, or is closed where it should have none."""
+        """Keep the connection for its next use, or close it if it must not be used again."""
         now, state = time.monotonic(), connection.pgconn
         is_old = now > self._opened_at[connection] + _LONGEST_LIFE_SECONDS
         is_idle = state.transaction_status == TransactionStatus.IDLE and state.pipeline_status == PipelineStatus.OFF
@@ -221,7 +221,7 @@ class AsyncIdleConnections(IdleConnections[C]):
 
 
 class ConnectionSlots(threading.Semaphore):
-    """As many connections as may be lent at a time."""
+    """Limits how many connections are lent at a time."""
 
     def take(self, seconds: float) -> bool:
         """Return whether one could be had within so many seconds."""

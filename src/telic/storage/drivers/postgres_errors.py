@@ -1,4 +1,4 @@
-"""PostgreSQL's SQLSTATEs as Telic's errors, and how long what raced is run again."""
+"""Translates PostgreSQL's SQLSTATEs to Telic's errors, and says for how long a lost race is retried."""
 
 import random
 import time

@@ -95,7 +95,7 @@ class StatementQueue:
         return await future
 
     async def finish(self) -> None:
-        """Everything that was submitted has its answer."""
+        """Wait until everything that was submitted has its answer."""
         await self._is_idle.wait()
 
     async def _send_at_once(self) -> None:

@@ -128,7 +128,7 @@ class AsyncSqliteDriver:
                     waiting = self._write(waiting)
 
     def _gather(self, waiting: list[_WaitingCall]) -> bool:
-        """Return whether the thread shall end; `waiting` has all the calls there are, at least one unless it ends."""
+        """Wait for calls and put them all into `waiting`; return whether the thread must end."""
         while len(waiting) < _LARGEST_BATCH and not (waiting and self._work.empty()):
             call = self._work.get()
             if call is None:

@@ -68,7 +68,7 @@ class FileChanges:
 POLL_SECONDS: Final = 0.04
 """Twenty-five looks a second cost half a percent of a core, and find a change after 20 ms on average."""
 QUIET_SECONDS: Final = 2.0
-"""So long after a write its commit may be waited for; longer than a disk takes to sync."""
+"""How long a commit may come after its write: longer than a disk takes to sync."""
 LONGEST_PAUSE_SECONDS: Final = 2.0
 """The longest time without a look at a quiet file, should the kernel have kept silent."""
 

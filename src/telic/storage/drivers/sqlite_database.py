@@ -207,7 +207,7 @@ class SqliteDatabase:
         return True
 
     def begin(self, deadline: float) -> SqliteTransaction:
-        """A write transaction is open, and no other process's is; `deadline` is a moment of `time.monotonic`.
+        """A write transaction is open, the only one of all processes; `deadline` is a moment of `time.monotonic`.
 
         Raise StoreBusy at the deadline, StoreMoved if the file is no longer the one that was opened, SchemaMismatch if
         another release has migrated it meanwhile.
@@ -255,7 +255,7 @@ class SqliteDatabase:
             self._turnstile.leave()
 
     def rollback(self) -> None:
-        """Nothing of the transaction remains, and others may write."""
+        """The transaction is rolled back, and others may write."""
         # Where a failing disk refuses even this, the next BEGIN tells.
         with suppress(apsw.Error):
             if self.is_in_transaction:

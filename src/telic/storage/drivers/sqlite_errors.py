@@ -40,7 +40,7 @@ MOST_ATTEMPTS: Final = 10
 
 
 def race_error(error: Raced) -> StoreError:
-    """Return the error of an operation that raced every time."""
+    """Return the error of an operation that lost the race to others at every attempt."""
     if isinstance(error, ConstraintRefused):
         # One writes at a time, so nobody else was in the way, and none of the attempts to come can succeed.
         return never_accepted()

@@ -100,7 +100,7 @@ def _explained(path: Path, error: OSError) -> StoreMisconfigured | StoreUnavaila
 
 
 def identity(path: Path) -> tuple[int, int] | None:
-    """Return what tells the file from every other one, whatever its name; None where there is no file."""
+    """Return an identity of the file that does not depend on its name; None if there is no file."""
     try:
         status = path.stat()
     except OSError:

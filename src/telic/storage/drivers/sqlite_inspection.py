@@ -17,7 +17,7 @@ from telic.storage.statements import load_migrations, schema_finding
 _FULL: Final = 2
 _warn_unless: Final = partial(make_finding, level=Level.WARNING)
 MOST_LOG_BYTES: Final = 64 * 1024 * 1024
-"""A log that is longer costs every reader time, and the disk its room."""
+"""A longer log slows every reader down, and fills the disk."""
 
 
 def inspect_database(database: SqliteDatabase) -> list[Finding]:

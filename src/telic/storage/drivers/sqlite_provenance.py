@@ -69,7 +69,7 @@ class Provenance:
 
 
 def remember(connection: apsw.Connection, turnstile: Turnstile) -> None:
-    """The file beside the database knows its newest lines, and whether former ones are gone."""
+    """Write the database's newest lines into the file beside it, and whether earlier ones have disappeared."""
     known = recall(turnstile)
     row = connection.execute(_NEWEST).fetchone()
     newest = Provenance() if row is None else Provenance(**dict(zip(_SEEN, row, strict=True)))
@@ -92,7 +92,7 @@ def _fingerprint(connection: apsw.Connection) -> int:
 
 
 def recall(turnstile: Turnstile) -> Provenance:
-    """Return what is remembered; nothing where that is unreadable, or of another release."""
+    """Return what the file remembers; an empty memory if it is unreadable, or of another release."""
     try:
         return Provenance(**json.loads(turnstile.read_note()))
     except (ValueError, TypeError):

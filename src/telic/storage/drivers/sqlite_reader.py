@@ -1,4 +1,4 @@
-"""Another program's SQLite file, read without changing it and, where that can be, without a trace beside it."""
+"""Reads another program's SQLite file without changing it and, if possible, without creating files beside it."""
 
 import errno
 import os

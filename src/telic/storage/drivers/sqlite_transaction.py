@@ -27,7 +27,7 @@ given, so of five steps in one text it would read the last one five times, and i
 
 
 def steady_microseconds(*_: object) -> int:
-    """Return microseconds since some moment of this machine's present run: what leases and holds expire by.
+    """Return microseconds of the machine's monotonic clock, by which leases and holds expire.
 
     All processes of one machine share this clock, and nobody can set it. It stands still while the machine sleeps, as
     its workers do, and starts over when the machine starts (ADR 25).

@@ -40,9 +40,9 @@ _FIRST_TICKET: Final = 1 << 20
 """The byte of ticket 0."""
 
 TURN_SECONDS: Final = 0.005
-"""A writer may go on so long before it must wait behind others: handing over costs more than a write."""
+"""How long a writer may go on before it must let others pass: handing over costs more than a write."""
 STUCK_SECONDS: Final = 0.25
-"""When nobody has been let through for so long, a process that waits may be stopped: its ticket is passed over."""
+"""If nobody has been let through for so long, a waiting process may be stopped; its ticket is then skipped."""
 _SHORTEST_PAUSE_SECONDS: Final = 0.0001
 _SHORTEST_FLOOR_PAUSE_SECONDS: Final = 0.00002
 """Only one process at a time waits for the floor, so it may look often."""
@@ -80,7 +80,7 @@ class Turnstile:
         return os.open(path, _FLAGS, 0o600)
 
     def read_note(self) -> bytes:
-        """Return what was last written to the file, of which the locks need nothing; empty where nothing was."""
+        """Return the last note in the file; empty if there is none. The locks do not use the note."""
         return os.pread(self._descriptor, _NOTE_BYTES, 0) if self._descriptor >= 0 else b""
 
     def write_note(self, note: bytes) -> None:
@@ -117,7 +117,7 @@ class Turnstile:
             self._lock(_GIVE_GATE)
 
     def _take_ticket(self) -> int:
-        """Return a number that nobody had before, held; 0, which is in front of all, where none can be had.
+        """Return a locked ticket number that no process had before; 0, which comes before all, if none can be taken.
 
         The disk may be full, or a process be stopped in the moment in which it takes one.
         """

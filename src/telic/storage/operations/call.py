@@ -19,7 +19,7 @@ from telic.storage.transaction import Row, Transaction, Value
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """When, on whose behalf, under which idempotency key, and from which revision a change is asked for."""
+    """The context of a write: its time, its actor, its idempotency key, and the expected revision."""
 
     at: Instant
     actor: Actor
@@ -164,7 +164,7 @@ async def rewrite(
 
 
 async def remark(tx: Transaction, call: Call, goal: Goal, kind: EventKind, data: dict[str, object]) -> Goal:
-    """The locked goal's history has this line more; its definition, status and revision stay."""
+    """Append an event to the locked goal's history; its definition, status and revision stay."""
     return await _write(tx, call, goal, "goals.remark", kind, data, {}, key=call.key)
 
 

@@ -21,9 +21,9 @@ _GOALS_AT_ONCE: Final = 100
 
 
 async def count_expired(tx: Transaction, *, at: Instant, goal_id: str) -> Goal:
-    """Each expired hold of the goal that its expiry does not free is one line of the ledger, marked as an estimate.
+    """Each expired hold of the goal is a line of the ledger, marked as an estimate, unless expiry frees the hold.
 
-    A budget that is reached so has paused the goal.
+    If these lines reach a budget, the goal is paused.
     """
     return await count_expired_of(tx, at, await lock(tx, goal_id))
 
@@ -51,7 +51,7 @@ async def has_ended_overdue(tx: Transaction, *, goal_id: str | None) -> bool:
 
 
 async def count_expired_of_ended(tx: Transaction, *, at: Instant, goal_id: str | None) -> None:
-    """As `count_expired`, of goals that have ended: nobody records or holds anything there that would count them."""
+    """As `count_expired`, for goals that have ended: no later turn or hold would count their holds."""
     for row in await tx.all("holds.ended_goals_with_overdue", {"id": goal_id, "limit": _GOALS_AT_ONCE}):
         await count_expired_of(tx, at, goal_from_row(row))
 

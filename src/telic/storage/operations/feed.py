@@ -44,7 +44,7 @@ async def feed(tx: Transaction, *, after: str | None, scope: str | None, goal_id
 
 
 async def current_cursor(tx: Transaction) -> str:
-    """Return the cursor after which only events come that are not yet committed."""
+    """Return the cursor of the present: after it come only events that are not committed yet."""
     return (await _page(tx, None, None, None, 0)).cursor
 
 

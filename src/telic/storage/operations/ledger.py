@@ -30,7 +30,7 @@ _EXHAUSTED_DATA: Final = to_data({"reason": Reason.BUDGET.value})
 
 @dataclass(frozen=True, slots=True)
 class NewTurn:
-    """A line for the ledger: what was consumed, by whom, and which hold it settles.
+    """A line to be added to the ledger: the usage, its kind and model, and the hold that it settles.
 
     A `TurnUsage` says how many tokens are billed; of a `ModelUsage` the goal's policy does. `takes_back` is the number
     of the line whose amounts the usage takes back.

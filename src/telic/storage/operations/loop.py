@@ -96,14 +96,14 @@ async def kept_while_asleep(tx: Transaction, longest_pause: int) -> list[tuple[s
 
 
 async def save(tx: Transaction, call: Call, goal_id: str, state: LoopState) -> None:
-    """The loop's state is stored for the next worker too; raise LeaseLost if this one has no lease any more."""
+    """The loop's state is stored; raise LeaseLost if this worker has no lease any more."""
     parameters = {"id": goal_id, "state": state.as_text(), "at": call.at, **call.lease_columns}
     if await tx.one_or_none("loop.put", parameters) is None:
         raise lease_lost(goal_id)
 
 
 async def take_over(tx: Transaction, call: Call, goal_id: str, asked: TurnHold) -> Goal:
-    """The budget that a former worker held for this very turn, and lost with its lease, is an estimate in the ledger.
+    """If a former worker lost its lease during this turn, what it held for it is an estimate in the ledger.
 
     Nobody knows what it consumed. It can record the turn no more, which counts once, when it is taken again.
     """
@@ -124,7 +124,7 @@ async def begin_turn(tx: Transaction, call: Call, goal_id: str, asked: TurnHold)
 
 
 def _fitting(goal: Goal, asked: TurnHold, others: Sequence[Hold]) -> Reservation:
-    """Return what is asked for, as far as it is free; at least 1: where nothing is free, no turn may start."""
+    """Return the free part of what is asked for, at least 1, so that no turn starts where nothing is free."""
     amounts: dict[str, int] = {}
     for name, most in (("tokens", asked.most_tokens), ("cost_microunits", asked.most_cost_microunits)):
         limit = getattr(goal.budget, name)

@@ -112,7 +112,7 @@ class StoreBase:
 
 
 async def in_thread(work: Callable[[], T]) -> T:
-    """Return what the blocking work gives; other tasks go on meanwhile."""
+    """Run the blocking work in a thread, and return its result; other tasks go on meanwhile."""
     return await asyncio.to_thread(work)
 
 

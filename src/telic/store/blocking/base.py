@@ -114,7 +114,7 @@ class StoreBase:
 
 
 def in_thread(work: Callable[[], T]) -> T:
-    """Return what the blocking work gives; other threads go on meanwhile."""
+    """Run the blocking work in a thread, and return its result; other threads go on meanwhile."""
     return work()
 
 

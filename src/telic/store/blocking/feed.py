@@ -3,12 +3,13 @@
 """Reading the history as it is written, and the sums of the ledger."""
 
 from collections.abc import Iterator, Sequence
+from datetime import datetime
 from typing import overload
 
 from telic.domain.clock import Instant
 from telic.domain.errors import PASSING, StoreClosed
 from telic.domain.events import Event, EventPage, FeedEvent
-from telic.domain.limits import check_choice
+from telic.domain.limits import check_choice, check_instant
 from telic.domain.report import UsageFilter, UsageGrouping, UsageReport
 from telic.storage.operations import feed, ledger
 from telic.storage.operations.feed import FeedFollower
@@ -98,15 +99,15 @@ class FeedMethods(StoreBase):
         by: UsageGrouping | str = UsageGrouping.GOAL,
         scope: str | None = None,
         goal_id: str | None = None,
-        since: Instant | None = None,
-        until: Instant | None = None,
+        since: Instant | datetime | None = None,
+        until: Instant | datetime | None = None,
         limit: int = 1000,
     ) -> UsageReport:
         """Return the usage of one goal, one scope or all, by goal, scope, kind, model or day in UTC.
 
-        Of turns recorded at or after `since` and before `until`, in microseconds since the epoch. The `limit`
-        (1 to 100,000) groups with the most tokens are named, of days the latest; the total has all. Sums are
-        exact, however large. The ledger is read in small parts, which hold up nobody: turns recorded meanwhile may
+        Of turns recorded at or after `since` and before `until`: aware datetimes, or microseconds since the epoch.
+        The `limit` (1 to 100,000) groups with the most tokens are named, of days the latest; the total has all. Sums
+        are exact, however large. The ledger is read in small parts, which hold up nobody: turns recorded meanwhile may
         be in the report or not. A whole ledger by goal or scope costs as many reads as there are goals; any other
         report as many as there are turns. What expired holds of goals that have ended may have cost is counted first,
         as estimates.
@@ -115,7 +116,8 @@ class FeedMethods(StoreBase):
             GoalNotFound, InvalidInput: an argument is unusable.
         """
         by = check_choice(UsageGrouping, "what a report is by", by)
-        reporter = Reporter(UsageFilter(by=by, scope=scope, goal_id=goal_id, since=since, until=until, limit=limit))
+        begin, end = check_instant("since", since), check_instant("until", until)
+        reporter = Reporter(UsageFilter(by=by, scope=scope, goal_id=goal_id, since=begin, until=end, limit=limit))
         self._count_expired_of_ended(goal_id)
         while reporter.is_unfinished:
             reporter.took(self.run("usage", reporter.next_step, Mode.READ))

@@ -5,9 +5,11 @@
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import replace
+from datetime import timedelta
 from functools import partial
+from typing import TYPE_CHECKING
 
-from telic.domain.budget import ModelUsage, TurnUsage, UsageKind
+from telic.domain.budget import ModelUsage, TurnUsage, UsageKind, microseconds_of, microunits_of
 from telic.domain.clock import Instant
 from telic.domain.errors import BudgetExceeded, StoreError
 from telic.domain.events import Turn, TurnResult
@@ -18,6 +20,9 @@ from telic.storage.operations import estimates, holds, leases, ledger
 from telic.storage.operations.call import Call
 from telic.storage.transaction import LimitViolated, Mode
 from telic.store.blocking.base import StoreBase
+
+if TYPE_CHECKING:
+    from telic.domain.budget import Cost
 
 DEFAULT_TTL_SECONDS = 60.0
 
@@ -103,6 +108,8 @@ class LedgerMethods(StoreBase):
         turns: int = 1,
         active_microseconds: int = 0,
         cost_microunits: int = 0,
+        cost: "Cost | None" = None,
+        time: timedelta | None = None,
         ttl_seconds: float = 600.0,
         frees_on_expiry: bool = False,
         lease: Lease | None = None,
@@ -115,7 +122,7 @@ class LedgerMethods(StoreBase):
         after `ttl_seconds` (0.001 to 86,400): its request may have been sent, so what was held becomes a line of the
         ledger that is marked as an estimate, and stays reserved until then. With `frees_on_expiry`, which is for
         hosts that know that nothing was sent, it is free again instead. Usage that is no turn holds with `turns=0`.
-        The same key with the same amounts gives the same hold.
+        The same key with the same amounts gives the same hold. A cost and a time may be given as a `Budget`'s are.
 
         Raises:
             BudgetExceeded: there is no room.
@@ -123,7 +130,10 @@ class LedgerMethods(StoreBase):
             GoalNotFound, LeaseLost, KeyConflict, InvalidNumber, NotAllowed: nothing changed.
         """
         reserved = Reservation(
-            tokens=tokens, turns=turns, active_microseconds=active_microseconds, cost_microunits=cost_microunits
+            tokens=tokens,
+            turns=turns,
+            active_microseconds=microseconds_of(time, active_microseconds),
+            cost_microunits=microunits_of(cost, cost_microunits),
         )
         asked = holds.NewHold(reserved=reserved, ttl_seconds=ttl_seconds, frees_on_expiry=frees_on_expiry)
         return self._place(goal_id, asked, self._context.call(actor, key, lease=lease))
@@ -185,7 +195,7 @@ class LedgerMethods(StoreBase):
         worker: str,
         ttl_seconds: float = DEFAULT_TTL_SECONDS,
     ) -> Lease:
-        """The `worker` alone may drive the active goal, by id or scope, for `ttl_seconds` (0.001 to 86,400).
+        """The `worker` has the lease of the active goal, by id or scope, for `ttl_seconds` (0.001 to 86,400).
 
         Each grant has a higher token. A worker that has the lease already is granted it once more, and its former token
         is void. It expires by the database's clock on PostgreSQL, and on SQLite by one that nobody can set.
@@ -206,7 +216,7 @@ class LedgerMethods(StoreBase):
         ttl_seconds: float = DEFAULT_TTL_SECONDS,
         limit: int = 1,
     ) -> list[Lease]:
-        """Up to `limit` (1 to 1,000) active goals that nobody drives are the `worker`'s.
+        """The `worker` has the leases of up to `limit` (1 to 1,000) active goals that nobody drives.
 
         Those that a dead worker left come first, then those served longest ago. Goals whose time to wake has come by
         the database's clock are woken before. Any number of workers may ask at once: each goal is

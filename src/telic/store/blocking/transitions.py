@@ -3,6 +3,7 @@
 """Transitions of a goal, its waking, the verdicts on its criteria, and people's approvals."""
 
 from collections.abc import Sequence
+from datetime import datetime
 from functools import partial
 
 from telic.domain.budget import Budget
@@ -28,7 +29,7 @@ class TransitionMethods(StoreBase):
         expected_revision: int | None = None,
         reason: Reason | str | None = None,
         note: str | None = None,
-        wake_at: Instant | None = None,
+        wake_at: Instant | datetime | None = None,
         wake_signal: str | None = None,
         lease: Lease | None = None,
         actor: Actor | NamedActor | str = Actor.USER,
@@ -37,9 +38,9 @@ class TransitionMethods(StoreBase):
         """The goal has the status `to`, by one move of the state machine.
 
         A completion's reason follows from the actor and the criteria, so `reason` is not used for it. A goal
-        paused as waiting or for a provider's limit may wake by itself, at `wake_at` (microseconds since the epoch)
-        or on the signal `wake_signal`; pausing such a goal once more replaces what it waits for. With `lease`, the
-        lease is checked in the same statement.
+        paused as waiting or for a provider's limit may wake by itself, at `wake_at` (an aware datetime, or
+        microseconds since the epoch) or on the signal `wake_signal`; pausing such a goal once more replaces what it
+        waits for. With `lease`, the lease is checked in the same statement.
 
         Raises:
             GoalNotFound, InvalidTransition, NotAllowed, KeyConflict, InvalidInput: nothing changed.
@@ -59,7 +60,7 @@ class TransitionMethods(StoreBase):
         expected_revision: int | None = None,
         reason: Reason | str | None = None,
         note: str | None = None,
-        wake_at: Instant | None = None,
+        wake_at: Instant | datetime | None = None,
         wake_signal: str | None = None,
         lease: Lease | None = None,
         actor: Actor | NamedActor | str = Actor.USER,

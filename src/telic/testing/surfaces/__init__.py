@@ -12,13 +12,13 @@ from typing import Any, Final
 
 from telic.domain.goal import Goal
 from telic.testing.surfaces import text
-from telic.testing.surfaces.actions import DEEDS, Acting, ActionCase, Answer, wrong_effects
+from telic.testing.surfaces.actions import ACTION_CASES, Acting, ActionCase, Answer, wrong_effects
 from telic.testing.surfaces.errors import ERROR_CODES, Explaining, error_of, wrong_meaning
 from telic.testing.surfaces.goals import GOAL_NAMES, ShownGoal, make_shown_goals
 from telic.testing.surfaces.text import Text
 
 __all__ = [
-    "DEEDS",
+    "ACTION_CASES",
     "ERROR_CODES",
     "FACTS",
     "GOAL_NAMES",
@@ -27,6 +27,8 @@ __all__ = [
     "ActionCase",
     "Answer",
     "Explaining",
+    "Fact",
+    "Reader",
     "Reading",
     "ShownGoal",
     "Surface",
@@ -41,7 +43,7 @@ Reading = Mapping[str, Any] | str
 """The facts of one goal from a surface: by name for programs, or a text that people read, line by line."""
 
 
-Read = Callable[[str, Sequence[Goal]], Mapping[str, Reading]]
+Reader = Callable[[str, Sequence[Goal]], Mapping[str, Reading]]
 """Reads goals, at a store's location, through a surface; gives what it says of each, by the goals' ids."""
 
 
@@ -54,8 +56,8 @@ class Surface:
     """
 
     name: str
-    read: Read | None = None
-    rows: Read | None = None
+    read: Reader | None = None
+    rows: Reader | None = None
     leaves_out: Mapping[str, str] = field(default_factory=dict)
     acting: Acting | None = None
     explaining: Explaining | None = None

@@ -93,13 +93,15 @@ _ACTIONS: Final = (
 )
 
 
-def _can_be(situation: Situation, deed: ActionCase) -> bool:
+def _can_be(situation: Situation, case: ActionCase) -> bool:
     if situation in (Situation.WOULD_REPLACE, Situation.REPLACING):
-        return deed.action in REPLACING
-    return situation is not Situation.STALE or deed.action is not GoalAction.CREATE
+        return case.action in REPLACING
+    return situation is not Situation.STALE or case.action is not GoalAction.CREATE
 
 
-DEEDS: Final = tuple(replace(deed, situation=each) for deed in _ACTIONS for each in Situation if _can_be(each, deed))
+ACTION_CASES: Final = tuple(
+    replace(case, situation=each) for case in _ACTIONS for each in Situation if _can_be(each, case)
+)
 """Every action in every case that it can be in."""
 
 
@@ -120,7 +122,7 @@ class Answer:
 class Acting:
     """How people act through a surface.
 
-    `act` takes a store's location, a goal of the default scope (none for a creation) and a deed, which it does in the
+    `act` takes a store's location, a goal of the default scope (none for a creation) and a case, which it does in the
     name of `OPERATOR`. `door` is what the events say of the surface. `lacks` names actions and cases that it does not
     offer, each with the reason. A surface that `is_nameless` cannot know who acts.
     """
@@ -130,55 +132,55 @@ class Acting:
     lacks: Mapping[str, str] = field(default_factory=dict)
     is_nameless: bool = False
 
-    def offers(self, deed: ActionCase) -> bool:
-        """Return whether the deed can be asked for."""
-        return not self.lacks.keys() & {str(deed.action), str(deed.situation), f"{deed.action} {deed.situation}"}
+    def offers(self, case: ActionCase) -> bool:
+        """Return whether the case can be asked for."""
+        return not self.lacks.keys() & {str(case.action), str(case.situation), f"{case.action} {case.situation}"}
 
 
-async def wrong_effects(acting: Acting, location: str, deed: ActionCase) -> list[str]:
-    """Return a line for each thing in which the deed, done through the surface, is not what it is by itself.
+async def wrong_effects(acting: Acting, location: str, case: ActionCase) -> list[str]:
+    """Return a line for each thing in which the case, done through the surface, is not what it is by itself.
 
     The store at the location must be new: it has no goal.
     """
     with connect(location) as store:
-        goal, by_itself = _goal_for(store, deed, DEFAULT_SCOPE), _goal_for(store, deed, _ITSELF)
-    asked = replace(_unfit(deed), meanwhile=lambda: _meanwhile(location, deed, goal))
-    answers = [await acting.act(location, goal, asked) for _ in range(2 if deed.key else 1)]
-    _meanwhile(location, deed, by_itself)
+        goal, by_itself = _goal_for(store, case, DEFAULT_SCOPE), _goal_for(store, case, _ITSELF)
+    asked = replace(_unfit(case), meanwhile=lambda: _meanwhile(location, case, goal))
+    answers = [await acting.act(location, goal, asked) for _ in range(2 if case.key else 1)]
+    _meanwhile(location, case, by_itself)
     with connect(location) as store:
         actor = NamedActor(Actor.OPERATOR, None if acting.is_nameless else OPERATOR, acting.door)
-        error = _by_itself(store, _request(_unfit(deed), by_itself, actor))
+        error = _by_itself(store, _request(_unfit(case), by_itself, actor))
         found, wanted = _left_in(store, DEFAULT_SCOPE), _left_in(store, _ITSELF)
     effects = [f"{name}: {found[name]!r} instead of {wanted[name]!r}" for name in wanted if found[name] != wanted[name]]
     return effects + [fault for answer in answers for fault in _wrong_answer(answer, error)]
 
 
-def _unfit(deed: ActionCase) -> ActionCase:
+def _unfit(case: ActionCase) -> ActionCase:
     # Nothing can be wrong of a goal that is not there yet but its text.
-    return replace(deed, text="x" * 5_000) if (deed.action, deed.situation) == ("create", Situation.REFUSED) else deed
+    return replace(case, text="x" * 5_000) if (case.action, case.situation) == ("create", Situation.REFUSED) else case
 
 
-def _goal_for(store: GoalStore, deed: ActionCase, scope: str) -> Goal | None:
+def _goal_for(store: GoalStore, case: ActionCase, scope: str) -> Goal | None:
     """Return the goal that the action is about, as it finds it, and make the one that is in the way."""
     goal = None
-    if deed.action is not GoalAction.CREATE:
+    if case.action is not GoalAction.CREATE:
         goal = store.create("the goal", scope=scope, token_budget=1_000, criteria=[Criterion.approval("Ship it?")])
-        if deed.action is GoalAction.WAKE:
+        if case.action is GoalAction.WAKE:
             goal = store.pause(goal.id, wake_signal="ci")
-        if deed.action in (GoalAction.RESUME, GoalAction.CLEAR):
+        if case.action in (GoalAction.RESUME, GoalAction.CLEAR):
             goal = store.pause(goal.id)
         # Only a goal that has used up its budget needs another one to go on.
-        if deed.action is GoalAction.RESUME and deed.budget:
+        if case.action is GoalAction.RESUME and case.budget:
             goal = store.record_turn(goal.id, tokens=1_000).goal
-        if deed.situation is Situation.REFUSED:
+        if case.situation is Situation.REFUSED:
             goal = store.clear(goal.id)
-    if deed.situation in (Situation.WOULD_REPLACE, Situation.REPLACING):
+    if case.situation in (Situation.WOULD_REPLACE, Situation.REPLACING):
         store.create(_IN_THE_WAY, scope=scope)
     return goal
 
 
-def _meanwhile(location: str, deed: ActionCase, goal: Goal | None) -> None:
-    if deed.situation is Situation.STALE and goal is not None:
+def _meanwhile(location: str, case: ActionCase, goal: Goal | None) -> None:
+    if case.situation is Situation.STALE and goal is not None:
         with connect(location) as store:
             store.edit(goal.id, text="what somebody made of it meanwhile")
 
@@ -191,17 +193,17 @@ def _by_itself(store: GoalStore, request: ActionRequest) -> GoalError | None:
     return None
 
 
-def _request(deed: ActionCase, goal: Goal | None, actor: NamedActor) -> ActionRequest:
+def _request(case: ActionCase, goal: Goal | None, actor: NamedActor) -> ActionRequest:
     return ActionRequest(
-        action=deed.action,
+        action=case.action,
         actor=actor,
         goal=goal,
         expected_revision=None if goal is None else goal.revision,
-        note=deed.note or None,
-        budget=parse_budget((deed.budget,), Budget()) if deed.budget else None,
-        criterion=0 if deed.action in ANSWERS else None,
-        text=deed.text or None,
-        replace=deed.replaces,
+        note=case.note or None,
+        budget=parse_budget((case.budget,), Budget()) if case.budget else None,
+        criterion=0 if case.action in ANSWERS else None,
+        text=case.text or None,
+        replace=case.replaces,
         scope=_ITSELF,
     )
 

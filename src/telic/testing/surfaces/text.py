@@ -10,13 +10,13 @@ from dataclasses import asdict
 from functools import cached_property
 from typing import Any, Final
 
-from telic.domain.budget import LIMITS
+from telic.domain.budget import LIMIT_NAMES, LIMITS
 from telic.domain.events import EventKind
 from telic.domain.goal import Actor, GoalStatus, Reason
 from telic.domain.views import NOT_CHECKED
 from telic.prompt.escape import visible
 from telic.testing.surfaces.goals import ShownGoal
-from telic.wording.amounts import LIMIT_NAMES, first_words, humanize, show_amount, show_amounts, show_short, show_time
+from telic.wording.amounts import first_words, humanize, show_amount, show_amounts, show_short, show_time
 
 Faults = Iterator[str]
 
