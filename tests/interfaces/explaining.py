@@ -41,7 +41,7 @@ async def _command(_: str, error: GoalError) -> Answer:
 
 async def _api(_: str, error: GoalError) -> Answer:
     answer = problem_answer(error)
-    problem = json.loads(answer.body)
+    problem = json.loads(bytes(answer.body))
     return Answer(is_done=False, status=answer.status_code, code=problem["code"], advice=problem["hint"])
 
 
