@@ -291,11 +291,6 @@ def budget_columns(budget: Budget) -> dict[str, Any]:
     return {column: getattr(budget, name) for name, column in BUDGET_COLUMNS.items()}
 
 
-def enough(used: int, limit: int, wanted: int = 0) -> int:
-    """Return the limit that likely is enough where this one was not: twice of it, or what was wanted besides."""
-    return min(max(2 * max(used, limit), used + wanted), MAX_COUNTER)
-
-
 def exhausted_limit(usage: Usage, budget: Budget) -> str | None:
     """Return the name of the first limit that usage has reached, or None."""
     for name in LIMITS:

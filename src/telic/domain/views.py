@@ -5,13 +5,14 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any, Final
 
-from telic.domain.budget import LIMITS, Budget, Usage, enough, exhausted_limit
+from telic.domain.budget import LIMITS, Budget, Usage, exhausted_limit
 from telic.domain.clock import Instant
 from telic.domain.criteria import Criterion, CriterionKind
 from telic.domain.events import Event, Page
 from telic.domain.goal import Goal, GoalStatus, Reason
 from telic.domain.ids import plain_fields, plain_value
 from telic.domain.lease import Hold, LeaseState
+from telic.domain.limits import MAX_COUNTER
 from telic.domain.verdict import Approval, Outcome, Verdict
 
 NOT_CHECKED: Final = "not checked"
@@ -214,6 +215,11 @@ def tightest(goal: Goal) -> BudgetUse | None:
     """Return the limit of which the largest part is used; None where nothing is limited."""
     limited = [use for use in budget_uses(goal) if use.fraction is not None]
     return max(limited, key=lambda use: use.fraction or 0.0, default=None)
+
+
+def enough(used: int, limit: int, wanted: int = 0) -> int:
+    """Return the limit that likely is enough where this one was not: twice of it, or what was wanted besides."""
+    return min(max(2 * max(used, limit), used + wanted), MAX_COUNTER)
 
 
 def larger_limits(goal: Goal, *, at_least_one: bool = False) -> dict[str, int]:

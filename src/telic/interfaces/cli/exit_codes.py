@@ -6,9 +6,10 @@ from typing import Final
 
 import click
 
-from telic.domain.budget import LIMIT_NAMES, enough
+from telic.domain.budget import LIMIT_NAMES
 from telic.domain.errors import BudgetExceeded, GoalError, NotAllowed, OutcomeUnknown, StaleUpdate, WouldReplace
 from telic.domain.goal import Goal, Reason
+from telic.domain.views import enough
 from telic.interfaces.cli.options import QUOTED_MONEY
 from telic.services.next_steps import about
 from telic.services.outcomes import HELP, outcome_of

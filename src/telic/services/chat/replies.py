@@ -4,12 +4,12 @@ from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import Final
 
-from telic.domain.budget import LIMITS, enough
+from telic.domain.budget import LIMITS
 from telic.domain.clock import Instant
 from telic.domain.errors import BudgetExceeded, GoalError, InvalidCommand
 from telic.domain.events import Event
 from telic.domain.goal import Goal
-from telic.domain.views import larger_limits
+from telic.domain.views import enough, larger_limits
 from telic.services.actions import PURPOSES, GoalAction, fitting_actions
 from telic.services.chat.grammar import GoalCommand, write
 from telic.services.insight import GoalDetails
