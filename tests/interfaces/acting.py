@@ -13,6 +13,7 @@ import httpx2
 
 import telic
 from telic.domain.goal import DEFAULT_SCOPE, Goal
+from telic.domain.lifecycle import NamedActor
 from telic.interfaces.api.routes import api_routes
 from telic.interfaces.cli import app as command
 from telic.interfaces.mcp.calls import ToolCalls
@@ -29,7 +30,7 @@ from tests.interfaces.top.screen import running
 
 _TOKEN = "a-token-for-tests-only"
 _TOKENS = {"5k": 5_000}
-_ADA = telic.NamedActor(telic.Actor.OPERATOR, OPERATOR, "chat")
+_ADA = NamedActor(telic.Actor.OPERATOR, OPERATOR, "chat")
 
 
 def _named(goal: Goal | None) -> list[str]:
@@ -221,7 +222,7 @@ def _revision_and_answers(place: str, goal_id: str) -> tuple[int, int]:
 
 
 _NEEDS_A_PERSON = dict.fromkeys(map(str, ANSWERS), "an answer is given where a person reads the question")
-_WATCHED = dict.fromkeys(
+_WATCHED: dict[str, str] = dict.fromkeys(
     ("create", "edit", "complete", "wake"), "a screen acts on the goals that it shows, and defines none"
 )
 COMMAND = Acting("cli", _by_command)

@@ -6,12 +6,13 @@ from pathlib import Path
 import pytest
 
 import telic
+from telic.domain.lifecycle import NamedActor
 from telic.services.actions import ActionRequest, GoalAction, execute_blocking, fitting_actions, why_unfit
 from telic.testing.surfaces import ACTION_CASES, Acting, ActionCase, Answer, wrong_effects
 from telic.testing.surfaces.actions import OPERATOR, Situation
 from tests.interfaces.surfaces import SURFACES
 
-ADA = telic.NamedActor(telic.Actor.OPERATOR, OPERATOR, "chat")
+ADA = NamedActor(telic.Actor.OPERATOR, OPERATOR, "chat")
 
 
 @pytest.mark.parametrize(
