@@ -24,6 +24,8 @@ number = int(os.environ["TELIC_TURN_NUMBER"])
 with open("started", "a") as log:
     log.write(f"{number} {os.getpid()}\\n")
 time.sleep(float(os.environ.get(f"AGENT_SECONDS_{number}") or os.environ.get("AGENT_SECONDS", "0")))
+while "AGENT_UNTIL" in os.environ and not Path(os.environ["AGENT_UNTIL"]).exists():
+    time.sleep(0.05)
 Path(f"step-{number}").write_text("done")
 tell("tool", name="write_file", changed=True, output=f"wrote step-{number}")
 tell("usage", input_tokens=900, output_tokens=100, model="scripted")

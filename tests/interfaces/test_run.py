@@ -369,13 +369,14 @@ def test_a_stop_from_elsewhere_ends_the_run(runs: Runs, change: tuple[str, ...],
 def test_the_second_run_says_who_has_it(runs: Runs) -> None:
     """One goal, one driver; the first is not disturbed."""
     process = runs.start(
-        "run", "Take steps", *runs.agent, "--json", "--worker", "first", AGENT_TURNS="1", AGENT_SECONDS="3"
+        "run", "Take steps", *runs.agent, "--json", "--worker", "first", AGENT_TURNS="1", AGENT_UNTIL="go"
     )
     runs.until_started()
     second = runs.start("run", *runs.agent)
     _, errors = second.communicate(timeout=240)
     assert second.returncode == 29
     assert "is driven by 'first'" in errors
+    (runs.workspace / "go").touch()
     assert runs.end(process, expect=0)[-1]["reason"] == "asserted"
 
 
@@ -490,7 +491,7 @@ def test_a_live_line_on_a_terminal(runs: Runs) -> None:
     assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
     text = shown.decode()
     assert re.search(
-        r"turn 3 · 2 turns, 2,000 of 100,000 tokens, \ds of work · \ds · last verdict failed: test -f", text
+        r"turn 3 · 2 turns, 2,000 of 100,000 tokens, \w+ of work · \w+ · last verdict failed: test -f", text
     )
     assert text.count("\x1b[?25l") == text.count("\x1b[?25h") == 1, "the cursor is back"
 

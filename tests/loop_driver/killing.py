@@ -167,13 +167,15 @@ def _loop(scene: Scene, store: telic.AsyncGoalStore, lease_seconds: float = 20.0
             if progress.kind is happening:
                 scene.reached(step, f"{progress.turn_number}/{progress.goal.revision}/{progress.detail[:20]}")
 
+    # Who is to die in a backoff must still find one, however slow the machine is.
+    pause = 10 if scene.step == "in backoff" else 0.1
     return GoalLoop(
         store=store,
         agent=Agent(scene),
         settings=LoopSettings(
             workspace=scene.workspace, worker=scene.worker, heartbeat_seconds=0.1, lease_seconds=lease_seconds
         ),
-        policy=LoopPolicy(backoff_seconds=0.1, max_backoff_seconds=0.1),
+        policy=LoopPolicy(backoff_seconds=pause, max_backoff_seconds=pause),
         verifier=Verifier(workspace=scene.workspace),
         on_progress=hear,
     )

@@ -13,6 +13,7 @@ from telic.domain.history import replay
 from tests.left_out import needs
 from tests.postgres.bouncer import DROPS_SETTINGS, Bouncer, running_bouncer
 from tests.postgres.faces import OPENERS, OpenStore, ledger_of, retried
+from tests.postgres.test_restarts import loaded
 from tests.support.postgres_server import PostgresServer
 
 pytestmark = needs("pgbouncer")
@@ -160,23 +161,11 @@ async def test_restarts_of_the_pooler_and_of_the_server_are_survived(
     with running_bouncer(own_server.url(), settings) as bouncer:
         async with OPENERS[colour](bouncer.url(own_server.url()), timeout_seconds=5) as store:
             goal = await store.create("two that may fail")
-            acknowledged = 0
-
-            async def record(worker: int, until: asyncio.Event) -> None:
-                nonlocal acknowledged
-                number = 0
-                while not until.is_set():
-                    key = f"{worker}-{number}"
-                    await retried(lambda: store.record_turn(goal.id, tokens=1, key=key))  # noqa: B023
-                    acknowledged, number = acknowledged + 1, number + 1
-
-            done = asyncio.Event()
-            workers = [asyncio.create_task(record(worker, done)) for worker in range(4)]
-            for restart in (own_server.kill_and_start, bouncer.stop, bouncer.start, own_server.kill_and_start):
-                await asyncio.sleep(0.2)
-                await asyncio.to_thread(restart)
-            await asyncio.sleep(0.3)
-            done.set()
-            await asyncio.gather(*workers)
-            assert len(await ledger_of(store, goal.id)) == acknowledged
-            assert acknowledged > 20
+            async with loaded(store, goal.id) as load:
+                await asyncio.to_thread(own_server.kill_and_start)
+                await load.until_more(4)
+                await asyncio.to_thread(bouncer.stop)
+                await asyncio.to_thread(bouncer.start)
+                await load.until_more(4)
+                await asyncio.to_thread(own_server.kill_and_start)
+                await load.until_more(4)
