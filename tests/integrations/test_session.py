@@ -138,7 +138,7 @@ async def test_hostile_ids_and_names_of_responses_are_kept_out_of_harm(
     assert [turn.usage.tokens for turn in await goals.turns(goal.id)] == [150]
 
 
-@pytest.mark.parametrize("counts", [(None, 5), (5, None), (-1, 5), (True, 5), (1.0, 5), ("1", 5), (0, 0), (2**60, 1)])
+@pytest.mark.parametrize("counts", [(None, 5), (5, None), (-1, 5), (True, 5), (1.0, 5), ("1", 5), (0, 0)])
 def test_what_is_no_count_is_unknown(counts: tuple[Any, Any]) -> None:
     assert model_usage(input_tokens=counts[0], output_tokens=counts[1]) is None
 
