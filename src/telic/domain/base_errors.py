@@ -7,7 +7,7 @@ from collections.abc import Generator
 from contextlib import contextmanager
 from typing import ClassVar
 
-from telic.domain.clock import MICRO
+from telic.domain.clock import MICRO as _MICRO
 
 
 class GoalError(Exception):
@@ -137,7 +137,7 @@ class LeaseHeld(GoalError, code="lease_held"):
     """Another worker has the goal's lease: `worker` says who. Nothing was written; ask again when it has expired."""
 
     def __init__(self, goal_id: str, worker: str | None, expires_in_microseconds: int) -> None:
-        seconds = max(0, expires_in_microseconds) / MICRO
+        seconds = max(0, expires_in_microseconds) / _MICRO
         super().__init__(f"goal {goal_id} is driven by {worker!r} for the next {seconds:.1f} s")
         self.goal_id = goal_id
         self.worker = worker

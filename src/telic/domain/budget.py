@@ -18,7 +18,7 @@ M = TypeVar("M", int, int | None)
 LIMITS: Final = ("tokens", "turns", "active_microseconds", "cost_microunits")
 """The budgets, in the order in which an exceeded one is reported."""
 
-LIMIT_NAMES: Final = dict(zip(LIMITS, ("tokens", "turns", "time", "cost"), strict=True))
+LIMIT_NAMES: Final[dict[str, str]] = dict(zip(LIMITS, ("tokens", "turns", "time", "cost"), strict=True))
 """What people call them."""
 
 _LONGEST_TIME: Final = timedelta(microseconds=MAX_COUNTER)

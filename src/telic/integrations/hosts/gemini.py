@@ -70,7 +70,7 @@ class GeminiUsage(TranscriptReader):
                     HostResponse(key=key, usage=usage, kind=self._kind, model=model, at=instant_of(fields))
                 )
 
-    def end_of_turn(self, _last_message: str | None) -> None:
+    def end_of_turn(self, last_message: str | None) -> None:
         """Change nothing: Gemini writes each response whole, so none is open."""
 
     def carry(self) -> Fields:

@@ -6,8 +6,9 @@ The shapes of answers are those of `docs/reference/shapes.md`; fields may be add
 
 from collections.abc import Mapping, Sequence
 from dataclasses import fields, is_dataclass
+from enum import StrEnum
 from types import NoneType
-from typing import Any, Final, get_args, get_type_hints
+from typing import Any, Final, cast, get_args, get_type_hints
 
 from telic.domain.budget import LIMITS, MODEL_COUNTERS, TURN_COUNTERS, BillingPolicy, TurnUsage, Usage
 from telic.domain.clock import Instant
@@ -174,7 +175,9 @@ def _of_type(kind: Any) -> Schema:
         return or_null(_of_type(next(each for each in get_args(kind) if each is not NoneType)))
     if kind in _TYPES:
         return _TYPES[kind]
-    return _fields_of(kind) if isinstance(kind, type) and is_dataclass(kind) else one_of(list(kind))
+    if isinstance(kind, type) and is_dataclass(kind):
+        return _fields_of(kind)
+    return one_of(list(cast("type[StrEnum]", kind)))
 
 
 _TYPES: Final[Mapping[Any, Schema]] = {
