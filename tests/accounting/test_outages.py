@@ -7,9 +7,11 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import psycopg
 import pytest
 
 import telic
@@ -218,8 +220,7 @@ async def test_the_end_of_the_interpreter_flushes(
         stored = store.get(goal_id).turns_used
     assert stored > 0
     assert bool(files(folder, ".journal")) is (stored < 200), "what it had no time for waits for the next start"
-    if stored < 200:
-        await _store_the_rest(location, colour, folder)
+    await _store_the_rest(location, colour, folder)
     _require_exact(location, goal_id, [f"exit-{number}" for number in range(1, 201)], may_be_there=0)
     assert files(folder, ".journal") == []
 
@@ -291,3 +292,18 @@ async def test_a_child_that_outlives_its_parent_keeps_no_journal(
     assert worker.wait()
     await _store_the_rest(location, colour, folder)
     _require_exact(location, goal_id, ["orphan-1", "orphan-2"], may_be_there=0)
+
+
+async def test_an_accounting_that_is_closed_at_once_leaves_no_connection(
+    new_postgres_database: Callable[[], str], folder: Path
+) -> None:
+    """Also where its tasks had no time to begin."""
+    location = new_postgres_database()
+    new_goal(location)
+    async with await telic.connect_async(location) as store:
+        accounting = await telic.AsyncGoalAccounting(store, journal_folder=folder)
+        await accounting.close()
+    with psycopg.connect(location, autocommit=True) as looking:
+        others = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()"
+        await until(lambda: looking.execute(others).fetchone() == (0,), 60)
+    del accounting

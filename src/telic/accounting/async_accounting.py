@@ -158,4 +158,6 @@ class AsyncGoalAccounting(AccountingBase):
             await self._background.end(timeout_seconds)
         else:
             self.close_files()
+        # The watching does it too, but a task that was cancelled before it began has done nothing.
+        self._changes.close()
         return self._state.settled >= self._state.accepted
