@@ -103,7 +103,8 @@ async def _adapters(place: str, error: GoalError) -> Answer:
 
 _RAISED = {kind.code for kind in vars(errors).values() if isinstance(kind, type) and issubclass(kind, StoreError)}
 _OF_IDS = {"goal_not_found", "ambiguous_id", "invalid_cursor"}
-COMMAND = Explaining(_command, "exit_code")
+# The message of a missing extra is itself what to do: the line that installs it.
+COMMAND = Explaining(_command, "exit_code", leaves_out=frozenset({"missing_extra"}))
 API = Explaining(_api, "http_status", next_on_screen)
 DASHBOARD = Explaining(_dashboard, "http_status", next_on_screen)
 MCP = Explaining(_mcp, None, next_for_model)

@@ -190,7 +190,7 @@ OUTCOMES: Final[dict[str, ErrorOutcome]] = {
     **_outcomes(
         ExitCode.WRONG_INPUT,
         500,
-        missing_extra=("what is missing must be installed where the program runs", "install what is missing"),
+        missing_extra=("what is missing must be installed where the program runs",),
     ),
     **_outcomes(
         ExitCode.AGENT_FAILED,
