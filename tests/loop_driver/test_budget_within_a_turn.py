@@ -359,6 +359,28 @@ time.sleep(3_600)
 """
 
 
+LATE = """
+import json, signal, sys, time
+def tell(**fields):
+    print(json.dumps(fields), flush=True)
+def end(*_):
+    tell(type="quota", resets_at="2100-01-01T00:00:00Z")
+    tell(type="usage", input_tokens=7)
+    sys.exit(0)
+signal.signal(signal.SIGTERM, end)
+sys.stdin.read()
+tell(type="usage", input_tokens=1_000)
+time.sleep(3_600)
+"""
+
+
+async def test_what_a_command_tells_while_it_is_cut_off_is_counted_also_after_a_quota(world: World) -> None:
+    goal = await world.store.create("unpriced", budget=Budget(cost_microunits=5_000))
+    agent = CommandAgent(argv=(sys.executable, "-c", LATE), output_format=JSON_LINES, grace_seconds=60)
+    ended = await world.run(goal, agent)
+    assert (ended.status, ended.tokens_used) == (GoalStatus.PAUSED, 1_007)
+
+
 async def test_a_turn_whose_cost_becomes_unknown_is_cut_off_at_once(world: World) -> None:
     """With the words and the line of one that told it at its end; its command has ended."""
     goal = await world.store.create("unpriced", budget=Budget(cost_microunits=12_000))
