@@ -291,6 +291,13 @@ async def test_a_python_agents_quota_is_waited_for_though_its_price_is_unknown(w
     assert (ended.reason, ended.usage.cost_microunits, ended.estimated_lines) == (Reason.USAGE_LIMIT, 600_000, 1)
 
 
+async def test_a_turn_that_met_a_quota_stays_an_estimate_where_all_that_is_known_of_it_is_nothing(world: World) -> None:
+    goal = await world.store.create("partly known")
+    quota = QuotaReached(resets_at=Instant(2**52))
+    ended = await world.run(goal, ScriptedAgent([report(usage=ModelUsage(), usage_is_estimate=True, quota=quota)]))
+    assert (ended.reason, ended.tokens_used, ended.estimated_lines) == (Reason.USAGE_LIMIT, 0, 1)
+
+
 @pytest.mark.parametrize("first", [2**53 - 3, 2**60], ids=["sum", "one number"])
 async def test_usage_beyond_a_goals_counters_stops_it_and_no_turn_is_taken_again(world: World, first: int) -> None:
     """What fits is in the ledger, what was told is in the history, and the listener hears why."""
