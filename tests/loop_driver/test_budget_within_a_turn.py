@@ -298,6 +298,13 @@ async def test_a_turn_that_met_a_quota_stays_an_estimate_where_all_that_is_known
     assert (ended.reason, ended.tokens_used, ended.estimated_lines) == (Reason.USAGE_LIMIT, 0, 1)
 
 
+async def test_a_turn_that_tells_more_than_a_goal_can_count_is_cut_off(world: World) -> None:
+    goal = await world.store.create("unlimited")
+    telling = Telling(ModelUsage(input_tokens=2**60))
+    ended = await world.run(goal, ScriptedAgent([telling]))
+    assert (telling.was_cancelled, ended.reason, ended.tokens_used) == (True, Reason.FAILED, 2**53 - 1)
+
+
 @pytest.mark.parametrize("first", [2**53 - 3, 2**60], ids=["sum", "one number"])
 async def test_usage_beyond_a_goals_counters_stops_it_and_no_turn_is_taken_again(world: World, first: int) -> None:
     """What fits is in the ledger, what was told is in the history, and the listener hears why."""
