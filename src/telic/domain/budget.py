@@ -209,9 +209,7 @@ class ModelUsage(_Consumption):
 
     def __post_init__(self) -> None:
         for name in MODEL_COUNTERS:
-            count = getattr(self, name)
-            if check_told(name, count) != count:
-                object.__setattr__(self, name, MAX_TOLD)
+            object.__setattr__(self, name, check_told(name, getattr(self, name)))
         if self.cached_input_tokens > self.input_tokens or self.reasoning_tokens > self.output_tokens:
             raise InvalidNumber("cached tokens are a part of the input tokens, reasoning tokens of the output tokens")
 
