@@ -164,14 +164,15 @@ async def test_a_refused_turn_is_set_aside_and_told(location: str, colour: str, 
     assert files(folder, ".journal") == []
 
 
+@pytest.mark.parametrize("told", [2**60, 10**5_000], ids=["more than a counter", "more than a text shows"])
 async def test_an_accepted_turn_beyond_its_goals_counters_is_stored_as_far_as_it_fits(
-    location: str, colour: str, folder: Path
+    location: str, colour: str, folder: Path, told: int
 ) -> None:
     """Nothing that was accepted is lost, whatever its size; the goal is paused."""
     async with accounting_for(location, colour, folder) as (store, accounting):
         goal = await store.create("huge")
-        accounting.on_turn_complete(telic.ModelUsage(input_tokens=2**60), key="huge")
-        accounting.on_turn_complete(7, key="next")
+        accounting.on_turn_complete(telic.ModelUsage(input_tokens=told), key="huge", goal_id=goal.id)
+        accounting.on_turn_complete(7, key="next", goal_id=goal.id)
         assert await accounting.flush()
         assert await ledger_keys(store, goal.id) == ["huge", "next"]
         found = await store.get(goal.id)

@@ -148,11 +148,17 @@ LAST_MESSAGES = [
     {"type": "item.completed", "item": {"type": "agent_message", "text": "start a new conversation"}},
     {"type": "text", "text": "Error: connect ECONNREFUSED 127.0.0.1:443"},
     {"type": "text", "text": "You have hit your usage limit; it resets at 5pm"},
+    {"type": "text", "text": f"{'x' * 20_000} You have hit your usage limit; it resets at 5pm"},
+    {"type": "text", "text": "it said:\u2028You have hit your usage limit; it resets at 5pm"},
 ]
 
 
+def as_line(message: dict[str, Any]) -> str:
+    return json.dumps(message, ensure_ascii=False)
+
+
 @pytest.mark.parametrize("end", ["os.kill(os.getpid(), 9)", "os._exit(3)"], ids=["killed", "exit code"])
-@pytest.mark.parametrize("printed", [*map(json.dumps, LAST_MESSAGES), json.dumps(LAST_MESSAGES[1])[:-9]])
+@pytest.mark.parametrize("printed", [*map(as_line, LAST_MESSAGES), as_line(LAST_MESSAGES[1])[:-9]])
 @pytest.mark.parametrize("host", [True, False], ids=["codex", "plain"])
 async def test_a_message_is_no_error_unless_its_format_says_so(
     make_request: MakeRequest, tmp_path: Path, end: str, printed: str, host: bool
@@ -166,6 +172,12 @@ async def test_a_message_is_no_error_unless_its_format_says_so(
     assert not caught.value.is_outage
     assert "conversation" not in str(caught.value)
     assert "ECONNREFUSED" not in str(caught.value)
+
+
+async def test_an_error_is_a_line_of_its_own_whatever_was_printed_before(make_request: MakeRequest) -> None:
+    script = "import sys; print('Loading', end='', flush=True); print('429 Sorry', file=sys.stderr); sys.exit(1)"
+    report = await claude_code_agent(command=(sys.executable, "-c", script)).turn(make_request())
+    assert report.quota is not None
 
 
 async def test_a_command_that_prints_nothing(make_request: MakeRequest, script_agent: MakeAgent) -> None:

@@ -1,14 +1,17 @@
 """A record whose counts are none makes a turn's usage an estimate; what the other records tell is billed."""
 
 import json
+from contextlib import closing
+from itertools import islice
 from pathlib import Path
 from typing import Any, Final
 
 import pytest
 
-from telic.loop.agents.copilot import CopilotStore
+from telic.loop.agents.copilot import CopilotStore, usage_rows
 from telic.loop.agents.formats import Parsed
 from telic.loop.agents.gemini import GeminiRecordings
+from telic.loop.agents.usage_records import FilePlace
 from tests.loop.test_hosts_usage import (
     THREAD,
     codex_files,
@@ -85,3 +88,20 @@ def test_records_are_summed_whatever_their_size(tmp_path: Path) -> None:
     assert found.usage is not None
     assert (found.usage.input_tokens, found.is_estimate) == (2**53 + 9, False)
     store.close()
+
+
+def test_a_table_is_read_to_its_end_whatever_its_ids_are(tmp_path: Path) -> None:
+    """Two rows of one id are no place to go on from, and are read once in a call."""
+    with closing(copilot_store(tmp_path, "a-session")) as store:
+        store.execute("CREATE TABLE other AS SELECT * FROM assistant_usage_events WHERE session_id = 'a-session'")
+        store.execute("INSERT INTO other SELECT * FROM other")
+        store.execute("UPDATE other SET input_tokens = rowid")
+        store.execute("DROP TABLE assistant_usage_events")
+        store.execute("ALTER TABLE other RENAME TO assistant_usage_events")
+        store.commit()
+    table = usage_rows({}, tmp_path, lambda row, _: row["input_tokens"])
+    place = FilePlace()
+    for _ in range(3):
+        found = [*islice(table.rows("a-session", place), 10)]
+        assert [asked for _, asked in found] == [1, 2]
+        place = found[-1][0]

@@ -291,6 +291,20 @@ async def test_a_python_agents_quota_is_waited_for_though_its_price_is_unknown(w
     assert (ended.reason, ended.usage.cost_microunits, ended.estimated_lines) == (Reason.USAGE_LIMIT, 600_000, 1)
 
 
+async def test_a_turn_that_met_a_quota_stays_an_estimate_where_all_that_is_known_of_it_is_nothing(world: World) -> None:
+    goal = await world.store.create("partly known")
+    quota = QuotaReached(resets_at=Instant(2**52))
+    ended = await world.run(goal, ScriptedAgent([report(usage=ModelUsage(), usage_is_estimate=True, quota=quota)]))
+    assert (ended.reason, ended.tokens_used, ended.estimated_lines) == (Reason.USAGE_LIMIT, 0, 1)
+
+
+async def test_a_turn_that_tells_more_than_a_goal_can_count_is_cut_off(world: World) -> None:
+    goal = await world.store.create("unlimited")
+    telling = Telling(ModelUsage(input_tokens=2**60))
+    ended = await world.run(goal, ScriptedAgent([telling]))
+    assert (telling.was_cancelled, ended.reason, ended.tokens_used) == (True, Reason.FAILED, 2**53 - 1)
+
+
 @pytest.mark.parametrize("first", [2**53 - 3, 2**60], ids=["sum", "one number"])
 async def test_usage_beyond_a_goals_counters_stops_it_and_no_turn_is_taken_again(world: World, first: int) -> None:
     """What fits is in the ledger, what was told is in the history, and the listener hears why."""
@@ -357,6 +371,28 @@ for line in ({"cost_microunits": 5}, {}, {"cost_microunits": 5}):
     print(json.dumps({"type": "usage", "input_tokens": 1_000, **line}), flush=True)
 time.sleep(3_600)
 """
+
+
+LATE = """
+import json, signal, sys, time
+def tell(**fields):
+    print(json.dumps(fields), flush=True)
+def end(*_):
+    tell(type="quota", resets_at="2100-01-01T00:00:00Z")
+    tell(type="usage", input_tokens=7)
+    sys.exit(0)
+signal.signal(signal.SIGTERM, end)
+sys.stdin.read()
+tell(type="usage", input_tokens=1_000)
+time.sleep(3_600)
+"""
+
+
+async def test_what_a_command_tells_while_it_is_cut_off_is_counted_also_after_a_quota(world: World) -> None:
+    goal = await world.store.create("unpriced", budget=Budget(cost_microunits=5_000))
+    agent = CommandAgent(argv=(sys.executable, "-c", LATE), output_format=JSON_LINES, grace_seconds=60)
+    ended = await world.run(goal, agent)
+    assert (ended.status, ended.tokens_used) == (GoalStatus.PAUSED, 1_007)
 
 
 async def test_a_turn_whose_cost_becomes_unknown_is_cut_off_at_once(world: World) -> None:

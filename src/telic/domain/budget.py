@@ -209,7 +209,7 @@ class ModelUsage(_Consumption):
 
     def __post_init__(self) -> None:
         for name in MODEL_COUNTERS:
-            check_told(name, getattr(self, name))
+            object.__setattr__(self, name, check_told(name, getattr(self, name)))
         if self.cached_input_tokens > self.input_tokens or self.reasoning_tokens > self.output_tokens:
             raise InvalidNumber("cached tokens are a part of the input tokens, reasoning tokens of the output tokens")
 
@@ -220,7 +220,7 @@ class ModelUsage(_Consumption):
     def told(self, policy: BillingPolicy) -> dict[str, int]:
         """Return the counts of a turn by name, with the tokens that the policy bills, as large as they were told."""
         tokens = billed_tokens(policy, self.input_tokens, self.cached_input_tokens, self.output_tokens)
-        return {name: min(count, MAX_TOLD) for name, count in {"tokens": tokens, **self.as_dict()}.items()}
+        return {"tokens": min(tokens, MAX_TOLD), **self.as_dict()}
 
 
 def typed_usage(**counts: int) -> ModelUsage:

@@ -48,7 +48,7 @@ def check_told(name: str, value: object) -> int:
     One of more than a hundred digits is told as 10**100.
     """
     if type(value) is not int or value < 0:
-        raise InvalidNumber(f"{name} must be an integer of at least 0, not {value!a:.50}")
+        raise InvalidNumber(f"{name} must be an integer of at least 0")
     return min(value, MAX_TOLD)
 
 

@@ -140,8 +140,9 @@ class TurnMeter:
                 await self._reported.wait()
 
     def _reached(self, goal: Goal) -> str | None:
-        used = self._billed(goal)
+        told = timed(self.usage, self.elapsed_microseconds).told(goal.billing)
         try:
+            used = TurnUsage(**told)
             # The turn itself is no part of what is compared: the last turn that a budget allows may be taken.
             limit = exhausted_limit(goal.usage.plus(used, UsageKind.SUB_AGENT), replace(goal.budget, turns=None))
         except InvalidNumber:

@@ -4,7 +4,7 @@ import asyncio
 import glob
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Final
 
@@ -160,7 +160,7 @@ class TurnExecutor:
         used = ObservedUsage(report.usage, report.model, report.usage_is_estimate)
         if report.quota is not None and report.usage_is_estimate:
             # It is waited for; what it cost unheard counts as what was held for it (ADR 61).
-            used = broken_off(report.usage, report.model, turn.hold)
+            used = replace(broken_off(report.usage, report.model, turn.hold), is_estimate=True)
         try:
             seen = (await self._observed()).progress_hash
         except WorkspaceMissing as error:

@@ -225,7 +225,7 @@ def _fail(
         usage = ModelUsage()
     raise kind(
         message,
-        output_tail=_tail(result),
+        output_tail=_ends(result.output_tail, result.errors_tail),
         usage=usage,
         session=parsed.session,
         usage_is_estimate=parsed.is_estimate,
@@ -238,20 +238,19 @@ def _words(result: ProcessResult) -> str:
 
     A message of a format is no error unless the format says so. One that was killed said nothing of it in its output.
     """
-    lines = _text(result.output_tail).splitlines(keepends=True)
     is_whole = len(result.output_tail) == result.output_bytes
-    own = [line for line in lines[not is_whole :] if not line.lstrip().startswith(("{", "["))]
-    return ("" if (result.exit_code or 0) < 0 else "".join(own)) + _text(result.errors_tail)
+    lines = [] if (result.exit_code or 0) < 0 else result.output_tail.splitlines()[not is_whole :]
+    own = [line for line in lines if not line.lstrip().startswith((b"{", b"["))]
+    return _ends(b"\n".join(own), result.errors_tail)
 
 
 def _text(stream: bytes) -> str:
     return storable_tail(stream.decode(errors="replace"), MAX_REPORT_TEXT_CHARS // 2)
 
 
-def _tail(result: ProcessResult) -> str:
+def _ends(*streams: bytes) -> str:
     """Return the end of both streams, errors last: there commands say what went wrong."""
-    streams = [text for text in (result.output_tail, result.errors_tail) if text]
-    return "\n".join(map(_text, streams))
+    return "\n".join(_text(stream) for stream in streams if stream)
 
 
 def _report(parsed: Parsed, result: ProcessResult) -> TurnReport:

@@ -111,7 +111,7 @@ class OutputFollower:
             self._on_line(line.decode(errors="replace"))
 
     def _report(self, so_far: Parsed, *, is_whole: bool = True) -> None:
-        if so_far.quota is not None and self._until is not None:
+        if so_far.quota is not None and self._until is not None and not self._until.expired():
             # The provider refuses: nothing more is used, and the turn is a wait (ADR 61).
             self._until.reschedule(None)
         if so_far.notice is not None and so_far.notice != self._notice:

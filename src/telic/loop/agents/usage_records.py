@@ -206,12 +206,13 @@ class UsageTable(Generic[T]):
             StoreError: the database cannot be read now.
         """
         sessions = self._family(session)
-        while found := self._page(sessions, place):
+        found = self._page(sessions, place)
+        while found:
             for row in found:
                 place = _place(row, self.columns)
                 yield place, self.response(row, session)
-            if not place.offset:
-                return
+            # Always further on, so that no table, whatever its ids are, is read for ever.
+            found = self._rows_from(sessions, place.offset + 1) if place.offset else []
 
     def _family(self, session: str) -> tuple[str, ...]:
         table = self.sessions
@@ -222,14 +223,17 @@ class UsageTable(Generic[T]):
         return (session, *(row["id"] for row in below))
 
     def _page(self, sessions: tuple[str, ...], place: FilePlace) -> list[Fields]:
-        identity, owner = self.columns[:2]
-        rows = self._read(self.table, self.columns, owner, sessions, identity, place.offset)
+        rows = self._rows_from(sessions, place.offset)
         if not place.offset:
             return rows
         if rows and _place(rows[0], self.columns) == place:
             return rows[1:]
         # The row is gone, as in a database that was made anew, where numbers begin anew: all is read again.
-        return self._read(self.table, self.columns, owner, sessions, identity, 0)
+        return self._rows_from(sessions, 0)
+
+    def _rows_from(self, sessions: tuple[str, ...], first: int) -> list[Fields]:
+        identity, owner = self.columns[:2]
+        return self._read(self.table, self.columns, owner, sessions, identity, first)
 
     def _read(
         self, table: str, columns: tuple[str, ...], column: str, values: tuple[str, ...], order: str, first: int | str

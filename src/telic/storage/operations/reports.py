@@ -189,7 +189,7 @@ class Reporter:
 
 def _parts(goals: Sequence[GoalLedger]) -> Iterator[LedgerPart]:
     """Yield the goals' ledgers in parts of bounded length: several small ones together, a long one in pieces."""
-    gather_options: list[GoalLedger] = []
+    gathered: list[GoalLedger] = []
     lines = 0
     for goal in goals:
         if goal.lines > _LINES_OF_A_PART:
@@ -197,9 +197,9 @@ def _parts(goals: Sequence[GoalLedger]) -> Iterator[LedgerPart]:
                 yield LedgerPart((goal,), after, after + _LINES_OF_A_PART)
             continue
         if lines + goal.lines > _LINES_OF_A_PART:
-            yield LedgerPart(tuple(gather_options))
-            gather_options, lines = [], 0
-        gather_options.append(goal)
+            yield LedgerPart(tuple(gathered))
+            gathered, lines = [], 0
+        gathered.append(goal)
         lines += goal.lines
-    if gather_options:
-        yield LedgerPart(tuple(gather_options))
+    if gathered:
+        yield LedgerPart(tuple(gathered))
