@@ -160,9 +160,9 @@ _PAGES = DashboardSettings(token="a-token-for-the-contract")
 
 def _dashboard(place: str, goals: Sequence[Goal]) -> Readings:
     async def read(store: AsyncGoalStore) -> Readings:
-        desk, found = create_app(store, _PAGES).state.app_state, Readings()
+        state, found = create_app(store, _PAGES).state.app_state, Readings()
         for goal in goals:
-            view = GoalView(desk, goal.id)
+            view = GoalView(state, goal.id)
             await view.look()
             found[goal.id] = _shown("\n".join(view.whole().values()))
         return found
