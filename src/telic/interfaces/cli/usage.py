@@ -66,7 +66,7 @@ _MOST_DATES: Final = 6
 )
 @click.option("--all-scopes", is_flag=True, help="Goals of every scope; so it is --by scope, unless --scope is given.")
 @click.option(
-    "--since", type=MOMENT_OR_AGO, metavar="TIME", help="Only from then on: 2026-12-31, 2026-12-31T18:00Z, or 7d ago."
+    "--since", type=MOMENT_OR_AGO, metavar="TIME", help="Only from then on: 2026-12-31, or 7d for seven days ago."
 )
 @click.option("--until", type=MOMENT_OR_AGO, metavar="TIME", help="Only before then.")
 @click.option("--limit", type=int, default=20, show_default=True, help="At most so many lines; the total has all.")
