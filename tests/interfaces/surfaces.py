@@ -207,7 +207,7 @@ async def _mcp_facts(store: AsyncGoalStore, goal: Goal) -> dict[str, Any]:
     assert answer is not None
     data, checks = _unquoted(answer["goal"]), _unquoted(answer["checks"])
     last = (await read_resource(calls.conversation, f"goal://{goal.id}/history")).splitlines()[-1]
-    found = re.match(r"\d+\. .*? (\w+) by (\w+),", last)
+    found = re.match(r"\d+\. \S+ \S+ ([\w ]+) by (\w+),", last)
     assert found is not None
     return {
         **data,
