@@ -2,6 +2,7 @@
 
 import inspect
 import re
+import shlex
 from collections.abc import Callable, Iterator
 from dataclasses import fields
 from pathlib import Path
@@ -263,3 +264,10 @@ def test_a_question_is_shown_with_both_answers(refused: Refused) -> None:
     assert [(word, number) for word, _, number in answers] == [("approve", "1"), ("reject", "1")]
     for answer, name, number in answers:
         assert refused(answer, name, "--criterion", number)[0] == 0
+
+
+def test_a_workers_next_steps_can_be_pasted(refused: Refused) -> None:
+    """Whatever the worker is called."""
+    _, said = refused("claim", "--worker", "host one/$$")
+    steps = [re.split(r" (?:keeps|lets) it", step)[0] for step in re.findall(r"telic (?:renew|unclaim) .*?(?=;)", said)]
+    assert [refused(*shlex.split(step)[1:])[0] for step in steps] == [0, 0]

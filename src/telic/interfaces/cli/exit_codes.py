@@ -138,7 +138,7 @@ def _of_this(error: GoalError, name: str) -> str | None:
                 return f"telic budget {{id}} {more} raises it; telic holds {{id}} shows what is held"
             return f"raise it in the same call: telic resume {{id}} --budget {more}"
         case OutcomeUnknown(key=str(key)):
-            return f"repeat the command; --key {key} makes it happen exactly once"
+            return f"repeat the command; --key {shlex.quote(key)} makes it happen exactly once"
         case WouldReplace():
             becomes = "pauses it" if error.goal.is_active else "puts it aside"
             both = "; --scope NAME keeps both" if name in ("create", "run") else ""
