@@ -282,8 +282,6 @@ agent_options: Final = gather_options(
         "--timeout", type=DURATION, default="10s", show_default=True, help="How long one call of the store may take."
     ),
     click.option(
-        "--worker",
-        shell_complete=complete_workers,
-        help="The name that leases are held under; a name in use takes its leases over.",
+        "--worker", shell_complete=complete_workers, help="The leases' worker; a name in use takes them over."
     ),
 )

@@ -118,7 +118,8 @@ async def _history(conversation: McpConversation, goal: Goal) -> str:
 
 def _line(event: Event) -> str:
     said = f": {quote(described)}" if (described := describe_event(event)) else ""
-    return f"{event.number}. {show_time(event.at)} {humanize(event.kind)} by {event.actor}, revision {event.revision}{said}"
+    at, kind = show_time(event.at), humanize(event.kind)
+    return f"{event.number}. {at} {kind} by {event.actor}, revision {event.revision}{said}"
 
 
 _GOAL: Final = types.PromptArgument(
