@@ -416,11 +416,11 @@ FAULTS = (
         "tests/loop_driver/test_clocks.py -k 'set_back'",
     ),
     Fault(
-        "an agent's keeper knows no deadline",
+        "an agent's command outlives the deadline",
         ("src/telic/loop/agents/process_group.py",),
         "deadline = float(sys.argv[3])",
         "deadline = 1e18",
-        "tests/loop/test_keeper.py -k 'deadline_whatever'",
+        "tests/loop/test_deadline.py -k 'deadline_whatever'",
     ),
     Fault(
         "each host has the whole time",

@@ -160,9 +160,9 @@ _PAGES = DashboardSettings(token="a-token-for-the-contract")
 
 def _dashboard(place: str, goals: Sequence[Goal]) -> Readings:
     async def read(store: AsyncGoalStore) -> Readings:
-        desk, found = create_app(store, _PAGES).state.app_state, Readings()
+        state, found = create_app(store, _PAGES).state.app_state, Readings()
         for goal in goals:
-            view = GoalView(desk, goal.id)
+            view = GoalView(state, goal.id)
             await view.look()
             found[goal.id] = _shown("\n".join(view.whole().values()))
         return found
@@ -207,7 +207,7 @@ async def _mcp_facts(store: AsyncGoalStore, goal: Goal) -> dict[str, Any]:
     assert answer is not None
     data, checks = _unquoted(answer["goal"]), _unquoted(answer["checks"])
     last = (await read_resource(calls.conversation, f"goal://{goal.id}/history")).splitlines()[-1]
-    found = re.match(r"\d+\. .*? (\w+) by (\w+),", last)
+    found = re.match(r"\d+\. \S+ \S+ ([\w ]+) by (\w+),", last)
     assert found is not None
     return {
         **data,

@@ -1,6 +1,7 @@
 """The `telic` command through its entry point, as a person and as a script use it."""
 
 import os
+import re
 import subprocess
 from pathlib import Path
 
@@ -210,6 +211,28 @@ def test_a_table_on_a_terminal_is_escaped_too(shell: Shell) -> None:
     assert "\\x1b[2Jgone\\u202e" in printed
     assert "\x1b" not in printed
     assert "───" in printed
+
+
+def test_only_a_status_has_a_status_colour(shell: Shell) -> None:
+    """No scope and no text has one; and NO_COLOR takes it away."""
+    import pty
+
+    shell("create", "paused", "--scope", "completed")
+    for no_colour, coloured in (("", ["active"]), ("1", [])):
+        main, secondary = pty.openpty()
+        environment = os.environ | {
+            "TELIC_STORE": shell.store,
+            "TERM": "xterm",
+            "COLUMNS": "120",
+            "NO_COLOR": no_colour,
+        }
+        command = [TELIC, "list", "--all-scopes"]
+        subprocess.run(command, stdout=secondary, stderr=secondary, env=environment, check=True)
+        os.close(secondary)
+        printed = os.read(main, 65536).decode()
+        os.close(main)
+        assert re.findall(r"\x1b\[3\dm(\w+)", printed) == coloured
+    assert "\x1b" not in shell("list", "--all-scopes", NO_COLOR="").stdout
 
 
 def test_export_and_import_round_trip(shell: Shell, tmp_path: Path) -> None:

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 import telic
+from telic.interfaces.cli import app
 from tests.interfaces.shell import TELIC, Shell
 
 
@@ -45,6 +46,18 @@ def test_scopes_and_workers_complete(shell: Shell, goals: dict[str, telic.Goal])
     assert goals
     assert offered(shell, "list", "--scope", "shop/") == ["shop/api", "shop/web"]
     assert offered(shell, "renew", "--worker", "") == ["host-1/worker-7"]
+
+
+def test_every_scope_worker_and_goal_completes(shell: Shell, goals: dict[str, telic.Goal]) -> None:
+    """Of all commands, also where an id is one of the things that can be typed; `hook` and `install` name none."""
+    docs = goals["docs"].id[-12:]
+    for name in set(app.every_command()) - {"hook", "install"}:
+        for parameter in app.every_command()[name].params:
+            if {"--scope", "--worker"} & set(parameter.opts) or "ID" in (parameter.metavar or ""):
+                assert parameter._custom_shell_complete is not None, (name, parameter.name)
+    assert docs in offered(shell, "budget", "")
+    assert docs in offered(shell, "run", "")
+    assert offered(shell, "top", "--scope", "do") == ["docs"]
 
 
 def test_a_store_that_cannot_be_read_offers_nothing(shell: Shell, tmp_path: Path) -> None:

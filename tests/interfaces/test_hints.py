@@ -2,6 +2,7 @@
 
 import inspect
 import re
+import shlex
 from collections.abc import Callable, Iterator
 from dataclasses import fields
 from pathlib import Path
@@ -241,3 +242,32 @@ def test_a_next_step_without_a_known_goal_needs_none(refused: Refused) -> None:
     """A command without an id means the scope's active goal, or its latest."""
     _, said = refused("usage", "--scope", "empty")
     assert "telic record --tokens N" in said
+
+
+def test_a_run_is_told_what_becomes_of_the_goal_in_its_way(refused: Refused) -> None:
+    """An active one is paused, a paused one is only put aside; and how to go on with it instead."""
+    with telic.connect("goals.db") as store:
+        for becomes in ("--replace pauses it", "--replace puts it aside"):
+            _, said = refused("run", "another text", "--agent", "true")
+            assert becomes in said
+            (named,) = re.findall(r"telic run ([0-9a-f]{12}) goes on with it", said)
+            assert store.find(named).id in said
+            if (active := store.active()) is not None:
+                store.pause(active.id)
+
+
+def test_a_question_is_shown_with_both_answers(refused: Refused) -> None:
+    """Each as it can be typed."""
+    refused("create", "fourth", "--approve", "Ship it?", "--approve", "Now?", "--replace")
+    _, said = refused("show")
+    answers = re.findall(r"telic (approve|reject) ([0-9a-f]{12}) --criterion (\d)", said)
+    assert [(word, number) for word, _, number in answers] == [("approve", "1"), ("reject", "1")]
+    for answer, name, number in answers:
+        assert refused(answer, name, "--criterion", number)[0] == 0
+
+
+def test_a_workers_next_steps_can_be_pasted(refused: Refused) -> None:
+    """Whatever the worker is called."""
+    _, said = refused("claim", "--worker", "host one/$$")
+    steps = [re.split(r" (?:keeps|lets) it", step)[0] for step in re.findall(r"telic (?:renew|unclaim) .*?(?=;)", said)]
+    assert [refused(*shlex.split(step)[1:])[0] for step in steps] == [0, 0]

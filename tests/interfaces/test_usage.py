@@ -2,6 +2,7 @@
 
 import os
 import pty
+import re
 import subprocess
 from pathlib import Path
 
@@ -105,6 +106,27 @@ def test_a_plot_shows_how_much_of_the_total_it_draws(shell: Shell, tmp_path: Pat
     assert f"{drawn.capitalize()} by goal: {whole[drawn]}" in said
     assert "goal 3 costs $1 &amp; $2" in said
     assert "others" in said
+
+
+def test_the_longest_bar_of_a_plot_comes_first(shell: Shell, tmp_path: Path) -> None:
+    """By what is drawn, whatever else was used."""
+    with telic.connect(shell.store) as store:
+        for name, tokens, cost in (("the cheap one", 2_000, 1_000_000), ("the dear one", 1_000, 3_000_000)):
+            store.record_turn(store.create(name).id, usage=telic.TurnUsage(tokens=tokens, cost_microunits=cost))
+    for drawn, first, last in (("tokens", "cheap", "dear"), ("cost", "dear", "cheap")):
+        drawing = tmp_path / f"{drawn}.svg"
+        shell("usage", "--plot", str(drawing), "--of", drawn)
+        said = drawing.read_text()
+        assert said.index(f"the {first} one") < said.index(f"the {last} one")
+
+
+def test_no_amount_stands_twice_on_a_plots_axis(shell: Shell, tmp_path: Path) -> None:
+    """Nobody has half a turn."""
+    fill(shell)
+    drawing = tmp_path / "days.svg"
+    shell("usage", "--all-scopes", "--by", "day", "--plot", str(drawing), "--of", "turns")
+    amounts = re.findall(r"<!-- (\d+) -->", drawing.read_text())
+    assert amounts == ["0", "1", "2"]
 
 
 def test_a_plot_that_cannot_be_drawn(shell: Shell, tmp_path: Path) -> None:

@@ -48,8 +48,8 @@ class Session:
         return ended[1].removesuffix("\n"), int(ended[2])
 
 
-class Desk:
-    """The reader's folder, shell and Python."""
+class PageRunner:
+    """Runs what a page says in one folder, shell and Python."""
 
     def __init__(self, folder: Path, environment: dict[str, str]) -> None:
         self.folder = folder
@@ -86,12 +86,12 @@ class Desk:
 
 
 @contextlib.contextmanager
-def new_desk(folder: Path, **variables: str) -> Iterator[Desk]:
-    """Inside, a reader's desk: a home of his own in the folder, and no variable of Telic's from elsewhere."""
+def new_page_runner(folder: Path, **variables: str) -> Iterator[PageRunner]:
+    """Inside, what runs a page: its home is in the folder, and it has no variable of Telic's from elsewhere."""
     (folder / "home").mkdir(exist_ok=True)
     kept = {name: value for name, value in os.environ.items() if not name.startswith(("TELIC_", "XDG_"))}
-    desk = Desk(folder, kept | {"HOME": str(folder / "home")} | variables)
+    runner = PageRunner(folder, kept | {"HOME": str(folder / "home")} | variables)
     try:
-        yield desk
+        yield runner
     finally:
-        desk.close()
+        runner.close()

@@ -12,7 +12,7 @@ import pytest
 
 from tests.pages import stand_ins
 from tests.pages.page import Command, Program, SavedFile, steps
-from tests.pages.sessions import Desk, new_desk
+from tests.pages.sessions import PageRunner, new_page_runner
 from tests.support import foreign_databases as foreign
 from tests.support.dashboards import TOKEN, running_dashboard
 from tests.support.wire_formats import calls
@@ -124,12 +124,12 @@ def _is_told(printed: str, told: str) -> bool:
     return re.fullmatch(pattern, _without_what_varies(printed).rstrip().removesuffix("\n>"), re.DOTALL) is not None
 
 
-def _paste(desk: Desk, step: Command | Program | SavedFile) -> None:
+def _paste(runner: PageRunner, step: Command | Program | SavedFile) -> None:
     """Do what the page says, and compare."""
     if isinstance(step, SavedFile):
-        (desk.folder / step.name).write_text(step.content)
+        (runner.folder / step.name).write_text(step.content)
         return
-    printed, code = desk.type(step.line) if isinstance(step, Command) else desk.run(step.code, step.typed)
+    printed, code = runner.type(step.line) if isinstance(step, Command) else runner.run(step.code, step.typed)
     shown = step.line if isinstance(step, Command) else step.code
     assert code == 0, f"{shown}\n{printed}"
     if step.prints is not None:
@@ -147,9 +147,9 @@ def test_a_page_works_when_it_is_pasted(page: Path, tmp_path: Path, request: pyt
     path = f"{programs}:{SCRIPTS}:{os.environ['PATH']}"
     with NEEDED.get(page.stem, _nothing)(folder, request) as surroundings:
         variables = {"PATH": path, "REAL_TELIC": f"{SCRIPTS}/telic"} | surroundings.variables
-        with new_desk(folder, **variables) as desk:
+        with new_page_runner(folder, **variables) as runner:
             for step in steps(page):
-                _paste(desk, _renamed(step, surroundings.instead_of))
+                _paste(runner, _renamed(step, surroundings.instead_of))
 
 
 def _renamed(step: Command | Program | SavedFile, instead_of: dict[str, str]) -> Command | Program | SavedFile:

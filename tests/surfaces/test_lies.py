@@ -109,6 +109,8 @@ LIES = (
     Lie("usage", "unlimited", change("cost +\\S+", "cost  $0.00"), "rounded to nothing"),
     Lie("usage", "estimated", swap(" (some estimated)", ""), "an estimate as known"),
     Lie("usage", "active", swap("1,500 of 10,000", "1,500 of 10,000 (some estimated)"), "known as an estimate"),
+    Lie("usage", "active", swap("(15%)", "(85%)"), "another percentage"),
+    Lie("usage", "unlimited", swap("tokens       7", "tokens       7 (70%)"), "a percentage of no limit"),
     Lie("wake_at", "waiting-for-a-time", swap("2100-01-01", "2100-01-02"), "another day"),
     Lie("wake_at", "waiting-for-either", change("at 2100.* or ", ""), "left out"),
     Lie("wake_at", "stalled", add("wakes  at 2100-01-01 00:00:00Z"), "one where there is none"),
@@ -151,6 +153,9 @@ LIES_IN_ROWS = (
     Lie("reason", "active", swap("active", "active (user)"), "one where there is none"),
     Lie("text", "active", swap("Count each", "Count no"), "another"),
     Lie("usage", "active", lambda line: f"{line} 10,000 of 1,500 tokens", "used and limit swapped"),
+    Lie("usage", "estimated", lambda line: f"{line}  1,501", "another amount without a limit"),
+    Lie("usage", "estimated", lambda line: f"{line}  15.1k", "another short amount"),
+    Lie("usage", "active", lambda line: f"{line}  85%", "another percentage"),
     Lie("worker", "driven", swap("driven by ", "driven by not-"), "another"),
     Lie("worker", "active", lambda line: f"{line} (driven by w-7)", "one where none is"),
 )

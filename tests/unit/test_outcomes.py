@@ -1,9 +1,13 @@
 """One table says what each error means to a caller."""
 
+import pytest
+
 import telic
 from telic.domain import errors
-from telic.domain.errors import GoalError, StoreError
+from telic.domain.errors import GoalError, InvalidText, StoreError
+from telic.services.next_steps import next_for_model, next_on_screen
 from telic.services.outcomes import OUTCOMES, ExitCode, outcome_of
+from telic.testing import temporary_store
 
 KINDS = [kind for kind in vars(errors).values() if isinstance(kind, type) and issubclass(kind, GoalError)]
 CODES = [kind.code for kind in KINDS if kind is not GoalError]
@@ -38,3 +42,13 @@ def test_an_error_of_a_newer_kind_is_a_failure() -> None:
 
     assert outcome_of(Newer("?")).exit_code is ExitCode.STORE_FAILED
     assert outcome_of(Newer("?")).http_status == 500
+
+
+def test_the_step_after_a_text_that_cannot_be_kept_fits_each_of_them() -> None:
+    """An id that is too short has no character to leave out."""
+    with temporary_store() as store:
+        for call in (lambda: store.find("zzz"), lambda: store.create("a\0b")):
+            with pytest.raises(InvalidText) as refused:
+                call()
+            for step in (next_for_model(refused.value), next_on_screen(refused.value)):
+                assert step.startswith("put right what is named")

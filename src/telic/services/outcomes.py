@@ -61,11 +61,7 @@ OUTCOMES: Final[dict[str, ErrorOutcome]] = {
         ExitCode.WRONG_INPUT,
         422,
         invalid_input=("put right what is named; /goal help tells how", HELP, "call again, as its description says"),
-        invalid_text=(
-            "leave out the characters that cannot be kept; /goal help tells how",
-            HELP,
-            "leave out the characters that cannot be kept, and call again",
-        ),
+        invalid_text=("put right what is named; /goal help tells how", HELP, "put right what is named, and call again"),
         empty_text=(
             "say what is to be reached; /goal create TEXT does",
             'say what is to be reached: telic create "Move billing to the new API"',

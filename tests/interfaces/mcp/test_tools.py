@@ -273,6 +273,7 @@ async def test_a_history_is_told_in_the_words_of_every_surface(place: str) -> No
     with telic.connect(place) as store:
         goal = store.create("Move billing", token_budget=2_000_000)
         store.pause(goal.id, reason=telic.Reason.USAGE_LIMIT, note="till noon")
+        store.set_budget(goal.id, telic.Budget())
         told = [quote(describe_event(event)) for event in store.events(goal.id)]
         async with over_stdio(place, "--role", "observer") as client:
             (content,) = (await client.read_resource(f"goal://{goal.id}/history")).contents
@@ -280,6 +281,7 @@ async def test_a_history_is_told_in_the_words_of_every_surface(place: str) -> No
     assert [line.partition(", revision ")[2].partition(": ")[2] for line in lines] == told
     assert "budget: 2,000,000 tokens" in lines[0]
     assert "reason: usage limit" in lines[1]
+    assert " budget set by user, " in lines[2]
 
 
 async def test_prompts_go_on_and_review(place: str) -> None:

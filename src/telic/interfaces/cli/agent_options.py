@@ -16,6 +16,7 @@ from telic.domain.errors import AgentNotRunnable, InvalidInput, InvalidNumber, W
 from telic.domain.limits import MAX_TTL_SECONDS
 from telic.interfaces.cli.options import DURATION, gather_options
 from telic.interfaces.cli.session import Session
+from telic.interfaces.cli.surroundings import complete_workers
 from telic.loop.agents import (
     CLAUDE_CODE,
     CODEX,
@@ -280,5 +281,7 @@ agent_options: Final = gather_options(
     click.option(
         "--timeout", type=DURATION, default="10s", show_default=True, help="How long one call of the store may take."
     ),
-    click.option("--worker", help="The name that leases are held under; a name in use takes its leases over."),
+    click.option(
+        "--worker", shell_complete=complete_workers, help="The leases' worker; a name in use takes them over."
+    ),
 )

@@ -138,10 +138,12 @@ def _of_this(error: GoalError, name: str) -> str | None:
                 return f"telic budget {{id}} {more} raises it; telic holds {{id}} shows what is held"
             return f"raise it in the same call: telic resume {{id}} --budget {more}"
         case OutcomeUnknown(key=str(key)):
-            return f"repeat the command; --key {key} makes it happen exactly once"
+            return f"repeat the command; --key {shlex.quote(key)} makes it happen exactly once"
         case WouldReplace():
+            becomes = "pauses it" if error.goal.is_active else "puts it aside"
             both = "; --scope NAME keeps both" if name in ("create", "run") else ""
-            return f"--replace pauses it: “{first_words(error.goal.text)}”{both}; telic show {{id}} tells more"
+            more = "telic run {id} goes on with it" if name == "run" else "telic show {id} tells more"
+            return f"--replace {becomes}: “{first_words(error.goal.text)}”{both}; {more}"
         case NotAllowed() if "expected_revision" in str(error):
             return "--revision N names the revision that was seen"
         case _:

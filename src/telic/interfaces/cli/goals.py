@@ -10,7 +10,7 @@ from telic.domain.criteria import Criterion
 from telic.domain.errors import GoalNotFound, InvalidInput
 from telic.domain.goal import Goal, GoalStatus
 from telic.domain.ids import looks_like_id
-from telic.interfaces.cli import options
+from telic.interfaces.cli import options, surroundings
 from telic.interfaces.cli.options import QUOTED_MONEY
 from telic.interfaces.cli.render import show_details, show_goal, show_goals
 from telic.interfaces.cli.session import Session, command
@@ -137,7 +137,7 @@ def edit(
 
 
 @click.command()
-@click.argument("words", nargs=-1, metavar="[ID] [AMOUNT]…")
+@click.argument("words", nargs=-1, metavar="[ID] [AMOUNT]…", shell_complete=surroundings.complete_goals)
 @command(guarded=True)
 def budget(session: Session, words: tuple[str, ...]) -> None:
     """Set a goal's budget: 2M or 500k tokens, $5, 90m or 2h of active time, 40turns, or none.

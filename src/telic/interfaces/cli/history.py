@@ -49,7 +49,7 @@ def turns(session: Session, goal_id: str | None, after: int, limit: int) -> None
 @options.goal_id
 @options.all_scopes
 @click.option("--after", metavar="CURSOR", help="Begin after this cursor.  [default: now]")
-@click.option("--since", type=options.MOMENT_OR_AGO, metavar="TIME", help="Begin with what came since: 2h ago is 2h.")
+@click.option("--since", type=options.MOMENT_OR_AGO, metavar="TIME", help="Begin then: 2026-12-31, or 2h for 2h ago.")
 @click.option("--idle", type=options.DURATION, metavar="TIME", help="End when nothing came for so long.")
 @command()
 def watch(

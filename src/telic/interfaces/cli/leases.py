@@ -4,6 +4,7 @@ Leases, holds and turns belong to workers, so these commands call the store as a
 person's action: it frees the hold of a call that is lost.
 """
 
+import shlex
 from typing import Any
 
 import click
@@ -120,8 +121,8 @@ def _claim_due(session: Session, scope: str | None, worker: str, ttl: float, lim
 
 def _hint_at_work(session: Session, lease: Lease) -> None:
     session.target = lease.goal
-    shown = f"{{id}} --worker {lease.worker} --lease-token {lease.token}"
-    session.hint(f"telic renew {shown} keeps it; telic unclaim lets it go; telic record takes both too")
+    shown = f"{{id}} --worker {shlex.quote(lease.worker)} --lease-token {lease.token}"
+    session.hint(f"telic renew {shown} keeps it; telic unclaim {shown} lets it go; telic record takes both too")
 
 
 @click.command()

@@ -55,7 +55,8 @@ def show_details(terminal: Terminal, details: GoalDetails, by_kind: Mapping[str,
         terminal.line(line)
     pending = [each for each in details.criteria if each.is_pending]
     if pending and not goal.is_finished:
-        terminal.hint(about(f"telic approve {{id}} --criterion {pending[0].number} or telic reject … answers", goal.id))
+        answer = f"{{id}} --criterion {pending[0].number}"
+        terminal.hint(about(f"telic approve {answer} says yes; telic reject {answer} says no", goal.id))
     if total.uncertain.holds:
         terminal.hint(about("telic holds {id} shows the holds that expired", goal.id))
 

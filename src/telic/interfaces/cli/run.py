@@ -11,7 +11,7 @@ import click
 from telic.domain.criteria import Criterion
 from telic.domain.errors import GoalError, InvalidTransition, LeaseHeld, LeaseLost
 from telic.domain.goal import Goal, GoalStatus
-from telic.interfaces.cli import options
+from telic.interfaces.cli import options, surroundings
 from telic.interfaces.cli.agent_options import AgentOptions, agent_options, existing_folder, require_judge
 from telic.interfaces.cli.exit_codes import EXIT_HELD, EXIT_LOST, CommandFailed, ending
 from telic.interfaces.cli.progress import JsonProgress, ProgressView, handling_signals, progress_view
@@ -31,7 +31,7 @@ _EXIT_TERMINATED: Final = 128 + signal.SIGTERM
 
 
 @click.command()
-@click.argument("target", metavar="[TEXT|ID]", required=False)
+@click.argument("target", metavar="[TEXT|ID]", required=False, shell_complete=surroundings.complete_goals)
 @click.option("--workspace", type=options.FILE, default=".", help="The folder to work in.  [default: .]")
 @options.criteria
 @options.budgets("2M or 500k tokens, $5, 90m; repeatable.")

@@ -19,7 +19,7 @@ from telic.domain.errors import InvalidInput
 from telic.http.tokens import choose_token
 from telic.interfaces.cli import options
 from telic.interfaces.cli.options import FILE
-from telic.interfaces.cli.surroundings import default_store, login_name, observer_of
+from telic.interfaces.cli.surroundings import complete_scopes, default_store, login_name, observer_of
 from telic.interfaces.cli.terminal import Terminal
 from telic.observability.observer import Observer
 from telic.prompt.escape import visible
@@ -53,7 +53,7 @@ def _token_file(variable: str) -> options.Option:
 
 @click.command()
 @options.store
-@click.option("--scope", help="Show the goals of this scope only.  [default: all]")
+@click.option("--scope", shell_complete=complete_scopes, help="Show the goals of this scope only.  [default: all]")
 @_listening(8137)
 @click.option("--name", "names", multiple=True, metavar="HOST", help="A name by which browsers may call it.")
 @click.option("--allow-write", is_flag=True, help="Operators may pause, resume, approve, clear and set budgets.")
@@ -191,7 +191,7 @@ def _log_to_standard_error() -> None:
 
 @click.command()
 @options.store
-@click.option("--scope", help="Only goals of this scope.  [default: every scope]")
+@click.option("--scope", shell_complete=complete_scopes, help="Only goals of this scope.  [default: every scope]")
 @click.option(
     "--allow-write", is_flag=True, help="Let goals be paused, resumed, cleared, answered, and their budgets set."
 )

@@ -23,7 +23,7 @@ class ReaderGone(Exception):
     """The program that read the output has closed it."""
 
 
-_STYLES: Final = {"active": "green", "paused": "yellow", "completed": "blue", "cleared": "dim"}
+_STATUS_STYLES: Final = {"active": "green", "paused": "yellow", "completed": "blue", "cleared": "dim"}
 
 
 class Terminal:
@@ -119,6 +119,7 @@ class Terminal:
         from rich.text import Text
 
         table = Table(box=box.SIMPLE_HEAD)
+        styles = [_STATUS_STYLES if name == "status" else {} for name in columns]
         places = [place for place in range(len(columns)) if not rows or any(row[place] for row in rows)]
         for place in places:
             name = columns[place]
@@ -128,7 +129,7 @@ class Terminal:
             )
             table.add_column(name, justify="right" if name in numbers else "left", min_width=whole)
         for number, row in enumerate(rows, 1):
-            cells = [Text(visible(row[place]), _STYLES.get(row[place], "")) for place in places]
+            cells = [Text(visible(row[place]), styles[place].get(row[place], "")) for place in places]
             table.add_row(*cells, end_section=has_total and number == len(rows) - 1)
         Console(file=self._output, markup=False, highlight=False, emoji=False).print(table)
 

@@ -66,7 +66,7 @@ _MOST_DATES: Final = 6
 )
 @click.option("--all-scopes", is_flag=True, help="Goals of every scope; so it is --by scope, unless --scope is given.")
 @click.option(
-    "--since", type=MOMENT_OR_AGO, metavar="TIME", help="Only from then on: 2026-12-31, 2026-12-31T18:00Z, or 7d ago."
+    "--since", type=MOMENT_OR_AGO, metavar="TIME", help="Only from then on: 2026-12-31, or 7d for seven days ago."
 )
 @click.option("--until", type=MOMENT_OR_AGO, metavar="TIME", help="Only before then.")
 @click.option("--limit", type=int, default=20, show_default=True, help="At most so many lines; the total has all.")
@@ -154,14 +154,14 @@ class _Drawing:
 
     @classmethod
     def of(cls, session: Session, report: UsageReport, labels: Sequence[str], drawn: str) -> "_Drawing":
-        """Return the bars of the report's largest groups; what is left out of a total is a bar of its own."""
+        """Return the bars of the report's groups, the longest first; what is left out is a bar of its own."""
         unit, value = _COLUMNS[drawn]
         by_day, whole = report.by is UsageGrouping.DAY, value(report.total)
-        most = len(labels) if by_day else _MOST_BARS
-        shown, values = list(labels[:most]), [value(group.sum) for group in report.groups[:most]]
+        groups = sorted(zip(labels, report.groups, strict=True), key=lambda each: 0 if by_day else -value(each[1].sum))
+        groups = groups if by_day else groups[:_MOST_BARS]
+        shown, values = [label for label, _ in groups], [value(group.sum) for _, group in groups]
         if report.by is UsageGrouping.GOAL:
-            names = [group.name for group in report.groups[:most]]
-            shown = [f"{label} {_first_words_of(session, name)}" for label, name in zip(shown, names, strict=True)]
+            shown = [f"{label} {_first_words_of(session, group.name)}" for label, group in groups]
         title = f"{drawn.capitalize()} by {report.by}: {show_amount(unit, sum(values))}"
         if (left := whole - sum(values)) > 0:
             title += f" of {show_amount(unit, whole)}"
@@ -190,13 +190,14 @@ def _draw(drawing: _Drawing, file: Path) -> None:
 
 
 def _draw_days(axes: "Axes", drawing: _Drawing) -> None:
-    from matplotlib.ticker import FuncFormatter
+    from matplotlib.ticker import FuncFormatter, MaxNLocator
 
     days = [date.fromisoformat(label).toordinal() for label in drawing.labels]
     axes.bar(days, [float(value) for value in drawing.values], width=0.8, color=_INK)
     step = max(1, (days[-1] - days[0]) // (_MOST_DATES - 1)) if days else 1
     dates = range(days[0], days[-1] + 1, step) if days else range(0)
     axes.set_xticks(list(dates), [date.fromordinal(day).isoformat() for day in dates])
+    axes.yaxis.set_major_locator(MaxNLocator(integer=True))
     axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: show_amount(drawing.unit, round(value))))
     axes.grid(axis="y", color="#dddddd", linewidth=0.6)
     axes.set_axisbelow(True)

@@ -16,7 +16,7 @@ from telic.interfaces.mcp.tools import next_steps
 from telic.loop.prompts import feedback_of
 from telic.prompt import continuation, quote, review, wind_down
 from telic.services.insight import list_goals
-from telic.wording.amounts import show_time
+from telic.wording.amounts import humanize, show_time
 from telic.wording.goals import describe_event
 
 ACTIVE_URI: Final = "goal://active"
@@ -118,7 +118,8 @@ async def _history(conversation: McpConversation, goal: Goal) -> str:
 
 def _line(event: Event) -> str:
     said = f": {quote(described)}" if (described := describe_event(event)) else ""
-    return f"{event.number}. {show_time(event.at)} {event.kind} by {event.actor}, revision {event.revision}{said}"
+    at, kind = show_time(event.at), humanize(event.kind)
+    return f"{event.number}. {at} {kind} by {event.actor}, revision {event.revision}{said}"
 
 
 _GOAL: Final = types.PromptArgument(

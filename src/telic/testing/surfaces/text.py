@@ -13,10 +13,10 @@ from typing import Any, Final
 from telic.domain.budget import LIMIT_NAMES, LIMITS
 from telic.domain.events import EventKind
 from telic.domain.goal import Actor, GoalStatus, Reason
-from telic.domain.views import NOT_CHECKED
+from telic.domain.views import NOT_CHECKED, budget_uses
 from telic.prompt.escape import visible
 from telic.testing.surfaces.goals import ShownGoal
-from telic.wording.amounts import first_words, humanize, show_amount, show_amounts, show_short, show_time
+from telic.wording.amounts import first_words, humanize, show_amount, show_amounts, show_percent, show_short, show_time
 
 Faults = Iterator[str]
 
@@ -53,6 +53,9 @@ _AMOUNT: Final = r"unknown|\$?\d[\w.,]*(?<![.,])"
 # Signs, and a percentage, may stand between the name of a limit and what is used of it.
 _USED: Final = re.compile(rf"^\W*(tokens|turns|time|cost)\s(?:\W|\d+%)*?({_AMOUNT})(?![\w%-])(?: of ({_AMOUNT}))?(.*)")
 _OF: Final = re.compile(rf"({_AMOUNT}) of ({_AMOUNT})")
+_PERCENTAGE: Final = re.compile(r">?\d+%")
+# In a list no name stands before an amount: this is neither a count nor an age.
+_LARGE: Final = re.compile(r"(?<![\w.,$/-])(?:\d+(?:\.\d+)?k|\d{1,3}(?:,\d{3})+)(?![\w/-])")
 _RESERVED: Final = re.compile(
     r"(\d[\d,]*) (open hold|expired hold|estimate)s?\b[^:]*: ((?:[^,.;]|[,.](?=\d)|, (?=[\d$]))*)"
 )
@@ -149,12 +152,13 @@ def has_revision(text: Text, shown: ShownGoal) -> Faults:
 
 def has_spent(text: Text, shown: ShownGoal) -> Faults:
     """What is used stands behind its name, with the limit where there is one; so it is of every such line."""
-    goal = shown.goal
+    goal, percentages = shown.goal, _percentages(shown)
     used, limits = goal.usage.as_dict(), goal.budget.as_dict()
     said: dict[str, set[tuple[str, str, bool]]] = {}
     for line in _before_holds(text):
         if (found := _USED.match(line)) is not None:
             said.setdefault(found[1], set()).add((found[2], found[3] or "", "some estimated" in found[4]))
+            yield from _differs("says", set(_PERCENTAGE.findall(line)) - {percentages.get(found[1])}, set())
     for name in LIMITS:
         if used[name] or limits[name] or name in ("tokens", "turns"):
             is_estimated = bool(goal.estimated_lines) and name in ("tokens", "cost_microunits")
@@ -162,6 +166,11 @@ def has_spent(text: Text, shown: ShownGoal) -> Faults:
             limit = "" if limits[name] is None else show_amount(name, limits[name] or 0)
             wanted = {(amount, limit, is_estimated and used[name] > 0)}
             yield from _differs(LIMIT_NAMES[name], said.get(LIMIT_NAMES[name], set()), wanted)
+
+
+def _percentages(shown: ShownGoal) -> dict[str, str]:
+    """Return what is used of each limit that is set, in percents."""
+    return {LIMIT_NAMES[use.name]: show_percent(use.fraction or 0) for use in budget_uses(shown.goal) if use.limit}
 
 
 def _before_holds(text: Text) -> list[str]:
@@ -277,12 +286,13 @@ def row_has_worker(text: Text, shown: ShownGoal) -> Faults:
 
 
 def row_has_spent(text: Text, shown: ShownGoal) -> Faults:
-    """What it says is used of a limit is so, in full or in three digits."""
+    """What it says is used of a limit is so, in full or in three digits; so is each percentage and large amount."""
     used, limits = shown.goal.usage.as_dict(), shown.goal.budget.as_dict()
-    pairs = [(name, used[name], limit) for name in LIMITS if (limit := limits[name]) is not None]
-    right = {(show(name, used), show(name, of)) for show in (show_amount, show_short) for name, used, of in pairs}
-    yield from (
-        f"says {' of '.join(pair)}"
-        for pair in _OF.findall(text.row)
-        if pair not in {(plain(a), plain(b)) for a, b in right}
-    )
+    right = {
+        tuple("" if amount is None else plain(show(name, amount)) for amount in (used[name], limits[name]))
+        for show in (show_amount, show_short)
+        for name in LIMITS
+    }
+    yield from _differs("says", set(_OF.findall(text.row)) - right, set())
+    known = {amount for pair in right for amount in pair} | set(_percentages(shown).values())
+    yield from _differs("says", {*_LARGE.findall(text.row), *_PERCENTAGE.findall(text.row)} - known, set())

@@ -1,4 +1,4 @@
-"""What a worker has started ends before its lease does, also where the worker itself stands still."""
+"""A command that a worker started ends at its deadline, before the lease does, also where the worker stands still."""
 
 import signal
 import subprocess
@@ -23,7 +23,7 @@ def wait_until_gone(process: "subprocess.Popen[bytes]") -> int:
 
 
 def test_a_command_ends_at_its_deadline_whatever_its_runner_does() -> None:
-    """Its keeper needs nothing of the runner, which does nothing here."""
+    """Its watchdog needs nothing of the runner, which does nothing here."""
     process = subprocess.Popen(SLEEPS, start_new_session=True)
     with watchdog(process.pid, 5.0, Deadline(time.monotonic() + 0.2)):
         assert wait_until_gone(process) == -signal.SIGKILL
@@ -49,7 +49,7 @@ async def test_nothing_is_started_after_the_deadline(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == []
 
 
-async def test_a_command_that_its_keeper_killed_is_a_lost_lease(tmp_path: Path) -> None:
+async def test_a_command_that_was_killed_at_its_deadline_is_a_lost_lease(tmp_path: Path) -> None:
     """Not a failure of the command."""
     Deadline(time.monotonic() + 0.5).apply()
     with pytest.raises(telic.LeaseLost):
