@@ -87,7 +87,7 @@ async def test_a_spent_goal_is_resumed_with_more(place: str) -> None:
         await ask(top, "r", "with a larger budget")
         await top.shows("3k")
         await top.press("enter")
-        await top.shows("▶ active", "resumed")
+        await top.shows("▶ active", "goes on")
     assert goal_of(place).token_budget == 3_000
 
 
