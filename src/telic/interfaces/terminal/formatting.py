@@ -13,7 +13,7 @@ from textual.widgets import DataTable
 
 from telic.domain.budget import LIMIT_NAMES
 from telic.domain.clock import Instant
-from telic.domain.errors import GoalError
+from telic.domain.errors import GoalError, StaleUpdate
 from telic.domain.goal import Goal, GoalStatus
 from telic.domain.ids import short_ids
 from telic.domain.lease import LeaseState
@@ -69,7 +69,11 @@ def refusal(error: GoalError) -> str:
     """Return what became of what was asked for, why, and what to do now."""
     if effect_of(error) is Effect.UNKNOWN:
         return f"{next_on_screen(error)}: {error}"
-    return f"not done: {error}; {next_on_screen(error)}"
+    why = str(error)
+    if isinstance(error, StaleUpdate):
+        # The line is short, and the goal is in sight: who it is need not be said.
+        why = f"somebody changed the goal meanwhile; it is {status_of(error.goal)} at revision {error.goal.revision}"
+    return f"not done: {why}; {next_on_screen(error)}"
 
 
 _MOST_MARKS: Final = 3
