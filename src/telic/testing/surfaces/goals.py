@@ -24,7 +24,7 @@ HOSTILE: Final = (
 _BIRDS: Final = (
     *("avocet", "bittern", "curlew", "dunlin", "egret", "fulmar", "gannet", "heron", "ibis", "jackdaw", "kestrel"),
     *("lapwing", "merlin", "nuthatch", "osprey", "plover", "quail", "redshank", "sparrow", "turnstone", "upupa"),
-    *("vireo", "whimbrel", "xenops", "yellowhammer", "wren", "auk", "brambling", "chough", "dotterel", "eider"),
+    *("vireo", "whimbrel", "xenops", "siskin", "wren", "auk", "brambling", "chough", "dotterel", "eider"),
     *("firecrest", "goldeneye", "hobby"),
 )
 _LONG_SECONDS: Final = 86_400.0
