@@ -6,11 +6,9 @@ from pathlib import Path
 import pytest
 from mcp import Client
 from mcp.shared.exceptions import MCPError
-from mcp_types import TextContent
 
 import telic
 from telic.interfaces.mcp.conversation import Role, ServerSettings
-from telic.interfaces.mcp.results import refusal
 from telic.interfaces.mcp.server import GoalServer
 from telic.interfaces.mcp.tools import tools_for
 from telic.interfaces.terminal.formatting import refusal as refusal_on_screen
@@ -30,6 +28,7 @@ from telic.testing.surfaces import (
     wrong_facts,
     wrong_meaning,
 )
+from tests.interfaces.explaining import MCP
 from tests.interfaces.surfaces import SURFACES
 
 
@@ -121,15 +120,10 @@ TOOLS = {role: set(tools_for(ServerSettings(role=role, agent_may_create=True))) 
 
 
 @pytest.mark.parametrize("code", ERROR_CODES)
-def test_a_model_reads_what_to_do_about_an_error(shown: Shown, code: str) -> None:
+async def test_a_model_reads_what_to_do_about_an_error(shown: Shown, code: str) -> None:
     """In the text and in the data, of which some hosts show one alone; by tools that it has, whatever its role."""
     error = error_of(code, shown.goals["active"].goal)
-    answer = refusal(error).as_result()
-    (text,), data = answer.content, answer.structured_content
-    assert data is not None
-    assert isinstance(text, TextContent)
-    (advice,) = data["next"]
-    assert f"- {advice}" in text.text
+    advice = (await MCP.explain(shown.place, error)).advice
     assert "/goal" not in advice
     assert advice.startswith("tell the user: ") or "telic " not in advice
     named = {name for name in TOOLS[Role.OPERATOR] | TOOLS[Role.AGENT] if name in advice}
